@@ -1,0 +1,21 @@
+"""Every error that cinfer raises on purpose. The message is one line: what is wrong, where, what would be right."""
+
+
+class Error(Exception):
+    """Base of all errors that a user of cinfer can mend."""
+
+
+class ModelError(Error):
+    """The file is no model, is damaged, or contradicts the ONNX standard."""
+
+
+class UnsupportedError(Error):
+    """The model is valid, but uses something that cinfer does not run; all such nodes are named."""
+
+
+class InputError(Error):
+    """What was fed does not fit the model: name, dtype, shape, picture, argument."""
+
+
+class LimitError(Error):
+    """The request would take more memory or time than it may."""

@@ -1,0 +1,116 @@
+"""The graph as plain data, in SSA form: every value has one name and one producer.
+
+A value is produced by a node, or is a graph input, or a constant. Nodes stand in an order in which every value is made
+before it is used. Absent optional inputs and outputs are the empty name "".
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """What is known of a value before it is computed.
+
+    dtype : numpy dtype, or None when unknown
+    shape : tuple of sizes, or None when not even the rank is known; a size is an int, a str (a symbol such as 'batch')
+        or None (unknown)
+    """
+    dtype: np.dtype | None = None
+    shape: tuple[int | str | None, ...] | None = None
+
+    def __str__(self):
+        dims = "?" if self.shape is None else "x".join("?" if d is None else str(d) for d in self.shape) or "scalar"
+        return f"{self.dtype or '?'} {dims}"
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One operator applied to values.
+
+    opset : version of the operator set by which `op_type` is to be read (the model's, for its domain; passes set the one
+        they mean)
+    attributes : values are int, float, str, bytes, numpy array, Graph (a subgraph), or lists of these
+    """
+    op_type: str
+    inputs: list[str]
+    outputs: list[str]
+    attributes: dict[str, object] = field(default_factory=dict)
+    domain: str = ""
+    opset: int = 1
+    name: str = ""
+
+    def __str__(self):
+        op = f"{self.domain}.{self.op_type}" if self.domain else self.op_type
+        return f"{op} {(self.name or next(filter(None, self.outputs), '?'))!r}"
+
+
+@dataclass(slots=True, eq=False)
+class Graph:
+    """Nodes and what they work on.
+
+    inputs, outputs : name -> declared type, in the order of the file
+    constants : name -> array; views of the mapped file where the file allows it, never written to
+    types : declared types of inner values (value_info); a hint for people, nothing relies on it
+    """
+    name: str = ""
+    nodes: list[Node] = field(default_factory=list)
+    inputs: dict[str, TensorType] = field(default_factory=dict)
+    outputs: dict[str, TensorType] = field(default_factory=dict)
+    constants: dict[str, np.ndarray] = field(default_factory=dict)
+    types: dict[str, TensorType] = field(default_factory=dict)
+
+    def producers(self) -> dict[str, Node]:
+        """Value name -> the node that makes it."""
+        return {out: node for node in self.nodes for out in node.outputs if out}
+
+    def consumers(self) -> dict[str, list[Node]]:
+        """Value name -> the nodes that read it, subgraphs' outer references included; a node stands once per use."""
+        uses: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for name in node_reads(node):
+                uses.setdefault(name, []).append(node)
+        return uses
+
+    def captures(self) -> list[str]:
+        """Names this graph reads from the graph around it (a subgraph's outer references), without repeats."""
+        known = {"", *self.inputs, *self.constants}
+        outer: dict[str, None] = {}
+        for node in self.nodes:
+            outer.update(dict.fromkeys(n for n in node_reads(node) if n not in known))
+            known.update(node.outputs)
+        outer.update(dict.fromkeys(n for n in self.outputs if n not in known))
+        return list(outer)
+
+
+@dataclass(slots=True, eq=False)
+class Model:
+    """A file's content: the main graph (functions expanded) and what the file says of itself.
+
+    opset : domain ("" is ai.onnx) -> version
+    path : where it came from, for messages and external data; None for bytes
+    """
+    graph: Graph
+    opset: dict[str, int] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
+    producer: str = ""
+    ir_version: int = 0
+    path: str | None = None
+
+
+def node_reads(node: Node) -> Iterator[str]:
+    """Names of the values a node reads, those inside its subgraphs included."""
+    yield from filter(None, node.inputs)
+    for graph in subgraphs(node):
+        yield from graph.captures()
+
+
+def subgraphs(node: Node) -> Iterator[Graph]:
+    """The graphs among a node's attributes (If, Loop, Scan)."""
+    for value in node.attributes.values():
+        for item in value if isinstance(value, list) else (value,):
+            if isinstance(item, Graph):
+                yield item

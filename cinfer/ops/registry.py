@@ -1,0 +1,156 @@
+"""The table of operators: what each one means, by domain, name and the operator set version since which it means that.
+
+    @op("HardSigmoid", since=6)
+    class HardSigmoid:
+        '''y = max(0, min(1, alpha * x + beta)). https://onnx.ai/onnx/operators/onnx__HardSigmoid.html'''
+        def infer(x, *, alpha=0.2, beta=0.5):
+            return x.like()
+        def evaluate(x, *, alpha=0.2, beta=0.5):
+            return np.clip(alpha * x + beta, 0, 1).astype(x.dtype)
+
+The parameters are the operator's inputs in order (an absent optional input is None), the keyword-only parameters its
+attributes, with the standard's defaults; a required attribute has no default. `infer` is given a TensorSpec for each
+input and returns one for each output (a tuple when there are several); sizes are always concrete there. `evaluate` does
+the same with arrays: the meaning of the operator in NumPy, for any dtype, used to fold constants and to run what no
+kernel runs. A keyword parameter `n_outputs`, where the signature has it, is the number of outputs the node asks for.
+
+No `infer`: the sizes of the outputs depend on data and are known only after `evaluate` (NonZero, NonMaxSuppression).
+Both are plain functions in a class body, called without an instance. Both raise ValueError with one line that says what is wrong and what
+would be right; the caller adds node and file.
+"""
+from __future__ import annotations
+
+import inspect
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import UnsupportedError
+from ..model.graph import Node
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A tensor whose sizes are known: dtype, shape (ints), and the value itself where it is known before the run."""
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    value: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> TensorSpec:
+        """The spec of an array whose value is known."""
+        return cls(array.dtype, array.shape, array)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def like(self, shape: tuple[int, ...] | None = None, dtype=None) -> TensorSpec:
+        """The same with another shape or dtype, its value unknown."""
+        return TensorSpec(self.dtype if dtype is None else np.dtype(dtype),
+                          self.shape if shape is None else tuple(int(d) for d in shape))
+
+    def known(self, what: str) -> np.ndarray:
+        """The value, or ValueError saying that `what` must be known before the run."""
+        if self.value is None:
+            raise UnknownValue(what)
+        return self.value
+
+
+class UnknownValue(ValueError):
+    """A size depends on the value of an input that is known only during the run."""
+
+    def __init__(self, what: str):
+        super().__init__(f"{what} is known only during the run")
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One registration. `attributes` maps name -> default, `inspect.Parameter.empty` when required."""
+    domain: str
+    name: str
+    since: int
+    evaluate: Callable
+    infer: Callable | None
+    attributes: dict[str, object]
+    min_inputs: int
+    max_inputs: int | None              # None: any number
+    wants_n_outputs: bool
+
+
+_table: dict[tuple[str, str], list[Operator]] = {}
+
+
+def op(name: str, *, since: int = 1, domain: str = "") -> Callable:
+    """Class decorator that registers `evaluate` and `infer` under (domain, name, since)."""
+    def register(cls):
+        add(describe(domain, name, since, cls.evaluate, getattr(cls, "infer", None)))
+        return cls
+    return register
+
+
+def describe(domain: str, name: str, since: int, evaluate: Callable, infer: Callable | None = None) -> Operator:
+    """An Operator read off the signature of `evaluate`."""
+    parameters = inspect.signature(evaluate).parameters.values()
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    keywords = {p.name: p.default for p in parameters if p.kind == p.KEYWORD_ONLY}
+    variadic = any(p.kind == p.VAR_POSITIONAL for p in parameters)
+    return Operator(domain, name, since, evaluate, infer,
+                    {k: v for k, v in keywords.items() if k != "n_outputs"},
+                    sum(p.default is p.empty for p in positional), None if variadic else len(positional),
+                    "n_outputs" in keywords)
+
+
+def add(operator: Operator) -> None:
+    """Enter an operator into the table; the same (domain, name, since) replaces the older entry."""
+    versions = _table.setdefault((operator.domain, operator.name), [])
+    versions[:] = sorted([o for o in versions if o.since != operator.since] + [operator], key=lambda o: o.since)
+
+
+def find(node: Node) -> Operator | None:
+    """The operator a node means: the newest whose `since` is not above the node's opset; None when there is none."""
+    versions = _table.get((node.domain, node.op_type), ())
+    at = bisect_right(versions, node.opset, key=lambda o: o.since)
+    return versions[at - 1] if at else None
+
+
+def lookup(node: Node) -> Operator:
+    """As `find`; UnsupportedError when there is none."""
+    operator = find(node)
+    if operator is None:
+        raise UnsupportedError(f"cannot run {node}: no operator {node.op_type} in opset {node.opset} of "
+                               f"domain {node.domain or 'ai.onnx'!r}")
+    return operator
+
+
+def arguments(operator: Operator, node: Node) -> dict[str, object]:
+    """The node's attributes as keyword arguments; UnsupportedError for one the operator does not know."""
+    unknown = [k for k in node.attributes if k not in operator.attributes]
+    if unknown:
+        raise UnsupportedError(f"{node}: unknown attribute {unknown[0]!r}; {operator.name} of opset {node.opset} has "
+                               f"{', '.join(operator.attributes) or 'none'}")
+    keywords = dict(node.attributes)
+    if operator.wants_n_outputs:
+        keywords["n_outputs"] = len(node.outputs)
+    return keywords
+
+
+def infer(operator: Operator, node: Node, inputs: list[TensorSpec | None]) -> tuple[TensorSpec, ...]:
+    """Specs of a node's outputs; UnknownValue when they depend on data."""
+    if operator.infer is None:
+        raise UnknownValue(f"the shape of {node}")
+    return as_tuple(operator.infer(*inputs, **arguments(operator, node)))
+
+
+def evaluate(operator: Operator, node: Node, inputs: list[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    """The node's outputs in NumPy."""
+    with np.errstate(all="ignore"):
+        return as_tuple(operator.evaluate(*inputs, **arguments(operator, node)))
+
+
+def as_tuple(result) -> tuple:
+    return result if isinstance(result, tuple) else (result,)
+
+
