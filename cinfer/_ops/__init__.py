@@ -1,0 +1,51 @@
+"""Compiled code: the kernels of each ISA level and the executor. Chooses the level when first asked, not at import."""
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from importlib.util import find_spec
+
+from ..errors import InputError
+
+LEVELS = ("baseline", "neon", "dotprod", "avx2", "avx512", "avx512vnni")        # weakest first
+_tables: dict = {}
+
+
+def executor():
+    """The executor module. libgomp reads its settings once, when it is loaded: its idle threads would spin for milliseconds
+    after every run, so the spin is cut short here, unless the user has asked for another or libgomp is there already."""
+    short = [k for k in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY") if k in os.environ] == []
+    if short and "cinfer._ops.executor" not in __import__("sys").modules:
+        os.environ["GOMP_SPINCOUNT"] = "2000"
+        try:
+            module = import_module("cinfer._ops.executor")
+        finally:
+            del os.environ["GOMP_SPINCOUNT"]
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=module.give_threads_back)
+        return module
+    return import_module("cinfer._ops.executor")
+
+
+def built_levels() -> list[str]:
+    """ISA levels whose kernels were built, weakest first."""
+    return [n for n in LEVELS if find_spec(f"cinfer._ops._kernels_{n}")]
+
+
+def usable_levels() -> list[str]:
+    """Built levels that this CPU and operating system can run, weakest first."""
+    can_run = executor().can_run
+    return [n for n in built_levels() if can_run(n)]
+
+
+def table(level: str | None = None):
+    """The kernels of a level; the best usable one, or what CINFER_ISA says, when None. InputError for an unusable one."""
+    asked = level or os.environ.get("CINFER_ISA") or None
+    if asked in _tables:
+        return _tables[asked]
+    usable = usable_levels()
+    if asked is not None and asked not in usable:
+        raise InputError(f"ISA level {asked!r} cannot be used here; usable: {', '.join(usable)}")
+    name = asked or usable[-1]
+    _tables[asked] = _tables[name] = executor().Table(name, import_module(f"cinfer._ops._kernels_{name}").table())
+    return _tables[asked]

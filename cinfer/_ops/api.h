@@ -1,0 +1,61 @@
+/* What executor and kernels agree on, whatever ISA level a kernel module was built for: plain C types.
+ *
+ * A kernel is a function over *tiles*: run(params, base, scratch, tile) computes tile number `tile` of its output and
+ * nothing else; tiles are independent, may run in any order on any thread, and each sum is formed inside one tile in a
+ * fixed order, so the bits do not depend on the number of threads. All arguments are checked before (plan/): a kernel
+ * cannot fail.
+ * A kernel's parameters are a struct of 8-byte fields, declared once with PARAMS; the planner in Python fills them by
+ * name through the description string.
+ * Tensors are named by buf_t: bytes from a base pointer that the executor binds for each run, so that plans are immutable
+ * and shared by threads. Base 0 is the null pointer: there `off` is an absolute address (weights), {0, 0} means absent;
+ * base 1 is the arena, further bases are the inputs and outputs of the run.
+ */
+#ifndef CINFER_API_H
+#define CINFER_API_H
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct { int64_t base, off; } buf_t;
+typedef void (*tile_fn)(const void *params, char *const *base, char *scratch, int64_t tile);
+typedef struct { const char *name, *fields; size_t size; tile_fn run; } kernel_t;
+typedef struct {
+    int vw;                             /* floats in a vector */
+    int ocv;                            /* vectors of output channels in a register tile; its width is ocv * vw */
+    int px;                             /* most pixels (rows of a matrix) in a register tile */
+    const char *unary;                  /* names of the unary operators, in order of their codes */
+    const char *binary;
+    double (*fma)(long n);              /* n rounds of independent multiply-adds: returns the flops done */
+    int kernels;
+    const kernel_t *kernel;
+} table_t;
+
+/* PARAMS(conv_t, CONV_FIELDS) with  #define CONV_FIELDS(B, I, F, A) B(x) I(ic) F(alpha) A(dims, 6)
+ * B a buffer, I an integer, F a float, A an array of integers. */
+#define FIELD_B_(n) buf_t n;
+#define FIELD_I_(n) int64_t n;
+#define FIELD_F_(n) double n;
+#define FIELD_A_(n, len) int64_t n[len];
+#define NAME_B_(n) "B:" #n " "
+#define NAME_I_(n) "I:" #n " "
+#define NAME_F_(n) "F:" #n " "
+#define NAME_A_(n, len) "A" #len ":" #n " "
+#define PARAMS(type, FIELDS) \
+    typedef struct { FIELDS(FIELD_B_, FIELD_I_, FIELD_F_, FIELD_A_) } type; \
+    static const char type##_fields[] __attribute__((unused)) = FIELDS(NAME_B_, NAME_I_, NAME_F_, NAME_A_);
+
+static inline void *at(char *const *base, buf_t b) { return base[b.base] + b.off; }
+
+/* Unary operators: activations of an epilogue, and the elementwise kernel. alpha, beta as in the comment.
+/*  has a slope for each channel; leaky_relu alpha; hard_sigmoid and hard_swish x * hard_sigmoid: alpha beta */
+#define UNARY_OPS(X) X(none) X(clip) X(prelu) X(leaky_relu) X(hard_sigmoid) X(hard_swish) X(sigmoid) X(swish) X(tanh) \
+    X(gelu) X(gelu_tanh) X(elu) X(celu) X(selu) X(softplus) X(mish) X(exp) X(log) X(sqrt) X(abs) X(neg) X(reciprocal) X(erf) \
+    X(floor) X(ceil) X(round) X(sign) X(softsign) X(sin) X(cos) X(quant_u8) X(quant_s8)
+#define BINARY_OPS(X) X(add) X(sub) X(mul) X(div) X(min) X(max) X(pow) X(prelu)
+#define ENUM_U_(n) U_##n,
+#define ENUM_B_(n) B_##n,
+#define STR_(n) #n " "
+enum { UNARY_OPS(ENUM_U_) U_COUNT };
+enum { BINARY_OPS(ENUM_B_) B_COUNT };
+static const char unary_names[] __attribute__((unused)) = UNARY_OPS(STR_);
+static const char binary_names[] __attribute__((unused)) = BINARY_OPS(STR_);
+#endif

@@ -1,0 +1,276 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Runs programs: lists of steps whose tiles threads draw by ticket (steps.h), one OpenMP region a run, the GIL released.
+
+The only module that knows OpenMP. Tensors are pointers here, nothing is known of graphs."""
+from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from cython.parallel cimport parallel, threadid
+from libc.stdint cimport int64_t, uintptr_t
+from libc.string cimport memcpy
+
+cdef extern from "api.h" nogil:
+    ctypedef void (*tile_fn)(const void *, char *const *, char *, int64_t) noexcept nogil
+    ctypedef struct kernel_t:
+        const char *name
+        const char *fields
+        size_t size
+        tile_fn run
+    ctypedef struct table_t:
+        int vw, ocv, px
+        const char *unary
+        const char *binary
+        double (*fma)(long) noexcept nogil
+        int kernels
+        const kernel_t *kernel
+
+cdef extern from "steps.h" nogil:
+    ctypedef struct job_t:
+        tile_fn run
+        const void *params
+        int64_t first
+    ctypedef struct step_t:
+        job_t *jobs
+        int64_t n_jobs, tiles
+    ctypedef struct ticket_t:
+        pass
+    int64_t now_ns()
+    void steps_reset(ticket_t *, int64_t)
+    void steps_work(const step_t *, ticket_t *, int64_t, char *const *, char *, int64_t *)
+    void steps_alone(const step_t *, int64_t, char *const *, char *, int64_t *)
+    unsigned long long flush_denormals()
+    void restore_denormals(unsigned long long)
+
+cdef extern from "cpu.h" nogil:
+    int cpu_runs(const char *)
+
+cdef extern from "memory.h" nogil:
+    void *block_new(size_t)
+    void block_free(void *, size_t)
+
+cdef extern from "omp_or_not.h" nogil:
+    int HAVE_OPENMP
+    void omp_give_back()
+
+
+def can_run(str level):
+    """Whether CPU and operating system run this ISA level."""
+    return bool(cpu_runs(level.encode()))
+
+
+def have_openmp():
+    """Whether this build has threads at all."""
+    return bool(HAVE_OPENMP)
+
+
+def give_threads_back():
+    """End the idle OpenMP threads. Registered to run before a fork: a child that inherits them hangs in its first run."""
+    omp_give_back()
+
+
+cdef class Table:
+    """The kernels of one ISA level: `fields` maps name -> [(kind, field), ...], in the order of the parameter struct."""
+    cdef const table_t *c
+    cdef readonly str level
+    cdef readonly int vw, ocv, px
+    cdef readonly dict index, fields, unary, binary
+
+    def __init__(self, str level, capsule):
+        self.c = <const table_t *>PyCapsule_GetPointer(capsule, "cinfer.table")
+        self.level = level
+        self.vw, self.ocv, self.px = self.c.vw, self.c.ocv, self.c.px
+        self.unary = {n: i for i, n in enumerate(self.c.unary.decode().split())}
+        self.binary = {n: i for i, n in enumerate(self.c.binary.decode().split())}
+        self.index, self.fields = {}, {}
+        for i in range(self.c.kernels):
+            name = self.c.kernel[i].name.decode()
+            self.index[name] = i
+            self.fields[name] = [tuple(f.split(":")) for f in self.c.kernel[i].fields.decode().split()]
+
+    def pack(self, str name, **values):
+        """The parameter struct of a kernel as bytes. Buffers are (base, offset); a missing buffer is absent, a missing number 0."""
+        import struct
+        form, flat = [], []
+        for kind, field in self.fields[name]:
+            value = values.pop(field, None)
+            if kind == "B":
+                form.append("qq")
+                flat.extend(value or (0, 0))
+            elif kind == "I":
+                form.append("q")
+                flat.append(int(value or 0))
+            elif kind == "F":
+                form.append("d")
+                flat.append(float(value or 0))
+            else:
+                n = int(kind[1:])
+                value = list(value or ())
+                form.append(f"{n}q")
+                flat.extend(value + [0] * (n - len(value)))
+        if values:
+            raise TypeError(f"kernel {name} has no parameter {', '.join(values)}; it has {', '.join(f for _, f in self.fields[name])}")
+        packed = struct.pack("=" + "".join(form), *flat)
+        assert len(packed) == <int64_t>self.c.kernel[<int>self.index[name]].size, name
+        return packed
+
+    def peak_flops(self):
+        """Most float32 operations a second that one core reaches: best of 20 rounds of independent multiply-adds."""
+        cdef double best = 0, flops
+        cdef int64_t t
+        for _ in range(20):
+            t = now_ns()
+            flops = self.c.fma(20000)
+            best = max(best, flops * 1e9 / (now_ns() - t))
+        return best
+
+
+cdef class Memory:
+    """Zeroed memory, 64-byte aligned (huge pages where large); a writable buffer for NumPy."""
+    cdef char *p
+    cdef readonly int64_t size
+    cdef Py_ssize_t shape, stride
+
+    def __cinit__(self, int64_t size):
+        self.size = size
+        self.p = <char *>block_new(max(size, 64))
+        if self.p == NULL:
+            raise MemoryError(f"no memory for {size} bytes")
+
+    def __dealloc__(self):
+        if self.p != NULL:
+            block_free(self.p, max(self.size, 64))
+
+    @property
+    def address(self):
+        return <uintptr_t>self.p
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        self.shape, self.stride = self.size, 1
+        view.buf, view.obj, view.len, view.readonly, view.itemsize = self.p, self, self.size, 0, 1
+        view.format, view.ndim, view.shape, view.strides = b"B", 1, &self.shape, &self.stride
+        view.suboffsets, view.internal = NULL, NULL
+
+
+cdef class Workspace:
+    """What one run at a time writes to: arena, tickets, scratch of each thread."""
+    cdef readonly Memory arena
+    cdef Memory tickets
+    cdef Memory scratch
+
+
+cdef class Program:
+    """Steps ready to run; immutable, so any number of Python threads may run it at once.
+
+    Parameters
+    ----------
+    table : the kernels
+    steps : list of steps, each a list of (kernel name, packed parameters, number of tiles)
+    arena_bytes, scratch_bytes : memory of a run, and what each thread needs on top (the largest need of any kernel)
+    """
+    cdef step_t *steps
+    cdef job_t *jobs
+    cdef readonly int64_t n_steps
+    cdef readonly int64_t arena_bytes, scratch_bytes
+    cdef list keep, free
+
+    def __init__(self, Table table, list steps, int64_t arena_bytes, int64_t scratch_bytes):
+        cdef int64_t i, j, tiles
+        self.keep, self.free = [table], []
+        self.arena_bytes, self.scratch_bytes = arena_bytes, (scratch_bytes + 4095) // 4096 * 4096
+        self.n_steps = len(steps)
+        self.steps = <step_t *>PyMem_Calloc(max(1, self.n_steps), sizeof(step_t))
+        self.jobs = <job_t *>PyMem_Calloc(max(1, sum(len(s) for s in steps)), sizeof(job_t))
+        if self.steps == NULL or self.jobs == NULL:
+            raise MemoryError("no memory for the steps of a plan")
+        cdef job_t *job = self.jobs
+        for i, step in enumerate(steps):
+            self.steps[i].jobs, self.steps[i].n_jobs = job, len(step)
+            tiles = 0
+            for name, params, count in step:
+                self.keep.append(params)
+                job.run = table.c.kernel[<int>table.index[name]].run
+                job.params = <const void *>PyBytes_AS_STRING(params)
+                job.first = tiles
+                tiles += count
+                job += 1
+            self.steps[i].tiles = tiles
+
+    def __dealloc__(self):
+        PyMem_Free(self.steps)
+        PyMem_Free(self.jobs)
+
+    cpdef Workspace workspace(self, int threads):
+        """A workspace from the pool, or a new one. Give it back with `release`."""
+        cdef Workspace w
+        while self.free:
+            try:
+                w = self.free.pop()
+            except IndexError:
+                break
+            if w.scratch.size >= threads * self.scratch_bytes:
+                return w
+        w = Workspace.__new__(Workspace)
+        w.arena = Memory(self.arena_bytes)
+        w.tickets = Memory(self.n_steps * sizeof(ticket_t))
+        w.scratch = Memory(threads * self.scratch_bytes)
+        return w
+
+    cpdef release(self, Workspace w):
+        self.free.append(w)
+
+    def trim(self):
+        """Free the memory of workspaces not in use."""
+        self.free.clear()
+
+    def run(self, Workspace w, list addresses, int threads, int64_t first=0, int64_t last=-1, ended=None):
+        """Run steps first..last-1 (all by default). addresses: of bases 2, 3, ... ; ended: int64 array for the time in ns
+        at which each step was over."""
+        cdef char *base[66]
+        cdef int64_t i, n = len(addresses)
+        cdef char **bases = base
+        cdef int64_t[::1] times
+        cdef int64_t *when = NULL
+        cdef Memory more
+        if last < 0:
+            last = self.n_steps
+        if last <= first:
+            return
+        if n > 64:
+            more = Memory((n + 2) * sizeof(char *))
+            bases = <char **>more.p
+        bases[0] = NULL
+        bases[1] = w.arena.p
+        for i in range(n):
+            bases[2 + i] = <char *><uintptr_t>addresses[i]
+        if ended is not None:
+            times = ended
+            when = &times[first]
+        with nogil:
+            run_steps(self.steps + first, <ticket_t *>w.tickets.p, last - first, bases, w.scratch.p, self.scratch_bytes,
+                      threads, when)
+
+
+cdef void run_steps(const step_t *steps, ticket_t *tickets, int64_t n, char **bases, char *scratch, int64_t scratch_bytes,
+                    int threads, int64_t *ended) noexcept nogil:
+    cdef unsigned long long mode
+    if threads <= 1 or not HAVE_OPENMP:
+        mode = flush_denormals()
+        steps_alone(steps, n, bases, scratch, ended)
+        restore_denormals(mode)
+        return
+    steps_reset(tickets, n)
+    with parallel(num_threads=threads):
+        share(steps, tickets, n, bases, scratch, scratch_bytes, threadid(), ended)
+
+
+cdef void share(const step_t *steps, ticket_t *tickets, int64_t n, char **bases, char *scratch, int64_t scratch_bytes,
+                int me, int64_t *ended) noexcept nogil:
+    cdef unsigned long long mode = flush_denormals()
+    steps_work(steps, tickets, n, bases, scratch + me * scratch_bytes, ended if me == 0 else NULL)
+    restore_denormals(mode)
+
+
+def run_once(Table table, str name, bytes params, int64_t tiles, int threads=1, int64_t scratch_bytes=0):
+    """One kernel outside any plan, all its buffers at absolute addresses: packing of weights, tests, benchmarks."""
+    cdef Program p = Program(table, [[(name, params, tiles)]], 0, scratch_bytes)
+    p.run(p.workspace(threads), [], threads)

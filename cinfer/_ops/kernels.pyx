@@ -1,0 +1,73 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""All kernels of one ISA level. setup.py builds this file once per level under the names _kernels_LEVEL; `table()` hands
+the functions to the executor as a capsule. Each family is a .pxi file: parameters, drivers, and its entries in the table."""
+from cpython.pycapsule cimport PyCapsule_New
+from libc.stdint cimport int64_t, int32_t
+
+cdef extern from "api.h" nogil:
+    ctypedef struct buf_t:
+        int64_t base, off
+    ctypedef void (*tile_fn)(const void *, char *const *, char *, int64_t) noexcept nogil
+    ctypedef struct kernel_t:
+        const char *name
+        const char *fields
+        size_t size
+        tile_fn run
+    ctypedef struct table_t:
+        int vw, ocv, px
+        const char *unary
+        const char *binary
+        double (*fma)(long) noexcept nogil
+        int kernels
+        const kernel_t *kernel
+    void *at(char *const *, buf_t)
+    const char *unary_names
+    const char *binary_names
+
+cdef extern from "vec.h" nogil:
+    enum: CB, VW, NV
+    ctypedef float vf                    # a vector for C; Cython passes it through, so `a * b + c` is one FMA
+    vf bc(float)
+    vf ld(const float *)
+    void st(float *, vf)
+    vf vmax(vf, vf)
+    vf vmin(vf, vf)
+
+DEF MOST_KERNELS = 96
+cdef kernel_t[MOST_KERNELS] entries
+cdef int n_entries = 0
+
+cdef void enter(const char *name, const char *fields, size_t size, tile_fn run) noexcept:
+    """One more kernel in the table; called by the families while the module is initialised."""
+    global n_entries
+    entries[n_entries].name = name
+    entries[n_entries].fields = fields
+    entries[n_entries].size = size
+    entries[n_entries].run = run
+    n_entries += 1
+
+include "limits.pxi"
+include "conv.pxi"
+include "gemm.pxi"
+include "winograd.pxi"
+include "depthwise.pxi"
+include "pool.pxi"
+include "resize.pxi"
+include "elementwise.pxi"
+include "layout.pxi"
+include "softmax.pxi"
+include "norm.pxi"
+include "reduce.pxi"
+
+cdef table_t the_table
+the_table.vw = VW
+the_table.ocv = 2
+the_table.px = 6
+the_table.unary = unary_names
+the_table.binary = binary_names
+the_table.fma = fma
+the_table.kernels = n_entries
+the_table.kernel = entries
+
+def table():
+    return PyCapsule_New(&the_table, "cinfer.table", NULL)

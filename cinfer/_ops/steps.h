@@ -1,0 +1,104 @@
+/* A run is a list of steps, a step a list of jobs, a job a number of tiles. Threads draw tiles by ticket. A step is over
+ * when all its tiles are DONE, not when all threads have arrived: a thread that the system has put aside delays nobody
+ * (unless it has a tile in hand), and a run never becomes much slower than one thread alone. */
+#ifndef CINFER_STEPS_H
+#define CINFER_STEPS_H
+#include <sched.h>
+#include <stdatomic.h>
+#include <time.h>
+#include "api.h"
+#if defined(__x86_64__)
+# include <immintrin.h>
+# define PAUSE() _mm_pause()
+#elif defined(__aarch64__)
+# define PAUSE() __asm__ volatile("yield")
+#else
+# define PAUSE() ((void)0)
+#endif
+
+typedef struct { tile_fn run; const void *params; int64_t first; } job_t;   /* first: number of its first tile in the step */
+typedef struct { job_t *jobs; int64_t n_jobs, tiles; } step_t;
+typedef struct { _Alignas(64) atomic_llong next; atomic_llong done; } ticket_t;
+
+enum { SPINS = 2000, YIELDS = 1000 };   /* about 30 us of pauses, then the CPU is offered to others, then sleep */
+
+static inline int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static inline void run_tile(const step_t *s, int64_t tile, char *const *base, char *scratch)
+{
+    const job_t *j = s->jobs + s->n_jobs - 1;
+    while (tile < j->first) j--;
+    j->run(j->params, base, scratch, tile - j->first);
+}
+
+static void steps_reset(ticket_t *t, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        atomic_store_explicit(&t[i].next, 0, memory_order_relaxed);
+        atomic_store_explicit(&t[i].done, 0, memory_order_relaxed);
+    }
+}
+
+/* ended: NULL, or room for the time at which each step was over (only one thread passes it) */
+static void steps_work(const step_t *steps, ticket_t *tickets, int64_t n, char *const *base, char *scratch, int64_t *ended)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const step_t *s = steps + i;
+        ticket_t *k = tickets + i;
+        int64_t t, mine = 0;
+        while (atomic_load_explicit(&k->next, memory_order_relaxed) < s->tiles &&
+               (t = atomic_fetch_add_explicit(&k->next, 1, memory_order_relaxed)) < s->tiles) {
+            run_tile(s, t, base, scratch);
+            mine++;
+        }
+        if (mine) atomic_fetch_add_explicit(&k->done, mine, memory_order_acq_rel);
+        for (int64_t w = 0; atomic_load_explicit(&k->done, memory_order_acquire) < s->tiles; w++) {
+            if (w < SPINS) PAUSE();
+            else if (w < SPINS + YIELDS) sched_yield();
+            else nanosleep(&(struct timespec){0, 20000}, NULL);
+        }
+        if (ended) ended[i] = now_ns();
+    }
+}
+
+static void steps_alone(const step_t *steps, int64_t n, char *const *base, char *scratch, int64_t *ended)
+{
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t t = 0; t < steps[i].tiles; t++) run_tile(steps + i, t, base, scratch);
+        if (ended) ended[i] = now_ns();
+    }
+}
+
+/* Denormal numbers cost a hundred cycles each and mean nothing here: flushed during a run, the caller's mode restored. */
+static inline unsigned long long flush_denormals(void)
+{
+#if defined(__x86_64__)
+    unsigned mode = _mm_getcsr();
+    _mm_setcsr(mode | 0x8040);
+    return mode;
+#elif defined(__aarch64__)
+    unsigned long long mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    __asm__ volatile("msr fpcr, %0" : : "r"(mode | (1ull << 24)));
+    return mode;
+#else
+    return 0;
+#endif
+}
+
+static inline void restore_denormals(unsigned long long mode)
+{
+#if defined(__x86_64__)
+    _mm_setcsr((unsigned)mode);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"(mode));
+#else
+    (void)mode;
+#endif
+}
+#endif

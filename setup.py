@@ -1,0 +1,86 @@
+"""Builds the executor once and the kernels once per ISA level; everything else about the package is in pyproject.toml.
+
+cythonize() wants one source a module, so kernels.pyx is copied to build/ under each level's module name; the compiler
+flags differ, the text does not. Compiler flags are probed: GCC and Clang know different ones, and a compiler without OpenMP
+gives a single-threaded cinfer. CINFER_BUILD_LEVELS=avx2,baseline builds only these levels (for development).
+"""
+import os
+import pathlib
+import platform
+import shlex
+import subprocess
+import sys
+import sysconfig
+import tempfile
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+HERE = pathlib.Path(__file__).parent
+OPS = pathlib.Path("cinfer/_ops")
+AVX2 = ["-mavx2", "-mfma", "-mf16c"]
+AVX512 = [*AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
+LEVELS = {"baseline": []}
+if platform.machine() in ("x86_64", "AMD64"):
+    LEVELS |= {"avx2": AVX2, "avx512": AVX512, "avx512vnni": [*AVX512, "-mavx512vnni"]}
+elif platform.machine() in ("aarch64", "arm64"):
+    LEVELS = {"neon": [], "dotprod": ["-march=armv8.2-a+dotprod"]}
+# -O3 unrolls the constant loops; predictive commoning would keep broadcasts alive across steps and spill the sums.
+WANTED = ["-O3", "-g0", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fno-predictive-commoning",
+          "-fvisibility=hidden"]
+
+
+def compiler():
+    return shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+
+
+def compiles(flags, text="int main(void) { return 0; }"):
+    """Does the compiler build and link this program with these flags?"""
+    with tempfile.TemporaryDirectory() as folder:
+        source = pathlib.Path(folder, "probe.c")
+        source.write_text(text)
+        try:
+            done = subprocess.run([*compiler(), "-Werror", *flags, str(source), "-o", str(source.with_suffix(".out"))],
+                                  capture_output=True)
+        except OSError:
+            return False
+        return done.returncode == 0
+
+
+class BuildExt(build_ext):
+    """Two compilers at a time on two cores; a missing compiler is one clear line."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
+
+def extensions():
+    if not compiles([]):
+        sys.exit(f"cinfer: no C compiler ({' '.join(compiler())} does not work); install one (Debian, Ubuntu: "
+                 "apt install gcc libc6-dev python3-dev) and try again")
+    flags = [f for f in WANTED if compiles([f])]
+    openmp = ["-fopenmp"] if compiles(["-fopenmp"], "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 0; }") else []
+    if not openmp:
+        print("cinfer: this compiler has no OpenMP; cinfer will use one thread (GCC has it; for Clang install libomp-dev)",
+              file=sys.stderr)
+    chosen = os.environ.get("CINFER_BUILD_LEVELS")
+    levels = {k: v for k, v in LEVELS.items() if compiles(v) and (not chosen or k in chosen.split(","))}
+    headers = [str(p) for p in sorted([*OPS.glob("*.h"), *OPS.glob("*.pxi")])]
+    copies = pathlib.Path("build", "kernels")
+    copies.mkdir(parents=True, exist_ok=True)
+    text = (HERE / OPS / "kernels.pyx").read_text()
+    for level, level_flags in levels.items():
+        copy = copies / f"_kernels_{level}.pyx"
+        if not copy.exists() or copy.read_text() != text:
+            copy.write_text(text)
+        yield Extension(f"cinfer._ops._kernels_{level}", [str(copy)], include_dirs=[str(OPS)], depends=headers,
+                        extra_compile_args=[*flags, *level_flags], extra_link_args=["-s"] if compiles(["-s"]) else [])
+    yield Extension("cinfer._ops.executor", [str(OPS / "executor.pyx")], include_dirs=[str(OPS)], depends=headers,
+                    extra_compile_args=["-O2", "-g0", *openmp], extra_link_args=openmp)
+
+
+os.chdir(HERE)
+setup(cmdclass={"build_ext": BuildExt},
+      ext_modules=cythonize(list(extensions()), include_path=[str(OPS)], nthreads=0, build_dir="build"))
