@@ -45,8 +45,10 @@ typedef struct {
 
 static inline void *at(char *const *base, buf_t b) { return base[b.base] + b.off; }
 
-/* Unary operators: activations of an epilogue, and the elementwise kernel. alpha, beta as in the comment.
-/*  has a slope for each channel; leaky_relu alpha; hard_sigmoid and hard_swish x * hard_sigmoid: alpha beta */
+/* Unary operators: activations of an epilogue, and the elementwise kernel. Their two numbers alpha, beta mean
+ *   clip: lo, hi; leaky_relu, elu, celu, swish: alpha as in ONNX; prelu: a slope per channel instead;
+ *   hard_sigmoid: alpha, beta; hard_swish: x * hard_sigmoid(x, alpha, beta);
+ *   quant_u8, quant_s8: scale, zero point of QuantizeLinear followed by DequantizeLinear. */
 #define UNARY_OPS(X) X(none) X(clip) X(prelu) X(leaky_relu) X(hard_sigmoid) X(hard_swish) X(sigmoid) X(swish) X(tanh) \
     X(gelu) X(gelu_tanh) X(elu) X(celu) X(selu) X(softplus) X(mish) X(exp) X(log) X(sqrt) X(abs) X(neg) X(reciprocal) X(erf) \
     X(floor) X(ceil) X(round) X(sign) X(softsign) X(sin) X(cos) X(quant_u8) X(quant_s8)
