@@ -1,0 +1,85 @@
+"""What operators check before they compute: sizes, axes, lists of integers.
+
+All raise ValueError with one line, or LimitError when the answer would be valid but absurdly large.
+"""
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import LimitError
+
+MAX_NDIM = 64               # NumPy's own limit
+
+
+def _physical_bytes() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 1 << 34
+
+
+MAX_BYTES = min(max(_physical_bytes(), 1 << 30), 1 << 40)    # of one tensor: what the machine's memory could hold at all
+
+
+def check_size(shape: Sequence[int], itemsize: int = 1) -> tuple[int, ...]:
+    """The shape as a tuple of ints, if a tensor of it may be made.
+
+    Raises ValueError for a negative size, LimitError for more than 64 axes or more bytes than the machine has memory.
+    """
+    shape = tuple(int(d) for d in shape)
+    if len(shape) > MAX_NDIM:
+        raise LimitError(f"a tensor of {len(shape)} axes; at most {MAX_NDIM} are possible")
+    total = itemsize
+    for d in shape:
+        if d < 0:
+            raise ValueError(f"size {d} in shape {list(shape)}; sizes are not negative")
+        total *= d
+    if total > MAX_BYTES:
+        raise LimitError(f"a tensor of shape {list(shape)} takes {total / 2**30:.3g} GiB; at most {MAX_BYTES / 2**30:.0f} GiB "
+                         "are possible on this machine")
+    return shape
+
+
+def check_axis(axis: int, ndim: int, what: str = "axis") -> int:
+    """The axis counted from the front; negative ones count from the back."""
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"{what} {axis} of a tensor of {ndim} axes; {_allowed(ndim)}")
+    return axis + ndim if axis < 0 else axis
+
+
+def _allowed(ndim: int) -> str:
+    return f"allowed is {-ndim} to {ndim - 1}" if ndim else "it has none"
+
+
+def check_axes(axes: Sequence[int], ndim: int) -> list[int]:
+    """As `check_axis` for several, none of them twice."""
+    axes = [check_axis(axis, ndim) for axis in axes]
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"axes {axes} name an axis twice")
+    return axes
+
+
+def check_ints(values, what: str, dtypes: Sequence[str] = ("int64",)) -> list[int] | None:
+    """The ints of an input tensor of rank 1, or of an attribute; None stays None."""
+    if not isinstance(values, np.ndarray):
+        return None if values is None else [int(v) for v in values]
+    if values.ndim != 1:
+        raise ValueError(f"{what} has {values.ndim} axes; it is a list, of 1 axis")
+    if values.dtype.name not in dtypes:
+        raise ValueError(f"{what} is {values.dtype}; it has to be {' or '.join(dtypes)}")
+    return values.tolist()
+
+
+def check_scalar(value: np.ndarray, what: str):
+    """The one number of an input tensor, as a Python number."""
+    if value.size != 1:
+        raise ValueError(f"{what} has {value.size} elements; it has to have one")
+    return value.reshape(()).item()
+
+
+def known(spec, what: str) -> np.ndarray | None:
+    """The value of an optional input's TensorSpec; None where the input is absent."""
+    return None if spec is None else spec.known(what)

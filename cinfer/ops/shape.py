@@ -1,0 +1,205 @@
+"""Operators that change the shape and keep the elements: Reshape, Flatten, Squeeze, Unsqueeze, Expand, Transpose, Identity;
+and Shape and Size, which are known as soon as the input's shape is.
+
+The results are views wherever NumPy can make one.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from .limits import check_axes, check_axis, check_ints, check_size, known
+from .registry import TensorSpec, op
+
+
+@op("Identity", since=1)
+class Identity:
+    """y = x. https://onnx.ai/onnx/operators/onnx__Identity.html"""
+    def infer(x):
+        return x
+
+    def evaluate(x):
+        return x
+
+
+def reshaped_shape(shape: Sequence[int], target: Sequence[int], allowzero: int = 0) -> tuple[int, ...]:
+    """What Reshape makes of `shape`: in `target`, -1 is the rest and (without allowzero) 0 the input's size there."""
+    out = list(target)
+    if allowzero:
+        if 0 in out and -1 in out:
+            raise ValueError(f"shape {out} has both 0 and -1 with allowzero=1; the size for -1 is not determined")
+    else:
+        for i, d in enumerate(out):
+            if d == 0:
+                if i >= len(shape):
+                    raise ValueError(f"shape {out} copies axis {i} of an input of {len(shape)} axes")
+                out[i] = shape[i]
+    if out.count(-1) > 1 or min(out, default=0) < -1:
+        raise ValueError(f"shape {out}; sizes are not negative, except one -1")
+    size, rest = prod(shape), prod(d for d in out if d != -1)
+    if -1 in out and rest and size % rest == 0:
+        out[out.index(-1)] = size // rest
+    elif -1 in out or rest != size:
+        raise ValueError(f"cannot reshape {size} elements of shape {list(shape)} to {list(target)}")
+    return check_size(out)
+
+
+@op("Reshape", since=1)
+class Reshape:
+    """https://onnx.ai/onnx/operators/text_diff_Reshape_1_5.html"""
+    def infer(x, *, shape=(), consumed_inputs=None):
+        return x.like(reshaped_shape(x.shape, shape))
+
+    def evaluate(x, *, shape=(), consumed_inputs=None):
+        return x.reshape(reshaped_shape(x.shape, shape))
+
+
+@op("Reshape", since=5)
+class ReshapeByInput:
+    """https://onnx.ai/onnx/operators/onnx__Reshape.html"""
+    def infer(x, shape, *, allowzero=0):
+        return x.like(reshaped_shape(x.shape, check_ints(shape.known("the shape to reshape to"), "shape"), allowzero))
+
+    def evaluate(x, shape, *, allowzero=0):
+        return x.reshape(reshaped_shape(x.shape, check_ints(shape, "shape"), allowzero))
+
+
+def flattened_shape(shape: Sequence[int], axis: int) -> tuple[int, int]:
+    if axis != len(shape):
+        axis = check_axis(axis, len(shape))
+    return prod(shape[:axis]), prod(shape[axis:])
+
+
+@op("Flatten", since=1)
+class Flatten:
+    """To two axes, split before `axis`. https://onnx.ai/onnx/operators/onnx__Flatten.html"""
+    def infer(x, *, axis=1):
+        return x.like(flattened_shape(x.shape, axis))
+
+    def evaluate(x, *, axis=1):
+        return x.reshape(flattened_shape(x.shape, axis))
+
+
+def squeezed_shape(shape: Sequence[int], axes: Sequence[int] | None) -> tuple[int, ...]:
+    if axes is None:
+        return tuple(d for d in shape if d != 1)
+    axes = [check_axis(axis, len(shape)) for axis in axes]
+    for axis in axes:
+        if shape[axis] != 1:
+            raise ValueError(f"cannot squeeze axis {axis} of shape {list(shape)}; its size is {shape[axis]}, not 1")
+    return tuple(d for i, d in enumerate(shape) if i not in axes)
+
+
+@op("Squeeze", since=1)
+class Squeeze:
+    """https://onnx.ai/onnx/operators/text_diff_Squeeze_11_13.html"""
+    def infer(x, *, axes=None):
+        return x.like(squeezed_shape(x.shape, axes))
+
+    def evaluate(x, *, axes=None):
+        return x.reshape(squeezed_shape(x.shape, axes))
+
+
+@op("Squeeze", since=13)
+class SqueezeByInput:
+    """https://onnx.ai/onnx/operators/onnx__Squeeze.html"""
+    def infer(x, axes=None):
+        return x.like(squeezed_shape(x.shape, check_ints(known(axes, "the axes to squeeze"), "axes")))
+
+    def evaluate(x, axes=None):
+        return x.reshape(squeezed_shape(x.shape, check_ints(axes, "axes")))
+
+
+def unsqueezed_shape(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
+    ndim = len(shape) + len(axes)
+    axes = check_axes(axes, ndim)
+    sizes = iter(shape)
+    return check_size(1 if i in axes else next(sizes) for i in range(ndim))
+
+
+@op("Unsqueeze", since=1)
+class Unsqueeze:
+    """https://onnx.ai/onnx/operators/text_diff_Unsqueeze_11_13.html"""
+    def infer(x, *, axes):
+        return x.like(unsqueezed_shape(x.shape, axes))
+
+    def evaluate(x, *, axes):
+        return x.reshape(unsqueezed_shape(x.shape, axes))
+
+
+@op("Unsqueeze", since=13)
+class UnsqueezeByInput:
+    """https://onnx.ai/onnx/operators/onnx__Unsqueeze.html"""
+    def infer(x, axes):
+        return x.like(unsqueezed_shape(x.shape, check_ints(axes.known("the axes to insert"), "axes")))
+
+    def evaluate(x, axes):
+        return x.reshape(unsqueezed_shape(x.shape, check_ints(axes, "axes")))
+
+
+def shape_value(shape: Sequence[int], start: int, end: int | None) -> np.ndarray:
+    return np.array(shape[start:end], np.int64)     # clamped as Python's slices are, as the standard wants
+
+
+@op("Shape", since=1)
+class Shape:
+    """int64, from axis `start` to before `end`. https://onnx.ai/onnx/operators/onnx__Shape.html"""
+    def infer(x, *, start=0, end=None):
+        return TensorSpec.of(shape_value(x.shape, start, end))
+
+    def evaluate(x, *, start=0, end=None):
+        return shape_value(x.shape, start, end)
+
+
+@op("Size", since=1)
+class Size:
+    """The number of elements, int64. https://onnx.ai/onnx/operators/onnx__Size.html"""
+    def infer(x):
+        return TensorSpec.of(np.array(prod(x.shape), np.int64))
+
+    def evaluate(x):
+        return np.array(x.size, np.int64)
+
+
+def expanded_shape(shape: Sequence[int], target: Sequence[int], itemsize: int) -> tuple[int, ...]:
+    """`shape` and `target` broadcast against each other."""
+    ndim = max(len(shape), len(target))
+    pairs = zip((1,) * (ndim - len(shape)) + tuple(shape), (1,) * (ndim - len(target)) + tuple(target))
+    out = []
+    for d, t in pairs:
+        if d != t and d != 1 and t != 1:
+            raise ValueError(f"shape {list(shape)} does not broadcast with {list(target)}")
+        out.append(d if t == 1 else t)
+    return check_size(out, itemsize)
+
+
+@op("Expand", since=8)
+class Expand:
+    """x broadcast to a shape. https://onnx.ai/onnx/operators/onnx__Expand.html"""
+    def infer(x, shape):
+        target = check_ints(shape.known("the shape to expand to"), "shape")
+        return x.like(expanded_shape(x.shape, target, x.dtype.itemsize))
+
+    def evaluate(x, shape):
+        return np.broadcast_to(x, expanded_shape(x.shape, check_ints(shape, "shape"), x.itemsize))
+
+
+def check_perm(perm: Sequence[int] | None, ndim: int) -> tuple[int, ...]:
+    """The order of axes, reversed when none is given."""
+    if perm is None:
+        return tuple(reversed(range(ndim)))
+    if sorted(perm) != list(range(ndim)):
+        raise ValueError(f"perm {list(perm)} is no permutation of {ndim} axes")
+    return tuple(perm)
+
+
+@op("Transpose", since=1)
+class Transpose:
+    """https://onnx.ai/onnx/operators/onnx__Transpose.html"""
+    def infer(x, *, perm=None):
+        return x.like(tuple(x.shape[i] for i in check_perm(perm, x.ndim)))
+
+    def evaluate(x, *, perm=None):
+        return x.transpose(check_perm(perm, x.ndim))
