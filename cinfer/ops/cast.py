@@ -1,0 +1,156 @@
+"""Cast and CastLike: numbers, bool and strings into each other. https://onnx.ai/onnx/operators/onnx__Cast.html
+
+Strings are object arrays of str. Element types that NumPy lacks (bfloat16, float8, int4 ...) are those of ml_dtypes, where that
+is installed.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from .registry import op
+
+NUMPY_TYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "O", 9: "bool",
+               10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 14: "complex64", 15: "complex128"}
+EXTENDED_TYPES = {16: "bfloat16", 17: "float8_e4m3fn", 18: "float8_e4m3fnuz", 19: "float8_e5m2", 20: "float8_e5m2fnuz", 21: "uint4",
+                  22: "int4", 23: "float4_e2m1fn", 24: "float8_e8m0fnu", 25: "uint2", 26: "int2"}
+
+
+def element_type(code: int) -> np.dtype:
+    """NumPy's name for a TensorProto.DataType; ValueError when there is none."""
+    if code in NUMPY_TYPES:
+        return np.dtype(NUMPY_TYPES[code])
+    if code not in EXTENDED_TYPES:
+        raise ValueError(f"{code} is no element type of ONNX")
+    try:
+        import ml_dtypes
+        return np.dtype(getattr(ml_dtypes, EXTENDED_TYPES[code]))
+    except (ImportError, AttributeError):
+        raise ValueError(f"element type {EXTENDED_TYPES[code]} needs the package ml_dtypes") from None
+
+
+def is_narrow_int(dtype: np.dtype) -> bool:
+    return dtype.name in ("int4", "uint4", "int2", "uint2")
+
+
+def cast(x: np.ndarray, dtype: np.dtype, saturate: bool = True, round_mode: str = "up") -> np.ndarray:
+    """x as dtype. Floats are truncated to ints, and rounded to the nearest even to fewer bits; with `saturate` what a float8
+    cannot hold becomes its largest value, without it nan or infinity."""
+    if x.dtype == dtype:
+        return x
+    if dtype.kind == "O":
+        return to_strings(x)
+    if x.dtype.kind == "O":
+        return from_strings(x, dtype, saturate)
+    if dtype.name == "float8_e8m0fnu":
+        return to_e8m0(x, dtype, saturate, round_mode)
+    if dtype.name.startswith("float8") and saturate:
+        limit = float(type_limit(dtype))
+        wide = x.astype(np.float32)
+        return np.where(np.isnan(wide), wide, wide.clip(-limit, limit)).astype(dtype)
+    if is_narrow_int(dtype):        # ml_dtypes would keep the low bits of what it truncates only after its own rounding
+        return np.trunc(x.astype(np.float32)).astype(np.int64).astype(dtype) if x.dtype.kind not in "iub" else x.astype(dtype)
+    if dtype.kind == "b" and x.dtype.kind == "V":
+        return x.astype(np.float32) != 0
+    if dtype.kind in "iu" and x.dtype.kind not in "iubc":
+        return float_to_int(x, dtype)
+    return x.astype(dtype)
+
+
+def float_to_int(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Truncation. Beyond the type the standard leaves it open; here, as in the processor, by way of a wider int."""
+    wide = x if x.dtype.kind == "f" else x.astype(np.float32)
+    if dtype == np.uint64:
+        return np.where(wide >= 2.0**63, (wide - 2.0**63).astype(np.int64).view(np.uint64) + np.uint64(1 << 63),
+                        wide.astype(np.int64).view(np.uint64))
+    return wide.astype(np.int64).astype(dtype)
+
+
+def type_limit(dtype: np.dtype):
+    import ml_dtypes
+    return ml_dtypes.finfo(dtype).max
+
+
+def to_e8m0(x: np.ndarray, dtype: np.dtype, saturate: bool, round_mode: str) -> np.ndarray:
+    """Powers of two, 2^-127 to 2^127, as their biased exponents; 255 is nan."""
+    if round_mode not in ("up", "down", "nearest"):
+        raise ValueError(f"round_mode {round_mode!r}; it has to be up, down or nearest")
+    x = x.astype(np.float64)
+    fraction, exponent = np.frexp(abs(x))                   # x = fraction * 2**exponent, 0.5 <= fraction < 1
+    exponent = exponent - 1
+    if round_mode == "up":
+        exponent = exponent + (fraction > 0.5)
+    elif round_mode == "nearest":
+        exponent = exponent + (fraction >= 0.75)
+    exponent = np.where(x == 0, -128, np.where(np.isinf(x), 128, exponent))
+    beyond = (exponent < -127) | (exponent > 127)
+    code = np.where(np.isnan(x) | (beyond & (not saturate)), 255, exponent.clip(-127, 127) + 127)
+    return code.astype(np.uint8).view(dtype)
+
+
+def to_strings(x: np.ndarray) -> np.ndarray:
+    """Numbers as people write them: floats by the fewest digits that give the same number back."""
+    if x.dtype.kind == "V":
+        x = x.astype(np.float32)
+    text = np.empty(x.size, object)
+    text[:] = x.reshape(-1).astype(np.str_).tolist()
+    return text.reshape(x.shape)
+
+
+def from_strings(x: np.ndarray, dtype: np.dtype, saturate: bool) -> np.ndarray:
+    """What Python reads as a float (also INF, NaN), or for integer types as an int; ValueError for any other text."""
+    kind = int if dtype.kind in "iu" else float
+    values = [number(text, kind) for text in x.reshape(-1).tolist()]
+    if kind is int:
+        limits = np.iinfo(dtype)
+        for value in values:
+            if not limits.min <= value <= limits.max:
+                raise ValueError(f"{value} is beyond {dtype}")
+        return np.array(values, dtype).reshape(x.shape)
+    return cast(np.array(values, np.float64).reshape(x.shape), dtype, saturate)
+
+
+def number(text, kind):
+    text = text.decode() if isinstance(text, bytes) else str(text)
+    try:
+        return kind(text)
+    except ValueError:
+        value = float(text)
+        if kind is int and value in (float("inf"), -float("inf")) or value != value and kind is int:
+            raise ValueError(f"{text!r} is no integer") from None
+        return kind(value)
+
+
+@op("Cast", since=1)
+class CastFirst:
+    """The type by name. https://onnx.ai/onnx/operators/text_diff_Cast_1_6.html"""
+    def infer(x, *, to):
+        return x.like(dtype=named_type(to))
+
+    def evaluate(x, *, to):
+        return cast(x, named_type(to))
+
+
+def named_type(to: str) -> np.dtype:
+    name = {"FLOAT": "float32", "DOUBLE": "float64", "STRING": "O"}.get(to, str(to).lower())
+    if name not in NUMPY_TYPES.values():
+        raise ValueError(f"{to!r} is no element type of ONNX")
+    return np.dtype(name)
+
+
+@op("Cast", since=6)
+class Cast:
+    def infer(x, *, to, saturate=1, round_mode="up"):
+        return x.like(dtype=element_type(to))
+
+    def evaluate(x, *, to, saturate=1, round_mode="up"):
+        return cast(x, element_type(to), bool(saturate), round_mode)
+
+
+@op("CastLike", since=15)
+class CastLike:
+    """To the type of another tensor. https://onnx.ai/onnx/operators/onnx__CastLike.html"""
+    def infer(x, target_type, *, saturate=1, round_mode="up"):
+        return x.like(dtype=target_type.dtype)
+
+    def evaluate(x, target_type, *, saturate=1, round_mode="up"):
+        return cast(x, target_type.dtype, bool(saturate), round_mode)
