@@ -1,0 +1,34 @@
+"""Is a graph still one?"""
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..model.graph import Graph, subgraphs
+
+
+def fault(graph: Graph, outer: Iterable[str] = ()) -> str | None:
+    """What is wrong with the SSA form of a graph, or None.
+
+    Each name is made once; each is made before it is read (or comes from the graph around, `outer`); the outputs exist.
+    """
+    known = {*graph.inputs, *graph.constants}
+    if len(known) < len(graph.inputs) + len(graph.constants):
+        return f"{next(name for name in graph.inputs if name in graph.constants)!r} is both input and constant"
+    around = set(outer)
+    for node in graph.nodes:
+        for name in node.inputs:
+            if name and name not in known and name not in around:
+                return f"{node} reads {name!r} before it is made"
+        for inner in subgraphs(node):
+            found = fault(inner, known | around)
+            if found:
+                return f"{found}, in a subgraph of {node}"
+        for name in node.outputs:
+            if name in known:
+                return f"{node} makes {name!r}, which exists already"
+            if name:
+                known.add(name)
+    for name in graph.outputs:
+        if name not in known and name not in around:
+            return f"nothing makes the output {name!r}"
+    return None

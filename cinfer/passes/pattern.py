@@ -1,0 +1,273 @@
+"""What all rewrites share: who makes and who reads each value, kept true while a pass changes the graph.
+
+A name never changes its value: a rewrite gives a node other inputs or another operator, but what a name stands for
+stays. So a value can still be looked at by its name after all passes, if it was not rewritten away.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from ..model.graph import Graph, Node, node_reads, subgraphs
+from .ranks import rank_of_outputs
+
+
+def rewrite(body: Callable[[Graph, Rewriter], bool]) -> Callable[..., bool]:
+    """Decorator of a pass: its callers may hand over the Rewriter of the graph or leave it out."""
+    def run(graph: Graph, at: Rewriter | None = None) -> bool:
+        at = at or Rewriter(graph)
+        changed = body(graph, at)
+        at.settle()
+        return changed
+    run.__name__, run.__doc__ = body.__name__, body.__doc__
+    return run
+
+
+class Rewriter:
+    """A graph and its indices.
+
+    producers : value name -> the node that makes it
+    uses : value name -> the nodes that read it, once per use, those that capture it in a subgraph included
+    pinned : names that must go on existing: graph outputs and what subgraphs capture
+
+    Nodes change at once, in place; removed and inserted ones take effect in `graph.nodes` with `settle`.
+    """
+
+    def __init__(self, graph: Graph, *, inner: bool = False):
+        self.graph = graph
+        self._inner = inner                 # a subgraph: the ranks of its inputs may differ from turn to turn
+        self.producers: dict[str, Node] = {}
+        self.uses: dict[str, list[Node]] = {}
+        self.pinned: set[str] = set(graph.outputs)
+        self._by_type: dict[str, list[Node]] = {}
+        self._removed: set[Node] = set()
+        self._inserted: dict[Node | None, list[Node]] = {}
+        self._ranks: dict[str, int] | None = None
+        self._serial = 0
+        producers, uses, by_type = self.producers, self.uses, self._by_type
+        for node in graph.nodes:
+            for name in node.inputs:
+                if name in uses:
+                    uses[name].append(node)
+                elif name:
+                    uses[name] = [node]
+            for name in node.outputs:
+                if name:
+                    producers[name] = node
+            if node.op_type in by_type:
+                by_type[node.op_type].append(node)
+            else:
+                by_type[node.op_type] = [node]
+            for inner in has_subgraphs(node) and subgraphs(node) or ():
+                for name in inner.captures():
+                    uses.setdefault(name, []).append(node)
+                    self.pinned.add(name)
+
+    # looking
+
+    def of(self, *op_types: str) -> Iterator[Node]:
+        """The nodes of these standard operators, without those that go away meanwhile."""
+        for op_type in op_types:
+            for node in tuple(self._by_type.get(op_type, ())):
+                if node.op_type == op_type and not node.domain and node not in self._removed:
+                    yield node
+
+    def walk(self) -> Iterator[Node]:
+        """The nodes of standard operators in the graph's order, without those that go away meanwhile."""
+        return (node for node in self.graph.nodes if not node.domain and node not in self._removed)
+
+    def maker(self, name: str, *op_types: str) -> Node | None:
+        """The node that makes a value, if it is one of these standard operators."""
+        node = self.producers.get(name)
+        return node if node is not None and node.op_type in op_types and not node.domain else None
+
+    def only_reader(self, name: str) -> Node | None:
+        """The node that reads a value, when it is the only one, reads it once, and nothing else needs the value."""
+        readers = self.uses.get(name, ())
+        return readers[0] if len(readers) == 1 and name not in self.pinned else None
+
+    def array(self, name: str) -> np.ndarray | None:
+        """A constant's array."""
+        return self.graph.constants.get(name)
+
+    def ints(self, node: Node, attribute: str, position: int, since: int) -> list[int] | None:
+        """A list of integers that is an attribute before opset `since` and an input from there on; None when it is
+        absent or not constant (see `has`)."""
+        if node.opset < since:
+            value = node.attributes.get(attribute)
+            return None if value is None else list(value)
+        array = self.array(node.inputs[position]) if has(node, position) else None
+        return None if array is None else [int(i) for i in array.ravel()]
+
+    def scalar(self, name: str, beside: str) -> float | None:
+        """A floating-point constant of one element, if it cannot raise the rank of the value `beside` it."""
+        array = self.graph.constants.get(name)
+        if array is None or array.size != 1 or array.dtype.kind != "f" or not self.fits(array, beside):
+            return None
+        return float(array.item())
+
+    def fits(self, array: np.ndarray, beside: str) -> bool:
+        """Does broadcasting with the array leave the rank of the value `beside` it as it is?"""
+        if array.ndim == 0:
+            return True
+        rank = self.rank(beside)
+        return rank is not None and array.ndim <= rank
+
+    def rank(self, name: str) -> int | None:
+        """The rank of a value, where operators, constants and the declared inputs prove it."""
+        if self._ranks is None:
+            self._ranks = {} if self._inner else {
+                n: len(t.shape) for n, t in self.graph.inputs.items() if t.shape is not None}
+            for node in self.graph.nodes:
+                rank_of_outputs(node, self._ranks, self.graph.constants)
+        if name in self.graph.constants:
+            return self.graph.constants[name].ndim
+        return self._ranks.get(name)
+
+    def is_needed(self, name: str) -> bool:
+        """Does anything read this value, or must it exist?"""
+        return bool(name) and (bool(self.uses.get(name)) or name in self.pinned)
+
+    def encloses(self, nodes: Iterable[Node], root: Node) -> bool:
+        """Are the values that these nodes make read by none but them and the root?"""
+        inside = {root, *nodes}
+        return all(name not in self.pinned and inside.issuperset(self.uses.get(name, ()))
+                   for node in inside if node is not root for name in node.outputs if name)
+
+    # changing
+
+    def fresh(self, hint: str) -> str:
+        """A name that is not taken."""
+        while True:
+            self._serial += 1
+            name = f"{hint}__{self._serial}"
+            if not (name in self.producers or name in self.uses or name in self.graph.constants
+                    or name in self.graph.inputs or name in self.pinned):
+                return name
+
+    def constant(self, array: np.ndarray, hint: str) -> str:
+        """Enter an array as a new constant; returns its name."""
+        name = self.fresh(hint)
+        self.graph.constants[name] = array
+        return name
+
+    def change(self, node: Node, op_type: str, inputs: list[str], opset: int, **attributes) -> None:
+        """Make the node another operator at the same place with the same outputs."""
+        self.set_inputs(node, inputs)
+        if node.op_type != op_type:
+            node.op_type = op_type
+            self._by_type.setdefault(op_type, []).append(node)
+        node.domain, node.opset, node.attributes = "", opset, attributes
+
+    def set_inputs(self, node: Node, inputs: list[str]) -> None:
+        """Give the node other inputs; what only it had read goes away."""
+        before, node.inputs = node.inputs, inputs
+        for name in inputs:
+            if name:
+                self.uses.setdefault(name, []).append(node)
+        for name in before:
+            if name:
+                self.uses[name].remove(node)
+        for name in before:
+            self.release(name)
+
+    def set_outputs(self, node: Node, outputs: list[str]) -> None:
+        """Give the node other output names."""
+        for name in node.outputs:
+            self.producers.pop(name, None)
+        node.outputs = outputs
+        self.producers.update((name, node) for name in outputs if name)
+        if self._ranks is not None:
+            rank_of_outputs(node, self._ranks, self.graph.constants)
+
+    def release(self, name: str) -> None:
+        """Remove the node that makes a value if no output of it is needed, and so on upwards."""
+        waiting = [name]
+        while waiting:
+            node = self.producers.get(waiting.pop())
+            if node is not None and not any(map(self.is_needed, node.outputs)):
+                waiting += node.inputs
+                self.remove(node)
+
+    def remove(self, node: Node) -> None:
+        """Take the node out."""
+        self._removed.add(node)
+        for name in node_reads(node):
+            self.uses[name].remove(node)
+        for name in node.outputs:
+            if self.producers.get(name) is node:
+                del self.producers[name]
+
+    def insert(self, node: Node, after: Node | None) -> str:
+        """Put a new node right after another (None: before all); returns the name of its first output."""
+        self._inserted.setdefault(after, []).append(node)
+        self._by_type.setdefault(node.op_type, []).append(node)
+        for name in node.inputs:
+            if name:
+                self.uses.setdefault(name, []).append(node)
+        self.producers.update((name, node) for name in node.outputs if name)
+        if self._ranks is not None:
+            rank_of_outputs(node, self._ranks, self.graph.constants)
+        return node.outputs[0]
+
+    def alias(self, node: Node, source: str) -> bool:
+        """Remove a node whose first output equals the value `source`, one of its inputs.
+
+        A pinned output passes its name on to the source, which must then be made by a node and not be pinned itself;
+        otherwise nothing happens and the answer is False.
+        """
+        name = node.outputs[0]
+        if name not in self.pinned:
+            for reader in self.uses.pop(name, ()):
+                reader.inputs = [source if i == name else i for i in reader.inputs]
+                self.uses[source].append(reader)
+            self.remove(node)
+            self.release(source)
+            return True
+        maker = self.producers.get(source)
+        if maker is None or source in self.pinned:
+            return False
+        self.remove(node)
+        for reader in self.uses.pop(source, ()):
+            reader.inputs = [name if i == source else i for i in reader.inputs]
+            self.uses.setdefault(name, []).append(reader)
+        self.set_outputs(maker, [name if o == source else o for o in maker.outputs])
+        return True
+
+    def settle(self) -> None:
+        """Bring `graph.nodes` up to date."""
+        if not self._removed and not self._inserted:
+            return
+        nodes: list[Node] = []
+        for anchor in (None, *self.graph.nodes):
+            waiting = [anchor]
+            while waiting:
+                node = waiting.pop()
+                if node is not None and node not in self._removed:
+                    nodes.append(node)
+                waiting.extend(reversed(self._inserted.get(node, ())))
+        self.graph.nodes[:] = nodes
+        self._by_type = {}
+        for node in nodes:
+            self._by_type.setdefault(node.op_type, []).append(node)
+        self._removed, self._inserted = set(), {}
+
+
+def has(node: Node, position: int) -> bool:
+    """Is the optional input there?"""
+    return position < len(node.inputs) and bool(node.inputs[position])
+
+
+def has_subgraphs(node: Node) -> bool:
+    """Does the node carry a subgraph (If, Loop, Scan)?"""
+    for value in node.attributes.values():
+        kind = type(value)
+        if kind is Graph or kind is list and value and type(value[0]) is Graph:
+            return True
+    return False
+
+
+def text(value: object, default: str = "") -> str:
+    """A string attribute, however the reader keeps it."""
+    return default if value is None else value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,183 @@
+"""Activations that exporters spell out."""
+from __future__ import annotations
+
+from math import inf, pi, sqrt
+
+import numpy as np
+
+from ..model.graph import Graph, Node
+from .pattern import Rewriter, rewrite
+from .spelling import Spelling
+
+
+@rewrite
+def recognise_activations(graph: Graph, at: Rewriter) -> bool:
+    """x * sigmoid(c * x)                                         becomes   Swish(alpha=c)
+    max(0, min(6, x + 3)) / 6  and other ramps from 0 to 1         becomes   HardSigmoid
+    x * max(0, min(6, x + 3)) / 6, x * HardSigmoid(1/6, 1/2)       becomes   HardSwish
+    x / 2 * (1 + erf(x / sqrt(2)))                                 becomes   Gelu
+    x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))       becomes   Gelu(approximate="tanh")
+    x * tanh(softplus(x))                                          becomes   Mish
+    log(1 + exp(x))                                                becomes   Softplus
+    max(x, c * x) with 0 <= c <= 1, PRelu with one slope for all   becomes   LeakyRelu
+    max(x, 0)                                                      becomes   Relu
+    chains of Relu, Clip, Min and Max with constants               become    one Clip
+
+    Products and sums may stand in any order and grouping, a factor c as Mul by c or Div by 1/c.
+    The constants must be scalars of floating point that cannot raise the rank of x, and equal the formula's but for
+    rounding; no value inside may be read by anything else or be a graph output.
+    """
+    changed = False
+    for node in at.walk():
+        recognise = _RECOGNISERS.get(node.op_type)
+        if recognise is not None:
+            changed |= recognise(node, at)
+    return changed
+
+
+def _replace(spelling: Spelling, node: Node, op_type: str, x: str, opset: int, **attributes) -> bool:
+    if not spelling.at.encloses(spelling.inside, node):
+        return False
+    spelling.at.change(node, op_type, [x], opset, **attributes)
+    return True
+
+
+def _product(node: Node, at: Rewriter) -> bool:
+    """Mul or Div: one factor is x, the other made from x; or the only one is a ramp."""
+    outer = Spelling(at)
+    read = outer.product(node)
+    if read is None:
+        return False
+    scale, factors = read
+    if len(factors) == 1:
+        return scale != 1.0 and _hard_sigmoid(outer, node, factors[0], scale)
+    for x, gate in (factors, factors[::-1]):
+        maker = at.maker(gate, *_GATES)
+        if maker is None:
+            continue
+        spelling = Spelling(at)
+        spelling.inside, spelling.tolerance = [*outer.inside], outer.tolerance
+        if _GATES[maker.op_type](spelling, node, x, gate, scale):
+            return True
+    return False
+
+
+def _swish(spelling, node, x, gate, scale):
+    inner = spelling.maker(gate, "Sigmoid").inputs[0]
+    polynomial = spelling.polynomial(inner, x)
+    if scale != 1.0 or polynomial is None or set(polynomial) != {1}:
+        return False
+    return _replace(spelling, node, "Swish", x, 24, alpha=polynomial[1])
+
+
+def _hard_swish(spelling, node, x, gate, scale):
+    attributes = spelling.maker(gate, "HardSigmoid").attributes
+    return (scale == 1.0 and spelling.inside[-1].inputs[0] == x
+            and spelling.near(attributes.get("alpha", 0.2), 1 / 6) and spelling.near(attributes.get("beta", 0.5), 0.5)
+            and _replace(spelling, node, "HardSwish", x, 14))
+
+
+def _clamped_hard_swish(spelling, node, x, gate, scale):
+    clamp = spelling.clamp(gate)
+    if clamp is None or clamp[1:] != (0.0, 6.0) or not spelling.near(scale, 1 / 6):
+        return False
+    return (spelling.polynomial(clamp[0], x) == {0: 3.0, 1: 1.0}
+            and _replace(spelling, node, "HardSwish", x, 14))
+
+
+def _mish(spelling, node, x, gate, scale):
+    softplus = spelling.maker(spelling.maker(gate, "Tanh").inputs[0], "Softplus")
+    return (scale == 1.0 and softplus is not None and softplus.inputs[0] == x
+            and _replace(spelling, node, "Mish", x, 18))
+
+
+def _gelu(spelling, node, x, gate, scale):
+    """The gate is a + b * erf(...) or a + b * tanh(...), with a = b = 0.5 / scale."""
+    curve, slope, offset = spelling.affine(gate)
+    function = spelling.maker(curve, "Erf", "Tanh")
+    if function is None or not spelling.near(slope * scale, 0.5) or not spelling.near(offset * scale, 0.5):
+        return False
+    polynomial = spelling.polynomial(function.inputs[0], x)
+    if polynomial is None:
+        return False
+    if function.op_type == "Erf":
+        wanted, approximate = {1: sqrt(0.5)}, "none"
+    else:
+        wanted, approximate = {1: sqrt(2 / pi), 3: sqrt(2 / pi) * 0.044715}, "tanh"
+    if set(polynomial) != set(wanted) or not all(spelling.near(polynomial[k], c) for k, c in wanted.items()):
+        return False
+    return _replace(spelling, node, "Gelu", x, 20, approximate=approximate)
+
+
+_GATES = {"Sigmoid": _swish, "HardSigmoid": _hard_swish, "Tanh": _mish, "Add": _gelu, "Sub": _gelu, "Mul": _gelu,
+          "Clip": _clamped_hard_swish, "Min": _clamped_hard_swish, "Max": _clamped_hard_swish, "Relu": _clamped_hard_swish}
+
+
+def _hard_sigmoid(spelling: Spelling, node: Node, name: str, scale: float) -> bool:
+    """scale * clamp(a * x + b, 0, 1 / scale)."""
+    clamp = spelling.clamp(name)
+    if clamp is None or clamp[1] != 0.0 or clamp[2] == inf or not spelling.near(scale * clamp[2], 1.0):
+        return False
+    if not spelling.at.only_reader(clamp[0]):
+        return False
+    x, a, b = spelling.affine(clamp[0])
+    if x == clamp[0]:
+        return False
+    return _replace(spelling, node, "HardSigmoid", x, 6, alpha=a * scale, beta=b * scale)
+
+
+def _clamp(node: Node, at: Rewriter) -> bool:
+    """Relu, Clip, Min or Max: a ramp, or the end of a chain of limits, or a leaky maximum."""
+    if _hard_sigmoid(Spelling(at), node, node.outputs[0], 1.0):
+        return True
+    spelling = Spelling(at)
+    clamp = spelling.clamp(node.outputs[0])
+    if clamp is None:
+        return node.op_type == "Max" and _leaky_maximum(node, at)
+    x, low, high = clamp
+    spelling.inside.remove(node)
+    alone = not spelling.inside
+    if low == 0.0 and high == inf:
+        return not (alone and node.op_type == "Relu") and _replace(spelling, node, "Relu", x, 14)
+    if (alone and node.op_type == "Clip") or (low, high) == (-inf, inf) or not at.encloses(spelling.inside, node):
+        return False
+    if spelling.dtype is None:                          # only Clips of old, which say no type
+        limits = {key: value for key, value in (("min", low), ("max", high)) if abs(value) != inf}
+        at.change(node, "Clip", [x], 6, **limits)
+    else:
+        at.change(node, "Clip", [x, _limit(at, low, spelling.dtype), _limit(at, high, spelling.dtype)], 13)
+    return True
+
+
+def _limit(at: Rewriter, value: float, dtype: np.dtype) -> str:
+    return "" if abs(value) == inf else at.constant(np.array(value, dtype), "limit")
+
+
+def _leaky_maximum(node: Node, at: Rewriter) -> bool:
+    if len(node.inputs) != 2:
+        return False
+    for x, scaled in (node.inputs, node.inputs[::-1]):
+        spelling = Spelling(at)
+        one = spelling.step(scaled)
+        if one is not None and one[0] == x and 0.0 <= one[1] <= 1.0 and one[2] == 0.0:
+            return _replace(spelling, node, "LeakyRelu", x, 16, alpha=one[1])
+    return False
+
+
+def _softplus(node: Node, at: Rewriter) -> bool:
+    spelling = Spelling(at)
+    one = spelling.step(node.inputs[0])
+    exp = one and one[1:] == (1.0, 1.0) and spelling.maker(one[0], "Exp")
+    return bool(exp) and _replace(spelling, node, "Softplus", exp.inputs[0], 1)
+
+
+def _uniform_slope(node: Node, at: Rewriter) -> bool:
+    slope = at.array(node.inputs[1])
+    if slope is None or slope.dtype.kind != "f" or not slope.size or (slope != slope.flat[0]).any():
+        return False
+    at.change(node, "LeakyRelu", node.inputs[:1], 16, alpha=float(slope.flat[0]))
+    return True
+
+
+_RECOGNISERS = {"Mul": _product, "Div": _product, "Clip": _clamp, "Relu": _clamp, "Min": _clamp, "Max": _clamp,
+                "Log": _softplus, "PRelu": _uniform_slope}

@@ -1,0 +1,82 @@
+"""Layer normalization from elementary operators."""
+import numpy as np
+import pytest
+
+from cinfer.passes.recognise_layer_norm import recognise_layer_norm
+from handmade import Builder, ops, rewritten, unchanged
+
+F = np.float32
+SCALE, BIAS = (np.random.default_rng(3).normal(size=(2, 8)) + 1).astype(F)
+
+
+def spelled(b, x, *, axes=(-1,), keepdims=1, scale=SCALE, bias=BIAS, square="Pow", twice=False, reciprocal=False,
+            epsilon=F(1e-5)):
+    def mean(value):
+        if b.opset >= 18:
+            return b.ReduceMean(value, np.array(axes), keepdims=keepdims)
+        return b.ReduceMean(value, axes=list(axes), keepdims=keepdims)
+    average = mean(x)
+    d = b.Sub(x, average)
+    e = b.Sub(x, average) if twice else d
+    squares = b.Mul(e, e) if square == "Mul" else b.Pow(e, F(2))
+    deviation = b.Sqrt(b.Add(mean(squares), epsilon))
+    y = b.Mul(d, b.Reciprocal(deviation)) if reciprocal else b.Div(d, deviation)
+    y = y if scale is None else b.Mul(y, scale)
+    return y if bias is None else b.Add(y, bias)
+
+
+READ = {
+    "as torch wrote it": dict(),
+    "square by Mul": dict(square="Mul"),
+    "difference computed twice": dict(twice=True),
+    "reciprocal": dict(reciprocal=True),
+    "without bias": dict(bias=None),
+    "epsilon of one element": dict(epsilon=np.full((1,), 1e-6, F)),
+    "axis counted from the front": dict(axes=(2,)),
+}
+
+
+@pytest.mark.parametrize("opset", [13, 18])
+@pytest.mark.parametrize("name", READ)
+def test_reads_spelling(name, opset):
+    b = Builder(opset)
+    graph = b.output(spelled(b, b.Neg(b.input("x", 2, 5, 8)), **READ[name]))
+    after = rewritten(graph, recognise_layer_norm)
+    assert ops(after) == ["Neg", "LayerNormalization"]
+    assert list(after.outputs) == after.nodes[-1].outputs
+
+
+LEFT_ALONE = {
+    "another axis": dict(axes=(1,), scale=np.ones((1, 8), F), bias=None),
+    "two axes": dict(axes=(-2, -1)),
+    "no scale": dict(scale=None, bias=None),
+    "scale of one element": dict(scale=np.ones(1, F)),
+    "scale per row": dict(scale=np.ones((5, 1), F)),
+    "epsilon per channel": dict(epsilon=np.full(8, 1e-5, F)),
+}
+
+
+@pytest.mark.parametrize("name", LEFT_ALONE)
+def test_leaves_alone(name):
+    b = Builder()
+    unchanged(b.output(spelled(b, b.input("x", 2, 5, 8), **LEFT_ALONE[name])), recognise_layer_norm)
+
+
+def test_axis_from_the_front_needs_a_proved_rank():
+    b = Builder()
+    b.input("x")
+    unchanged(b.output(spelled(b, "x", axes=(2,))), recognise_layer_norm)
+
+
+def test_leaves_alone_when_a_value_inside_is_read_elsewhere():
+    b = Builder()
+    y = spelled(b, b.input("x", 2, 5, 8))
+    for node in b.graph.nodes[:-2]:
+        unchanged(b.output(y, node.outputs[0]), recognise_layer_norm)
+
+
+def test_bias_stays_outside_when_the_scaled_value_is_an_output():
+    b = Builder()
+    y = spelled(b, b.input("x", 2, 5, 8))
+    after = rewritten(b.output(y, b.graph.nodes[-2].outputs[0]), recognise_layer_norm)
+    assert ops(after) == ["LayerNormalization", "Add"]
