@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .registry import op
+from .registry import TensorSpec, op
 
 NUMPY_TYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "O", 9: "bool",
                10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 14: "complex64", 15: "complex128"}
@@ -154,3 +154,16 @@ class CastLike:
 
     def evaluate(x, target_type, *, saturate=1, round_mode="up"):
         return cast(x, target_type.dtype, bool(saturate), round_mode)
+
+
+@op("BitCast", since=26)
+class BitCast:
+    """The same bits, read as another type of as many bits. https://onnx.ai/onnx/operators/onnx__BitCast.html"""
+    def infer(x, *, to):
+        dtype = element_type(to)
+        if "O" in (dtype.kind, x.dtype.kind) or dtype.itemsize != x.dtype.itemsize or is_narrow_int(dtype) != is_narrow_int(x.dtype):
+            raise ValueError(f"{x.dtype} and {dtype} do not have equally many bits")
+        return x.like(dtype=dtype)
+
+    def evaluate(x, *, to):
+        return np.ascontiguousarray(x).reshape(x.shape).view(BitCast.infer(TensorSpec.of(x), to=to).dtype)
