@@ -20,6 +20,7 @@ from .recognise_activations import recognise_activations
 from .recognise_layer_norm import recognise_layer_norm
 from .remove_dead import remove_dead
 from .remove_identity import remove_identity
+from .sink_transposes import sink_transposes
 
 # The order matters: constants first, for most guards ask for constants; what is spelled out is read before scales are
 # folded, for Conv -> Add 3 -> Clip would lose its Add; Transposes move before Pad and scales are looked for beside Conv.
@@ -28,6 +29,7 @@ PIPELINE = (
     fold_constants,
     recognise_layer_norm,
     recognise_activations,
+    sink_transposes,
     fuse_pad,
     fold_batch_norm,
     fold_scale,

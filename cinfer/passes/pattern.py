@@ -212,7 +212,7 @@ class Rewriter:
         return node.outputs[0]
 
     def alias(self, node: Node, source: str) -> bool:
-        """Remove a node whose first output equals the value `source`, one of its inputs.
+        """Remove a node whose first output equals the value `source`, which exists before it.
 
         A pinned output passes its name on to the source, which must then be made by a node and not be pinned itself;
         otherwise nothing happens and the answer is False.
@@ -221,7 +221,7 @@ class Rewriter:
         if name not in self.pinned:
             for reader in self.uses.pop(name, ()):
                 reader.inputs = [source if i == name else i for i in reader.inputs]
-                self.uses[source].append(reader)
+                self.uses.setdefault(source, []).append(reader)
             self.remove(node)
             self.release(source)
             return True
