@@ -1,7 +1,8 @@
-"""Cast and CastLike: numbers, bool and strings into each other. https://onnx.ai/onnx/operators/onnx__Cast.html
+"""Cast and CastLike: numbers, bool and strings into each other.
+https://onnx.ai/onnx/operators/onnx__Cast.html
 
-Strings are object arrays of str. Element types that NumPy lacks (bfloat16, float8, int4 ...) are those of ml_dtypes, where that
-is installed.
+Strings are object arrays of str. Element types that NumPy lacks (bfloat16, float8, int4 ...) are those of
+ml_dtypes, where that is installed.
 """
 from __future__ import annotations
 
@@ -9,10 +10,12 @@ import numpy as np
 
 from .registry import TensorSpec, op
 
-NUMPY_TYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "O", 9: "bool",
-               10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 14: "complex64", 15: "complex128"}
-EXTENDED_TYPES = {16: "bfloat16", 17: "float8_e4m3fn", 18: "float8_e4m3fnuz", 19: "float8_e5m2", 20: "float8_e5m2fnuz", 21: "uint4",
-                  22: "int4", 23: "float4_e2m1fn", 24: "float8_e8m0fnu", 25: "uint2", 26: "int2"}
+NUMPY_TYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "O",
+               9: "bool", 10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 14: "complex64",
+               15: "complex128"}
+EXTENDED_TYPES = {16: "bfloat16", 17: "float8_e4m3fn", 18: "float8_e4m3fnuz", 19: "float8_e5m2",
+                  20: "float8_e5m2fnuz", 21: "uint4", 22: "int4", 23: "float4_e2m1fn", 24: "float8_e8m0fnu",
+                  25: "uint2", 26: "int2"}
 
 
 def element_type(code: int) -> np.dtype:
@@ -28,13 +31,19 @@ def element_type(code: int) -> np.dtype:
         raise ValueError(f"element type {EXTENDED_TYPES[code]} needs the package ml_dtypes") from None
 
 
+def bits(dtype: np.dtype) -> int:
+    """What an element takes in a file; in arrays the narrow ones take a byte."""
+    narrow = {"int4": 4, "uint4": 4, "float4_e2m1fn": 4, "int2": 2, "uint2": 2}
+    return narrow.get(dtype.name, 8 * dtype.itemsize)
+
+
 def is_narrow_int(dtype: np.dtype) -> bool:
     return dtype.name in ("int4", "uint4", "int2", "uint2")
 
 
 def cast(x: np.ndarray, dtype: np.dtype, saturate: bool = True, round_mode: str = "up") -> np.ndarray:
-    """x as dtype. Floats are truncated to ints, and rounded to the nearest even to fewer bits; with `saturate` what a float8
-    cannot hold becomes its largest value, without it nan or infinity."""
+    """x as dtype. Floats are truncated to ints, and rounded to the nearest even to fewer bits; with
+    `saturate` what a float8 cannot hold becomes its largest value, without it nan or infinity."""
     if x.dtype == dtype:
         return x
     if dtype.kind == "O":
@@ -47,21 +56,20 @@ def cast(x: np.ndarray, dtype: np.dtype, saturate: bool = True, round_mode: str 
         limit = float(type_limit(dtype))
         wide = x.astype(np.float32)
         return np.where(np.isnan(wide), wide, wide.clip(-limit, limit)).astype(dtype)
-    if is_narrow_int(dtype):        # ml_dtypes would keep the low bits of what it truncates only after its own rounding
-        return np.trunc(x.astype(np.float32)).astype(np.int64).astype(dtype) if x.dtype.kind not in "iub" else x.astype(dtype)
     if dtype.kind == "b" and x.dtype.kind == "V":
         return x.astype(np.float32) != 0
-    if dtype.kind in "iu" and x.dtype.kind not in "iubc":
+    if (dtype.kind in "iu" or is_narrow_int(dtype)) and x.dtype.kind not in "iubc":
         return float_to_int(x, dtype)
     return x.astype(dtype)
 
 
 def float_to_int(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Truncation. Beyond the type the standard leaves it open; here, as in the processor, by way of a wider int."""
+    """Truncation. Beyond the type the standard leaves it open; here, as in the processor, by way of a wider
+    int."""
     wide = x if x.dtype.kind == "f" else x.astype(np.float32)
     if dtype == np.uint64:
-        return np.where(wide >= 2.0**63, (wide - 2.0**63).astype(np.int64).view(np.uint64) + np.uint64(1 << 63),
-                        wide.astype(np.int64).view(np.uint64))
+        return np.where(wide >= 2.0**63, (wide - 2.0**63).astype(np.int64).view(np.uint64)
+                        + np.uint64(1 << 63), wide.astype(np.int64).view(np.uint64))
     return wide.astype(np.int64).astype(dtype)
 
 
@@ -97,7 +105,8 @@ def to_strings(x: np.ndarray) -> np.ndarray:
 
 
 def from_strings(x: np.ndarray, dtype: np.dtype, saturate: bool) -> np.ndarray:
-    """What Python reads as a float (also INF, NaN), or for integer types as an int; ValueError for any other text."""
+    """What Python reads as a float (also INF, NaN), or for integer types as an int; ValueError for any other
+    text."""
     kind = int if dtype.kind in "iu" else float
     values = [number(text, kind) for text in x.reshape(-1).tolist()]
     if kind is int:
@@ -158,10 +167,11 @@ class CastLike:
 
 @op("BitCast", since=26)
 class BitCast:
-    """The same bits, read as another type of as many bits. https://onnx.ai/onnx/operators/onnx__BitCast.html"""
+    """The same bits, read as another type of as many bits.
+    https://onnx.ai/onnx/operators/onnx__BitCast.html"""
     def infer(x, *, to):
         dtype = element_type(to)
-        if "O" in (dtype.kind, x.dtype.kind) or dtype.itemsize != x.dtype.itemsize or is_narrow_int(dtype) != is_narrow_int(x.dtype):
+        if "O" in (dtype.kind, x.dtype.kind) or bits(dtype) != bits(x.dtype):
             raise ValueError(f"{x.dtype} and {dtype} do not have equally many bits")
         return x.like(dtype=dtype)
 

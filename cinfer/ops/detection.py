@@ -19,7 +19,8 @@ def corners(boxes: np.ndarray, center_point_box: int) -> np.ndarray:
 
 
 def suppress(boxes: np.ndarray, limit: int, iou_threshold: float) -> list[int]:
-    """Indices of the boxes kept, of `corners` from best to worst: each that overlaps no kept one by more than the threshold."""
+    """Indices of the boxes kept, of `corners` from best to worst: each that overlaps no kept one by more than
+    the threshold."""
     areas = (boxes[2] - boxes[0]) * (boxes[3] - boxes[1])
     left = np.arange(boxes.shape[1])
     kept = []
@@ -31,40 +32,44 @@ def suppress(boxes: np.ndarray, limit: int, iou_threshold: float) -> list[int]:
         height = np.minimum(y_max, boxes[3, best]) - np.maximum(y_min, boxes[1, best])
         shared = width * height
         union = areas[left] + areas[best] - shared
-        overlaps = (width > 0) & (height > 0) & (areas[left] > 0) & (areas[best] > 0) & (shared / union > iou_threshold)
-        left = left[~overlaps]
+        real = (width > 0) & (height > 0) & (areas[left] > 0) & (areas[best] > 0)
+        left = left[~(real & (shared / union > iou_threshold))]
     return kept
 
 
 @op("NonMaxSuppression", since=10)
 class NonMaxSuppression:
-    """int64 (kept, 3): batch, class, box; by batch, class, falling score; of equal scores the first box first.
+    """int64 (kept, 3): batch, class, box; by batch, class, falling score; of equal scores the first box
+    first.
     https://onnx.ai/onnx/operators/onnx__NonMaxSuppression.html"""
-    def evaluate(boxes, scores, max_output_boxes_per_class=None, iou_threshold=None, score_threshold=None, *, center_point_box=0):
+    def evaluate(boxes, scores, max_output_boxes_per_class=None, iou_threshold=None, score_threshold=None, *,
+                 center_point_box=0):
         if boxes.ndim != 3 or boxes.shape[2] != 4 or scores.ndim != 3 or scores.shape[::2] != boxes.shape[:2]:
-            raise ValueError(f"boxes of shape {list(boxes.shape)} and scores {list(scores.shape)}; they have to be batch, boxes, 4 "
-                             "and batch, classes, boxes")
+            raise ValueError(f"boxes of shape {list(boxes.shape)} and scores {list(scores.shape)}; they "
+                             "have to be batch, boxes, 4 and batch, classes, boxes")
         if center_point_box not in (0, 1):
             raise ValueError(f"center_point_box {center_point_box}; it has to be 0 or 1")
-        limit = 0 if max_output_boxes_per_class is None else check_scalar(max_output_boxes_per_class, "max_output_boxes_per_class")
-        overlap = 0.0 if iou_threshold is None else check_scalar(iou_threshold, "iou_threshold")
+        limit, overlap, least = (default if v is None else check_scalar(v, what) for v, what, default in (
+            (max_output_boxes_per_class, "max_output_boxes_per_class", 0),
+            (iou_threshold, "iou_threshold", 0.0), (score_threshold, "score_threshold", None)))
         if not 0 <= overlap <= 1:
             raise ValueError(f"iou_threshold {overlap}; it has to be 0 to 1")
-        least = None if score_threshold is None else check_scalar(score_threshold, "score_threshold")
         found = []
         for batch in range(boxes.shape[0] if limit > 0 else 0):
             edges = corners(boxes[batch], center_point_box)
             for label, score in enumerate(scores[batch]):
                 candidates = np.arange(score.size) if least is None else np.flatnonzero(score > least)
                 candidates = candidates[np.argsort(-score[candidates], kind="stable")]
-                found += [(batch, label, int(candidates[i])) for i in suppress(edges[:, candidates], limit, overlap)]
+                kept = suppress(edges[:, candidates], limit, overlap)
+                found += [(batch, label, box) for box in candidates[kept].tolist()]
         return np.array(found, np.int64).reshape(-1, 3)
 
 
 def check_rois(x, rois, columns: int, output: tuple[int, int]) -> tuple[int, ...]:
     """The shape of the answer: rois, channels, output height and width."""
     if x.ndim != 4 or rois.ndim != 2 or rois.shape[1] != columns:
-        raise ValueError(f"input of shape {list(x.shape)} and rois {list(rois.shape)}; they have to be n, c, h, w and rois, {columns}")
+        raise ValueError(f"input of shape {list(x.shape)} and rois {list(rois.shape)}; they have to be n, "
+                         f"c, h, w and rois, {columns}")
     if min(output) < 1:
         raise ValueError(f"output of {output[0]} x {output[1]}; it has to be at least 1 x 1")
     if 0 in x.shape[2:]:
@@ -77,16 +82,19 @@ def check_batches(batches: np.ndarray, size: int) -> None:
         raise ValueError(f"batch indices {batches.min()} to {batches.max()}; allowed is 0 to {size - 1}")
 
 
-MAX_SAMPLES = 1 << 16         # along one axis of one roi; the adaptive grid takes about one for each pixel of the roi
+# along one axis of one roi; the adaptive grid takes about one for each pixel of the roi
+MAX_SAMPLES = 1 << 16
 
 
 def bilinear_axis(start: float, extent: float, bins: int, sampling_ratio: int, size: int):
-    """Sample points of a roi along one axis: (index of the pixel before, of the one behind, weight of either), each (bins, grid)."""
+    """Sample points of a roi along one axis: (index of the pixel before, of the one behind, weight of
+    either), each (bins, grid)."""
     if not (abs(start) < 1e9 and abs(extent) < 1e9):
         raise ValueError(f"a roi from {start} over {extent} pixels")
     grid = sampling_ratio if sampling_ratio > 0 else max(ceil(extent / bins), 0)
     if bins * grid > MAX_SAMPLES:
-        raise LimitError(f"RoiAlign with {grid} x {bins} samples along one axis of a roi; at most {MAX_SAMPLES} are possible")
+        raise LimitError(f"RoiAlign with {grid} x {bins} samples along one axis of a roi; at most "
+                         f"{MAX_SAMPLES} are possible")
     bin_size = extent / bins
     at = start + bin_size * (np.arange(bins)[:, None] + (np.arange(grid)[None, :] + 0.5) / max(grid, 1))
     beyond = (at < -1) | (at > size)
@@ -107,8 +115,8 @@ def axis_matrix(before, behind, near, far, size: int) -> np.ndarray:
     return matrix / max(grid, 1)
 
 
-def roi_align(x, rois, batch_indices, offset: float, mode: str, output_height: int, output_width: int, sampling_ratio: int,
-              spatial_scale: float) -> np.ndarray:
+def roi_align(x, rois, batch_indices, offset: float, mode: str, output_height: int, output_width: int,
+              sampling_ratio: int, spatial_scale: float) -> np.ndarray:
     shape = roi_align_shape(x, rois, batch_indices, mode, output_height, output_width)
     check_batches(batch_indices, x.shape[0])
     y = np.empty(shape, x.dtype)
@@ -117,11 +125,13 @@ def roi_align(x, rois, batch_indices, offset: float, mode: str, output_height: i
     for i, (roi, batch) in enumerate(zip(rois.astype(np.float64) * spatial_scale - offset, batch_indices)):
         extent = roi[2:] - roi[:2]
         if not offset:
-            extent = np.where(extent < 1, 1.0, extent)          # as before opset 16: a roi is at least a pixel
+            # as before opset 16: a roi is at least a pixel
+            extent = np.where(extent < 1, 1.0, extent)
         rows = bilinear_axis(roi[1], extent[1], output_height, sampling_ratio, h)
         columns = bilinear_axis(roi[0], extent[0], output_width, sampling_ratio, w)
         picture = x[batch].astype(work, copy=False)
-        if mode == "avg":           # the mean of bilinear samples on a grid is a product of one matrix per axis
+        if mode == "avg":
+            # the mean of bilinear samples on a grid is a product of one matrix per axis
             y[i] = axis_matrix(*rows, h).astype(work) @ picture @ axis_matrix(*columns, w).astype(work).T
         else:
             y[i] = max_of_samples(picture, rows, columns)
@@ -129,60 +139,67 @@ def roi_align(x, rois, batch_indices, offset: float, mode: str, output_height: i
 
 
 def max_of_samples(picture: np.ndarray, rows, columns) -> np.ndarray:
-    """The largest of the weighted neighbours (not of their sums: so the standard's examples and the runtimes have it) in each bin."""
+    """The largest of the weighted neighbours (not of their sums: so the standard's examples and the runtimes
+    have it) in each bin."""
     (bins_h, grid_h), (bins_w, grid_w) = rows[0].shape, columns[0].shape
     y = np.zeros((picture.shape[0], bins_h, bins_w), picture.dtype)
     for i, k in np.ndindex(bins_h, grid_h if grid_w else 0):
-        corners = [picture[:, row[i, k], column] * (row_weight[i, k] * column_weight).astype(picture.dtype)
-                   for row, row_weight in (rows[::2], rows[1::2]) for column, column_weight in (columns[::2], columns[1::2])]
-        best = np.maximum.reduce(corners).max(-1)
+        neighbours = [picture[:, row[i, k], column] * (row_weight[i, k] * column_weight).astype(picture.dtype)
+                      for row, row_weight in (rows[::2], rows[1::2])
+                      for column, column_weight in (columns[::2], columns[1::2])]
+        best = np.maximum.reduce(neighbours).max(-1)
         y[:, i] = np.maximum(y[:, i], best) if k else best
     return y
 
 
-def roi_align_shape(x, rois, batch_indices, mode: str, output_height: int, output_width: int) -> tuple[int, ...]:
+def roi_align_shape(x, rois, batch_indices, mode: str, output_height: int,
+                    output_width: int) -> tuple[int, ...]:
     if mode not in ("avg", "max"):
         raise ValueError(f"mode {mode!r}; it has to be avg or max")
     if batch_indices.shape != rois.shape[:1] or batch_indices.dtype.kind not in "iu":
-        raise ValueError(f"batch_indices are {batch_indices.dtype} of shape {list(batch_indices.shape)}; one int is needed for each "
-                         f"of {rois.shape[0] if rois.ndim else 0} rois")
+        raise ValueError(f"batch_indices are {batch_indices.dtype} of shape {list(batch_indices.shape)}; "
+                         f"one int is needed for each of {rois.shape[0] if rois.ndim else 0} rois")
     return check_rois(x, rois, 4, (output_height, output_width))
 
 
 @op("RoiAlign", since=10)
 class RoiAlignFirst:
     """https://onnx.ai/onnx/operators/text_diff_RoiAlign_10_16.html"""
-    def infer(x, rois, batch_indices, *, mode="avg", output_height=1, output_width=1, sampling_ratio=0, spatial_scale=1.0):
+    def infer(x, rois, batch_indices, *, mode="avg", output_height=1, output_width=1, sampling_ratio=0,
+              spatial_scale=1.0):
         return x.like(roi_align_shape(x, rois, batch_indices, mode, output_height, output_width))
 
-    def evaluate(x, rois, batch_indices, *, mode="avg", output_height=1, output_width=1, sampling_ratio=0, spatial_scale=1.0):
-        return roi_align(x, rois, batch_indices, 0.0, mode, output_height, output_width, sampling_ratio, spatial_scale)
+    def evaluate(x, rois, batch_indices, *, mode="avg", output_height=1, output_width=1, sampling_ratio=0,
+                 spatial_scale=1.0):
+        return roi_align(x, rois, batch_indices, 0.0, mode, output_height, output_width, sampling_ratio,
+                         spatial_scale)
 
 
 def pixel_offset(mode: str) -> float:
     if mode not in ("half_pixel", "output_half_pixel"):
-        raise ValueError(f"coordinate_transformation_mode {mode!r}; it has to be half_pixel or output_half_pixel")
+        raise ValueError(f"coordinate_transformation_mode {mode!r}; it has to be half_pixel or "
+                         "output_half_pixel")
     return 0.5 if mode == "half_pixel" else 0.0
 
 
 @op("RoiAlign", since=16)
 class RoiAlign:
     """https://onnx.ai/onnx/operators/onnx__RoiAlign.html"""
-    def infer(x, rois, batch_indices, *, coordinate_transformation_mode="half_pixel", mode="avg", output_height=1, output_width=1,
-              sampling_ratio=0, spatial_scale=1.0):
+    def infer(x, rois, batch_indices, *, coordinate_transformation_mode="half_pixel", mode="avg",
+              output_height=1, output_width=1, sampling_ratio=0, spatial_scale=1.0):
         pixel_offset(coordinate_transformation_mode)
         return x.like(roi_align_shape(x, rois, batch_indices, mode, output_height, output_width))
 
-    def evaluate(x, rois, batch_indices, *, coordinate_transformation_mode="half_pixel", mode="avg", output_height=1, output_width=1,
-                 sampling_ratio=0, spatial_scale=1.0):
-        return roi_align(x, rois, batch_indices, pixel_offset(coordinate_transformation_mode), mode, output_height, output_width,
-                         sampling_ratio, spatial_scale)
+    def evaluate(x, rois, batch_indices, *, coordinate_transformation_mode="half_pixel", mode="avg",
+                 output_height=1, output_width=1, sampling_ratio=0, spatial_scale=1.0):
+        return roi_align(x, rois, batch_indices, pixel_offset(coordinate_transformation_mode), mode,
+                         output_height, output_width, sampling_ratio, spatial_scale)
 
 
 def pool_bins(start: int, extent: int, bins: int, size: int) -> list[slice]:
     """The pixels of each bin of a roi along one axis; bins overlap where the roi does not divide."""
-    return [slice(min(max(start + i * extent // bins, 0), size), min(max(start - (-(i + 1) * extent // bins), 0), size))
-            for i in range(bins)]
+    return [slice(min(max(start + i * extent // bins, 0), size),
+                  min(max(start - (-(i + 1) * extent // bins), 0), size)) for i in range(bins)]
 
 
 @op("MaxRoiPool", since=1)

@@ -11,9 +11,11 @@ from .limits import check_ints, check_scalar, check_size
 from .registry import TensorSpec, op
 
 
-def constant_value(value, value_float, value_floats, value_int, value_ints, value_string, value_strings) -> np.ndarray:
-    given = [(v, kind) for v, kind in ((value, None), (value_float, np.float32), (value_floats, np.float32), (value_int, np.int64),
-                                       (value_ints, np.int64), (value_string, object), (value_strings, object)) if v is not None]
+def constant_value(value, value_float, value_floats, value_int, value_ints, value_string,
+                   value_strings) -> np.ndarray:
+    given = [(v, kind) for v, kind in ((value, None), (value_float, np.float32), (value_floats, np.float32),
+                                       (value_int, np.int64), (value_ints, np.int64), (value_string, object),
+                                       (value_strings, object)) if v is not None]
     if len(given) != 1:
         raise ValueError(f"a Constant with {len(given)} values; it has to have one")
     value, kind = given[0]
@@ -23,13 +25,15 @@ def constant_value(value, value_float, value_floats, value_int, value_ints, valu
 @op("Constant", since=1)
 class Constant:
     """https://onnx.ai/onnx/operators/onnx__Constant.html"""
-    def infer(*, value=None, value_float=None, value_floats=None, value_int=None, value_ints=None, value_string=None,
-              value_strings=None):
-        return TensorSpec.of(constant_value(value, value_float, value_floats, value_int, value_ints, value_string, value_strings))
+    def infer(*, value=None, value_float=None, value_floats=None, value_int=None, value_ints=None,
+              value_string=None, value_strings=None):
+        return TensorSpec.of(constant_value(value, value_float, value_floats, value_int, value_ints,
+                                            value_string, value_strings))
 
-    def evaluate(*, value=None, value_float=None, value_floats=None, value_int=None, value_ints=None, value_string=None,
-                 value_strings=None):
-        return constant_value(value, value_float, value_floats, value_int, value_ints, value_string, value_strings)
+    def evaluate(*, value=None, value_float=None, value_floats=None, value_int=None, value_ints=None,
+                 value_string=None, value_strings=None):
+        return constant_value(value, value_float, value_floats, value_int, value_ints, value_string,
+                              value_strings)
 
 
 ZERO = np.zeros(1, np.float32)
@@ -54,8 +58,10 @@ class ConstantOfShape:
 def range_count(start: np.ndarray, limit: np.ndarray, delta: np.ndarray) -> int:
     """The number of elements: ceil((limit - start) / delta), not below 0."""
     if not start.dtype == limit.dtype == delta.dtype:
-        raise ValueError(f"start, limit and delta are {start.dtype}, {limit.dtype}, {delta.dtype}; they have to be of one type")
-    low, high, step = (check_scalar(v, what) for v, what in ((start, "start"), (limit, "limit"), (delta, "delta")))
+        raise ValueError(f"start, limit and delta are {start.dtype}, {limit.dtype}, {delta.dtype}; they "
+                         "have to be of one type")
+    low, high, step = (check_scalar(v, what) for v, what in ((start, "start"), (limit, "limit"),
+                                                             (delta, "delta")))
     if step == 0:
         raise ValueError("delta is 0")
     if isinstance(step, int):
@@ -109,11 +115,13 @@ def random_type(dtype: int | None, x, allowed: str = "f") -> np.dtype:
     return kind
 
 
-def draw_normal(shape: Sequence[int], dtype: np.dtype, mean: float, scale: float, seed: float | None) -> np.ndarray:
+def draw_normal(shape: Sequence[int], dtype: np.dtype, mean: float, scale: float,
+                seed: float | None) -> np.ndarray:
     return (mean + scale * generator(seed).standard_normal(check_size(shape, 8))).astype(dtype)
 
 
-def draw_uniform(shape: Sequence[int], dtype: np.dtype, low: float, high: float, seed: float | None) -> np.ndarray:
+def draw_uniform(shape: Sequence[int], dtype: np.dtype, low: float, high: float,
+                 seed: float | None) -> np.ndarray:
     return (low + (high - low) * generator(seed).random(check_size(shape, 8))).astype(dtype)
 
 
@@ -169,10 +177,12 @@ class Bernoulli:
 
 @op("Multinomial", since=7)
 class Multinomial:
-    """Classes drawn by their log-probabilities, which need not sum to 1. https://onnx.ai/onnx/operators/onnx__Multinomial.html"""
+    """Classes drawn by their log-probabilities, which need not sum to 1.
+    https://onnx.ai/onnx/operators/onnx__Multinomial.html"""
     def infer(x, *, dtype=6, sample_size=1, seed=None):
         if x.ndim != 2 or x.shape[1] < 1 or sample_size < 0:
-            raise ValueError(f"{sample_size} samples of shape {list(x.shape)}; the shape has to be batch, classes")
+            raise ValueError(f"{sample_size} samples of shape {list(x.shape)}; the shape has to be batch, "
+                             "classes")
         return x.like(check_size((x.shape[0], sample_size), 8), random_type(dtype, x, "iu"))
 
     def evaluate(x, *, dtype=6, sample_size=1, seed=None):

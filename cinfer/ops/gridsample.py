@@ -1,4 +1,5 @@
-"""GridSample and AffineGrid: a picture looked up at given places. https://onnx.ai/onnx/operators/onnx__GridSample.html"""
+"""GridSample and AffineGrid: a picture looked up at given places.
+https://onnx.ai/onnx/operators/onnx__GridSample.html"""
 from __future__ import annotations
 
 from itertools import product
@@ -21,8 +22,10 @@ def reflect(x: np.ndarray, low: float, high: float) -> np.ndarray:
     return low + (high - low) - abs((high - low) - (x - low) % period)
 
 
-def axis_taps(x: np.ndarray, size: int, mode: str, padding_mode: str, align_corners: bool) -> tuple[np.ndarray, np.ndarray]:
-    """(index, weight) of the neighbours along one axis, each (taps,) + x.shape, from coordinates -1 to 1; index -1: nothing there."""
+def axis_taps(x: np.ndarray, size: int, mode: str, padding_mode: str,
+              align_corners: bool) -> tuple[np.ndarray, np.ndarray]:
+    """(index, weight) of the neighbours along one axis, each (taps,) + x.shape, from coordinates -1 to 1;
+    index -1: nothing there."""
     x = (x + 1) / 2 * (size - 1) if align_corners else ((x + 1) * size - 1) / 2
     # far outside is far outside; beyond this an int overflows, and nan is nowhere
     x = np.nan_to_num(x, nan=-16.0, posinf=1e9, neginf=-1e9).clip(-1e9, 1e9)
@@ -54,18 +57,19 @@ def axis_taps(x: np.ndarray, size: int, mode: str, padding_mode: str, align_corn
 
 def check_grid(x, grid, mode: str, padding_mode: str) -> None:
     if mode not in MODES or padding_mode not in PADDING_MODES:
-        raise ValueError(f"mode {mode!r}, padding_mode {padding_mode!r}; they have to be of {', '.join(MODES)} and "
-                         f"{', '.join(PADDING_MODES)}")
+        raise ValueError(f"mode {mode!r}, padding_mode {padding_mode!r}; they have to be of "
+                         f"{', '.join(MODES)} and {', '.join(PADDING_MODES)}")
     if x.ndim < 3 or grid.ndim != x.ndim or grid.shape[-1] != x.ndim - 2 or grid.shape[0] != x.shape[0]:
-        raise ValueError(f"grid of shape {list(grid.shape)} for input of shape {list(x.shape)}; it has to be n, the sizes of the "
-                         f"answer, {x.ndim - 2}")
+        raise ValueError(f"grid of shape {list(grid.shape)} for input of shape {list(x.shape)}; it has to "
+                         f"be n, the sizes of the answer, {x.ndim - 2}")
     if 0 in x.shape[2:]:
         raise ValueError(f"nothing to look up in shape {list(x.shape)}")
     if x.dtype.kind in "bOSU" and MODES[mode] != "nearest":
         raise ValueError(f"mode {mode!r} of {x.dtype}; only numbers can be blended")
 
 
-def grid_sample(x: np.ndarray, grid: np.ndarray, mode: str, padding_mode: str, align_corners: bool) -> np.ndarray:
+def grid_sample(x: np.ndarray, grid: np.ndarray, mode: str, padding_mode: str,
+                align_corners: bool) -> np.ndarray:
     check_grid(x, grid, mode, padding_mode)
     n, c, *sizes = x.shape
     y = np.zeros(check_size((n, c) + grid.shape[1:-1], max(x.itemsize, 4)), x.dtype)
@@ -122,21 +126,22 @@ def affine_shape(theta, size: np.ndarray) -> tuple[int, ...]:
     size = check_ints(size, "size")
     axes = len(size) - 2
     if axes not in (2, 3) or theta.shape != (size[0], axes, axes + 1):
-        raise ValueError(f"theta of shape {list(theta.shape)} and size {size}; theta has to be n, 2, 3 and size n, c, h, w, or "
-                         "n, 3, 4 and n, c, d, h, w")
+        raise ValueError(f"theta of shape {list(theta.shape)} and size {size}; theta has to be n, 2, 3 and "
+                         "size n, c, h, w, or n, 3, 4 and n, c, d, h, w")
     return check_size((size[0], *size[2:], axes), max(theta.dtype.itemsize, 4))
 
 
 @op("AffineGrid", since=20)
 class AffineGrid:
-    """The places that GridSample looks up for affine maps. https://onnx.ai/onnx/operators/onnx__AffineGrid.html"""
+    """The places that GridSample looks up for affine maps.
+    https://onnx.ai/onnx/operators/onnx__AffineGrid.html"""
     def infer(theta, size, *, align_corners=0):
         return theta.like(affine_shape(theta, size.known("the size of AffineGrid")))
 
     def evaluate(theta, size, *, align_corners=0):
         shape = affine_shape(theta, size)
-        axes = [np.linspace(-1, 1, d) if align_corners and d > 1 else (2 * np.arange(d) + 1) / d - 1 if d else np.zeros(0)
-                for d in shape[1:-1]]
+        axes = [np.linspace(-1, 1, d) if align_corners and d > 1 else (2 * np.arange(d) + 1) / d - 1 if d
+                else np.zeros(0) for d in shape[1:-1]]
         columns = np.meshgrid(*axes, indexing="ij")[::-1]          # x, y (, z): the last axis first
         places = np.stack([c.reshape(-1) for c in columns] + [np.ones(columns[0].size)])
         return (theta.astype(np.float64) @ places).transpose(0, 2, 1).reshape(shape).astype(theta.dtype)

@@ -46,9 +46,10 @@ def check_elements(x, indices, axis: int) -> int:
     """The axis of GatherElements and ScatterElements, if the shapes fit each other."""
     axis = check_axis(axis, x.ndim)
     check_index_type(indices)
-    if indices.ndim != x.ndim or any(i > d for a, (i, d) in enumerate(zip(indices.shape, x.shape)) if a != axis):
-        raise ValueError(f"indices of shape {list(indices.shape)} for data of shape {list(x.shape)}; beside axis {axis} "
-                         "they may not be larger")
+    if indices.ndim != x.ndim or any(i > d for a, (i, d) in enumerate(zip(indices.shape, x.shape))
+                                     if a != axis):
+        raise ValueError(f"indices of shape {list(indices.shape)} for data of shape {list(x.shape)}; beside "
+                         f"axis {axis} they may not be larger")
     return axis
 
 
@@ -73,11 +74,13 @@ class GatherElements:
 def check_tuples(x, indices, batch_dims: int = 0) -> int:
     """How many numbers each index tuple of GatherND and ScatterND has, if the shapes fit each other."""
     check_index_type(indices)
-    if not 0 <= batch_dims < max(min(x.ndim, indices.ndim), 1) or x.shape[:batch_dims] != indices.shape[:batch_dims]:
-        raise ValueError(f"batch_dims {batch_dims} with data of shape {list(x.shape)} and indices of shape {list(indices.shape)}")
+    batches = max(min(x.ndim, indices.ndim), 1)
+    if not 0 <= batch_dims < batches or x.shape[:batch_dims] != indices.shape[:batch_dims]:
+        raise ValueError(f"batch_dims {batch_dims} with data of shape {list(x.shape)} and indices of shape "
+                         f"{list(indices.shape)}")
     if not indices.ndim or not 1 <= indices.shape[-1] <= x.ndim - batch_dims:
-        raise ValueError(f"indices of shape {list(indices.shape)}; the last size has to be 1 to {x.ndim - batch_dims}, "
-                         "the axes of the data")
+        raise ValueError(f"indices of shape {list(indices.shape)}; the last size has to be 1 to "
+                         f"{x.ndim - batch_dims}, the axes of the data")
     return indices.shape[-1]
 
 
@@ -92,7 +95,8 @@ class GatherND:
         count = check_tuples(x, indices, batch_dims)
         shape = check_size(indices.shape[:-1] + x.shape[batch_dims + count:], x.itemsize)
         where = list(np.ogrid[tuple(slice(d) for d in indices.shape[:-1])][:batch_dims])
-        where += [check_indices(indices[..., i], x.shape[batch_dims + i], batch_dims + i) for i in range(count)]
+        where += [check_indices(indices[..., i], x.shape[batch_dims + i], batch_dims + i)
+                  for i in range(count)]
         return x[tuple(where)].reshape(shape)
 
 
@@ -117,13 +121,15 @@ def check_reduction(reduction: str) -> None:
 @op("Scatter", since=9)
 @op("ScatterElements", since=11)
 class ScatterElements:
-    """y = x; y[indices[i][j]][j] = updates[i][j] for axis 0. https://onnx.ai/onnx/operators/onnx__ScatterElements.html"""
+    """y = x; y[indices[i][j]][j] = updates[i][j] for axis 0.
+    https://onnx.ai/onnx/operators/onnx__ScatterElements.html"""
     def infer(x, indices, updates, *, axis=0, reduction="none"):
         check_elements(x, indices, axis)
         check_same_type(x, updates)
         check_reduction(reduction)
         if updates.shape != indices.shape:
-            raise ValueError(f"updates of shape {list(updates.shape)} for indices of shape {list(indices.shape)}")
+            raise ValueError(f"updates of shape {list(updates.shape)} for indices of shape "
+                             f"{list(indices.shape)}")
         return x.like()
 
     def evaluate(x, indices, updates, *, axis=0, reduction="none"):
@@ -139,7 +145,8 @@ class ScatterND:
         check_same_type(x, updates)
         check_reduction(reduction)
         if updates.shape != shape:
-            raise ValueError(f"updates of shape {list(updates.shape)}; these indices and data need {list(shape)}")
+            raise ValueError(f"updates of shape {list(updates.shape)}; these indices and data need "
+                             f"{list(shape)}")
         return x.like()
 
     def evaluate(x, indices, updates, *, reduction="none"):
@@ -150,13 +157,15 @@ class ScatterND:
 
 @op("TensorScatter", since=24)
 class TensorScatter:
-    """A cache with an update written at each sample's place. https://onnx.ai/onnx/operators/onnx__TensorScatter.html"""
+    """A cache with an update written at each sample's place.
+    https://onnx.ai/onnx/operators/onnx__TensorScatter.html"""
     def infer(past_cache, update, write_indices=None, *, axis=-2, mode="linear"):
         axis = check_axis(axis, past_cache.ndim)
         fits = update.ndim == past_cache.ndim and all(
             u == p or (a == axis and u < p) for a, (u, p) in enumerate(zip(update.shape, past_cache.shape)))
         if axis == 0 or not fits or mode not in ("linear", "circular"):
-            raise ValueError(f"cannot write shape {list(update.shape)} into {list(past_cache.shape)} along axis {axis}, mode {mode!r}")
+            raise ValueError(f"cannot write shape {list(update.shape)} into {list(past_cache.shape)} along "
+                             f"axis {axis}, mode {mode!r}")
         check_same_type(past_cache, update)
         return past_cache.like()
 
@@ -191,7 +200,8 @@ def onehot_shape(indices, depth: np.ndarray, values, axis: int) -> tuple[tuple[i
 
 @op("OneHot", since=9)
 class OneHot:
-    """values[1] where a new axis counts to the index, values[0] elsewhere. https://onnx.ai/onnx/operators/onnx__OneHot.html"""
+    """values[1] where a new axis counts to the index, values[0] elsewhere.
+    https://onnx.ai/onnx/operators/onnx__OneHot.html"""
     def infer(indices, depth, values, *, axis=-1):
         return values.like(onehot_shape(indices, depth.known("the depth of OneHot"), values, axis)[0])
 
@@ -205,7 +215,8 @@ class OneHot:
 
 
 def top_k(x: np.ndarray, k: int, axis: int, largest: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The k first along an axis when sorted; of equal values the one with the lower index first; nan counts as largest."""
+    """The k first along an axis when sorted; of equal values the one with the lower index first; nan counts
+    as largest."""
     rows = np.moveaxis(x, axis, -1)
     n = rows.shape[-1]
     preselected = None
@@ -223,7 +234,8 @@ def top_k(x: np.ndarray, k: int, axis: int, largest: bool) -> tuple[np.ndarray, 
 
 
 def preselect(rows: np.ndarray, k: int, largest: bool) -> np.ndarray:
-    """Indices, ascending, of the k elements of each row that top_k wants: all beyond the k-th, and the first that equal it."""
+    """Indices, ascending, of the k elements of each row that top_k wants: all beyond the k-th, and the first
+    that equal it."""
     if k == 0:
         return np.zeros(rows.shape[:-1] + (0,), INT64)
     at = rows.shape[-1] - k if largest else k - 1
@@ -277,7 +289,8 @@ class TopKByInput:
 
 @op("NonZero", since=9)
 class NonZero:
-    """Indices of the elements that are not zero, int64, one column each. https://onnx.ai/onnx/operators/onnx__NonZero.html"""
+    """Indices of the elements that are not zero, int64, one column each.
+    https://onnx.ai/onnx/operators/onnx__NonZero.html"""
     def evaluate(x):
         if x.ndim == 0:
             return np.zeros((0, np.count_nonzero(x)), INT64)

@@ -21,13 +21,15 @@ def _physical_bytes() -> int:
         return 1 << 34
 
 
-MAX_BYTES = min(max(_physical_bytes(), 1 << 30), 1 << 40)    # of one tensor: what the machine's memory could hold at all
+# of one tensor: what the machine's memory could hold at all
+MAX_BYTES = min(max(_physical_bytes(), 1 << 30), 1 << 40)
 
 
 def check_size(shape: Sequence[int], itemsize: int = 1) -> tuple[int, ...]:
     """The shape as a tuple of ints, if a tensor of it may be made.
 
-    Raises ValueError for a negative size, LimitError for more than 64 axes or more bytes than the machine has memory.
+    Raises ValueError for a negative size, LimitError for more than 64 axes or more bytes than the machine has
+    memory.
     """
     shape = tuple(int(d) for d in shape)
     if len(shape) > MAX_NDIM:
@@ -38,8 +40,8 @@ def check_size(shape: Sequence[int], itemsize: int = 1) -> tuple[int, ...]:
             raise ValueError(f"size {d} in shape {list(shape)}; sizes are not negative")
         total *= d
     if total > MAX_BYTES:
-        raise LimitError(f"a tensor of shape {list(shape)} takes {total / 2**30:.3g} GiB; at most {MAX_BYTES / 2**30:.0f} GiB "
-                         "are possible on this machine")
+        raise LimitError(f"a tensor of shape {list(shape)} takes {total / 2**30:.3g} GiB; at most "
+                         f"{MAX_BYTES / 2**30:.0f} GiB are possible on this machine")
     return shape
 
 

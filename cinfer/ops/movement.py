@@ -1,4 +1,5 @@
-"""Operators that move elements without computing: Concat, Split, Slice, Pad, Tile, DepthToSpace and the like."""
+"""Operators that move elements without computing: Concat, Split, Slice, Pad, Tile, DepthToSpace and the
+like."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -21,8 +22,10 @@ def concat_shape(inputs, axis: int) -> tuple[tuple[int, ...], int]:
     total = 0
     for i, x in enumerate(inputs):
         if x.dtype != first.dtype:
-            raise ValueError(f"input {i} is {x.dtype}, the first is {first.dtype}; they have to be of one type")
-        if x.ndim != first.ndim or any(a != b for n, (a, b) in enumerate(zip(x.shape, first.shape)) if n != axis):
+            raise ValueError(f"input {i} is {x.dtype}, the first is {first.dtype}; they have to be of one "
+                             "type")
+        if x.ndim != first.ndim or any(a != b for n, (a, b) in enumerate(zip(x.shape, first.shape))
+                                       if n != axis):
             raise ValueError(f"input {i} has shape {list(x.shape)}, the first {list(first.shape)}; "
                              f"they may differ along axis {axis} only")
         total += x.shape[axis]
@@ -50,14 +53,16 @@ class Concat:
 
 
 def split_sizes(size: int, split: Sequence[int] | None, n_outputs: int, uneven: bool = False) -> list[int]:
-    """Sizes of the parts of an axis of `size`: as `split` says, or equal ones (`uneven`: the last ones may be smaller)."""
+    """Sizes of the parts of an axis of `size`: as `split` says, or equal ones (`uneven`: the last ones may be
+    smaller)."""
     if split is None:
         if not uneven and size % n_outputs:
             raise ValueError(f"{size} elements do not split into {n_outputs} equal parts")
         part = -(-size // n_outputs)
         return [max(0, min(part, size - i * part)) for i in range(n_outputs)]
     if len(split) != n_outputs or min(split, default=0) < 0 or sum(split) != size:
-        raise ValueError(f"split {list(split)} of {size} elements into {n_outputs} outputs; the sum has to be {size}")
+        raise ValueError(f"split {list(split)} of {size} elements into {n_outputs} outputs; the sum has to "
+                         f"be {size}")
     return list(split)
 
 
@@ -101,8 +106,8 @@ class SplitByInput:
 
 def check_num_outputs(split, num_outputs: int | None, n_outputs: int) -> None:
     if num_outputs is not None and (split is not None or num_outputs != n_outputs):
-        given = "and split are both given" if split is not None else f"is {num_outputs}, the node has {n_outputs} outputs"
-        raise ValueError(f"num_outputs {given}")
+        raise ValueError("num_outputs and split are both given" if split is not None else
+                         f"num_outputs is {num_outputs}, the node has {n_outputs} outputs")
 
 
 @op("Split", since=18)
@@ -118,18 +123,22 @@ class SplitUneven:
         return split_array(x, axis, check_ints(split, "split"), n_outputs, True)
 
 
-def slice_ranges(shape: Sequence[int], starts: Sequence[int], ends: Sequence[int], axes: Sequence[int] | None = None,
+def slice_ranges(shape: Sequence[int], starts: Sequence[int], ends: Sequence[int],
+                 axes: Sequence[int] | None = None,
                  steps: Sequence[int] | None = None) -> list[tuple[int, int, int]]:
-    """(start, count, step) for each axis of `shape`; starts and ends beyond the axis are clamped, as INT_MAX means 'to the end'."""
+    """(start, count, step) for each axis of `shape`; starts and ends beyond the axis are clamped, as INT_MAX
+    means 'to the end'."""
     axes = check_axes(range(len(starts)) if axes is None else axes, len(shape))
     steps = [1] * len(starts) if steps is None else steps
     if not len(starts) == len(ends) == len(axes) == len(steps):
-        raise ValueError(f"{len(starts)} starts, {len(ends)} ends, {len(axes)} axes, {len(steps)} steps; there have to be equally many")
+        raise ValueError(f"{len(starts)} starts, {len(ends)} ends, {len(axes)} axes, {len(steps)} steps; "
+                         "there have to be equally many")
     if 0 in steps:
         raise ValueError("step 0; steps are positive or negative")
     ranges = [(0, d, 1) for d in shape]
     for start, end, axis, step in zip(starts, ends, axes, steps):
-        picked = range(*slice(start, end, step).indices(shape[axis]))      # Python clamps just as the standard does
+        # Python clamps just as the standard does
+        picked = range(*slice(start, end, step).indices(shape[axis]))
         ranges[axis] = (picked.start, 1, 1) if len(picked) == 1 else (picked.start, len(picked), step)
     return ranges
 
@@ -154,7 +163,8 @@ class Slice:
 
 
 def slice_inputs(starts, ends, axes, steps) -> list[list[int] | None]:
-    return [check_ints(v, what, INT_TYPES) for v, what in ((starts, "starts"), (ends, "ends"), (axes, "axes"), (steps, "steps"))]
+    return [check_ints(v, what, INT_TYPES) for v, what in ((starts, "starts"), (ends, "ends"), (axes, "axes"),
+                                                           (steps, "steps"))]
 
 
 @op("Slice", since=10)
@@ -242,9 +252,10 @@ class Pad:
 def check_pad_value(x, constant_value) -> None:
     if constant_value is not None:
         if constant_value.dtype != x.dtype:
-            raise ValueError(f"constant_value is {constant_value.dtype}, data is {x.dtype}; they have to be of one type")
+            raise ValueError(f"constant_value is {constant_value.dtype}, data is {x.dtype}; they have to be "
+                             "of one type")
         if constant_value.shape not in ((), (1,)):
-            raise ValueError(f"constant_value has shape {list(constant_value.shape)}; it has to be one number")
+            raise ValueError(f"constant_value of shape {list(constant_value.shape)}; it has to be one number")
 
 
 @op("Pad", since=11)
@@ -259,14 +270,17 @@ class PadByInput:
         check_pad_value(x, constant_value)
         amounts = pad_amounts(x, check_ints(pads, "pads"), check_ints(axes, "axes", INT_TYPES), mode)
         zero = "" if x.dtype.kind == "O" else 0
-        return pad_array(x, amounts, mode, zero if constant_value is None else constant_value.reshape(()).item())
+        return pad_array(x, amounts, mode, zero if constant_value is None
+                         else constant_value.reshape(()).item())
 
 
 @op("CenterCropPad", since=18)
 class CenterCropPad:
-    """The middle of x, or x in the middle of zeros. https://onnx.ai/onnx/operators/onnx__CenterCropPad.html"""
+    """The middle of x, or x in the middle of zeros.
+    https://onnx.ai/onnx/operators/onnx__CenterCropPad.html"""
     def infer(x, shape, *, axes=None):
-        return padded_spec(x, *center_pads(x.shape, shape.known("the shape of CenterCropPad"), axes), "constant")
+        return padded_spec(x, *center_pads(x.shape, shape.known("the shape of CenterCropPad"), axes),
+                           "constant")
 
     def evaluate(x, shape, *, axes=None):
         pads, axes = center_pads(x.shape, shape, axes)
@@ -278,7 +292,8 @@ def center_pads(shape, target: np.ndarray, axes) -> tuple[list[int], list[int]]:
     target = check_ints(target, "shape", INT_TYPES)
     axes = check_axes(range(len(shape)) if axes is None else axes, len(shape))
     if len(target) != len(axes) or min(target, default=0) < 0:
-        raise ValueError(f"shape {target} for {len(axes)} axes; it has to give a size that is not negative for each")
+        raise ValueError(f"shape {target} for {len(axes)} axes; it has to give a size that is not negative "
+                         "for each")
     before, after = [], []
     for axis, size in zip(axes, target):
         difference = size - shape[axis]
@@ -307,7 +322,8 @@ def axis_repeats(ndim: int, tiles: np.ndarray, axis: np.ndarray) -> list[int]:
 
 def tiled_shape(x, repeats: Sequence[int]) -> tuple[int, ...]:
     if len(repeats) != x.ndim or min(repeats, default=0) < 0:
-        raise ValueError(f"repeats {list(repeats)} for {x.ndim} axes; there has to be one, not negative, for each")
+        raise ValueError(f"repeats {list(repeats)} for {x.ndim} axes; there has to be one, not negative, "
+                         "for each")
     return check_size([d * r for d, r in zip(x.shape, repeats)], x.dtype.itemsize)
 
 
@@ -369,25 +385,30 @@ class SpaceToDepth:
     def evaluate(x, *, blocksize, mode="DCR"):
         check_blocks(x, blocksize, mode, "hw")
         (n, c, h, w), b = x.shape, blocksize
-        y = x.reshape(n, c, h // b, b, w // b, b).transpose((0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4))
+        y = x.reshape(n, c, h // b, b, w // b, b).transpose((0, 3, 5, 1, 2, 4) if mode == "DCR"
+                                                            else (0, 1, 3, 5, 2, 4))
         return y.reshape(n, c * b * b, h // b, w // b)
 
 
 @op("ReverseSequence", since=10)
 class ReverseSequence:
-    """The first sequence_lens[b] steps of each sample backwards. https://onnx.ai/onnx/operators/onnx__ReverseSequence.html"""
+    """The first sequence_lens[b] steps of each sample backwards.
+    https://onnx.ai/onnx/operators/onnx__ReverseSequence.html"""
     def infer(x, sequence_lens, *, time_axis=0, batch_axis=1):
         if x.ndim < 2 or sorted((time_axis, batch_axis)) != [0, 1]:
-            raise ValueError(f"time_axis {time_axis} and batch_axis {batch_axis} of {x.ndim} axes; they have to be 0 and 1")
+            raise ValueError(f"time_axis {time_axis} and batch_axis {batch_axis} of {x.ndim} axes; they "
+                             "have to be 0 and 1")
         if sequence_lens.shape != (x.shape[batch_axis],):
-            raise ValueError(f"sequence_lens of shape {list(sequence_lens.shape)}; it has to be {[x.shape[batch_axis]]}")
+            raise ValueError(f"sequence_lens of shape {list(sequence_lens.shape)}; it has to be "
+                             f"{[x.shape[batch_axis]]}")
         return x.like()
 
     def evaluate(x, sequence_lens, *, time_axis=0, batch_axis=1):
         ReverseSequence.infer(TensorSpec.of(x), sequence_lens, time_axis=time_axis, batch_axis=batch_axis)
         steps = x.shape[time_axis]
         if sequence_lens.size and not 0 <= sequence_lens.min() <= sequence_lens.max() <= steps:
-            raise ValueError(f"sequence_lens {sequence_lens.min()} to {sequence_lens.max()}; allowed is 0 to {steps}")
+            raise ValueError(f"sequence_lens {sequence_lens.min()} to {sequence_lens.max()}; allowed is 0 "
+                             f"to {steps}")
         step, lens = np.arange(steps)[:, None], sequence_lens[None, :]
         source = np.where(step < lens, lens - 1 - step, step)              # [time, batch]
         batch = np.arange(x.shape[batch_axis])[None, :]
@@ -417,14 +438,15 @@ class Compress:
             x, axis = x.reshape(-1), 0
         axis = check_axis(axis, x.ndim)
         if condition.ndim != 1 or condition.dtype != bool or condition.size > x.shape[axis]:
-            raise ValueError(f"condition is {condition.dtype} of shape {list(condition.shape)}; it has to be bool, "
-                             f"of one axis, and at most {x.shape[axis]} long")
+            raise ValueError(f"condition is {condition.dtype} of shape {list(condition.shape)}; it has to "
+                             f"be bool, of one axis, and at most {x.shape[axis]} long")
         return np.compress(condition, x, axis)
 
 
 @op("Unique", since=11)
 class Unique:
-    """(values, index of the first of each, inverse, counts). https://onnx.ai/onnx/operators/onnx__Unique.html"""
+    """(values, index of the first of each, inverse, counts).
+    https://onnx.ai/onnx/operators/onnx__Unique.html"""
     def evaluate(x, *, axis=None, sorted=1):
         if axis is not None:
             axis = check_axis(axis, x.ndim)
@@ -434,5 +456,6 @@ class Unique:
             order = np.argsort(first)
             rank = np.empty_like(order)
             rank[order] = np.arange(order.size)
-            values, first, counts, inverse = np.take(values, order, axis or 0), first[order], counts[order], rank[inverse]
+            values, first, counts = np.take(values, order, axis or 0), first[order], counts[order]
+            inverse = rank[inverse]
         return values, first, inverse, counts

@@ -1,7 +1,8 @@
 """RNN, GRU and LSTM: all directions, layouts and activations.
 
-https://onnx.ai/onnx/operators/onnx__LSTM.html  Weights are stacked by gate: w (directions, gates * hidden, input), r (directions,
-gates * hidden, hidden), b (directions, 2 * gates * hidden), the gates in the order i o f c (LSTM), z r h (GRU).
+Weights are stacked by gate: w (directions, gates * hidden, input), r (directions, gates * hidden, hidden),
+b (directions, 2 * gates * hidden), the gates in the order i o f c (LSTM), z r h (GRU).
+https://onnx.ai/onnx/operators/onnx__LSTM.html
 """
 from __future__ import annotations
 
@@ -81,14 +82,17 @@ def lstm_step(x, state, r, rb, act, options):
 
 
 DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
-KINDS = {"RNN": (rnn_step, 1, ("Tanh",)), "GRU": (gru_step, 3, ("Sigmoid", "Tanh")), "LSTM": (lstm_step, 4, ("Sigmoid", "Tanh", "Tanh"))}
+KINDS = {"RNN": (rnn_step, 1, ("Tanh",)), "GRU": (gru_step, 3, ("Sigmoid", "Tanh")),
+         "LSTM": (lstm_step, 4, ("Sigmoid", "Tanh", "Tanh"))}
 
 
-def check_shapes(kind: str, x, w, r, b, sequence_lens, states, p, direction: str, hidden_size, layout: int, activations):
+def check_shapes(kind: str, x, w, r, b, sequence_lens, states, p, direction: str, hidden_size, layout: int,
+                 activations):
     """(steps, batch, hidden size, directions), if all shapes fit each other."""
     gates, functions = KINDS[kind][1], len(KINDS[kind][2])
     if direction not in DIRECTIONS or layout not in (0, 1):
-        raise ValueError(f"direction {direction!r}, layout {layout}; they have to be of {', '.join(DIRECTIONS)} and of 0, 1")
+        raise ValueError(f"direction {direction!r}, layout {layout}; they have to be of "
+                         f"{', '.join(DIRECTIONS)} and of 0, 1")
     if x.ndim != 3 or w.ndim != 3 or r.ndim != 3:
         raise ValueError(f"x, w, r of {x.ndim}, {w.ndim}, {r.ndim} axes; they have 3")
     count, hidden = len(DIRECTIONS[direction]), r.shape[2]
@@ -96,9 +100,12 @@ def check_shapes(kind: str, x, w, r, b, sequence_lens, states, p, direction: str
     if hidden < 1 or hidden_size not in (None, hidden):
         raise ValueError(f"hidden_size {hidden_size}; r says {hidden}")
     state = (count, batch, hidden) if layout == 0 else (batch, count, hidden)
-    for what, value, shape in (("w", w, (count, gates * hidden, x.shape[2])), ("r", r, (count, gates * hidden, hidden)),
-                               ("b", b, (count, 2 * gates * hidden)), ("sequence_lens", sequence_lens, (batch,)),
-                               ("p", p, (count, 3 * hidden)), *(("the initial state", s, state) for s in states)):
+    for what, value, shape in (("w", w, (count, gates * hidden, x.shape[2])),
+                               ("r", r, (count, gates * hidden, hidden)),
+                               ("b", b, (count, 2 * gates * hidden)),
+                               ("sequence_lens", sequence_lens, (batch,)),
+                               ("p", p, (count, 3 * hidden)),
+                               *(("the initial state", s, state) for s in states)):
         if value is not None and tuple(value.shape) != shape:
             raise ValueError(f"{what} has shape {list(value.shape)}; it has to be {list(shape)}")
     if activations is not None and len(activations) != functions * count:
@@ -107,19 +114,23 @@ def check_shapes(kind: str, x, w, r, b, sequence_lens, states, p, direction: str
     return steps, batch, hidden, count
 
 
-def infer_recurrent(kind: str, x, w, r, b, sequence_lens, states, p=None, *, direction, hidden_size, layout, activations, **rest):
-    steps, batch, hidden, count = check_shapes(kind, x, w, r, b, sequence_lens, states, p, direction, hidden_size, layout, activations)
-    y = x.like(check_size((steps, count, batch, hidden) if layout == 0 else (batch, steps, count, hidden), x.dtype.itemsize))
+def infer_recurrent(kind: str, x, w, r, b, sequence_lens, states, p=None, *, direction, hidden_size, layout,
+                    activations, **rest):
+    steps, batch, hidden, count = check_shapes(kind, x, w, r, b, sequence_lens, states, p, direction,
+                                               hidden_size, layout, activations)
+    y = x.like(check_size((steps, count, batch, hidden) if layout == 0 else (batch, steps, count, hidden),
+                          x.dtype.itemsize))
     last = x.like((count, batch, hidden) if layout == 0 else (batch, count, hidden))
     return (y,) + (last,) * len(states)
 
 
-def evaluate_recurrent(kind: str, x, w, r, b, sequence_lens, states, p=None, *, activation_alpha, activation_beta, activations, clip,
-                       direction, hidden_size, layout, **options):
+def evaluate_recurrent(kind: str, x, w, r, b, sequence_lens, states, p=None, *, activation_alpha,
+                       activation_beta, activations, clip, direction, hidden_size, layout, **options):
     """(y, the last state ...): the outputs of the operator."""
-    steps, batch, hidden, count = check_shapes(kind, x, w, r, b, sequence_lens, states, p, direction, hidden_size, layout, activations)
-    if sequence_lens is not None and sequence_lens.size and not 0 <= sequence_lens.min() <= sequence_lens.max() <= steps:
-        raise ValueError(f"sequence_lens {sequence_lens.min()} to {sequence_lens.max()}; allowed is 0 to {steps}")
+    steps, batch, hidden, count = check_shapes(kind, x, w, r, b, sequence_lens, states, p, direction,
+                                               hidden_size, layout, activations)
+    if sequence_lens is not None and ((sequence_lens < 0) | (sequence_lens > steps)).any():
+        raise ValueError(f"sequence_lens {sequence_lens.tolist()}; allowed is 0 to {steps}")
     step, gates, names = KINDS[kind]
     functions = activation_functions(activations or names * count, activation_alpha, activation_beta, clip)
     work = np.result_type(x.dtype, np.float32)
@@ -128,10 +139,12 @@ def evaluate_recurrent(kind: str, x, w, r, b, sequence_lens, states, p=None, *, 
     for d, backwards in enumerate(DIRECTIONS[direction]):
         wb, rb = np.zeros((2, gates * hidden), work) if b is None else b[d].astype(work).reshape(2, -1)
         options["peephole"] = np.zeros(3, work) if p is None else p[d].astype(work).reshape(3, hidden)
-        start = [np.zeros((batch, hidden), work) if s is None else (s[d] if layout == 0 else s[:, d]).astype(work) for s in states]
+        start = [np.zeros((batch, hidden), work) if s is None
+                 else (s[d] if layout == 0 else s[:, d]).astype(work) for s in states]
         inputs = x_steps @ w[d].astype(work).T + wb
         act = functions[d * len(names):(d + 1) * len(names)]
-        y, last = run_steps(lambda xt, s: step(xt, s, r[d].astype(work), rb, act, options), inputs, tuple(start), sequence_lens, backwards)
+        y, last = run_steps(lambda xt, s: step(xt, s, r[d].astype(work), rb, act, options), inputs,
+                            tuple(start), sequence_lens, backwards)
         ys.append(y)
         lasts.append(last)
     y = np.stack(ys, 1) if layout == 0 else np.stack(ys, 2).transpose(1, 0, 2, 3)
@@ -140,7 +153,8 @@ def evaluate_recurrent(kind: str, x, w, r, b, sequence_lens, states, p=None, *, 
 
 
 def run_steps(step: Callable, inputs: np.ndarray, state: tuple, sequence_lens, backwards: bool):
-    """(outputs (steps, batch, hidden), last state). Beyond a sample's length its state stays and its output is 0."""
+    """(outputs (steps, batch, hidden), last state). Beyond a sample's length its state stays and its output
+    is 0."""
     steps, batch = inputs.shape[:2]
     lens = np.full(batch, steps) if sequence_lens is None else sequence_lens
     t, sample = np.arange(steps)[:, None], np.arange(batch)
@@ -163,51 +177,60 @@ def run_steps(step: Callable, inputs: np.ndarray, state: tuple, sequence_lens, b
 @op("RNN", since=1)
 class RNN:
     """https://onnx.ai/onnx/operators/onnx__RNN.html"""
-    def infer(x, w, r, b=None, sequence_lens=None, initial_h=None, *, activation_alpha=None, activation_beta=None, activations=None,
-              clip=None, direction="forward", hidden_size=None, layout=0, output_sequence=0):
-        return infer_recurrent("RNN", x, w, r, b, sequence_lens, (initial_h,), direction=direction, hidden_size=hidden_size,
-                               layout=layout, activations=rnn_activations(activations, direction))
+    def infer(x, w, r, b=None, sequence_lens=None, initial_h=None, *, activation_alpha=None,
+              activation_beta=None, activations=None, clip=None, direction="forward", hidden_size=None,
+              layout=0, output_sequence=0):
+        return infer_recurrent("RNN", x, w, r, b, sequence_lens, (initial_h,), direction=direction,
+                               hidden_size=hidden_size, layout=layout,
+                               activations=rnn_activations(activations, direction))
 
-    def evaluate(x, w, r, b=None, sequence_lens=None, initial_h=None, *, activation_alpha=None, activation_beta=None,
-                 activations=None, clip=None, direction="forward", hidden_size=None, layout=0, output_sequence=0):
-        return evaluate_recurrent("RNN", x, w, r, b, sequence_lens, (initial_h,), activation_alpha=activation_alpha,
-                                  activation_beta=activation_beta, activations=rnn_activations(activations, direction), clip=clip,
+    def evaluate(x, w, r, b=None, sequence_lens=None, initial_h=None, *, activation_alpha=None,
+                 activation_beta=None, activations=None, clip=None, direction="forward", hidden_size=None,
+                 layout=0, output_sequence=0):
+        return evaluate_recurrent("RNN", x, w, r, b, sequence_lens, (initial_h,),
+                                  activation_alpha=activation_alpha, activation_beta=activation_beta,
+                                  activations=rnn_activations(activations, direction), clip=clip,
                                   direction=direction, hidden_size=hidden_size, layout=layout)
 
 
 def rnn_activations(activations, direction: str):
     """Files carry the default written out, Tanh and Tanh, also for one direction."""
-    return activations[:1] if activations and len(activations) == 2 and direction != "bidirectional" else activations
+    return activations[:1] if activations and direction != "bidirectional" else activations
 
 
 @op("GRU", since=1)
 class GRU:
     """https://onnx.ai/onnx/operators/onnx__GRU.html"""
-    def infer(x, w, r, b=None, sequence_lens=None, initial_h=None, *, activation_alpha=None, activation_beta=None, activations=None,
-              clip=None, direction="forward", hidden_size=None, layout=0, linear_before_reset=0, output_sequence=0):
-        return infer_recurrent("GRU", x, w, r, b, sequence_lens, (initial_h,), direction=direction, hidden_size=hidden_size,
-                               layout=layout, activations=activations)
+    def infer(x, w, r, b=None, sequence_lens=None, initial_h=None, *, activation_alpha=None,
+              activation_beta=None, activations=None, clip=None, direction="forward", hidden_size=None,
+              layout=0, linear_before_reset=0, output_sequence=0):
+        return infer_recurrent("GRU", x, w, r, b, sequence_lens, (initial_h,), direction=direction,
+                               hidden_size=hidden_size, layout=layout, activations=activations)
 
-    def evaluate(x, w, r, b=None, sequence_lens=None, initial_h=None, *, activation_alpha=None, activation_beta=None,
-                 activations=None, clip=None, direction="forward", hidden_size=None, layout=0, linear_before_reset=0,
-                 output_sequence=0):
-        return evaluate_recurrent("GRU", x, w, r, b, sequence_lens, (initial_h,), activation_alpha=activation_alpha,
-                                  activation_beta=activation_beta, activations=activations, clip=clip, direction=direction,
-                                  hidden_size=hidden_size, layout=layout, linear_before_reset=linear_before_reset)
+    def evaluate(x, w, r, b=None, sequence_lens=None, initial_h=None, *, activation_alpha=None,
+                 activation_beta=None, activations=None, clip=None, direction="forward", hidden_size=None,
+                 layout=0, linear_before_reset=0, output_sequence=0):
+        return evaluate_recurrent("GRU", x, w, r, b, sequence_lens, (initial_h,),
+                                  activation_alpha=activation_alpha, activation_beta=activation_beta,
+                                  activations=activations, clip=clip, direction=direction,
+                                  hidden_size=hidden_size, layout=layout,
+                                  linear_before_reset=linear_before_reset)
 
 
 @op("LSTM", since=1)
 class LSTM:
     """https://onnx.ai/onnx/operators/onnx__LSTM.html"""
-    def infer(x, w, r, b=None, sequence_lens=None, initial_h=None, initial_c=None, p=None, *, activation_alpha=None,
-              activation_beta=None, activations=None, clip=None, direction="forward", hidden_size=None, input_forget=0, layout=0,
-              output_sequence=0):
-        return infer_recurrent("LSTM", x, w, r, b, sequence_lens, (initial_h, initial_c), p, direction=direction,
-                               hidden_size=hidden_size, layout=layout, activations=activations)
+    def infer(x, w, r, b=None, sequence_lens=None, initial_h=None, initial_c=None, p=None, *,
+              activation_alpha=None, activation_beta=None, activations=None, clip=None, direction="forward",
+              hidden_size=None, input_forget=0, layout=0, output_sequence=0):
+        return infer_recurrent("LSTM", x, w, r, b, sequence_lens, (initial_h, initial_c), p,
+                               direction=direction, hidden_size=hidden_size, layout=layout,
+                               activations=activations)
 
-    def evaluate(x, w, r, b=None, sequence_lens=None, initial_h=None, initial_c=None, p=None, *, activation_alpha=None,
-                 activation_beta=None, activations=None, clip=None, direction="forward", hidden_size=None, input_forget=0, layout=0,
-                 output_sequence=0):
-        return evaluate_recurrent("LSTM", x, w, r, b, sequence_lens, (initial_h, initial_c), p, activation_alpha=activation_alpha,
-                                  activation_beta=activation_beta, activations=activations, clip=clip, direction=direction,
+    def evaluate(x, w, r, b=None, sequence_lens=None, initial_h=None, initial_c=None, p=None, *,
+                 activation_alpha=None, activation_beta=None, activations=None, clip=None,
+                 direction="forward", hidden_size=None, input_forget=0, layout=0, output_sequence=0):
+        return evaluate_recurrent("LSTM", x, w, r, b, sequence_lens, (initial_h, initial_c), p,
+                                  activation_alpha=activation_alpha, activation_beta=activation_beta,
+                                  activations=activations, clip=clip, direction=direction,
                                   hidden_size=hidden_size, layout=layout, input_forget=input_forget)

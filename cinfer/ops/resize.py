@@ -1,7 +1,7 @@
 """Resize and Upsample: every axis by itself, each output element a weighted sum of a few input elements.
 
-`resize_axis` gives sources and weights along one axis, `resize_axes` all axes that change; kernels are planned from the same
-numbers. https://onnx.ai/onnx/operators/onnx__Resize.html
+`resize_axis` gives sources and weights along one axis, `resize_axes` all axes that change; kernels are
+planned from the same numbers. https://onnx.ai/onnx/operators/onnx__Resize.html
 """
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .limits import check_axes, check_ints, check_size, known
 from .registry import TensorSpec, op
 
 MODES = ("nearest", "linear", "cubic")
-COORDINATES = ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize",
-               "tf_half_pixel_for_nn")
+COORDINATES = ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
+               "tf_crop_and_resize", "tf_half_pixel_for_nn")
 POLICIES = ("stretch", "not_larger", "not_smaller")
 NEAREST = {"round_prefer_floor": lambda x: np.ceil(x - 0.5), "round_prefer_ceil": lambda x: np.floor(x + 0.5),
            "floor": np.floor, "ceil": np.ceil}
@@ -24,14 +24,16 @@ NEAREST = {"round_prefer_floor": lambda x: np.ceil(x - 0.5), "round_prefer_ceil"
 def snap(x: np.ndarray) -> np.ndarray:
     """Coordinates within a float32's error of a multiple of 1/2 become that multiple.
 
-    Scales are float32: 1/3 as such is a little off, and x / scale would be 2.9999998 where the exporter meant pixel 3.
+    Scales are float32: 1/3 as such is a little off, and x / scale would be 2.9999998 where the exporter meant
+    pixel 3.
     """
     near = np.rint(2 * x) / 2
     return np.where(abs(x - near) <= abs(x) * 2.0**-23, near, x)
 
 
 def source_coordinates(size: int, out_size: int, scale: float, mode: str, roi=(0.0, 1.0)) -> np.ndarray:
-    """Where each output element of one axis lies on the input's axis, in elements; float64, shape (out_size,)."""
+    """Where each output element of one axis lies on the input's axis, in elements; float64, shape
+    (out_size,)."""
     x = np.arange(out_size, dtype=np.float64)
     full = snap(np.float64(scale * size)).item()            # not a whole number when it comes from a scale
     exact = full == out_size                                # then x * size / out_size, which rounds once
@@ -56,7 +58,8 @@ def source_coordinates(size: int, out_size: int, scale: float, mode: str, roi=(0
 def cubic(t: np.ndarray, a: float) -> np.ndarray:
     """Keys' convolution kernel, equation (4) of https://ieeexplore.ieee.org/document/1163711"""
     t = abs(t)
-    return np.where(t <= 1, ((a + 2) * t - (a + 3)) * t * t + 1, np.where(t < 2, ((t - 5) * t + 8) * t * a - 4 * a, 0.0))
+    return np.where(t <= 1, ((a + 2) * t - (a + 3)) * t * t + 1,
+                    np.where(t < 2, ((t - 5) * t + 8) * t * a - 4 * a, 0.0))
 
 
 def resize_axis(size: int, out_size: int, scale: float, *, mode: str = "nearest",
@@ -73,8 +76,10 @@ def resize_axis(size: int, out_size: int, scale: float, *, mode: str = "nearest"
 
     Returns
     -------
-    index : int64 (out_size, taps), within 0 to size - 1; taps is 1 (nearest), 2 (linear), 4 (cubic), more with antialias
-    weights : float64 (out_size, taps); a row sums to 1, or is all zeros where tf_crop_and_resize looks beyond the input
+    index : int64 (out_size, taps), within 0 to size - 1; taps is 1 (nearest), 2 (linear), 4 (cubic), more
+    with antialias
+    weights : float64 (out_size, taps); a row sums to 1, or is all zeros where tf_crop_and_resize looks beyond
+    the input
     """
     x = source_coordinates(size, out_size, scale, coordinate_transformation_mode, roi)
     outside = None
@@ -86,7 +91,8 @@ def resize_axis(size: int, out_size: int, scale: float, *, mode: str = "nearest"
         weights = np.ones(index.shape)
     else:
         reach = 1 if mode == "linear" else 2
-        # the filter of antialias is as many times wider as the picture shrinks; never wider than the input needs
+        # the filter of antialias is as many times wider as the picture shrinks; never wider than the input
+        # needs
         narrow = max(min(scale, 1.0), 1 / (4 * size)) if antialias else 1.0
         first = floor(-reach / narrow) + 1
         taps = np.arange(first, 2 - first)
@@ -104,7 +110,8 @@ def resize_axis(size: int, out_size: int, scale: float, *, mode: str = "nearest"
     return index.clip(0, size - 1), weights
 
 
-def resize_sizes(shape: Sequence[int], scales: Sequence[float] | None, sizes: Sequence[int] | None, axes: Sequence[int] | None = None,
+def resize_sizes(shape: Sequence[int], scales: Sequence[float] | None, sizes: Sequence[int] | None,
+                 axes: Sequence[int] | None = None,
                  keep_aspect_ratio_policy: str = "stretch") -> tuple[tuple[int, ...], list[float]]:
     """(shape of the answer, scale of each axis)"""
     axes = check_axes(range(len(shape)) if axes is None else axes, len(shape))
@@ -112,9 +119,11 @@ def resize_sizes(shape: Sequence[int], scales: Sequence[float] | None, sizes: Se
         raise ValueError("give either scales or sizes")
     given = scales if sizes is None else sizes
     if len(given) != len(axes):
-        raise ValueError(f"{len(given)} {'scales' if sizes is None else 'sizes'} for {len(axes)} axes; there has to be one for each")
+        raise ValueError(f"{len(given)} {'scales' if sizes is None else 'sizes'} for {len(axes)} axes; "
+                         "there has to be one for each")
     if keep_aspect_ratio_policy not in POLICIES:
-        raise ValueError(f"keep_aspect_ratio_policy {keep_aspect_ratio_policy!r}; it has to be {', '.join(POLICIES)}")
+        raise ValueError(f"keep_aspect_ratio_policy {keep_aspect_ratio_policy!r}; it has to be "
+                         f"{', '.join(POLICIES)}")
     out, factors = list(shape), [1.0] * len(shape)
     if sizes is None:
         for axis, scale in zip(axes, scales):
@@ -136,19 +145,21 @@ def resize_sizes(shape: Sequence[int], scales: Sequence[float] | None, sizes: Se
     return tuple(out), factors
 
 
-def resize_axes(shape: Sequence[int], roi: Sequence[float] | None = None, scales: Sequence[float] | None = None,
-                sizes: Sequence[int] | None = None, *, axes: Sequence[int] | None = None,
-                keep_aspect_ratio_policy: str = "stretch", coordinate_transformation_mode: str = "half_pixel",
+def resize_axes(shape: Sequence[int], roi: Sequence[float] | None = None,
+                scales: Sequence[float] | None = None, sizes: Sequence[int] | None = None, *,
+                axes: Sequence[int] | None = None, keep_aspect_ratio_policy: str = "stretch",
+                coordinate_transformation_mode: str = "half_pixel",
                 **attributes) -> tuple[tuple[int, ...], dict[int, tuple[np.ndarray, np.ndarray]]]:
-    """The shape of the answer, and for each axis that does not stay as it is, (index, weights) of `resize_axis`."""
+    """The shape of the answer, and for each axis that does not stay as it is, (index, weights) of
+    `resize_axis`."""
     out, factors = resize_sizes(shape, scales, sizes, axes, keep_aspect_ratio_policy)
     check_size(out)
     rois = {}
     if coordinate_transformation_mode == "tf_crop_and_resize":
         cropped = check_axes(range(len(shape)) if axes is None else axes, len(shape))
         if roi is None or len(roi) != 2 * len(cropped):
-            raise ValueError(f"roi of {0 if roi is None else len(roi)} numbers; tf_crop_and_resize takes a start and an end for "
-                             f"each of {len(cropped)} axes")
+            raise ValueError(f"roi of {0 if roi is None else len(roi)} numbers; tf_crop_and_resize takes a "
+                             f"start and an end for each of {len(cropped)} axes")
         if not all(map(isfinite, roi)):
             raise ValueError(f"roi {list(roi)}; it has to be of finite numbers")
         rois = {axis: ends for axis, ends in zip(cropped, zip(roi, roi[len(cropped):]))}
@@ -158,11 +169,13 @@ def resize_axes(shape: Sequence[int], roi: Sequence[float] | None = None, scales
             ends = rois.get(axis, (0.0, 1.0))
             if out_size != size or factors[axis] != 1 or ends != (0.0, 1.0):
                 tables[axis] = resize_axis(size, out_size, factors[axis], roi=ends,
-                                           coordinate_transformation_mode=coordinate_transformation_mode, **attributes)
+                                           coordinate_transformation_mode=coordinate_transformation_mode,
+                                           **attributes)
     return out, tables
 
 
-def resize_array(x: np.ndarray, shape: tuple[int, ...], tables: dict, extrapolation_value: float = 0.0) -> np.ndarray:
+def resize_array(x: np.ndarray, shape: tuple[int, ...], tables: dict,
+                 extrapolation_value: float = 0.0) -> np.ndarray:
     """x with the sources and weights of `resize_axes` applied, the axis that shrinks most first."""
     if prod(shape) == 0:
         return np.empty(shape, x.dtype)
@@ -197,7 +210,8 @@ def resize_array(x: np.ndarray, shape: tuple[int, ...], tables: dict, extrapolat
 
 def check_modes(x, mode: str, coordinate_transformation_mode: str, nearest_mode: str) -> None:
     for what, value, allowed in (("mode", mode, MODES), ("nearest_mode", nearest_mode, NEAREST),
-                                 ("coordinate_transformation_mode", coordinate_transformation_mode, COORDINATES)):
+                                 ("coordinate_transformation_mode", coordinate_transformation_mode,
+                                  COORDINATES)):
         if value not in allowed:
             raise ValueError(f"{what} {value!r}; it has to be {', '.join(allowed)}")
     if mode != "nearest" and x.dtype.kind in "bOSU":
@@ -209,7 +223,8 @@ def check_scales(scales: np.ndarray | None) -> list[float] | None:
     if scales is None or scales.size == 0:
         return None
     if scales.dtype != np.float32 or scales.ndim != 1:
-        raise ValueError(f"scales are {scales.dtype} of shape {list(scales.shape)}; they have to be float32, of 1 axis")
+        raise ValueError(f"scales are {scales.dtype} of shape {list(scales.shape)}; they have to be "
+                         "float32, of 1 axis")
     return scales.tolist()
 
 
@@ -220,23 +235,27 @@ def check_sizes(sizes: np.ndarray | None) -> list[int] | None:
 @op("Resize", since=11)
 class Resize:
     """https://onnx.ai/onnx/operators/onnx__Resize.html"""
-    def infer(x, roi=None, scales=None, sizes=None, *, antialias=0, axes=None, coordinate_transformation_mode="half_pixel",
-              cubic_coeff_a=-0.75, exclude_outside=0, extrapolation_value=0.0, keep_aspect_ratio_policy="stretch",
-              mode="nearest", nearest_mode="round_prefer_floor"):
+    def infer(x, roi=None, scales=None, sizes=None, *, antialias=0, axes=None,
+              coordinate_transformation_mode="half_pixel", cubic_coeff_a=-0.75, exclude_outside=0,
+              extrapolation_value=0.0, keep_aspect_ratio_policy="stretch", mode="nearest",
+              nearest_mode="round_prefer_floor"):
         check_modes(x, mode, coordinate_transformation_mode, nearest_mode)
         out, _ = resize_sizes(x.shape, check_scales(known_unless_empty(scales, "the scales of Resize")),
-                              check_sizes(known_unless_empty(sizes, "the sizes of Resize")), axes, keep_aspect_ratio_policy)
+                              check_sizes(known_unless_empty(sizes, "the sizes of Resize")), axes,
+                              keep_aspect_ratio_policy)
         return x.like(check_size(out, x.dtype.itemsize))
 
-    def evaluate(x, roi=None, scales=None, sizes=None, *, antialias=0, axes=None, coordinate_transformation_mode="half_pixel",
-                 cubic_coeff_a=-0.75, exclude_outside=0, extrapolation_value=0.0, keep_aspect_ratio_policy="stretch",
-                 mode="nearest", nearest_mode="round_prefer_floor"):
+    def evaluate(x, roi=None, scales=None, sizes=None, *, antialias=0, axes=None,
+                 coordinate_transformation_mode="half_pixel", cubic_coeff_a=-0.75, exclude_outside=0,
+                 extrapolation_value=0.0, keep_aspect_ratio_policy="stretch", mode="nearest",
+                 nearest_mode="round_prefer_floor"):
         check_modes(x, mode, coordinate_transformation_mode, nearest_mode)
-        out, tables = resize_axes(
-            x.shape, None if roi is None else roi.tolist(), check_scales(scales), check_sizes(sizes), axes=axes,
-            keep_aspect_ratio_policy=keep_aspect_ratio_policy, coordinate_transformation_mode=coordinate_transformation_mode,
-            mode=mode, nearest_mode=nearest_mode, cubic_coeff_a=cubic_coeff_a, exclude_outside=exclude_outside,
-            antialias=antialias)
+        out, tables = resize_axes(x.shape, None if roi is None else roi.tolist(), check_scales(scales),
+                                  check_sizes(sizes), axes=axes,
+                                  keep_aspect_ratio_policy=keep_aspect_ratio_policy,
+                                  coordinate_transformation_mode=coordinate_transformation_mode, mode=mode,
+                                  nearest_mode=nearest_mode, cubic_coeff_a=cubic_coeff_a,
+                                  exclude_outside=exclude_outside, antialias=antialias)
         check_size(out, x.itemsize)
         return resize_array(x, out, tables, extrapolation_value)
 
@@ -254,16 +273,19 @@ def upsample_array(x: np.ndarray, scales: Sequence[float], mode: str, ceil_down:
     """Before opset 11: corner (0, 0) stays in place, the nearest is the one before."""
     upsample_spec(TensorSpec.of(x), scales, mode)
     mode = "linear" if mode == "bilinear" else mode
-    out, tables = resize_axes(x.shape, None, scales, mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+    out, tables = resize_axes(x.shape, None, scales, mode=mode, coordinate_transformation_mode="asymmetric",
+                              nearest_mode="floor")
     if ceil_down and mode == "nearest":
-        _, up = resize_axes(x.shape, None, scales, mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode="ceil")
+        _, up = resize_axes(x.shape, None, scales, mode=mode, coordinate_transformation_mode="asymmetric",
+                            nearest_mode="ceil")
         tables = {axis: up[axis] if scales[axis] < 1 else table for axis, table in tables.items()}
     return resize_array(x, out, tables)
 
 
 @op("Resize", since=10)
 class ResizeFirst:
-    """As Upsample, but scales may shrink; then the nearest is the pixel behind, as runtimes and the standard's examples have it.
+    """As Upsample, but scales may shrink; then the nearest is the pixel behind, as runtimes and the
+    standard's examples have it.
     https://onnx.ai/onnx/operators/text_diff_Resize_10_11.html"""
     def infer(x, scales, *, mode="nearest"):
         return upsample_spec(x, check_scales(scales.known("the scales of Resize")), mode)

@@ -1,5 +1,5 @@
-"""Operators that change the shape and keep the elements: Reshape, Flatten, Squeeze, Unsqueeze, Expand, Transpose, Identity;
-and Shape and Size, which are known as soon as the input's shape is.
+"""Operators that change the shape and keep the elements: Reshape, Flatten, Squeeze, Unsqueeze, Expand,
+Transpose, Identity; and Shape and Size, which are known as soon as the input's shape is.
 
 The results are views wherever NumPy can make one.
 """
@@ -25,11 +25,13 @@ class Identity:
 
 
 def reshaped_shape(shape: Sequence[int], target: Sequence[int], allowzero: int = 0) -> tuple[int, ...]:
-    """What Reshape makes of `shape`: in `target`, -1 is the rest and (without allowzero) 0 the input's size there."""
+    """What Reshape makes of `shape`: in `target`, -1 is the rest and (without allowzero) 0 the input's size
+    there."""
     out = list(target)
     if allowzero:
         if 0 in out and -1 in out:
-            raise ValueError(f"shape {out} has both 0 and -1 with allowzero=1; the size for -1 is not determined")
+            raise ValueError(f"shape {out} has both 0 and -1 with allowzero=1; the size for -1 is not "
+                             "determined")
     else:
         for i, d in enumerate(out):
             if d == 0:
@@ -60,7 +62,8 @@ class Reshape:
 class ReshapeByInput:
     """https://onnx.ai/onnx/operators/onnx__Reshape.html"""
     def infer(x, shape, *, allowzero=0):
-        return x.like(reshaped_shape(x.shape, check_ints(shape.known("the shape to reshape to"), "shape"), allowzero))
+        return x.like(reshaped_shape(x.shape, check_ints(shape.known("the shape to reshape to"), "shape"),
+                                     allowzero))
 
     def evaluate(x, shape, *, allowzero=0):
         return x.reshape(reshaped_shape(x.shape, check_ints(shape, "shape"), allowzero))
@@ -88,7 +91,8 @@ def squeezed_shape(shape: Sequence[int], axes: Sequence[int] | None) -> tuple[in
     axes = [check_axis(axis, len(shape)) for axis in axes]
     for axis in axes:
         if shape[axis] != 1:
-            raise ValueError(f"cannot squeeze axis {axis} of shape {list(shape)}; its size is {shape[axis]}, not 1")
+            raise ValueError(f"cannot squeeze axis {axis} of shape {list(shape)}; its size is "
+                             f"{shape[axis]}, not 1")
     return tuple(d for i, d in enumerate(shape) if i not in axes)
 
 

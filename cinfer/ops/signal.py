@@ -27,7 +27,8 @@ def dft_plan(x, length, axis: int, inverse: int, onesided: int) -> tuple[tuple[i
     if axis == x.ndim - 1:
         raise ValueError(f"axis {axis} holds real and imaginary parts; it cannot be transformed")
     half = bool(inverse and onesided)
-    length = (2 * (x.shape[axis] - 1) if half else x.shape[axis]) if length is None else check_scalar(length, "dft_length")
+    size = x.shape[axis]
+    length = check_scalar(length, "dft_length") if length is not None else 2 * (size - 1) if half else size
     if length < 1:
         raise ValueError(f"dft_length {length}; it has to be at least 1")
     out = length // 2 + 1 if onesided and not inverse else length
@@ -46,7 +47,8 @@ def dft(x: np.ndarray, length, axis: int, inverse: int, onesided: int) -> np.nda
         if values.imag.any():
             raise ValueError("onesided=1 with a complex input; the two sides differ")
         values = values.real
-    return as_pairs(np.fft.rfft(values, length, axis) if onesided else np.fft.fft(values, length, axis), x.dtype)
+    return as_pairs(np.fft.rfft(values, length, axis) if onesided else np.fft.fft(values, length, axis),
+                    x.dtype)
 
 
 @op("DFT", since=17)
@@ -73,12 +75,14 @@ class DFT:
 def stft_plan(signal, frame_step, window, frame_length, onesided: int) -> tuple[tuple[int, ...], int, int]:
     """(shape of the answer, step, length of a frame)"""
     step = check_scalar(frame_step, "frame_step")
-    length = check_scalar(frame_length, "frame_length") if frame_length is not None else window.shape[0] if window is not None else 0
+    if frame_length is None and window is None:
+        raise ValueError("neither window nor frame_length is given")
+    length = window.shape[0] if frame_length is None else check_scalar(frame_length, "frame_length")
     if signal.ndim not in (2, 3) or (signal.ndim == 3 and signal.shape[2] not in (1, 2)):
         raise ValueError(f"signal of shape {list(signal.shape)}; it has to be batch, length, 1 or 2")
     if step < 1 or not 1 <= length <= signal.shape[1] or (window is not None and window.shape != (length,)):
-        raise ValueError(f"frames of {length} by steps of {step}, window {None if window is None else list(window.shape)}, in a "
-                         f"signal of {signal.shape[1]}")
+        raise ValueError(f"frames of {length} by steps of {step} in a signal of {signal.shape[1]}, window "
+                         f"{None if window is None else list(window.shape)}")
     frames = (signal.shape[1] - length) // step + 1
     return check_size((signal.shape[0], frames, length // 2 + 1 if onesided else length, 2), 16), step, length
 
@@ -101,7 +105,8 @@ class STFT:
         return as_pairs(spectrum[..., :length // 2 + 1] if onesided else spectrum, signal.dtype)
 
 
-def cosine_window(size: np.ndarray, periodic: int, output_datatype: int, coefficients: tuple[float, ...]) -> np.ndarray:
+def cosine_window(size: np.ndarray, periodic: int, output_datatype: int,
+                  coefficients: tuple[float, ...]) -> np.ndarray:
     """a0 - a1 cos(x) + a2 cos(2x), x from 0 to 2 pi, that end included unless `periodic`."""
     count = window_spec(size, output_datatype).shape[0]
     x = 2 * np.pi * np.arange(count) / (count if periodic else max(count - 1, 1))
@@ -155,11 +160,14 @@ def mel_shape(num_mel_bins, dft_length, sample_rate, lower, upper) -> tuple[int,
 @op("MelWeightMatrix", since=17)
 class MelWeightMatrix:
     """Triangles of equal width in mel. https://onnx.ai/onnx/operators/onnx__MelWeightMatrix.html"""
-    def infer(num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz, *, output_datatype=1):
+    def infer(num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz, *,
+              output_datatype=1):
         inputs = (num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz)
-        return TensorSpec(element_type(output_datatype), mel_shape(*(i.known("the inputs of MelWeightMatrix") for i in inputs)))
+        return TensorSpec(element_type(output_datatype),
+                          mel_shape(*(i.known("the inputs of MelWeightMatrix") for i in inputs)))
 
-    def evaluate(num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz, *, output_datatype=1):
+    def evaluate(num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz, *,
+                 output_datatype=1):
         rows, bins = mel_shape(num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz)
         low, high = (2595 * log10(1 + edge.item() / 700) for edge in (lower_edge_hertz, upper_edge_hertz))
         mel = low + np.arange(bins + 2) * ((high - low) / (bins + 2))
@@ -169,5 +177,6 @@ class MelWeightMatrix:
         row = np.arange(rows)[:, None]
         rise = np.where(centre > left, (row - left) / np.maximum(centre - left, 1), 1.0 * (row == centre))
         fall = (right - row) / np.maximum(right - centre, 1)
-        weight = np.where((row >= left) & (row <= centre), rise, np.where((row > centre) & (row < right), fall, 0))
+        falls = (row > centre) & (row < right)
+        weight = np.where((row >= left) & (row <= centre), rise, np.where(falls, fall, 0))
         return weight.astype(element_type(output_datatype))
