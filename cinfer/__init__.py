@@ -1,1 +1,20 @@
-"""cinfer: vision networks on the CPU. `cinfer.load("model.onnx")` gives a Session; see README.md."""
+"""cinfer: vision networks on the CPU. `cinfer.load("model.onnx")` gives a Session; see README.md.
+
+Everything is loaded when first used: importing cinfer is almost free.
+"""
+from .errors import Error, InputError, LimitError, ModelError, UnsupportedError
+from .version import __version__
+
+__all__ = ["Error", "InputError", "LimitError", "ModelError", "Session", "UnsupportedError", "__version__", "load"]
+
+
+def __getattr__(name: str):
+    if name in ("load", "Session"):
+        from . import session
+        globals().update(load=session.load, Session=session.Session)
+        return globals()[name]
+    raise AttributeError(f"module 'cinfer' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,0 +1,49 @@
+"""Offsets of buffers in the arena: buffers whose lifetimes overlap never share a byte.
+
+Buffers are placed in the order in which they come to life; each takes the smallest hole that fits (best fit), so memory just
+given up, still in cache, is used first.
+"""
+from __future__ import annotations
+
+from bisect import insort
+
+ALIGN = 64
+ENDLESS = 1 << 62
+
+
+def place(buffers) -> int:
+    """Set the `offset` of each buffer from its `first` and `last` step (both inclusive); return the size of the arena.
+
+    buffers : objects with bytes, first, last, offset
+    """
+    order = sorted(buffers, key=lambda b: b.first)
+    ending = sorted(buffers, key=lambda b: b.last)
+    holes = [(0, ENDLESS)]                      # (offset, bytes) by offset; never adjacent; the last one has no end
+    done = 0
+    for buffer in order:
+        while ending[done].last < buffer.first:
+            give_back(holes, ending[done].offset, rounded(ending[done].bytes))
+            done += 1
+        size = rounded(buffer.bytes)
+        at = min((i for i, hole in enumerate(holes) if hole[1] >= size), key=lambda i: holes[i][1])
+        buffer.offset, room = holes[at]
+        if room == size:
+            del holes[at]
+        else:
+            holes[at] = buffer.offset + size, room - size
+    return max((b.offset + rounded(b.bytes) for b in buffers), default=0)
+
+
+def rounded(size: int) -> int:
+    return max(1, -(-size // ALIGN)) * ALIGN
+
+
+def give_back(holes: list, offset: int, size: int) -> None:
+    """Add a hole, merged with its neighbours."""
+    insort(holes, (offset, size))
+    at = holes.index((offset, size))
+    if at + 1 < len(holes) and offset + size == holes[at + 1][0]:
+        size += holes.pop(at + 1)[1]
+        holes[at] = offset, size
+    if at and sum(holes[at - 1]) == offset:
+        holes[at - 1:at + 1] = [(holes[at - 1][0], holes[at - 1][1] + size)]

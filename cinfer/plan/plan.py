@@ -1,0 +1,138 @@
+"""One immutable plan for one set of input shapes: programs for the kernels, NumPy steps between them, and the memory of a run."""
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from .. import _ops
+from ..model.graph import Graph
+from ..ops import registry
+from ..ops.registry import TensorSpec
+from .lowering import RULES
+from .planner import Planner, Step
+from .resolve import resolve
+from .rewrite import rewrite
+from .views import Blocked, Plain, Ref
+
+
+class Plan:
+    """Ready to run; shared by all threads.
+
+    Attributes
+    ----------
+    outputs : list of (name, shape, dtype)
+    arena_bytes : memory of one run, beside its outputs
+    steps : what the profile shows, one entry a step (planner.Step)
+    """
+
+    def __init__(self, table, planner: Planner, threads: int):
+        self.threads = threads
+        self.steps = planner.steps
+        self.outputs = [(n, planner.specs[n].shape, planner.specs[n].dtype) for n in planner.outputs]
+        self.arena_bytes = planner.arena_bytes
+        self.specs = planner.specs
+        self._keep = planner.keep
+        packed = [[(kernel, table.pack(kernel, **{k: locate(v) for k, v in params.items()}), tiles) for kernel, params, tiles in step.jobs]
+                  for step in planner.steps]
+        self.program = _ops.executor().Program(table, packed, planner.arena_bytes, planner.scratch_bytes)
+        self.segments = segments(planner.steps)
+        self.on_kernels_only = self.segments == [(0, len(planner.steps))] or not planner.steps
+        for step in planner.steps:
+            step.jobs = [(kernel, {k: v for k, v in params.items() if isinstance(v, int)}, tiles) for kernel, params, tiles in step.jobs]
+
+    def run(self, inputs: list[np.ndarray], ended: np.ndarray | None = None) -> list[np.ndarray]:
+        """Fresh output arrays for C-contiguous inputs of the planned shapes and dtypes.
+
+        ended : int64 (steps,), filled with the time at which each step was over
+        """
+        outputs = [np.empty(shape, dtype) for _, shape, dtype in self.outputs]
+        addresses = [a.ctypes.data for a in inputs]
+        addresses += [a.ctypes.data for a in outputs]
+        program = self.program
+        workspace = program.workspace(self.threads)
+        try:
+            if self.on_kernels_only:
+                program.run(workspace, addresses, self.threads, 0, -1, ended)
+            else:
+                self._run_segments(workspace, inputs, outputs, addresses, ended)
+        finally:
+            program.release(workspace)
+        return outputs
+
+    def _run_segments(self, workspace, inputs, outputs, addresses, ended):
+        arena = np.frombuffer(workspace.arena, np.uint8)
+        bases = [None, arena, *inputs, *outputs]
+        for segment in self.segments:
+            if isinstance(segment, tuple):
+                self.program.run(workspace, addresses, self.threads, *segment, ended)
+            else:
+                run_host(self.steps[segment], bases)
+                if ended is not None:
+                    import time
+                    ended[segment] = time.monotonic_ns()
+
+
+def make_plan(table, graph: Graph, inputs: dict[str, TensorSpec], outputs: tuple[str, ...], threads: int, packed: dict) -> Plan:
+    """Plan a graph for these input shapes.
+
+    packed : weights in the kernels' layouts, shared by all plans of a session; completed here
+    Raises ModelError, UnsupportedError: see `resolve`.
+    """
+    resolved = resolve(graph, inputs, outputs)
+    rewrite(resolved)
+    planner = Planner(table, resolved, threads, packed, RULES)
+    planner.plan()
+    return Plan(table, planner, threads)
+
+
+def locate(value):
+    """A parameter as the kernels take it."""
+    if isinstance(value, Ref):
+        return value.buffer.base, value.buffer.offset + value.offset
+    return value
+
+
+def segments(steps: list[Step]) -> list:
+    """Runs of kernel steps as (first, last), NumPy steps as their number."""
+    found, first = [], 0
+    for i, step in enumerate(steps):
+        if step.host is not None:
+            if i > first:
+                found.append((first, i))
+            found.append(i)
+            first = i + 1
+    if first < len(steps):
+        found.append((first, len(steps)))
+    return found
+
+
+def run_host(step: Step, bases) -> None:
+    """One node in NumPy; its outputs are copied to where the plan wants them."""
+    operator, node, inputs, outputs = step.host
+    arrays = [None if view is None else array_at(view, bases) for view in inputs]
+    results = arrays if operator is None else registry.evaluate(operator, node, arrays)
+    for view, result in zip(outputs, results):
+        if view is not None:
+            array_at(view, bases)[...] = result
+
+
+def array_at(view: Plain | Blocked, bases) -> np.ndarray:
+    """The array a plain view means during a run."""
+    buffer = view.buffer
+    strides = [s * view.dtype.itemsize for s in view.strides]
+    if prod(view.shape) == 0:
+        return np.empty(view.shape, view.dtype)
+    if buffer.base == 0:
+        return constant_at(view, strides)
+    base = bases[buffer.base]
+    offset = buffer.offset + view.offset
+    if buffer.base > 1:
+        base = base.reshape(-1).view(np.uint8)
+    return np.lib.stride_tricks.as_strided(base[offset:].view(np.uint8)[:view.dtype.itemsize].view(view.dtype), view.shape, strides)
+
+
+def constant_at(view: Plain, strides) -> np.ndarray:
+    source = view.buffer.keep
+    flat = source.reshape(-1)[view.offset // view.dtype.itemsize:]
+    return np.lib.stride_tricks.as_strided(flat, view.shape, strides)

@@ -1,0 +1,471 @@
+"""Resolved graph -> steps: the state of one planning and what every lowering works with.
+
+Three walks over the nodes: which values are blocked (forward); where they live - views of a Concat's memory, and the halo their
+readers need (backward); then each node is lowered to steps by the function that lowering.RULES has for its operator. A node
+without a rule, or whose rule declines, becomes a NumPy step.
+"""
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+
+from ..model.graph import Node
+from ..ops import registry
+from ..ops.registry import TensorSpec
+from .memory import place
+from .resolve import Resolved
+from .views import ARENA, BLOCK, Blocked, Buffer, Plain, Ref, collapse, nchw, row_major
+
+F32 = np.dtype(np.float32)
+NO_HALO = (0, 0, 0, 0)
+TILES_PER_THREAD = 6
+SMALL = 1 << 14                 # elements an elementwise tile should have at least
+
+
+class Declined(Exception):
+    """A lowering cannot run this node with kernels; NumPy will."""
+
+
+class Rule:
+    """How one operator is lowered.
+
+    lower(p, node) : emits steps; raises Declined before the first of them
+    blocked(p, node) : whether the node's outputs are blocked
+    halo(p, node) : {input: (top, left, bottom, right)} that the kernel reads beyond its blocked inputs
+    pieces(p, node) : [(output, its first channel in the input)]: the outputs are channels of the first input, on block borders
+        no more than views of it
+    fresh : the outputs are new memory, so they may live in a Concat's
+    """
+    __slots__ = ("lower", "blocked", "halo", "pieces", "fresh")
+
+    def __init__(self, lower, blocked=None, halo=None, pieces=None, fresh=True):
+        self.lower, self.blocked, self.halo, self.pieces, self.fresh = lower, blocked, halo, pieces, fresh and not pieces
+
+
+class Step:
+    """jobs: (kernel, parameters, tiles), independent of each other; or host: a NumPy step (node, inputs, outputs)."""
+    __slots__ = ("jobs", "node", "label", "host", "flops")
+
+    def __init__(self, node, label, host=None, flops=0):
+        self.jobs, self.node, self.label, self.host, self.flops = [], node, label, host, flops
+
+
+class Planner:
+    def __init__(self, table, resolved: Resolved, threads: int, packed: dict, rules: dict):
+        self.table, self.threads, self.packed, self.rules = table, threads, packed, rules
+        self.specs, self.inputs, self.outputs = resolved.specs, resolved.inputs, resolved.outputs
+        self.nodes = resolved.nodes
+        self.steps: list[Step] = []
+        self.beside: list = []                      # jobs that go into the next step
+        self.buffers: list[Buffer] = []
+        self.scratch_bytes = 0
+        self.plain_views: dict[str, Plain] = {}
+        self.blocked_views: dict[str, Blocked] = {}
+        self.storages: dict[str, Blocked] = {}
+        self.done: set[int] = set()                 # nodes that an earlier one has taken into its epilogue
+        self.memo: dict = {}                        # what a rule decided in an early walk, for its lowering
+        self.keep: list = []                        # arrays that parameters point into
+        self.late: list = []                        # called when offsets in the arena are known
+        self.node: Node | None = None
+        self.consumers: dict[str, list[Node]] = {}
+        self.producer: dict[str, Node] = {}
+        for node in self.nodes:
+            for name in filter(None, node.inputs):
+                self.consumers.setdefault(name, []).append(node)
+            for name in filter(None, node.outputs):
+                self.producer[name] = node
+        self.output_buffers = {name: Buffer(0, 2 + len(self.inputs) + i) for i, name in enumerate(self.outputs)}
+        for i, name in enumerate(self.inputs):
+            spec = self.specs[name]
+            self.plain_views[name] = Plain(Buffer(0, 2 + i), 0, spec.shape, row_major(spec.shape), spec.dtype)
+        self.is_blocked: dict[str, bool] = {}
+        self.home: dict[str, tuple[str, int]] = {}  # value -> (the value whose memory it lives in, first channel there)
+        self.halos: dict[str, tuple] = {}
+
+    # ---- the walks
+
+    def plan(self) -> None:
+        for node in self.nodes:
+            rule = self.rule(node)
+            blocked = bool(rule and rule.blocked and rule.blocked(self, node))
+            for name in node.outputs:
+                self.is_blocked[name] = blocked
+        for node in reversed(self.nodes):
+            if node.op_type == "Concat" and self.is_blocked[node.outputs[0]]:
+                self.settle_concat(node)
+        for node in self.nodes:
+            rule = self.rule(node)
+            if rule and rule.pieces and self.is_blocked[node.outputs[0]]:
+                for name, first in rule.pieces(self, node):
+                    if first % BLOCK == 0:
+                        self.home[name] = node.inputs[0], first
+        for node in self.nodes:
+            rule = self.rule(node)
+            if rule and rule.halo:
+                for name, halo in (rule.halo(self, node) or {}).items():
+                    root = self.root(name)
+                    self.halos[root] = tuple(map(max, self.halos.get(root, NO_HALO), halo))
+        for node in self.nodes:
+            if id(node) in self.done:
+                continue
+            self.node = node
+            rule = self.rule(node)
+            try:
+                if rule is None:
+                    raise Declined
+                rule.lower(self, node)
+            except Declined:
+                self.host_step(node)
+        self.write_outputs()
+        self.arena_bytes = place(self.live_buffers()) + 64         # a view's last block may end beyond its value
+        for fill in self.late:
+            fill()
+
+    def rule(self, node: Node) -> Rule | None:
+        return self.rules.get(node.op_type) if not node.domain else None
+
+    def root(self, name: str) -> str:
+        while name in self.home:
+            name = self.home[name][0]
+        return name
+
+    def settle_concat(self, node: Node) -> None:
+        """Let the parts of a Concat of channels live in its memory, where they lie on block borders."""
+        out = node.outputs[0]
+        parts = self.concat_parts(node)
+        homes = [self.home.get(name) for name, _ in parts]
+        if all(homes) and len({h[0] for h in homes}) == 1 and all(
+                h[1] - homes[0][1] == first for h, (_, first) in zip(homes, parts)) and out not in self.home:
+            self.home[out] = homes[0]               # a piece of a larger Concat (DenseNet): nothing to do at all
+            return
+        names = [name for name, _ in parts]
+        if any(first % BLOCK for _, first in parts):
+            return                                  # channels move between lanes: everything is gathered
+        for name, first in parts:
+            producer = self.producer.get(name)
+            rule = producer and self.rule(producer)
+            if self.is_blocked.get(name) and rule and rule.fresh and name not in self.home and names.count(name) == 1:
+                self.home[name] = out, first
+
+    def concat_parts(self, node: Node) -> list[tuple[str, int]]:
+        """(value, first channel) of a Concat's inputs; all pieces of a Split, in order, count as what was split."""
+        parts, first, i, inputs = [], 0, 0, node.inputs
+        while i < len(inputs):
+            name = inputs[i]
+            split = self.producer.get(name)
+            if split is not None and split.op_type == "Split" and self.is_blocked[name] and inputs[i:i + len(split.outputs)] == split.outputs:
+                name = split.inputs[0]
+                i += len(split.outputs) - 1
+            parts.append((name, first))
+            first += self.specs[name].shape[1]
+            i += 1
+        return parts
+
+    # ---- values
+
+    def spec(self, name: str) -> TensorSpec:
+        return self.specs[name]
+
+    def constant(self, name: str) -> np.ndarray | None:
+        """The value, when it is known before the run."""
+        spec = self.specs.get(name) if name else None
+        return None if spec is None else spec.value
+
+    def available(self, name: str) -> bool:
+        """Whether the value is there by now (a constant, or already computed)."""
+        return name in self.plain_views or name in self.blocked_views or self.specs[name].value is not None
+
+    def sole_consumer(self, name: str) -> Node | None:
+        """The one node that reads a value nobody else will see."""
+        users = self.consumers.get(name, ())
+        return users[0] if len(users) == 1 and name not in self.output_buffers else None
+
+    def plain(self, name: str, contiguous: bool = False) -> Plain:
+        """The value in plain layout (a copy is made where it is blocked, or where strides are not wanted)."""
+        view = self.plain_views.get(name)
+        if view is None:
+            if (value := self.constant(name)) is not None:
+                view = self.array(np.ascontiguousarray(value))
+            else:
+                view = self.unblock(name)
+            self.plain_views[name] = view
+        if contiguous and not view.contiguous:
+            key = "contiguous", name
+            if key not in self.memo:
+                self.memo[key] = self.copied(view)
+            view = self.memo[key]
+        return view
+
+    def blocked(self, name: str) -> Blocked:
+        """The value in blocked layout, with the halo its readers need."""
+        view = self.blocked_views.get(name)
+        if view is None:
+            if (value := self.constant(name)) is not None:
+                view = self.blocked_constant(value)
+            else:
+                plain = self.plain(name)
+                view = self.vector_alias(plain)
+                if view is None or self.halo_of(name) != NO_HALO:
+                    view = self.new_blocked(name)
+                    self.block(plain, view)
+            self.blocked_views[name] = view
+        return view
+
+    def block(self, x: Plain, y: Blocked) -> None:
+        """Steps that copy a plain value into blocked memory."""
+        s = {4: lambda s: s, 3: lambda s: (s[0], s[1], 0, s[2]), 2: lambda s: (s[0], s[1], 0, 0)}[len(x.shape)](x.strides)
+        rows, row_tiles = self.row_split(y.h, y.n * y.blocks, y.w * BLOCK)
+        self.emit("to_blocked", y.n * y.blocks * row_tiles, x=x.ref(), y=y.ref(), n=y.n, c=y.c, h=y.h, w=y.w, xn=s[0], xc=s[1], xh=s[2],
+                  xw=s[3], yn=y.ns, yb=y.bs, yr=y.rs, row_tiles=row_tiles, rows=rows)
+
+    def unblock(self, name: str) -> Plain:
+        x = self.blocked_views[name]
+        if x.h * x.w == 1 and x.halo == NO_HALO and (x.n == 1 or x.ns == x.c):
+            return Plain(x.buffer, x.offset, x.shape, (x.ns, *row_major(x.shape[1:])), F32)
+        y = self.new_plain(name)
+        self.from_blocked(x, y, y.strides)
+        return y
+
+    def from_blocked(self, x: Blocked, y: Plain, strides, **more) -> None:
+        """Steps that copy a blocked value to plain memory; strides over the axes of x.shape."""
+        s = {4: lambda s: s, 3: lambda s: (s[0], s[1], 0, s[2]), 2: lambda s: (s[0], s[1], 0, 0)}[len(x.shape)](strides)
+        rows, row_tiles = self.row_split(x.h, x.n * x.blocks, x.w * BLOCK)
+        self.emit("from_blocked", x.n * x.blocks * row_tiles, x=x.ref(), y=y.ref(), n=x.n, c=x.c, h=x.h, w=x.w, xn=x.ns, xb=x.bs, xr=x.rs,
+                  yn=s[0], yc=s[1], yh=s[2], yw=s[3], row_tiles=row_tiles, rows=rows, **more)
+
+    def vector_alias(self, x: Plain) -> Blocked | None:
+        """A plain value of one pixel a picture, seen as blocked: the same memory where blocks are whole."""
+        n, c, h, w = nchw(x.shape)
+        if h * w == 1 and x.contiguous and (c % BLOCK == 0 or (n == 1 and x.buffer.base == ARENA)) and x.offset % 64 == 0:
+            return Blocked(x.buffer, x.offset, x.shape, c, BLOCK, BLOCK, NO_HALO)
+        return None
+
+    def new_plain(self, name: str, order: tuple | None = None) -> Plain:
+        """Fresh memory for a value, registered under its name; an output of the graph is written in place.
+
+        order : its axes from outermost to innermost in memory (row-major by default)
+        """
+        spec = self.specs[name]
+        if order is not None and name in self.output_buffers:
+            order = None
+        strides = row_major(spec.shape)
+        if order is not None:
+            steps = row_major([spec.shape[a] for a in order])
+            strides = tuple(steps[order.index(a)] for a in range(len(order)))
+        buffer = self.output_buffers.get(name) or self.new_buffer(prod(spec.shape) * spec.dtype.itemsize)
+        view = self.plain_views[name] = Plain(buffer, 0, spec.shape, strides, spec.dtype)
+        return view
+
+    def new_blocked(self, name: str) -> Blocked:
+        """Fresh blocked memory for a value (its place in a Concat where it has one), registered under its name."""
+        view = self.blocked_views[name] = self.storage(name)
+        return view
+
+    def storage(self, name: str) -> Blocked:
+        view = self.storages.get(name)
+        if view is None:
+            shape = self.specs[name].shape
+            if name in self.home:
+                parent, first = self.home[name]
+                view = self.storage(parent).channels(first, shape[1], shape)
+            else:
+                view = self.allocate_blocked(shape, self.halos.get(name, NO_HALO))
+            self.storages[name] = view
+        return view
+
+    def allocate_blocked(self, shape, halo) -> Blocked:
+        n, c, h, w = nchw(shape)
+        t, left, b, r = halo
+        rs = (w + left + r) * BLOCK
+        bs = rs * (h + t + b)
+        blocks = -(-c // BLOCK)
+        view = Blocked(self.new_buffer(4 * n * blocks * bs), 4 * (t * rs + left * BLOCK), shape, blocks * bs, bs, rs, halo)
+        if halo != NO_HALO:
+            self.beside.append(("zero_halo", dict(y=view.ref(), n=n, cb=blocks, h=h, w=w, yn=view.ns, yb=bs, yr=rs, t=t, l=left, b=b, r=r),
+                                n * blocks))
+        return view
+
+    def halo_of(self, name: str) -> tuple:
+        return self.halos.get(self.root(name), NO_HALO)
+
+    def new_buffer(self, size: int) -> Buffer:
+        buffer = Buffer(size)
+        self.buffers.append(buffer)
+        return buffer
+
+    def scratch(self, shape, dtype=F32) -> Plain:
+        """Plain memory without a name."""
+        return Plain(self.new_buffer(prod(shape) * dtype.itemsize), 0, shape, row_major(shape), dtype)
+
+    def array(self, array: np.ndarray) -> Plain:
+        """A contiguous array that the plan keeps, as a plain value."""
+        self.keep.append(array)
+        return Plain(Buffer(array.nbytes, 0, array.ctypes.data if array.size else 0, array), 0, array.shape, row_major(array.shape), array.dtype)
+
+    def blocked_constant(self, value: np.ndarray) -> Blocked:
+        n, c, h, w = nchw(value.shape)
+        blocks = -(-c // BLOCK)
+        array = np.zeros((n, blocks * BLOCK, h, w), np.float32)
+        array[:, :c] = value.reshape(n, c, h, w)
+        array = np.ascontiguousarray(array.reshape(n, blocks, BLOCK, h, w).transpose(0, 1, 3, 4, 2))
+        return Blocked(self.array(array).buffer, 0, value.shape, blocks * h * w * BLOCK, h * w * BLOCK, w * BLOCK, NO_HALO)
+
+    def channel_vector(self, value: np.ndarray, fill: float = 0.0) -> Ref:
+        """A number per channel, padded to whole blocks."""
+        value = np.asarray(value, np.float32).reshape(-1)
+        padded = np.full(-(-value.size // BLOCK) * BLOCK, fill, np.float32)
+        padded[:value.size] = value
+        return self.array(padded).ref()
+
+    def pack(self, kernel: str, array: np.ndarray, size: int, tiles: int, key: tuple, offset: int = 0, **params) -> Ref:
+        """Weights in the layout a kernel reads (`size` floats), made by its packing kernel once for all plans of the session.
+
+        offset : the element of `array` at which the kernel begins to read
+        """
+        full = kernel, id(array), size, key
+        if full not in self.packed:
+            from .. import _ops
+            memory = _ops.executor().Memory(4 * size)
+            source = np.ascontiguousarray(array, np.float32)
+            _ops.executor().run_once(self.table, kernel, self.table.pack(kernel, w=(0, source.ctypes.data + 4 * offset), y=(0, memory.address), **params),
+                                     tiles, self.threads)
+            self.packed[full] = memory, array
+        memory = self.packed[full][0]
+        self.keep.append(memory)
+        return Ref(Buffer(memory.size, 0, memory.address), 0)
+
+    # ---- steps
+
+    def emit(self, kernel: str, tiles: int, *, flops: int = 0, scratch: int = 0, beside: bool = False, reads=(), **params) -> None:
+        """One more step (or, `beside`, a job that goes into the next step, being independent of it). reads : buffers that are
+        read through a table of addresses, not through a parameter."""
+        self.scratch_bytes = max(self.scratch_bytes, scratch)
+        if beside:
+            self.beside.append((kernel, params, tiles))
+            return
+        step = Step(self.node, kernel, flops=flops)
+        step.jobs = [(kernel, params, tiles), *self.beside]
+        self.beside = []
+        for _, job, _ in step.jobs:
+            for value in job.values():
+                if isinstance(value, Ref):
+                    self.touch(value.buffer)
+        for buffer in reads:
+            self.touch(buffer)
+        self.steps.append(step)
+
+    def touch(self, buffer: Buffer) -> None:
+        now = len(self.steps)
+        buffer.last = now
+        if buffer.first is None:
+            buffer.first = now
+
+    def live_buffers(self) -> list[Buffer]:
+        return [b for b in self.buffers if b.first is not None]
+
+    def host_step(self, node: Node) -> None:
+        """The node in NumPy, between the steps of the kernels."""
+        operator = registry.lookup(node)
+        inputs = [self.plain(name, contiguous=True) if name else None for name in node.inputs]
+        if self.beside:
+            self.flush()
+        outputs = []
+        for name in node.outputs:
+            outputs.append(self.new_plain(name) if name else None)
+        for view in filter(None, inputs + outputs):
+            self.touch(view.buffer)
+        self.steps.append(Step(node, "numpy", host=(operator, node, inputs, outputs)))
+
+    def flush(self) -> None:
+        """A step for the jobs that wait for one."""
+        kernel, params, tiles = self.beside.pop()
+        self.emit(kernel, tiles, **params)
+
+    def copied(self, x: Plain) -> Plain:
+        """A contiguous copy."""
+        y = self.scratch(x.shape, x.dtype)
+        self.copy(x, y)
+        return y
+
+    def copy(self, x: Plain, y: Plain, beside: bool = False) -> None:
+        """Steps that copy one plain view to another of the same shape."""
+        self.map(x.shape, x.ref(), x.strides, y.ref(), y.strides, x.dtype, beside=beside)
+
+    def map(self, shape, x: Ref, xs, y: Ref, ys, dtype=F32, *, op="none", alpha=0.0, beta=0.0, beside=False) -> None:
+        """y = op(x) over strided axes. Other dtypes than float32 can only be copied (their sizes are multiples of 4 bytes, or bytes
+        go to NumPy)."""
+        if dtype.itemsize % 4:
+            raise Declined
+        words = dtype.itemsize // 4
+        if words > 1:                           # 8-byte values move as pairs of words
+            shape, xs, ys = (*shape, words), (*(s * words for s in xs), 1), (*(s * words for s in ys), 1)
+        packed = collapse(shape, xs, ys)
+        if packed is None:
+            raise Declined
+        dims, (xs, ys) = packed
+        dims, (xs, ys) = spread(dims, xs, ys)
+        outer, tiles = self.outer_split(dims)
+        self.emit("map", tiles, x=x, y=y, dims=dims, xs=xs, ys=ys, op=self.table.unary[op], alpha=alpha, beta=beta, outer=outer,
+                  beside=beside)
+
+    # ---- splitting work
+
+    def outer_split(self, dims) -> tuple[int, int]:
+        """(outer indices per tile, tiles) of an elementwise kernel."""
+        total = prod(dims[:-1])
+        tiles = max(1, min(total, self.tiles_wanted(), total * dims[-1] // SMALL))
+        outer = -(-total // tiles) if total else 1
+        return outer, max(1, -(-total // outer))
+
+    def row_split(self, rows: int, others: int, row_elements: int) -> tuple[int, int]:
+        """(rows per tile, tiles along the rows), `others` being the tiles there are in other directions."""
+        tiles = max(1, min(rows, -(-self.tiles_wanted() // max(1, others)), rows * row_elements * others // SMALL + 1))
+        per = -(-rows // tiles)
+        return per, -(-rows // per)
+
+    def tiles_wanted(self) -> int:
+        return 1 if self.threads == 1 else self.threads * TILES_PER_THREAD
+
+    # ---- outputs
+
+    def write_outputs(self) -> None:
+        """Copy into the output arrays whatever was not computed in place there."""
+        self.node = None
+        for name, buffer in self.output_buffers.items():
+            view = self.plain_views.get(name)
+            if view is not None and view.buffer is buffer and view.contiguous:
+                continue
+            spec = self.specs[name]
+            target = Plain(buffer, 0, spec.shape, row_major(spec.shape), spec.dtype)
+            if prod(spec.shape) == 0:
+                continue
+            if view is None and name in self.blocked_views and self.constant(name) is None:
+                self.from_blocked(self.blocked_views[name], target, target.strides)
+                self.plain_views[name] = target
+                continue
+            view = self.plain(name)
+            if view.buffer is buffer and view.contiguous:
+                continue
+            try:
+                self.copy(view, target)
+            except Declined:
+                self.touch(view.buffer)
+                self.steps.append(Step(None, "numpy", host=(None, name, [view], [target])))
+        if self.beside:
+            self.flush()
+
+
+def spread(dims, *strides):
+    """Give a long innermost axis whose outer axes are few a second axis, so that there are tiles."""
+    n = dims[-1]
+    if prod(dims[:-1]) >= 16 or n < 2 * SMALL or dims[0] != 1:
+        return dims, strides
+    inner = next((d for d in range(SMALL, SMALL // 8, -1) if n % d == 0), 0)
+    if not inner:
+        return dims, strides
+    dims = [*dims[1:-1], n // inner, inner]
+    return dims, [[*s[1:-1], s[-1] * inner, s[-1]] for s in strides]
+
+

@@ -1,0 +1,160 @@
+"""Where values live: buffers, and views of them in one of two layouts.
+
+Plain: any strides over the value's own axes (row-major when contiguous), so Transpose, Slice, Split, Expand and Reshape are
+mostly views. Blocked: NCHW16c, `[n][c/16][h][w][16]` float32 with an optional halo of zeros around each picture; the lanes of
+the last block beyond the channel count hold anything.
+"""
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+BLOCK = 16              # channels in a block, on every ISA level (CB in vec.h)
+ARENA = 1               # base numbers of api.h: 0 absolute addresses, 1 the arena, 2.. inputs and outputs of the run
+
+
+class Buffer:
+    """A piece of memory: in the arena (offset decided last, from its first and last use), or at a base of its own."""
+    __slots__ = ("bytes", "base", "offset", "first", "last", "keep")
+
+    def __init__(self, size: int, base: int = ARENA, offset: int = 0, keep=None):
+        self.bytes, self.base, self.offset, self.keep = size, base, offset, keep
+        self.first = self.last = None
+
+
+class Ref:
+    """A pointer parameter of a kernel: bytes from the start of a buffer."""
+    __slots__ = ("buffer", "offset")
+
+    def __init__(self, buffer: Buffer, offset: int):
+        self.buffer, self.offset = buffer, offset
+
+
+class Plain:
+    """shape and strides (in elements) over the value's own axes; offset in bytes."""
+    __slots__ = ("buffer", "offset", "shape", "strides", "dtype")
+
+    def __init__(self, buffer, offset, shape, strides, dtype):
+        self.buffer, self.offset, self.shape, self.strides, self.dtype = buffer, offset, tuple(shape), tuple(strides), dtype
+
+    @property
+    def contiguous(self) -> bool:
+        return is_contiguous(self.shape, self.strides)
+
+    def ref(self, elements: int = 0) -> Ref:
+        return Ref(self.buffer, self.offset + elements * self.dtype.itemsize)
+
+    def with_(self, shape, strides, elements: int = 0) -> Plain:
+        return Plain(self.buffer, self.offset + elements * self.dtype.itemsize, shape, strides, self.dtype)
+
+    def reshaped(self, shape) -> Plain | None:
+        """The same elements in another shape, or None where that needs a copy."""
+        strides = reshape_strides(self.shape, self.strides, shape)
+        return None if strides is None else self.with_(shape, strides)
+
+
+class Blocked:
+    """n pictures of c channels, h x w; strides ns (picture), bs (block), rs (row) in floats; offset in bytes, of pixel (0, 0);
+    halo (top, left, bottom, right) in pixels. `shape` is the value's own: (n, c, h, w), (n, c, w) or (n, c)."""
+    __slots__ = ("buffer", "offset", "shape", "n", "c", "h", "w", "ns", "bs", "rs", "halo")
+
+    def __init__(self, buffer, offset, shape, ns, bs, rs, halo):
+        self.buffer, self.offset, self.shape, self.ns, self.bs, self.rs, self.halo = buffer, offset, tuple(shape), ns, bs, rs, halo
+        self.n, self.c, self.h, self.w = nchw(shape)
+
+    @property
+    def blocks(self) -> int:
+        return -(-self.c // BLOCK)
+
+    @property
+    def dtype(self):
+        return np.dtype(np.float32)
+
+    def ref(self, row: int = 0, column: int = 0, block: int = 0) -> Ref:
+        """Pointer to a pixel of a block."""
+        return Ref(self.buffer, self.offset + 4 * (block * self.bs + row * self.rs + column * BLOCK))
+
+    def channels(self, first: int, count: int, shape) -> Blocked:
+        """The view of some channels; `first` is a multiple of 16."""
+        return Blocked(self.buffer, self.offset + 4 * (first // BLOCK) * self.bs, shape, self.ns, self.bs, self.rs, self.halo)
+
+
+def nchw(shape) -> tuple[int, int, int, int]:
+    """(n, c, h, w) of a shape of rank 2 to 4; missing axes are 1."""
+    if len(shape) == 4:
+        return tuple(shape)
+    if len(shape) == 3:
+        return shape[0], shape[1], 1, shape[2]
+    return shape[0], shape[1], 1, 1
+
+
+def row_major(shape) -> tuple[int, ...]:
+    strides, step = [], 1
+    for d in reversed(shape):
+        strides.append(step)
+        step *= d
+    return tuple(reversed(strides))
+
+
+def is_contiguous(shape, strides) -> bool:
+    step = 1
+    for d, s in zip(reversed(shape), reversed(strides)):
+        if d != 1:
+            if s != step:
+                return False
+            step *= d
+    return True
+
+
+def reshape_strides(shape, strides, new) -> tuple[int, ...] | None:
+    """Strides of the same elements in shape `new` (of equal size), or None when no strides do."""
+    new = tuple(new)
+    if prod(new) == 0 or is_contiguous(shape, strides):
+        return row_major(new)
+    runs = []                                   # the old axes merged into runs of elements at equal distance
+    for d, s in zip(shape, strides):
+        if d == 1:
+            continue
+        if runs and runs[-1][1] == d * s:
+            runs[-1] = (runs[-1][0] * d, s)
+        else:
+            runs.append((d, s))
+    out, at, left = [], len(runs) - 1, None
+    for d in reversed(new):                     # new axes must each lie within one run
+        if d == 1:
+            out.append(0)
+            continue
+        if left is None or left == 1:
+            if left == 1:
+                at -= 1
+            if at < 0:
+                return None
+            left, step = runs[at]
+        if left % d:
+            return None
+        out.append(step)
+        left //= d
+        step *= d
+    return tuple(reversed(out))
+
+
+def collapse(shape, *strides, most: int = 6):
+    """Merge neighbouring axes that all operands step through evenly, drop axes of 1, and pad in front to `most` axes.
+
+    Returns (dims, strides of each operand) as lists of length `most`, or None if more axes are left.
+    """
+    axes = []
+    for axis, d in enumerate(shape):
+        if d == 1:
+            continue
+        steps = [s[axis] for s in strides]
+        if axes and all(p == d * s for p, s in zip(axes[-1][1], steps)):
+            axes[-1] = (axes[-1][0] * d, steps)
+        else:
+            axes.append((d, steps))
+    if len(axes) > most:
+        return None
+    pad = most - len(axes)
+    dims = [1] * pad + [d for d, _ in axes]
+    return dims, [[0] * pad + [steps[i] for _, steps in axes] for i in range(len(strides))]

@@ -1,0 +1,75 @@
+"""How many threads this process may really use: what the user says, else the CPUs it is bound to and the container's quota."""
+from __future__ import annotations
+
+import os
+from math import ceil
+
+from .errors import InputError
+
+MOST = 256
+
+
+def default_threads() -> tuple[int, str]:
+    """(threads, why). CINFER_THREADS, else OMP_NUM_THREADS, else affinity and cgroup quota."""
+    for variable in ("CINFER_THREADS", "OMP_NUM_THREADS"):
+        text = os.environ.get(variable, "").split(",")[0].strip()
+        if text:
+            if not text.isdecimal() or not 1 <= int(text) <= MOST:
+                raise InputError(f"{variable}={text}: the number of threads is 1 to {MOST}")
+            return int(text), variable
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cgroup_cpus()
+    if quota is not None and quota < cpus:
+        return max(1, ceil(quota)), f"cgroup quota of {quota:g} CPUs"
+    return min(cpus, MOST), f"{cpus} CPU{'s' * (cpus != 1)} this process may run on"
+
+
+def checked(threads: int | None) -> int:
+    """The number of threads to use; InputError for a bad one."""
+    if threads is None:
+        return default_threads()[0]
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MOST:
+        raise InputError(f"threads={threads!r}: the number of threads is an int from 1 to {MOST}")
+    return threads
+
+
+def cgroup_cpus(root: str = "/sys/fs/cgroup", own: str = "/proc/self/cgroup") -> float | None:
+    """CPUs' worth of time that the control groups (v2, else v1) around this process allow; None without a limit."""
+    try:
+        with open(own) as f:
+            groups = [line.rstrip("\n").split(":", 2) for line in f]
+    except OSError:
+        return None
+    least = None
+    for _, controllers, path in (g for g in groups if len(g) == 3):
+        if controllers == "":
+            tops, read = [root], _quota_v2
+        elif "cpu" in controllers.split(","):
+            tops, read = [f"{root}/cpu", f"{root}/{controllers}"], _quota_v1
+        else:
+            continue
+        for top in tops:
+            parts = [p for p in path.split("/") if p and p != ".."]
+            for depth in range(len(parts), -1, -1):             # a parent's limit holds for its children
+                quota = read("/".join([top, *parts[:depth]]))
+                if quota is not None and (least is None or quota < least):
+                    least = quota
+    return least
+
+
+def _quota_v2(folder: str) -> float | None:
+    quota, _, period = _read(f"{folder}/cpu.max").partition(" ")
+    return int(quota) / int(period) if quota.isdecimal() and period.isdecimal() and int(period) else None
+
+
+def _quota_v1(folder: str) -> float | None:
+    quota, period = _read(f"{folder}/cpu.cfs_quota_us"), _read(f"{folder}/cpu.cfs_period_us")
+    return int(quota) / int(period) if quota.isdecimal() and period.isdecimal() and int(period) else None
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path) as f:
+            return f.read().strip()
+    except OSError:
+        return ""
