@@ -14,6 +14,7 @@ from ..model.graph import Graph, subgraphs
 from .check import fault
 from .fold_affine import fold_batch_norm, fold_scale
 from .fold_constants import fold_constants
+from .fold_input_scale import fold_input_scale
 from .fuse_pad import fuse_pad
 from .pattern import Rewriter
 from .recognise_activations import recognise_activations
@@ -33,6 +34,7 @@ PIPELINE = (
     fuse_pad,
     fold_batch_norm,
     fold_scale,
+    fold_input_scale,
     remove_dead,
 )
 

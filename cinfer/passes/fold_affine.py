@@ -25,7 +25,7 @@ def fold_scale(graph: Graph, at: Rewriter) -> bool:
     A constant per channel has one element or, for C channels, a shape that broadcasts like [1, C, 1, ...]; it does not
     raise the rank. Other guards and the arithmetic as in fold_batch_norm; chains fold as a whole.
     """
-    return _fold(at, {"Mul": _scale, "Div": _scale, "Add": _offset, "Sub": _offset, "BatchNormalization": _normalization})
+    return _fold(at, {"Mul": scale_step, "Div": scale_step, "Add": offset_step, "Sub": offset_step, "BatchNormalization": _normalization})
 
 
 def _fold(at: Rewriter, readers: dict) -> bool:
@@ -72,7 +72,7 @@ def _normalization(at, node, x, channels, rank):
     return scale, beta - mean * scale
 
 
-def _scale(at, node, x, channels, rank):
+def scale_step(at, node, x, channels, rank):
     constant = _per_channel(at, node, x, channels, rank)
     if constant is None:
         return None
@@ -83,7 +83,7 @@ def _scale(at, node, x, channels, rank):
     return constant, np.zeros(1)
 
 
-def _offset(at, node, x, channels, rank):
+def offset_step(at, node, x, channels, rank):
     constant = _per_channel(at, node, x, channels, rank)
     if constant is None:
         return None

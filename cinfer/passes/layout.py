@@ -11,7 +11,7 @@ import numpy as np
 
 from ..model.graph import Node
 from .pattern import Rewriter, has
-from .ranks import BROADCAST
+from .ranks import BROADCAST, ELEMENTWISE
 
 Perm = tuple[int, ...]
 
@@ -191,10 +191,7 @@ def _gather(node, at, perm):
 
 
 _RULES: dict[str, Callable] = {
-    **dict.fromkeys("""
-        Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Cast Ceil Celu Clip Cos Cosh Dropout Elu Erf Exp Floor Gelu
-        HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu Shrink Sigmoid
-        Sign Sin Sinh Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu""".split(), _unary),
+    **dict.fromkeys(ELEMENTWISE, _unary),
     **dict.fromkeys(BROADCAST, _broadcast), "PRelu": _broadcast,
     "Concat": _concat, "Split": _along_axis(0), "LpNormalization": _along_axis(-1),
     "Softmax": _along_axis(-1, since=13), "LogSoftmax": _along_axis(-1, since=13), "Hardmax": _along_axis(-1, since=13),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from ..model.graph import Graph, Node, node_reads, subgraphs
-from .ranks import rank_of_outputs
+from .ranks import BROADCAST, KEEP, rank_of_outputs
 
 
 def rewrite(body: Callable[[Graph, Rewriter], bool]) -> Callable[..., bool]:
@@ -109,10 +109,21 @@ class Rewriter:
 
     def fits(self, array: np.ndarray, beside: str) -> bool:
         """Does broadcasting with the array leave the rank of the value `beside` it as it is?"""
-        if array.ndim == 0:
-            return True
-        rank = self.rank(beside)
-        return rank is not None and array.ndim <= rank
+        return array.ndim == 0 or array.ndim <= self._least_rank(beside, 6)
+
+    def _least_rank(self, name: str, depth: int) -> int:
+        """The rank of a value or less."""
+        rank = self.rank(name)
+        node = self.producers.get(name)
+        if rank is not None or node is None or node.domain or not depth:
+            return rank or 0
+        if node.op_type in BROADCAST:
+            return max(self._least_rank(i, depth - 1) for i in node.inputs)
+        if node.op_type in KEEP:
+            return self._least_rank(node.inputs[0], depth - 1)
+        if node.op_type == "MatMul":
+            return max(self._least_rank(i, depth - 1) for i in node.inputs) - 1
+        return 0
 
     def rank(self, name: str) -> int | None:
         """The rank of a value, where operators, constants and the declared inputs prove it."""
@@ -128,6 +139,11 @@ class Rewriter:
     def is_needed(self, name: str) -> bool:
         """Does anything read this value, or must it exist?"""
         return bool(name) and (bool(self.uses.get(name)) or name in self.pinned)
+
+    def declared(self, name: str) -> tuple[int | str | None, ...] | None:
+        """The shape that the graph declares for one of its inputs."""
+        known = None if self._inner else self.graph.inputs.get(name)
+        return None if known is None else known.shape
 
     def encloses(self, nodes: Iterable[Node], root: Node) -> bool:
         """Are the values that these nodes make read by none but them and the root?"""

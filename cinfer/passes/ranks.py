@@ -8,15 +8,18 @@ from ..model.graph import Node
 Ranks = dict[str, int]
 Constants = dict[str, np.ndarray]
 
+# One input, one output of its shape.
+ELEMENTWISE = frozenset("""
+    Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Cast Ceil Celu Clip Cos Cosh Dropout Elu Erf Exp Floor Gelu
+    HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu Shrink Sigmoid Sign
+    Sin Sinh Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu
+""".split())
 # The first output has the rank of the first input, whatever the attributes say.
-KEEP = frozenset("""
-    Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Cast CastLike Ceil Celu Clip Cos Cosh DequantizeLinear Dropout Elu Erf
-    Exp Floor Gelu HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Log LogSoftmax Mish Neg Not PRelu QuantizeLinear
-    Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softmax Softplus Softsign Sqrt Swish Tan Tanh
-    ThresholdedRelu Trilu
-    AveragePool BatchNormalization CumSum DepthToSpace GlobalAveragePool GlobalLpPool GlobalMaxPool GroupNormalization
-    Hardmax InstanceNormalization LayerNormalization LpNormalization LpPool LRN MaxPool MeanVarianceNormalization Pad
-    Resize ReverseSequence RMSNormalization Slice SpaceToDepth Split Tile Upsample TopK
+KEEP = ELEMENTWISE | frozenset("""
+    AveragePool BatchNormalization CastLike CumSum DepthToSpace DequantizeLinear GlobalAveragePool GlobalLpPool
+    GlobalMaxPool GroupNormalization Hardmax InstanceNormalization LayerNormalization LogSoftmax LpNormalization LpPool
+    LRN MaxPool MeanVarianceNormalization Pad PRelu QuantizeLinear Resize ReverseSequence RMSNormalization Slice Softmax
+    SpaceToDepth Split Tile TopK Trilu Upsample
 """.split())
 BROADCAST = frozenset("""
     Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod

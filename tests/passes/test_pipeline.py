@@ -1,0 +1,153 @@
+"""The pipeline as a whole: switches, checks, subgraphs, real models."""
+import gzip
+import time
+
+import numpy as np
+import pytest
+
+from cinfer import passes
+from cinfer.errors import Error, InputError
+from cinfer.model.graph import Graph, Node, TensorType
+from cinfer.passes.check import fault
+from conftest import shared
+from handmade import Builder, ops
+from interpreter import evaluate
+
+F = np.float32
+
+
+def spelled_swish():
+    b = Builder()
+    x = b.Identity(b.input("x", 2, 3))
+    return b.output(b.Mul(x, b.Sigmoid(x)))
+
+
+def test_runs_all_passes():
+    graph = spelled_swish()
+    assert passes.run(graph) and ops(graph) == ["Swish"]
+    assert not passes.run(graph)
+
+
+def test_environment_switches_passes_off(monkeypatch):
+    monkeypatch.setenv("CINFER_PASSES", "-recognise_activations, -remove_identity")
+    graph = spelled_swish()
+    passes.run(graph)
+    assert ops(graph) == ["Identity", "Sigmoid", "Mul"]
+
+
+@pytest.mark.parametrize("setting", ["-fold_everything", "fold_scale"])
+def test_environment_that_names_no_pass_is_refused(monkeypatch, setting):
+    monkeypatch.setenv("CINFER_PASSES", setting)
+    with pytest.raises(InputError, match=f"'{setting}' switches off no pass; there are -fold_batch_norm"):
+        passes.run(spelled_swish())
+
+
+def test_check_names_the_pass_that_breaks_the_graph(monkeypatch):
+    def forget_a_node(graph, at=None):
+        graph.nodes.pop(0)
+        return True
+    monkeypatch.setattr(passes, "PIPELINE", (*passes.PIPELINE[:1], forget_a_node))
+    monkeypatch.setenv("CINFER_CHECK", "1")
+    with pytest.raises(Error, match="pass forget_a_node broke the graph 'test': Mul 'v2' reads 'v1' before it is made"):
+        passes.run(spelled_swish())
+
+
+def neg(x, y):
+    return Node("Neg", [x], [y], opset=13)
+
+
+FAULTS = {
+    "reads 'y' before it is made": Graph(nodes=[neg("y", "z")], outputs={"z": TensorType()}),
+    "makes 'y', which exists already": Graph(nodes=[neg("x", "y"), neg("x", "y")], inputs={"x": TensorType()}),
+    "nothing makes the output 'z'": Graph(nodes=[], outputs={"z": TensorType()}),
+    "in a subgraph of If": Graph(inputs={"c": TensorType()}, nodes=[Node("If", ["c"], ["y"], {
+        "then_branch": Graph(nodes=[neg("gone", "z")], outputs={"z": TensorType()})}, opset=13)]),
+}
+
+
+@pytest.mark.parametrize("message", FAULTS)
+def test_fault_says_what_is_wrong(message):
+    assert message in fault(FAULTS[message])
+
+
+def test_subgraphs_are_rewritten_and_what_they_capture_stays():
+    def branch(op_type):
+        b = Builder()
+        y = b.node(op_type, b.Mul("seen", b.Sigmoid("seen")))
+        return b.output(b.Identity(y))
+    b = Builder()
+    x = b.input("x", 2, 3)
+    b.graph.nodes.append(Node("Identity", [x], ["seen"], opset=17))
+    y = b.If(b.input("go", dtype=np.bool_), then_branch=branch("Neg"), else_branch=branch("Abs"))
+    graph = b.output(y)
+    feeds = {"x": np.linspace(-3, 3, 6, dtype=F).reshape(2, 3), "go": np.array(False)}
+    want, = evaluate(graph, feeds)
+    passes.run(graph)
+    assert fault(graph) is None
+    assert ops(graph.nodes[-1].attributes["else_branch"]) == ["Swish", "Abs"]
+    np.testing.assert_allclose(evaluate(graph, feeds)[0], want, rtol=1e-6)
+
+
+def test_a_deep_chain_is_quick():
+    """Linear time: 6000 nodes with one constant among them all."""
+    b = Builder()
+    x = b.input("x", 2, 3)
+    half = b.constant(F(0.5))
+    for _ in range(1500):
+        x = b.Transpose(b.Mul(b.Transpose(b.Tanh(x), perm=[1, 0]), half), perm=[1, 0])
+    graph = b.output(x)
+    start = time.process_time()
+    passes.run(graph)
+    assert ops(graph) == ["Tanh", "Mul"] * 1500
+    assert time.process_time() - start < 2.0            # 0.1 s on an idle machine; quadratic would be minutes
+
+
+MODELS = ["blazeface_short_range", "efficientnet_lite0_w8", "esrgan_slim_x2", "face_landmark", "lenet5_digits",
+          "movenet_lightning", "mtcnn_onet", "mtcnn_pnet", "nanodet_g_416_w8", "ppocr_v2_cls", "ppocr_v4_det",
+          "ppocr_v4_rec_w8", "selfie_segmentation"]
+GONE = {"selfie_segmentation": {"Cast"}, "ppocr_v4_rec_w8": {"BatchNormalization", "DequantizeLinear", "ReduceMean", "Clip"},
+        "nanodet_g_416_w8": {"Pad", "DequantizeLinear"}, "ppocr_v4_det": {"BatchNormalization", "Clip", "Div"}}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_real_model_keeps_its_outputs(name):
+    """Against onnxruntime with its own rewriting off; each output within 1e-4 of its largest magnitude."""
+    ort = pytest.importorskip("onnxruntime")
+    from cinfer.model import read
+    path = shared(f"models/{name}.onnx")
+    graph = read(path).graph
+    passes.run(graph)
+    assert fault(graph) is None
+    assert not GONE.get(name, set()) & set(ops(graph))
+    rng = np.random.default_rng(6)
+    feeds = {}
+    for key, t in graph.inputs.items():
+        shape = [d if isinstance(d, int) and d > 0 else (1, 3, 48, 96)[axis] for axis, d in enumerate(t.shape)]
+        feeds[key] = (rng.random(shape) * (255 if t.dtype.kind in "iu" else 1)).astype(t.dtype)
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    wanted = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]).run(None, feeds)
+    for key, want, got in zip(graph.outputs, wanted, evaluate(graph, feeds)):
+        assert got.dtype == want.dtype and got.shape == want.shape, f"{name} {key}"
+        scale = max(float(np.abs(want).max()), 1e-2)        # a picture of noise may leave a map of zeros
+        assert np.abs(got - want).max() <= 1e-4 * scale, f"{name} {key}"
+
+
+SKELETONS = {
+    "resnet18__nhwc": {"Transpose": 1}, "mobilenet_v2__nhwc": {"Transpose": 1, "Clip": 35},
+    "resnet18__notfolded": {"BatchNormalization": 0, "Identity": 0}, "yolov8n_like": {"Sigmoid": 1, "Swish": 57},
+    "convnext_tiny": {"Gelu": 18, "Erf": 0}, "swin_t": {"Gelu": 12, "Erf": 0}, "efficientnet_b0": {"Swish": 49},
+    "fasterrcnn_mobilenet_v3_large_320_fpn": {}, "vit_tiny__dyn8": {}, "mobilenet_v2__opset9": {"Clip": 35},
+}
+
+
+@pytest.mark.parametrize("name", SKELETONS)
+def test_exported_graph_stays_valid(name, monkeypatch):
+    from cinfer.model import read
+    monkeypatch.setenv("CINFER_CHECK", "1")
+    graph = read(gzip.decompress(shared(f"zoo/skeletons/{name}.onnx.gz").read_bytes())).graph
+    passes.run(graph)
+    assert fault(graph) is None
+    counts = {op_type: ops(graph).count(op_type) for op_type in SKELETONS[name]}
+    assert counts == SKELETONS[name]
