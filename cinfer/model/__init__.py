@@ -1,0 +1,4 @@
+"""A file becomes a Graph."""
+from .reader import read
+
+__all__ = ["read"]
