@@ -14,6 +14,8 @@ _tables: dict = {}
 def executor():
     """The executor module. libgomp reads its settings once, when it is loaded: its idle threads would spin for milliseconds
     after every run, so the spin is cut short here, unless the user has asked for another or libgomp is there already."""
+    global executor
+    this = executor                     # importing the submodule of this name rebinds it
     short = [k for k in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY") if k in os.environ] == []
     if short and "cinfer._ops.executor" not in __import__("sys").modules:
         os.environ["GOMP_SPINCOUNT"] = "2000"
@@ -21,10 +23,13 @@ def executor():
             module = import_module("cinfer._ops.executor")
         finally:
             del os.environ["GOMP_SPINCOUNT"]
+            executor = this
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(before=module.give_threads_back)
         return module
-    return import_module("cinfer._ops.executor")
+    module = import_module("cinfer._ops.executor")
+    executor = this
+    return module
 
 
 def built_levels() -> list[str]:

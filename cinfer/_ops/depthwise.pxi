@@ -1,1 +1,65 @@
-# depthwise kernels
+# Depthwise convolution; the contract and the register tiles are in depthwise.h.
+
+DEF DW_ROWS = 8                      # rows a tile function does in one call
+
+cdef extern from "depthwise.h" nogil:
+    enum: DW_PX
+    ctypedef struct depthwise_t:
+        buf_t x, w, bias, slope, y
+        int64_t n, cb, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yn, yb, yr, act, row_tiles, rows
+        double alpha, beta
+    ctypedef struct pack_depthwise_t:
+        buf_t w, y
+        int64_t c, taps
+    const char *depthwise_t_fields
+    const char *pack_depthwise_t_fields
+    ctypedef struct dw_act_t:
+        int64_t act
+        float alpha, beta
+    ctypedef void (*dw_fn)(const depthwise_t *, const float *, const float *, const float *, const float *, float *,
+                           const dw_act_t *, int64_t) noexcept nogil
+    const dw_fn *dw_form(const depthwise_t *)
+
+
+cdef void depthwise_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const depthwise_t *A = <const depthwise_t *>params
+    cdef int64_t y0 = tile % A.row_tiles * A.rows, y1 = min(y0 + A.rows, A.oh), b = tile // A.row_tiles % A.cb, image = tile // A.row_tiles // A.cb
+    cdef int64_t tiles = (A.ow + DW_PX - 1) // DW_PX, i, t, p, q
+    cdef const float *x = <const float *>at(base, A.x) + image * A.xn + b * A.xb
+    cdef const float *w = <const float *>at(base, A.w) + b * A.kh * A.kw * CB
+    cdef const float *bias = <const float *>at(base, A.bias)
+    cdef const float *slope = <const float *>at(base, A.slope)
+    cdef float *y = <float *>at(base, A.y) + image * A.yn + b * A.yb
+    cdef const dw_fn *form = dw_form(A)
+    cdef float[CB] zeros
+    cdef dw_act_t f
+    cdef int h
+    f.act, f.alpha, f.beta = A.act, A.alpha, A.beta
+    if bias == NULL:
+        for h in range(CB):
+            zeros[h] = 0
+        bias = zeros
+    else:
+        bias += b * CB
+    slope = slope + b * CB if slope != NULL else bias
+    for i in range(y0, y1, DW_ROWS):
+        p = 0
+        for t in range(tiles):                   # tiles of nearly the same width: 16 = 8 + 8
+            q = A.ow // tiles + (t < A.ow % tiles)
+            form[q](A, x + i * A.sh * A.xr + p * A.sw * CB, w, bias, slope, y + i * A.yr + p * CB, &f, min(DW_ROWS, y1 - i))
+            p += q
+
+
+cdef void pack_depthwise_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    """[c][taps] -> block `tile` of [cb][taps][16]; the last block is filled up with zeros."""
+    cdef const pack_depthwise_t *A = <const pack_depthwise_t *>params
+    cdef int64_t c, t
+    cdef const float *w = <const float *>at(base, A.w) + tile * CB * A.taps
+    cdef float *y = <float *>at(base, A.y) + tile * CB * A.taps
+    for t in range(A.taps):
+        for c in range(CB):
+            y[t * CB + c] = w[c * A.taps + t] if tile * CB + c < A.c else 0
+
+
+enter("depthwise", depthwise_t_fields, sizeof(depthwise_t), depthwise_run)
+enter("pack_depthwise", pack_depthwise_t_fields, sizeof(pack_depthwise_t), pack_depthwise_run)

@@ -1,1 +1,150 @@
-# winograd kernels
+# Winograd convolution; contract, transforms and register tiles are in winograd.h.
+from libc.string cimport memcpy
+
+cdef extern from "winograd.h" nogil:
+    enum: WINO_OC, WINO_PX
+    ctypedef struct winograd_t:
+        buf_t x, w, bias, slope, res, y
+        int64_t n, ib, last, ob, ih, iw, oh, ow, pt, pl, xn, xb, xr, yn, yb, yr, rn, rb, rr, m, act
+        int64_t patches, patch_tiles, oc_tiles, blocks
+        double alpha, beta
+    ctypedef struct pack_winograd_t:
+        buf_t w, y
+        int64_t oc, ic, m, so, si, sy, sx
+    ctypedef struct wino_act_t "dw_act_t":
+        int64_t act
+        float alpha, beta
+    const char *winograd_t_fields
+    const char *pack_winograd_t_fields
+    void wino_in_6(const float *, size_t, int, int, int, int, float *, size_t)
+    void wino_in_4(const float *, size_t, int, int, int, int, float *, size_t)
+    void wino_out_6(const float *, size_t, const float *, const float *, const wino_act_t *, const float *, size_t, float *, size_t, int, int)
+    void wino_out_4(const float *, size_t, const float *, const float *, const wino_act_t *, const float *, size_t, float *, size_t, int, int)
+    ctypedef void (*wino_fn)(const float *, size_t, const float *, int64_t, float *, size_t) noexcept nogil
+    const wino_fn *wino_tiles
+    const wino_fn *wino_half_tiles
+    void wino_w_6(const float *, float *, size_t)
+    void wino_w_4(const float *, float *, size_t)
+
+
+cdef void wino_inputs(const winograd_t *A, const float *x, int64_t first, int64_t n, float *V, int64_t vs) noexcept nogil:
+    """Patches first .. first+n-1 of all input blocks -> V[t*t][ib][n][16], parts vs floats apart."""
+    cdef int64_t across = (A.ow + A.m - 1) // A.m, b, q, top, left, t = A.m + 2
+    cdef int r0, r1, c0, c1
+    cdef const float *at
+    for b in range(A.ib):
+        top, left = first // across * A.m - A.pt, first % across * A.m - A.pl
+        for q in range(n):
+            r0, c0 = <int>max(0, -top), <int>max(0, -left)
+            r1, c1 = <int>max(0, min(t, A.ih - top)), <int>max(c0, min(t, A.iw - left))
+            at = x + b * A.xb + top * A.xr + left * CB
+            if A.m == 4:
+                wino_in_6(at, A.xr, r0, r1, c0, c1, V + (b * n + q) * CB, vs)
+            else:
+                wino_in_4(at, A.xr, r0, r1, c0, c1, V + (b * n + q) * CB, vs)
+            left += A.m
+            if left + A.pl >= A.ow:
+                top, left = top + A.m, -A.pl
+
+
+cdef void wino_products(const winograd_t *A, const float *w, const float *V, int64_t vs, float *M, int64_t ms, int64_t b0, int64_t nb,
+                        int64_t n) noexcept nogil:
+    """V times the weights of output blocks b0 .. b0+nb-1 -> M[t*t][nb][n][16]."""
+    cdef int64_t ic = (A.ib - 1) * CB + A.last, x, oc, width, tiles = (n + WINO_PX - 1) // WINO_PX, j, p, q
+    cdef const wino_fn *form
+    for x in range((A.m + 2) * (A.m + 2)):
+        oc = b0 * CB
+        while oc < (b0 + nb) * CB:
+            width = min(WINO_OC, A.ob * CB - oc)
+            form = wino_tiles if width == WINO_OC else wino_half_tiles
+            p = 0
+            for j in range(tiles):               # of nearly the same width: 16 = 8 + 8
+                q = n // tiles + (j < n % tiles)
+                form[q](V + x * vs + p * CB, n * CB, w + (x * A.ob * CB + oc) * ic, ic,
+                        M + x * ms + ((oc // CB - b0) * n + p) * CB + oc % CB, n * CB)
+                p += q
+            oc += width
+
+
+cdef void wino_outputs(const winograd_t *A, const float *M, int64_t ms, int64_t b0, int64_t nb, int64_t first, int64_t n, const float *bias,
+                       const float *slope, const wino_act_t *f, const float *res, float *y) noexcept nogil:
+    cdef int64_t across = (A.ow + A.m - 1) // A.m, b, q, top, left, nh, nw
+    cdef const float *r = NULL
+    cdef const float *shift = NULL
+    cdef float *out
+    for b in range(b0, b0 + nb):
+        top, left = first // across * A.m, first % across * A.m
+        if bias != NULL:
+            shift = bias + b * CB
+        for q in range(n):
+            nh, nw = min(A.m, A.oh - top), min(A.m, A.ow - left)
+            out = y + b * A.yb + top * A.yr + left * CB
+            if res != NULL:
+                r = res + b * A.rb + top * A.rr + left * CB
+            if A.m == 4:
+                wino_out_6(M, ms, shift, slope + b * CB, f, r, A.rr, out, A.yr, <int>nh, <int>nw)
+            else:
+                wino_out_4(M, ms, shift, slope + b * CB, f, r, A.rr, out, A.yr, <int>nh, <int>nw)
+            M += CB
+            left += A.m
+            if left >= A.ow:
+                top, left = top + A.m, 0
+
+
+cdef void winograd_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const winograd_t *A = <const winograd_t *>params
+    cdef int64_t b0 = tile % A.oc_tiles * A.blocks, nb = min(A.blocks, A.ob - b0)
+    cdef int64_t first = tile // A.oc_tiles % A.patch_tiles * A.patches, image = tile // A.oc_tiles // A.patch_tiles
+    cdef int64_t n = min(A.patches, ((A.oh + A.m - 1) // A.m) * ((A.ow + A.m - 1) // A.m) - first)
+    cdef int64_t vs = (A.ib * n | 1) * CB, ms = (nb * n | 1) * CB
+    cdef const float *bias = <const float *>at(base, A.bias)
+    cdef const float *slope = <const float *>at(base, A.slope)
+    cdef const float *res = <const float *>at(base, A.res)
+    cdef float *V = <float *>scratch
+    cdef float *M = V + (A.m + 2) * (A.m + 2) * vs
+    cdef wino_act_t f
+    f.act, f.alpha, f.beta = A.act, A.alpha, A.beta
+    wino_inputs(A, <const float *>at(base, A.x) + image * A.xn, first, n, V, vs)
+    wino_products(A, <const float *>at(base, A.w), V, vs, M, ms, b0, nb, n)
+    wino_outputs(A, M, ms, b0, nb, first, n, bias, slope, &f,
+                 res + image * A.rn if res != NULL else NULL, <float *>at(base, A.y) + image * A.yn)
+
+
+DEF WINO_K = 8                          # input channels transformed before they are written out: 8 cache lines of each matrix
+
+cdef void pack_winograd_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const pack_winograd_t *A = <const pack_winograd_t *>params
+    cdef int64_t taps = (A.m + 2) * (A.m + 2), ob = (A.oc + CB - 1) // CB, n = min(CB, A.oc - tile * CB), k0, k, l, x, i, oc, width, part
+    cdef const float *w = <const float *>at(base, A.w) + tile * CB * A.so
+    cdef const float *g
+    cdef float *y = <float *>at(base, A.y)
+    cdef float *to
+    cdef float[WINO_K * 9 * CB] s
+    cdef float[WINO_K * 36 * CB] u
+    for i in range(WINO_K * 9 * CB):
+        s[i] = 0
+    for k0 in range(0, A.ic, WINO_K):
+        for l in range(n):
+            for k in range(min(WINO_K, A.ic - k0)):
+                g = w + l * A.so + (k0 + k) * A.si
+                for i in range(3):
+                    for x in range(3):
+                        s[(k * 9 + i * 3 + x) * CB + l] = g[i * A.sy + x * A.sx]
+        for k in range(WINO_K):
+            if A.m == 4:
+                wino_w_6(s + k * 9 * CB, u + k * CB, WINO_K * CB)
+            else:
+                wino_w_4(s + k * 9 * CB, u + k * CB, WINO_K * CB)
+        part = min(CB, WINO_OC)
+        for i in range(CB // part):              # 1, or 2 where a tile is narrower than a block
+            l = i * part
+            oc = tile * CB + l
+            width = min(WINO_OC, ob * CB - oc // WINO_OC * WINO_OC)
+            for x in range(taps):
+                to = y + (x * ob * CB + oc // WINO_OC * WINO_OC) * A.ic + k0 * width + oc % WINO_OC
+                for k in range(min(WINO_K, A.ic - k0)):
+                    memcpy(to + k * width, u + (x * WINO_K + k) * CB + l, part * sizeof(float))
+
+
+enter("winograd", winograd_t_fields, sizeof(winograd_t), winograd_run)
+enter("pack_winograd", pack_winograd_t_fields, sizeof(pack_winograd_t), pack_winograd_run)

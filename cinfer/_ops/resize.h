@@ -1,0 +1,17 @@
+/* Resizing of blocked pictures, nearest or with two taps in each direction: lanes are channels, no halo is needed.
+ *
+ * y[i, j] = x[iy0[i], ix0[j]]                                                          linear = 0
+ * y[i, j] = mix(mix(x[iy0[i], ix0[j]], x[iy1[i], ix0[j]], wy[i]),
+ *               mix(x[iy0[i], ix1[j]], x[iy1[i], ix1[j]], wy[i]), wx[j]),  mix(a, b, w) = a * (1-w) + b * w     linear = 1
+ *
+ * iy0 iy1 wy   int32, int32, float of each output row; ix0 ix1 wx of each output column; all indices inside the picture
+ * x, y         point at pixel (0, 0); strides n b r in floats
+ * Kernel tile = (image*cb + block)*row_tiles + r, rows r*rows .. of the output. */
+#ifndef RESIZE_H
+#define RESIZE_H
+#include "api.h"
+#include "vec.h"
+#define RESIZE_FIELDS(B, I, F, A) B(x) B(y) B(iy0) B(iy1) B(wy) B(ix0) B(ix1) B(wx) I(n) I(cb) I(oh) I(ow) \
+    I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(linear) I(row_tiles) I(rows)
+PARAMS(resize_t, RESIZE_FIELDS)
+#endif

@@ -1,0 +1,122 @@
+"""For the tests of kernels that slide a window over blocked pictures: the pictures, guarded outputs, one call of a kernel."""
+import numpy as np
+
+import cinfer._ops as ops
+
+GUARD = np.float32(-123.25)
+EXECUTOR = ops.executor()
+LEVELS = ops.usable_levels()
+RNG = np.random.default_rng(7)
+
+
+def aligned(n):
+    """n float32 zeros, 64-byte aligned."""
+    raw = np.zeros(4 * n + 64, np.uint8)
+    at = -raw.ctypes.data % 64
+    return raw[at:at + 4 * n].view(np.float32)
+
+
+def put(a):
+    """A flat aligned copy as float32."""
+    out = aligned(a.size)
+    out[...] = np.asarray(a, np.float32).reshape(-1)
+    return out
+
+
+def ref(a, offset=0):
+    """An array as a kernel's buffer, `offset` floats in."""
+    return 0, a.ctypes.data + 4 * offset
+
+
+def channels(a):
+    """A vector of channels filled up to whole blocks; the filling is NaN, which must not reach a real channel."""
+    out = aligned(-(-len(a) // 16) * 16)
+    out[...] = np.nan
+    out[:len(a)] = a
+    return out
+
+
+class Blocked:
+    """A picture [n][c/16][h + halo][w + halo][16]. Lanes beyond the real channels are NaN; `data` holds 64 guards around it.
+
+    halo: (top, left, bottom, right) pixels of zeros.
+    """
+
+    def __init__(self, shape, halo=(0, 0, 0, 0), fill=GUARD):
+        self.shape, self.halo = shape, halo
+        n, c, h, w = shape
+        t, left, b, r = halo
+        self.blocks = -(-c // 16)
+        self.whole = n, self.blocks, h + t + b, w + left + r, 16
+        self.data = aligned(int(np.prod(self.whole)) + 128)
+        self.data[...] = fill
+        self.r = self.whole[3] * 16
+        self.b = self.whole[2] * self.r
+        self.n = self.blocks * self.b
+
+    @classmethod
+    def of(cls, x, halo=(0, 0, 0, 0)):
+        self = cls(x.shape, halo, 0)
+        n, c, h, w = x.shape
+        t, left = halo[:2]
+        lanes = np.full((n, self.blocks * 16, h, w), np.nan, np.float32)
+        lanes[:, :c] = x
+        self.pixels[:, :, t:t + h, left:left + w] = lanes.reshape(n, self.blocks, 16, h, w).transpose(0, 1, 3, 4, 2)
+        return self
+
+    @property
+    def pixels(self):
+        return self.data[64:-64].reshape(self.whole)
+
+    def at(self, row=0, column=0):
+        """The buffer that points at a pixel of the picture (negative: of the halo)."""
+        return ref(self.data, 64 + (row + self.halo[0]) * self.r + (column + self.halo[1]) * 16)
+
+    def params(self, name):
+        """Strides as the kernels call them: xn, xb, xr."""
+        return {name + "n": self.n, name + "b": self.b, name + "r": self.r}
+
+    def result(self):
+        """The picture as NCHW; fails where a kernel wrote outside it."""
+        n, c, h, w = self.shape
+        t, left, b, r = self.halo
+        outside = np.ones(self.whole, bool)
+        outside[:, :, t:t + h, left:left + w] = False
+        assert (self.pixels[outside] == GUARD).all() and (self.data[:64] == GUARD).all() and (self.data[-64:] == GUARD).all(), \
+            "written outside the picture"
+        y = self.pixels[:, :, t:t + h, left:left + w].transpose(0, 1, 4, 2, 3).reshape(n, -1, h, w)
+        return y[:, :c]
+
+
+def run(level, name, tiles, scratch=0, threads=1, **params):
+    t = ops.table(level)
+    EXECUTOR.run_once(t, name, t.pack(name, **params), tiles, threads, scratch)
+
+
+def activation(name, c):
+    """(parameters of the epilogue, the same function on float64 NCHW, its slopes to be kept alive)."""
+    code = ops.table(LEVELS[0]).unary["clip" if name == "relu" else name]
+    slope = RNG.standard_normal(c).astype(np.float32)
+    slopes = channels(slope)
+    alpha, beta, f = {
+        "none": (0, 0, lambda v: v),
+        "relu": (0, np.inf, lambda v: np.maximum(v, 0)),
+        "clip": (-.5, .75, lambda v: np.clip(v, -.5, .75)),
+        "prelu": (0, 0, lambda v: np.where(v > 0, v, v * slope[:, None, None].astype(float))),
+        "leaky_relu": (.25, 0, lambda v: np.where(v > 0, v, v * .25)),
+        "hard_sigmoid": (.2, .5, lambda v: np.clip(v * .2 + .5, 0, 1)),
+        "hard_swish": (1 / 6, .5, lambda v: v * np.clip(v / 6 + .5, 0, 1)),
+    }[name]
+    return dict(act=code, alpha=alpha, beta=beta, slope=ref(slopes)), f, slopes
+
+
+ACTIVATIONS = ["none", "relu", "clip", "prelu", "leaky_relu", "hard_sigmoid", "hard_swish"]
+
+
+def assert_close(y, wanted, tolerance, what, scale=None):
+    """tolerance: of scale, the largest wanted value by default; NaN where NaN is wanted."""
+    assert (np.isnan(y) == np.isnan(wanted)).all(), f"{what}: NaN in other places than wanted"
+    scale = scale or max(np.nanmax(np.abs(wanted), initial=0), 1e-30)
+    off = np.nan_to_num(np.abs(y - wanted)) / scale
+    worst = np.unravel_index(off.argmax(), off.shape)
+    assert off.max() <= tolerance, f"{what}: off by {off.max():.1e} of the largest value at {worst}"
