@@ -117,12 +117,12 @@ def random_type(dtype: int | None, x, allowed: str = "f") -> np.dtype:
 
 def draw_normal(shape: Sequence[int], dtype: np.dtype, mean: float, scale: float,
                 seed: float | None) -> np.ndarray:
-    return (mean + scale * generator(seed).standard_normal(check_size(shape, 8))).astype(dtype)
+    return np.asarray(mean + scale * generator(seed).standard_normal(check_size(shape, 8)), dtype)
 
 
 def draw_uniform(shape: Sequence[int], dtype: np.dtype, low: float, high: float,
                  seed: float | None) -> np.ndarray:
-    return (low + (high - low) * generator(seed).random(check_size(shape, 8))).astype(dtype)
+    return np.asarray(low + (high - low) * generator(seed).random(check_size(shape, 8)), dtype)
 
 
 @op("RandomNormal", since=1)
@@ -172,7 +172,7 @@ class Bernoulli:
         return x.like(dtype=random_type(dtype, x, "fiub"))
 
     def evaluate(x, *, dtype=None, seed=None):
-        return (generator(seed).random(x.shape) < x.astype(np.float64)).astype(random_type(dtype, x, "fiub"))
+        return np.asarray(generator(seed).random(x.shape) < x.astype(np.float64), random_type(dtype, x, "fiub"))
 
 
 @op("Multinomial", since=7)

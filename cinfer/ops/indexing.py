@@ -39,7 +39,7 @@ class Gather:
     def evaluate(x, indices, *, axis=0):
         axis = check_axis(axis, x.ndim)
         check_size(x.shape[:axis] + indices.shape + x.shape[axis + 1:], x.itemsize)
-        return np.take(x, check_indices(indices, x.shape[axis], axis), axis)
+        return np.asarray(np.take(x, check_indices(indices, x.shape[axis], axis), axis))
 
 
 def check_elements(x, indices, axis: int) -> int:
@@ -97,7 +97,7 @@ class GatherND:
         where = list(np.ogrid[tuple(slice(d) for d in indices.shape[:-1])][:batch_dims])
         where += [check_indices(indices[..., i], x.shape[batch_dims + i], batch_dims + i)
                   for i in range(count)]
-        return x[tuple(where)].reshape(shape)
+        return np.asarray(x[tuple(where)]).reshape(shape)
 
 
 REDUCTIONS = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
