@@ -8,33 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..model.tensors import DTYPES, EXTENDED, dtype_of
 from .registry import TensorSpec, op
-
-NUMPY_TYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "O",
-               9: "bool", 10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 14: "complex64",
-               15: "complex128"}
-EXTENDED_TYPES = {16: "bfloat16", 17: "float8_e4m3fn", 18: "float8_e4m3fnuz", 19: "float8_e5m2",
-                  20: "float8_e5m2fnuz", 21: "uint4", 22: "int4", 23: "float4_e2m1fn", 24: "float8_e8m0fnu",
-                  25: "uint2", 26: "int2"}
-
-
-def element_type(code: int) -> np.dtype:
-    """NumPy's name for a TensorProto.DataType; ValueError when there is none."""
-    if code in NUMPY_TYPES:
-        return np.dtype(NUMPY_TYPES[code])
-    if code not in EXTENDED_TYPES:
-        raise ValueError(f"{code} is no element type of ONNX")
-    try:
-        import ml_dtypes
-        return np.dtype(getattr(ml_dtypes, EXTENDED_TYPES[code]))
-    except (ImportError, AttributeError):
-        raise ValueError(f"element type {EXTENDED_TYPES[code]} needs the package ml_dtypes") from None
 
 
 def bits(dtype: np.dtype) -> int:
     """What an element takes in a file; in arrays the narrow ones take a byte."""
-    narrow = {"int4": 4, "uint4": 4, "float4_e2m1fn": 4, "int2": 2, "uint2": 2}
-    return narrow.get(dtype.name, 8 * dtype.itemsize)
+    return dict(EXTENDED.values()).get(dtype.name, 8 * dtype.itemsize)
 
 
 def is_narrow_int(dtype: np.dtype) -> bool:
@@ -140,19 +120,20 @@ class CastFirst:
 
 
 def named_type(to: str) -> np.dtype:
-    name = {"FLOAT": "float32", "DOUBLE": "float64", "STRING": "O"}.get(to, str(to).lower())
-    if name not in NUMPY_TYPES.values():
-        raise ValueError(f"{to!r} is no element type of ONNX")
-    return np.dtype(name)
+    names = {dtype.name.upper(): dtype for dtype in DTYPES.values()}
+    names |= {"FLOAT": names["FLOAT32"], "DOUBLE": names["FLOAT64"], "STRING": np.dtype(object)}
+    if to not in names:
+        raise ValueError(f"{to!r} is no element type; it has to be {', '.join(names)}")
+    return names[to]
 
 
 @op("Cast", since=6)
 class Cast:
     def infer(x, *, to, saturate=1, round_mode="up"):
-        return x.like(dtype=element_type(to))
+        return x.like(dtype=dtype_of(to))
 
     def evaluate(x, *, to, saturate=1, round_mode="up"):
-        return cast(x, element_type(to), bool(saturate), round_mode)
+        return cast(x, dtype_of(to), bool(saturate), round_mode)
 
 
 @op("CastLike", since=15)
@@ -170,7 +151,7 @@ class BitCast:
     """The same bits, read as another type of as many bits.
     https://onnx.ai/onnx/operators/onnx__BitCast.html"""
     def infer(x, *, to):
-        dtype = element_type(to)
+        dtype = dtype_of(to)
         if "O" in (dtype.kind, x.dtype.kind) or bits(dtype) != bits(x.dtype):
             raise ValueError(f"{x.dtype} and {dtype} do not have equally many bits")
         return x.like(dtype=dtype)

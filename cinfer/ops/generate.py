@@ -6,7 +6,7 @@ from math import ceil, isfinite
 
 import numpy as np
 
-from .cast import element_type
+from ..model.tensors import dtype_of
 from .limits import check_ints, check_scalar, check_size
 from .registry import TensorSpec, op
 
@@ -94,7 +94,7 @@ class EyeLike:
     def infer(x, *, dtype=None, k=0):
         if x.ndim != 2:
             raise ValueError(f"input of shape {list(x.shape)}; it has to have 2 axes")
-        return x.like(dtype=x.dtype if dtype is None else element_type(dtype))
+        return x.like(dtype=x.dtype if dtype is None else dtype_of(dtype))
 
     def evaluate(x, *, dtype=None, k=0):
         kind = EyeLike.infer(TensorSpec.of(x), dtype=dtype).dtype
@@ -109,7 +109,7 @@ def generator(seed: float | None) -> np.random.Generator:
 
 def random_type(dtype: int | None, x, allowed: str = "f") -> np.dtype:
     """The element type asked for, else that of x."""
-    kind = x.dtype if dtype is None else element_type(dtype)
+    kind = x.dtype if dtype is None else dtype_of(dtype)
     if kind.kind not in allowed and kind.name != "bfloat16":
         raise ValueError(f"random numbers of type {kind}")
     return kind

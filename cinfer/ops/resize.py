@@ -130,8 +130,8 @@ def resize_sizes(shape: Sequence[int], scales: Sequence[float] | None, sizes: Se
             if not (isfinite(scale) and scale > 0):
                 raise ValueError(f"scale {scale} of axis {axis}; it has to be a positive number")
             factors[axis] = scale
-            size = np.float32(scale) * np.float32(shape[axis])      # float32, as those who wrote 0.7 mean it
-            out[axis] = int(min(size, 2.0**62))
+            # rounded to float32, as those who wrote 0.7 mean it; 2^62 is refused by whoever checks the size
+            out[axis] = int(np.float32(min(scale * shape[axis], 2.0**62)))
         return tuple(out), factors
     for axis, size in zip(axes, sizes):
         if size < 0 or (shape[axis] == 0 and size):
@@ -151,7 +151,7 @@ def resize_axes(shape: Sequence[int], roi: Sequence[float] | None = None,
                 coordinate_transformation_mode: str = "half_pixel",
                 **attributes) -> tuple[tuple[int, ...], dict[int, tuple[np.ndarray, np.ndarray]]]:
     """The shape of the answer, and for each axis that does not stay as it is, (index, weights) of
-    `resize_axis`."""
+    `resize_axis`. An axis of scale 1 stays, whatever the coordinate_transformation_mode (batch, channels)."""
     out, factors = resize_sizes(shape, scales, sizes, axes, keep_aspect_ratio_policy)
     check_size(out)
     rois = {}

@@ -5,7 +5,7 @@ from math import log10
 
 import numpy as np
 
-from .cast import element_type
+from ..model.tensors import dtype_of
 from .limits import check_axis, check_scalar, check_size, known
 from .registry import TensorSpec, op
 
@@ -111,11 +111,11 @@ def cosine_window(size: np.ndarray, periodic: int, output_datatype: int,
     count = window_spec(size, output_datatype).shape[0]
     x = 2 * np.pi * np.arange(count) / (count if periodic else max(count - 1, 1))
     y = sum((-1)**i * a * np.cos(i * x) for i, a in enumerate(coefficients))
-    return y.astype(element_type(output_datatype))
+    return y.astype(dtype_of(output_datatype))
 
 
 def window_spec(size: np.ndarray, output_datatype: int) -> TensorSpec:
-    return TensorSpec(element_type(output_datatype), check_size((check_scalar(size, "size"),), 8))
+    return TensorSpec(dtype_of(output_datatype), check_size((check_scalar(size, "size"),), 8))
 
 
 @op("HannWindow", since=17)
@@ -163,7 +163,7 @@ class MelWeightMatrix:
     def infer(num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz, *,
               output_datatype=1):
         inputs = (num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz)
-        return TensorSpec(element_type(output_datatype),
+        return TensorSpec(dtype_of(output_datatype),
                           mel_shape(*(i.known("the inputs of MelWeightMatrix") for i in inputs)))
 
     def evaluate(num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz, *,
@@ -179,4 +179,4 @@ class MelWeightMatrix:
         fall = (right - row) / np.maximum(right - centre, 1)
         falls = (row > centre) & (row < right)
         weight = np.where((row >= left) & (row <= centre), rise, np.where(falls, fall, 0))
-        return weight.astype(element_type(output_datatype))
+        return weight.astype(dtype_of(output_datatype))
