@@ -3,7 +3,7 @@
  * Masks: a vm is a mask register on AVX-512 and a vector of 0 or -1 elsewhere; lt, eq, nan_of make them, & | ~ combine them,
  * pick(m, a, b) is m ? a : b.
  * Largest errors with FMA, in units of the last place (tests/_ops/test_vec_math.py measures them at each level):
- *   exp 1, expm1 of x <= 0 2, log 1, log1p 2, tanh 2, sigmoid 2.5, erf 1.5, pow 0.6, sin and cos 1.5 (|x| < 8192; beyond, the
+ *   exp 1.1, expm1 of x <= 0 1, log 1, log1p 2, tanh 1.5, sigmoid 2.5, erf 1.5, pow 0.6, sin and cos 1.5 (|x| < 8192; beyond, the
  *   argument is reduced exactly, lane by lane).
  * Limits are exact: exp(-inf) = 0, exp overflows to inf, log(0) = -inf, log(x < 0) is NaN, tanh, erf and sigmoid saturate; NaN
  * stays NaN; pow is IEEE 754's. Subnormal numbers count as zero (the executor flushes them). Polynomials are weighted minimax
