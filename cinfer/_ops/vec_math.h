@@ -74,6 +74,20 @@ INL vf vsqrt(vf x)
 #endif
 }
 
+/* All lanes to one, pairwise. */
+INL float sum_of_lanes(vf x)
+{
+    float t[VW];
+    for (int h = VW / 2; h > 0; h /= 2) { st(t, x); FOR(i, VW) x[i] = t[i] + t[i ^ h]; }
+    return x[0];
+}
+INL float max_of_lanes(vf x)
+{
+    float t[VW];
+    for (int h = VW / 2; h > 0; h /= 2) { vf o; st(t, x); FOR(i, VW) o[i] = t[i ^ h]; x = vmax(x, o); }
+    return x[0];
+}
+
 INL vi to_int(vf x)   { return __builtin_convertvector(x, vi); }
 INL vf to_float(vi x) { return __builtin_convertvector(x, vf); }
 INL vf exp2_int(vf n) { return (vf)((to_int(n) + 127) << 23); }                 /* 2^n, -127 (gives 0) <= n <= 127 */
