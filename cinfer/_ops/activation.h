@@ -55,21 +55,6 @@ INL vf activate(vf x, int op, float alpha, float beta)
     }
 }
 
-/* The first n < VW floats at p, the other lanes `rest`; and back. */
-INL vf ld_part(const float *p, int64_t n, float rest)
-{
-    float t[VW] __attribute__((aligned(64)));
-    st(t, bc(rest));
-    for (int64_t i = 0; i < n; i++) t[i] = p[i];
-    return ld(t);
-}
-INL void st_part(float *p, vf v, int64_t n)
-{
-    float t[VW] __attribute__((aligned(64)));
-    st(t, v);
-    for (int64_t i = 0; i < n; i++) p[i] = t[i];
-}
-
 #define UNARY_ROW(name) \
 static __attribute__((noinline)) void unary_row_##name(const float *x, float *y, int64_t n, float alpha, float beta) \
 { \

@@ -23,7 +23,7 @@ enum { RUN = 64 };                      /* keeps the rounding errors of long sum
 #define TERM_max(x) (x)
 #define TERM_min(x) (x)
 #define TERM_square(x) ((x) * (x))
-#define START_add 0.f
+#define START_add 0.f                   /* a term, too, that changes nothing */
 #define START_mul 1.f
 #define START_max -INF_
 #define START_min INF_
@@ -56,7 +56,6 @@ static __attribute__((noinline)) void reduce_columns_##op(const float *x, int64_
 static __attribute__((noinline)) float reduce_row_##op(const float *x, int64_t rs, int64_t n) \
 { \
     vf a[4]; \
-    float t[VW]; \
     FOR(k, 4) a[k] = bc(START_##op); \
     int64_t i = 0; \
     if (rs == 1) { \
@@ -64,17 +63,14 @@ static __attribute__((noinline)) float reduce_row_##op(const float *x, int64_t r
         for (; i + VW <= n; i += VW) { vf e = ld(x + i); a[0] = JOIN_##op(a[0], TERM_##op(e)); } \
     } \
     for (; i < n; i += VW) { \
-        vf e = bc(START_##op); \
-        for (int64_t k = 0; k < VW && i + k < n; k++) e[k] = x[(i + k) * rs]; \
+        int64_t m = n - i < VW ? n - i : VW; \
+        float t[VW]; \
+        if (rs != 1) for (int64_t k = 0; k < m; k++) t[k] = x[(i + k) * rs]; \
+        vf e = rs == 1 ? ld_part(x + i, m, START_##op) : m < VW ? ld_part(t, m, START_##op) : ld(t); \
         a[1] = JOIN_##op(a[1], TERM_##op(e)); \
     } \
     a[0] = JOIN_##op(JOIN_##op(a[0], a[1]), JOIN_##op(a[2], a[3])); \
-    for (int h = VW / 2; h > 0; h /= 2) { \
-        st(t, a[0]); \
-        vf e = bc(START_##op); \
-        for (int k = 0; k < h; k++) e[k] = t[k + h]; \
-        a[0] = JOIN_##op(a[0], e); \
-    } \
+    FOLD(a[0], JOIN_##op); \
     return a[0][0]; \
 } \
 static float join_##op(float a, float b) { vf r = JOIN_##op(bc(a), bc(b)); return r[0]; }

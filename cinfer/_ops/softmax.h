@@ -16,12 +16,7 @@ static __attribute__((noinline)) void softmax_row(const float *x, float *y, int6
     int64_t i = 0, whole = n / VW * VW;
     const vf s = bc(scale);
     vf top = bc(-INF_), top2 = top, rest = top, sum = {0}, sum2 = {0};
-    if (whole < n) {                                            /* lanes beyond n count for nothing */
-        float t[VW];
-        st(t, ld_part(x + whole, n - whole, 0) * s);
-        for (int64_t k = n - whole; k < VW; k++) t[k] = -INF_;
-        top = rest = ld(t);
-    }
+    if (whole < n) top = rest = first_of(ld_part(x + whole, n - whole, 0) * s, n - whole, -INF_);      /* exp(-inf) adds nothing */
     for (; i + 2 * VW <= whole; i += 2 * VW) { top = vmax(top, s * ld(x + i)); top2 = vmax(top2, s * ld(x + i + VW)); }
     for (; i < whole; i += VW) top = vmax(top, s * ld(x + i));
     const vf m = bc(max_of_lanes(vmax(top, top2)));

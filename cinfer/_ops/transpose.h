@@ -1,16 +1,7 @@
 /* Transposition in registers: squares of VW x VW floats, in shuffles whose patterns are constants. */
 #ifndef TRANSPOSE_H
 #define TRANSPOSE_H
-#include "vec.h"
-
-#if defined(__has_builtin)
-# if __has_builtin(__builtin_shufflevector)
-#  define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-# endif
-#endif
-#ifndef SHUFFLE
-# define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (vi){__VA_ARGS__})
-#endif
+#include "vec_math.h"
 
 /* r[i][j] -> r[j][i]. First within groups of 4 rows and 4 columns (UNPACK, MOVE), then the groups (LANES). */
 #if VW == 16

@@ -74,19 +74,66 @@ INL vf vsqrt(vf x)
 #endif
 }
 
-/* All lanes to one, pairwise. */
-INL float sum_of_lanes(vf x)
+/* All lanes to one, pairwise: FOLD(x, join) leaves join over all lanes in every lane. */
+#if defined(__has_builtin)
+# if __has_builtin(__builtin_shufflevector)
+#  define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+# endif
+#endif
+#ifndef SHUFFLE
+# define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (vi){__VA_ARGS__})
+#endif
+#if VW == 16
+# define SWAP_LANES(x, h) SHUFFLE(x, x, 0 ^ h, 1 ^ h, 2 ^ h, 3 ^ h, 4 ^ h, 5 ^ h, 6 ^ h, 7 ^ h, 8 ^ h, 9 ^ h, 10 ^ h, 11 ^ h, 12 ^ h, 13 ^ h, \
+                                 14 ^ h, 15 ^ h)
+# define FOLD(x, join) do { FOLD_(x, join, 8); FOLD_(x, join, 4); FOLD_(x, join, 2); FOLD_(x, join, 1); } while (0)
+#elif VW == 8
+# define SWAP_LANES(x, h) SHUFFLE(x, x, 0 ^ h, 1 ^ h, 2 ^ h, 3 ^ h, 4 ^ h, 5 ^ h, 6 ^ h, 7 ^ h)
+# define FOLD(x, join) do { FOLD_(x, join, 4); FOLD_(x, join, 2); FOLD_(x, join, 1); } while (0)
+#else
+# define SWAP_LANES(x, h) SHUFFLE(x, x, 0 ^ h, 1 ^ h, 2 ^ h, 3 ^ h)
+# define FOLD(x, join) do { FOLD_(x, join, 2); FOLD_(x, join, 1); } while (0)
+#endif
+#define FOLD_(x, join, h) do { vf o_ = SWAP_LANES(x, h); x = join(x, o_); } while (0)
+#define PLUS(a, b) ((a) + (b))
+INL float sum_of_lanes(vf x) { FOLD(x, PLUS); return x[0]; }
+INL float max_of_lanes(vf x) { FOLD(x, vmax); return x[0]; }
+
+/* The first n lanes of v, the others `rest`. */
+INL vf first_of(vf v, int64_t n, float rest)
 {
-    float t[VW];
-    for (int h = VW / 2; h > 0; h /= 2) { st(t, x); FOR(i, VW) x[i] = t[i] + t[i ^ h]; }
-    return x[0];
+    static const float lane[16] __attribute__((aligned(64))) = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return pick(lt(ld(lane), bc((float)n)), v, bc(rest));
 }
-INL float max_of_lanes(vf x)
+/* The first n lanes at p, 0 <= n < VW, the others `rest`; and back. Nothing beyond is touched. */
+#if VW == 16
+INL __mmask16 first_lanes(int64_t n) { return (__mmask16)((1u << n) - 1); }
+INL vf ld_part(const float *p, int64_t n, float rest) { return _mm512_mask_loadu_ps(bc(rest), first_lanes(n), p); }
+INL void st_part(float *p, vf v, int64_t n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
+#elif VW == 8
+INL __m256i first_lanes(int64_t n)
 {
-    float t[VW];
-    for (int h = VW / 2; h > 0; h /= 2) { vf o; st(t, x); FOR(i, VW) o[i] = t[i ^ h]; x = vmax(x, o); }
-    return x[0];
+    static const int32_t ones[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    return _mm256_loadu_si256((const __m256i *)(ones + 8 - n));
 }
+INL vf ld_part(const float *p, int64_t n, float rest)
+{
+    __m256i m = first_lanes(n);
+    return _mm256_blendv_ps(bc(rest), _mm256_maskload_ps(p, m), (__m256)m);
+}
+INL void st_part(float *p, vf v, int64_t n) { _mm256_maskstore_ps(p, first_lanes(n), v); }
+#else
+INL vf ld_part(const float *p, int64_t n, float rest)
+{
+    return (vf){n > 0 ? p[0] : rest, n > 1 ? p[1] : rest, n > 2 ? p[2] : rest, rest};
+}
+INL void st_part(float *p, vf v, int64_t n)
+{
+    if (n > 0) p[0] = v[0];
+    if (n > 1) p[1] = v[1];
+    if (n > 2) p[2] = v[2];
+}
+#endif
 
 INL vi to_int(vf x)   { return __builtin_convertvector(x, vi); }
 INL vf to_float(vi x) { return __builtin_convertvector(x, vf); }
