@@ -1,1 +1,222 @@
-# conv kernels
+# Direct convolution: contracts in conv.h, register tiles in conv_tile.h. `multiply` is the driver of all tiles.
+
+cdef extern from "conv_tile.h" nogil:
+    enum: OCV, OCT, OV_WIDE, PM, PM_WIDE, NEAR, LIST, STEM
+    ctypedef struct sums_act_t "dw_act_t":
+        int64_t act
+        float alpha, beta
+    ctypedef struct tile_t:
+        const float *x
+        const float *w
+        const float *bias
+        const float *slope
+        const float *res
+        float *y
+        const int64_t *xo
+        const int64_t *yo
+        const int64_t *ro
+        const int32_t *koff
+        int64_t ib, kh, kw, last, xb, xr, xt, ws, yb, rb
+        float scale
+        sums_act_t f
+    ctypedef void (*tile_run)(const tile_t *) noexcept nogil
+    ctypedef struct product_t:
+        const float *x
+        const float *w
+        const float *bias
+        const float *slope
+        const float *res
+        float *y
+        int64_t k, across, xi, xj, yi, yj, ri, rj, pixel_bytes, packed_n, n, wide, stem
+        tile_t t
+    const tile_run tiles_full[3][PM]
+    const tile_run tiles_half[3][PM]
+    const tile_run tiles_wide[3][PM_WIDE]
+
+cdef extern from "conv.h" nogil:
+    enum: U_none, U_clip, U_prelu, U_leaky_relu, U_hard_sigmoid, U_hard_swish
+    void activate_rows(float *, int64_t, int, float, float)
+    ctypedef struct conv_t:
+        buf_t x, w, bias, slope, res, y
+        int64_t n, groups, ib, last, ob, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yp, yn, yb, yr, rn, rb, rr, act
+        int64_t row_tiles, rows, oc_tiles, blocks
+        double alpha, beta
+    ctypedef struct conv_stem_t:
+        buf_t x, w, bias, slope, res, y, koff
+        int64_t n, k, ob, sh, sw, oh, ow, xn, xr, xp, yn, yb, yr, rn, rb, rr, act, row_tiles, rows, oc_tiles, blocks
+        double alpha, beta
+    ctypedef struct pack_conv_t:
+        buf_t w, y
+        int64_t groups, oc, ic, kh, kw, so, si, sy, sx, sg
+    const char *conv_t_fields
+    const char *conv_stem_t_fields
+    const char *pack_conv_t_fields
+    void pack_rows(const float *, int64_t, int64_t, int64_t, int64_t, int64_t, float *)
+    void pack_channels(const float *, int64_t, int64_t, int64_t, float *)
+
+DEF MOST_PIXELS = 448                   # of a chunk: their offsets are on the stack
+DEF CHUNK_BYTES = 262144                # of input under all channel tiles: a part of L2
+
+
+cdef bint done_in_tile(int64_t act) noexcept nogil:
+    return act == U_none or act == U_clip or act == U_prelu or act == U_leaky_relu or act == U_hard_sigmoid or act == U_hard_swish
+
+
+cdef void activate_tile(const tile_t *T, int64_t pixels, int64_t channels) noexcept nogil:
+    """An activation that needs more than the sums' registers, on what a tile has just stored."""
+    cdef int64_t p = 0, q, c, width = min(channels, CB) if T.yb != CB else channels
+    while p < pixels:
+        q = p + 1
+        while q < pixels and width == CB and T.yo[q] - T.yo[q - 1] == CB:
+            q += 1
+        for c in range((channels + width - 1) // width):
+            activate_rows(T.y + T.yo[p] + c * T.yb, width * (q - p), T.f.act, T.f.alpha, T.f.beta)
+        p = q
+
+
+cdef void partial_tile(const tile_run run, const tile_t *T, int64_t pixels, int64_t width, int64_t n) noexcept nogil:
+    """A tile whose channels from n on are not in y (nor in res): through a copy."""
+    cdef float[PM * 64] y, res
+    cdef int64_t[PM] offsets
+    cdef tile_t P = T[0]
+    cdef int64_t p, c
+    for p in range(pixels):
+        offsets[p] = p * width
+        if T.res != NULL:
+            for c in range(width):
+                res[p * width + c] = T.res[T.ro[p] + c] if c < n else 0
+    P.y, P.yo = y, offsets
+    if T.res != NULL:
+        P.res, P.ro = res, offsets
+    run(&P)
+    for p in range(pixels):
+        for c in range(n):
+            T.y[T.yo[p] + c] = y[p * width + c]
+
+
+cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t c1) noexcept nogil:
+    """The tiles of pixels first .. end-1 and channels c0 .. c1-1, in chunks of pixels whose input stays in L2 meanwhile."""
+    cdef int64_t[MOST_PIXELS] xo, yo, ro
+    cdef tile_t *T = &P.t
+    cdef int64_t most = max(PM, min(MOST_PIXELS, CHUNK_BYTES // P.pixel_bytes // PM * PM))
+    cdef int64_t chunks = (end - first + most - 1) // most, chunk, tiles = (end - first + PM - 1) // PM, p, n, i, j, c, width, px, t, q, count
+    cdef bint apart = not done_in_tile(T.f.act)
+    cdef const tile_run (*form)[PM]
+    cdef tile_run run
+    for chunk in range(chunks):
+        p = first + (end - first) * (tiles * chunk // chunks) // tiles      # near-equal numbers of near-equal tiles
+        n = first + (end - first) * (tiles * (chunk + 1) // chunks) // tiles - p
+        i, j = p // P.across, p % P.across
+        for p in range(n):
+            xo[p] = i * P.xi + j * P.xj
+            yo[p] = i * P.yi + j * P.yj
+            ro[p] = i * P.ri + j * P.rj
+            j += 1
+            if j == P.across:
+                i, j = i + 1, 0
+        c = c0
+        while c < c1:
+            px, width = PM, OCT
+            if P.wide and c + OV_WIDE * VW <= min(c1, P.n):
+                px, width = PM_WIDE, OV_WIDE * VW
+            elif c + OCT > P.packed_n:
+                width = CB
+            T.w = P.w + c * P.k
+            T.bias = P.bias + c if P.bias != NULL else NULL
+            T.slope = P.slope + c
+            T.ws = P.k * OCT
+            count = (n + px - 1) // px
+            p = 0
+            for t in range(count):
+                q = n // count + (t < n % count)
+                T.yo, T.ro, T.xo = yo + p, ro + p, xo + p
+                T.y = P.y + c // CB * T.yb + c % CB
+                if P.res != NULL:
+                    T.res = P.res + c // CB * T.rb + c % CB
+                i = STEM if P.stem else NEAR if P.xj == CB and xo[p + q - 1] - xo[p] == (q - 1) * CB else LIST
+                T.x = P.x + xo[p] if i == NEAR else P.x
+                run = tiles_wide[i][q] if px != PM else tiles_full[i][q] if width == OCT else tiles_half[i][q]
+                if c + width <= P.n:
+                    run(T)
+                    if apart:
+                        activate_tile(T, q, width)
+                else:
+                    partial_tile(run, T, q, width, P.n - c)
+                    if apart:
+                        activate_tile(T, q, P.n - c)
+                p += q
+            c += width
+
+
+cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const conv_t *A = <const conv_t *>params
+    cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles, g = tile // A.oc_tiles // A.row_tiles % A.groups
+    cdef int64_t image = tile // A.oc_tiles // A.row_tiles // A.groups, channel = g * A.ob * CB
+    cdef product_t P
+    P.k = ((A.ib - 1) * CB + A.last) * A.kh * A.kw
+    P.x = <const float *>at(base, A.x) + image * A.xn + g * A.ib * A.xb
+    P.w = <const float *>at(base, A.w) + channel * P.k
+    P.bias = <const float *>at(base, A.bias)
+    P.slope = <const float *>at(base, A.slope)
+    P.res = <const float *>at(base, A.res)
+    if P.bias != NULL:
+        P.bias += channel
+    if P.slope != NULL:
+        P.slope += channel
+    if P.res != NULL:
+        P.res += image * A.rn + g * A.ob * A.rb
+    P.y = <float *>at(base, A.y) + image * A.yn + g * A.ob * A.yb
+    P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.ow, A.sh * A.xr, A.sw * CB, A.yr, A.yp, A.rr, CB
+    P.pixel_bytes = A.ib * CB * 4 * A.sh * A.sw
+    P.packed_n = P.n = A.ob * CB
+    P.wide = P.stem = 0
+    P.t.ib, P.t.kh, P.t.kw, P.t.last = A.ib, A.kh, A.kw, A.last
+    P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = A.xb, A.dh * A.xr, A.dw * CB, A.yb, A.rb
+    P.t.res = NULL
+    P.t.scale, P.t.f.act, P.t.f.alpha, P.t.f.beta = 1, A.act, A.alpha, A.beta
+    multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow, c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)
+
+
+cdef void conv_stem_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const conv_stem_t *A = <const conv_stem_t *>params
+    cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles, image = tile // A.oc_tiles // A.row_tiles
+    cdef product_t P
+    P.k = A.k
+    P.x = <const float *>at(base, A.x) + image * A.xn
+    P.w = <const float *>at(base, A.w)
+    P.bias = <const float *>at(base, A.bias)
+    P.slope = <const float *>at(base, A.slope)
+    P.res = <const float *>at(base, A.res)
+    if P.res != NULL:
+        P.res += image * A.rn
+    P.y = <float *>at(base, A.y) + image * A.yn
+    P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.ow, A.sh * A.xr, A.sw * A.xp, A.yr, CB, A.rr, CB
+    P.pixel_bytes = 4 * A.k
+    P.packed_n = P.n = A.ob * CB
+    P.wide, P.stem = 0, 1
+    P.t.last, P.t.koff, P.t.yb, P.t.rb = A.k, <const int32_t *>at(base, A.koff), A.yb, A.rb
+    P.t.res = NULL
+    P.t.scale, P.t.f.act, P.t.f.alpha, P.t.f.beta = 1, A.act, A.alpha, A.beta
+    multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow, c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)
+
+
+cdef void pack_conv_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const pack_conv_t *A = <const pack_conv_t *>params
+    cdef int64_t packed_oc = (A.oc + CB - 1) // CB * CB, tiles = (packed_oc + OCT - 1) // OCT, g = tile // tiles, o = tile % tiles * OCT
+    cdef int64_t width = min(OCT, packed_oc - o), n = max(0, min(width, A.oc - o)), taps = A.kh * A.kw, b, i, j, c
+    cdef const float *w = <const float *>at(base, A.w) + g * A.sg + o * A.so
+    cdef float *y = <float *>at(base, A.y) + (g * packed_oc + o) * A.ic * taps
+    if A.si == taps and (taps == 1 or A.sx == 1 and A.sy == A.kw):
+        pack_rows(w, A.so, n, width, A.ic, taps, y)
+        return
+    for b in range((A.ic + CB - 1) // CB):
+        for i in range(A.kh):
+            for j in range(A.kw):
+                for c in range(b * CB, min(b * CB + CB, A.ic)):
+                    pack_channels(w + c * A.si + i * A.sy + j * A.sx, A.so, n, width, y)
+                    y += width
+
+
+enter("conv", conv_t_fields, sizeof(conv_t), conv_run)
+enter("conv_stem", conv_stem_t_fields, sizeof(conv_stem_t), conv_stem_run)
+enter("pack_conv", pack_conv_t_fields, sizeof(pack_conv_t), pack_conv_run)

@@ -1,0 +1,161 @@
+/* Register tiles of convolution and matrix product: OV vectors of output channels x PX pixels, all sums in registers.
+ *
+ * y[oc, p] = act(scale * sum_k x[k, p] w[k, oc] + bias[oc] + res[oc, p])
+ *
+ * x     k runs over ib blocks (xb floats apart) x kh rows (xr apart) x kw taps (xt apart) x 16 neighbours, `last` of them in
+ *       the last block; pixel p lies xo[p] floats further (form _LIST), or 16*p (_NEAR), with x pointing at the first pixel.
+ *       Form _STEM: K offsets koff[k] instead of the loops. A matrix row is a pixel, its k are the neighbours.
+ * w     packed [oc tile][k][OCT], read once and in order; where OV > OCV the tile takes OV/OCV packed tiles, ws floats apart;
+ *       the last tile may be one of a single block (OV_HALF vectors) where OCT is two blocks
+ * y     channel c of pixel p at y[yo[p] + c/16*yb + c%16], res likewise by ro, rb; yb = 16 makes row-major matrices
+ * bias, slope (needed by prelu) and res of these channels; bias and res may be NULL
+ * Order of sums: k = 0, 1, ..., whatever the tile; then scale, bias, residual.
+ *
+ * Sums, weights and a broadcast fill the registers: AVX-512 2 x 14 and 4 x 7 (31 and 33 of 32: the broadcast is an operand
+ * of the multiply-add), AVX2 and SSE 2 x 6 (15 of 16), NEON 4 x 5 (25 of 32; 4 x 6 spills). 4 x 7 loads less and does not
+ * put 14 rows of a matrix whose stride is a multiple of 4 KB into one set of the L1 cache. */
+#ifndef CONV_TILE_H
+#define CONV_TILE_H
+#include "api.h"
+#include "vec.h"
+#include "depthwise.h"                  /* the activations done in registers */
+#define UP_TO_5(X, OV)  X(OV, 1) X(OV, 2) X(OV, 3) X(OV, 4) X(OV, 5)
+#define UP_TO_7(X, OV)  UP_TO_5(X, OV) X(OV, 6) X(OV, 7)
+#if VW == 16
+# define OCV 2
+# define PM 14
+# define EACH_PX(X, OV) UP_TO_7(X, OV) X(OV, 8) X(OV, 9) X(OV, 10) X(OV, 11) X(OV, 12) X(OV, 13) X(OV, 14)
+# define OV_WIDE 4
+# define PM_WIDE 7
+# define EACH_WIDE(X) UP_TO_7(X, OV_WIDE)
+# define OV_HALF 1
+#elif defined(__aarch64__)
+# define OCV 4
+# define PM 5
+# define EACH_PX(X, OV) UP_TO_5(X, OV)
+#else
+# define OCV 2
+# define PM 6
+# define EACH_PX(X, OV) UP_TO_5(X, OV) X(OV, 6)
+#endif
+#define OCT (OCV * VW)                  /* output channels of a packed tile */
+#ifndef OV_WIDE
+# define OV_WIDE OCV
+# define PM_WIDE PM
+#endif
+
+typedef struct {
+    const float *x, *w, *bias, *slope, *res;
+    float *y;
+    const int64_t *xo, *yo, *ro;
+    const int32_t *koff;
+    int64_t ib, kh, kw, last, xb, xr, xt, ws, yb, rb;   /* _STEM: last = K */
+    float scale;
+    dw_act_t f;
+} tile_t;
+
+#define PACKED_OV(OV) ((OV) < OCV ? (OV) : OCV)
+#define TILE_BEGIN(OV, PX) \
+    vf a[OV][PX]; \
+    const float *x = T->x, *w = T->w; \
+    const size_t ws = T->ws; \
+    (void)ws; \
+    FOR(o, OV) FOR(p, PX) a[o][p] = (vf){0};
+#define TILE_END(OV, PX) \
+    const size_t yb = T->yb, rb = T->rb; \
+    const vf scale = bc(T->scale); \
+    FOR(o, OV) { vf b = T->bias ? ld(T->bias + o * VW) : (vf){0}; FOR(p, PX) a[o][p] = a[o][p] * scale + b; } \
+    if (T->res) FOR(p, PX) { const float *r = T->res + T->ro[p]; FOR(o, OV) a[o][p] += ld(r + o * VW / CB * rb + o * VW % CB); } \
+    FOR(o, OV) dw_activate(a[o], PX, &T->f, T->slope + o * VW); \
+    FOR(p, PX) { float *y = T->y + T->yo[p]; FOR(o, OV) st(y + o * VW / CB * yb + o * VW % CB, a[o][p]); }
+
+#define KERNEL_LOOPS(OV, PX, AT) \
+    const size_t xb = T->xb, xr = T->xr, xt = T->xt; \
+    const int64_t kh = T->kh, kw = T->kw; \
+    for (int64_t b = T->ib; b > 0; b--, x += xb) { \
+        const int64_t n = b > 1 ? CB : T->last; \
+        const float *row = x; \
+        for (int64_t i = kh; i > 0; i--, row += xr) { \
+            const float *tap = row; \
+            for (int64_t j = kw; j > 0; j--, tap += xt) { \
+                const float *v = tap; \
+                for (int64_t c = n / 4; c > 0; c--, v += 4, w += 4 * PACKED_OV(OV) * VW) FOR(u, 4) { STEP_AT(OV, PX, AT, u) } \
+                UNROLL(1) for (int64_t c = n % 4; c > 0; c--, v++, w += PACKED_OV(OV) * VW) { STEP_AT(OV, PX, AT, 0) } \
+            } \
+        } \
+    }
+#define STEP_AT(OV, PX, AT, U) \
+    vf q[OV]; \
+    FOR(o, OV) q[o] = ld(w + U * PACKED_OV(OV) * VW + o / OCV * ws + o % OCV * VW); \
+    FOR(p, PX) { vf s = bc(v[AT(p) + U]); FOR(o, OV) a[o][p] += q[o] * s; }
+#define NEAR_AT(p) (p) * CB
+#define LIST_AT(p) f[p]
+#define TILE_NEAR(OV, PX) \
+static __attribute__((noinline)) void tile_near_##OV##_##PX(const tile_t *T) \
+{ \
+    TILE_BEGIN(OV, PX) \
+    KERNEL_LOOPS(OV, PX, NEAR_AT) \
+    TILE_END(OV, PX) \
+}
+#define TILE_LIST(OV, PX) \
+static __attribute__((noinline)) void tile_list_##OV##_##PX(const tile_t *T) \
+{ \
+    size_t f[PX]; \
+    FOR(p, PX) f[p] = T->xo[p]; \
+    TILE_BEGIN(OV, PX) \
+    KERNEL_LOOPS(OV, PX, LIST_AT) \
+    TILE_END(OV, PX) \
+}
+#define TILE_STEM(OV, PX) \
+static __attribute__((noinline)) void tile_stem_##OV##_##PX(const tile_t *T) \
+{ \
+    size_t f[PX]; \
+    FOR(p, PX) f[p] = T->xo[p]; \
+    TILE_BEGIN(OV, PX) \
+    UNROLL(2) for (int64_t k = 0; k < T->last; k++, w += PACKED_OV(OV) * VW) { \
+        const float *v = x + T->koff[k]; \
+        STEP_AT(OV, PX, LIST_AT, 0) \
+    } \
+    TILE_END(OV, PX) \
+}
+typedef void (*tile_run)(const tile_t *);
+enum { NEAR, LIST, STEM };
+#define NEAR_REF(OV, PX) tile_near_##OV##_##PX,
+#define LIST_REF(OV, PX) tile_list_##OV##_##PX,
+#define STEM_REF(OV, PX) tile_stem_##OV##_##PX,
+EACH_PX(TILE_NEAR, OCV)
+EACH_PX(TILE_LIST, OCV)
+EACH_PX(TILE_STEM, OCV)
+static const tile_run tiles_full[3][PM + 1] = {{0, EACH_PX(NEAR_REF, OCV)}, {0, EACH_PX(LIST_REF, OCV)}, {0, EACH_PX(STEM_REF, OCV)}};
+#ifdef OV_HALF
+EACH_PX(TILE_NEAR, OV_HALF)
+EACH_PX(TILE_LIST, OV_HALF)
+EACH_PX(TILE_STEM, OV_HALF)
+static const tile_run tiles_half[3][PM + 1] = {{0, EACH_PX(NEAR_REF, OV_HALF)}, {0, EACH_PX(LIST_REF, OV_HALF)},
+                                               {0, EACH_PX(STEM_REF, OV_HALF)}};
+#else
+# define tiles_half tiles_full          /* never asked for: a block is whole tiles */
+#endif
+#ifdef EACH_WIDE
+EACH_WIDE(TILE_NEAR)
+EACH_WIDE(TILE_LIST)
+EACH_WIDE(TILE_STEM)
+static const tile_run tiles_wide[3][PM_WIDE + 1] = {{0, EACH_WIDE(NEAR_REF)}, {0, EACH_WIDE(LIST_REF)}, {0, EACH_WIDE(STEM_REF)}};
+#else
+# define tiles_wide tiles_full
+#endif
+
+/* A product: the tiles over a range of pixels and channels. Pixel (i, j), j < across, lies i*xi + j*xj floats from x, and
+ * likewise in y and res. Tiles run over the ends of rows. */
+typedef struct {
+    const float *x, *w, *bias, *slope, *res;
+    float *y;
+    int64_t k;                          /* terms of a sum: floats of w to a channel */
+    int64_t across, xi, xj, yi, yj, ri, rj;
+    int64_t pixel_bytes;                /* input that a pixel takes, about */
+    int64_t packed_n, n;                /* channels packed, channels that y has (the others are not written) */
+    int64_t wide;                       /* two packed tiles at a time where there are two */
+    int64_t stem;
+    tile_t t;
+} product_t;
+#endif
