@@ -98,10 +98,9 @@ cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t
     """The tiles of pixels first .. end-1 and channels c0 .. c1-1, in chunks of pixels whose input stays in L2 meanwhile."""
     cdef int64_t[MOST_PIXELS] xo, yo, ro
     cdef tile_t *T = &P.t
-    cdef int64_t most = max(PM, min(MOST_PIXELS, CHUNK_BYTES // P.pixel_bytes // PM * PM))
-    cdef int64_t chunks = (end - first + most - 1) // most, chunk, tiles = (end - first + PM - 1) // PM, p, n, i, j, c, width, px, t, q, count
+    cdef int64_t tiles = (end - first + PM - 1) // PM, most = max(1, min(MOST_PIXELS // PM, CHUNK_BYTES // (P.pixel_bytes * PM)))
+    cdef int64_t chunks = (tiles + most - 1) // most, chunk, p, n, i, j, c, width, px, t, q, count
     cdef bint apart = not done_in_tile(T.f.act)
-    cdef const tile_run (*form)[PM]
     cdef tile_run run
     for chunk in range(chunks):
         p = first + (end - first) * (tiles * chunk // chunks) // tiles      # near-equal numbers of near-equal tiles
