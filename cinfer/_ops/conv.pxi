@@ -102,6 +102,8 @@ cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t
     cdef int64_t chunks = (tiles + most - 1) // most, chunk, p, n, i, j, c, width, px, t, q, count
     cdef bint apart = not done_in_tile(T.f.act)
     cdef tile_run run
+    if P.slope == NULL:
+        P.slope = P.w                            # not read
     for chunk in range(chunks):
         p = first + (end - first) * (tiles * chunk // chunks) // tiles      # near-equal numbers of near-equal tiles
         n = first + (end - first) * (tiles * (chunk + 1) // chunks) // tiles - p

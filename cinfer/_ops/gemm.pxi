@@ -1,1 +1,99 @@
-# gemm kernels
+# Matrix products: contracts in gemm.h; the register tiles are the convolution's, a row of a matrix being a pixel.
+
+cdef extern from "gemm.h" nogil:
+    ctypedef struct gemm_t:
+        buf_t a, w, bias, slope, res, y
+        int64_t batch0, batch1, m, n, k, lda, ldy, ldr, a0, a1, w0, w1, y0, y1, r0, r1, act, row_tiles, rows, col_tiles, cols
+        double scale, alpha, beta
+    ctypedef struct pack_gemm_t:
+        buf_t w, y
+        int64_t batch0, batch1, k, n, sk, sn, w0, w1
+    ctypedef struct gemv_t:
+        buf_t x, w, bias, slope, y
+        int64_t m, n, k, ldx, ldy, sk, sn, act, cols
+        double scale, alpha, beta
+    const char *gemm_t_fields
+    const char *pack_gemm_t_fields
+    const char *gemv_t_fields
+    void pack_columns(const float *, int64_t, int64_t, int64_t, int64_t, int64_t, float *)
+    void gemv_rows_1(const float *, size_t, const float *, int64_t, float *)
+    void gemv_rows_4(const float *, size_t, const float *, int64_t, float *)
+    void gemv_columns_1(const float *, size_t, const float *, int64_t, int, float *)
+    void gemv_columns_8(const float *, size_t, const float *, int64_t, int, float *)
+    void finish_row(float *, int64_t, float, const float *, const float *, const sums_act_t *, int)
+
+
+cdef void gemm_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const gemm_t *A = <const gemm_t *>params
+    cdef int64_t c = tile % A.col_tiles, r = tile // A.col_tiles % A.row_tiles, b = tile // A.col_tiles // A.row_tiles
+    cdef int64_t b0 = b // A.batch1, b1 = b % A.batch1
+    cdef product_t P
+    P.k = A.k
+    P.x = <const float *>at(base, A.a) + b0 * A.a0 + b1 * A.a1
+    P.w = <const float *>at(base, A.w) + b0 * A.w0 + b1 * A.w1
+    P.bias = <const float *>at(base, A.bias)
+    P.slope = <const float *>at(base, A.slope)
+    P.res = <const float *>at(base, A.res)
+    if P.res != NULL:
+        P.res += b0 * A.r0 + b1 * A.r1
+    P.y = <float *>at(base, A.y) + b0 * A.y0 + b1 * A.y1
+    P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = 1, A.lda, 0, A.ldy, 0, A.ldr, 0
+    P.pixel_bytes = A.k * 4
+    P.n, P.packed_n = A.n, (A.n + CB - 1) // CB * CB
+    P.wide, P.stem = 1, 0
+    P.t.ib = P.t.kh = P.t.kw = 1                 # a row of a is one block of k channels
+    P.t.last, P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = A.k, 0, 0, 0, CB, CB
+    P.t.res = NULL
+    P.t.scale, P.t.f.act, P.t.f.alpha, P.t.f.beta = A.scale, A.act, A.alpha, A.beta
+    multiply(&P, r * A.rows, min((r + 1) * A.rows, A.m), c * A.cols, min((c + 1) * A.cols, A.n))
+
+
+cdef void pack_gemm_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const pack_gemm_t *A = <const pack_gemm_t *>params
+    cdef int64_t packed_n = (A.n + CB - 1) // CB * CB, tiles = (A.n + OCT - 1) // OCT, b, n
+    b = tile // tiles if A.batch0 * A.batch1 > 1 else 0
+    n = (tile - b * tiles) * OCT
+    pack_columns(<const float *>at(base, A.w) + b // A.batch1 * A.w0 + b % A.batch1 * A.w1 + n * A.sn, A.sk, A.sn, A.k,
+                 max(0, min(OCT, A.n - n)), min(OCT, packed_n - n), <float *>at(base, A.y) + (b * packed_n + n) * A.k)
+
+
+cdef void gemv_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const gemv_t *A = <const gemv_t *>params
+    cdef int64_t n0 = tile * A.cols, n = min(A.cols, A.n - n0), i, j, q
+    cdef const float *x = <const float *>at(base, A.x)
+    cdef const float *w = <const float *>at(base, A.w) + n0 * A.sn
+    cdef const float *bias = <const float *>at(base, A.bias)
+    cdef const float *slope = <const float *>at(base, A.slope)
+    cdef float *y = <float *>at(base, A.y) + n0
+    cdef sums_act_t f
+    f.act, f.alpha, f.beta = A.act, A.alpha, A.beta
+    if bias != NULL:
+        bias += n0
+    slope = slope + n0 if slope != NULL else x
+    if A.sk == 1:
+        j = 0
+        while j < n:                             # the rows of w are in cache for all rows of x but the first
+            q = 4 if n - j >= 4 else 1
+            for i in range(A.m):
+                if q == 4:
+                    gemv_rows_4(w + j * A.sn, A.sn, x + i * A.ldx, A.k, y + i * A.ldy + j)
+                else:
+                    gemv_rows_1(w + j * A.sn, A.sn, x + i * A.ldx, A.k, y + i * A.ldy + j)
+            j += q
+    else:
+        j = 0
+        while j < A.k:
+            q = 8 if A.k - j >= 8 else 1
+            for i in range(A.m):
+                if q == 8:
+                    gemv_columns_8(w + j * A.sk, A.sk, x + i * A.ldx + j, n, j == 0, y + i * A.ldy)
+                else:
+                    gemv_columns_1(w + j * A.sk, A.sk, x + i * A.ldx + j, n, j == 0, y + i * A.ldy)
+            j += q
+    for i in range(A.m):
+        finish_row(y + i * A.ldy, n, A.scale, bias, slope, &f, done_in_tile(A.act))
+
+
+enter("gemm", gemm_t_fields, sizeof(gemm_t), gemm_run)
+enter("pack_gemm", pack_gemm_t_fields, sizeof(pack_gemm_t), pack_gemm_run)
+enter("gemv", gemv_t_fields, sizeof(gemv_t), gemv_run)

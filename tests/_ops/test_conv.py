@@ -174,3 +174,53 @@ def test_pack_conv_follows_the_strides_of_the_source(level, order):
     strides[order[-1]] = -1
     packed = pack(level, turned.reshape(w.shape), 1, 1, (*strides, 0), turned.shape[-1] - 1)
     np.testing.assert_array_equal(packed, packed_by_hand(level, w))
+
+
+def run_stem(level, x, w, bias, strides, dilations, out_shape, rows, blocks, interleaved, threads=1, halo=(0, 0, 0, 0), res=None, **act):
+    """x: padded already; interleaved: its channels lie side by side in memory."""
+    t = ops.table(level)
+    n, c, h, wd = x.shape
+    oc, _, kh, kw = w.shape
+    oh, ow = out_shape[2:]
+    xn, xc, xr, xp = (c * h * wd, 1, wd * c, c) if interleaved else (c * h * wd, h * wd, wd, 1)
+    koff = (np.arange(c)[:, None, None] * xc + np.arange(kh)[:, None] * dilations[0] * xr + np.arange(kw) * dilations[1] * xp).astype(np.int32)
+    source, ys, b, k = put(x.transpose(0, 2, 3, 1) if interleaved else x), Blocked(out_shape, halo), channels(bias), c * kh * kw
+    weights, packed = put(w), aligned(k * ys.blocks * 16)
+    run(level, "pack_gemm", -(-ys.blocks * 16 // (t.ocv * t.vw)), w=ref(weights), y=ref(packed), batch0=1, batch1=1, k=k, n=oc, sk=1, sn=k)
+    step = max(1, t.ocv * t.vw // 16)
+    blocks = min(-(-blocks // step) * step, ys.blocks)
+    row_tiles, oc_tiles = -(-oh // rows), -(-ys.blocks // blocks)
+    if res is not None:
+        rs = Blocked.of(res, (0, 1, 2, 0))
+        act.update(res=rs.at(), **rs.params("r"))
+    run(level, "conv_stem", n * row_tiles * oc_tiles, threads=threads, x=ref(source), w=ref(packed), bias=ref(b), y=ys.at(), koff=(0, koff.ctypes.data),
+        n=n, k=k, ob=ys.blocks, sh=strides[0], sw=strides[1], oh=oh, ow=ow, xn=xn, xr=xr, xp=xp, row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles,
+        blocks=blocks, **ys.params("y"), **act)
+    return ys.result()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("interleaved", [False, True])
+@pytest.mark.parametrize("case", [(1, 1, 1, 1, 1, (1, 1), (1, 1), (1, 1)), (2, 3, 64, 23, 31, (7, 7), (2, 2), (1, 1)),
+                                  (1, 3, 24, 15, 40, (3, 3), (2, 2), (1, 1)), (1, 4, 58, 13, 14, (3, 3), (1, 1), (2, 3)),
+                                  (1, 1, 48, 28, 28, (5, 5), (1, 1), (1, 1)), (2, 2, 17, 12, 17, (4, 2), (3, 1), (1, 1))], ids=str)
+def test_stem_matches_float64(level, interleaved, case):
+    n, ic, oc, h, wd, k, strides, dilations = case
+    x, w, bias = data(n, 1, ic, oc, h, wd, k)
+    wanted = convolve(x, w, bias, 1, strides, dilations, (0, 0, 0, 0))
+    results = [run_stem(level, x, w, bias, strides, dilations, wanted.shape, rows, blocks, interleaved, threads, halo)
+               for rows, blocks, threads, halo in ((1, 1, 2, (1, 0, 0, 1)), (3, 2, 1, (0, 2, 1, 0)), (wanted.shape[2], 1000, 1, (0, 0, 0, 0)))]
+    assert_close(results[0], wanted, TOLERANCE, f"{case} {level}")
+    for y in results[1:]:
+        np.testing.assert_array_equal(y, results[0])
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("act", ["relu", "hard_swish", "swish"])
+def test_stem_adds_the_residual_before_the_activation(level, act):
+    x, w, bias = data(1, 1, 3, 40, 9, 11, (3, 3))
+    sums = convolve(x, w, bias, 1, (1, 1), (1, 1), (0, 0, 0, 0))
+    res = RNG.standard_normal(sums.shape).astype(np.float32)
+    params, f, _ = activation_of(act, 40)
+    y = run_stem(level, x, w, bias, (1, 1), (1, 1), sums.shape, 4, 1, True, res=res, **params)
+    assert_close(y, f(sums + res), TOLERANCE, f"{act} {level}")

@@ -1,0 +1,110 @@
+/* Products of row-major matrices.
+ *
+ * gemm       y[b, m, n] = act(scale * sum_k a[b, m, k] w[b, k, n] + bias[n] + res[b, m, n]), b = (b0, b1)
+ *   a, res, y  rows lda, ldr, ldy floats apart, columns side by side; of a batch a0 a1 (r0 r1, y0 y1) floats, 0: the same for all
+ *   w        packed by pack_gemm; w0 w1 floats from batch to batch, 0: the same for all
+ *   bias     absent, or padded to whole blocks of 16, as slope; res may be absent. Nothing is written beyond n columns, nothing
+ *            of a or res is read beyond theirs
+ *   Kernel tile = ((b0*batch1 + b1)*row_tiles + r)*col_tiles + c: rows r*rows .., columns c*cols ..; cols is a multiple of
+ *   OCT = table.ocv * table.vw unless col_tiles is 1.
+ * pack_gemm  w[b][k][n] of any strides (sk, sn; w0 w1 of the batch) -> y[b][n tile][k][OCT]; what is left of packed_n = n rounded
+ *            up to 16 is the width of the last tile, columns beyond n are zero. k * packed_n floats a batch.
+ *            Kernel tile = batch*tiles + n tile, tiles = ceil(n / OCT); of a single batch there may be ceil(packed_n / OCT).
+ * gemv       y[m, n] = act(scale * sum_k x[m, k] w[k, n] + bias[n]) for a few rows m, w in its place, read once. Strides sk, sn,
+ *            one of them 1; rows of x and y ldx and ldy apart, columns side by side. y does not overlap x or w.
+ *            Kernel tile: columns t*cols .. min(n); cols is a multiple of 16.
+ * Order of sums: gemm: k = 0, 1, ...; gemv with sk = 1: 2*VW interleaved partial sums, added at the end; with sn = 1: k = 0, 1, ...;
+ * the bits do not depend on tiles. */
+#ifndef GEMM_H
+#define GEMM_H
+#include "conv_tile.h"
+#include "activation.h"
+#include "transpose.h"
+#define GEMM_FIELDS(B, I, F, A) B(a) B(w) B(bias) B(slope) B(res) B(y) I(batch0) I(batch1) I(m) I(n) I(k) I(lda) I(ldy) I(ldr) \
+    I(a0) I(a1) I(w0) I(w1) I(y0) I(y1) I(r0) I(r1) F(scale) I(act) F(alpha) F(beta) I(row_tiles) I(rows) I(col_tiles) I(cols)
+PARAMS(gemm_t, GEMM_FIELDS)
+#define PACK_GEMM_FIELDS(B, I, F, A) B(w) B(y) I(batch0) I(batch1) I(k) I(n) I(sk) I(sn) I(w0) I(w1)
+PARAMS(pack_gemm_t, PACK_GEMM_FIELDS)
+#define GEMV_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(y) I(m) I(n) I(k) I(ldx) I(ldy) I(sk) I(sn) F(scale) I(act) F(alpha) \
+    F(beta) I(cols)
+PARAMS(gemv_t, GEMV_FIELDS)
+
+enum { GEMV_AHEAD = 1024 };             /* floats to fetch ahead: hardware prefetching stops at the ends of pages */
+
+/* R dot products of k terms: rows of w, ldw floats apart, with x. Each row has two sums, for even and odd vectors. */
+#define GEMV_ROWS(R) \
+static __attribute__((noinline)) void gemv_rows_##R(const float *w, size_t ldw, const float *x, int64_t k, float *y) \
+{ \
+    vf a[R][2]; \
+    FOR(r, R) FOR(h, 2) a[r][h] = (vf){0}; \
+    int64_t i = 0; \
+    for (; i + 2 * VW <= k; i += 2 * VW) \
+        FOR(h, 2) { \
+            vf v = ld(x + i + h * VW); \
+            FOR(r, R) { \
+                if (h * VW % 16 == 0) __builtin_prefetch(w + r * ldw + i + GEMV_AHEAD); \
+                a[r][h] += ld(w + r * ldw + i + h * VW) * v; \
+            } \
+        } \
+    if (i + VW <= k) { vf v = ld(x + i); FOR(r, R) a[r][0] += ld(w + r * ldw + i) * v; i += VW; } \
+    if (i < k) { vf v = ld_part(x + i, k - i, 0); FOR(r, R) a[r][1] += ld_part(w + r * ldw + i, k - i, 0) * v; } \
+    FOR(r, R) y[r] = sum_of_lanes(a[r][0] + a[r][1]); \
+}
+GEMV_ROWS(1)
+GEMV_ROWS(4)
+
+/* y[j] += x[0] w[0][j] + x[1] w[1][j] + ... for R rows of w, in this order; first: from zero. */
+#define GEMV_COLUMNS(R) \
+static __attribute__((noinline)) void gemv_columns_##R(const float *w, size_t ldw, const float *x, int64_t n, int first, float *y) \
+{ \
+    vf s[R]; \
+    FOR(r, R) s[r] = bc(x[r]); \
+    int64_t j = 0; \
+    for (; j + VW <= n; j += VW) { \
+        vf a = first ? (vf){0} : ld(y + j); \
+        FOR(r, R) a += ld(w + r * ldw + j) * s[r]; \
+        st(y + j, a); \
+    } \
+    if (j < n) { \
+        vf a = first ? (vf){0} : ld_part(y + j, n - j, 0); \
+        FOR(r, R) a += ld_part(w + r * ldw + j, n - j, 0) * s[r]; \
+        st_part(y + j, a, n - j); \
+    } \
+}
+GEMV_COLUMNS(1)
+GEMV_COLUMNS(8)
+
+INL vf ld_up_to(const float *p, int64_t n) { return n >= VW ? ld(p) : ld_part(p, n > 0 ? n : 0, 0); }
+
+/* y = act(scale * y + bias) over n columns; bias may be NULL; slope is read for prelu only. */
+INL void finish_row(float *y, int64_t n, float scale, const float *bias, const float *slope, const dw_act_t *f, int in_registers)
+{
+    for (int64_t j = 0; j < n; j += VW) {
+        vf v = ld_up_to(y + j, n - j) * scale;
+        if (bias) v += ld(bias + j);                            /* padded to whole blocks */
+        if (in_registers) dw_activate(&v, 1, f, slope + j);
+        if (n - j >= VW) st(y + j, v);
+        else st_part(y + j, v, n - j);
+    }
+    if (!in_registers) activate_rows(y, n, (int)f->act, f->alpha, f->beta);
+}
+
+/* n columns of k rows into a tile `width` wide: source columns sn apart, rows sk. */
+static __attribute__((noinline)) void pack_columns(const float *w, int64_t sk, int64_t sn, int64_t k, int64_t n, int64_t width, float *y)
+{
+    int64_t i = 0;
+    if (sk == 1 && sn != 1)
+        for (; i + VW <= k; i += VW)
+            for (int64_t o = 0; o < width; o += VW) {
+                vf r[VW];
+                FOR(j, VW) r[j] = o + j < n ? ld(w + (o + j) * sn + i) : (vf){0};
+                transpose(r);
+                FOR(j, VW) st(y + (i + j) * width + o, r[j]);
+            }
+    else if (sn == 1)
+        for (; i < k; i++)
+            for (int64_t o = 0; o < width; o += VW) st(y + i * width + o, ld_up_to(w + i * sk + o, n - o));
+    for (; i < k; i++)
+        for (int64_t o = 0; o < width; o++) y[i * width + o] = o < n ? w[i * sk + o * sn] : 0;
+}
+#endif
