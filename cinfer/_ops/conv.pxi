@@ -6,20 +6,16 @@ cdef extern from "conv_tile.h" nogil:
         int64_t act
         float alpha, beta
     ctypedef struct tile_t:
-        const float *x
         const float *w
         const float *bias
         const float *slope
         const float *res
         float *y
-        const int64_t *xo
-        const int64_t *yo
-        const int64_t *ro
         const int32_t *koff
         int64_t ib, kh, kw, last, xb, xr, xt, ws, yb, rb
         float scale
         sums_act_t f
-    ctypedef void (*tile_run)(const tile_t *) noexcept nogil
+    ctypedef void (*tile_run)(const tile_t *, const float *, const int64_t *, const int64_t *, const int64_t *) noexcept nogil
     ctypedef struct product_t:
         const float *x
         const float *w
@@ -29,6 +25,7 @@ cdef extern from "conv_tile.h" nogil:
         float *y
         int64_t k, across, xi, xj, yi, yj, ri, rj, pixel_bytes, packed_n, n, wide, stem
         tile_t t
+    void pixel_offsets(int64_t *, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)
     const tile_run tiles_full[3][PM]
     const tile_run tiles_half[3][PM]
     const tile_run tiles_wide[3][PM_WIDE]
@@ -62,91 +59,93 @@ cdef bint done_in_tile(int64_t act) noexcept nogil:
     return act == U_none or act == U_clip or act == U_prelu or act == U_leaky_relu or act == U_hard_sigmoid or act == U_hard_swish
 
 
-cdef void activate_tile(const tile_t *T, int64_t pixels, int64_t channels) noexcept nogil:
+cdef void activate_tile(const tile_t *T, const int64_t *yo, int64_t pixels, int64_t channels) noexcept nogil:
     """An activation that needs more than the sums' registers, on what a tile has just stored."""
-    cdef int64_t p = 0, q, c, width = min(channels, CB) if T.yb != CB else channels
+    cdef int64_t p = 0, q, c, width = channels if T.yb == CB else min(channels, CB)
     while p < pixels:
         q = p + 1
-        while q < pixels and width == CB and T.yo[q] - T.yo[q - 1] == CB:
+        while q < pixels and width == CB and yo[q] - yo[q - 1] == CB:
             q += 1
         for c in range((channels + width - 1) // width):
-            activate_rows(T.y + T.yo[p] + c * T.yb, width * (q - p), T.f.act, T.f.alpha, T.f.beta)
+            activate_rows(T.y + yo[p] + c * T.yb, width * (q - p), T.f.act, T.f.alpha, T.f.beta)
         p = q
 
 
-cdef void partial_tile(const tile_run run, const tile_t *T, int64_t pixels, int64_t width, int64_t n) noexcept nogil:
-    """A tile whose channels from n on are not in y (nor in res): through a copy."""
-    cdef float[PM * 64] y, res
+cdef void partial_tile(const tile_run run, const tile_t *T, const float *x, const int64_t *xo, const int64_t *yo, const int64_t *ro,
+                       int64_t pixels, int64_t width, int64_t n) noexcept nogil:
+    """A tile whose channels from n on are not in y (nor in res): through a copy. Row-major only."""
+    cdef float[PM * OCT] y, res
     cdef int64_t[PM] offsets
     cdef tile_t P = T[0]
     cdef int64_t p, c
-    for p in range(pixels):
-        offsets[p] = p * width
-        if T.res != NULL:
-            for c in range(width):
-                res[p * width + c] = T.res[T.ro[p] + c] if c < n else 0
-    P.y, P.yo = y, offsets
+    P.y = y
+    pixel_offsets(offsets, pixels, 0, 0, pixels, 0, width)
     if T.res != NULL:
-        P.res, P.ro = res, offsets
-    run(&P)
+        P.res = res
+        for p in range(pixels):
+            for c in range(width):
+                res[p * width + c] = T.res[ro[p] + c] if c < n else 0
+    run(&P, x, xo, offsets, offsets)
     for p in range(pixels):
         for c in range(n):
-            T.y[T.yo[p] + c] = y[p * width + c]
+            T.y[yo[p] + c] = y[p * width + c]
+
+
+cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n, const int64_t *xo, const int64_t *yo, const int64_t *ro,
+                         int64_t most, const tile_run *run) noexcept nogil:
+    """Tiles of `width` channels from c on, over the n pixels of a chunk; run: of each form, for 0 .. most pixels."""
+    cdef tile_t T = P.t
+    cdef int64_t tiles = (n + most - 1) // most, px = (n + tiles - 1) // tiles, smaller = px * tiles - n, t
+    cdef int64_t have = min(width, P.n - c)
+    cdef bint apart = not done_in_tile(T.f.act), near = P.xj == CB and not P.stem
+    cdef const tile_run *run_near = run + NEAR * (most + 1)
+    cdef const float *x = P.x
+    run += (STEM if P.stem else LIST) * (most + 1)
+    T.w, T.ws = P.w + c * P.k, P.k * OCT
+    T.bias = P.bias + c if P.bias != NULL else NULL
+    T.slope = P.slope + c
+    T.y = P.y + c // CB * T.yb + c % CB
+    T.res = P.res + c // CB * T.rb + c % CB if P.res != NULL else NULL
+    for t in range(tiles):
+        if t == tiles - smaller:
+            px -= 1
+        if have < width:
+            partial_tile(run[px], &T, x, xo, yo, ro, px, width, have)
+        elif near and xo[px - 1] - xo[0] == (px - 1) * CB:
+            run_near[px](&T, x + xo[0], xo, yo, ro)
+        else:
+            run[px](&T, x, xo, yo, ro)
+        if apart:
+            activate_tile(&T, yo, px, have)
+        xo, yo, ro = xo + px, yo + px, ro + px
 
 
 cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t c1) noexcept nogil:
     """The tiles of pixels first .. end-1 and channels c0 .. c1-1, in chunks of pixels whose input stays in L2 meanwhile."""
     cdef int64_t[MOST_PIXELS] xo, yo, ro
-    cdef tile_t *T = &P.t
     cdef int64_t tiles = (end - first + PM - 1) // PM, most = max(1, min(MOST_PIXELS // PM, CHUNK_BYTES // (P.pixel_bytes * PM)))
-    cdef int64_t chunks = (tiles + most - 1) // most, chunk, p, n, i, j, c, width, px, t, q, count
-    cdef bint apart = not done_in_tile(T.f.act)
-    cdef tile_run run
+    cdef int64_t chunks = (tiles + most - 1) // most, chunk, p, n, i, j, c
     if P.slope == NULL:
         P.slope = P.w                            # not read
     for chunk in range(chunks):
         p = first + (end - first) * (tiles * chunk // chunks) // tiles      # near-equal numbers of near-equal tiles
         n = first + (end - first) * (tiles * (chunk + 1) // chunks) // tiles - p
         i, j = p // P.across, p % P.across
-        for p in range(n):
-            xo[p] = i * P.xi + j * P.xj
-            yo[p] = i * P.yi + j * P.yj
-            ro[p] = i * P.ri + j * P.rj
-            j += 1
-            if j == P.across:
-                i, j = i + 1, 0
+        pixel_offsets(xo, n, i, j, P.across, P.xi, P.xj)
+        pixel_offsets(yo, n, i, j, P.across, P.yi, P.yj)
+        if P.res != NULL:
+            pixel_offsets(ro, n, i, j, P.across, P.ri, P.rj)
         c = c0
         while c < c1:
-            px, width = PM, OCT
             if P.wide and c + OV_WIDE * VW <= min(c1, P.n):
-                px, width = PM_WIDE, OV_WIDE * VW
-            elif c + OCT > P.packed_n:
-                width = CB
-            T.w = P.w + c * P.k
-            T.bias = P.bias + c if P.bias != NULL else NULL
-            T.slope = P.slope + c
-            T.ws = P.k * OCT
-            count = (n + px - 1) // px
-            p = 0
-            for t in range(count):
-                q = n // count + (t < n % count)
-                T.yo, T.ro, T.xo = yo + p, ro + p, xo + p
-                T.y = P.y + c // CB * T.yb + c % CB
-                if P.res != NULL:
-                    T.res = P.res + c // CB * T.rb + c % CB
-                i = STEM if P.stem else NEAR if P.xj == CB and xo[p + q - 1] - xo[p] == (q - 1) * CB else LIST
-                T.x = P.x + xo[p] if i == NEAR else P.x
-                run = tiles_wide[i][q] if px != PM else tiles_full[i][q] if width == OCT else tiles_half[i][q]
-                if c + width <= P.n:
-                    run(T)
-                    if apart:
-                        activate_tile(T, q, width)
-                else:
-                    partial_tile(run, T, q, width, P.n - c)
-                    if apart:
-                        activate_tile(T, q, P.n - c)
-                p += q
-            c += width
+                multiply_tiles(P, c, OV_WIDE * VW, n, xo, yo, ro, PM_WIDE, &tiles_wide[0][0])
+                c += OV_WIDE * VW
+            elif c + OCT <= P.packed_n:
+                multiply_tiles(P, c, OCT, n, xo, yo, ro, PM, &tiles_full[0][0])
+                c += OCT
+            else:
+                multiply_tiles(P, c, CB, n, xo, yo, ro, PM, &tiles_half[0][0])
+                c += CB
 
 
 cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -173,7 +172,6 @@ cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t
     P.wide = P.stem = 0
     P.t.ib, P.t.kh, P.t.kw, P.t.last = A.ib, A.kh, A.kw, A.last
     P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = A.xb, A.dh * A.xr, A.dw * CB, A.yb, A.rb
-    P.t.res = NULL
     P.t.scale, P.t.f.act, P.t.f.alpha, P.t.f.beta = 1, A.act, A.alpha, A.beta
     multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow, c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)
 
@@ -196,7 +194,6 @@ cdef void conv_stem_run(const void *params, char *const *base, char *scratch, in
     P.packed_n = P.n = A.ob * CB
     P.wide, P.stem = 0, 1
     P.t.last, P.t.koff, P.t.yb, P.t.rb = A.k, <const int32_t *>at(base, A.koff), A.yb, A.rb
-    P.t.res = NULL
     P.t.scale, P.t.f.act, P.t.f.alpha, P.t.f.beta = 1, A.act, A.alpha, A.beta
     multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow, c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)
 

@@ -45,29 +45,31 @@
 #endif
 
 typedef struct {
-    const float *x, *w, *bias, *slope, *res;
+    const float *w, *bias, *slope, *res;
     float *y;
-    const int64_t *xo, *yo, *ro;
     const int32_t *koff;
     int64_t ib, kh, kw, last, xb, xr, xt, ws, yb, rb;   /* _STEM: last = K */
     float scale;
     dw_act_t f;
 } tile_t;
+#define TILE_ARGS const tile_t *T, const float *x, const int64_t *xo, const int64_t *yo, const int64_t *ro
 
 #define PACKED_OV(OV) ((OV) < OCV ? (OV) : OCV)
 #define TILE_BEGIN(OV, PX) \
     vf a[OV][PX]; \
-    const float *x = T->x, *w = T->w; \
+    const float *w = T->w; \
     const size_t ws = T->ws; \
     (void)ws; \
     FOR(o, OV) FOR(p, PX) a[o][p] = (vf){0};
 #define TILE_END(OV, PX) \
     const size_t yb = T->yb, rb = T->rb; \
+    const float *bias = T->bias, *res = T->res; \
+    float *y = T->y; \
     const vf scale = bc(T->scale); \
-    FOR(o, OV) { vf b = T->bias ? ld(T->bias + o * VW) : (vf){0}; FOR(p, PX) a[o][p] = a[o][p] * scale + b; } \
-    if (T->res) FOR(p, PX) { const float *r = T->res + T->ro[p]; FOR(o, OV) a[o][p] += ld(r + o * VW / CB * rb + o * VW % CB); } \
+    FOR(o, OV) { vf b = bias ? ld(bias + o * VW) : (vf){0}; FOR(p, PX) a[o][p] = a[o][p] * scale + b; } \
+    if (res) FOR(p, PX) FOR(o, OV) a[o][p] += ld(res + ro[p] + o * VW / CB * rb + o * VW % CB); \
     FOR(o, OV) dw_activate(a[o], PX, &T->f, T->slope + o * VW); \
-    FOR(p, PX) { float *y = T->y + T->yo[p]; FOR(o, OV) st(y + o * VW / CB * yb + o * VW % CB, a[o][p]); }
+    FOR(p, PX) { float *to = y + yo[p]; FOR(o, OV) st(to + o * VW / CB * yb + o * VW % CB, a[o][p]); }
 
 #define KERNEL_LOOPS(OV, PX, AT) \
     const size_t xb = T->xb, xr = T->xr, xt = T->xt; \
@@ -91,26 +93,26 @@ typedef struct {
 #define NEAR_AT(p) (p) * CB
 #define LIST_AT(p) f[p]
 #define TILE_NEAR(OV, PX) \
-static __attribute__((noinline)) void tile_near_##OV##_##PX(const tile_t *T) \
+static __attribute__((noinline)) void tile_near_##OV##_##PX(TILE_ARGS) \
 { \
     TILE_BEGIN(OV, PX) \
     KERNEL_LOOPS(OV, PX, NEAR_AT) \
     TILE_END(OV, PX) \
 }
 #define TILE_LIST(OV, PX) \
-static __attribute__((noinline)) void tile_list_##OV##_##PX(const tile_t *T) \
+static __attribute__((noinline)) void tile_list_##OV##_##PX(TILE_ARGS) \
 { \
     size_t f[PX]; \
-    FOR(p, PX) f[p] = T->xo[p]; \
+    FOR(p, PX) f[p] = xo[p]; \
     TILE_BEGIN(OV, PX) \
     KERNEL_LOOPS(OV, PX, LIST_AT) \
     TILE_END(OV, PX) \
 }
 #define TILE_STEM(OV, PX) \
-static __attribute__((noinline)) void tile_stem_##OV##_##PX(const tile_t *T) \
+static __attribute__((noinline)) void tile_stem_##OV##_##PX(TILE_ARGS) \
 { \
     size_t f[PX]; \
-    FOR(p, PX) f[p] = T->xo[p]; \
+    FOR(p, PX) f[p] = xo[p]; \
     TILE_BEGIN(OV, PX) \
     UNROLL(2) for (int64_t k = 0; k < T->last; k++, w += PACKED_OV(OV) * VW) { \
         const float *v = x + T->koff[k]; \
@@ -118,7 +120,7 @@ static __attribute__((noinline)) void tile_stem_##OV##_##PX(const tile_t *T) \
     } \
     TILE_END(OV, PX) \
 }
-typedef void (*tile_run)(const tile_t *);
+typedef void (*tile_run)(TILE_ARGS);
 enum { NEAR, LIST, STEM };
 #define NEAR_REF(OV, PX) tile_near_##OV##_##PX,
 #define LIST_REF(OV, PX) tile_list_##OV##_##PX,
@@ -144,6 +146,16 @@ static const tile_run tiles_wide[3][PM_WIDE + 1] = {{0, EACH_WIDE(NEAR_REF)}, {0
 #else
 # define tiles_wide tiles_full
 #endif
+
+/* The offsets of n pixels from (i, j) on, in rows of `across`; rows oi, pixels oj apart. */
+static __attribute__((noinline)) void pixel_offsets(int64_t *o, int64_t n, int64_t i, int64_t j, int64_t across, int64_t oi, int64_t oj)
+{
+    for (int64_t m; n > 0; o += m, n -= m, i++, j = 0) {
+        m = n < across - j ? n : across - j;
+        const int64_t at = i * oi + j * oj;
+        for (int64_t q = 0; q < m; q++) o[q] = at + q * oj;
+    }
+}
 
 /* A product: the tiles over a range of pixels and channels. Pixel (i, j), j < across, lies i*xi + j*xj floats from x, and
  * likewise in y and res. Tiles run over the ends of rows. */

@@ -37,13 +37,12 @@ cdef void gemm_run(const void *params, char *const *base, char *scratch, int64_t
     if P.res != NULL:
         P.res += b0 * A.r0 + b1 * A.r1
     P.y = <float *>at(base, A.y) + b0 * A.y0 + b1 * A.y1
-    P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = 1, A.lda, 0, A.ldy, 0, A.ldr, 0
+    P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.m, 0, A.lda, 0, A.ldy, 0, A.ldr      # one row of m pixels
     P.pixel_bytes = A.k * 4
     P.n, P.packed_n = A.n, (A.n + CB - 1) // CB * CB
     P.wide, P.stem = 1, 0
     P.t.ib = P.t.kh = P.t.kw = 1                 # a row of a is one block of k channels
     P.t.last, P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = A.k, 0, 0, 0, CB, CB
-    P.t.res = NULL
     P.t.scale, P.t.f.act, P.t.f.alpha, P.t.f.beta = A.scale, A.act, A.alpha, A.beta
     multiply(&P, r * A.rows, min((r + 1) * A.rows, A.m), c * A.cols, min((c + 1) * A.cols, A.n))
 
