@@ -91,6 +91,8 @@ cdef void partial_tile(const tile_run run, const tile_t *T, const float *x, cons
             T.y[yo[p] + c] = y[p * width + c]
 
 
+cdef float[OV_WIDE * VW] no_bias
+
 cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n, const int64_t *xo, const int64_t *yo, const int64_t *ro,
                          int64_t most, const tile_run *run) noexcept nogil:
     """Tiles of `width` channels from c on, over the n pixels of a chunk; run: of each form, for 0 .. most pixels."""
@@ -102,7 +104,7 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
     cdef const float *x = P.x
     run += (STEM if P.stem else LIST) * (most + 1)
     T.w, T.ws = P.w + c * P.k, P.k * OCT
-    T.bias = P.bias + c if P.bias != NULL else NULL
+    T.bias = P.bias + c if P.bias != NULL else no_bias
     T.slope = P.slope + c
     T.y = P.y + c // CB * T.yb + c % CB
     T.res = P.res + c // CB * T.rb + c % CB if P.res != NULL else NULL

@@ -8,7 +8,7 @@
  * w     packed [oc tile][k][OCT], read once and in order; where OV > OCV the tile takes OV/OCV packed tiles, ws floats apart;
  *       the last tile may be one of a single block (OV_HALF vectors) where OCT is two blocks
  * y     channel c of pixel p at y[yo[p] + c/16*yb + c%16], res likewise by ro, rb; yb = 16 makes row-major matrices
- * bias, slope (needed by prelu) and res of these channels; bias and res may be NULL
+ * bias, slope (read for prelu) and res of these channels; res may be NULL
  * Order of sums: k = 0, 1, ..., whatever the tile; then scale, bias, residual.
  *
  * Sums, weights and a broadcast fill the registers: AVX-512 2 x 14 and 4 x 7 (31 and 33 of 32: the broadcast is an operand
@@ -62,11 +62,12 @@ typedef struct {
     (void)ws; \
     FOR(o, OV) FOR(p, PX) a[o][p] = (vf){0};
 #define TILE_END(OV, PX) \
+    FOR(o, OV) FOR(p, PX) KEEP(a[o][p]); \
     const size_t yb = T->yb, rb = T->rb; \
     const float *bias = T->bias, *res = T->res; \
     float *y = T->y; \
     const vf scale = bc(T->scale); \
-    FOR(o, OV) { vf b = bias ? ld(bias + o * VW) : (vf){0}; FOR(p, PX) a[o][p] = a[o][p] * scale + b; } \
+    FOR(o, OV) { vf b = ld(bias + o * VW); FOR(p, PX) a[o][p] = a[o][p] * scale + b; } \
     if (res) FOR(p, PX) FOR(o, OV) a[o][p] += ld(res + ro[p] + o * VW / CB * rb + o * VW % CB); \
     FOR(o, OV) dw_activate(a[o], PX, &T->f, T->slope + o * VW); \
     FOR(p, PX) { float *to = y + yo[p]; FOR(o, OV) st(to + o * VW / CB * yb + o * VW % CB, a[o][p]); }
