@@ -12,7 +12,7 @@ cdef extern from "conv_tile.h" nogil:
         const float *res
         float *y
         const int32_t *koff
-        int64_t ib, kh, kw, last, xb, xr, xt, ws, yb, rb
+        int64_t full, last, kh, kw, xb, xr, xt, ws, yb, rb
         float scale
         sums_act_t f
     ctypedef void (*tile_run)(const tile_t *, const float *, const int64_t *, const int64_t *, const int64_t *) noexcept nogil
@@ -172,7 +172,7 @@ cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t
     P.pixel_bytes = A.ib * CB * 4 * A.sh * A.sw
     P.packed_n = P.n = A.ob * CB
     P.wide = P.stem = 0
-    P.t.ib, P.t.kh, P.t.kw, P.t.last = A.ib, A.kh, A.kw, A.last
+    P.t.full, P.t.last, P.t.kh, P.t.kw = A.ib - (A.last < CB), A.last % CB, A.kh, A.kw
     P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = A.xb, A.dh * A.xr, A.dw * CB, A.yb, A.rb
     P.t.scale, P.t.f.act, P.t.f.alpha, P.t.f.beta = 1, A.act, A.alpha, A.beta
     multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow, c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)

@@ -2,8 +2,8 @@
  *
  * y[oc, p] = act(scale * sum_k x[k, p] w[k, oc] + bias[oc] + res[oc, p])
  *
- * x     k runs over ib blocks (xb floats apart) x kh rows (xr apart) x kw taps (xt apart) x 16 neighbours, `last` of them in
- *       the last block; pixel p lies xo[p] floats further (form _LIST), or 16*p (_NEAR), with x pointing at the first pixel.
+ * x     k runs over blocks (xb floats apart) x kh rows (xr apart) x kw taps (xt apart) x 16 neighbours; there are `full` blocks
+ *       and, unless `last` is 0, one of `last` neighbours; pixel p lies xo[p] floats further (form _LIST), or 16*p (_NEAR), with x pointing at the first pixel.
  *       Form _STEM: K offsets koff[k] instead of the loops. A matrix row is a pixel, its k are the neighbours.
  * w     packed [oc tile][k][OCT], read once and in order; where OV > OCV the tile takes OV/OCV packed tiles, ws floats apart;
  *       the last tile may be one of a single block (OV_HALF vectors) where OCT is two blocks
@@ -48,7 +48,7 @@ typedef struct {
     const float *w, *bias, *slope, *res;
     float *y;
     const int32_t *koff;
-    int64_t ib, kh, kw, last, xb, xr, xt, ws, yb, rb;   /* _STEM: last = K */
+    int64_t full, last, kh, kw, xb, xr, xt, ws, yb, rb;   /* _STEM: last = K */
     float scale;
     dw_act_t f;
 } tile_t;
@@ -74,23 +74,22 @@ typedef struct {
 
 #define KERNEL_LOOPS(OV, PX, AT) \
     const size_t xb = T->xb, xr = T->xr, xt = T->xt; \
-    const int64_t kh = T->kh, kw = T->kw; \
-    for (int64_t b = T->ib; b > 0; b--, x += xb) { \
-        const int64_t n = b > 1 ? CB : T->last; \
+    const int64_t kh = T->kh, kw = T->kw, full = T->full, last = T->last, blocks = full + (last > 0); \
+    for (int64_t b = 0; b < blocks; b++, x += xb) { \
         const float *row = x; \
         for (int64_t i = kh; i > 0; i--, row += xr) { \
             const float *tap = row; \
             for (int64_t j = kw; j > 0; j--, tap += xt) { \
                 const float *v = tap; \
-                for (int64_t c = n / 4; c > 0; c--, v += 4, w += 4 * PACKED_OV(OV) * VW) FOR(u, 4) { STEP_AT(OV, PX, AT, u) } \
-                UNROLL(1) for (int64_t c = n % 4; c > 0; c--, v++, w += PACKED_OV(OV) * VW) { STEP_AT(OV, PX, AT, 0) } \
+                if (b < full) UNROLL(4) for (int c = 0; c < CB; c++, v++, w += PACKED_OV(OV) * VW) { STEP_AT(OV, PX, AT) } \
+                else UNROLL(1) for (int64_t c = last; c > 0; c--, v++, w += PACKED_OV(OV) * VW) { STEP_AT(OV, PX, AT) } \
             } \
         } \
     }
-#define STEP_AT(OV, PX, AT, U) \
+#define STEP_AT(OV, PX, AT) \
     vf q[OV]; \
-    FOR(o, OV) q[o] = ld(w + U * PACKED_OV(OV) * VW + o / OCV * ws + o % OCV * VW); \
-    FOR(p, PX) { vf s = bc(v[AT(p) + U]); FOR(o, OV) a[o][p] += q[o] * s; }
+    FOR(o, OV) q[o] = ld(w + o / OCV * ws + o % OCV * VW); \
+    FOR(p, PX) { vf s = bc(v[AT(p)]); FOR(o, OV) a[o][p] += q[o] * s; }
 #define NEAR_AT(p) (p) * CB
 #define LIST_AT(p) f[p]
 #define TILE_NEAR(OV, PX) \
@@ -117,7 +116,7 @@ static __attribute__((noinline)) void tile_stem_##OV##_##PX(TILE_ARGS) \
     TILE_BEGIN(OV, PX) \
     UNROLL(2) for (int64_t k = 0; k < T->last; k++, w += PACKED_OV(OV) * VW) { \
         const float *v = x + T->koff[k]; \
-        STEP_AT(OV, PX, LIST_AT, 0) \
+        STEP_AT(OV, PX, LIST_AT) \
     } \
     TILE_END(OV, PX) \
 }

@@ -41,8 +41,8 @@ cdef void gemm_run(const void *params, char *const *base, char *scratch, int64_t
     P.pixel_bytes = A.k * 4
     P.n, P.packed_n = A.n, (A.n + CB - 1) // CB * CB
     P.wide, P.stem = 1, 0
-    P.t.ib = P.t.kh = P.t.kw = 1                 # a row of a is one block of k channels
-    P.t.last, P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = A.k, 0, 0, 0, CB, CB
+    P.t.full, P.t.last, P.t.kh, P.t.kw = A.k // CB, A.k % CB, 1, 1
+    P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = CB, 0, 0, CB, CB
     P.t.scale, P.t.f.act, P.t.f.alpha, P.t.f.beta = A.scale, A.act, A.alpha, A.beta
     multiply(&P, r * A.rows, min((r + 1) * A.rows, A.m), c * A.cols, min((c + 1) * A.cols, A.n))
 
