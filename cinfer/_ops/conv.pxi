@@ -1,7 +1,7 @@
 # Direct convolution: contracts in conv.h, register tiles in conv_tile.h. `multiply` is the driver of all tiles.
 
 cdef extern from "conv_tile.h" nogil:
-    enum: OCV, OCT, OV_WIDE, PM, PM_WIDE, NEAR, LIST, STEM
+    enum: OCV, OCT, PM, NEAR, LIST, STEM
     ctypedef struct sums_act_t "dw_act_t":
         int64_t act
         float alpha, beta
@@ -12,7 +12,7 @@ cdef extern from "conv_tile.h" nogil:
         const float *res
         float *y
         const int32_t *koff
-        int64_t full, last, kh, kw, xb, xr, xt, ws, yb, rb
+        int64_t full, last, kh, kw, xb, xr, xt, yb, rb
         float scale
         sums_act_t f
     ctypedef void (*tile_run)(const tile_t *, const float *, const int64_t *, const int64_t *, const int64_t *) noexcept nogil
@@ -23,12 +23,13 @@ cdef extern from "conv_tile.h" nogil:
         const float *slope
         const float *res
         float *y
-        int64_t k, across, xi, xj, yi, yj, ri, rj, pixel_bytes, packed_n, n, wide, stem
+        int64_t k, across, xi, xj, yi, yj, ri, rj, pixel_bytes, packed_n, n, stem
+        float *copy
         tile_t t
+    void rows_to_blocks(const float *, int64_t, int64_t, int64_t, float *)
     void pixel_offsets(int64_t *, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)
     const tile_run tiles_full[3][PM]
     const tile_run tiles_half[3][PM]
-    const tile_run tiles_wide[3][PM_WIDE]
 
 cdef extern from "conv.h" nogil:
     enum: U_none, U_clip, U_prelu, U_leaky_relu, U_hard_sigmoid, U_hard_swish
@@ -91,24 +92,23 @@ cdef void partial_tile(const tile_run run, const tile_t *T, const float *x, cons
             T.y[yo[p] + c] = y[p * width + c]
 
 
-cdef float[OV_WIDE * VW] no_bias
+cdef float[OCT] no_bias
 
 cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n, const int64_t *xo, const int64_t *yo, const int64_t *ro,
-                         int64_t most, const tile_run *run) noexcept nogil:
-    """Tiles of `width` channels from c on, over the n pixels of a chunk; run: of each form, for 0 .. most pixels."""
+                         const tile_run *run) noexcept nogil:
+    """Tiles of `width` channels from c on, over the n pixels of a chunk. run: for 0 .. PM pixels, of each form."""
     cdef tile_t T = P.t
-    cdef int64_t tiles = (n + most - 1) // most, px = (n + tiles - 1) // tiles, smaller = px * tiles - n, t
-    cdef int64_t have = min(width, P.n - c)
+    cdef int64_t tiles = (n + PM - 1) // PM, px = (n + tiles - 1) // tiles, smaller = px * tiles - n, t, have = min(width, P.n - c)
     cdef bint apart = not done_in_tile(T.f.act), near = P.xj == CB and not P.stem
-    cdef const tile_run *run_near = run + NEAR * (most + 1)
+    cdef const tile_run *run_near = run + NEAR * (PM + 1)
     cdef const float *x = P.x
-    run += (STEM if P.stem else LIST) * (most + 1)
-    T.w, T.ws = P.w + c * P.k, P.k * OCT
+    run += (STEM if P.stem else LIST) * (PM + 1)
+    T.w = P.w + c * P.k
     T.bias = P.bias + c if P.bias != NULL else no_bias
     T.slope = P.slope + c
     T.y = P.y + c // CB * T.yb + c % CB
     T.res = P.res + c // CB * T.rb + c % CB if P.res != NULL else NULL
-    for t in range(tiles):
+    for t in range(tiles):                       # of nearly the same width
         if t == tiles - smaller:
             px -= 1
         if have < width:
@@ -122,31 +122,40 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
         xo, yo, ro = xo + px, yo + px, ro + px
 
 
+cdef int64_t chunk_tiles(int64_t pixel_bytes) noexcept nogil:
+    """Pixel tiles of a chunk."""
+    return max(1, min(MOST_PIXELS // PM, CHUNK_BYTES // (pixel_bytes * PM)))
+
+
 cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t c1) noexcept nogil:
     """The tiles of pixels first .. end-1 and channels c0 .. c1-1, in chunks of pixels whose input stays in L2 meanwhile."""
     cdef int64_t[MOST_PIXELS] xo, yo, ro
-    cdef int64_t tiles = (end - first + PM - 1) // PM, most = max(1, min(MOST_PIXELS // PM, CHUNK_BYTES // (P.pixel_bytes * PM)))
+    cdef int64_t tiles = (end - first + PM - 1) // PM, most = chunk_tiles(P.pixel_bytes)
     cdef int64_t chunks = (tiles + most - 1) // most, chunk, p, n, i, j, c
+    cdef const float *x = P.x
+    cdef int64_t xj = P.xj
     if P.slope == NULL:
         P.slope = P.w                            # not read
     for chunk in range(chunks):
         p = first + (end - first) * (tiles * chunk // chunks) // tiles      # near-equal numbers of near-equal tiles
         n = first + (end - first) * (tiles * (chunk + 1) // chunks) // tiles - p
         i, j = p // P.across, p % P.across
-        pixel_offsets(xo, n, i, j, P.across, P.xi, P.xj)
+        if P.copy != NULL:
+            rows_to_blocks(x + i * P.xi + j * xj, xj, n, P.k, P.copy)
+            P.x, P.xj, P.t.xb = P.copy, CB, n * CB
+            pixel_offsets(xo, n, 0, 0, n, 0, CB)
+        else:
+            pixel_offsets(xo, n, i, j, P.across, P.xi, P.xj)
         pixel_offsets(yo, n, i, j, P.across, P.yi, P.yj)
         if P.res != NULL:
             pixel_offsets(ro, n, i, j, P.across, P.ri, P.rj)
         c = c0
         while c < c1:
-            if P.wide and c + OV_WIDE * VW <= min(c1, P.n):
-                multiply_tiles(P, c, OV_WIDE * VW, n, xo, yo, ro, PM_WIDE, &tiles_wide[0][0])
-                c += OV_WIDE * VW
-            elif c + OCT <= P.packed_n:
-                multiply_tiles(P, c, OCT, n, xo, yo, ro, PM, &tiles_full[0][0])
+            if c + OCT <= P.packed_n:
+                multiply_tiles(P, c, OCT, n, xo, yo, ro, &tiles_full[0][0])
                 c += OCT
             else:
-                multiply_tiles(P, c, CB, n, xo, yo, ro, PM, &tiles_half[0][0])
+                multiply_tiles(P, c, CB, n, xo, yo, ro, &tiles_half[0][0])
                 c += CB
 
 
@@ -171,7 +180,7 @@ cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t
     P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.ow, A.sh * A.xr, A.sw * CB, A.yr, A.yp, A.rr, CB
     P.pixel_bytes = A.ib * CB * 4 * A.sh * A.sw
     P.packed_n = P.n = A.ob * CB
-    P.wide = P.stem = 0
+    P.stem, P.copy = 0, NULL
     P.t.full, P.t.last, P.t.kh, P.t.kw = A.ib - (A.last < CB), A.last % CB, A.kh, A.kw
     P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = A.xb, A.dh * A.xr, A.dw * CB, A.yb, A.rb
     P.t.scale, P.t.f.act, P.t.f.alpha, P.t.f.beta = 1, A.act, A.alpha, A.beta
@@ -194,7 +203,7 @@ cdef void conv_stem_run(const void *params, char *const *base, char *scratch, in
     P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.ow, A.sh * A.xr, A.sw * A.xp, A.yr, CB, A.rr, CB
     P.pixel_bytes = 4 * A.k
     P.packed_n = P.n = A.ob * CB
-    P.wide, P.stem = 0, 1
+    P.stem, P.copy = 1, NULL
     P.t.last, P.t.koff, P.t.yb, P.t.rb = A.k, <const int32_t *>at(base, A.koff), A.yb, A.rb
     P.t.scale, P.t.f.act, P.t.f.alpha, P.t.f.beta = 1, A.act, A.alpha, A.beta
     multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow, c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)

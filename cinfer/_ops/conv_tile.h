@@ -5,29 +5,24 @@
  * x     k runs over blocks (xb floats apart) x kh rows (xr apart) x kw taps (xt apart) x 16 neighbours; there are `full` blocks
  *       and, unless `last` is 0, one of `last` neighbours; pixel p lies xo[p] floats further (form _LIST), or 16*p (_NEAR), with x pointing at the first pixel.
  *       Form _STEM: K offsets koff[k] instead of the loops. A matrix row is a pixel, its k are the neighbours.
- * w     packed [oc tile][k][OCT], read once and in order; where OV > OCV the tile takes OV/OCV packed tiles, ws floats apart;
- *       the last tile may be one of a single block (OV_HALF vectors) where OCT is two blocks
+ * w     packed [oc tile][k][OCT], read once and in order; the last tile may be one of a single block (OV_HALF vectors) where
+ *       OCT is two blocks
  * y     channel c of pixel p at y[yo[p] + c/16*yb + c%16], res likewise by ro, rb; yb = 16 makes row-major matrices
  * bias, slope (read for prelu) and res of these channels; res may be NULL
  * Order of sums: k = 0, 1, ..., whatever the tile; then scale, bias, residual.
  *
- * Sums, weights and a broadcast fill the registers: AVX-512 2 x 14 and 4 x 7 (31 and 33 of 32: the broadcast is an operand
- * of the multiply-add), AVX2 and SSE 2 x 6 (15 of 16), NEON 4 x 5 (25 of 32; 4 x 6 spills). 4 x 7 loads less and does not
- * put 14 rows of a matrix whose stride is a multiple of 4 KB into one set of the L1 cache. */
+ * Sums, weights and a broadcast fill the registers: AVX-512 2 x 14 (31 of 32), AVX2 and SSE 2 x 6 (15 of 16), NEON 4 x 5 (25
+ * of 32; 4 x 6 spills). */
 #ifndef CONV_TILE_H
 #define CONV_TILE_H
 #include "api.h"
 #include "vec.h"
 #include "depthwise.h"                  /* the activations done in registers */
 #define UP_TO_5(X, OV)  X(OV, 1) X(OV, 2) X(OV, 3) X(OV, 4) X(OV, 5)
-#define UP_TO_7(X, OV)  UP_TO_5(X, OV) X(OV, 6) X(OV, 7)
 #if VW == 16
 # define OCV 2
 # define PM 14
-# define EACH_PX(X, OV) UP_TO_7(X, OV) X(OV, 8) X(OV, 9) X(OV, 10) X(OV, 11) X(OV, 12) X(OV, 13) X(OV, 14)
-# define OV_WIDE 4
-# define PM_WIDE 7
-# define EACH_WIDE(X) UP_TO_7(X, OV_WIDE)
+# define EACH_PX(X, OV) UP_TO_5(X, OV) X(OV, 6) X(OV, 7) X(OV, 8) X(OV, 9) X(OV, 10) X(OV, 11) X(OV, 12) X(OV, 13) X(OV, 14)
 # define OV_HALF 1
 #elif defined(__aarch64__)
 # define OCV 4
@@ -39,27 +34,20 @@
 # define EACH_PX(X, OV) UP_TO_5(X, OV) X(OV, 6)
 #endif
 #define OCT (OCV * VW)                  /* output channels of a packed tile */
-#ifndef OV_WIDE
-# define OV_WIDE OCV
-# define PM_WIDE PM
-#endif
 
 typedef struct {
     const float *w, *bias, *slope, *res;
     float *y;
     const int32_t *koff;
-    int64_t full, last, kh, kw, xb, xr, xt, ws, yb, rb;   /* _STEM: last = K */
+    int64_t full, last, kh, kw, xb, xr, xt, yb, rb;   /* _STEM: last = K */
     float scale;
     dw_act_t f;
 } tile_t;
 #define TILE_ARGS const tile_t *T, const float *x, const int64_t *xo, const int64_t *yo, const int64_t *ro
 
-#define PACKED_OV(OV) ((OV) < OCV ? (OV) : OCV)
 #define TILE_BEGIN(OV, PX) \
     vf a[OV][PX]; \
     const float *w = T->w; \
-    const size_t ws = T->ws; \
-    (void)ws; \
     FOR(o, OV) FOR(p, PX) a[o][p] = (vf){0};
 #define TILE_END(OV, PX) \
     FOR(o, OV) FOR(p, PX) KEEP(a[o][p]); \
@@ -81,14 +69,14 @@ typedef struct {
             const float *tap = row; \
             for (int64_t j = kw; j > 0; j--, tap += xt) { \
                 const float *v = tap; \
-                if (b < full) UNROLL(4) for (int c = 0; c < CB; c++, v++, w += PACKED_OV(OV) * VW) { STEP_AT(OV, PX, AT) } \
-                else UNROLL(1) for (int64_t c = last; c > 0; c--, v++, w += PACKED_OV(OV) * VW) { STEP_AT(OV, PX, AT) } \
+                if (b < full) UNROLL(4) for (int c = 0; c < CB; c++, v++, w += OV * VW) { STEP_AT(OV, PX, AT) } \
+                else UNROLL(1) for (int64_t c = last; c > 0; c--, v++, w += OV * VW) { STEP_AT(OV, PX, AT) } \
             } \
         } \
     }
 #define STEP_AT(OV, PX, AT) \
     vf q[OV]; \
-    FOR(o, OV) q[o] = ld(w + o / OCV * ws + o % OCV * VW); \
+    FOR(o, OV) q[o] = ld(w + o * VW); \
     FOR(p, PX) { vf s = bc(v[AT(p)]); FOR(o, OV) a[o][p] += q[o] * s; }
 #define NEAR_AT(p) (p) * CB
 #define LIST_AT(p) f[p]
@@ -114,7 +102,7 @@ static __attribute__((noinline)) void tile_stem_##OV##_##PX(TILE_ARGS) \
     size_t f[PX]; \
     FOR(p, PX) f[p] = xo[p]; \
     TILE_BEGIN(OV, PX) \
-    UNROLL(2) for (int64_t k = 0; k < T->last; k++, w += PACKED_OV(OV) * VW) { \
+    UNROLL(2) for (int64_t k = 0; k < T->last; k++, w += OV * VW) { \
         const float *v = x + T->koff[k]; \
         STEP_AT(OV, PX, LIST_AT) \
     } \
@@ -138,15 +126,6 @@ static const tile_run tiles_half[3][PM + 1] = {{0, EACH_PX(NEAR_REF, OV_HALF)}, 
 #else
 # define tiles_half tiles_full          /* never asked for: a block is whole tiles */
 #endif
-#ifdef EACH_WIDE
-EACH_WIDE(TILE_NEAR)
-EACH_WIDE(TILE_LIST)
-EACH_WIDE(TILE_STEM)
-static const tile_run tiles_wide[3][PM_WIDE + 1] = {{0, EACH_WIDE(NEAR_REF)}, {0, EACH_WIDE(LIST_REF)}, {0, EACH_WIDE(STEM_REF)}};
-#else
-# define tiles_wide tiles_full
-#endif
-
 /* The offsets of n pixels from (i, j) on, in rows of `across`; rows oi, pixels oj apart. */
 static __attribute__((noinline)) void pixel_offsets(int64_t *o, int64_t n, int64_t i, int64_t j, int64_t across, int64_t oi, int64_t oj)
 {
@@ -154,6 +133,17 @@ static __attribute__((noinline)) void pixel_offsets(int64_t *o, int64_t n, int64
         m = n < across - j ? n : across - j;
         const int64_t at = i * oi + j * oj;
         for (int64_t q = 0; q < m; q++) o[q] = at + q * oj;
+    }
+}
+
+/* Rows of k floats, xr apart -> blocks [k/16][n][16]. */
+static __attribute__((noinline)) void rows_to_blocks(const float *x, int64_t xr, int64_t n, int64_t k, float *y)
+{
+    for (int64_t p = 0; p < n; p++, x += xr) {
+        float *to = y + p * CB;
+        int64_t c = 0;
+        for (; c + CB <= k; c += CB, to += n * CB) FOR(v, NV) st(to + v * VW, ld(x + c + v * VW));
+        for (; c < k; c++) to[c % CB] = x[c];
     }
 }
 
@@ -166,8 +156,8 @@ typedef struct {
     int64_t across, xi, xj, yi, yj, ri, rj;
     int64_t pixel_bytes;                /* input that a pixel takes, about */
     int64_t packed_n, n;                /* channels packed, channels that y has (the others are not written) */
-    int64_t wide;                       /* two packed tiles at a time where there are two */
-    int64_t stem;
+    int64_t stem;                       /* form _STEM */
+    float *copy;                        /* NULL, or room for a chunk of pixels: rows of a matrix are copied to blocks first */
     tile_t t;
 } product_t;
 #endif

@@ -7,6 +7,8 @@
  *            of a or res is read beyond theirs
  *   Kernel tile = ((b0*batch1 + b1)*row_tiles + r)*col_tiles + c: rows r*rows .., columns c*cols ..; cols is a multiple of
  *   OCT = table.ocv * table.vw unless col_tiles is 1.
+ *   scratch_bytes  0, or what the step asks for. With max(256 KB, 64 * 14 * ceil(k / 16)) a chunk of rows is copied to blocks of 16
+ *            columns where there are many columns: 14 rows are 14 streams, and on the same cache sets if lda is unlucky.
  * pack_gemm  w[b][k][n] of any strides (sk, sn; w0 w1 of the batch) -> y[b][n tile][k][OCT]; what is left of packed_n = n rounded
  *            up to 16 is the width of the last tile, columns beyond n are zero. k * packed_n floats a batch.
  *            Kernel tile = batch*tiles + n tile, tiles = ceil(n / OCT); of a single batch there may be ceil(packed_n / OCT).
@@ -21,7 +23,7 @@
 #include "activation.h"
 #include "transpose.h"
 #define GEMM_FIELDS(B, I, F, A) B(a) B(w) B(bias) B(slope) B(res) B(y) I(batch0) I(batch1) I(m) I(n) I(k) I(lda) I(ldy) I(ldr) \
-    I(a0) I(a1) I(w0) I(w1) I(y0) I(y1) I(r0) I(r1) F(scale) I(act) F(alpha) F(beta) I(row_tiles) I(rows) I(col_tiles) I(cols)
+    I(a0) I(a1) I(w0) I(w1) I(y0) I(y1) I(r0) I(r1) F(scale) I(act) F(alpha) F(beta) I(row_tiles) I(rows) I(col_tiles) I(cols) I(scratch_bytes)
 PARAMS(gemm_t, GEMM_FIELDS)
 #define PACK_GEMM_FIELDS(B, I, F, A) B(w) B(y) I(batch0) I(batch1) I(k) I(n) I(sk) I(sn) I(w0) I(w1)
 PARAMS(pack_gemm_t, PACK_GEMM_FIELDS)

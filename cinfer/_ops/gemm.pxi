@@ -3,7 +3,7 @@
 cdef extern from "gemm.h" nogil:
     ctypedef struct gemm_t:
         buf_t a, w, bias, slope, res, y
-        int64_t batch0, batch1, m, n, k, lda, ldy, ldr, a0, a1, w0, w1, y0, y1, r0, r1, act, row_tiles, rows, col_tiles, cols
+        int64_t batch0, batch1, m, n, k, lda, ldy, ldr, a0, a1, w0, w1, y0, y1, r0, r1, act, row_tiles, rows, col_tiles, cols, scratch_bytes
         double scale, alpha, beta
     ctypedef struct pack_gemm_t:
         buf_t w, y
@@ -38,9 +38,11 @@ cdef void gemm_run(const void *params, char *const *base, char *scratch, int64_t
         P.res += b0 * A.r0 + b1 * A.r1
     P.y = <float *>at(base, A.y) + b0 * A.y0 + b1 * A.y1
     P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.m, 0, A.lda, 0, A.ldy, 0, A.ldr      # one row of m pixels
-    P.pixel_bytes = A.k * 4
+    P.pixel_bytes = (A.k + CB - 1) // CB * CB * 4
     P.n, P.packed_n = A.n, (A.n + CB - 1) // CB * CB
-    P.wide, P.stem = 1, 0
+    P.stem, P.copy = 0, NULL
+    if min(A.cols, A.n) >= 4 * OCT and A.scratch_bytes >= chunk_tiles(P.pixel_bytes) * PM * P.pixel_bytes:
+        P.copy = <float *>scratch
     P.t.full, P.t.last, P.t.kh, P.t.kw = A.k // CB, A.k % CB, 1, 1
     P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = CB, 0, 0, CB, CB
     P.t.scale, P.t.f.act, P.t.f.alpha, P.t.f.beta = A.scale, A.act, A.alpha, A.beta
