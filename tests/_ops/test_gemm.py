@@ -5,8 +5,8 @@ import pytest
 import cinfer._ops as ops
 from windows import ACTIVATIONS, GUARD, LEVELS, RNG, activation, aligned, assert_close, channels, put, ref, run
 
-# Of the largest output: sums of up to 5000 terms in float32; measured 1.2e-6.
-TOLERANCE = 2e-6
+# Of the largest output: sums of up to 5000 terms in float32, one after another; measured 3e-6 there, 6e-7 at 1000 terms.
+TOLERANCE = 6e-6
 SIZES = [(1, 1, 1), (1, 17, 5), (6, 16, 64), (7, 33, 65), (14, 64, 16), (15, 63, 3), (29, 128, 40), (61, 97, 128), (5, 48, 1), (13, 79, 1024), (500, 40, 70), (31, 160, 50), (30, 150, 5000)]
 
 
