@@ -45,6 +45,8 @@ typedef struct {
 } tile_t;
 #define TILE_ARGS const tile_t *T, const float *x, const int64_t *xo, const int64_t *yo, const int64_t *ro
 
+/* Weights come from beyond L2, hardware prefetching stops at the ends of pages: floats to fetch ahead. */
+enum { WEIGHTS_AHEAD = 4096 };
 #define TILE_BEGIN(OV, PX) \
     vf a[OV][PX]; \
     const float *w = T->w; \
@@ -76,7 +78,7 @@ typedef struct {
     }
 #define STEP_AT(OV, PX, AT) \
     vf q[OV]; \
-    FOR(o, OV) q[o] = ld(w + o * VW); \
+    FOR(o, OV) { q[o] = ld(w + o * VW); if (o * VW % CB == 0) __builtin_prefetch(w + o * VW + WEIGHTS_AHEAD); } \
     FOR(p, PX) { vf s = bc(v[AT(p)]); FOR(o, OV) a[o][p] += q[o] * s; }
 #define NEAR_AT(p) (p) * CB
 #define LIST_AT(p) f[p]
