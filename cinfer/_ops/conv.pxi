@@ -8,6 +8,7 @@ cdef extern from "conv_tile.h" nogil:
     ctypedef struct tile_t:
         const float *w
         const float *bias
+        const float *scaled
         const float *slope
         const float *res
         float *y
@@ -104,7 +105,11 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
     cdef const float *x = P.x
     run += (STEM if P.stem else LIST) * (PM + 1)
     T.w = P.w + c * P.k
-    T.bias = P.bias + c if P.bias != NULL else no_bias
+    T.bias, T.scaled = no_bias, NULL
+    if T.scale != 1:
+        T.scaled = P.bias + c if P.bias != NULL else no_bias
+    elif P.bias != NULL:
+        T.bias = P.bias + c
     T.slope = P.slope + c
     T.y = P.y + c // CB * T.yb + c % CB
     T.res = P.res + c // CB * T.rb + c % CB if P.res != NULL else NULL

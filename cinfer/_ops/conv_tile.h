@@ -36,7 +36,7 @@
 #define OCT (OCV * VW)                  /* output channels of a packed tile */
 
 typedef struct {
-    const float *w, *bias, *slope, *res;
+    const float *w, *bias, *scaled, *slope, *res;
     float *y;
     const int32_t *koff;
     int64_t full, last, kh, kw, xb, xr, xt, yb, rb;   /* _STEM: last = K */
@@ -50,14 +50,13 @@ enum { WEIGHTS_AHEAD = 4096 };
 #define TILE_BEGIN(OV, PX) \
     vf a[OV][PX]; \
     const float *w = T->w; \
-    FOR(o, OV) FOR(p, PX) a[o][p] = (vf){0};
+    FOR(o, OV) { vf b = ld(T->bias + o * VW); FOR(p, PX) a[o][p] = b; }
 #define TILE_END(OV, PX) \
     FOR(o, OV) FOR(p, PX) KEEP(a[o][p]); \
     const size_t yb = T->yb, rb = T->rb; \
-    const float *bias = T->bias, *res = T->res; \
+    const float *res = T->res; \
     float *y = T->y; \
-    const vf scale = bc(T->scale); \
-    FOR(o, OV) { vf b = ld(bias + o * VW); FOR(p, PX) a[o][p] = a[o][p] * scale + b; } \
+    if (T->scaled) { vf s = bc(T->scale); FOR(o, OV) { vf b = ld(T->scaled + o * VW); FOR(p, PX) a[o][p] = a[o][p] * s + b; } } \
     if (res) FOR(p, PX) FOR(o, OV) a[o][p] += ld(res + ro[p] + o * VW / CB * rb + o * VW % CB); \
     FOR(o, OV) dw_activate(a[o], PX, &T->f, T->slope + o * VW); \
     FOR(p, PX) { float *to = y + yo[p]; FOR(o, OV) st(to + o * VW / CB * yb + o * VW % CB, a[o][p]); }
