@@ -70,7 +70,7 @@ enum { WEIGHTS_AHEAD = 4096 };
             const float *tap = row; \
             for (int64_t j = kw; j > 0; j--, tap += xt) { \
                 const float *v = tap; \
-                if (b < full) UNROLL(4) for (int c = 0; c < CB; c++, v++, w += OV * VW) { STEP_AT(OV, PX, AT) } \
+                if (b < full) { UNROLL(2) for (int c = 0; c < CB; c++, v++, w += OV * VW) { STEP_AT(OV, PX, AT) } } \
                 else UNROLL(1) for (int64_t c = last; c > 0; c--, v++, w += OV * VW) { STEP_AT(OV, PX, AT) } \
             } \
         } \
