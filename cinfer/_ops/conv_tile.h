@@ -58,7 +58,8 @@ enum { WEIGHTS_AHEAD = 4096 };
     float *y = T->y; \
     if (T->scaled) { vf s = bc(T->scale); FOR(o, OV) { vf b = ld(T->scaled + o * VW); FOR(p, PX) a[o][p] = a[o][p] * s + b; } } \
     if (res) FOR(p, PX) FOR(o, OV) a[o][p] += ld(res + ro[p] + o * VW / CB * rb + o * VW % CB); \
-    FOR(o, OV) dw_activate(a[o], PX, &T->f, T->slope + o * VW); \
+    if (T->f.act == U_clip && T->f.beta == __builtin_inff()) { vf lo = bc(T->f.alpha); FOR(o, OV) FOR(p, PX) a[o][p] = vmax(lo, a[o][p]); } \
+    else FOR(o, OV) dw_activate(a[o], PX, &T->f, T->slope + o * VW); \
     FOR(p, PX) { float *to = y + yo[p]; FOR(o, OV) st(to + o * VW / CB * yb + o * VW % CB, a[o][p]); }
 
 #define KERNEL_LOOPS(OV, PX, AT) \
