@@ -1,0 +1,150 @@
+"""From arrays to an answer for people and programs. A task is one function in TASKS.
+
+Every answer has lines() for people and data() for JSON.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError
+from .described import Described
+from .recipe import CHANNELS, one_of, parse_numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """The likeliest classes, best first: (index, label or None, probability)."""
+    best: list[tuple[int, str | None, float]]
+
+    def lines(self) -> list[str]:
+        return [f"{probability:8.4f}  {f'class {index}' if label is None else f'{label} ({index})'}"
+                for index, label, probability in self.best]
+
+    def data(self) -> dict:
+        return {"classes": [{"index": i, "label": label, "probability": finite(p)} for i, label, p in self.best]}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture made by the network. pixels : uint8, (height, width) or (height, width, 3) RGB"""
+    pixels: np.ndarray
+
+    def lines(self) -> list[str]:
+        return [f"a picture of {self.pixels.shape[1]}x{self.pixels.shape[0]} pixels; -o FILE.png writes it"]
+
+    def data(self) -> dict:
+        return {"width": self.pixels.shape[1], "height": self.pixels.shape[0]}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Each output's name, shape, dtype and smallest, mean and largest value (None where there is no such thing)."""
+    rows: list[tuple[str, tuple[int, ...], str, float | None, float | None, float | None]]
+
+    def lines(self) -> list[str]:
+        width = max((len(row[0]) for row in self.rows), default=0)
+        return [f"{name:{width}}  {dtype} {'x'.join(map(str, shape)) or 'scalar'}"
+                + ("" if least is None else f"  min {least:.6g}  mean {mean:.6g}  max {most:.6g}")
+                for name, shape, dtype, least, mean, most in self.rows]
+
+    def data(self) -> dict:
+        return {"outputs": [{"name": name, "shape": list(shape), "dtype": dtype, "min": finite(least), "mean": finite(mean),
+                             "max": finite(most)} for name, shape, dtype, least, mean, most in self.rows]}
+
+
+def answer(described: Described, outputs: dict[str, np.ndarray], *, labels: list[str] | None = None, top: int = 5):
+    """What a model's outputs say.
+
+    Parameters
+    ----------
+    described : what the model says of itself: the task and the `output.*` words
+    outputs : output name -> array, of one picture
+    labels : class names instead of the model's own
+    top : how many classes, best first
+
+    Returns
+    -------
+    Classes, Picture or Summary
+
+    Raises
+    ------
+    InputError : the labels are not as many as the classes; the metadata contradict the outputs
+    """
+    task = TASKS.get(described.task, summarize)
+    return task(described, outputs, labels=labels, top=top)
+
+
+def classify(described: Described, outputs, *, labels, top):
+    """The likeliest classes of the result (n, classes) or (n, classes, 1, 1)."""
+    scores = result(described, outputs)
+    scores = scores.reshape(-1).astype(np.float64)
+    if not scores.size:
+        return summarize(described, outputs)
+    if labels is not None and len(labels) != scores.size:
+        raise InputError(f"--labels has {len(labels)} lines, the model has {scores.size} classes: one line for each is right")
+    names = described.labels if labels is None else labels
+    kind = described.words.get("output.kind") or ("probabilities" if are_probabilities(scores) else "logits")
+    probabilities = softmax(scores) if kind == "logits" else scores
+    # ties go to the lower index, so that the order is the same everywhere
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    return Classes([(int(i), names[i] if names and i < len(names) else None, float(probabilities[i])) for i in order])
+
+
+def make_picture(described: Described, outputs, **_):
+    """The picture that an image-to-image model made: pixel = output * std + mean, rounded, 0..255."""
+    words = described.words
+    planes = result(described, outputs)
+    if planes.ndim != 4 or planes.shape[0] != 1:
+        raise InputError(f"cinfer.task is image, but the output has shape {planes.shape}; one picture has rank 4 and batch 1")
+    if one_of(words.get("output.layout", "NCHW"), "cinfer.output.layout", ("NCHW", "NHWC")) == "NCHW":
+        planes = planes.transpose(0, 2, 3, 1)
+    channels = one_of(words.get("output.channels", "RGB"), "cinfer.output.channels", ("RGB", "BGR", "GRAY"))
+    if planes.shape[3] != CHANNELS[channels]:
+        raise InputError(f"cinfer.output.channels is {channels}, the output has {planes.shape[3]} channels")
+    mean = parse_numbers(words.get("output.mean", "0"), "cinfer.output.mean", CHANNELS[channels])
+    std = parse_numbers(words.get("output.std", "1"), "cinfer.output.std", CHANNELS[channels])
+    pixels = np.nan_to_num(planes[0] * np.array(std, np.float32) + np.array(mean, np.float32))
+    pixels = np.rint(pixels.clip(0, 255)).astype(np.uint8)
+    return Picture(np.ascontiguousarray(pixels[..., ::-1] if channels == "BGR" else pixels[..., 0] if channels == "GRAY" else pixels))
+
+
+def summarize(described: Described, outputs, **_):
+    return Summary([summary_row(name, value) for name, value in outputs.items()])
+
+
+TASKS = {"classification": classify, "image": make_picture}
+
+
+def result(described: Described, outputs) -> np.ndarray:
+    """The output that holds the result: `cinfer.output.name`, else the first."""
+    name = described.words.get("output.name") or next(iter(outputs))
+    if name not in outputs:
+        raise InputError(f"cinfer.output.name is {name!r}; the model's outputs are {', '.join(map(repr, outputs))}")
+    return np.asarray(outputs[name])
+
+
+def summary_row(name: str, value):
+    if not isinstance(value, np.ndarray):
+        return name, (len(value),) if isinstance(value, list) else (), "sequence", None, None, None
+    if value.dtype.kind not in "fiubV" or not value.size:
+        return name, value.shape, str(value.dtype), None, None, None
+    wide = value if value.dtype.kind in "iu" else value.astype(np.float64)
+    return name, value.shape, str(value.dtype), float(wide.min()), float(wide.mean()), float(wide.max())
+
+
+def are_probabilities(scores: np.ndarray) -> bool:
+    # float16 outputs of 1000 classes add up to 1 within 1e-3 at best
+    return bool(scores.min() >= -1e-6 and scores.max() <= 1 + 1e-3 and abs(scores.sum() - 1) < 1e-2)
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        powers = np.exp(scores - scores.max())
+        return powers / powers.sum()
+
+
+def finite(value: float | None) -> float | None:
+    """JSON has no nan and no infinity."""
+    return value if value is not None and np.isfinite(value) else None
