@@ -1,7 +1,7 @@
 """The program `cinfer`: one module per subcommand, loaded when it is asked for.
 
-Whatever the user can mend is one line on stderr and exit status 2. The last resort, an error of cinfer's own, is one line
-and exit status 1; with CINFER_DEBUG=1 its traceback follows.
+What the user can mend is one line on stderr and exit status 2. The last resort, an error of cinfer's own, is one
+line and exit status 1; with CINFER_DEBUG=1 its traceback follows.
 """
 import os
 import sys
@@ -21,7 +21,7 @@ cinfer COMMAND --help says more; cinfer --version prints the version."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the program. argv : arguments without the program's name, sys.argv's by default. Returns the exit status."""
+    """Run the program and return its exit status. argv : without the program's name; sys.argv's by default"""
     argv = sys.argv[1:] if argv is None else list(argv)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):              # labels and file names in any script, on any terminal

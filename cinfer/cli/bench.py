@@ -6,12 +6,12 @@ import math
 import time
 
 from ..errors import InputError
-from .parser import add_threads, count, model_path, seconds, shape
+from .parser import add_threads, check_names, count, model_path, seconds, shape
 from .text import Progress, dims, in_units, table
 
 WARM_UP_RUNS = 3
-EPILOG = """Inputs are random numbers (zeros for integers other than uint8 and int8). Times are of the whole call, NumPy
-arrays in and out. The first run is not counted.
+EPILOG = """Inputs are random numbers (zeros for integers wider than 8 bits). Times are of the whole call,
+NumPy arrays in and out. The first runs are not counted.
 
   cinfer bench model.onnx
   cinfer bench model.onnx --threads 1 --profile
@@ -24,14 +24,15 @@ def declare(parser) -> None:
                         help="sizes of an input, where the model leaves them free: images=1x3x640x640")
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--runs", type=count(1, 1_000_000), metavar="N", help="how many runs to measure")
-    group.add_argument("--seconds", type=seconds, metavar="S", help="how long to measure (default 2; at least 5 runs)")
+    group.add_argument("--seconds", type=seconds, metavar="S",
+                       help="how long to measure (default 2; at least 5 runs)")
     parser.add_argument("--profile", action="store_true", help="a table of the time of each step")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     add_threads(parser)
 
 
 def run(arguments) -> int:
-    from cinfer.session import load         # before the clock starts: what is measured is the model, not the import
+    from cinfer.session import load         # before the clock starts: the model is measured, not the import
     path = model_path(arguments.model)
     start = time.perf_counter()
     session = load(path, threads=arguments.threads)
@@ -47,7 +48,8 @@ def run(arguments) -> int:
         "model": path, "isa": session.isa, "threads": session.threads,
         "shapes": {name: list(sizes) for name, sizes in shapes.items()}, "runs": len(times_ms),
         "min_ms": times_ms[0], "median_ms": percentile(times_ms, 50), "p99_ms": percentile(times_ms, 99),
-        "load_ms": load_ms, "first_run_ms": first_ms, "planned_bytes": session.memory(shapes), "peak_bytes": peak_bytes(),
+        "load_ms": load_ms, "first_run_ms": first_ms,
+        "planned_bytes": session.memory(shapes), "peak_bytes": peak_bytes(),
     }
     if arguments.json:
         print(json.dumps(data | ({"profile": profile_data(profile)} if profile else {}), indent=1))
@@ -57,10 +59,8 @@ def run(arguments) -> int:
 
 
 def input_shapes(session, given: dict) -> dict[str, tuple[int, ...]]:
-    """Sizes of every input: as given, else the model's; a free batch is 1, a free picture what the model's recipe says."""
-    unknown = next((name for name in given if name not in [p.name for p in session.inputs]), None)
-    if unknown is not None:
-        raise InputError(f"--shape {unknown}: no such input; the model has {', '.join(repr(p.name) for p in session.inputs)}")
+    """Sizes of each input: as given, else the model's; a free batch is 1, a free picture as its recipe."""
+    check_names(given, session)
     shapes = {}
     for port in session.inputs:
         sizes = given.get(port.name) or port.shape
@@ -68,9 +68,11 @@ def input_shapes(session, given: dict) -> dict[str, tuple[int, ...]]:
             sizes = (sizes[0] if isinstance(sizes[0], int) else 1, *sizes[1:])
             sizes = of_recipe(session, port) or sizes
         if port.dtype is None or port.dtype.kind not in "fiub":
-            raise InputError(f"input {port.name!r} takes {port.dtype or 'no tensor'}; cinfer bench makes up numbers only")
+            raise InputError(f"input {port.name!r} takes {port.dtype or 'no tensor'}; "
+                             "cinfer bench makes up numbers only")
         if sizes is None or not all(isinstance(d, int) for d in sizes):
-            raise InputError(f"input {port.name!r} is {dims(port.shape)}: some sizes are free; say them with --shape {port.name}=1x3x224x224")
+            raise InputError(f"input {port.name!r} is {dims(port.shape)}: some sizes are free; "
+                             f"say them with --shape {port.name}=1x3x224x224")
         shapes[port.name] = tuple(sizes)
     return shapes
 
@@ -89,7 +91,7 @@ def of_recipe(session, port) -> tuple[int, ...] | None:
 
 
 def made_up(port, sizes):
-    """An input of random numbers. Integers may be indices, so they are zeros, unless they look like pixels."""
+    """An input of random numbers. Wide integers may be indices, so they are zeros."""
     import numpy as np
     from cinfer.errors import LimitError
     try:
@@ -139,9 +141,11 @@ def lines(data: dict) -> list[str]:
     return table([
         ["model", f"{data['model']} ({feeds})"],
         ["runs on", f"{data['isa']}, {threads}"],
-        ["latency", f"min {ms(data['min_ms'])}  median {ms(data['median_ms'])}  p99 {ms(data['p99_ms'])} ms ({data['runs']} runs)"],
+        ["latency", f"min {ms(data['min_ms'])}  median {ms(data['median_ms'])}  p99 {ms(data['p99_ms'])} ms "
+                    f"({data['runs']} runs)"],
         ["load", f"{ms(data['load_ms'])} ms, first run {ms(data['first_run_ms'])} ms"],
-        ["memory", f"peak {in_units(data['peak_bytes'], 'B')} of the process, {in_units(data['planned_bytes'], 'B')} planned for a run"],
+        ["memory", f"peak {in_units(data['peak_bytes'], 'B')} of the process, "
+                   f"{in_units(data['planned_bytes'], 'B')} planned for a run"],
     ])
 
 
@@ -155,7 +159,8 @@ def profile_lines(profile) -> list[str]:
     rows = [[r.operator, r.node[-40:], str(r.shape), r.kernel, f"{r.ms:.4f}", number(r.gflops, "{:.1f}"),
              number(r.share_of_limit, "{:.0%}"), f"{r.share:.1%}"] for r in profile.rows]
     total = profile.total_ms or math.inf
-    rows.append(["everything else", "", "", "", f"{profile.other_ms:.4f}", "", "", f"{profile.other_ms / total:.1%}"])
+    other = profile.other_ms
+    rows.append(["everything else", "", "", "", f"{other:.4f}", "", "", f"{other / total:.1%}"])
     rows.append(["total", "", "", "", f"{profile.total_ms:.4f}", "", "", "100.0%"])
     return table([head] + rows, right=(4, 5, 6, 7))
 

@@ -12,7 +12,7 @@ from ..errors import InputError
 
 
 def check_writable(path: str, flag: str) -> None:
-    """InputError now rather than after the work: the folder must be there and be writable, the name be free or a file."""
+    """InputError before the work, not after it, unless the folder is writable and the name free or a file."""
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.basename(path) or os.path.isdir(path):
         raise InputError(f"{flag} {path}: that is a folder; name a file")
@@ -26,7 +26,7 @@ def check_writable(path: str, flag: str) -> None:
 
 @contextmanager
 def replacing(path: str, flag: str):
-    """A binary file that takes the place of `path` when the block ends well, and vanishes when it does not."""
+    """A binary file that takes the place of `path` when the block ends well, and vanishes otherwise."""
     check_writable(path, flag)
     path = os.path.realpath(path)                       # a link stays a link
     temporary = os.path.join(os.path.dirname(path), f".cinfer-{os.getpid()}-{os.urandom(4).hex()}.tmp")

@@ -1,4 +1,4 @@
-"""cinfer info [MODEL]: what a model is made of and how it will run; without a model, what this machine offers."""
+"""cinfer info [MODEL]: what a model is made of and how it will run; without one, what this machine offers."""
 from __future__ import annotations
 
 import json
@@ -6,7 +6,7 @@ import os
 from collections import Counter
 
 from ..errors import Error, InputError
-from .parser import add_threads, model_path, shape
+from .parser import add_threads, check_names, model_path, shape
 from .text import dims, in_units, printable, shortened, table
 
 EPILOG = """  cinfer info
@@ -84,12 +84,12 @@ def of_model(arguments) -> dict:
 def of_session(path: str, shapes: dict, threads: int | None) -> dict:
     import cinfer
     session = cinfer.load(path, threads=threads)
-    unknown = next((name for name in shapes if name not in [p.name for p in session.inputs]), None)
-    if unknown is not None:
-        raise InputError(f"--shape {unknown}: no such input; the model has {', '.join(repr(p.name) for p in session.inputs)}")
+    check_names(shapes, session)
     summary = session.summary(shapes or None) or {}
-    return {"isa": session.isa, "threads": session.threads, "macs": summary.get("macs"),
-            "planned_bytes": summary.get("planned_bytes"), "kernels": summary.get("kernels"), "recipe": recipe_text(session)}
+    return {
+        "isa": session.isa, "threads": session.threads, "recipe": recipe_text(session),
+        **{key: summary.get(key) for key in ("macs", "planned_bytes", "kernels")},
+    }
 
 
 def recipe_text(session) -> str | None:
@@ -103,14 +103,15 @@ def recipe_text(session) -> str | None:
 
 
 def ports(types) -> list[dict]:
-    return [{"name": name, "dtype": None if t.dtype is None else str(t.dtype), "shape": None if t.shape is None else list(t.shape)}
+    return [{"name": name, "dtype": t.dtype and str(t.dtype), "shape": t.shape and list(t.shape)}
             for name, t in types.items()]
 
 
 def model_lines(data: dict) -> list[str]:
     rows = [["model", f"{data['path']} ({in_units(data['bytes'], 'B')})"]]
-    opset = ", ".join(f"{version}" if domain == "ai.onnx" else f"{domain} {version}" for domain, version in data["opset"].items())
-    rows.append(["opset", f"{opset} (IR {data['ir_version']}{', ' + data['producer'] if data['producer'] else ''})"])
+    opset = ", ".join(f"{domain} {version}" for domain, version in data["opset"].items())
+    producer = f", {data['producer']}" if data["producer"] else ""
+    rows.append(["opset", f"{opset} (IR {data['ir_version']}{producer})"])
     for kind in ("inputs", "outputs"):
         cells = table([[p["name"], p["dtype"] or "no tensor", dims(p["shape"])] for p in data[kind]])
         rows += [[kind if i == 0 else "", cell] for i, cell in enumerate(cells)]
@@ -122,11 +123,13 @@ def model_lines(data: dict) -> list[str]:
         rows.append(["MACs, memory", "depend on the sizes of the inputs; --shape NAME=SIZES says them"])
     else:
         rows.append(["MACs", in_units(data["macs"])])
-        rows.append(["memory", f"{in_units(data['planned_bytes'], 'B')} planned, beside weights, inputs and outputs"])
+        planned = in_units(data["planned_bytes"], "B")
+        rows.append(["memory", f"{planned} planned, beside weights, inputs and outputs"])
         rows.append(["kernels", f"{data['isa']}: {counted(data['kernels'])}"])
     if data.get("recipe"):
         rows.append(["pictures", data["recipe"]])
-    rows += [["metadata" if i == 0 else "", f"{key} = {shortened(text)}"] for i, (key, text) in enumerate(data["metadata"].items())]
+    for i, (key, text) in enumerate(data["metadata"].items()):
+        rows.append(["metadata" if i == 0 else "", f"{key} = {shortened(text)}"])
     width = max(len(name) for name, _ in rows)
     return [f"{name:{width}}  {printable(text)}".rstrip() for name, text in rows]
 

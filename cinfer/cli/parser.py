@@ -13,9 +13,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(module, command: str, summary: str, argv: list[str]) -> argparse.Namespace | None:
-    """The arguments as a subcommand's module declares them; None when they asked for help, which is printed then."""
-    parser = Parser(prog=f"cinfer {command}", description=f"{summary[0].upper()}{summary[1:]}.", epilog=module.EPILOG,
-                    formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    """The arguments as a subcommand's module declares them; None when they asked for help (printed)."""
+    parser = Parser(
+        prog=f"cinfer {command}", description=f"{summary[0].upper()}{summary[1:]}.", epilog=module.EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     module.declare(parser)
     try:
         # intermixed: `cinfer run model.onnx --top 3 a.jpg b.jpg`
@@ -66,7 +67,16 @@ def shape(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def add_threads(parser) -> None:
-    parser.add_argument("--threads", type=count(1, 256), metavar="N", help="threads of a run (default: what this process may use)")
+    parser.add_argument("--threads", type=count(1, 256), metavar="N",
+                        help="threads of a run (default: what this process may use)")
+
+
+def check_names(shapes: dict, session) -> None:
+    """InputError unless all that --shape names are inputs of the model."""
+    names = [port.name for port in session.inputs]
+    for name in shapes:
+        if name not in names:
+            raise InputError(f"--shape {name}: no such input; the model has {', '.join(map(repr, names))}")
 
 
 def model_path(text: str) -> str:

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 from ..errors import InputError, LimitError
 from . import complain
@@ -15,9 +15,9 @@ from .text import Progress, printable
 
 RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
 MOST_LABEL_BYTES = 10_000_000
-EPILOG = """How a picture is prepared comes from these flags, else from the model's metadata, else from its input and
-ImageNet's habit; a line on stderr says which. A picture that cannot be read is reported in its turn, the others are
-still run, and the exit status is 2.
+EPILOG = """How a picture is prepared comes from these flags, else from the model's metadata, else from its
+input and ImageNet's habit; a line on stderr says which. A picture that cannot be read is reported in its
+turn, the others are still run, and the exit status is 2.
 
   cinfer run model.onnx dog.jpg
   cinfer run model.onnx *.jpg --json --top 1
@@ -27,19 +27,21 @@ still run, and the exit status is 2.
 def declare(parser) -> None:
     parser.add_argument("model", metavar="MODEL", help="an ONNX file")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="picture files; - is standard input")
-    parser.add_argument("--top", type=count(1, 1_000_000), default=5, metavar="N", help="classes to show (default 5)")
+    parser.add_argument("--top", type=count(1, 10**6), default=5, metavar="N", help="classes to show (5)")
     parser.add_argument("--json", action="store_true", help="one JSON object per picture and line")
     parser.add_argument("--labels", metavar="FILE", help="class names, one a line")
-    parser.add_argument("-o", "--output", metavar="FILE", help="where an image-to-image model's picture goes (.png, .jpg, ...)")
-    parser.add_argument("--save", metavar="FILE.npz", help="write all outputs (several pictures: 0/NAME, 1/NAME, ...)")
+    parser.add_argument("-o", "--output", metavar="FILE",
+                        help="where an image-to-image model's picture goes (.png, .jpg, ...)")
+    parser.add_argument("--save", metavar="FILE.npz",
+                        help="write all outputs (of several pictures: 0/NAME, 1/NAME, ...)")
     add_threads(parser)
     recipe = parser.add_argument_group("how a picture is prepared")
     recipe.add_argument("--size", metavar="HxW", help="224x224, 48xW (any width), multiple:32, any")
     recipe.add_argument("--layout", metavar="L", help="NCHW or NHWC")
     recipe.add_argument("--channels", metavar="C", help="RGB, BGR, GRAY or RGB+1")
-    recipe.add_argument("--resize", metavar="MODE", help="stretch, crop:F, letterbox:V, fit-left, height or none")
+    recipe.add_argument("--resize", metavar="R", help="stretch, crop:F, letterbox:V, fit-left, height, none")
     recipe.add_argument("--filter", metavar="F", help="nearest, bilinear or bicubic")
-    recipe.add_argument("--mean", metavar="M", help="of values 0..255: one number, or one per channel with commas")
+    recipe.add_argument("--mean", metavar="M", help="of values 0..255: one number or one per channel: 1,2,3")
     recipe.add_argument("--std", metavar="S", help="as --mean; input = (value - mean) / std")
 
 
@@ -66,7 +68,9 @@ def run(arguments) -> int:
         for number, path in enumerate(arguments.images):
             progress.show(number + 1)
             try:
-                outputs = dict(zip(names, session.run(None, {recipe.input: image.prepare(image.decode(path), recipe)})))
+                with quiet_libraries():
+                    picture = image.decode(path)
+                outputs = dict(zip(names, session.run(None, {recipe.input: image.prepare(picture, recipe)})))
                 answer = image.answer(described, outputs, labels=labels, top=arguments.top)
             except (InputError, LimitError) as error:
                 if len(arguments.images) == 1:
@@ -82,10 +86,12 @@ def run(arguments) -> int:
             if arrays is not None:
                 for name, value in outputs.items():
                     arrays.add(name if len(arguments.images) == 1 else f"{number}/{name}", value)
+            lines = answer.lines()
             if arguments.output:
+                lines = [f"{arguments.output}: {line}" for line in lines]
                 with replacing(arguments.output, "-o") as file:
                     image.encode(answer.pixels, file, image.format_of(arguments.output))
-            show(arguments, path, {"task": described.task or None, **answer.data()}, answer.lines())
+            show(arguments, path, {"task": described.task or None, **answer.data()}, lines)
     return status
 
 
@@ -94,12 +100,27 @@ def show(arguments, path: str, data: dict, lines: list[str]) -> None:
     if arguments.json:
         print(json.dumps({"image": path, **data}, allow_nan=False), flush=True)
     elif lines:
-        print("\n".join(printable(line) for line in (path, *("  " + line for line in lines))), flush=True)
+        if len(arguments.images) > 1:
+            lines = [path, *("  " + line for line in lines)]
+        print("\n".join(map(printable, lines)), flush=True)
 
 
 def say(text: str) -> None:
     if sys.stderr is not None:
         print(f"cinfer: {printable(text)}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def quiet_libraries():
+    """Drop what libtiff and its like print to stderr by themselves: an error is to be one line, ours."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def check_output(arguments, described) -> None:
@@ -110,8 +131,8 @@ def check_output(arguments, described) -> None:
     if not arguments.output:
         return
     if described.task != "image":
-        raise InputError(f"-o writes the picture of an image-to-image model (cinfer.task = image), this one's task is "
-                         f"{described.task or 'not known'!r}; --save FILE.npz writes the outputs of any model")
+        raise InputError("-o writes the picture of an image-to-image model (cinfer.task = image), this "
+                         f"one's task is {described.task or 'unknown'}; --save FILE.npz writes any outputs")
     if len(arguments.images) > 1:
         raise InputError(f"-o takes one picture at a time, there are {len(arguments.images)}")
     image.format_of(arguments.output)

@@ -5,7 +5,7 @@ import sys
 
 
 def printable(text) -> str:
-    """One line that a terminal shows as it is: control characters of foreign names and labels are spelled out."""
+    """One line that a terminal shows as it is: control characters of foreign names are spelled out."""
     text = str(text)
     return text if text.isprintable() else "".join(
         c if c.isprintable() else " " if c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
@@ -20,10 +20,11 @@ def table(rows: list[list[str]], right: tuple[int, ...] = (), indent: str = "") 
 
 
 def dims(shape) -> str:
-    """1x3x?xwidth; ? for a size that is unknown or has no name"""
+    """1x3x?x?; names of free sizes stand apart: batch x 3 x height x width"""
     if shape is None:
         return "any shape"
-    return "x".join("?" if d is None or d == "" else str(d) for d in shape) or "scalar"
+    words = ["?" if d is None or d == "" else str(d) for d in shape]
+    return ("x" if all(w.isdecimal() or w == "?" for w in words) else " x ").join(words) or "scalar"
 
 
 def in_units(value: float, unit: str = "", step: int = 1000) -> str:
@@ -39,9 +40,9 @@ def in_units(value: float, unit: str = "", step: int = 1000) -> str:
 def shortened(text: str, most: int = 72) -> str:
     """The beginning of a long text, and how many lines it has."""
     lines = text.split("\n")
-    head = ", ".join(lines[:5]) if len(lines) > 1 else text
+    head = ", ".join(lines[:5] + ["..."] * (len(lines) > 5))
     head = head if len(head) <= most else head[:most - 3] + "..."
-    return f"{len(lines)} lines: {head}{', ...' if len(lines) > 5 and not head.endswith('...') else ''}" if len(lines) > 1 else head
+    return head if len(lines) == 1 else f"{len(lines)} lines: {head}"
 
 
 class Progress:
@@ -57,7 +58,8 @@ class Progress:
 
     def show(self, done: int) -> None:
         if self.active:
-            print(f"\r{self.what} {done}{f' of {self.total}' if self.total else ''}", end="", file=sys.stderr, flush=True)
+            of_total = f" of {self.total}" if self.total else ""
+            print(f"\r{self.what} {done}{of_total}", end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         """Before anything else is printed."""

@@ -3,7 +3,8 @@
     described = describe(session)                   what the model says of itself, or a guess (described.py)
     recipe = recipe_for(session, described)         how a picture becomes its input (recipe.py)
     x = prepare(decode("dog.jpg"), recipe)          decode.py, prepare.py
-    answer(described, outputs)                      classes, a picture, or a summary (answer.py); encode.py writes pictures
+    answer(described, outputs)                      classes, a picture, or a summary (answer.py)
+    encode(pixels, file, format_of("out.png"))     a picture file (encode.py)
 """
 from .answer import answer
 from .decode import decode
@@ -12,4 +13,6 @@ from .encode import encode, format_of
 from .prepare import prepare
 from .recipe import Recipe, recipe_for
 
-__all__ = ["Described", "Recipe", "answer", "decode", "describe", "encode", "format_of", "prepare", "recipe_for"]
+__all__ = [
+    "Described", "Recipe", "answer", "decode", "describe", "encode", "format_of", "prepare", "recipe_for",
+]

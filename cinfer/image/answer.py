@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from .described import Described
+from .described import Described, quoted
 from .recipe import CHANNELS, one_of, parse_numbers
 
 
@@ -23,7 +23,8 @@ class Classes:
                 for index, label, probability in self.best]
 
     def data(self) -> dict:
-        return {"classes": [{"index": i, "label": label, "probability": finite(p)} for i, label, p in self.best]}
+        return {"classes": [{"index": index, "label": label, "probability": finite(probability)}
+                            for index, label, probability in self.best]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Picture:
     pixels: np.ndarray
 
     def lines(self) -> list[str]:
-        return [f"a picture of {self.pixels.shape[1]}x{self.pixels.shape[0]} pixels; -o FILE.png writes it"]
+        return [f"a picture of {self.pixels.shape[1]}x{self.pixels.shape[0]} pixels"]
 
     def data(self) -> dict:
         return {"width": self.pixels.shape[1], "height": self.pixels.shape[0]}
@@ -40,7 +41,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Each output's name, shape, dtype and smallest, mean and largest value (None where there is no such thing)."""
+    """Each output's name, shape, dtype and smallest, mean and largest value (None where there is none)."""
     rows: list[tuple[str, tuple[int, ...], str, float | None, float | None, float | None]]
 
     def lines(self) -> list[str]:
@@ -50,11 +51,13 @@ class Summary:
                 for name, shape, dtype, least, mean, most in self.rows]
 
     def data(self) -> dict:
-        return {"outputs": [{"name": name, "shape": list(shape), "dtype": dtype, "min": finite(least), "mean": finite(mean),
-                             "max": finite(most)} for name, shape, dtype, least, mean, most in self.rows]}
+        return {"outputs": [{"name": name, "shape": list(shape), "dtype": dtype,
+                             "min": finite(least), "mean": finite(mean), "max": finite(most)}
+                            for name, shape, dtype, least, mean, most in self.rows]}
 
 
-def answer(described: Described, outputs: dict[str, np.ndarray], *, labels: list[str] | None = None, top: int = 5):
+def answer(described: Described, outputs: dict[str, np.ndarray], *, labels: list[str] | None = None,
+           top: int = 5) -> Classes | Picture | Summary:
     """What a model's outputs say.
 
     Parameters
@@ -83,13 +86,14 @@ def classify(described: Described, outputs, *, labels, top):
     if not scores.size:
         return summarize(described, outputs)
     if labels is not None and len(labels) != scores.size:
-        raise InputError(f"--labels has {len(labels)} lines, the model has {scores.size} classes: one line for each is right")
+        raise InputError(f"there are {len(labels)} labels for {scores.size} classes; one for each is right")
     names = described.labels if labels is None else labels
     kind = described.words.get("output.kind") or ("probabilities" if are_probabilities(scores) else "logits")
     probabilities = softmax(scores) if kind == "logits" else scores
     # ties go to the lower index, so that the order is the same everywhere
     order = np.argsort(-probabilities, kind="stable")[:top]
-    return Classes([(int(i), names[i] if names and i < len(names) else None, float(probabilities[i])) for i in order])
+    return Classes([(i, names[i] if names and i < len(names) else None, float(probabilities[i]))
+                    for i in order.tolist()])
 
 
 def make_picture(described: Described, outputs, **_):
@@ -97,7 +101,8 @@ def make_picture(described: Described, outputs, **_):
     words = described.words
     planes = result(described, outputs)
     if planes.ndim != 4 or planes.shape[0] != 1:
-        raise InputError(f"cinfer.task is image, but the output has shape {planes.shape}; one picture has rank 4 and batch 1")
+        raise InputError(f"cinfer.task is image, but the output has shape {planes.shape}; "
+                         "that of a picture is of rank 4 and batch 1")
     if one_of(words.get("output.layout", "NCHW"), "cinfer.output.layout", ("NCHW", "NHWC")) == "NCHW":
         planes = planes.transpose(0, 2, 3, 1)
     channels = one_of(words.get("output.channels", "RGB"), "cinfer.output.channels", ("RGB", "BGR", "GRAY"))
@@ -107,7 +112,8 @@ def make_picture(described: Described, outputs, **_):
     std = parse_numbers(words.get("output.std", "1"), "cinfer.output.std", CHANNELS[channels])
     pixels = np.nan_to_num(planes[0] * np.array(std, np.float32) + np.array(mean, np.float32))
     pixels = np.rint(pixels.clip(0, 255)).astype(np.uint8)
-    return Picture(np.ascontiguousarray(pixels[..., ::-1] if channels == "BGR" else pixels[..., 0] if channels == "GRAY" else pixels))
+    shown = {"RGB": pixels, "BGR": pixels[..., ::-1], "GRAY": pixels[..., 0]}[channels]
+    return Picture(np.ascontiguousarray(shown))
 
 
 def summarize(described: Described, outputs, **_):
@@ -121,7 +127,7 @@ def result(described: Described, outputs) -> np.ndarray:
     """The output that holds the result: `cinfer.output.name`, else the first."""
     name = described.words.get("output.name") or next(iter(outputs))
     if name not in outputs:
-        raise InputError(f"cinfer.output.name is {name!r}; the model's outputs are {', '.join(map(repr, outputs))}")
+        raise InputError(f"cinfer.output.name is {name!r}; the model's outputs are {quoted(outputs)}")
     return np.asarray(outputs[name])
 
 

@@ -1,6 +1,6 @@
 """A picture file becomes upright 8-bit pixels, whatever it holds; what is no picture is one clear error.
 
-Nothing here trusts the file: its size is checked before its pixels are unpacked, and special files are never opened.
+Nothing here trusts the file: its size is checked before its pixels are unpacked; devices are never opened.
 """
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import sys
 
 from ..errors import InputError, LimitError
 
-MOST_PIXELS = 100_000_000           # Pillow keeps 4 bytes of each, and turning a picture upright needs a second copy
+MOST_PIXELS = 100_000_000           # Pillow keeps 4 bytes of each, and turning upright needs a second copy
 MOST_BYTES = 1 << 30                # of a picture that comes through a pipe
-# Pillow knows more; those left out run other programs (EPS), are made for documents, or describe no pixels.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "ICO", "TGA", "JPEG2000", "AVIF", "QOI", "PCX")
+COMMON = ("JPEG", "PNG", "GIF", "BMP", "PPM")       # the plugins that Pillow loads at once
+# Loaded when a file is none of the common ones. Those left out run other programs (EPS), are documents, or
+# have no pixels.
+RARE = ("WEBP", "TIFF", "DIB", "ICO", "JPEG2000", "AVIF", "QOI", "PCX", "SGI", "TGA")
 WITH_ALPHA = ("P", "PA", "LA", "La", "RGBA", "RGBa")
 
 
@@ -27,8 +29,8 @@ def decode(source):
 
     Returns
     -------
-    PIL.Image.Image of mode "L" or "RGB", upright (EXIF orientation applied). Transparent parts are laid on white, 16-bit
-    pixels are scaled to 8 bit, palettes and CMYK become RGB.
+    PIL.Image.Image of mode "L" or "RGB", upright (EXIF orientation applied). Transparent parts are laid on
+    white, 16-bit pixels are scaled to 8 bit, palettes and CMYK become RGB.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def decode(source):
         raise
     except (MemoryError, Image.DecompressionBombError):
         raise LimitError(f"{name}: unpacking this picture would take too much memory") from None
-    except Exception as error:      # Pillow lets anything through on damaged data: struct.error, KeyError, SyntaxError, ...
+    except Exception as error:      # damaged data raise anything in Pillow: struct.error, KeyError, ...
         raise InputError(f"{name}: the picture is damaged: {error or type(error).__name__}") from None
     finally:
         if stream is not source:
@@ -63,7 +65,7 @@ def name_of(source) -> str:
 
 
 def open_regular(source, name: str):
-    """A binary stream of the source; of paths only regular files, because a pipe or a device may never end."""
+    """A binary stream of the source; of paths only regular files: a pipe or a device may never end."""
     if source == "-":
         return io.BytesIO(sys.stdin.buffer.read(MOST_BYTES))
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -86,14 +88,19 @@ def open_regular(source, name: str):
 def opened(Image, stream, name: str):
     """The picture with its pixels unpacked."""
     import warnings
-    with warnings.catch_warnings():                 # what matters is an error here; Pillow's hints are for programmers
+    with warnings.catch_warnings():                 # Pillow's hints are for programmers
         warnings.simplefilter("ignore")
         try:
-            picture = Image.open(stream, formats=FORMATS)
+            picture = Image.open(stream, formats=COMMON)
         except Image.UnidentifiedImageError:
-            raise InputError(f"{name} is no picture that can be read (PNG, JPEG, WebP, GIF, BMP, TIFF, ...)") from None
+            Image.init()
+            try:
+                picture = Image.open(stream, formats=[f for f in RARE if f in Image.OPEN])
+            except Image.UnidentifiedImageError:
+                raise InputError(f"{name} is no picture (PNG, JPEG, WebP, GIF, TIFF, ...)") from None
         if picture.width * picture.height > MOST_PIXELS:
-            raise LimitError(f"{name} is {picture.width}x{picture.height} pixels; the limit is {MOST_PIXELS // 10**6} million")
+            raise LimitError(f"{name} is {picture.width}x{picture.height} pixels; "
+                             f"the limit is {MOST_PIXELS // 10**6} million")
         if not picture.width or not picture.height:
             raise InputError(f"{name} is {picture.width}x{picture.height} pixels; it has none")
         try:
@@ -121,14 +128,14 @@ def eight_bit(picture, name: str):
 
 
 def on_white(Image, layer):
-    """An RGBA picture as it looks on white paper: hidden colours under transparent parts must not reach the network."""
+    """An RGBA picture as it looks on white paper: colours hidden under transparent parts must not count."""
     paper = Image.new("RGB", layer.size, (255, 255, 255))
     paper.paste(layer, mask=layer.getchannel("A"))
     return paper
 
 
 def from_16_bit(Image, picture, name: str):
-    """Grey pixels of 16 bits to 8: v / 257, so that 65535 becomes 255. (Mode I is how some files' 16 bits arrive.)"""
+    """Grey pixels of 16 bits to 8: v / 257, so that 65535 becomes 255. (Some 16-bit files come as mode I.)"""
     import numpy as np
     pixels = np.asarray(picture)
     if pixels.min() < 0 or pixels.max() > 65535:
@@ -147,9 +154,9 @@ def upright(picture):
     from PIL import Image
     try:
         orientation = picture.getexif().get(0x0112, 1)
-    except Exception:               # damaged EXIF: the pixels are fine, and 1 is what almost every picture has
+    except Exception:               # damaged EXIF: the pixels are fine, and almost every picture is upright
         return picture
     turn = Image.Transpose
-    turns = {2: turn.FLIP_LEFT_RIGHT, 3: turn.ROTATE_180, 4: turn.FLIP_TOP_BOTTOM, 5: turn.TRANSPOSE, 6: turn.ROTATE_270,
-             7: turn.TRANSVERSE, 8: turn.ROTATE_90}
+    turns = {2: turn.FLIP_LEFT_RIGHT, 3: turn.ROTATE_180, 4: turn.FLIP_TOP_BOTTOM, 5: turn.TRANSPOSE,
+             6: turn.ROTATE_270, 7: turn.TRANSVERSE, 8: turn.ROTATE_90}
     return picture.transpose(turns[orientation]) if orientation in turns else picture

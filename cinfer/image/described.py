@@ -1,7 +1,7 @@
 """What a model says of itself, in the words of docs/metadata.md, whichever way it says it.
 
-Three sources, one result: the `cinfer.*` keys; else the keys that Ultralytics writes, translated; else a guess from the
-shapes and from the habit of ImageNet.
+Three sources, one result: the `cinfer.*` keys; else the keys that Ultralytics writes, translated; else a
+guess from the shapes and from the habit of ImageNet.
 """
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ from dataclasses import dataclass
 
 from ..errors import InputError
 
-IMAGENET = {"input.resize": "crop:0.875", "input.mean": "123.675,116.28,103.53", "input.std": "58.395,57.12,57.375"}
-ULTRALYTICS_TASKS = {"detect": "detection", "segment": "segmentation", "pose": "keypoints", "classify": "classification"}
-CHANNELS = {1: "GRAY", 3: "RGB", 4: "RGB+1"}
+IMAGENET = {
+    "input.resize": "crop:0.875",
+    "input.mean": "123.675,116.28,103.53",
+    "input.std": "58.395,57.12,57.375",
+}
+DEFAULT_KINDS = {"classification": "probabilities", "segmentation": "mask"}
+ULTRALYTICS_TASKS = {
+    "classify": "classification",
+    "detect": "detection",
+    "segment": "segmentation",
+    "pose": "keypoints",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +52,10 @@ def describe(session) -> Described:
     version = metadata.get("cinfer.recipe")
     if version is not None:
         if version != "1":
-            raise InputError(f"the model's cinfer.recipe is {version!r}; this cinfer knows version 1: is there a newer cinfer?")
+            raise InputError(f"the model's cinfer.recipe is {version!r}, this cinfer knows version 1; "
+                             "is there a newer cinfer?")
         words = {key[7:]: text for key, text in metadata.items() if key.startswith("cinfer.")}
-        words.setdefault("output.kind", {"classification": "probabilities", "segmentation": "mask"}.get(words.get("task"), ""))
+        words.setdefault("output.kind", DEFAULT_KINDS.get(words.get("task"), ""))
         return Described(words, "the model's metadata")
     if "task" in metadata and ("imgsz" in metadata or "names" in metadata or "stride" in metadata):
         return Described(from_ultralytics(session, metadata), "the model's Ultralytics metadata")
@@ -82,15 +92,12 @@ def literal(text: str, types):
 
 
 def from_shapes(session) -> dict[str, str]:
-    """A guess: the layout by where 3 or 1 channels stand; ImageNet's preparation for whatever seems to classify."""
+    """A guess: the layout by where 3 or 1 channels stand; ImageNet's ways for what seems to classify."""
     port = picture_input(session)
     shape, floating = port.shape, port.dtype is not None and port.dtype.kind not in "iub"
     words = {"input.name": port.name, "input.layout": layout_of(shape)}
     channels = shape[1 if words["input.layout"] == "NCHW" else 3] if shape else None
-    if isinstance(channels, int) and channels not in CHANNELS:
-        raise InputError(f"input {port.name!r} has {channels} channels and the model does not say which; "
-                         "cinfer run feeds pictures of 1, 3 or 4 (RGB and a plane of ones)")
-    words["input.channels"] = CHANNELS.get(channels, "RGB")
+    words["input.channels"] = "GRAY" if channels == 1 else "RGB"
     words["input.std"] = "255" if floating else "1"
     size = sizes(port, words["input.layout"])
     if seems_to_classify(session):
@@ -109,7 +116,13 @@ def picture_input(session):
         if port.shape is None or len(port.shape) == 4:
             return port
     shown = ", ".join(f"{p.name!r} of rank {len(p.shape)}" for p in session.inputs) or "none"
-    raise InputError(f"the model takes no picture: none of its inputs is of rank 4 ({shown}); use it from Python: cinfer.load")
+    raise InputError(f"the model takes no picture: none of its inputs is of rank 4 ({shown}); "
+                     "use it from Python: cinfer.load")
+
+
+def quoted(names) -> str:
+    """'a', 'b'"""
+    return ", ".join(map(repr, names))
 
 
 def layout_of(shape) -> str:
@@ -128,10 +141,11 @@ def sizes(port, layout: str) -> tuple[int, int] | None:
 
 
 def seems_to_classify(session) -> bool:
-    """One output with one row of two or more floating-point numbers a picture: (n, classes), or (n, classes, 1, 1)."""
+    """One output with a row of floating-point numbers a picture: (n, classes) or (n, classes, 1, 1)."""
     if len(session.outputs) != 1:
         return False
     port = session.outputs[0]
     shape = port.shape or ()
-    return (len(shape) in (2, 4) and isinstance(shape[1], int) and shape[1] >= 2 and all(d == 1 for d in shape[2:])
-            and port.dtype is not None and port.dtype.kind == "f")
+    if len(shape) not in (2, 4) or any(d != 1 for d in shape[2:]):
+        return False
+    return isinstance(shape[1], int) and shape[1] >= 2 and port.dtype is not None and port.dtype.kind == "f"

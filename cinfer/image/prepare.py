@@ -17,7 +17,7 @@ def prepare(picture, recipe: Recipe) -> np.ndarray:
 
     Returns
     -------
-    array of the recipe's dtype, C-contiguous, shape (1, c, height, width) or (1, height, width, c) by its layout;
+    array of the recipe's dtype and layout, (1, c, height, width) or (1, height, width, c), C-contiguous:
     (value - mean) / std, rounded for integer types
 
     Raises
@@ -52,8 +52,8 @@ def value_table(recipe: Recipe, channel: int) -> np.ndarray:
     if recipe.dtype.kind in "iu":
         values, limits = np.rint(values), np.iinfo(recipe.dtype)
         if values.min() < limits.min or values.max() > limits.max:
-            raise InputError(f"mean {mean:g} and std {std:g} make values {values.min():g} to {values.max():g}, "
-                             f"input {recipe.input!r} is {recipe.dtype}; change --mean or --std")
+            raise InputError(f"mean {mean:g} and std {std:g} give {values.min():g} to {values.max():g}; "
+                             f"input {recipe.input!r} is {recipe.dtype}: change --mean or --std")
     return values.astype(recipe.dtype)
 
 
@@ -67,8 +67,8 @@ def fit(picture, recipe: Recipe):
         return picture.resize((w, h), resample), w
     if mode == "none":
         if picture.size != (w, h):
-            raise InputError(f"the picture is {picture.width}x{picture.height} pixels, the recipe takes exactly {w}x{h} "
-                             "(resize none); resize it or pass --resize stretch")
+            raise InputError(f"the picture is {picture.width}x{picture.height}, the recipe takes {w}x{h} pixels "
+                             "only (resize none); --resize stretch fits any picture")
         return picture, w
     if mode == "crop":
         return crop(picture, w, h, value, resample), w
@@ -85,12 +85,12 @@ def fit(picture, recipe: Recipe):
 
 
 def crop(picture, w: int, h: int, share: float, resample):
-    """The w x h centre of the picture, scaled so that its smaller side (relative to w x h) is 1 / share of that."""
+    """The w x h centre of the picture scaled so that its smaller side, relative to w x h, is it / share."""
     scale = max(w / picture.width, h / picture.height) / share
     width, height = max(w, round(picture.width * scale)), max(h, round(picture.height * scale))
     left, top = round((width - w) / 2), round((height - h) / 2)
     if width * height <= MOST_PIXELS:
         return picture.resize((width, height), resample).crop((left, top, left + w, top + h))
-    # A thread-thin picture: only the part that is kept may be scaled. Equal but for the last bit of the coordinates.
+    # A thread-thin picture: scale only the part that is kept. Equal but for the last bits of the coordinates.
     fx, fy = picture.width / width, picture.height / height
     return picture.resize((w, h), resample, box=(left * fx, top * fy, (left + w) * fx, (top + h) * fy))

@@ -1,4 +1,4 @@
-"""How a picture becomes the input of a network: the words of `cinfer.input.*` (docs/metadata.md), checked and parsed."""
+"""How a picture becomes the input of a network: the words `cinfer.input.*` of docs/metadata.md, parsed."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import InputError, LimitError
 from .decode import MOST_PIXELS
-from .described import Described, describe
+from .described import Described, describe, quoted
 
 FILTERS = ("nearest", "bilinear", "bicubic")
 CHANNELS = {"RGB": 3, "BGR": 3, "GRAY": 1, "RGB+1": 3}       # pixels' channels; the plane of ones is none
@@ -33,8 +33,9 @@ class Recipe:
 
     def __str__(self):
         mode, value = self.resize
-        return (f"{size_text(self.size)} {self.channels} {self.layout}, {mode}{'' if value is None else f':{value:g}'} "
-                f"{self.filter}, mean {numbers_text(self.mean)}, std {numbers_text(self.std)}")
+        resize = mode if value is None else f"{mode}:{value:g}"
+        return (f"{size_text(self.size)} {self.channels} {self.layout}, {resize} {self.filter}, "
+                f"mean {numbers_text(self.mean)}, std {numbers_text(self.std)}")
 
 
 def recipe_for(session, described: Described | None = None, flags: dict[str, str] | None = None) -> Recipe:
@@ -47,30 +48,39 @@ def recipe_for(session, described: Described | None = None, flags: dict[str, str
 
     Raises
     ------
-    InputError : a word is not one of docs/metadata.md, or does not fit the model; the message names the flag or the key
+    InputError : a word is none of docs/metadata.md, or does not fit the model; flag or key are named
     """
     described = described or describe(session)
     flags = flags or {}
     origin = described.origin + (f"; as given: {', '.join(flags)}" if flags else "")
 
     def word(key, default):
-        return (flags[key], f"--{key}") if key in flags else (described.words.get(f"input.{key}", default), f"cinfer.input.{key}")
+        if key in flags:
+            return flags[key], f"--{key}"
+        return described.words.get(f"input.{key}", default), f"cinfer.input.{key}"
 
-    name = described.words.get("input.name") or session.inputs[0].name
+    inputs = [p.name for p in session.inputs]
+    name = described.words.get("input.name") or next(iter(inputs), None)
     port = next((p for p in session.inputs if p.name == name), None)
     if port is None:
-        raise InputError(f"cinfer.input.name is {name!r}; the model's inputs are {', '.join(repr(p.name) for p in session.inputs)}")
-    others = [p.name for p in session.inputs if p.name != name]
-    if others:
-        raise InputError(f"the model also takes {', '.join(map(repr, others))}; cinfer run feeds one picture: use cinfer.load from Python")
+        raise InputError(f"cinfer.input.name is {name!r}; the model's inputs are {quoted(inputs)}")
+    if len(inputs) > 1:
+        raise InputError(f"the model also takes {quoted(n for n in inputs if n != name)}; "
+                         "cinfer run feeds a picture only: use it from Python: cinfer.load")
     if port.dtype is None or port.dtype.kind not in "fiuV":
-        raise InputError(f"input {name!r} takes {port.dtype or 'no tensor'}; a picture can be fed as float or integer numbers only")
+        raise InputError(f"input {name!r} takes {port.dtype or 'no tensor'}; a picture is float or integers")
     channels = one_of(*word("channels", "RGB"), tuple(CHANNELS))
     return Recipe(
-        name, port.dtype, parse_size(*word("size", "any")), one_of(*word("layout", "NCHW"), ("NCHW", "NHWC")), channels,
-        parse_resize(*word("resize", "stretch")), one_of(*word("filter", "bilinear"), FILTERS),
-        parse_numbers(*word("mean", "0"), CHANNELS[channels]), parse_numbers(*word("std", "1"), CHANNELS[channels], zero=False),
-        origin)
+        input=name,
+        dtype=port.dtype,
+        size=parse_size(*word("size", "any")),
+        layout=one_of(*word("layout", "NCHW"), ("NCHW", "NHWC")),
+        channels=channels,
+        resize=parse_resize(*word("resize", "stretch")),
+        filter=one_of(*word("filter", "bilinear"), FILTERS),
+        mean=parse_numbers(*word("mean", "0"), CHANNELS[channels]),
+        std=parse_numbers(*word("std", "1"), CHANNELS[channels], zero=False),
+        origin=origin)
 
 
 def target_size(recipe: Recipe, width: int, height: int) -> tuple[int, int]:
@@ -84,7 +94,7 @@ def target_size(recipe: Recipe, width: int, height: int) -> tuple[int, int]:
         h, w = size
         w = max(1, round(width * h / height)) if w is None else w
     if w * h > MOST_PIXELS:
-        raise LimitError(f"the recipe makes a picture of {w}x{h}; the limit is {MOST_PIXELS // 10**6} million pixels")
+        raise LimitError(f"the recipe makes {w}x{h} pixels; the limit is {MOST_PIXELS // 10**6} million")
     return w, h
 
 
@@ -97,7 +107,7 @@ def parse_size(text: str, where: str):
     height, x, width = text.partition("x")
     if is_count(height) and (not x or is_count(width) or width == "W"):
         return int(height), (int(height) if not x else None if width == "W" else int(width))
-    raise InputError(f"{where} is {text!r}; right is HEIGHTxWIDTH such as 224x224, 48xW (any width), multiple:32, or any")
+    raise InputError(f"{where} is {text!r}; right is HEIGHTxWIDTH (224x224), 48xW, multiple:32 or any")
 
 
 def parse_resize(text: str, where: str) -> tuple[str, float | None]:
