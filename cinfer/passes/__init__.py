@@ -48,8 +48,12 @@ def run(graph: Graph) -> bool:
 
 
 def _run(graph: Graph, passes: list, check: bool, outer: Iterable[str], inner: bool) -> bool:
-    at = Rewriter(graph, inner=inner)
     changed = False
+    for node in graph.nodes:                    # subgraphs first: what they no longer capture can go out here
+        for subgraph in subgraphs(node):
+            around = {*outer, *graph.inputs, *graph.constants, *graph.producers()} if check else ()
+            changed |= _run(subgraph, passes, check, around, True)
+    at = Rewriter(graph, inner=inner)
     for each in passes:
         changed |= each(graph, at)
         if check:
@@ -57,10 +61,6 @@ def _run(graph: Graph, passes: list, check: bool, outer: Iterable[str], inner: b
             if found:
                 raise Error(f"pass {each.__name__} broke the graph {graph.name!r}: {found}; "
                             f"CINFER_PASSES=-{each.__name__} switches it off")
-    for node in graph.nodes:
-        for subgraph in subgraphs(node):
-            around = {*outer, *graph.inputs, *graph.constants, *at.producers} if check else ()
-            changed |= _run(subgraph, passes, check, around, True)
     return changed
 
 

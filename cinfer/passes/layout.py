@@ -136,9 +136,7 @@ def _pad(node, at, perm):
     if at.rank(node.inputs[0]) != len(perm):
         return None
     if has(node, 3):
-        axes = at.array(node.inputs[3])
-        axes = None if axes is None else _mapped(axes.ravel().tolist(), perm)
-        return None if axes is None else Turned([0], node.attributes, {3: np.array(axes, np.int64)})
+        return _with_axes_input(node, at, perm)
     pads = at.ints(node, "pads", 1, 11)
     rank = len(perm)
     if pads is None or len(pads) != 2 * rank:
@@ -154,11 +152,14 @@ def _slice(node, at, perm):
         axes = node.attributes.get("axes") or range(len(node.attributes["starts"]))
         axes = _mapped(axes, perm)
         return None if axes is None else Turned([0], {**node.attributes, "axes": axes}, {})
-    if not has(node, 3):
-        return None
-    axes = at.array(node.inputs[3])
-    axes = None if axes is None else _mapped(axes.ravel().tolist(), perm)
-    return None if axes is None else Turned([0], node.attributes, {3: np.array(axes, np.int64)})
+    return _with_axes_input(node, at, perm) if has(node, 3) else None
+
+
+def _with_axes_input(node, at, perm):
+    """Pad, Slice: the entries of the other lists belong to those of the axes, so only these are mapped."""
+    array = at.array(node.inputs[3])
+    axes = None if array is None else _mapped(array.ravel().tolist(), perm)
+    return None if axes is None else Turned([0], node.attributes, {3: np.array(axes, array.dtype)})
 
 
 def _per_axis(*positions: int) -> Callable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.graph import Graph, Node
-from .pattern import Rewriter, has, rewrite, text
+from .pattern import Rewriter, has, rewrite
 
 _NEUTRAL = {"Add": 0.0, "Sub": 0.0, "Mul": 1.0, "Div": 1.0}
 
@@ -42,7 +42,7 @@ def _handed_on(node: Node, at: Rewriter) -> str | None:
         return inputs[0] if _element_type(inputs[0], at) == node.attributes.get("to") else None
     if op_type == "Pad":
         pads = at.ints(node, "pads", 1, 11)
-        return inputs[0] if pads is not None and not any(pads) and text(node.attributes.get("mode")) != "wrap" else None
+        return inputs[0] if pads is not None and not any(pads) else None
     return inputs[0] if len(inputs) == 1 else None
 
 

@@ -228,7 +228,10 @@ def _merge(at: Rewriter) -> bool:
         if perm == tuple(range(len(perm))):
             changed |= at.alias(node, source)
         elif (source, perm) in seen:
-            changed |= at.alias(node, seen[source, perm])
+            if at.alias(node, seen[source, perm]):
+                changed = True
+                if node.outputs[0] in at.pinned:            # the other one took over the name
+                    seen[source, perm] = node.outputs[0]
         else:
             seen[source, perm] = node.outputs[0]
             changed |= _hand_over(at, node, perm)
