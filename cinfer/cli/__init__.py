@@ -1,7 +1,7 @@
 """The program `cinfer`: one module per subcommand, loaded when it is asked for.
 
-What the user can mend is one line on stderr and exit status 2. The last resort, an error of cinfer's own, is one
-line and exit status 1; with CINFER_DEBUG=1 its traceback follows.
+What the user can mend is one line on stderr and exit status 2. An error of cinfer's own, the last resort, is
+one line and exit status 1; with CINFER_DEBUG=1 its traceback follows.
 """
 import os
 import sys

@@ -5,7 +5,7 @@ import json
 import math
 import time
 
-from ..errors import InputError
+from ..errors import InputError, LimitError
 from .parser import add_threads, check_names, count, model_path, seconds, shape
 from .text import Progress, dims, in_units, table
 
@@ -32,7 +32,7 @@ def declare(parser) -> None:
 
 
 def run(arguments) -> int:
-    from cinfer.session import load         # before the clock starts: the model is measured, not the import
+    from ..session import load         # before the clock starts: the model is measured, not the import
     path = model_path(arguments.model)
     start = time.perf_counter()
     session = load(path, threads=arguments.threads)
@@ -79,9 +79,9 @@ def input_shapes(session, given: dict) -> dict[str, tuple[int, ...]]:
 
 def of_recipe(session, port) -> tuple[int, ...] | None:
     """The shape of a picture input by the model's recipe; None where that leaves the size to the picture."""
-    from cinfer import image
+    from ..image.recipe import recipe_for
     try:
-        recipe = image.recipe_for(session)
+        recipe = recipe_for(session)
     except InputError:
         return None
     if recipe.input != port.name or len(port.shape) != 4 or not all(isinstance(d, int) for d in recipe.size):
@@ -93,7 +93,6 @@ def of_recipe(session, port) -> tuple[int, ...] | None:
 def made_up(port, sizes):
     """An input of random numbers. Wide integers may be indices, so they are zeros."""
     import numpy as np
-    from cinfer.errors import LimitError
     try:
         if port.dtype.kind == "f":
             return np.random.default_rng(0).standard_normal(sizes, np.float32).astype(port.dtype)

@@ -34,7 +34,7 @@ def run(arguments) -> int:
 def of_machine(arguments) -> dict:
     if arguments.shape:
         raise InputError("--shape needs a model; cinfer info MODEL --shape NAME=SIZES is right")
-    from cinfer.session import system_info
+    from ..session import system_info
     return system_info()
 
 
@@ -53,7 +53,7 @@ def machine_lines(data: dict) -> list[str]:
 
 def of_model(arguments) -> dict:
     """Facts of the file as it was written, and of the session made of it."""
-    from cinfer.model import read
+    from ..model import read
     path = model_path(arguments.model)
     model = read(path)
     graph = model.graph
@@ -82,8 +82,8 @@ def of_model(arguments) -> dict:
 
 
 def of_session(path: str, shapes: dict, threads: int | None) -> dict:
-    import cinfer
-    session = cinfer.load(path, threads=threads)
+    from ..session import load
+    session = load(path, threads=threads)
     check_names(shapes, session)
     summary = session.summary(shapes or None) or {}
     return {
@@ -94,9 +94,9 @@ def of_session(path: str, shapes: dict, threads: int | None) -> dict:
 
 def recipe_text(session) -> str | None:
     """How `cinfer run` would prepare a picture; None for a model that takes none."""
-    from cinfer import image
+    from ..image.recipe import recipe_for
     try:
-        recipe = image.recipe_for(session)
+        recipe = recipe_for(session)
     except InputError:
         return None
     return f"{recipe} (from {recipe.origin})"

@@ -46,16 +46,21 @@ def declare(parser) -> None:
 
 
 def run(arguments) -> int:
-    import cinfer
-    from cinfer import image
+    from ..image.answer import answer
+    from ..image.decode import decode
+    from ..image.described import describe
+    from ..image.encode import encode, format_of
+    from ..image.prepare import prepare
+    from ..image.recipe import recipe_for
+    from ..session import load
 
     # Pillow warns through logging, which would break the promise of one line per error.
     logging.getLogger("PIL").addHandler(logging.NullHandler())
     labels = read_labels(arguments.labels) if arguments.labels else None
-    session = cinfer.load(model_path(arguments.model), threads=arguments.threads)
-    described = image.describe(session)
+    session = load(model_path(arguments.model), threads=arguments.threads)
+    described = describe(session)
     flags = {flag: getattr(arguments, flag) for flag in RECIPE_FLAGS if getattr(arguments, flag) is not None}
-    recipe = image.recipe_for(session, described, flags)
+    recipe = recipe_for(session, described, flags)
     check_output(arguments, described)
     names = [port.name for port in session.outputs]
     status, said_recipe = 0, False
@@ -69,9 +74,9 @@ def run(arguments) -> int:
             progress.show(number + 1)
             try:
                 with quiet_libraries():
-                    picture = image.decode(path)
-                outputs = dict(zip(names, session.run(None, {recipe.input: image.prepare(picture, recipe)})))
-                answer = image.answer(described, outputs, labels=labels, top=arguments.top)
+                    picture = decode(path)
+                outputs = dict(zip(names, session.run(None, {recipe.input: prepare(picture, recipe)})))
+                said = answer(described, outputs, labels=labels, top=arguments.top)
             except (InputError, LimitError) as error:
                 if len(arguments.images) == 1:
                     raise
@@ -86,12 +91,12 @@ def run(arguments) -> int:
             if arrays is not None:
                 for name, value in outputs.items():
                     arrays.add(name if len(arguments.images) == 1 else f"{number}/{name}", value)
-            lines = answer.lines()
+            lines = said.lines()
             if arguments.output:
                 lines = [f"{arguments.output}: {line}" for line in lines]
                 with replacing(arguments.output, "-o") as file:
-                    image.encode(answer.pixels, file, image.format_of(arguments.output))
-            show(arguments, path, {"task": described.task or None, **answer.data()}, lines)
+                    encode(said.pixels, file, format_of(arguments.output))
+            show(arguments, path, {"task": described.task or None, **said.data()}, lines)
     return status
 
 
@@ -125,7 +130,7 @@ def quiet_libraries():
 
 def check_output(arguments, described) -> None:
     """Refuse what cannot be written before anything is run."""
-    from cinfer import image
+    from ..image.encode import format_of
     if arguments.save:
         check_writable(arguments.save, "--save")
     if not arguments.output:
@@ -135,7 +140,7 @@ def check_output(arguments, described) -> None:
                          f"one's task is {described.task or 'unknown'}; --save FILE.npz writes any outputs")
     if len(arguments.images) > 1:
         raise InputError(f"-o takes one picture at a time, there are {len(arguments.images)}")
-    image.format_of(arguments.output)
+    format_of(arguments.output)
     check_writable(arguments.output, "-o")
 
 

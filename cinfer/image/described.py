@@ -102,8 +102,8 @@ def from_shapes(session) -> dict[str, str]:
     size = sizes(port, words["input.layout"])
     if seems_to_classify(session):
         words["task"] = "classification"
-        size = size or (224, 224)
         if words["input.channels"] == "RGB":
+            size = size or (224, 224)
             words |= IMAGENET if floating else {"input.resize": IMAGENET["input.resize"]}
     if size:
         words["input.size"] = f"{size[0]}x{size[1]}"
