@@ -20,8 +20,8 @@ typedef void (*tile_fn)(const void *params, char *const *base, char *scratch, in
 typedef struct { const char *name, *fields; size_t size; tile_fn run; } kernel_t;
 typedef struct {
     int vw;                             /* floats in a vector */
-    int ocv;                            /* vectors of output channels in a register tile; its width is ocv * vw */
-    int px;                             /* most pixels (rows of a matrix) in a register tile */
+    int conv_oc;                        /* output channels in a register tile of a convolution */
+    int gemm_n;                         /* columns in a register tile of a matrix product */
     const char *unary;                  /* names of the unary operators, in order of their codes */
     const char *binary;
     double (*fma)(long n);              /* n rounds of independent multiply-adds: returns the flops done */
