@@ -116,6 +116,12 @@ static __attribute__((noinline)) void block_pixels(const float *x, int64_t xc, i
 {
     if (xc == 1 && lanes == CB)
         for (; w > 0; w--, x += xw, y += CB) FOR(v, NV) st(y + v * VW, ld(x + v * VW));
+    else if (xc == 1)
+        for (; w > 0; w--, x += xw, y += CB)
+            FOR(v, NV) {
+                int n = lanes - v * VW;
+                st(y + v * VW, n >= VW ? ld(x + v * VW) : n > 0 ? ld_part(x + v * VW, n, 0) : (vf){0});
+            }
     else
         for (; w > 0; w--, x += xw, y += CB) for (int k = 0; k < CB; k++) y[k] = k < lanes ? x[k * xc] : 0;
 }
@@ -125,7 +131,12 @@ static __attribute__((noinline)) void unblock_pixels(const float *x, int64_t w, 
     if (lanes == CB)
         for (; w > 0; w--, x += CB, y += yw) FOR(v, NV) st(y + v * VW, ld(x + v * VW));
     else
-        for (; w > 0; w--, x += CB, y += yw) for (int k = 0; k < lanes; k++) y[k] = x[k];
+        for (; w > 0; w--, x += CB, y += yw)
+            FOR(v, NV) {
+                int n = lanes - v * VW;
+                if (n >= VW) st(y + v * VW, ld(x + v * VW));
+                else if (n > 0) st_part(y + v * VW, ld(x + v * VW), n);
+            }
 }
 /* One row of pixels of one lane. */
 INL void unblock_lane(const float *x, int64_t w, float *y, int64_t yw)
