@@ -1,1 +1,124 @@
-# layout kernels
+# Layouts; the contract and the loops are in layout.h.
+from libc.string cimport memset
+
+cdef extern from "layout.h" nogil:
+    ctypedef struct to_blocked_t:
+        buf_t x, y
+        int64_t n, c, h, w, xn, xc, xh, xw, yn, yb, yr, row_tiles, rows
+    ctypedef struct from_blocked_t:
+        buf_t x, y, coff
+        int64_t n, c, h, w, xn, xb, xr, yn, yc, yh, yw, row_tiles, rows
+    ctypedef struct zero_halo_t:
+        buf_t y
+        int64_t n, cb, h, w, yn, yb, yr, t, l, b, r
+    ctypedef struct gather_channels_t:
+        buf_t x, y, table
+        int64_t n, c, h, w, yn, yb, yr, row_tiles, rows
+    ctypedef struct lanes_t:
+        pass
+    const char *to_blocked_t_fields
+    const char *from_blocked_t_fields
+    const char *zero_halo_t_fields
+    const char *gather_channels_t_fields
+    void block_planes_whole(const float *, int64_t, int64_t, float *, int64_t, int64_t)
+    void block_planes_part(const float *, int64_t, int, int64_t, float *, int64_t, int64_t)
+    void block_pixels(const float *, int64_t, int64_t, int, int64_t, float *)
+    void unblock_planes(const float *, int64_t, int64_t, int64_t, float *, const int64_t *, int)
+    void unblock_pixels(const float *, int64_t, float *, int64_t, int)
+    void unblock_lane(const float *, int64_t, float *, int64_t)
+    lanes_t find_lanes(const float *, const int64_t *, int64_t, int)
+    void gather_row(const lanes_t *, int64_t, int64_t, float *)
+
+ctypedef struct part_t:
+    # What a tile of a blocked tensor is: picture, block, how many of its lanes are channels, rows.
+    int64_t image, block, row, end
+    int lanes
+
+
+cdef part_t part_of(int64_t tile, int64_t c, int64_t h, int64_t row_tiles, int64_t rows) noexcept nogil:
+    cdef part_t k
+    cdef int64_t blocks = (c + CB - 1) // CB
+    k.row = tile % row_tiles * rows
+    k.end = min(h, k.row + rows)
+    k.block = tile // row_tiles % blocks
+    k.image = tile // row_tiles // blocks
+    k.lanes = <int>min(CB, c - k.block * CB)
+    return k
+
+
+cdef void to_blocked_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const to_blocked_t *A = <const to_blocked_t *>params
+    cdef part_t k = part_of(tile, A.c, A.h, A.row_tiles, A.rows)
+    cdef const float *x = <const float *>at(base, A.x) + k.image * A.xn + k.block * CB * A.xc + k.row * A.xh
+    cdef float *y = <float *>at(base, A.y) + k.image * A.yn + k.block * A.yb + k.row * A.yr
+    cdef int64_t rows = k.end - k.row, n = A.w
+    cdef bint planes = A.xw == 1 and (A.xc != 1 or A.w > 1)
+    if planes and A.xh == A.w:                      # the rows of a plane follow each other: one run of pixels
+        n *= rows
+        rows = 1
+    for _ in range(rows):
+        if not planes:
+            block_pixels(x, A.xc, A.xw, k.lanes, A.w, y)
+        elif k.lanes == CB:
+            block_planes_whole(x, A.xc, n, y, A.w, A.yr)
+        else:
+            block_planes_part(x, A.xc, k.lanes, n, y, A.w, A.yr)
+        x += A.xh
+        y += A.yr
+
+
+cdef void from_blocked_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const from_blocked_t *A = <const from_blocked_t *>params
+    cdef part_t k = part_of(tile, A.c, A.h, A.row_tiles, A.rows)
+    cdef const float *x = <const float *>at(base, A.x) + k.image * A.xn + k.block * A.xb + k.row * A.xr
+    cdef float *y = <float *>at(base, A.y) + k.image * A.yn + k.row * A.yh
+    cdef const int64_t *given = <const int64_t *>at(base, A.coff)
+    cdef int64_t off[16]
+    cdef int64_t rows = k.end - k.row, n = A.w
+    cdef int i
+    for i in range(k.lanes):
+        off[i] = given[k.block * CB + i] if given != NULL else (k.block * CB + i) * A.yc
+    if A.yw == 1 and A.yh == A.w:
+        n *= rows
+        rows = 1
+    for _ in range(rows):
+        if A.yw == 1:
+            unblock_planes(x, A.w, A.xr, n, y, off, k.lanes)
+        elif A.yc == 1 and given == NULL:
+            unblock_pixels(x, A.w, y + k.block * CB, A.yw, k.lanes)
+        else:
+            for i in range(k.lanes):
+                unblock_lane(x + i, A.w, y + off[i], A.yw)
+        x += A.xr
+        y += A.yh
+
+
+cdef void zero_halo_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const zero_halo_t *A = <const zero_halo_t *>params
+    cdef float *y = <float *>at(base, A.y) + tile // A.cb * A.yn + tile % A.cb * A.yb - A.t * A.yr - A.l * CB
+    cdef int64_t width = (A.l + A.w + A.r) * CB * sizeof(float), i
+    for i in range(A.t + A.h + A.b):
+        if i < A.t or i >= A.t + A.h:
+            memset(y, 0, width)
+        else:
+            memset(y, 0, A.l * CB * sizeof(float))
+            memset(y + (A.l + A.w) * CB, 0, A.r * CB * sizeof(float))
+        y += A.yr
+
+
+cdef void gather_channels_run(const void *params, char *const *base, char *scratch,
+                              int64_t tile) noexcept nogil:
+    cdef const gather_channels_t *A = <const gather_channels_t *>params
+    cdef part_t k = part_of(tile, A.c, A.h, A.row_tiles, A.rows)
+    cdef const int64_t *table = <const int64_t *>at(base, A.table) + k.block * CB * 3
+    cdef lanes_t f = find_lanes(<const float *>at(base, A.x), table, k.image, k.lanes)
+    cdef float *y = <float *>at(base, A.y) + k.image * A.yn + k.block * A.yb
+    cdef int64_t i
+    for i in range(k.row, k.end):
+        gather_row(&f, i, A.w, y + i * A.yr)
+
+
+enter("to_blocked", to_blocked_t_fields, sizeof(to_blocked_t), to_blocked_run)
+enter("from_blocked", from_blocked_t_fields, sizeof(from_blocked_t), from_blocked_run)
+enter("zero_halo", zero_halo_t_fields, sizeof(zero_halo_t), zero_halo_run)
+enter("gather_channels", gather_channels_t_fields, sizeof(gather_channels_t), gather_channels_run)

@@ -1,0 +1,116 @@
+/* Normalisations. Means and variances are formed in two passes in float32, several sums side by side.
+ *
+ * layer_norm     y = (x - mean) / sqrt(variance + eps) * scale[col] + bias[col] over each of `rows` rows of
+ *                `cols` neighbours, rows xr, yr floats apart; y may be x; bias may be absent. Kernel tile:
+ *                `chunk` rows
+ * instance_norm  blocked: the same over each picture and channel, then act. scale, bias: per channel, padded
+ *                to whole blocks. Strides n b r in floats. Kernel tile = image*cb + block
+ * lrn            y = x / (bias + alpha/size * sum of x^2 over `size` channels around)^beta, plain
+ *                [n][c][hw].
+ *                Kernel tile = image*chunks + chunk, `chunk` pixels each */
+#ifndef NORM_H
+#define NORM_H
+#include "activation.h"
+#define LAYER_NORM_FIELDS(B, I, F, A) B(x) B(scale) B(bias) B(y) I(rows) I(cols) I(xr) I(yr) F(eps) I(chunk)
+PARAMS(layer_norm_t, LAYER_NORM_FIELDS)
+#define INSTANCE_NORM_FIELDS(B, I, F, A) B(x) B(scale) B(bias) B(y) I(n) I(cb) I(h) I(w) I(xn) I(xb) I(xr) \
+    I(yn) I(yb) I(yr) F(eps) I(act) F(alpha) F(beta)
+PARAMS(instance_norm_t, INSTANCE_NORM_FIELDS)
+#define LRN_FIELDS(B, I, F, A) B(x) B(y) I(n) I(c) I(hw) I(size) F(alpha) F(beta) F(bias) I(chunk)
+PARAMS(lrn_t, LRN_FIELDS)
+
+#define SUMS 4
+/* Sum over a row of (x - centre), or of its square. */
+INL float row_sum(const float *x, int64_t n, float centre, int squared)
+{
+    vf s[SUMS] = {{0}}, m = bc(centre);
+    int64_t i = 0;
+#define TERM(x) vf d = (x) - m; if (squared) d *= d
+    for (; i + SUMS * VW <= n; i += SUMS * VW) FOR(k, SUMS) { TERM(ld(x + i + k * VW)); s[k] += d; }
+    for (; i + VW <= n; i += VW) { TERM(ld(x + i)); s[0] += d; }
+    if (i < n) { TERM(ld_part(x + i, n - i, centre)); s[1] += d; }
+#undef TERM
+    return sum_of_lanes((s[0] + s[1]) + (s[2] + s[3]));
+}
+static __attribute__((noinline)) void layer_norm_row(const float *x, const float *scale, const float *bias,
+                                                     float *y, int64_t n, float eps)
+{
+    float mean = row_sum(x, n, 0, 0) / (float)n;
+    float variance = row_sum(x, n, mean, 1) / (float)n;
+    vf m = bc(mean), k = 1 / vsqrt(bc(variance + eps));
+    int64_t i = 0;
+    for (; i + VW <= n; i += VW) {
+        vf b = bias ? ld(bias + i) : (vf){0};
+        st(y + i, (ld(x + i) - m) * k * ld(scale + i) + b);
+    }
+    if (i < n) {
+        vf b = bias ? ld_part(bias + i, n - i, 0) : (vf){0};
+        st_part(y + i, (ld_part(x + i, n - i, 0) - m) * k * ld_part(scale + i, n - i, 0) + b, n - i);
+    }
+}
+
+/* Sums over a block of pixels, one per lane, as row_sum: side by side along a row, rows added up. */
+INL void block_sum(const float *x, int64_t h, int64_t w, int64_t row, const vf *centre, int squared,
+                   vf *total)
+{
+    enum { U = 8 / NV };
+    FOR(v, NV) total[v] = (vf){0};
+    for (int64_t i = 0; i < h; i++, x += row) {
+        vf s[U][NV];
+        int64_t j = 0;
+        FOR(u, U) FOR(v, NV) s[u][v] = (vf){0};
+#define TERM(x) { vf d = (x) - centre[v]; if (squared) d *= d; s[u][v] += d; }
+        for (; j + U <= w; j += U) FOR(u, U) FOR(v, NV) TERM(ld(x + (j + u) * CB + v * VW))
+        FOR(u, U) if (j + u < w) FOR(v, NV) TERM(ld(x + (j + u) * CB + v * VW))
+#undef TERM
+        FOR(u, U - 1) FOR(v, NV) s[0][v] += s[u + 1][v];
+        FOR(v, NV) total[v] += s[0][v];
+    }
+}
+static __attribute__((noinline)) void instance_norm_block(const instance_norm_t *A, const float *x,
+                                                          const float *scale, const float *bias, float *y)
+{
+    vf mean[NV] = {{0}}, var[NV], k[NV], b[NV];
+    const float count = (float)(A->h * A->w);
+    block_sum(x, A->h, A->w, A->xr, mean, 0, var);
+    FOR(v, NV) mean[v] = var[v] / count;
+    block_sum(x, A->h, A->w, A->xr, mean, 1, var);
+    FOR(v, NV) {
+        k[v] = ld(scale + v * VW) / vsqrt(var[v] / count + (float)A->eps);
+        b[v] = ld(bias + v * VW);
+    }
+    for (int64_t i = 0; i < A->h; i++, x += A->xr, y += A->yr) {
+        for (int64_t j = 0; j < A->w * CB; j += CB)
+            FOR(v, NV) st(y + j + v * VW, (ld(x + j + v * VW) - mean[v]) * k[v] + b[v]);
+        activate_rows(y, A->w * CB, (int)A->act, (float)A->alpha, (float)A->beta);
+    }
+}
+
+/* `lanes` pixels through all channels. */
+INL void lrn_pixels(const lrn_t *A, const float *x, float *y, int64_t lanes, int form)
+{
+    const int64_t c = A->c, below = (A->size - 1) / 2, above = A->size - 1 - below;
+    const vf k = bc((float)(A->alpha / (double)A->size)), b = bc((float)A->bias);
+    for (int64_t i = 0; i < c; i++) {
+        int64_t first = i > below ? i - below : 0, last = i + above < c ? i + above : c - 1;
+        vf s = {0}, mid = {0};
+        for (int64_t j = first; j <= last; j++) {
+            vf v = lanes == VW ? ld(x + j * A->hw) : ld_part(x + j * A->hw, lanes, 0);
+            s += v * v;
+            mid = j == i ? v : mid;
+        }
+        s = b + k * s;
+        if (form == 3) { s = vsqrt(s); mid = mid / (s * vsqrt(s)); }            /* the usual beta = 3/4 */
+        else mid = mid * vpow(s, bc(-(float)A->beta));
+        if (lanes == VW) st(y + i * A->hw, mid); else st_part(y + i * A->hw, mid, lanes);
+    }
+}
+static __attribute__((noinline)) void lrn_chunk(const lrn_t *A, const float *x, float *y, int64_t n)
+{
+    int form = A->beta == .75 ? 3 : 0;
+    int64_t i = 0;
+    if (form) for (; i + VW <= n; i += VW) lrn_pixels(A, x + i, y + i, VW, 3);
+    else for (; i + VW <= n; i += VW) lrn_pixels(A, x + i, y + i, VW, 0);
+    if (i < n) lrn_pixels(A, x + i, y + i, n - i, form);
+}
+#endif

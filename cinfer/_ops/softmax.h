@@ -1,0 +1,80 @@
+/* Softmax and LogSoftmax along one axis of a plain tensor seen as [outer][n][inner].
+ *
+ * y = exp(scale*x - m) / sum, or scale*x - m - log(sum) where `log` is set; m is the largest scale*x
+ *
+ * xo, xs (yo, ys): floats between outer indices and along the axis; inner elements lie side by side. y may
+ * be x. Kernel tile: `rows` outer indices. Order of the sums: along a contiguous axis VW or 2 VW lanes side
+ * by side, then the lanes pairwise; else along the axis. */
+#ifndef SOFTMAX_H
+#define SOFTMAX_H
+#include "activation.h"
+#define SOFTMAX_FIELDS(B, I, F, A) B(x) B(y) I(outer) I(n) I(inner) I(xo) I(xs) I(yo) I(ys) I(log) \
+    F(scale) I(rows)
+PARAMS(softmax_t, SOFTMAX_FIELDS)
+
+/* Along a contiguous axis. exp() of a NaN is a NaN in the sum, so that one NaN makes the whole row NaN. */
+static __attribute__((noinline)) void softmax_row(const float *x, float *y, int64_t n, int logarithm,
+                                                  float scale)
+{
+    int64_t i = 0, whole = n / VW * VW;
+    const vf s = bc(scale);
+    vf top = bc(-INF_), top2 = top, rest = top, sum = {0}, sum2 = {0};
+    /* the lanes beyond n are -inf, whose exp() adds nothing */
+    if (whole < n) top = rest = first_of(ld_part(x + whole, n - whole, 0) * s, n - whole, -INF_);
+    for (; i + 2 * VW <= whole; i += 2 * VW) {
+        top = vmax(top, s * ld(x + i));
+        top2 = vmax(top2, s * ld(x + i + VW));
+    }
+    for (; i < whole; i += VW) top = vmax(top, s * ld(x + i));
+    const vf m = bc(max_of_lanes(vmax(top, top2)));
+    if (logarithm) {
+        for (i = 0; i < whole; i += VW) sum += vexp(s * ld(x + i) - m);
+        if (whole < n) sum += vexp(rest - m);
+        const vf l = vlog(bc(sum_of_lanes(sum)));
+        for (i = 0; i < whole; i += VW) st(y + i, s * ld(x + i) - m - l);
+        if (whole < n) st_part(y + whole, rest - m - l, n - whole);
+        return;
+    }
+    for (i = 0; i + 2 * VW <= whole; i += 2 * VW) {
+        vf a = vexp(s * ld(x + i) - m), b = vexp(s * ld(x + i + VW) - m);
+        st(y + i, a);
+        st(y + i + VW, b);
+        sum += a;
+        sum2 += b;
+    }
+    for (; i < whole; i += VW) { vf a = vexp(s * ld(x + i) - m); st(y + i, a); sum += a; }
+    if (whole < n) sum2 += rest = vexp(rest - m);
+    const vf k = bc(1.f / sum_of_lanes(sum + sum2));
+    for (i = 0; i < whole; i += VW) st(y + i, ld(y + i) * k);
+    if (whole < n) st_part(y + whole, rest * k, n - whole);
+}
+
+/* Along a strided axis, for `lanes` neighbours at once. */
+INL void softmax_columns(const float *x, int64_t xs, float *y, int64_t ys, int64_t n, int64_t lanes,
+                         int logarithm, float scale)
+{
+#define LD(p)    (lanes == VW ? ld(p) : ld_part(p, lanes, 0))
+#define ST(p, v) do { if (lanes == VW) st(p, v); else st_part(p, v, lanes); } while (0)
+    const vf s = bc(scale);
+    vf top = bc(-INF_), sum = {0};
+    for (int64_t i = 0; i < n; i++) top = vmax(top, s * LD(x + i * xs));
+    if (logarithm) {
+        for (int64_t i = 0; i < n; i++) sum += vexp(s * LD(x + i * xs) - top);
+        sum = vlog(sum);
+        for (int64_t i = 0; i < n; i++) ST(y + i * ys, s * LD(x + i * xs) - top - sum);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) { vf e = vexp(s * LD(x + i * xs) - top); ST(y + i * ys, e); sum += e; }
+    sum = 1 / sum;
+    for (int64_t i = 0; i < n; i++) ST(y + i * ys, LD(y + i * ys) * sum);
+#undef LD
+#undef ST
+}
+static __attribute__((noinline)) void softmax_plane(const float *x, int64_t xs, float *y, int64_t ys,
+                                                    int64_t n, int64_t inner, int logarithm, float scale)
+{
+    int64_t j = 0;
+    for (; j + VW <= inner; j += VW) softmax_columns(x + j, xs, y + j, ys, n, VW, logarithm, scale);
+    if (j < inner) softmax_columns(x + j, xs, y + j, ys, n, inner - j, logarithm, scale);
+}
+#endif
