@@ -32,8 +32,9 @@ def declare(parser) -> None:
 
 
 def run(arguments) -> int:
-    from ..session import load         # before the clock starts: the model is measured, not the import
     path = model_path(arguments.model)
+
+    from ..session import load         # before the clock starts: the model is measured, not the import
     start = time.perf_counter()
     session = load(path, threads=arguments.threads)
     load_ms = 1000 * (time.perf_counter() - start)

@@ -53,8 +53,9 @@ def machine_lines(data: dict) -> list[str]:
 
 def of_model(arguments) -> dict:
     """Facts of the file as it was written, and of the session made of it."""
-    from ..model import read
     path = model_path(arguments.model)
+
+    from ..model import read
     model = read(path)
     graph = model.graph
     counts = Counter(f"{n.domain}.{n.op_type}" if n.domain else n.op_type for n in graph.nodes)

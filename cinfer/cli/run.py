@@ -46,6 +46,9 @@ def declare(parser) -> None:
 
 
 def run(arguments) -> int:
+    path = model_path(arguments.model)
+    labels = read_labels(arguments.labels) if arguments.labels else None
+
     from ..image.answer import answer
     from ..image.decode import decode
     from ..image.described import describe
@@ -56,8 +59,7 @@ def run(arguments) -> int:
 
     # Pillow warns through logging, which would break the promise of one line per error.
     logging.getLogger("PIL").addHandler(logging.NullHandler())
-    labels = read_labels(arguments.labels) if arguments.labels else None
-    session = load(model_path(arguments.model), threads=arguments.threads)
+    session = load(path, threads=arguments.threads)
     described = describe(session)
     flags = {flag: getattr(arguments, flag) for flag in RECIPE_FLAGS if getattr(arguments, flag) is not None}
     recipe = recipe_for(session, described, flags)
@@ -70,18 +72,18 @@ def run(arguments) -> int:
             arrays = Arrays(stack.enter_context(replacing(arguments.save, "--save")))
             stack.callback(arrays.close)
         progress = stack.enter_context(Progress("picture", len(arguments.images)))
-        for number, path in enumerate(arguments.images):
+        for number, image in enumerate(arguments.images):
             progress.show(number + 1)
             try:
                 with quiet_libraries():
-                    picture = decode(path)
+                    picture = decode(image)
                 outputs = dict(zip(names, session.run(None, {recipe.input: prepare(picture, recipe)})))
                 said = answer(described, outputs, labels=labels, top=arguments.top)
             except (InputError, LimitError) as error:
                 if len(arguments.images) == 1:
                     raise
                 progress.clear()
-                show(arguments, path, {"error": str(error)}, [])
+                show(arguments, image, {"error": str(error)}, [])
                 status = complain(error)
                 continue
             progress.clear()
@@ -96,7 +98,7 @@ def run(arguments) -> int:
                 lines = [f"{arguments.output}: {line}" for line in lines]
                 with replacing(arguments.output, "-o") as file:
                     encode(said.pixels, file, format_of(arguments.output))
-            show(arguments, path, {"task": described.task or None, **said.data()}, lines)
+            show(arguments, image, {"task": described.task or None, **said.data()}, lines)
     return status
 
 

@@ -1,8 +1,8 @@
 """Rewriting a graph once, when it is loaded: sizes are unknown, constants are known.
 
-Each pass is a function `name(graph) -> bool` (did it change something) in a file of its own; the result is always
-standard ONNX. `CINFER_PASSES=-fold_scale,-fuse_pad` switches passes off; with `CINFER_CHECK=1` the graph is checked
-after each pass, and the error names the pass that broke it.
+Each pass is a function `name(graph) -> bool` (did it change something) in a file of its own; the result is
+always standard ONNX. `CINFER_PASSES=-fold_scale,-fuse_pad` switches passes off; with `CINFER_CHECK=1` the
+graph is checked after each pass, and the error names the pass that broke it.
 """
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from .remove_dead import remove_dead
 from .remove_identity import remove_identity
 from .sink_transposes import sink_transposes
 
-# The order matters: constants first, for most guards ask for constants; what is spelled out is read before scales are
-# folded, for Conv -> Add 3 -> Clip would lose its Add; Transposes move before Pad and scales are looked for beside Conv.
+# The order matters: constants first, for most guards ask for constants; what is spelled out is read before
+# scales are folded, for Conv -> Add 3 -> Clip would lose its Add; Transposes move before Pad and scales are
+# looked for beside Conv.
 PIPELINE = (
     remove_identity,
     fold_constants,

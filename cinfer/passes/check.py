@@ -9,7 +9,8 @@ from ..model.graph import Graph, subgraphs
 def fault(graph: Graph, outer: Iterable[str] = ()) -> str | None:
     """What is wrong with the SSA form of a graph, or None.
 
-    Each name is made once; each is made before it is read (or comes from the graph around, `outer`); the outputs exist.
+    Each name is made once; each is made before it is read (or comes from the graph around, `outer`); the
+    outputs exist.
     """
     known = {*graph.inputs, *graph.constants}
     if len(known) < len(graph.inputs) + len(graph.constants):

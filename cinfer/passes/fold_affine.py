@@ -11,8 +11,8 @@ from .pattern import Rewriter, has, rewrite
 def fold_batch_norm(graph: Graph, at: Rewriter) -> bool:
     """Conv|ConvTranspose|Gemm -> BatchNormalization   becomes   Conv|ConvTranspose|Gemm
 
-    Guards: weights, bias and statistics are constants; the value between has one reader and is not a graph output;
-    BatchNormalization runs in inference (training_mode 0, spatial 1, one output read).
+    Guards: weights, bias and statistics are constants; the value between has one reader and is not a graph
+    output; BatchNormalization runs in inference (training_mode 0, spatial 1, one output read).
     Computed in float64, rounded once to the type of the weights.
     """
     return _fold(at, {"BatchNormalization": _normalization})
@@ -22,8 +22,8 @@ def fold_batch_norm(graph: Graph, at: Rewriter) -> bool:
 def fold_scale(graph: Graph, at: Rewriter) -> bool:
     """Conv|ConvTranspose|Gemm -> Mul|Div|Add|Sub by constants per channel   becomes   Conv|ConvTranspose|Gemm
 
-    A constant per channel has one element or, for C channels, a shape that broadcasts like [1, C, 1, ...]; it does not
-    raise the rank. Other guards and the arithmetic as in fold_batch_norm; chains fold as a whole.
+    A constant per channel has one element or, for C channels, a shape that broadcasts like [1, C, 1, ...]; it
+    does not raise the rank. Other guards and the arithmetic as in fold_batch_norm; chains fold as a whole.
     """
     return _fold(at, {"Mul": scale_step, "Div": scale_step, "Add": offset_step, "Sub": offset_step, "BatchNormalization": _normalization})
 

@@ -22,10 +22,10 @@ _NO_LARGER = frozenset(("Constant", "Identity", "Reshape", "Squeeze", "Unsqueeze
 def fold_constants(graph: Graph, at: Rewriter) -> bool:
     """constants -> node -> y   becomes   the constant y
 
-    Weights kept small in the file (int8 behind DequantizeLinear, float16 behind Cast) are expanded by this: once, not at
-    each run.
-    Only operators that are known, deterministic and without subgraphs; the result is bounded (see above). An operator
-    that refuses its inputs stays, and says so when the graph is planned.
+    Weights kept small in the file (int8 behind DequantizeLinear, float16 behind Cast) are expanded by this:
+    once, not at each run.
+    Only operators that are known, deterministic and without subgraphs; the result is bounded (see above). An
+    operator that refuses its inputs stays, and says so when the graph is planned.
     """
     constants = graph.constants
     budget = None

@@ -16,10 +16,11 @@ _FARTHEST = 4           # operators between a value and the layer that tells how
 def fold_input_scale(graph: Graph, at: Rewriter) -> bool:
     """Mul|Div|Add|Sub by constants per channel -> Conv   becomes   Conv
 
-    Learnable scales behind an activation, the normalization of a picture. When the convolution pads (with zeros, which
-    the offset would not reach) the scale alone goes in, and x * scale + offset becomes x + offset / scale before it.
-    Guards: weights and bias are constants, the values between have one reader and are no graph outputs; a constant of
-    more than one element needs a proof that x has as many channels, for it may widen x otherwise.
+    Learnable scales behind an activation, the normalization of a picture. When the convolution pads (with
+    zeros, which the offset would not reach) the scale alone goes in, and x * scale + offset becomes x +
+    offset / scale before it.
+    Guards: weights and bias are constants, the values between have one reader and are no graph outputs; a
+    constant of more than one element needs a proof that x has as many channels, for it may widen x otherwise.
     Computed in float64, rounded once to the type of the weights.
     """
     changed = False

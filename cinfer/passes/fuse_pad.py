@@ -13,12 +13,12 @@ _NOT_NEGATIVE = ("Relu", "Sigmoid", "HardSigmoid", "Softmax", "Softplus", "Abs",
 def fuse_pad(graph: Graph, at: Rewriter) -> bool:
     """Pad -> Conv|AveragePool|MaxPool   becomes   Conv|AveragePool|MaxPool(pads=...)
 
-    Guards: mode is 'constant', the pads are constants, none is negative or on the axes of batch and channels; the reader
-    has auto_pad NOTSET or VALID.
+    Guards: mode is 'constant', the pads are constants, none is negative or on the axes of batch and channels;
+    the reader has auto_pad NOTSET or VALID.
     Conv: the value is 0. AveragePool: the value is 0, and it counts padding or has none yet: it counts it
-    then. MaxPool: the value is -inf, or 0 where the input cannot be negative, since padding never wins there; Indices are
-    not asked for. Both pools: ceil_mode and dilations are off and the pads smaller than the kernel, so that each window
-    has an element.
+    then. MaxPool: the value is -inf, or 0 where the input cannot be negative, since padding never wins there;
+    Indices are not asked for. Both pools: ceil_mode and dilations are off and the pads smaller than the
+    kernel, so that each window has an element.
     Pad may have other readers; it stays for them.
     """
     changed = False

@@ -52,13 +52,15 @@ def turned(node: Node, at: Rewriter, perm: Perm) -> Turned | None:
 
 
 def turned_inside(node: Node, at: Rewriter, perm: Perm) -> Turned | None:
-    """The node as it takes its first input turned while its outputs stay, because the axes left keep their order."""
+    """The node as it takes its first input turned while its outputs stay, because the axes left keep their
+    order."""
     rule = None if node.domain else _INSIDE.get(node.op_type)
     return rule(node, at, perm) if rule else None
 
 
 def turned_outside(node: Node, at: Rewriter, perm: Perm) -> Turned | None:
-    """The node as it gives its output turned while its inputs stay, because the axes it had keep their order."""
+    """The node as it gives its output turned while its inputs stay, because the axes it had keep their
+    order."""
     rule = None if node.domain else _OUTSIDE.get(node.op_type)
     return rule(node, at, perm) if rule else None
 

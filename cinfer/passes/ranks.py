@@ -10,20 +10,20 @@ Constants = dict[str, np.ndarray]
 
 # One input, one output of its shape.
 ELEMENTWISE = frozenset("""
-    Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Cast Ceil Celu Clip Cos Cosh Dropout Elu Erf Exp Floor Gelu
-    HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu Shrink Sigmoid Sign
-    Sin Sinh Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu
+    Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Cast Ceil Celu Clip Cos Cosh Dropout Elu Erf Exp Floor
+    Gelu HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu
+    Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu
 """.split())
 # The first output has the rank of the first input, whatever the attributes say.
 KEEP = ELEMENTWISE | frozenset("""
-    AveragePool BatchNormalization CastLike CumSum DepthToSpace DequantizeLinear GlobalAveragePool GlobalLpPool
-    GlobalMaxPool GroupNormalization Hardmax InstanceNormalization LayerNormalization LogSoftmax LpNormalization LpPool
-    LRN MaxPool MeanVarianceNormalization Pad PRelu QuantizeLinear Resize ReverseSequence RMSNormalization Slice Softmax
-    SpaceToDepth Split Tile TopK Trilu Upsample
+    AveragePool BatchNormalization CastLike CumSum DepthToSpace DequantizeLinear GlobalAveragePool
+    GlobalLpPool GlobalMaxPool GroupNormalization Hardmax InstanceNormalization LayerNormalization LogSoftmax
+    LpNormalization LpPool LRN MaxPool MeanVarianceNormalization Pad PRelu QuantizeLinear Resize
+    ReverseSequence RMSNormalization Slice Softmax SpaceToDepth Split Tile TopK Trilu Upsample
 """.split())
 BROADCAST = frozenset("""
-    Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod
-    Mul Or Pow Sub Sum Where Xor
+    Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Max
+    Mean Min Mod Mul Or Pow Sub Sum Where Xor
 """.split())
 _SAME_AS_ANY = frozenset(("Concat", "Conv", "ConvTranspose"))
 _FIXED = {"Gemm": 2, "Flatten": 2, "Shape": 1, "Size": 0, "NonZero": 2, "Range": 1, "NonMaxSuppression": 2}

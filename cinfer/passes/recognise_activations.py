@@ -24,8 +24,8 @@ def recognise_activations(graph: Graph, at: Rewriter) -> bool:
     chains of Relu, Clip, Min and Max with constants               become    one Clip
 
     Products and sums may stand in any order and grouping, a factor c as Mul by c or Div by 1/c.
-    The constants must be scalars of floating point that cannot raise the rank of x, and equal the formula's but for
-    rounding; no value inside may be read by anything else or be a graph output.
+    The constants must be scalars of floating point that cannot raise the rank of x, and equal the formula's
+    but for rounding; no value inside may be read by anything else or be a graph output.
     """
     changed = False
     for node in at.walk():

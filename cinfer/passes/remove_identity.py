@@ -13,9 +13,9 @@ _NEUTRAL = {"Add": 0.0, "Sub": 0.0, "Mul": 1.0, "Div": 1.0}
 def remove_identity(graph: Graph, at: Rewriter) -> bool:
     """x -> Identity -> y   becomes   x -> y
 
-    Also: Dropout, when its mask is not read and training_mode is off; Cast to the type that x is known to have;
-    x + 0, x - 0, x * 1, x / 1 with a scalar constant that cannot raise the rank of x; Concat, Sum, Max, Min and Mean of
-    one input; Pad by nothing.
+    Also: Dropout, when its mask is not read and training_mode is off; Cast to the type that x is known to
+    have; x + 0, x - 0, x * 1, x / 1 with a scalar constant that cannot raise the rank of x; Concat, Sum, Max,
+    Min and Mean of one input; Pad by nothing.
     A graph output keeps its name, so a node between a graph input (or a constant) and an output stays.
     """
     nodes = at.of("Identity", "Dropout", "Cast", "Add", "Sub", "Mul", "Div", "Concat", "Sum", "Max", "Min", "Mean", "Pad")

@@ -17,10 +17,10 @@ def sink_transposes(graph: Graph, at: Rewriter) -> bool:
     """x -> Transpose(p) -> nodes without a layout of their own -> Transpose(inverse of p) -> y
     becomes   x -> the same nodes with their axes, pads and constants turned -> y
 
-    A region is all nodes that hang together and work on any layout: elementwise (constants beside them are turned),
-    Concat, Split, Softmax, Pad, Slice, Resize, Reduce, Arg... with keepdims, Quantize. It is turned as a whole, when that
-    leaves fewer Transposes around it than before. At its border Reduce without keepdims, Squeeze, Reshape and Unsqueeze
-    that only move axes of one element, and Shape cost nothing.
+    A region is all nodes that hang together and work on any layout: elementwise (constants beside them are
+    turned), Concat, Split, Softmax, Pad, Slice, Resize, Reduce, Arg... with keepdims, Quantize. It is turned
+    as a whole, when that leaves fewer Transposes around it than before. At its border Reduce without
+    keepdims, Squeeze, Reshape and Unsqueeze that only move axes of one element, and Shape cost nothing.
     Also: two Transposes in a row become one or none, equal ones of one value become one.
     Guards: the ranks of all values of a region are proved, and what depends on an axis is constant.
     """
@@ -86,7 +86,8 @@ class _Region:
         self.entering = dict.fromkeys(n for names in self.nodes.values() for n in names if n not in self.made)
 
     def turn_if_better(self) -> bool:
-        """Turn the region by the permutation that leaves the fewest Transposes; False when none is better than now."""
+        """Turn the region by the permutation that leaves the fewest Transposes; False when none is better
+        than now."""
         gains = {perm: self._gain(perm) for perm in self._candidates()}
         best = max(gains, key=gains.get, default=None)
         if best is None or gains[best] <= 0:

@@ -135,7 +135,8 @@ class Spelling:
         return None
 
     def product(self, root: Node) -> tuple[float, list[str]] | None:
-        """y = c * f * g in Mul and Div, in any order: (c, [f] or [f, g]); None when there are more factors."""
+        """y = c * f * g in Mul and Div, in any order: (c, [f] or [f, g]); None when there are more
+        factors."""
         if root.attributes:
             return None
         scale, factors, waiting = 1.0, [], [root]

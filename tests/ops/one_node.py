@@ -10,7 +10,8 @@ from cinfer.ops.registry import TensorSpec, UnknownValue
 
 
 def run(op_type: str, *inputs, opset: int = 21, n_outputs: int = 1, **attributes):
-    """The output (a tuple when several are asked for), after a check that `infer` foresaw its dtype and shape."""
+    """The output (a tuple when several are asked for), after a check that `infer` foresaw its dtype and
+    shape."""
     node = Node(op_type, ["" if x is None else f"in{i}" for i, x in enumerate(inputs)],
                 [f"out{i}" for i in range(n_outputs)], attributes, "", opset, "it")
     operator = registry.lookup(node)
@@ -29,7 +30,8 @@ def run(op_type: str, *inputs, opset: int = 21, n_outputs: int = 1, **attributes
 
 def infer(op_type: str, *inputs, opset: int = 21, n_outputs: int = 1, **attributes):
     """Specs of the outputs; an input is a TensorSpec, or an array whose value is known."""
-    node = Node(op_type, ["" if x is None else "in" for x in inputs], ["out"] * n_outputs, attributes, "", opset, "it")
+    node = Node(op_type, ["" if x is None else "in" for x in inputs], ["out"] * n_outputs, attributes, "",
+                opset, "it")
     specs = [TensorSpec.of(x) if isinstance(x, np.ndarray) else x for x in inputs]
     return registry.infer(registry.lookup(node), node, specs)
 
@@ -76,3 +78,10 @@ def onnxruntime_runs(op_type: str, *inputs, opset: int, n_outputs: int = 1, type
     session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     answers = session.run(None, {n: x for n, x in zip(names, inputs) if n})
     return answers[0] if n_outputs == 1 else answers
+
+
+def agrees_with_onnxruntime(op_type: str, *inputs, atol: float, n_outputs: int = 1, **keywords) -> None:
+    ours = run(op_type, *inputs, n_outputs=n_outputs, **keywords)
+    theirs = onnxruntime_runs(op_type, *inputs, n_outputs=n_outputs, **keywords)
+    for y, expected in [(ours, theirs)] if n_outputs == 1 else zip(ours, theirs):
+        np.testing.assert_allclose(y, expected, rtol=0, atol=atol)

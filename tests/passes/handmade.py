@@ -12,7 +12,8 @@ from interpreter import evaluate
 
 
 class Builder:
-    """A graph that grows node by node: `y = b.Relu(x)`; arrays and floats among the inputs become constants."""
+    """A graph that grows node by node: `y = b.Relu(x)`; arrays and floats among the inputs become
+    constants."""
 
     def __init__(self, opset: int = 17):
         self.graph = Graph("test")
@@ -47,7 +48,8 @@ def ops(graph: Graph) -> list[str]:
 
 
 def rewritten(graph: Graph, *passes, seed: int = 0, tolerance: float = 1e-5, sizes: dict | None = None) -> Graph:
-    """A copy of the graph after the passes; the outputs for random inputs must stay within `tolerance` of their size.
+    """A copy of the graph after the passes; the outputs for random inputs must stay within `tolerance` of
+    their size.
 
     The default tolerance leaves room for sums of a few dozen float32 in another order.
     """

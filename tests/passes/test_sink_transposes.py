@@ -163,3 +163,19 @@ def test_values_of_unknown_rank_stop_it():
     b.input("bias")
     x = nhwc(b, b.input("x", 2, 4, 6, 5))
     unchanged(b.output(nchw(b, b.Add(x, "bias"))), sink_transposes)
+
+
+def test_equal_transposes_that_are_outputs_keep_their_names():
+    b = Builder(13)
+    x = b.Neg(b.input("x", 2, 4, 6, 5))
+    first, second, third = nhwc(b, x), nhwc(b, x), nhwc(b, x)
+    graph = b.output(second, b.MatMul(first, values(4, 3)), b.MatMul(third, values(4, 3)))
+    assert ops(rewritten(graph, sink_transposes)) == ["Neg", "Transpose", "MatMul", "MatMul"]
+
+
+def test_slice_keeps_the_type_of_its_axes():
+    b = Builder(13)
+    i = lambda *v: np.array(v, np.int32)
+    y = nchw(b, b.Slice(nhwc(b, b.input("x", 2, 4, 6, 5)), i(1), i(3), i(2)))
+    after = rewritten(b.output(y), sink_transposes)
+    assert ops(after) == ["Slice"] and after.constants[after.nodes[0].inputs[3]].dtype == np.int32
