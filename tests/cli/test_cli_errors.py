@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from conftest import DATA, ROOT, start
+from program import DATA, ROOT, cinfer, red, start  # noqa: F401 (fixtures)
 from small_models import classifier
 
 from cinfer import __version__

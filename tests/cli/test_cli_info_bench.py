@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import DATA
+from program import DATA, cinfer  # noqa: F401 (fixtures)
 from small_models import classifier, halves
 
 DEMO = DATA / "efficientnet_lite0_w8.onnx"

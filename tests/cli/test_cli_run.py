@@ -6,8 +6,8 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import DATA
 from PIL import Image
+from program import DATA, cinfer, red  # noqa: F401 (fixtures)
 from small_models import classifier, enlarger, halves
 
 DEMO = DATA / "efficientnet_lite0_w8.onnx"

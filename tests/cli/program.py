@@ -1,4 +1,4 @@
-"""The program as a user types it, in this process or in one of its own."""
+"""The program as a user types it, in this process or in one of its own: fixtures that the tests here import."""
 
 import os
 import subprocess
