@@ -45,7 +45,8 @@ def run(graph: Graph) -> bool:
 
     Raises InputError when CINFER_PASSES names no pass.
     """
-    return _run(graph, _chosen(os.environ.get("CINFER_PASSES", "")), os.environ.get("CINFER_CHECK") == "1", (), False)
+    passes = _chosen(os.environ.get("CINFER_PASSES", ""))
+    return _run(graph, passes, os.environ.get("CINFER_CHECK") == "1", (), False)
 
 
 def _run(graph: Graph, passes: list, check: bool, outer: Iterable[str], inner: bool) -> bool:
@@ -70,5 +71,6 @@ def _chosen(setting: str) -> list:
     off = {name.strip() for name in setting.split(",") if name.strip()}
     known = {f"-{each.__name__}" for each in PIPELINE}
     for name in sorted(off - known):
-        raise InputError(f"CINFER_PASSES={setting}: {name!r} switches off no pass; there are {', '.join(sorted(known))}")
+        raise InputError(f"CINFER_PASSES={setting}: {name!r} switches off no pass; "
+                         f"there are {', '.join(sorted(known))}")
     return [each for each in PIPELINE if f"-{each.__name__}" not in off]

@@ -9,12 +9,12 @@ from ..model.graph import Graph, subgraphs
 def fault(graph: Graph, outer: Iterable[str] = ()) -> str | None:
     """What is wrong with the SSA form of a graph, or None.
 
-    Each name is made once; each is made before it is read (or comes from the graph around, `outer`); the
-    outputs exist.
+    Each name is made once, before it is read (or comes from the graph around, `outer`); the outputs exist.
     """
     known = {*graph.inputs, *graph.constants}
     if len(known) < len(graph.inputs) + len(graph.constants):
-        return f"{next(name for name in graph.inputs if name in graph.constants)!r} is both input and constant"
+        both = next(name for name in graph.inputs if name in graph.constants)
+        return f"{both!r} is both input and constant"
     around = set(outer)
     for node in graph.nodes:
         for name in node.inputs:

@@ -34,7 +34,8 @@ def fold_input_scale(graph: Graph, at: Rewriter) -> bool:
     return changed
 
 
-def _chain(at: Rewriter, node: Node, channels: int, rank: int) -> tuple[str, np.ndarray, np.ndarray, list[Node]] | None:
+def _chain(at: Rewriter, node: Node, channels: int,
+           rank: int) -> tuple[str, np.ndarray, np.ndarray, list[Node]] | None:
     """What the node reads as scale * x + offset: (x, scale, offset, the operators between, backwards)."""
     x, scale, offset, between = node.inputs[0], np.ones(1), np.zeros(1), []
     while True:
@@ -103,6 +104,7 @@ def _fold(at: Rewriter, node: Node, weights: np.ndarray, x: str, scale: np.ndarr
     if shifts and pads:
         before = (offset / scale).astype(weights.dtype).reshape(-1, *(1,) * (weights.ndim - 2))
         constant = at.constant(before if before.size > 1 else before.reshape(()), f"{x}_offset")
-        inputs[0] = at.insert(Node("Add", [x, constant], [at.fresh(x)], opset=14, name=between[0].name), after=between[0])
+        add = Node("Add", [x, constant], [at.fresh(x)], opset=14, name=between[0].name)
+        inputs[0] = at.insert(add, after=between[0])
     at.set_inputs(node, inputs)
     return True

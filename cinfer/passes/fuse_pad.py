@@ -28,7 +28,8 @@ def fuse_pad(graph: Graph, at: Rewriter) -> bool:
             continue
         value = _value(pad, at)
         for reader in dict.fromkeys(at.uses.get(pad.outputs[0], ())):
-            if not reader.domain and reader.inputs[:1] == pad.outputs and _takes(reader, pad, value, spatial, at):
+            first = reader.inputs[:1] == pad.outputs and not reader.domain
+            if first and _takes(reader, pad, value, spatial, at):
                 _pad(reader, spatial)
                 at.set_inputs(reader, [pad.inputs[0], *reader.inputs[1:]])
                 changed = True
@@ -76,7 +77,9 @@ def _takes(reader: Node, pad: Node, value: float | None, pads: list[int], at: Re
         return False
     if reader.op_type == "Conv":
         return value == 0.0
-    if reader.op_type not in ("AveragePool", "MaxPool") or get("ceil_mode", 0) or any(d != 1 for d in get("dilations", ())):
+    if reader.op_type not in ("AveragePool", "MaxPool"):
+        return False
+    if get("ceil_mode", 0) or any(d != 1 for d in get("dilations", ())):
         return False
     kernel = get("kernel_shape", ())
     if not all(a + b < k for a, b, k in zip(own, pads, [*kernel, *kernel])):

@@ -84,8 +84,7 @@ class Rewriter:
         return node if node is not None and node.op_type in op_types and not node.domain else None
 
     def only_reader(self, name: str) -> Node | None:
-        """The node that reads a value, when it is the only one, reads it once, and nothing else needs the
-        value."""
+        """The node that reads a value, if it is the only one, reads it once, and nothing else needs it."""
         readers = self.uses.get(name, ())
         return readers[0] if len(readers) == 1 and name not in self.pinned else None
 
@@ -288,4 +287,6 @@ def has_subgraphs(node: Node) -> bool:
 
 def text(value: object, default: str = "") -> str:
     """A string attribute, however the reader keeps it."""
-    return default if value is None else value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return default if value is None else str(value)

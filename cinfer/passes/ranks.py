@@ -74,7 +74,7 @@ def _reduced(node, ranks, constants):
     if node.op_type.startswith("Arg"):
         return rank - 1
     count = _count(node, 1, "axes", constants)
-    if count is None:                       # no axes at all: over everything, or over nothing, or not constant
+    if count is None:               # no axes at all: over everything, or over nothing, or not constant
         absent = len(node.inputs) < 2 or not node.inputs[1]
         return 0 if absent and not node.attributes.get("noop_with_empty_axes") else None
     return rank - count if count else None
@@ -125,5 +125,6 @@ def _transpose(node, ranks, constants):
     return _rank(node.inputs[0], ranks, constants)
 
 
-_RULES = {"Reshape": _reshape, "Unsqueeze": _unsqueeze, "Squeeze": _squeeze, "Gather": _gather, "MatMul": _matmul,
-          "Expand": _expand, "ConstantOfShape": _constant_of_shape, "Transpose": _transpose}
+_RULES = {"Reshape": _reshape, "Unsqueeze": _unsqueeze, "Squeeze": _squeeze, "Gather": _gather,
+          "MatMul": _matmul, "Expand": _expand, "ConstantOfShape": _constant_of_shape,
+          "Transpose": _transpose}

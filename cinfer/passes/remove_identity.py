@@ -18,9 +18,8 @@ def remove_identity(graph: Graph, at: Rewriter) -> bool:
     Min and Mean of one input; Pad by nothing.
     A graph output keeps its name, so a node between a graph input (or a constant) and an output stays.
     """
-    nodes = at.of("Identity", "Dropout", "Cast", "Add", "Sub", "Mul", "Div", "Concat", "Sum", "Max", "Min", "Mean", "Pad")
     changed = False
-    for node in nodes:
+    for node in at.of("Identity", "Dropout", "Cast", "Pad", *_NEUTRAL, "Concat", "Sum", "Max", "Min", "Mean"):
         source = _handed_on(node, at)
         if source is not None:
             changed |= at.alias(node, source)
@@ -50,8 +49,9 @@ def _beside_neutral(node: Node, at: Rewriter) -> str | None:
     a, b = node.inputs
     for constant, other in ((b, a), (a, b)) if node.op_type in ("Add", "Mul") else ((b, a),):
         array = at.array(constant)
-        if array is not None and array.size == 1 and array.item() == _NEUTRAL[node.op_type] and at.fits(array, other):
-            return other
+        if array is not None and array.size == 1 and array.item() == _NEUTRAL[node.op_type]:
+            if at.fits(array, other):
+                return other
     return None
 
 

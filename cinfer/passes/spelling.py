@@ -124,7 +124,8 @@ class Spelling:
             if node.opset < 11:
                 get = node.attributes.get
                 return inputs[0], _limit(get("min", -inf)), _limit(get("max", inf))
-            limits = [self.scalar(inputs[i], inputs[0]) if has(node, i) else default for i, default in ((1, -inf), (2, inf))]
+            limits = [self.scalar(inputs[i], inputs[0]) if has(node, i) else default
+                      for i, default in ((1, -inf), (2, inf))]
             return None if None in limits or limits[0] > limits[1] else (inputs[0], *limits)
         if len(inputs) != 2:
             return None
