@@ -1,7 +1,6 @@
 """cinfer bench MODEL: how fast a model loads and runs, and where the time goes."""
 from __future__ import annotations
 
-import json
 import math
 import time
 
@@ -53,6 +52,7 @@ def run(arguments) -> int:
         "planned_bytes": session.memory(shapes), "peak_bytes": peak_bytes(),
     }
     if arguments.json:
+        import json
         print(json.dumps(data | ({"profile": profile_data(profile)} if profile else {}), indent=1))
     else:
         print("\n".join(lines(data) + ([""] + profile_lines(profile) if profile else [])))

@@ -3,10 +3,7 @@ from __future__ import annotations
 
 import os
 import stat
-import zipfile
 from contextlib import contextmanager
-
-import numpy as np
 
 from ..errors import InputError
 
@@ -47,9 +44,11 @@ class Arrays:
     """Arrays written one by one into an .npz file, so that only one result is in memory at a time."""
 
     def __init__(self, file):
+        import zipfile
         self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED)
 
     def add(self, name: str, array) -> None:
+        import numpy as np
         if not isinstance(array, np.ndarray) or array.dtype.hasobject:
             raise InputError(f"--save: output {name!r} is no array of numbers; an .npz file cannot hold it")
         with self._zip.open(f"{name}.npy", "w", force_zip64=True) as member:

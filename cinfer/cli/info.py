@@ -1,7 +1,6 @@
 """cinfer info [MODEL]: what a model is made of and how it will run; without one, what this machine offers."""
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 
@@ -25,6 +24,7 @@ def declare(parser) -> None:
 def run(arguments) -> int:
     data = of_model(arguments) if arguments.model else of_machine(arguments)
     if arguments.json:
+        import json
         print(json.dumps(data, indent=1))
     else:
         print("\n".join(model_lines(data) if arguments.model else machine_lines(data)))

@@ -1,8 +1,6 @@
 """cinfer run MODEL IMAGE...: what a model says of pictures."""
 from __future__ import annotations
 
-import json
-import logging
 import os
 import sys
 from contextlib import ExitStack, contextmanager
@@ -57,8 +55,6 @@ def run(arguments) -> int:
     from ..image.recipe import recipe_for
     from ..session import load
 
-    # Pillow warns through logging, which would break the promise of one line per error.
-    logging.getLogger("PIL").addHandler(logging.NullHandler())
     session = load(path, threads=arguments.threads)
     described = describe(session)
     flags = {flag: getattr(arguments, flag) for flag in RECIPE_FLAGS if getattr(arguments, flag) is not None}
@@ -105,6 +101,7 @@ def run(arguments) -> int:
 def show(arguments, path: str, data: dict, lines: list[str]) -> None:
     """One picture's result, at once: a program that reads along need not wait for the last."""
     if arguments.json:
+        import json
         print(json.dumps({"image": path, **data}, allow_nan=False), flush=True)
     elif lines:
         if len(arguments.images) > 1:
@@ -119,7 +116,9 @@ def say(text: str) -> None:
 
 @contextmanager
 def quiet_libraries():
-    """Drop what libtiff and its like print to stderr by themselves: an error is to be one line, ours."""
+    """Drop what Pillow logs and libtiff prints to stderr: an error is to be one line, ours."""
+    import logging
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nothing, 2)

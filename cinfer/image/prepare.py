@@ -67,8 +67,8 @@ def fit(picture, recipe: Recipe):
         return picture.resize((w, h), resample), w
     if mode == "none":
         if picture.size != (w, h):
-            raise InputError(f"the picture is {picture.width}x{picture.height}, the recipe takes {w}x{h} only "
-                             "(resize none); --resize stretch fits any picture")
+            raise InputError(f"the picture is {picture.width}x{picture.height}, the recipe takes {w}x{h} "
+                             "only (resize none); --resize stretch fits any picture")
         return picture, w
     if mode == "crop":
         return crop(picture, w, h, value, resample), w

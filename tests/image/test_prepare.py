@@ -1,14 +1,17 @@
 """The array fed is the one that the recipe's words describe, bit for bit."""
 
+import json
 import sys
 
 import numpy as np
+import onnx
 import pytest
 from conftest import shared
 from fake_session import session
 from PIL import Image
 
 from cinfer.errors import InputError
+from cinfer.image.decode import decode
 from cinfer.image.prepare import prepare
 from cinfer.image.recipe import recipe_for
 
@@ -61,6 +64,25 @@ def test_equals_the_reference_recipe_bit_for_bit(words, mode, dtype, monkeypatch
     x = prepare(source, recipe(dtype, **words))
     assert x.dtype == expected.dtype and x.flags.c_contiguous
     assert np.array_equal(x, expected)
+
+
+def test_real_models_get_the_pixels_that_their_results_were_made_with(monkeypatch):
+    """Decoded, prepared: what each model file of the reference data says, on each whole picture."""
+    folder = shared("models")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "recipe", raising=False)
+    from recipe import network_input
+
+    for model in json.loads((folder / "index.json").read_text())["models"]:
+        metadata = {p.key: p.value for p in onnx.load(folder / model["file"]).metadata_props}
+        declared = model["inputs"][0]
+        words = recipe_for(session(metadata, dtype=np.dtype(declared["dtype"]), name=declared["name"]))
+        for case in model["cases"]:
+            feed = case["feeds"][declared["name"]]
+            if {"image", "recipe", "crc"} == set(feed):
+                path = shared("images") / feed["image"]
+                expected = network_input(Image.open(path).convert("RGB"), feed["recipe"], declared["dtype"])
+                assert np.array_equal(prepare(decode(path), words), expected), (model["file"], case["name"])
 
 
 def test_stretch_is_pillows_resize():
