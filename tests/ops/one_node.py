@@ -19,8 +19,7 @@ def run(op_type: str, *inputs, opset: int = 21, n_outputs: int = 1, **attributes
     outputs = registry.evaluate(operator, node, list(inputs))
     assert all(isinstance(y, np.ndarray) for y in outputs), f"{op_type} returns {[type(y) for y in outputs]}"
     for x, old in zip(inputs, before):
-        if x is not None:
-            np.testing.assert_array_equal(x, old, err_msg=f"{op_type} wrote to its input")
+        assert x is None or x.tobytes() == old.tobytes(), f"{op_type} wrote to its input"
     if operator.infer:
         specs = registry.infer(operator, node, [None if x is None else TensorSpec.of(x) for x in inputs])
         for spec, output in zip(specs, outputs):
