@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from ..errors import Error, InputError
+from ..errors import Error, InputError, ModelError
 from ..model.graph import Graph, subgraphs
-from .check import fault
+from .check import check_arity, fault
 from .fold_affine import fold_batch_norm, fold_scale
 from .fold_constants import fold_constants
 from .fold_input_scale import fold_input_scale
@@ -43,7 +43,8 @@ PIPELINE = (
 def run(graph: Graph) -> bool:
     """Rewrite a graph and the subgraphs in it, in place; True when something changed.
 
-    Raises InputError when CINFER_PASSES names no pass.
+    Raises ModelError when a node lacks inputs or has attributes of another kind than its operator's;
+    InputError when CINFER_PASSES names no pass.
     """
     passes = _chosen(os.environ.get("CINFER_PASSES", ""))
     return _run(graph, passes, os.environ.get("CINFER_CHECK") == "1", (), False)
@@ -55,9 +56,15 @@ def _run(graph: Graph, passes: list, check: bool, outer: Iterable[str], inner: b
         for subgraph in subgraphs(node):
             around = {*outer, *graph.inputs, *graph.constants, *graph.producers()} if check else ()
             changed |= _run(subgraph, passes, check, around, True)
+    check_arity(graph)
     at = Rewriter(graph, inner=inner)
     for each in passes:
-        changed |= each(graph, at)
+        try:
+            changed |= each(graph, at)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            name = each.__name__
+            raise ModelError(f"graph {graph.name!r}: {name} cannot read a node's attributes: {error}; "
+                             f"CINFER_PASSES=-{name} leaves it out") from error
         if check:
             found = fault(graph, outer)
             if found:

@@ -3,7 +3,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..errors import ModelError
 from ..model.graph import Graph, subgraphs
+from ..ops import registry
 
 
 def fault(graph: Graph, outer: Iterable[str] = ()) -> str | None:
@@ -33,3 +35,17 @@ def fault(graph: Graph, outer: Iterable[str] = ()) -> str | None:
         if name not in known and name not in around:
             return f"nothing makes the output {name!r}"
     return None
+
+
+def check_arity(graph: Graph) -> None:
+    """ModelError for a node with other than the inputs its operator takes, or no output; rewrites count them."""
+    for node in graph.nodes:
+        if not any(node.outputs):
+            raise ModelError(f"{node} has no output")
+        operator = registry.find(node)
+        if operator is None:
+            continue
+        count, least, most = len(node.inputs), operator.min_inputs, operator.max_inputs
+        if count < least or (most is not None and count > most):
+            takes = f"at least {least}" if most is None else least if least == most else f"{least} to {most}"
+            raise ModelError(f"{node} has {count} inputs; {node.op_type} of opset {node.opset} takes {takes}")

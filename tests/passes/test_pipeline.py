@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cinfer import passes
-from cinfer.errors import Error, InputError
+from cinfer.errors import Error, InputError, ModelError
 from cinfer.model.graph import Graph, Node, TensorType
 from cinfer.passes.check import fault
 from conftest import shared
@@ -86,6 +86,22 @@ def test_subgraphs_are_rewritten_and_what_they_capture_stays():
     assert fault(graph) is None
     assert ops(graph.nodes[-1].attributes["else_branch"]) == ["Swish", "Abs"]
     np.testing.assert_allclose(evaluate(graph, feeds)[0], want, rtol=1e-6)
+
+
+MALFORMED = {
+    "Gather 'v0' has 1 inputs; Gather of opset 17 takes 2": lambda b, x: b.Gather(x),
+    "Shape 'v0' has 2 inputs; Shape of opset 17 takes 1": lambda b, x: b.Shape(x, x),
+    "sink_transposes cannot read a node's attributes": lambda b, x: b.Transpose(x, perm=["a", 0]),
+}
+
+
+@pytest.mark.parametrize("message", MALFORMED)
+def test_malformed_node_is_refused(message):
+    b = Builder()
+    graph = b.output(MALFORMED[message](b, b.input("x", 2, 3)))
+    with pytest.raises(ModelError) as caught:
+        passes.run(graph)
+    assert message in str(caught.value)
 
 
 def test_a_deep_chain_is_quick():
