@@ -38,7 +38,7 @@ def fault(graph: Graph, outer: Iterable[str] = ()) -> str | None:
 
 
 def check_arity(graph: Graph) -> None:
-    """ModelError for a node with other than the inputs its operator takes, or no output; rewrites count them."""
+    """ModelError for a node with more or fewer inputs than its operator takes, or without output."""
     for node in graph.nodes:
         if not any(node.outputs):
             raise ModelError(f"{node} has no output")
