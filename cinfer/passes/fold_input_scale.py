@@ -5,7 +5,7 @@ import numpy as np
 
 from ..model.graph import Graph, Node
 from .fold_affine import offset_step, scale_step
-from .pattern import Rewriter, has, rewrite, text
+from .pattern import Rewriter, has, rewrite
 from .ranks import ELEMENTWISE
 
 _STEPS = {"Mul": scale_step, "Div": scale_step, "Add": offset_step, "Sub": offset_step}
@@ -73,13 +73,14 @@ def _channels(at: Rewriter, name: str) -> int | None:
 def _fold(at: Rewriter, node: Node, weights: np.ndarray, x: str, scale: np.ndarray, offset: np.ndarray,
           between: list[Node]) -> bool:
     scales, shifts = bool((scale != 1.0).any()), bool(offset.any())
-    pads = any(node.attributes.get("pads") or ()) or text(node.attributes.get("auto_pad")).startswith("SAME")
+    get = node.attributes.get
+    pads = any(get("pads") or ()) or get("auto_pad") in ("SAME_UPPER", "SAME_LOWER")
     if pads and shifts and (len(between) == 1 or not scale.all()):
         return False
     bias = at.array(node.inputs[2]) if has(node, 2) else None
     if bias is None and has(node, 2):
         return False
-    group = node.attributes.get("group", 1)
+    group = get("group", 1)
     grouped = weights.reshape(group, -1, *weights.shape[1:])
 
     def per_input(vector):

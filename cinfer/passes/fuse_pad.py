@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.graph import Graph, Node
-from .pattern import Rewriter, has, rewrite, text
+from .pattern import Rewriter, has, rewrite
 
 _NOT_NEGATIVE = ("Relu", "Sigmoid", "HardSigmoid", "Softmax", "Softplus", "Abs", "Exp", "Sqrt")
 
@@ -38,7 +38,7 @@ def fuse_pad(graph: Graph, at: Rewriter) -> bool:
 
 def _spatial_pads(pad: Node, at: Rewriter) -> list[int] | None:
     """begin and end of each spatial axis: [begin..., end...]."""
-    if text(pad.attributes.get("mode"), "constant") != "constant":
+    if pad.attributes.get("mode", "constant") != "constant":
         return None
     pads = at.ints(pad, "paddings" if pad.opset < 2 else "pads", 1, 11)
     if not pads or min(pads) < 0:
@@ -73,7 +73,7 @@ def _takes(reader: Node, pad: Node, value: float | None, pads: list[int], at: Re
     """May the reader do the padding itself?"""
     get = reader.attributes.get
     own = _own_pads(reader, len(pads))
-    if text(get("auto_pad"), "NOTSET") not in ("NOTSET", "VALID") or len(own) != len(pads):
+    if get("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or len(own) != len(pads):
         return False
     if reader.op_type == "Conv":
         return value == 0.0

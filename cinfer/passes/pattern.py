@@ -283,10 +283,3 @@ def has_subgraphs(node: Node) -> bool:
         if kind is Graph or kind is list and value and type(value[0]) is Graph:
             return True
     return False
-
-
-def text(value: object, default: str = "") -> str:
-    """A string attribute, however the reader keeps it."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return default if value is None else str(value)

@@ -21,7 +21,7 @@ def pad(b, x, pads=PADS, value=None, **attributes):
 TAKEN = {
     "conv": lambda b, x: b.Conv(pad(b, x), W),
     "conv with pads of its own": lambda b, x: b.Conv(pad(b, x), W, pads=[0, 1, 2, 3], strides=[2, 2]),
-    "conv with VALID": lambda b, x: b.Conv(pad(b, x), W, auto_pad=b"VALID"),
+    "conv with VALID": lambda b, x: b.Conv(pad(b, x), W, auto_pad="VALID"),
     "conv after pad of opset 2": lambda b, x: b.Conv(b.Pad(x, opset=2, pads=PADS, mode="constant"), W),
     "conv after pad with axes": lambda b, x: b.Conv(
         b.Pad(x, np.array([1, 2, 0, 1]), None, np.array([-1, 2]), opset=18), W),
@@ -49,7 +49,7 @@ LEFT_ALONE = {
     "channels padded": lambda b, x: b.Conv(
         pad(b, x, [0, 0, 1, 0, 0, 1, 2, 1]), np.concatenate([W, W[:, :1]], 1)),
     "cut instead of padded": lambda b, x: b.Conv(pad(b, x, [0, 0, 1, 0, 0, 0, -1, 1]), W),
-    "SAME": lambda b, x: b.Conv(pad(b, x), W, auto_pad=b"SAME_UPPER"),
+    "SAME": lambda b, x: b.Conv(pad(b, x), W, auto_pad="SAME_UPPER"),
     "average that does not count its own": lambda b, x: b.AveragePool(
         pad(b, x), kernel_shape=[4, 4], pads=[1, 1, 1, 1]),
     "average with ceil_mode": lambda b, x: b.AveragePool(
