@@ -12,6 +12,8 @@ from ..errors import InputError
 from .described import Described, quoted
 from .recipe import CHANNELS, one_of, parse_numbers
 
+MOST_VALUES = 16                # of an output that is shown whole
+
 
 @dataclass(frozen=True, slots=True)
 class Classes:
@@ -41,19 +43,40 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Each output's name, shape, dtype and smallest, mean and largest value (None where there is none)."""
-    rows: list[tuple[str, tuple[int, ...], str, float | None, float | None, float | None]]
+    """What can be said of any output: one Row each."""
+    rows: list[Row]
 
     def lines(self) -> list[str]:
-        width = max((len(row[0]) for row in self.rows), default=0)
-        return [f"{name:{width}}  {dtype} {'x'.join(map(str, shape)) or 'scalar'}"
-                + ("" if least is None else f"  min {least:.6g}  mean {mean:.6g}  max {most:.6g}")
-                for name, shape, dtype, least, mean, most in self.rows]
+        width = max((len(row.name) for row in self.rows), default=0)
+        return [f"{row.name:{width}}  {row}" for row in self.rows]
 
     def data(self) -> dict:
-        return {"outputs": [{"name": name, "shape": list(shape), "dtype": dtype,
-                             "min": finite(least), "mean": finite(mean), "max": finite(most)}
-                            for name, shape, dtype, least, mean, most in self.rows]}
+        return {"outputs": [row.data() for row in self.rows]}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """least, mean, most : None where an output has no numbers; values : all of them where they are few"""
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    least: float | None = None
+    mean: float | None = None
+    most: float | None = None
+    values: list[float] | None = None
+
+    def __str__(self):
+        text = f"{self.dtype} {'x'.join(map(str, self.shape)) or 'scalar'}"
+        if self.least is not None:
+            text += f"  min {self.least:.6g}  mean {self.mean:.6g}  max {self.most:.6g}"
+        if self.values is not None:
+            text += f"  [{' '.join(f'{v:.6g}' for v in self.values)}]"
+        return text
+
+    def data(self) -> dict:
+        return {"name": self.name, "shape": list(self.shape), "dtype": self.dtype,
+                "min": finite(self.least), "mean": finite(self.mean), "max": finite(self.most)} | (
+                    {} if self.values is None else {"values": [finite(v) for v in self.values]})
 
 
 def answer(described: Described, outputs: dict[str, np.ndarray], *, labels: list[str] | None = None,
@@ -64,7 +87,7 @@ def answer(described: Described, outputs: dict[str, np.ndarray], *, labels: list
     ----------
     described : what the model says of itself: the task and the `output.*` words
     outputs : output name -> array, of one picture
-    labels : class names instead of the model's own
+    labels : class names instead of the model's own; a model of no known task classifies then
     top : how many classes, best first
 
     Returns
@@ -75,8 +98,8 @@ def answer(described: Described, outputs: dict[str, np.ndarray], *, labels: list
     ------
     InputError : the labels are not as many as the classes; the metadata contradict the outputs
     """
-    task = TASKS.get(described.task, summarize)
-    return task(described, outputs, labels=labels, top=top)
+    task = described.task or ("classification" if labels is not None else "")
+    return TASKS.get(task, summarize)(described, outputs, labels=labels, top=top)
 
 
 def classify(described: Described, outputs, *, labels, top):
@@ -131,13 +154,14 @@ def result(described: Described, outputs) -> np.ndarray:
     return np.asarray(outputs[name])
 
 
-def summary_row(name: str, value):
+def summary_row(name: str, value) -> Row:
     if not isinstance(value, np.ndarray):
-        return name, (len(value),) if isinstance(value, list) else (), "sequence", None, None, None
+        return Row(name, (len(value),) if isinstance(value, list) else (), "sequence")
     if value.dtype.kind not in "fiubV" or not value.size:
-        return name, value.shape, str(value.dtype), None, None, None
+        return Row(name, value.shape, str(value.dtype))
     wide = value if value.dtype.kind in "iu" else value.astype(np.float64)
-    return name, value.shape, str(value.dtype), float(wide.min()), float(wide.mean()), float(wide.max())
+    return Row(name, value.shape, str(value.dtype), float(wide.min()), float(wide.mean()), float(wide.max()),
+               wide.reshape(-1).tolist() if wide.size <= MOST_VALUES else None)
 
 
 def are_probabilities(scores: np.ndarray) -> bool:

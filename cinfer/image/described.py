@@ -141,8 +141,8 @@ def sizes(port, layout: str) -> tuple[int, int] | None:
 
 
 def seems_to_classify(session) -> bool:
-    """One output with a row of floating-point numbers a picture: (n, classes) or (n, classes, 1, 1)."""
-    if len(session.outputs) != 1:
+    """Weights, and one output with a row of numbers a picture: (n, classes) or (n, classes, 1, 1)."""
+    if len(session.outputs) != 1 or all(a.ndim < 2 for a in session.model.graph.constants.values()):
         return False
     port = session.outputs[0]
     shape = port.shape or ()

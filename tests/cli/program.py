@@ -1,4 +1,4 @@
-"""The program as a user types it, in this process or in one of its own: fixtures that the tests here import."""
+"""The program as a user types it, in this process or in one of its own; the tests here import it."""
 
 import os
 import subprocess

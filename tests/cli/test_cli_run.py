@@ -110,7 +110,7 @@ def test_model_of_no_known_task_shows_all_its_outputs(cinfer, tmp_path, red):
     done = cinfer("run", halves(tmp_path / "m.onnx"), red)
     assert done.lines == [
         "picture  float32 1x3x4x6  min 0  mean 0.333333  max 1",
-        "top      float32 1x3x1x1  min 0  mean 0.333333  max 1",
+        "top      float32 1x3x1x1  min 0  mean 0.333333  max 1  [1 0 0]",
     ]
     assert "ImageNet's habit" in done.err
 
@@ -152,7 +152,7 @@ def test_unwritable_outputs_are_refused_before_anything_runs(cinfer, tmp_path, r
 
 
 def test_output_picture_needs_an_image_model_and_one_picture(cinfer, tmp_path, red):
-    done = cinfer("run", classifier(tmp_path / "c.onnx"), red, "-o", tmp_path / "out.png")
+    done = cinfer("run", classifier(tmp_path / "c.onnx", STRETCHED), red, "-o", tmp_path / "out.png")
     assert done.status == 2 and "task is classification" in done.err
     done = cinfer("run", enlarger(tmp_path / "m.onnx"), red, red, "-o", tmp_path / "out.png")
     assert done.status == 2 and "one picture at a time, there are 2" in done.err

@@ -110,19 +110,20 @@ def test_output_that_is_no_picture_is_refused(shape, words):
 
 @pytest.mark.parametrize("task", ["detection", "segmentation", "keypoints", "anything", ""])
 def test_other_tasks_show_every_output(task):
-    result = answer(described(task=task), {"boxes": np.float32([[1, 2, 6]]), "n": np.array(7)})
+    result = answer(
+        described(task=task), {"boxes": np.arange(17, dtype=np.float32)[None], "n": np.array([7, 0])}
+    )
     assert result.lines() == [
-        "boxes  float32 1x3  min 1  mean 3  max 6",
-        "n      int64 scalar  min 7  mean 7  max 7",
+        "boxes  float32 1x17  min 0  mean 8  max 16",
+        "n      int64 2  min 0  mean 3.5  max 7  [7 0]",
     ]
-    assert result.data()["outputs"][0] == {
-        "name": "boxes",
-        "shape": [1, 3],
-        "dtype": "float32",
-        "min": 1,
-        "mean": 3,
-        "max": 6,
-    }
+    boxes = {"name": "boxes", "shape": [1, 17], "dtype": "float32", "min": 0, "mean": 8, "max": 16}
+    n = {"name": "n", "shape": [2], "dtype": "int64", "min": 0, "mean": 3.5, "max": 7, "values": [7, 0]}
+    assert result.data() == {"outputs": [boxes, n]}
+
+
+def test_labels_make_a_classifier_of_a_model_of_no_known_task():
+    assert answer(described(), {"y": np.float32([[0, 9]])}, labels=["a", "b"]).best[0][1] == "b"
 
 
 def test_summary_of_odd_outputs():
@@ -133,11 +134,13 @@ def test_summary_of_odd_outputs():
         "flags": np.array([True, False]),
         "nan": np.float32([np.nan, 1]),
     }
-    rows = {row[0]: row[1:] for row in answer(described(), outputs).rows}
-    assert rows["none"] == ((0, 4), "float32", None, None, None)
-    assert rows["text"][2] is None and rows["list"] == ((2,), "sequence", None, None, None)
-    assert rows["flags"] == ((2,), "bool", 0, 0.5, 1)
-    assert (
-        json.loads(json.dumps(answer(described(), outputs).data(), allow_nan=False))["outputs"][4]["max"]
-        is None
-    )
+    result = answer(described(), outputs)
+    assert result.lines() == [
+        "none   float32 0x4",
+        "text   object 1",
+        "list   sequence 2",
+        "flags  bool 2  min 0  mean 0.5  max 1  [1 0]",
+        "nan    float32 2  min nan  mean nan  max nan  [nan 1]",
+    ]
+    last = json.loads(json.dumps(result.data(), allow_nan=False))["outputs"][4]
+    assert last["max"] is None and last["values"] == [None, 1]

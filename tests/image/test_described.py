@@ -132,6 +132,10 @@ def test_layout_is_told_by_where_the_channels_stand(shape, layout):
     assert describe(session(shape=shape)).words["input.layout"] == layout
 
 
+def test_nothing_without_weights_classifies():
+    assert describe(session(weights=False)).task == ""
+
+
 def test_picture_goes_to_the_first_input_of_rank_4():
     model = session()
     model.inputs.insert(0, port("size", np.int64, (2,)))
