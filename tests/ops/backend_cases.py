@@ -65,7 +65,7 @@ def old_cases() -> list:
 
 
 def check(case) -> None:
-    """Every data set of a case: values within the case's tolerance, dtypes and shapes exactly, both foreseen."""
+    """Every data set of a case: values within its tolerance, dtypes and shapes exactly, both foreseen."""
     graph = case.model.graph
     inputs = [info.name for info in graph.input]
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
@@ -84,7 +84,8 @@ def evaluate(node: Node, values: dict[str, np.ndarray]) -> None:
     arrays = [values[name] if name else None for name in node.inputs]
     before = [a.tobytes() if isinstance(a, np.ndarray) else a for a in arrays]
     results = registry.evaluate(operator, node, arrays)
-    assert before == [a.tobytes() if isinstance(a, np.ndarray) else a for a in arrays], f"{node} wrote to an input"
+    after = [a.tobytes() if isinstance(a, np.ndarray) else a for a in arrays]
+    assert before == after, f"{node} wrote to an input"
     assert len(results) >= len(node.outputs), f"{node}: {len(results)} outputs of {len(node.outputs)}"
     for known in (slice(None), slice(1, None), slice(0, 0)):
         foresee(operator, node, arrays, known, results)
