@@ -6,7 +6,7 @@
  * activate_rows_prelu  slopes by lane of a block */
 #ifndef ACTIVATION_H
 #define ACTIVATION_H
-#include "api.h"
+#include "epilogue.h"
 #include "vec_math.h"
 
 INL vf quantised(vf x, float scale, float zero, float lo, float hi)
