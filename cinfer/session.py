@@ -132,7 +132,7 @@ class Session:
     def profile(self, feeds: dict | None = None, runs: int = 10):
         """Time per step: a `cinfer.profile.Profile`. feeds : as for run; zeros by default, free sizes 1."""
         from .profile import profile
-        return profile(self, self._plan_for(None) if feeds is None else None, feeds, runs)
+        return profile(self, feeds, runs)
 
     def summary(self, shapes: dict | None = None) -> dict | None:
         """{'macs', 'planned_bytes', 'kernels': {name: steps}} for these shapes; None while sizes are free."""

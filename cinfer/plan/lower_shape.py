@@ -167,7 +167,7 @@ def lower_concat(p: Planner, node) -> None:
     axis, at = concat_axis(p, node), 0
     spec = p.spec(out)
     if spec.dtype.itemsize % 4 or spec.ndim > 5:
-        raise Declined
+        raise Declined                          # NumPy concatenates in one step
     parts = [n for n in node.inputs if prod(p.spec(n).shape)]
     views = [p.plain(n) for n in parts]
     y = p.new_plain(out)
