@@ -1,5 +1,4 @@
-"""Values of attributes: their types, references to the attributes of a function's caller, and what a Constant makes of
-them."""
+"""Values of attributes: types, references to those of a function's caller, and Constant."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -12,13 +11,12 @@ from .graph import Graph, Node, TensorType
 # AttributeProto.AttributeType
 FLOAT, INT, STRING, TENSOR, GRAPH, FLOATS, INTS, STRINGS, TENSORS, GRAPHS = range(1, 11)
 SPARSE_TENSOR, SPARSE_TENSORS, TYPE_PROTO, TYPE_PROTOS = range(11, 15)
-NAMES = {FLOAT: "FLOAT", INT: "INT", STRING: "STRING", TENSOR: "TENSOR", GRAPH: "GRAPH", FLOATS: "FLOATS", INTS: "INTS",
-         STRINGS: "STRINGS", TENSORS: "TENSORS", GRAPHS: "GRAPHS", SPARSE_TENSOR: "SPARSE_TENSOR",
-         SPARSE_TENSORS: "SPARSE_TENSORS", TYPE_PROTO: "TYPE_PROTO", TYPE_PROTOS: "TYPE_PROTOS"}
-ELEMENT_OF = {FLOATS: FLOAT, INTS: INT, STRINGS: STRING, TENSORS: TENSOR, GRAPHS: GRAPH, SPARSE_TENSORS: SPARSE_TENSOR,
-              TYPE_PROTOS: TYPE_PROTO}
-KINDS = {FLOAT: float, INT: int, STRING: (str, bytes), TENSOR: np.ndarray, GRAPH: Graph, SPARSE_TENSOR: np.ndarray,
-         TYPE_PROTO: TensorType}
+NAMES = dict(enumerate(("FLOAT", "INT", "STRING", "TENSOR", "GRAPH", "FLOATS", "INTS", "STRINGS", "TENSORS",
+                        "GRAPHS", "SPARSE_TENSOR", "SPARSE_TENSORS", "TYPE_PROTO", "TYPE_PROTOS"), 1))
+ELEMENT_OF = {FLOATS: FLOAT, INTS: INT, STRINGS: STRING, TENSORS: TENSOR, GRAPHS: GRAPH,
+              SPARSE_TENSORS: SPARSE_TENSOR, TYPE_PROTOS: TYPE_PROTO}
+KINDS = {FLOAT: float, INT: int, STRING: (str, bytes), TENSOR: np.ndarray, GRAPH: Graph,
+         SPARSE_TENSOR: np.ndarray, TYPE_PROTO: TensorType}
 
 # Constant: attribute -> its AttributeType, and the dtype of the tensor that it becomes
 CONSTANT_VALUES = {"value": (TENSOR, None), "sparse_value": (SPARSE_TENSOR, None),
@@ -29,7 +27,7 @@ CONSTANT_VALUES = {"value": (TENSOR, None), "sparse_value": (SPARSE_TENSOR, None
 
 @dataclass(slots=True, frozen=True)
 class Reference:
-    """In a function, the value of an attribute: that of the calling node's attribute `name`, of AttributeType `type`."""
+    """In a function, an attribute's value: that of the caller's attribute `name`, of AttributeType `type`."""
     name: str
     type: int
 
@@ -42,11 +40,11 @@ def is_of(value: object, kind: int) -> bool:
 
 
 def settle_constant(graph: Graph, node: Node) -> bool:
-    """Make a Constant node a constant of its graph; False when its value is an attribute of a function's caller.
-    https://onnx.ai/onnx/operators/onnx__Constant.html"""
+    """Make a Constant node a constant of its graph; False when its value is an attribute of a function's
+    caller. https://onnx.ai/onnx/operators/onnx__Constant.html"""
     if len(node.attributes) != 1 or len(node.outputs) != 1 or not node.outputs[0] or node.inputs:
-        raise ModelError(f"{node} has {len(node.inputs)} inputs, {len(node.outputs)} outputs and {len(node.attributes)} "
-                         "attributes; a Constant has one output and one attribute")
+        raise ModelError(f"{node} has {len(node.inputs)} inputs, {len(node.outputs)} outputs and "
+                         f"{len(node.attributes)} attributes; a Constant has one output and one attribute")
     (name, value), = node.attributes.items()
     if isinstance(value, Reference):
         return False

@@ -1,4 +1,5 @@
-"""Model-local functions: each call is replaced by the function's nodes. https://onnx.ai/onnx/repo-docs/IR.html#functions"""
+"""Model-local functions: each call is replaced by the function's nodes.
+https://onnx.ai/onnx/repo-docs/IR.html#functions"""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -10,10 +11,13 @@ from .graph import Graph, Node, subgraphs
 
 MOST_DEPTH = 64                 # calls within calls
 MOST_NODES = 1 << 18            # nodes and calls; a file of few bytes may spell out 2 to any power
+MOST_NAME = 200                 # characters of a name that is made up here; calls within calls add theirs
 
 @dataclass(slots=True, eq=False)
 class Function:
-    """name : with ":overload" where it has one. defaults : attribute -> value for calls that do not give it."""
+    """name : with ":overload" where it has one
+    defaults : attribute -> its value for calls that do not give it
+    """
     domain: str
     name: str
     inputs: list[str]
@@ -28,24 +32,42 @@ def expand(graph: Graph, functions: list[Function]) -> None:
     for function in functions:
         if library.setdefault((function.domain, function.name), function) is not function:
             raise ModelError(f"function {function.name!r} of domain {function.domain!r} is defined twice")
-    Expansion(library, set(names(graph))).graph(graph, 0)
+    Expansion(library, dict.fromkeys(names(graph), 1)).graph(graph, 0)
+
+
+def made(graph: Graph) -> Iterator[str]:
+    """The names of what a graph's constants and nodes make."""
+    yield from graph.constants
+    for node in graph.nodes:
+        yield from filter(None, node.outputs)
 
 
 def names(graph: Graph) -> Iterator[str]:
-    """The names that a graph and its subgraphs give to values."""
+    """All names that a graph and its subgraphs give to values."""
     yield from graph.inputs
-    yield from graph.constants
+    yield from made(graph)
     for node in graph.nodes:
-        yield from node.outputs
         for inner in subgraphs(node):
             yield from names(inner)
 
 
-class Expansion:
-    """used : names of values that no new value may take"""
+def fresh(name: str, used: dict[str, int]) -> str:
+    """A name like `name` that is not in use yet. used : name -> the last number put behind it"""
+    name = name[:MOST_NAME]
+    new = name
+    while new in used:
+        used[name] += 1
+        new = f"{name}.{used[name]}"
+    used[new] = 1
+    return new
 
-    def __init__(self, library: dict[tuple[str, str], Function], used: set[str]):
+
+class Expansion:
+    """used : names of values; calls : names of calls"""
+
+    def __init__(self, library: dict[tuple[str, str], Function], used: dict[str, int]):
         self.library, self.used = library, used
+        self.calls: dict[str, int] = {}
         self.nodes = 0
 
     def graph(self, graph: Graph, depth: int) -> None:
@@ -66,25 +88,34 @@ class Expansion:
             nodes.append(node)
             return
         if depth == MOST_DEPTH:
-            raise LimitError(f"calls of functions are nested more than {MOST_DEPTH} deep; does {function.name!r} call itself?")
+            raise LimitError(f"calls of functions are nested more than {MOST_DEPTH} deep; "
+                             f"does {function.name!r} call itself?")
         for inner in self.called(function, node, graph):
             self.put(inner, graph, nodes, depth + 1)
 
     def called(self, function: Function, node: Node, graph: Graph) -> list[Node]:
         """The nodes of a function as `node` calls it; the constants among them go into `graph`."""
-        for kind, given, known in (("inputs", node.inputs, function.inputs), ("outputs", node.outputs, function.outputs)):
+        for kind, given, known in (("inputs", node.inputs, function.inputs),
+                                   ("outputs", node.outputs, function.outputs)):
             if len(given) > len(known):
                 raise ModelError(f"{node} has {len(given)} {kind}; the function has {len(known)}")
-        scope = Scope(self.used, f"{node.name or function.name}/", {**function.defaults, **node.attributes}, str(node))
+        scope = Scope(self.used, fresh(node.name or function.name, self.calls) + "/",
+                      {**function.defaults, **node.attributes}, node)
         scope.values.update(dict.fromkeys(function.inputs, ""))
         scope.values.update(zip(function.inputs, node.inputs))
-        copies = []
+        given, copies = set(), []
         for name, output in zip(function.outputs, node.outputs):
             if name in scope.values:                    # an input handed through, or an output given twice
                 copies.append(Node("Identity", [scope.values[name]], [output], opset=13))
             elif output:
                 scope.values[name] = output
-        inside = scope.graph(function.body)
+                given.add(name)
+        for name in made(function.body):
+            if name in function.inputs:
+                raise ModelError(f"function {function.name!r} makes {name!r}, which is one of its inputs")
+            if name not in given:
+                scope.define(name)
+        inside = scope.renamed(function.body)
         graph.constants.update(inside.constants)
         return inside.nodes + copies
 
@@ -96,19 +127,12 @@ class Scope:
     attributes : what references to the caller's attributes stand for
     """
 
-    def __init__(self, used: set[str], prefix: str, attributes: dict[str, object], call: str,
-                 values: dict[str, str] | None = None):
+    def __init__(self, used: dict[str, int], prefix: str, attributes: dict[str, object], call: Node):
         self.used, self.prefix, self.attributes, self.call = used, prefix, attributes, call
-        self.values: dict[str, str] = values or {}
+        self.values: dict[str, str] = {}
 
-    def graph(self, graph: Graph) -> Graph:
-        """A copy, its values renamed."""
-        for name in (*graph.inputs, *graph.constants):
-            self.define(name)
-        for node in graph.nodes:
-            for name in node.outputs:
-                if name and name not in self.values:
-                    self.define(name)
+    def renamed(self, graph: Graph) -> Graph:
+        """A copy with the graph's names."""
         copy = Graph(graph.name, [], {self.values[name]: kind for name, kind in graph.inputs.items()},
                      {self.read(name): kind for name, kind in graph.outputs.items()},
                      {self.values[name]: array for name, array in graph.constants.items()})
@@ -120,17 +144,14 @@ class Scope:
 
     def define(self, name: str) -> None:
         """A name for a value that the body makes, unlike all others."""
-        new = self.prefix + name
-        count = 1
-        while new in self.used:
-            count += 1
-            new = f"{self.prefix}{name}.{count}"
-        self.used.add(new)
-        self.values[name] = new
+        self.values[name] = fresh(self.prefix + name, self.used)
 
     def read(self, name: str) -> str:
-        # what nothing in the function makes gets a name that nothing in the graph has: a function sees no other values
-        return self.values.get(name, f"{self.prefix}{name} (undefined)") if name else ""
+        new = self.values.get(name)
+        if new is None and name:
+            # nothing in the function makes it, and a function sees no other values
+            new = f"{self.prefix}{name[:MOST_NAME]} (undefined)"
+        return new or ""
 
     def node(self, node: Node) -> Node:
         attributes = {}
@@ -144,16 +165,23 @@ class Scope:
             elif isinstance(value, list) and value and isinstance(value[0], Graph):
                 value = [self.inner(each) for each in value]
             attributes[key] = value
-        return Node(node.op_type, [self.read(name) for name in node.inputs],
-                    [self.values[name] if name else "" for name in node.outputs], attributes,
-                    node.domain, node.opset, self.prefix + node.name)
+        inputs = [self.read(name) for name in node.inputs]
+        while inputs and not inputs[-1]:
+            inputs.pop()
+        return Node(node.op_type, inputs, [self.read(name) for name in node.outputs], attributes,
+                    node.domain, node.opset, (self.prefix + node.name)[:MOST_NAME])
 
     def inner(self, graph: Graph) -> Graph:
-        return Scope(self.used, self.prefix, self.attributes, self.call, dict(self.values)).graph(graph)
+        """A copy of a subgraph, with names of its own for what it makes."""
+        scope = Scope(self.used, self.prefix, self.attributes, self.call)
+        scope.values = dict(self.values)
+        for name in (*graph.inputs, *made(graph)):
+            scope.define(name)
+        return scope.renamed(graph)
 
     def resolved(self, reference: Reference) -> object:
         value = self.attributes[reference.name]
         if not is_of(value, reference.type):
-            raise ModelError(f"{self.call}: attribute {reference.name!r} is {value!r:.40}, the function takes "
-                             f"{NAMES.get(reference.type)}")
+            raise ModelError(f"{self.call}: attribute {reference.name!r} is {value!r:.40}, "
+                             f"the function takes {NAMES.get(reference.type)}")
         return value

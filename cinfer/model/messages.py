@@ -6,8 +6,9 @@ import struct
 import numpy as np
 
 from ..errors import LimitError, ModelError, UnsupportedError
-from .attributes import (ELEMENT_OF, FLOAT, FLOATS, GRAPH, GRAPHS, INT, INTS, NAMES, SPARSE_TENSOR, SPARSE_TENSORS,
-                         STRING, STRINGS, TENSOR, TENSORS, TYPE_PROTO, TYPE_PROTOS, Reference, settle_constant)
+from .attributes import (ELEMENT_OF, FLOAT, FLOATS, GRAPH, GRAPHS, INT, INTS, NAMES, SPARSE_TENSOR,
+                         SPARSE_TENSORS, STRING, STRINGS, TENSOR, TENSORS, TYPE_PROTO, TYPE_PROTOS, Reference,
+                         settle_constant)
 from .functions import Function
 from .graph import Graph, Node, TensorType
 from .source import Beside
@@ -15,7 +16,8 @@ from .tensors import dtype_of, sparse_tensor, tensor, text_or_bytes
 from .wire import BYTES, FIXED32, WireError, fields, joined, packed, signed
 
 # NodeProto
-INPUT, OUTPUT, NODE_NAME, OP_TYPE, ATTRIBUTE, DOMAIN, OVERLOAD = (n << 3 | BYTES for n in (1, 2, 3, 4, 5, 7, 8))
+(INPUT, OUTPUT, NODE_NAME, OP_TYPE, ATTRIBUTE, DOMAIN,
+ OVERLOAD) = (n << 3 | BYTES for n in (1, 2, 3, 4, 5, 7, 8))
 # GraphProto
 (GRAPH_NODE, GRAPH_NAME, INITIALIZER, GRAPH_INPUT, GRAPH_OUTPUT, VALUE_INFO,
  SPARSE_INITIALIZER) = (n << 3 | BYTES for n in (1, 2, 5, 11, 12, 13, 15))
@@ -25,15 +27,16 @@ FIELD_F, FIELD_FLOATS, PACKED_FLOATS = 2 << 3 | FIXED32, 7 << 3 | FIXED32, 7 << 
 FIELD_I, FIELD_INTS, PACKED_INTS = 3 << 3, 8 << 3, 8 << 3 | BYTES
 ZERO = {FLOAT: 0.0, INT: 0, STRING: ""}                 # some writers (proto3) leave these out
 # The field that holds values of a type, where they are messages or strings
-TYPE_OF_FIELD = {4: STRING, 5: TENSOR, 6: GRAPH, 9: STRINGS, 10: TENSORS, 11: GRAPHS, 14: TYPE_PROTO, 15: TYPE_PROTOS,
-                 22: SPARSE_TENSOR, 23: SPARSE_TENSORS}
+TYPE_OF_FIELD = {4: STRING, 5: TENSOR, 6: GRAPH, 9: STRINGS, 10: TENSORS, 11: GRAPHS, 14: TYPE_PROTO,
+                 15: TYPE_PROTOS, 22: SPARSE_TENSOR, 23: SPARSE_TENSORS}
 # FunctionProto
 FUNCTION_NAME, FUNCTION_INPUT, FUNCTION_OUTPUT, FUNCTION_NODE = (n << 3 | BYTES for n in (1, 4, 5, 7))
-FUNCTION_OPSET, FUNCTION_DOMAIN, FUNCTION_DEFAULT, FUNCTION_OVERLOAD = (n << 3 | BYTES for n in (9, 10, 11, 13))
+(FUNCTION_OPSET, FUNCTION_DOMAIN, FUNCTION_DEFAULT,
+ FUNCTION_OVERLOAD) = (n << 3 | BYTES for n in (9, 10, 11, 13))
 # ValueInfoProto and TypeProto
 INFO_NAME, INFO_TYPE = 1 << 3 | BYTES, 2 << 3 | BYTES
 TENSOR_TYPE = 1 << 3 | BYTES
-TYPES = tuple(n << 3 | BYTES for n in (1, 4, 5, 7, 8, 9))   # also sequence, map, opaque, sparse tensor, optional
+TYPES = tuple(n << 3 | BYTES for n in (1, 4, 5, 7, 8, 9))   # + sequence, map, opaque, sparse tensor, optional
 UNKNOWN = TensorType()
 
 NEWEST_OPSET = 28               # of ai.onnx; a newer one may mean something else by the same names
@@ -70,7 +73,8 @@ class GraphReader:
                 counts[key] += 1
             elif key == INITIALIZER or key == SPARSE_INITIALIZER:
                 try:
-                    name, array = (tensor if key == INITIALIZER else sparse_tensor)(data, value, stop, self.beside)
+                    parse = tensor if key == INITIALIZER else sparse_tensor
+                    name, array = parse(data, value, stop, self.beside)
                 except WireError as error:
                     raise WireError(f"{where}.initializer[{counts[key]}]: {error}") from None
                 counts[key] += 1
@@ -109,7 +113,8 @@ class GraphReader:
         """An input with an initializer is a constant: old files list all weights among the inputs."""
         declared, array = graph.inputs.pop(name), graph.constants[name]
         if declared.dtype is not None and declared.dtype != array.dtype:
-            raise ModelError(f"input {name!r} is declared as {declared.dtype}, its initializer is {array.dtype}")
+            raise ModelError(f"input {name!r} is declared as {declared.dtype}, "
+                             f"its initializer is {array.dtype}")
         if self.depth == 1:
             self.defaults[name] = declared
 
@@ -151,7 +156,7 @@ class GraphReader:
             domain = ""
         while inputs and not inputs[-1]:                # absent inputs at the end say nothing
             inputs.pop()
-        if overload:                                    # part of a function's name; no standard operator has one
+        if overload:                                    # part of a function's name
             op_type = f"{op_type}:{overload}"
         version = self.opset.get(domain)
         if version is None:
@@ -164,7 +169,7 @@ class GraphReader:
         """The AttributeProto in data[at:end]: (name, value)."""
         name = reference = ""
         code = 0
-        found: dict[int, list] = {}                     # AttributeType -> numbers, or spans of messages and strings
+        found: dict[int, list] = {}                     # AttributeType -> numbers, or spans of what is longer
         for key, value, stop in fields(data, at, end):
             if key == FIELD_INTS:
                 found.setdefault(INTS, []).append(value if value < 1 << 63 else value - (1 << 64))
@@ -183,7 +188,7 @@ class GraphReader:
             elif key == PACKED_FLOATS:
                 if (stop - value) % 4:
                     raise WireError(f"packed floats of {stop - value} bytes at byte {value}")
-                found.setdefault(FLOATS, []).extend(struct.unpack(f"<{(stop - value) // 4}f", data[value:stop]))
+                found.setdefault(FLOATS, []).extend(np.frombuffer(data[value:stop], "<f4").tolist())
             elif key == REFERENCE:
                 reference = data[value:stop].decode()
             elif key & 7 == BYTES and key >> 3 in TYPE_OF_FIELD:
@@ -192,7 +197,8 @@ class GraphReader:
             raise ModelError(f"{where}: an attribute has no name")
         if reference:
             if not self.in_function:
-                raise ModelError(f"{where}: attribute {name!r} refers to {reference!r} of a function, but is in none")
+                raise ModelError(f"{where}: attribute {name!r} refers to {reference!r} of a function, "
+                                 "but is in none")
             return name, Reference(reference, code)
         if not code:                                    # files before IR version 2 do not say the type
             code = next(iter(found), 0)
@@ -295,7 +301,8 @@ def operator_set(data, at: int, end: int) -> tuple[str, int]:
     if version < 1:
         raise ModelError(f"opset {version} of domain {domain or 'ai.onnx'!r}; versions begin with 1")
     if not domain and version > NEWEST_OPSET:
-        raise UnsupportedError(f"opset {version} of domain 'ai.onnx'; this cinfer knows opsets up to {NEWEST_OPSET}")
+        raise UnsupportedError(f"opset {version} of domain 'ai.onnx'; "
+                               f"this cinfer knows opsets up to {NEWEST_OPSET}")
     return domain, version
 
 
@@ -318,7 +325,8 @@ def type_proto(data, at: int, end: int, needed: bool = False) -> TensorType:
         if key == 1 << 3:
             code = value
         elif key == 2 << 3 | BYTES:
-            dims = [dimension(data, first, last) for key, first, last in fields(data, value, stop) if key == 1 << 3 | BYTES]
+            dims = [dimension(data, first, last) for dim, first, last in fields(data, value, stop)
+                    if dim == 1 << 3 | BYTES]
             shape = (*(shape or ()), *dims)
     try:
         dtype = dtype_of(code)

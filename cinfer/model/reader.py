@@ -1,6 +1,7 @@
 """An ONNX file becomes a Model: https://onnx.ai/onnx/repo-docs/IR.html; field numbers as in onnx.proto.
 
-Reading is one walk over the wire format, message by message; large tensors stay where they are, in the mapped file.
+Reading is one walk over the wire format, message by message; large tensors stay where they are, in the mapped
+file.
 """
 from __future__ import annotations
 
@@ -26,13 +27,14 @@ def read(source) -> Model:
 
     Parameters
     ----------
-    source : path, bytes-like object, or file object opened in binary mode. A path is mapped: its weights are read when
-        they are needed, so the file must stay as it is while the model lives. External data is found beside a path only.
+    source : path, bytes-like object, or file object opened in binary mode. A path is mapped: its weights are
+        read when they are needed, so the file must stay as it is while the model lives. External data is
+        found beside a path only.
 
     Returns
     -------
-    Model, valid as a graph: each value is made once, and before it is read. Functions are expanded, constants (of
-    Constant nodes too) are arrays. Operators, attributes and shapes are not looked at.
+    Model, valid as a graph: each value is made once, and before it is read. Functions are expanded, constants
+    (of Constant nodes too) are arrays. Operators, attributes and shapes are not looked at.
 
     Raises
     ------
@@ -82,7 +84,8 @@ def model_proto(data, path: str | None) -> Model:
             raise WireError("it has no graph")
     except (WireError, UnicodeDecodeError) as error:
         kind = foreign(data)
-        raise ModelError(f"this is {kind}, no ONNX model" if kind else f"this is no ONNX model: {error}") from None
+        reason = "a text in it is no UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise ModelError("this is no ONNX model" + (f" but {kind}" if kind else f": {reason}")) from None
     if not opset and ir_version < 3:                    # older files do not say
         opset[""] = 1
     reader = GraphReader(path, opset)

@@ -11,10 +11,11 @@ from ..errors import InputError, ModelError
 # How other files begin that get mistaken for models
 FOREIGN = (
     (b"\x89PNG\r\n", "a PNG picture"), (b"\xff\xd8\xff", "a JPEG picture"), (b"GIF8", "a GIF picture"),
-    (b"RIFF", "a RIFF file (WebP, WAV)"), (b"PK\x03\x04", "a zip archive (PyTorch's .pt files are such); export it to ONNX"),
+    (b"RIFF", "a RIFF file (WebP, WAV)"),
+    (b"PK\x03\x04", "a zip archive (PyTorch's .pt files are such); export it to ONNX"),
     (b"\x1f\x8b", "a gzip archive; unpack it first"), (b"\x89HDF", "an HDF5 file (Keras); export it to ONNX"),
     (b"version https://git-lfs", "a Git LFS pointer; fetch the file itself with 'git lfs pull'"),
-    (b"<!DOCTYPE", "a web page"), (b"<html", "a web page"), (b"%PDF", "a PDF document"), (b"ORTM", "an ORT file"),
+    (b"<!DOCTYPE", "a web page"), (b"<html", "a web page"), (b"%PDF", "a PDF document"),
     (b"\x80\x02", "a Python pickle (PyTorch); export it to ONNX"), (b"\x7fELF", "a program or library"),
 )
 
@@ -43,7 +44,8 @@ def content(source):
     try:
         path = os.fsdecode(source)
     except TypeError:
-        raise InputError(f"cannot load a {type(source).__name__}; give a path, bytes or a binary file") from None
+        raise InputError(f"cannot load a {type(source).__name__}; "
+                         "give a path, bytes or a binary file") from None
     try:
         return mapped(path), path
     except FileNotFoundError:
@@ -55,8 +57,8 @@ def content(source):
 
 
 def mapped(path: str, flags: int = 0):
-    """A file's content as a read-only mapping (b"" for an empty file). It lives as long as the arrays that look into it;
-    the file must not be cut short meanwhile. Raises OSError, ValueError."""
+    """A file's content as a read-only mapping (b"" for an empty file). It lives as long as the arrays that
+    look into it; the file must not be cut short meanwhile. Raises OSError, ValueError."""
     # A pipe that nobody writes to would block open() for ever; only regular files are read
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
                      | getattr(os, "O_CLOEXEC", 0) | flags)
@@ -89,8 +91,8 @@ class Beside:
         self.files: dict[str, object] = {}
 
     def open(self, location: str):
-        """The content of the file at `location`, relative to the model. Raises ModelError, also for a location outside of
-        the model's folder: a model must not read what its user did not put beside it."""
+        """The content of the file at `location`, relative to the model. Raises ModelError, also for a
+        location outside of the model's folder: a model must not read what its user did not put beside it."""
         data = self.files.get(location)
         if data is None:
             data = self.files[location] = self._open(location)
@@ -98,7 +100,8 @@ class Beside:
 
     def _open(self, location: str):
         if self.folder is None:
-            raise ModelError(f"its data is in the file {location!r}; load a model with external data by its path")
+            raise ModelError(f"its data is in the file {location!r}; "
+                             "load a model with external data by its path")
         if not location:
             raise ModelError("its data is in a file that is not named (external_data has no location)")
         try:

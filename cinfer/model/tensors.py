@@ -2,8 +2,9 @@
 
 https://onnx.ai/onnx/repo-docs/IR.html#tensor-definition and the message TensorProto of onnx.proto.
 
-A view begins where the file has it: a large array may be misaligned for its dtype (`array.flags.aligned`). NumPy does not
-mind; what hands out pointers asks for `np.require(array, requirements=("C", "A"))`. Small arrays are aligned copies.
+A view begins where the file has it: a large array may be misaligned for its dtype (`array.flags.aligned`).
+NumPy does not mind; what hands out pointers asks for `np.require(array, requirements=("C", "A"))`. Small
+arrays are aligned copies.
 """
 from __future__ import annotations
 
@@ -19,18 +20,18 @@ from .wire import BYTES, FIXED32, FIXED64, VARINT, WireError, fields, joined, pa
 BOOL, STRING, FLOAT16 = 9, 8, 10
 # Little-endian, as in the file; on a little-endian machine these are the native ones
 DTYPES = {code: np.dtype(name) for code, name in (
-    (1, "<f4"), (2, "u1"), (3, "i1"), (4, "<u2"), (5, "<i2"), (6, "<i4"), (7, "<i8"), (BOOL, "?"), (FLOAT16, "<f2"),
-    (11, "<f8"), (12, "<u4"), (13, "<u8"), (14, "<c8"), (15, "<c16"))}
+    (1, "<f4"), (2, "u1"), (3, "i1"), (4, "<u2"), (5, "<i2"), (6, "<i4"), (7, "<i8"), (BOOL, "?"),
+    (FLOAT16, "<f2"), (11, "<f8"), (12, "<u4"), (13, "<u8"), (14, "<c8"), (15, "<c16"))}
 # What numpy lacks: the name in ml_dtypes (an array of these needs that package) and the bits of an element
-EXTENDED = {16: ("bfloat16", 16), 17: ("float8_e4m3fn", 8), 18: ("float8_e4m3fnuz", 8), 19: ("float8_e5m2", 8),
-            20: ("float8_e5m2fnuz", 8), 21: ("uint4", 4), 22: ("int4", 4), 23: ("float4_e2m1fn", 4),
-            24: ("float8_e8m0fnu", 8), 25: ("uint2", 2), 26: ("int2", 2), 27: ("float6_e2m3fn", 6),
-            28: ("float6_e3m2fn", 6)}
+EXTENDED = {16: ("bfloat16", 16), 17: ("float8_e4m3fn", 8), 18: ("float8_e4m3fnuz", 8),
+            19: ("float8_e5m2", 8), 20: ("float8_e5m2fnuz", 8), 21: ("uint4", 4), 22: ("int4", 4),
+            23: ("float4_e2m1fn", 4), 24: ("float8_e8m0fnu", 8), 25: ("uint2", 2), 26: ("int2", 2),
+            27: ("float6_e2m3fn", 6), 28: ("float6_e3m2fn", 6)}
 
 # The field that holds a type's elements when they are not raw; int32_data holds all that is not listed
 FLOAT_DATA, INT32_DATA, STRING_DATA, INT64_DATA, DOUBLE_DATA, UINT64_DATA = 4, 5, 6, 7, 10, 11
-TYPED_FIELD = {1: FLOAT_DATA, 14: FLOAT_DATA, 11: DOUBLE_DATA, 15: DOUBLE_DATA, 7: INT64_DATA, 12: UINT64_DATA,
-               13: UINT64_DATA, STRING: STRING_DATA}
+TYPED_FIELD = {1: FLOAT_DATA, 14: FLOAT_DATA, 11: DOUBLE_DATA, 15: DOUBLE_DATA, 7: INT64_DATA,
+               12: UINT64_DATA, 13: UINT64_DATA, STRING: STRING_DATA}
 
 MOST_DIMS = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
 SMALL = 4096                    # bytes up to which a misaligned array is copied
@@ -38,8 +39,8 @@ MOST_DENSE = 1 << 26            # elements that a sparse tensor may have when fi
 
 
 def dtype_of(code: int) -> np.dtype:
-    """The numpy dtype of a TensorProto.DataType; UnsupportedError for one that needs ml_dtypes where that is missing,
-    ModelError for what is no type."""
+    """The numpy dtype of a TensorProto.DataType; UnsupportedError for one that needs ml_dtypes where that is
+    missing, ModelError for what is no type."""
     if code in DTYPES:
         return DTYPES[code]
     if code == STRING:
@@ -58,7 +59,7 @@ def tensor(data, at: int, end: int, beside: Beside) -> tuple[str, np.ndarray]:
 
     Returns
     -------
-    (name, array) : the array is read-only; strings are an object array of str, or of bytes where they are not UTF-8
+    (name, array) : the array is read-only; strings are objects, str, or bytes where they are not UTF-8
 
     Raises
     ------
@@ -85,7 +86,8 @@ def tensor(data, at: int, end: int, beside: Beside) -> tuple[str, np.ndarray]:
         elif key == 1 << 3 | BYTES:
             dims += packed(data, value, stop).view(np.int64).tolist()
         elif key == 3 << 3 | BYTES:
-            raise UnsupportedError(f"tensor {name.decode()!r} is one segment of several; ONNX has given that up")
+            raise UnsupportedError(f"tensor {name.decode()!r} is one segment of several; "
+                                   "ONNX has given that up")
     name = name.decode()
     try:
         count = elements(dims)
@@ -150,8 +152,9 @@ def unpacked(content: np.ndarray, bits: int, count: int) -> np.ndarray:
     return lanes.reshape(-1)[:count].copy()
 
 
-def from_fields(data, typed: list[tuple[int, int, int]], dtype: np.dtype, code: int, count: int) -> np.ndarray:
-    """Elements from the typed field that belongs to the type (float_data, int32_data, ...), packed or one by one."""
+def from_fields(data, typed: list[tuple[int, int, int]], dtype: np.dtype, code: int,
+                count: int) -> np.ndarray:
+    """Elements from the typed field that belongs to the type (int32_data, ...), packed or single."""
     number = TYPED_FIELD.get(code, INT32_DATA)
     spans = [each for each in typed if each[0] >> 3 == number]
     if number == STRING_DATA:
@@ -171,7 +174,7 @@ def from_fields(data, typed: list[tuple[int, int, int]], dtype: np.dtype, code: 
     bits = EXTENDED[code][1] if code in EXTENDED else 8
     needed = -(-count * bits // 8) if bits in (2, 4) else count
     if len(numbers) != needed:
-        raise ModelError(f"{len(numbers)} numbers of data; {count} elements of {dtype} are {needed}")
+        raise ModelError(f"{len(numbers)} numbers of data; its shape asks for {needed}")
     if number == INT64_DATA:
         return numbers.view(np.int64)
     if number == UINT64_DATA:
@@ -202,7 +205,7 @@ def strings(data, spans: list[tuple[int, int, int]], count: int) -> np.ndarray:
             raise WireError(f"string_data of wire type {key & 7}")
         array[i] = text_or_bytes(data[at:end])
     if len(array) != count:
-        raise ModelError(f"{len(array)} strings of data; its shape has {count} elements")
+        raise ModelError(f"{len(array)} strings of data; its shape asks for {count}")
     return array
 
 
@@ -266,9 +269,11 @@ def sparse_tensor(data, at: int, end: int, beside: Beside) -> tuple[str, np.ndar
             raise LimitError(f"{count} elements when filled up; {MOST_DENSE} are the most")
         where = tensor(*joined(data, indices), beside)[1] if indices else np.empty(0, np.int64)
         if where.dtype != np.int64 or elems.ndim != 1:
-            raise ModelError(f"{elems.ndim}-D values and indices of {where.dtype}; they must be 1-D, and int64")
+            raise ModelError(f"{elems.ndim}-D values and indices of {where.dtype}; "
+                             "they must be 1-D, and int64")
         if where.shape not in ((elems.size,), (elems.size, len(dims))):
-            raise ModelError(f"indices of shape {list(where.shape)} for {elems.size} values of {len(dims)} dimensions")
+            raise ModelError(f"indices of shape {list(where.shape)} for {elems.size} values "
+                             f"in {len(dims)} dimensions")
         if where.ndim == 1:
             limits = np.array(count)
         else:

@@ -40,12 +40,12 @@ def _validate(graph: Graph, outer: Set[str]) -> None:
             _validate(inner, visible)
     for name in graph.outputs:
         if name not in made and name not in outer:
-            raise ModelError(f"nothing makes the output {name!r}" + (f" of graph {graph.name!r}" if outer else ""))
+            raise ModelError(f"nothing makes the output {name!r} of graph {graph.name!r}")
 
 
 def sorted_nodes(graph: Graph, known: set[str], made: set[str]) -> list[Node]:
-    """The nodes in an order in which values are made before they are read, as near to the file's as that allows.
-    Raises ModelError where there is none."""
+    """The nodes in an order in which values are made before they are read, as near to the file's as that
+    allows. Raises ModelError where there is none."""
     waiting: dict[str, list[int]] = {}
     missing: list[int] = []
     for i, node in enumerate(graph.nodes):
@@ -81,4 +81,5 @@ def cycle(graph: Graph, missing: list[int]) -> list[str]:
         name = next(read for read in node_reads(makers[name]) if read in makers)
     path = list(seen)
     path = [*path[path.index(name):], name][::-1]
-    return [repr(each) for each in path] if len(path) < 6 else [*map(repr, path[:3]), "...", *map(repr, path[-2:])]
+    names = [repr(each) for each in path]
+    return names if len(names) < 6 else [*names[:3], "...", *names[-2:]]

@@ -1,7 +1,7 @@
 """The protobuf wire format, read without copying: https://protobuf.dev/programming-guides/encoding/
 
-`data` is bytes or a read-only mmap: both give an int for an index, bytes for a slice. Every length is checked against the
-message around it. A message is walked field by field; what its reader does not ask for costs nothing.
+`data` is bytes or a read-only mmap: both give an int for an index, bytes for a slice. Every length is checked
+against the message around it. A message is walked field by field; what its reader does not ask for is free.
 """
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class WireError(ModelError):
 def fields(data, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     """The fields of the message in data[at:end], as (key, value, stop).
 
-    key : field number << 3 | wire type: a field in a wire type that its reader does not expect is unknown to it
+    key : field number << 3 | wire type; a field in a wire type that nobody expects is an unknown field
     value : the number of a VARINT, unsigned; for the other wire types the field's content is data[value:stop]
 
     Groups are skipped. Raises WireError.
@@ -149,8 +149,8 @@ def packed(data, at: int, end: int) -> np.ndarray:
 
 
 def joined(data, spans: list[tuple[int, int]]):
-    """(data, at, end) of a message whose field was given several times: protobuf merges them, and the encodings one
-    after the other are the merged message."""
+    """(data, at, end) of a message whose field was given several times: protobuf merges them, and their
+    encodings one after the other are the merged message."""
     if len(spans) == 1:
         return data, *spans[0]
     content = b"".join(data[at:end] for at, end in spans)
