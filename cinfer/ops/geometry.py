@@ -1,96 +1,136 @@
-"""Where windows lie: the sizes and paddings of convolutions and pools.
+"""Where windows lie: the sizes and paddings of convolutions and pools, in plain numbers.
 
 https://onnx.ai/onnx/operators/onnx__Conv.html, onnx__ConvTranspose.html, onnx__MaxPool.html
+
+Along one axis, tap t of window o reads element o * stride + t * dilation - pad of the input.
 """
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """Of each spatial axis: kernel, stride, dilation, padding before and after, and the size of the output."""
-    kernel: tuple[int, ...]
+class Geometry:
+    """One entry for each spatial axis, auto_pad resolved. in_sizes : of what the windows lie on; out_sizes : how many
+    windows; begins, ends : padding."""
+    in_sizes: tuple[int, ...]
+    out_sizes: tuple[int, ...]
+    kernel_shape: tuple[int, ...]
     strides: tuple[int, ...]
     dilations: tuple[int, ...]
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-    out: tuple[int, ...]
+    begins: tuple[int, ...]
+    ends: tuple[int, ...]
+
+    @property
+    def axes(self) -> Iterator[tuple[int, ...]]:
+        """(in_size, out_size, kernel, stride, dilation, begin, end) of each axis."""
+        return zip(self.in_sizes, self.out_sizes, self.kernel_shape, self.strides, self.dilations, self.begins,
+                   self.ends)
+
+    def taps(self) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...], tuple[slice, ...]]]:
+        """(tap, windows, elements) for each tap of the kernel that reads the input at all: the windows for which
+        it does, and the elements they read, as slices of equal lengths. So nothing needs to be padded."""
+        for taps in product(*(list(axis_taps(*axis)) for axis in self.axes)):
+            yield tuple(zip(*taps)) if taps else ((), (), ())
 
 
-def _numbers(values, rank: int, default: int, what: str, least: int) -> list[int]:
-    values = [default] * rank if not values else [int(v) for v in values]
-    if len(values) != rank or any(v < least for v in values):
-        raise ValueError(f"{what} {values} for {rank} spatial axes; one number of at least {least} each")
-    return values
+def axis_taps(size: int, out: int, kernel: int, stride: int, dilation: int, begin: int, end: int
+              ) -> Iterator[tuple[int, slice, slice]]:
+    """As Geometry.taps, for one axis; a kernel much larger than the input costs nothing."""
+    first = max(0, -(((out - 1) * stride - begin) // dilation))
+    for tap in range(first, min(kernel, (size - 1 + begin) // dilation + 1)):
+        offset = tap * dilation - begin
+        start = max(0, -(offset // stride))                         # the first window at or behind element 0
+        stop = min(out, (size - 1 - offset) // stride + 1)
+        if start < stop:
+            at = start * stride + offset
+            yield tap, slice(start, stop), slice(at, at + (stop - start - 1) * stride + 1, stride)
 
 
-def _pads(pads, rank: int) -> list[int]:
-    pads = [0] * 2 * rank if not pads else [int(v) for v in pads]
-    if len(pads) != 2 * rank:
-        raise ValueError(f"pads {pads} for {rank} spatial axes; one before and one after each")
-    return pads
+def conv_geometry(sizes: Sequence[int], kernel_shape: Sequence[int], *, auto_pad: str = "NOTSET",
+                  dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None,
+                  strides: Sequence[int] | None = None, ceil_mode: int = 0) -> Geometry:
+    """The windows of a convolution or pool over the spatial `sizes`; the attributes are those of the operators.
 
-
-AUTO = ("NOTSET", "", "SAME_UPPER", "SAME_LOWER", "VALID")
-
-
-def window(sizes, kernel, strides=None, dilations=None, pads=None, auto_pad="NOTSET", ceil_mode=0) -> Window:
-    """The window of a Conv or pool over spatial `sizes`; auto_pad resolved.
-
-    ceil_mode : round the number of windows up; a window that would begin in the padding behind the input does not count
+    Raises ValueError for attributes that do not fit, or windows larger than the padded input.
     """
-    rank = len(sizes)
-    kernel = _numbers(kernel, rank, 1, "kernel_shape", 1)
-    strides, dilations, pads = _numbers(strides, rank, 1, "strides", 1), _numbers(dilations, rank, 1, "dilations", 1), _pads(pads, rank)
-    if auto_pad not in AUTO:
-        raise ValueError(f"auto_pad {auto_pad!r}; it has to be {', '.join(filter(None, AUTO))}")
-    before, after, out = [], [], []
+    kernel, strides, dilations, begins, ends = attributes(sizes, kernel_shape, auto_pad, dilations, pads, strides)
+    out_sizes = []
     for i, size in enumerate(sizes):
         reach = (kernel[i] - 1) * dilations[i] + 1
-        if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
-            count = -(-size // strides[i])
-            total = max(0, (count - 1) * strides[i] + reach - size)
-            small, large = total // 2, total - total // 2
-            b, a = (small, large) if auto_pad == "SAME_UPPER" else (large, small)
+        if auto_pad.startswith("SAME"):
+            out = -(-size // strides[i])
+            begins[i], ends[i] = halves((out - 1) * strides[i] + reach - size, auto_pad)
         else:
-            b, a = (0, 0) if auto_pad == "VALID" else (pads[i], pads[rank + i])
-            room = size + b + a - reach
-            count = (-(-room // strides[i]) if ceil_mode else room // strides[i]) + 1
-            if ceil_mode and (count - 1) * strides[i] >= size + b:
-                count -= 1
-            if room < 0 and not (ceil_mode and count > 0):
-                raise ValueError(f"a window of {reach} elements is larger than the input of {size} with its padding of {b} and {a}")
-        before.append(b)
-        after.append(a)
-        out.append(max(count, 0))
-    return Window(tuple(kernel), tuple(strides), tuple(dilations), tuple(before), tuple(after), tuple(out))
+            room = size + begins[i] + ends[i] - reach
+            if room < 0:
+                raise ValueError(f"a window of {reach} along spatial axis {i} does not fit into {size} elements "
+                                 f"with pads of {begins[i]} and {ends[i]}")
+            out = room // strides[i] + 1
+            # one more where something is left, unless it would start behind the input. By the standard's formula,
+            # VALID rounds down in any case.
+            if ceil_mode and auto_pad != "VALID" and room % strides[i] and out * strides[i] < size + begins[i]:
+                out += 1
+        out_sizes.append(out)
+    return Geometry(tuple(sizes), tuple(out_sizes), kernel, strides, dilations, tuple(begins), tuple(ends))
 
 
-def transposed_window(sizes, kernel, strides=None, dilations=None, pads=None, auto_pad="NOTSET", output_padding=None,
-                      output_shape=None) -> Window:
-    """The window of a ConvTranspose: `out` of its output, `before` and `after` are cut off."""
+def transposed_geometry(sizes: Sequence[int], kernel_shape: Sequence[int], *, auto_pad: str = "NOTSET",
+                        dilations: Sequence[int] | None = None, output_padding: Sequence[int] | None = None,
+                        output_shape: Sequence[int] | None = None, pads: Sequence[int] | None = None,
+                        strides: Sequence[int] | None = None) -> Geometry:
+    """The geometry of the convolution that a ConvTranspose over the spatial `sizes` undoes: its windows (out_sizes)
+    are the input of the ConvTranspose, what they lie on (in_sizes) is the output."""
+    kernel, strides, dilations, begins, ends = attributes(sizes, kernel_shape, auto_pad, dilations, pads, strides)
     rank = len(sizes)
-    kernel = _numbers(kernel, rank, 1, "kernel_shape", 1)
-    strides, dilations, pads = _numbers(strides, rank, 1, "strides", 1), _numbers(dilations, rank, 1, "dilations", 1), _pads(pads, rank)
-    extra = _numbers(output_padding, rank, 0, "output_padding", 0)
-    if auto_pad not in AUTO:
-        raise ValueError(f"auto_pad {auto_pad!r}; it has to be {', '.join(filter(None, AUTO))}")
-    wanted = list(output_shape)[-rank:] if output_shape else None
-    before, after, out = [], [], []
+    extra = numbers(output_padding, rank, 0, "output_padding", 0)
+    if output_shape:
+        # some exporters write the sizes of batch and channels too
+        output_shape = numbers(output_shape[-rank:], rank, 1, "output_shape", 1)
+    elif auto_pad.startswith("SAME"):
+        output_shape = [size * stride for size, stride in zip(sizes, strides)]
+    outs = []
     for i, size in enumerate(sizes):
         full = (size - 1) * strides[i] + extra[i] + (kernel[i] - 1) * dilations[i] + 1
-        if wanted is not None or auto_pad in ("SAME_UPPER", "SAME_LOWER"):
-            count = wanted[i] if wanted is not None else size * strides[i]
-            total = full - count
-            small, large = total // 2, total - total // 2
-            b, a = (small, large) if auto_pad == "SAME_UPPER" else (large, small)
+        if output_shape:
+            out = output_shape[i]
+            # the odd one goes to the front, but for SAME_UPPER; beyond `full` the output is left empty
+            begins[i], ends[i] = halves(full - out, "SAME_UPPER" if auto_pad == "SAME_UPPER" else "SAME_LOWER")
         else:
-            b, a = (0, 0) if auto_pad == "VALID" else (pads[i], pads[rank + i])
-            count = full - b - a
-        if count < 0:
-            raise ValueError(f"the output would have {count} elements along spatial axis {i}")
-        before.append(b)
-        after.append(a)
-        out.append(count)
-    return Window(tuple(kernel), tuple(strides), tuple(dilations), tuple(before), tuple(after), tuple(out))
+            out = full - begins[i] - ends[i]
+        if out < 1:
+            raise ValueError(f"pads of {begins[i]} and {ends[i]} leave {out} of {full} elements along spatial axis {i}")
+        outs.append(out)
+    return Geometry(tuple(outs), tuple(sizes), kernel, strides, dilations, tuple(begins), tuple(ends))
+
+
+AUTO_PADS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
+
+
+def attributes(sizes, kernel_shape, auto_pad, dilations, pads, strides) -> tuple:
+    """(kernel_shape, strides, dilations, begins, ends) with the standard's defaults."""
+    rank = len(sizes)
+    if auto_pad not in AUTO_PADS:
+        raise ValueError(f"auto_pad {auto_pad!r}; it has to be {', '.join(AUTO_PADS)}")
+    if auto_pad != "NOTSET":                # the standard gives one or the other; auto_pad is the one that was chosen
+        pads = None
+    pads = numbers(pads, 2 * rank, 0, "pads", 0)
+    return (numbers(kernel_shape, rank, None, "kernel_shape", 1), numbers(strides, rank, 1, "strides", 1),
+            numbers(dilations, rank, 1, "dilations", 1), list(pads[:rank]), list(pads[rank:]))
+
+
+def numbers(values, count: int, default: int | None, what: str, least: int) -> tuple[int, ...]:
+    if not values and default is not None:
+        return (default,) * count
+    values = [int(v) for v in values or ()]
+    if len(values) != count or min(values, default=least) < least:
+        raise ValueError(f"{what} is {values}; it has to be {count} numbers of at least {least}")
+    return tuple(values)
+
+
+def halves(total: int, auto_pad: str) -> tuple[int, int]:
+    """Padding before and after; the odd one is after for SAME_UPPER, before for SAME_LOWER."""
+    small, large = max(total, 0) // 2, (max(total, 0) + 1) // 2
+    return (small, large) if auto_pad == "SAME_UPPER" else (large, small)

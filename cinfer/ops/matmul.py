@@ -1,111 +1,118 @@
-"""Matrix products: MatMul, Gemm, Einsum and the integer MatMul."""
+"""Products of matrices: MatMul, Gemm, Einsum."""
 from __future__ import annotations
 
 import numpy as np
 
-from .numeric import widen as wide
 from .limits import check_size
+from .numeric import broadcast, broadcasts_to, check_kind, check_same, settle, spec_of, widen
 from .registry import op
 
 
-def matmul_shape(a, b) -> tuple[int, ...]:
-    """The shape numpy.matmul gives; ValueError that names the shapes."""
-    if a.ndim < 1 or b.ndim < 1:
-        raise ValueError("a matrix product of a scalar; both inputs need an axis")
-    x, y = (1, *a.shape) if a.ndim == 1 else a.shape, (*b.shape, 1) if b.ndim == 1 else b.shape
-    if x[-1] != y[-2]:
-        raise ValueError(f"shapes {list(a.shape)} and {list(b.shape)} do not fit: {x[-1]} columns meet {y[-2]} rows")
-    try:
-        batch = np.broadcast_shapes(x[:-2], y[:-2])
-    except ValueError:
-        raise ValueError(f"the batches of shapes {list(a.shape)} and {list(b.shape)} cannot be broadcast together") from None
-    return (*batch, *((x[-2],) if a.ndim > 1 else ()), *((y[-1],) if b.ndim > 1 else ()))
+def matmul_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of the product of two shapes, as numpy.matmul has it."""
+    if not a or not b:
+        raise ValueError(f"shapes {list(a)} and {list(b)} have no product; both have to have an axis")
+    rows, columns = a[-2:-1], b[-1:] if len(b) > 1 else ()
+    inner = b[-2] if len(b) > 1 else b[0]
+    if a[-1] != inner:
+        raise ValueError(f"shapes {list(a)} and {list(b)} have no product: {a[-1]} columns meet {inner} rows")
+    return check_size((*broadcast(a[:-2], b[:-2]), *rows, *columns), 4)
 
 
 @op("MatMul", since=1)
 class MatMul:
     """https://onnx.ai/onnx/operators/onnx__MatMul.html"""
     def infer(a, b):
-        return a.like(check_size(matmul_shape(a, b), a.dtype.itemsize))
+        check_kind(a, "number", "a")
+        check_same(a.dtype, b, what="a and b")
+        return a.like(matmul_shape(a.shape, b.shape))
 
     def evaluate(a, b):
-        return np.asarray(np.matmul(wide(a), wide(b))).astype(a.dtype, copy=False)
+        MatMul.infer(spec_of(a), spec_of(b))
+        return settle(np.matmul(widen(a), widen(b)), a.dtype)
 
 
-def gemm_shape(a, b, trans_a, trans_b) -> tuple[int, int]:
+def gemm_shape(a, b, transA: int, transB: int) -> tuple[int, int]:
     if a.ndim != 2 or b.ndim != 2:
-        raise ValueError(f"a has {a.ndim} axes and b {b.ndim}; both are matrices")
-    (m, k), (k2, n) = a.shape[::-1] if trans_a else a.shape, b.shape[::-1] if trans_b else b.shape
-    if k != k2:
-        raise ValueError(f"shapes {list(a.shape)} and {list(b.shape)} do not fit: {k} columns meet {k2} rows")
-    return m, n
+        raise ValueError(f"a has {a.ndim} axes, b {b.ndim}; both have to have 2")
+    return matmul_shape(a.shape[::-1] if transA else a.shape, b.shape[::-1] if transB else b.shape)
+
+
+def scaled(x: np.ndarray, factor: float) -> np.ndarray:
+    return x if factor == 1 else x * factor
 
 
 @op("Gemm", since=1)
 class Gemm:
-    """https://onnx.ai/onnx/operators/onnx__Gemm.html"""
-    def infer(a, b, c=None, *, alpha=1.0, beta=1.0, transA=0, transB=0, broadcast=0):
-        m, n = gemm_shape(a, b, transA, transB)
-        if c is not None and np.broadcast_shapes(c.shape, (m, n)) != (m, n):
-            raise ValueError(f"c of shape {list(c.shape)} cannot be broadcast to {[m, n]}")
-        return a.like((m, n))
-
-    def evaluate(a, b, c=None, *, alpha=1.0, beta=1.0, transA=0, transB=0, broadcast=0):
-        x, w = wide(a), wide(b)
-        y = (x.T if transA else x) @ (w.T if transB else w)
-        if alpha != 1:
-            y = y * y.dtype.type(alpha)
+    """y = alpha * a b + beta * c. Before opset 7 the attribute `broadcast` said whether c may be smaller than y.
+    https://onnx.ai/onnx/operators/onnx__Gemm.html"""
+    def infer(a, b, c=None, *, alpha=1.0, beta=1.0, transA=0, transB=0, broadcast=1):
+        check_kind(a, "number", "a")
+        check_same(a.dtype, b, c, what="a, b and c")
+        shape = gemm_shape(a, b, transA, transB)
         if c is not None:
-            y = y + (wide(c) if beta == 1 else wide(c) * y.dtype.type(beta))
-        return np.ascontiguousarray(y).astype(a.dtype, copy=False)
+            broadcasts_to(c.shape, shape, "c")
+        return a.like(shape)
+
+    def evaluate(a, b, c=None, *, alpha=1.0, beta=1.0, transA=0, transB=0, broadcast=1):
+        Gemm.infer(spec_of(a), spec_of(b), spec_of(c), transA=transA, transB=transB)
+        y = scaled(np.matmul(widen(a.T if transA else a), widen(b.T if transB else b)), alpha)
+        if c is not None and beta != 0:
+            y = y + scaled(widen(c), beta)
+        return settle(y, a.dtype)
 
 
-@op("MatMulInteger", since=10)
-class MatMulInteger:
-    """https://onnx.ai/onnx/operators/onnx__MatMulInteger.html"""
-    def infer(a, b, a_zero_point=None, b_zero_point=None):
-        return a.like(matmul_shape(a, b), np.int32)
+def einsum_terms(equation: str, ranks: list[int]) -> tuple[list[str], str]:
+    """The terms of the inputs and of the output, an axis each; "..." is spelled out as digits, the same for the axes
+    that broadcast together.
 
-    def evaluate(a, b, a_zero_point=None, b_zero_point=None):
-        return integer_product(a, b, a_zero_point, b_zero_point).astype(np.int32)
+    Raises ValueError where the equation is none, or does not fit inputs of `ranks` axes.
+    """
+    left, arrow, right = equation.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != len(ranks):
+        raise ValueError(f"equation {equation!r} has {len(terms)} terms for {len(ranks)} inputs")
+    hidden = max((rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks) if "..." in term), default=0)
+    for i, (term, rank) in enumerate(zip(terms, ranks)):
+        named = term.replace("...", "", 1)
+        more = rank - len(named)
+        if named and not (named.isascii() and named.isalpha()) or more < 0 or more and "..." not in term:
+            raise ValueError(f"equation {equation!r}: {term!r} is no term for an input of {rank} axes")
+        terms[i] = term.replace("...", numerals(hidden - more, hidden))
+    if not arrow:
+        letters = "".join(terms)
+        right = "..." + "".join(sorted(c for c in set(letters) if c.isalpha() and letters.count(c) == 1))
+    named = right.replace("...", "", 1)
+    if len(set(named)) < len(named) or not set(named) <= {c for c in "".join(terms) if c.isalpha()}:
+        raise ValueError(f"equation {equation!r}: {right!r} has to name axes of the inputs, each once")
+    return terms, right.replace("...", numerals(0, hidden))
 
 
-def integer_product(a, b, a_zero_point, b_zero_point) -> np.ndarray:
-    """(a - zero) (b - zero), exact in float64; a's zero points are per row, b's per column."""
-    x, w = a.astype(np.float64), b.astype(np.float64)
-    if a_zero_point is not None:
-        zero = a_zero_point.astype(np.float64)
-        x = x - (zero[..., None] if zero.ndim == 1 and zero.size > 1 else zero)
-    if b_zero_point is not None:
-        w = w - b_zero_point.astype(np.float64)
-    return np.matmul(x, w)
+def numerals(start: int, stop: int) -> str:
+    """A character for each axis that "..." stands for."""
+    return "".join(chr(0x2460 + i) for i in range(start, stop))
 
 
 @op("Einsum", since=12)
 class Einsum:
     """https://onnx.ai/onnx/operators/onnx__Einsum.html"""
-    def infer(*xs, equation):
-        shape = np.einsum(equation.replace(" ", ""), *(np.broadcast_to(np.float32(0), x.shape) for x in xs), optimize=True).shape \
-            if sum(np.prod(x.shape, dtype=float) for x in xs) < 1e6 else einsum_shape(equation, xs)
-        return xs[0].like(shape)
+    def infer(x, *more, equation):
+        check_kind(x, "number")
+        check_same(x.dtype, *more)
+        inputs = (x, *more)
+        terms, output = einsum_terms(equation, [each.ndim for each in inputs])
+        sizes: dict[str, int] = {}
+        for term, each in zip(terms, inputs):
+            for name, size in zip(term, each.shape):
+                known = sizes.setdefault(name, size)
+                if known != size and (name.isalpha() or 1 not in (known, size)):
+                    raise ValueError(f"equation {equation!r}: an axis of {size} meets one of {known}")
+                if known == 1:
+                    sizes[name] = size
+        return x.like(check_size([sizes[name] for name in output], x.dtype.itemsize))
 
-    def evaluate(*xs, equation):
-        return np.ascontiguousarray(np.einsum(equation.replace(" ", ""), *(wide(x) for x in xs), optimize=True)).astype(xs[0].dtype, copy=False)
-
-
-def einsum_shape(equation: str, xs) -> tuple[int, ...]:
-    """The shape of an einsum without ellipses; of one with them, by numpy on empty strides."""
-    text = equation.replace(" ", "")
-    terms, _, out = text.partition("->")
-    terms = terms.split(",")
-    if "." in text or len(terms) != len(xs) or any(len(t) != x.ndim for t, x in zip(terms, xs)):
-        raise ValueError(f"equation {equation!r} for inputs of {[x.ndim for x in xs]} axes; cinfer needs one letter an axis here")
-    sizes: dict[str, int] = {}
-    for t, x in zip(terms, xs):
-        for letter, d in zip(t, x.shape):
-            if sizes.setdefault(letter, d) != d:
-                raise ValueError(f"equation {equation!r}: {letter!r} is {sizes[letter]} and {d}")
-    if "->" not in text:
-        joined = "".join(terms)
-        out = "".join(sorted(c for c in set(joined) if joined.count(c) == 1))
-    return tuple(sizes[c] for c in out)
+    def evaluate(x, *more, equation):
+        inputs = (x, *more)
+        Einsum.infer(*map(spec_of, inputs), equation=equation)
+        y = np.einsum(equation.replace(" ", ""), *map(widen, inputs), optimize=len(inputs) > 1)
+        return settle(y, x.dtype)

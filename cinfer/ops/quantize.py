@@ -1,260 +1,267 @@
-"""Quantised operators, by the rule stored with the model: real = scale * (stored - zero_point).
+"""The standard's operators on quantised numbers: real = (stored - zero point) * scale.
 
-Also those of domain com.microsoft that quantisers write: they mean dequantise, compute in float32, quantise.
-https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html, https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
+Each is at https://onnx.ai/onnx/operators/onnx__<its name>.html
+
+Sums of integer products are exact: they run in BLAS, in float32 where its 24 bits hold them, else in float64.
 """
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
-from .activations import sigmoid, softmax
-from .conv import check_channels, conv_window, convolve
-from .numeric import broadcast
-from .matmul import gemm_shape, integer_product, matmul_shape
-from .registry import TensorSpec, op
+from ..model.tensors import dtype_of
+from .cast import cast
+from .conv import convolve, infer_conv
+from .limits import check_axis
+from .matmul import matmul_shape
+from .numeric import (F32, NARROW_INTS, along, check_kind, check_sizes, int_limits, is_float, is_int, settle, spec_of,
+                      widen)
+from .registry import op
 
-MS = "com.microsoft"
+U8, I32 = np.dtype(np.uint8), np.dtype(np.int32)
 
 
-def along(v: np.ndarray | None, x, axis: int, block_size: int = 0):
-    """A scale or zero point of one number, per slice of an axis, or per block, shaped to meet x."""
-    if v is None or v.size == 1 and v.ndim <= 1 and not block_size:
-        return None if v is None else v.reshape(())
+def check_granularity(x, scale, zero, axis: int, block_size: int) -> None:
+    """ValueError unless a scale is one number, or one for each index of `axis`, or for each `block_size` of them."""
+    if zero is not None and prod(zero.shape) != prod(scale.shape):
+        raise ValueError(f"the zero point has shape {list(zero.shape)}, the scale {list(scale.shape)}; they have to be "
+                         "the same")
     if block_size:
-        return np.take(v, np.arange(x.shape[axis]) // block_size, axis)
-    if v.ndim != 1:
+        axis = check_axis(axis, x.ndim)
+        blocks = -(-x.shape[axis] // block_size) if block_size > 0 else -1
+        check_sizes(scale, (*x.shape[:axis], blocks, *x.shape[axis + 1:]), f"the scale of blocks of {block_size}")
+    elif scale.shape not in ((), (1,)):
+        axis = 0 if x.ndim == 1 else check_axis(axis, x.ndim)
+        check_sizes(scale, (x.shape[axis],), f"the scale along axis {axis}")
+
+
+def spread(v: np.ndarray | None, x: np.ndarray, axis: int = 1, block_size: int = 0) -> np.ndarray | None:
+    """A scale or zero point so that it broadcasts to x."""
+    if v is None or v.ndim == 0:
         return v
-    return v.reshape([-1 if a == axis % x.ndim else 1 for a in range(x.ndim)])
+    if block_size:
+        axis = check_axis(axis, x.ndim)
+        return v.repeat(block_size, axis)[(slice(None),) * axis + (slice(x.shape[axis]),)]
+    return v.reshape(()) if v.size == 1 else v.reshape(along(0 if x.ndim == 1 else axis % x.ndim, x.ndim))
 
 
-def check_scale(x, scale, axis: int, block_size: int) -> None:
-    if scale.ndim == 1 and scale.shape != (1,) and not block_size:
-        if not -x.ndim <= axis < x.ndim or x.shape[axis] != scale.shape[0]:
-            raise ValueError(f"scale has {scale.shape[0]} numbers for axis {axis} of x of shape {list(x.shape)}")
+def quantize(x: np.ndarray, scale, zero, dtype: np.dtype, saturate: bool = True, precision: np.dtype = F32
+             ) -> np.ndarray:
+    """x / scale + zero in `dtype`: integers are rounded half to even and saturated."""
+    y = (x.astype(precision) / scale.astype(precision)).astype(F32, copy=False)
+    if is_float(dtype):
+        return cast(np.asarray(y if zero is None else y + zero.astype(F32)), dtype, saturate)
+    y = np.rint(y)
+    y = np.clip(y if zero is None else y + zero.astype(F32), *int_limits(dtype))
+    # ml_dtypes converts its small integers from int8 and uint8 best
+    return settle(settle(y, np.dtype(np.int8 if dtype.name[0] == "i" else U8)) if dtype.name in NARROW_INTS else y, dtype)
 
 
-def dequantize(x, scale, zero, dtype=np.float32):
-    y = x.astype(np.float32) if zero is None else x.astype(np.float32) - zero.astype(np.float32)
-    return (y * scale.astype(np.float32)).astype(dtype, copy=False)
+def dequantize(x: np.ndarray, scale: np.ndarray, zero: np.ndarray | None, dtype: np.dtype = F32) -> np.ndarray:
+    if is_float(x.dtype):
+        y = x.astype(F32) if zero is None else x.astype(F32) - zero.astype(F32)
+    else:
+        y = x.astype(I32) if zero is None else x.astype(I32) - zero.astype(I32)
+    return settle(y.astype(F32) * widen(scale), dtype)
 
 
-def quantize(x, scale, zero, dtype):
-    """Ties to even, saturated."""
-    y = np.rint(x.astype(np.float32) / scale.astype(np.float32))
-    if zero is not None:
-        y = y + zero.astype(np.float32)
-    if np.dtype(dtype).kind not in "iu":
-        return (x.astype(np.float32) / scale.astype(np.float32)).astype(dtype)
-    limits = np.iinfo(dtype)
-    return np.clip(y, limits.min, limits.max).astype(dtype)
+def target(zero, output_dtype: int) -> np.dtype:
+    """The type that QuantizeLinear makes."""
+    dtype = dtype_of(output_dtype) if output_dtype else U8 if zero is None else zero.dtype
+    if zero is not None and zero.dtype != dtype:
+        raise ValueError(f"output_dtype is {dtype}, the zero point {zero.dtype}; they have to be the same")
+    return dtype
 
 
-def output_type(zero, output_dtype: int) -> np.dtype:
-    if zero is not None:
-        return zero.dtype
-    if output_dtype:
-        from ..model.tensors import dtype_of
-        return dtype_of(output_dtype)
-    return np.dtype(np.uint8)
-
-
-@op("QuantizeLinear", since=10)
 class QuantizeLinear:
     """y = saturate(round(x / y_scale) + y_zero_point)"""
     def infer(x, y_scale, y_zero_point=None, *, axis=1, block_size=0, output_dtype=0, precision=0, saturate=1):
-        check_scale(x, y_scale, axis, block_size)
-        return x.like(dtype=output_type(y_zero_point, output_dtype))
+        check_granularity(x, y_scale, y_zero_point, axis, block_size)
+        return x.like(dtype=target(y_zero_point, output_dtype))
 
     def evaluate(x, y_scale, y_zero_point=None, *, axis=1, block_size=0, output_dtype=0, precision=0, saturate=1):
-        return quantize(x, along(y_scale, x, axis, block_size), along(y_zero_point, x, axis, block_size), output_type(y_zero_point, output_dtype))
+        check_granularity(x, y_scale, y_zero_point, axis, block_size)
+        scale, zero = (spread(v, x, axis, block_size) for v in (y_scale, y_zero_point))
+        return quantize(x, scale, zero, target(y_zero_point, output_dtype), bool(saturate),
+                        dtype_of(precision) if precision else F32)
 
 
-@op("DequantizeLinear", since=10)
 class DequantizeLinear:
     """y = (x - x_zero_point) * x_scale"""
     def infer(x, x_scale, x_zero_point=None, *, axis=1, block_size=0, output_dtype=0):
-        check_scale(x, x_scale, axis, block_size)
-        return x.like(dtype=x_scale.dtype)
+        check_granularity(x, x_scale, x_zero_point, axis, block_size)
+        return x.like(dtype=dtype_of(output_dtype) if output_dtype else x_scale.dtype)
 
     def evaluate(x, x_scale, x_zero_point=None, *, axis=1, block_size=0, output_dtype=0):
-        return dequantize(x, along(x_scale, x, axis, block_size), along(x_zero_point, x, axis, block_size), x_scale.dtype)
+        check_granularity(x, x_scale, x_zero_point, axis, block_size)
+        scale, zero = (spread(v, x, axis, block_size) for v in (x_scale, x_zero_point))
+        return dequantize(x, scale, zero, dtype_of(output_dtype) if output_dtype else x_scale.dtype)
 
 
-for _domain_op in (QuantizeLinear, DequantizeLinear):
-    op(_domain_op.__name__, domain=MS)(_domain_op)
+for _domain, _since in (("", 10), ("com.microsoft", 1)):        # the other one knew 16 bits before the standard did
+    op("QuantizeLinear", since=_since, domain=_domain)(QuantizeLinear)
+    op("DequantizeLinear", since=_since, domain=_domain)(DequantizeLinear)
 
 
-def dynamic_range(x):
-    """(scale, zero point) of an array as uint8, the range including zero."""
-    low, high = min(0.0, float(x.min(initial=0))), max(0.0, float(x.max(initial=0)))
-    scale = np.float32((high - low) / 255)
-    zero = np.uint8(np.clip(np.rint(-low / scale), 0, 255)) if scale else np.uint8(0)
-    return scale, np.asarray(zero)
+def dynamic_range(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(scale, zero point) by which the numbers of x, and 0, fill uint8; scale 1 where all are 0."""
+    low, high = x.min(initial=0).astype(F32), x.max(initial=0).astype(F32)
+    scale = F32.type((high - low) / F32.type(255)) or F32.type(1)
+    return np.asarray(scale), np.asarray(np.rint(np.clip(-low / scale, 0, 255)).astype(U8))
 
 
 @op("DynamicQuantizeLinear", since=11)
 class DynamicQuantizeLinear:
-    """https://onnx.ai/onnx/operators/onnx__DynamicQuantizeLinear.html"""
     def infer(x):
-        return x.like(dtype=np.uint8), x.like(()), x.like((), np.uint8)
+        check_kind(x, "float")
+        return x.like(dtype=U8), x.like((), F32), x.like((), U8)
 
     def evaluate(x):
+        check_kind(x, "float")
         scale, zero = dynamic_range(x)
-        y = quantize(x, scale, zero, np.uint8) if scale else np.zeros(x.shape, np.uint8)
-        return y, np.asarray(scale), zero
+        return quantize(x, scale, zero, U8), scale, zero
+
+
+# Sums of products of integers
+
+def exact_dtype(terms: int) -> np.dtype:
+    """A float type that holds a sum of so many products of 9-bit numbers (8-bit ones less their zero point)."""
+    return F32 if terms * 255 * 255 < 1 << 24 else np.dtype(np.float64)
+
+
+def shifted(x: np.ndarray, zero: np.ndarray | None, dtype: np.dtype) -> np.ndarray:
+    return x.astype(dtype) if zero is None else x.astype(dtype) - zero.astype(dtype)
+
+
+def to_int32(total: np.ndarray) -> np.ndarray:
+    """As int32, which wraps around."""
+    return settle(np.asarray(total).astype(np.int64), I32)
+
+
+def check_8_bit(**inputs) -> None:
+    for name, x in inputs.items():
+        if x.dtype.name not in ("int8", "uint8"):
+            raise ValueError(f"{name} is {x.dtype}; it has to be int8 or uint8")
+
+
+def check_scalars(**inputs) -> None:
+    for name, x in inputs.items():
+        if x is not None and x.shape not in ((), (1,)):
+            raise ValueError(f"{name} has shape {list(x.shape)}; it has to be a scalar")
+
+
+def check_per_channel(w, **inputs) -> None:
+    for name, x in inputs.items():
+        if x is not None and x.shape not in ((), (1,), w.shape[:1]):
+            raise ValueError(f"{name} has shape {list(x.shape)}; it has to be a scalar or {list(w.shape[:1])}")
+
+
+def integer_convolve(x, w, x_zero, w_zero, **attributes) -> np.ndarray:
+    """The exact sums of Conv, in float32 or float64. Padding is the zero point."""
+    geometry, _ = infer_conv(x, w, **attributes)
+    dtype = exact_dtype(prod(w.shape[1:]))
+    return convolve(shifted(x, None if x_zero is None else x_zero.reshape(()), dtype),
+                    shifted(w, spread(w_zero, w, 0), dtype), geometry, attributes["group"])
+
+
+@op("ConvInteger", since=10)
+class ConvInteger:
+    def infer(x, w, x_zero_point=None, w_zero_point=None, *, auto_pad="NOTSET", dilations=None, group=1,
+              kernel_shape=None, pads=None, strides=None):
+        check_8_bit(x=x, w=w)
+        check_scalars(x_zero_point=x_zero_point)
+        check_per_channel(w, w_zero_point=w_zero_point)
+        return x.like(infer_conv(x, w, auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
+                                 pads=pads, strides=strides)[1], I32)
+
+    def evaluate(x, w, x_zero_point=None, w_zero_point=None, *, auto_pad="NOTSET", dilations=None, group=1,
+                 kernel_shape=None, pads=None, strides=None):
+        attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape, pads=pads,
+                          strides=strides)
+        ConvInteger.infer(*map(spec_of, (x, w, x_zero_point, w_zero_point)), **attributes)
+        return to_int32(integer_convolve(x, w, x_zero_point, w_zero_point, **attributes))
+
+
+def requantize(total: np.ndarray, multiplier: np.ndarray, zero: np.ndarray) -> np.ndarray:
+    """Integer sums, in units of `multiplier`, as the type of `zero`."""
+    y = np.rint(total.astype(F32) * multiplier) + zero.astype(F32)
+    return settle(np.clip(y, *int_limits(zero.dtype)), zero.dtype)
 
 
 @op("QLinearConv", since=10)
 class QLinearConv:
-    """https://onnx.ai/onnx/operators/onnx__QLinearConv.html; sums are exact, the bias is in steps of x_scale * w_scale."""
-    def infer(x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, b=None, *, auto_pad="NOTSET", dilations=None, group=1,
-              kernel_shape=None, pads=None, strides=None):
-        check_channels(x, w, group)
-        return x.like((x.shape[0], w.shape[0], *conv_window(x, w, kernel_shape, strides, pads, dilations, auto_pad).out), y_zero.dtype)
+    """The bias is int32, in units of x_scale * w_scale."""
+    def infer(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, *,
+              auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, pads=None, strides=None):
+        check_8_bit(x=x, w=w, y_zero_point=y_zero_point)
+        check_scalars(x_scale=x_scale, x_zero_point=x_zero_point, y_scale=y_scale, y_zero_point=y_zero_point)
+        check_per_channel(w, w_scale=w_scale, w_zero_point=w_zero_point)
+        check_sizes(B, w.shape[:1], "B")
+        return x.like(infer_conv(x, w, auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
+                                 pads=pads, strides=strides)[1], y_zero_point.dtype)
 
-    def evaluate(x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, b=None, *, auto_pad="NOTSET", dilations=None, group=1,
-                 kernel_shape=None, pads=None, strides=None):
-        column = (-1, *(1,) * (w.ndim - 1))
-        xs = x.astype(np.float64) - x_zero.astype(np.float64)
-        ws = w.astype(np.float64) - w_zero.astype(np.float64).reshape(column)
-        total = convolve(xs, ws, conv_window(x, w, kernel_shape, strides, pads, dilations, auto_pad), group, np.float64)
-        if b is not None:
-            total += b.astype(np.float64).reshape(column[:-1])
-        scale = (x_scale * w_scale).reshape(column[:-1]) / y_scale
-        limits = np.iinfo(y_zero.dtype)
-        return np.clip(np.rint(total * scale) + y_zero.astype(np.float64), limits.min, limits.max).astype(y_zero.dtype)
+    def evaluate(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, *,
+                 auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, pads=None, strides=None):
+        attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape, pads=pads,
+                          strides=strides)
+        inputs = x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B
+        QLinearConv.infer(*map(spec_of, inputs), **attributes)
+        total = integer_convolve(x, w, x_zero_point, w_zero_point, **attributes)
+        if B is not None:
+            total = total.astype(np.float64) + B.reshape(along(1, x.ndim))
+        multiplier = x_scale.reshape(()) * w_scale / y_scale.reshape(())
+        return requantize(total, spread(multiplier, x, 1), y_zero_point.reshape(()))
+
+
+def of_rows(v: np.ndarray | None) -> np.ndarray | None:
+    """A scale or zero point of each row, which is a vector or has an axis of 1 behind."""
+    return v if v is None or v.ndim != 1 or v.size == 1 else v[:, None]
+
+
+def integer_product(a, b, a_zero, b_zero) -> np.ndarray:
+    """The exact sums of MatMul, in float32 or float64; zero points may be of each row of a and column of b."""
+    dtype = exact_dtype(a.shape[-1])
+    return np.asarray(np.matmul(shifted(a, of_rows(a_zero), dtype), shifted(b, b_zero, dtype)))
+
+
+def check_rows_columns(a, b, a_values, b_values) -> None:
+    """ValueError unless scales and zero points of a and b are scalars, or of the rows of a and the columns of b."""
+    def check(x, v, whole, line: tuple[int, ...], what: str) -> None:
+        if v is not None and v.shape not in ((), (1,), whole, line):
+            raise ValueError(f"a scale or zero point of shape {list(v.shape)} for {what} of shape {list(x.shape)}; it "
+                             f"has to be a scalar or {list(line)}")
+    for v in a_values:
+        check(a, v, (*a.shape[:-1], 1), a.shape[-2:-1], "a")
+    for v in b_values:
+        check(b, v, (*b.shape[:-2], 1, *b.shape[-1:]), b.shape[-1:], "b")
+
+
+@op("MatMulInteger", since=10)
+class MatMulInteger:
+    def infer(A, B, a_zero_point=None, b_zero_point=None):
+        check_8_bit(A=A, B=B)
+        check_rows_columns(A, B, [a_zero_point], [b_zero_point])
+        return A.like(matmul_shape(A.shape, B.shape), I32)
+
+    def evaluate(A, B, a_zero_point=None, b_zero_point=None):
+        MatMulInteger.infer(*map(spec_of, (A, B, a_zero_point, b_zero_point)))
+        return to_int32(integer_product(A, B, a_zero_point, b_zero_point))
 
 
 @op("QLinearMatMul", since=10)
 class QLinearMatMul:
-    """https://onnx.ai/onnx/operators/onnx__QLinearMatMul.html"""
-    def infer(a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero):
-        return a.like(matmul_shape(a, b), y_zero.dtype)
+    def infer(a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point):
+        check_rows_columns(a, b, [a_scale, a_zero_point], [b_scale, b_zero_point])
+        check_scalars(y_scale=y_scale, y_zero_point=y_zero_point)
+        return a.like(matmul_shape(a.shape, b.shape), y_zero_point.dtype)
 
-    def evaluate(a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero):
-        rows = a_scale[..., None] if a_scale.ndim == 1 and a_scale.size > 1 else a_scale
-        real = integer_product(a, b, a_zero, b_zero) * (rows.astype(np.float64) * b_scale)
-        limits = np.iinfo(y_zero.dtype)
-        return np.clip(np.rint(real / y_scale) + y_zero.astype(np.float64), limits.min, limits.max).astype(y_zero.dtype)
-
-
-@op("QGemm", domain=MS)
-class QGemm:
-    """alpha * a b + c (c in steps of alpha * a_scale * b_scale); float32 without y_scale."""
-    def infer(a, a_scale, a_zero, b, b_scale, b_zero, c=None, y_scale=None, y_zero=None, *, alpha=1.0, transA=0, transB=0):
-        return a.like(gemm_shape(a, b, transA, transB), np.float32 if y_scale is None else y_zero.dtype)
-
-    def evaluate(a, a_scale, a_zero, b, b_scale, b_zero, c=None, y_scale=None, y_zero=None, *, alpha=1.0, transA=0, transB=0):
-        bz = b_zero.astype(np.float64)
-        x, w = a.astype(np.float64) - a_zero.astype(np.float64), b.astype(np.float64) - (bz[:, None] if transB and bz.ndim == 1 and bz.size > 1 else bz)
-        total = (x.T if transA else x) @ (w.T if transB else w)
-        if c is not None:
-            total = total + c
-        real = total * (alpha * a_scale.astype(np.float64) * b_scale)
-        return real.astype(np.float32) if y_scale is None else quantize(real, y_scale, y_zero, y_zero.dtype)
-
-
-def register_binary(name: str, function) -> None:
-    @op(name, domain=MS)
-    class Binary:
-        def infer(a, a_scale, a_zero, b, b_scale, b_zero, c_scale, c_zero=None):
-            return a.like(broadcast(a.shape, b.shape))
-
-        def evaluate(a, a_scale, a_zero, b, b_scale, b_zero, c_scale, c_zero=None):
-            return quantize(function(dequantize(a, a_scale, a_zero), dequantize(b, b_scale, b_zero)), c_scale, c_zero, a.dtype)
-
-
-register_binary("QLinearAdd", np.add)
-register_binary("QLinearMul", np.multiply)
-
-
-def register_unary(name: str, function, **attributes) -> None:
-    import inspect
-
-    def infer(x, x_scale, x_zero, y_scale, y_zero=None, **given):
-        return x.like()
-
-    def evaluate(x, x_scale, x_zero, y_scale, y_zero=None, **given):
-        return quantize(function(dequantize(x, x_scale, x_zero), **{**attributes, **given}), y_scale, y_zero, x.dtype)
-    named = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    evaluate.__signature__ = inspect.Signature(
-        [inspect.Parameter(n, named) for n in ("x", "x_scale", "x_zero", "y_scale")] + [inspect.Parameter("y_zero", named, default=None)]
-        + [inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=v) for k, v in attributes.items()])
-
-    class Unary:
-        pass
-    Unary.infer, Unary.evaluate = infer, evaluate
-    op(name, domain=MS)(Unary)
-
-
-register_unary("QLinearSigmoid", sigmoid)
-register_unary("QLinearLeakyRelu", lambda x, alpha: np.where(x < 0, x * np.float32(alpha), x), alpha=0.01)
-register_unary("QLinearSoftmax", lambda x, axis, opset: softmax(x, (axis,)), axis=-1, opset=13)
-
-
-@op("QLinearGlobalAveragePool", domain=MS)
-class QLinearGlobalAveragePool:
-    """Mean of each picture; NCHW unless channels_last."""
-    def infer(x, x_scale, x_zero, y_scale, y_zero, *, channels_last=0):
-        shape = (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1]) if channels_last else (*x.shape[:2], *(1,) * (x.ndim - 2))
-        return x.like(shape)
-
-    def evaluate(x, x_scale, x_zero, y_scale, y_zero, *, channels_last=0):
-        axes = tuple(range(1, x.ndim - 1)) if channels_last else tuple(range(2, x.ndim))
-        return quantize(dequantize(x, x_scale, x_zero).mean(axes, keepdims=True), y_scale, y_zero, x.dtype)
-
-
-@op("QLinearAveragePool", domain=MS)
-class QLinearAveragePool:
-    """AveragePool on what the numbers mean."""
-    def infer(x, x_scale, x_zero, y_scale, y_zero=None, *, auto_pad="NOTSET", ceil_mode=0, channels_last=0, count_include_pad=0, kernel_shape,
-              pads=None, strides=None):
-        from .pooling import AveragePool
-        if channels_last:
-            raise ValueError("channels_last=1; cinfer runs QLinearAveragePool of NCHW only")
-        return AveragePool.infer(x, auto_pad=auto_pad, ceil_mode=ceil_mode, kernel_shape=kernel_shape, pads=pads, strides=strides)
-
-    def evaluate(x, x_scale, x_zero, y_scale, y_zero=None, *, auto_pad="NOTSET", ceil_mode=0, channels_last=0, count_include_pad=0, kernel_shape,
-                 pads=None, strides=None):
-        from .pooling import AveragePool
-        y = AveragePool.evaluate(dequantize(x, x_scale, x_zero), auto_pad=auto_pad, ceil_mode=ceil_mode, count_include_pad=count_include_pad,
-                                 kernel_shape=kernel_shape, pads=pads, strides=strides)
-        return quantize(y, y_scale, y_zero, x.dtype)
-
-
-@op("QLinearConcat", domain=MS)
-class QLinearConcat:
-    """Concat of (tensor, scale, zero point) triples."""
-    def infer(y_scale, y_zero, *xs, axis):
-        parts = xs[::3]
-        shape = list(parts[0].shape)
-        shape[axis] = sum(x.shape[axis] for x in parts)
-        return TensorSpec(y_zero.dtype, tuple(shape))
-
-    def evaluate(y_scale, y_zero, *xs, axis):
-        real = [dequantize(x, s, z) for x, s, z in zip(xs[::3], xs[1::3], xs[2::3])]
-        return quantize(np.concatenate(real, axis), y_scale, y_zero, y_zero.dtype)
-
-
-@op("DynamicQuantizeMatMul", domain=MS)
-class DynamicQuantizeMatMul:
-    """a is quantised to uint8 by its own range; the result is float32."""
-    def infer(a, b, b_scale, b_zero=None, bias=None):
-        return a.like(matmul_shape(a, b))
-
-    def evaluate(a, b, b_scale, b_zero=None, bias=None):
-        scale, zero = dynamic_range(a)
-        q = quantize(a, scale, zero, np.uint8) if scale else np.zeros(a.shape, np.uint8)
-        y = integer_product(q, b, zero, b_zero) * (float(scale) * b_scale.astype(np.float64))
-        return (y if bias is None else y + bias).astype(np.float32)
-
-
-@op("MatMulIntegerToFloat", domain=MS)
-class MatMulIntegerToFloat:
-    """An integer product, scaled to float32."""
-    def infer(a, b, a_scale, b_scale, a_zero=None, b_zero=None, bias=None):
-        return a.like(matmul_shape(a, b), np.float32)
-
-    def evaluate(a, b, a_scale, b_scale, a_zero=None, b_zero=None, bias=None):
-        y = integer_product(a, b, a_zero, b_zero) * (a_scale.astype(np.float64) * b_scale)
-        return (y if bias is None else y + bias).astype(np.float32)
+    def evaluate(a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point):
+        inputs = a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point
+        QLinearMatMul.infer(*map(spec_of, inputs))
+        y_zero = y_zero_point.reshape(())
+        if not is_int(a.dtype):
+            real = np.matmul(dequantize(a, of_rows(a_scale), of_rows(a_zero_point)), dequantize(b, b_scale, b_zero_point))
+            return quantize(real, y_scale.reshape(()), y_zero, y_zero.dtype)
+        multiplier = widen(of_rows(a_scale)) * widen(b_scale) / widen(y_scale.reshape(()))
+        return requantize(integer_product(a, b, a_zero_point, b_zero_point), multiplier, y_zero)

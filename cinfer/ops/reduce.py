@@ -1,91 +1,110 @@
-"""Reductions, with axes as an attribute (older versions) or an input; ArgMax and ArgMin."""
+"""Reductions along axes, and the places of the largest and smallest.
+
+Each is at https://onnx.ai/onnx/operators/onnx__<its name>.html
+"""
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
-from .numeric import widen as wide
-from .limits import check_axes, check_axis
+from .elementwise import divide
+from .limits import check_axes, check_axis, check_ints, known
+from .numeric import check_kind, highest, is_float, lowest, settle, widen
 from .registry import add, describe
 
 
-def axes_of(x, axes, noop: int) -> tuple[int, ...]:
-    if axes is None or not len(axes):
-        return () if noop else tuple(range(x.ndim))
-    return tuple(sorted(check_axes([int(a) for a in axes], x.ndim)))
+def reduced_axes(x, axes: Sequence[int] | None, noop: int) -> tuple[int, ...]:
+    """No axes mean all of them, or with noop_with_empty_axes none."""
+    return tuple(check_axes(axes, x.ndim)) if axes else () if noop else tuple(range(x.ndim))
 
 
-def reduced_shape(x, axes: tuple[int, ...], keepdims: int) -> tuple[int, ...]:
-    return tuple(1 if a in axes else d for a, d in enumerate(x.shape) if keepdims or a not in axes)
+def reduced_shape(shape: tuple[int, ...], axes: Sequence[int], keepdims: int) -> tuple[int, ...]:
+    return tuple(1 if i in axes else d for i, d in enumerate(shape) if keepdims or i not in axes)
 
 
-def log_sum_exp(x, axes, keepdims):
-    top = x.max(axes, keepdims=True, initial=-np.inf)
+# function(x, **over): over holds axis and keepdims
+
+def sum_of(x: np.ndarray, **over) -> np.ndarray:
+    return x.sum(**over, dtype=x.dtype)
+
+
+def mean(x: np.ndarray, **over) -> np.ndarray:
+    """Of integers, truncated towards zero."""
+    total = np.asarray(x.sum(**over, dtype=x.dtype if is_float(x.dtype) else None))
+    return divide(total, total.dtype.type(x.size // max(total.size, 1)))
+
+
+def log_sum_exp(x: np.ndarray, **over) -> np.ndarray:
+    """log(sum(exp(x))) without overflow."""
+    top = x.max(over["axis"], keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0)
-    y = np.log(np.exp(x - top).sum(axes, keepdims=True)) + top
-    return y if keepdims else y.reshape(np.delete(y.shape, axes))
-
-
-def extreme(name: str):
-    def function(x, axes, keepdims):
-        if x.dtype == bool:
-            return (np.any if name == "max" else np.all)(x, axis=axes, keepdims=keepdims)
-        kinds = {"f": lambda: np.inf, "i": lambda: np.iinfo(x.dtype).max, "u": lambda: np.iinfo(x.dtype).max}
-        limit = kinds[x.dtype.kind]()
-        least = -limit if x.dtype.kind == "f" else np.iinfo(x.dtype).min if x.dtype.kind in "iu" else limit
-        return getattr(x, name)(axis=axes, keepdims=keepdims, initial=least if name == "max" else limit)
-    return function
+    y = np.log(np.exp(x - top).sum(**over))
+    return y + (top if over["keepdims"] else top.reshape(y.shape))
 
 
 FUNCTIONS = {
-    "ReduceSum": lambda x, axes, keep: x.sum(axes, keepdims=keep, dtype=x.dtype),
-    "ReduceMean": lambda x, axes, keep: x.mean(axes, keepdims=keep) if x.dtype.kind == "f" else np.trunc(x.mean(axes, keepdims=keep)),
-    "ReduceMax": extreme("max"), "ReduceMin": extreme("min"),
-    "ReduceProd": lambda x, axes, keep: x.prod(axes, keepdims=keep, dtype=x.dtype),
-    "ReduceL1": lambda x, axes, keep: np.abs(x).sum(axes, keepdims=keep, dtype=x.dtype),
-    "ReduceL2": lambda x, axes, keep: np.sqrt((x * x).sum(axes, keepdims=keep)),
-    "ReduceSumSquare": lambda x, axes, keep: (x * x).sum(axes, keepdims=keep, dtype=x.dtype),
-    "ReduceLogSum": lambda x, axes, keep: np.log(x.sum(axes, keepdims=keep)),
-    "ReduceLogSumExp": log_sum_exp,
-}
+    "ReduceSum": sum_of, "ReduceMean": mean, "ReduceLogSumExp": log_sum_exp,
+    "ReduceProd": lambda x, **over: x.prod(**over, dtype=x.dtype),
+    "ReduceMax": lambda x, **over: x.max(**over, initial=lowest(x.dtype)),
+    "ReduceMin": lambda x, **over: x.min(**over, initial=highest(x.dtype)),
+    "ReduceL1": lambda x, **over: sum_of(np.abs(x), **over),
+    "ReduceL2": lambda x, **over: np.sqrt(sum_of(np.square(x), **over)),
+    "ReduceLogSum": lambda x, **over: np.log(sum_of(x, **over)),
+    "ReduceSumSquare": lambda x, **over: sum_of(np.square(x), **over)}
 
 
-def register(name: str, function, since_input: int) -> None:
-    def evaluate(x, axes, keepdims, noop):
-        over = axes_of(x, axes, noop)
-        if not over and noop and name in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"):
-            return x
-        return np.asarray(function(wide(x), over, bool(keepdims))).astype(x.dtype, copy=False)
+def reduction(name: str, function, since_input: int) -> None:
+    """Register a reduction; the axes are an attribute, since `since_input` an input."""
+    def check(x) -> None:
+        if x.dtype.kind != "b" or name not in ("ReduceMax", "ReduceMin"):
+            check_kind(x, "number")
 
-    def by_attribute(x, *, axes=None, keepdims=1):
-        return evaluate(x, axes, keepdims, 0)
+    def infer(x, *, axes=None, keepdims=1):
+        check(x)
+        return x.like(reduced_shape(x.shape, reduced_axes(x, axes, 0), keepdims))
 
-    def infer_by_attribute(x, *, axes=None, keepdims=1):
-        return x.like(reduced_shape(x, axes_of(x, axes, 0), keepdims))
+    def evaluate(x, *, axes=None, keepdims=1):
+        check(x)
+        return settle(function(widen(x), axis=reduced_axes(x, axes, 0), keepdims=bool(keepdims)), x.dtype)
 
-    def by_input(x, axes=None, *, keepdims=1, noop_with_empty_axes=0):
-        return evaluate(x, None if axes is None else axes.reshape(-1), keepdims, noop_with_empty_axes)
+    def infer_input(x, axes=None, *, keepdims=1, noop_with_empty_axes=0):
+        check(x)
+        axes = check_ints(known(axes, "the axes of a reduction"), "axes")
+        return x.like(reduced_shape(x.shape, reduced_axes(x, axes, noop_with_empty_axes), keepdims))
 
-    def infer_by_input(x, axes=None, *, keepdims=1, noop_with_empty_axes=0):
-        known = None if axes is None else axes.known("the axes of a reduction").reshape(-1)
-        return x.like(reduced_shape(x, axes_of(x, known, noop_with_empty_axes), keepdims))
-    add(describe("", name, 1, by_attribute, infer_by_attribute))
-    add(describe("", name, since_input, by_input, infer_by_input))
+    def evaluate_input(x, axes=None, *, keepdims=1, noop_with_empty_axes=0):
+        check(x)
+        axes = reduced_axes(x, check_ints(axes, "axes"), noop_with_empty_axes)
+        return settle(function(widen(x), axis=axes, keepdims=bool(keepdims)), x.dtype)
+
+    add(describe("", name, 1, evaluate, infer))
+    add(describe("", name, since_input, evaluate_input, infer_input))
 
 
 for _name, _function in FUNCTIONS.items():
-    register(_name, _function, 13 if _name == "ReduceSum" else 18)
+    reduction(_name, _function, 13 if _name == "ReduceSum" else 18)
 
 
-def register_arg(name: str, function) -> None:
+def place(name: str, function) -> None:
+    """Register the place of an extreme along an axis: the first of equals, or with select_last_index the last."""
     def infer(x, *, axis=0, keepdims=1, select_last_index=0):
-        return x.like(reduced_shape(x, (check_axis(axis, x.ndim),), keepdims), np.int64)
+        check_kind(x, "number")
+        axis = check_axis(axis, x.ndim)
+        if not x.shape[axis]:
+            raise ValueError(f"axis {axis} of x of shape {list(x.shape)} is empty; it has no extreme")
+        return x.like(reduced_shape(x.shape, (axis,), keepdims), np.int64)
 
     def evaluate(x, *, axis=0, keepdims=1, select_last_index=0):
+        check_kind(x, "number")
         axis = check_axis(axis, x.ndim)
-        best = x.shape[axis] - 1 - function(np.flip(x, axis), axis) if select_last_index else function(x, axis)
-        return np.asarray(np.expand_dims(best, axis) if keepdims else best).astype(np.int64)
+        if select_last_index:
+            at = x.shape[axis] - 1 - function(np.flip(widen(x), axis), axis, keepdims=bool(keepdims))
+        else:
+            at = function(widen(x), axis, keepdims=bool(keepdims))
+        return settle(at, np.dtype(np.int64))
     add(describe("", name, 1, evaluate, infer))
 
 
-register_arg("ArgMax", np.argmax)
-register_arg("ArgMin", np.argmin)
+place("ArgMax", np.argmax)
+place("ArgMin", np.argmin)
