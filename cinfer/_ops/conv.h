@@ -7,7 +7,8 @@
  * y     blocked, at pixel (0, 0); yp floats between pixels (16; more for the phases of a transposed convolution); res: 16
  *       group g begins at block g*ob of y, res, bias, slope; blocks are written whole
  * Kernel tile = ((image*groups + g)*row_tiles + r)*oc_tiles + c: output rows r*rows .., output blocks c*blocks .. (a multiple of
- * CONV_OC/16, unless oc_tiles is 1). Order of sums: bias, then block, ky, kx, channel, whatever the tile.
+ * CONV_OC/16, unless oc_tiles is 1). Order of sums: block, ky, kx, channel, whatever the tile; the bias last: were it first, each
+ * addition would round at its size, however large it is beside the sum.
  *
  * conv_stem reads few channels from plain memory that is padded already: x[koff[k] + oy*sh*xr + ox*sw*xp], k = 0 .. k-1 in the
  * order of w: [oc tile][k][width].
@@ -67,6 +68,8 @@ typedef struct {
     FOR(p, R * C) { vf v = bc((p < C ? AT : AT##2)[CONV_X(S)]); IN_ORDER(v); FOR(o, OV) a[o][p] += q[o] * v; }
 #define CONV_EPILOGUE(OV, R) \
     FOR(o, OV) { \
+        vf b = ld(bias + o * VW); \
+        FOR(p, R * C) a[o][p] += b; \
         if (res) FOR(p, R * C) a[o][p] += ld(res + (o / NV) * A->rb + (p / C) * A->rr + p % C * CB + (o % NV) * VW); \
         activate_sums(a[o], R * C, &A->e, slope + o * VW); \
         FOR(p, R * C) st(y + (o / NV) * A->yb + (p / C) * A->yr + p % C * A->yp + (o % NV) * VW, a[o][p]); \
@@ -79,7 +82,7 @@ static __attribute__((noinline)) void conv_##OV##_##R##_##S##_##COLS(CONV_ARGS) 
     FOR(p, C) f[p] = p * A->xs; \
     (void)f; (void)koff; \
     vf a[OV][R * C]; \
-    FOR(o, OV) FOR(p, R * C) a[o][p] = ld(bias + o * VW); \
+    FOR(o, OV) FOR(p, R * C) a[o][p] = (vf){0}; \
     const size_t row2 = A->xrow, xc = A->xc; \
     for (int64_t b = A->ib; b > 0; b--, x += A->xb) { \
         const float *xr = x; \
@@ -109,7 +112,7 @@ static __attribute__((noinline)) void stem_##OV##_##S##_##COLS(CONV_ARGS) \
     FOR(p, C) f[p] = p * A->xs; \
     (void)f; \
     vf a[OV][C]; \
-    FOR(o, OV) FOR(p, C) a[o][p] = ld(bias + o * VW); \
+    FOR(o, OV) FOR(p, C) a[o][p] = (vf){0}; \
     UNROLL(2) for (int64_t k = 0; k < A->ib; k++, w += OV * VW) { \
         const float *s = x + koff[k], *s2 = s; (void)s2; \
         CONV_STEP(OV, 1, S, s) \

@@ -5,7 +5,7 @@
  * x     points at pixel (-pad_t, -pad_l) of a picture with a halo, so that every read is legal
  * w     packed by pack_depthwise: [cb][kh*kw][16]; bias and slope padded to whole blocks
  * y     pixel (0, 0); both with strides n b r in floats
- * Order of sums: bias, then the taps row by row, whatever the tile.
+ * Order of sums: the taps row by row, whatever the tile; the bias last (see conv.h).
  * Kernel tile = (image*cb + block)*row_tiles + r, rows r*rows .. of the output.
  *
  * Register tiles, one vector of channels x PX pixels of a row:
@@ -49,7 +49,7 @@ static __attribute__((noinline)) void dw_##K##_##S##_##PX(DW_ARGS) \
     for (; rows > 0; rows--, x += S * xr, y += yr) \
         FOR(h, NV) { \
             vf a[PX], b = ld(bias + h * VW); \
-            FOR(p, PX) a[p] = b; \
+            FOR(p, PX) a[p] = (vf){0}; \
             const float *r = x + h * VW, *u = w + h * VW; \
             UNROLL(DW_UNROLL(K)) for (int i = 0; i < K; i++, r += xr, u += K * CB) { \
                 if (!DW_KEPT(K)) FOR(j, K) q[j] = ld(u + j * CB); \
@@ -61,6 +61,7 @@ static __attribute__((noinline)) void dw_##K##_##S##_##PX(DW_ARGS) \
                             a[p] += v * q[j - p * S + (DW_KEPT(K) ? i * K : 0)]; \
                 } \
             } \
+            FOR(p, PX) a[p] += b; \
             activate_sums(a, PX, f, slope + h * VW); \
             FOR(p, PX) st(y + h * VW + p * CB, a[p]); \
         } \
@@ -74,7 +75,7 @@ static __attribute__((noinline)) void dw_any_##S##_##PX(DW_ARGS) \
     for (; rows > 0; rows--, x += xr, y += yr) \
         for (int h = 0; h < CB; h += VW) { \
             vf a[PX], b = ld(bias + h); \
-            FOR(p, PX) a[p] = b; \
+            FOR(p, PX) a[p] = (vf){0}; \
             const float *r = x + h, *u = w + h; \
             for (int64_t i = 0; i < A->kh; i++, r += row) { \
                 const float *v = r; \
@@ -83,6 +84,7 @@ static __attribute__((noinline)) void dw_any_##S##_##PX(DW_ARGS) \
                     FOR(p, PX) a[p] += q * ld(v + p * step); \
                 } \
             } \
+            FOR(p, PX) a[p] += b; \
             activate_sums(a, PX, f, slope + h); \
             FOR(p, PX) st(y + h + p * CB, a[p]); \
         } \
