@@ -64,15 +64,14 @@ def conv_geometry(sizes: Sequence[int], kernel_shape: Sequence[int], *, auto_pad
             out = -(-size // strides[i])
             begins[i], ends[i] = halves((out - 1) * strides[i] + reach - size, auto_pad)
         else:
+            # The standard's text has VALID round down in any case; its shape inference and onnxruntime do not.
             room = size + begins[i] + ends[i] - reach
-            if room < 0:
+            out = (-(-room // strides[i]) if ceil_mode else room // strides[i]) + 1
+            if ceil_mode and (out - 1) * strides[i] >= size + begins[i]:
+                out -= 1                    # a window must not start in the padding behind
+            if out < 1:
                 raise ValueError(f"a window of {reach} along spatial axis {i} does not fit into {size} elements "
                                  f"with pads of {begins[i]} and {ends[i]}")
-            out = room // strides[i] + 1
-            # one more where something is left, unless it would start behind the input. By the standard's formula,
-            # VALID rounds down in any case.
-            if ceil_mode and auto_pad != "VALID" and room % strides[i] and out * strides[i] < size + begins[i]:
-                out += 1
         out_sizes.append(out)
     return Geometry(tuple(sizes), tuple(out_sizes), kernel, strides, dilations, tuple(begins), tuple(ends))
 
@@ -89,13 +88,12 @@ def transposed_geometry(sizes: Sequence[int], kernel_shape: Sequence[int], *, au
     if output_shape:
         # some exporters write the sizes of batch and channels too
         output_shape = numbers(output_shape[-rank:], rank, 1, "output_shape", 1)
-    elif auto_pad.startswith("SAME"):
-        output_shape = [size * stride for size, stride in zip(sizes, strides)]
     outs = []
     for i, size in enumerate(sizes):
         full = (size - 1) * strides[i] + extra[i] + (kernel[i] - 1) * dilations[i] + 1
-        if output_shape:
-            out = output_shape[i]
+        if output_shape or auto_pad.startswith("SAME"):
+            # for SAME the standard's text has size * stride even beyond `full`, its shape inference does not
+            out = output_shape[i] if output_shape else min(full, size * strides[i])
             # the odd one goes to the front, but for SAME_UPPER; beyond `full` the output is left empty
             begins[i], ends[i] = halves(full - out, "SAME_UPPER" if auto_pad == "SAME_UPPER" else "SAME_LOWER")
         else:
