@@ -49,8 +49,8 @@ def assert_same_graph(got: Graph, want: GraphProto, folder: str, opset: dict[str
     assert len(got.nodes) == len(nodes)
     for node in got.nodes:
         twin = nodes[tuple(node.outputs)]
-        assert (node.op_type, node.domain, node.name) == (twin.op_type, twin.domain.replace("ai.onnx", "")
-                                                          if twin.domain == "ai.onnx" else twin.domain, twin.name)
+        domain = "" if twin.domain == "ai.onnx" else twin.domain
+        assert (node.op_type, node.domain, node.name) == (twin.op_type, domain, twin.name)
         assert node.opset == opset[node.domain]
         absent = len(twin.input) - len(node.inputs)
         assert node.inputs + [""] * absent == list(twin.input)
@@ -95,9 +95,9 @@ def assert_same_value(got: object, want: object, what: str, folder: str, opset: 
 def declared_type(kind) -> TensorType:
     if kind.WhichOneof("value") != "tensor_type":
         return TensorType()
-    dtype = helper.tensor_dtype_to_np_dtype(kind.tensor_type.elem_type) if kind.tensor_type.elem_type else None
-    shape = None
+    code, shape = kind.tensor_type.elem_type, None
     if kind.tensor_type.HasField("shape"):
-        shape = tuple({"dim_value": dim.dim_value, "dim_param": dim.dim_param or None, None: None}[dim.WhichOneof("value")]
-                      for dim in kind.tensor_type.shape.dim)
-    return TensorType(dtype, shape)
+        # some exporters spell an unknown size -1
+        shape = tuple(dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0
+                      else dim.dim_param or None for dim in kind.tensor_type.shape.dim)
+    return TensorType(helper.tensor_dtype_to_np_dtype(code) if code else None, shape)

@@ -52,7 +52,8 @@ def test_typed_data_is_what_onnx_reads(code, shape):
     values = some(code, shape)
     bits = EXTENDED[code][1] if code in EXTENDED else 0
     if code in (TensorProto.FLOAT6E2M3, TensorProto.FLOAT6E3M2):
-        proto = TensorProto(name="w", data_type=code, dims=shape, int32_data=values.view(np.uint8).reshape(-1).tolist())
+        proto = TensorProto(name="w", data_type=code, dims=shape,
+                            int32_data=values.view(np.uint8).reshape(-1).tolist())
     else:
         flat = values.reshape(-1)
         if 0 < bits <= 4:
@@ -64,7 +65,8 @@ def test_typed_data_is_what_onnx_reads(code, shape):
 
 def test_numbers_one_by_one_and_packed_are_the_same():
     # the schema packs these fields; older writers did not, and a reader takes both, even in turns
-    packed = TensorProto(name="w", data_type=7, dims=[4], int64_data=[-1, 5, 2**40, -2**63]).SerializeToString()
+    packed = TensorProto(name="w", data_type=7, dims=[4],
+                         int64_data=[-1, 5, 2**40, -2**63]).SerializeToString()
     head = TensorProto(name="w", data_type=7, dims=[4]).SerializeToString()
     two = TensorProto(int64_data=[5, 2**40]).SerializeToString()
     single = b"\x38" + b"\xff" * 9 + b"\x01" + two + b"\x38" + b"\x80" * 9 + b"\x01"
@@ -97,7 +99,8 @@ def test_data_that_does_not_fit_its_shape_or_type_is_refused(fields):
         read(TensorProto(name="w", **fields))
 
 
-@pytest.mark.parametrize("dims", [[-1], [2, -3], [-2**63], [2**62, 4], [2**32, 2**32], [2**63 - 1], [2**40], [2] * 64,
+@pytest.mark.parametrize("dims",
+                         [[-1], [2, -3], [-2**63], [2**62, 4], [2**32, 2**32], [2**63 - 1], [2**40], [2] * 64,
                                   [1] * 100, [0, 2**62, 2**62], [65536] * 4, [-2**32, -2**32]], ids=str)
 def test_shapes_that_no_data_can_have_are_refused_before_anything_is_allocated(dims):
     with pytest.raises((ModelError, LimitError), match="tensor 'w'"):
@@ -189,15 +192,19 @@ def test_external_file_is_mapped_once(folder):
 
 @pytest.mark.parametrize("proto", [
     external(offset=-1), external(offset=4), external(offset=1), external(offset=12), external(offset=2**63),
-    external(offset="x"), external(offset="1.5"), external(offset="0x0"), external(offset="٣"), external(offset="9" * 5000),
+    external(offset="x"), external(offset="1.5"), external(offset="0x0"), external(offset="٣"),
+    external(offset="9" * 5000),
     external(offset=""), external(length=11), external(length=16), external(length=-12), external(length=0),
     external(length=2**64 + 12), external(dims=(4,)), external(dims=(2,), length=12), external(dims=(2**40,)),
-    external("nothing.bin"), external(None), external(""), external("."), external("sub"), external("w" * 100_000),
+    external("nothing.bin"), external(None), external(""), external("."), external("sub"),
+    external("w" * 100_000),
     external("w.bin\0"), external("empty.bin"), external(code=8),
-    external("../secret.bin"), external("sub/../w.bin"), external("sub/../../secret.bin"), external("./../secret.bin"),
+    external("../secret.bin"), external("sub/../w.bin"), external("sub/../../secret.bin"),
+    external("./../secret.bin"),
     external("..//secret.bin"), external("..\\secret.bin"), external("/etc/passwd"), external("/dev/zero"),
     external("file:///etc/passwd"), external("~/.profile"),
-], ids=lambda proto: " ".join(f"{entry.key}={entry.value[:30]}" for entry in proto.external_data) + f" {[*proto.dims]}")
+], ids=lambda proto: " ".join(f"{entry.key}={entry.value[:30]}" for entry in proto.external_data)
+    + f" {[*proto.dims]}")
 def test_bad_external_data_is_refused(folder, proto):
     with pytest.raises(ModelError, match="tensor 'w'"):
         read(proto, Beside(str(folder / "m.onnx")))
@@ -236,7 +243,8 @@ def test_external_data_of_a_model_from_memory_is_refused():
 
 def sparse(values, indices, dims) -> np.ndarray:
     data = SparseTensorProto(values=numpy_helper.from_array(np.asarray(values), "w"),
-                             indices=numpy_helper.from_array(np.asarray(indices, np.int64)), dims=dims).SerializeToString()
+                             indices=numpy_helper.from_array(np.asarray(indices, np.int64)),
+                             dims=dims).SerializeToString()
     name, array = sparse_tensor(data, 0, len(data), Beside(None))
     assert name == "w"
     return array
@@ -252,9 +260,12 @@ def test_sparse_tensor_is_filled_up(dtype):
 
 
 @pytest.mark.parametrize("indices, dims", [
-    ([0, 1, 6], [2, 3]), ([0, 1, -1], [2, 3]), ([0, 1, 2**40], [2, 3]), ([0, 1], [2, 3]), ([0, 1, 2, 3], [2, 3]),
-    ([[0, 0], [0, 1], [2, 0]], [2, 3]), ([[0, 0], [0, 1], [0, 3]], [2, 3]), ([[0, 0], [0, 1], [0, -1]], [2, 3]),
-    ([[0, 0, 0]] * 3, [2, 3]), ([0, 1, 2], [-2, 3]), ([0, 1, 2], [2**40, 2**40]), ([0, 1, 2], [2**33, 4]), ([0, 1, 2], []),
+    ([0, 1, 6], [2, 3]), ([0, 1, -1], [2, 3]), ([0, 1, 2**40], [2, 3]), ([0, 1], [2, 3]),
+    ([0, 1, 2, 3], [2, 3]),
+    ([[0, 0], [0, 1], [2, 0]], [2, 3]), ([[0, 0], [0, 1], [0, 3]], [2, 3]),
+    ([[0, 0], [0, 1], [0, -1]], [2, 3]),
+    ([[0, 0, 0]] * 3, [2, 3]), ([0, 1, 2], [-2, 3]), ([0, 1, 2], [2**40, 2**40]), ([0, 1, 2], [2**33, 4]),
+    ([0, 1, 2], []),
 ], ids=str)
 def test_bad_sparse_tensor_is_refused(indices, dims):
     with pytest.raises(Error, match="sparse tensor 'w'"):

@@ -50,8 +50,9 @@ def test_signed_is_the_two_s_complement():
 
 
 def test_fields_of_every_wire_type():
-    data = (b"\x08\x96\x01" + field(2, b"abc") + b"\x1d\x01\x02\x03\x04" + b"\x21\x01\x02\x03\x04\x05\x06\x07\x08"
-            + encoded((2**29 - 1) << 3) + b"\x05" + field(1000, b""))
+    data = (b"\x08\x96\x01" + field(2, b"abc") + b"\x1d\x01\x02\x03\x04"
+            + b"\x21\x01\x02\x03\x04\x05\x06\x07\x08" + encoded((2**29 - 1) << 3) + b"\x05"
+            + field(1000, b""))
     assert walked(data) == [(8, 150), (2 << 3 | 2, b"abc"), (3 << 3 | 5, b"\1\2\3\4"),
                             (4 << 3 | 1, b"\1\2\3\4\5\6\7\10"), ((2**29 - 1) << 3, 5), (1000 << 3 | 2, b"")]
 
@@ -65,9 +66,12 @@ def test_groups_are_skipped_whatever_they_hold():
 @pytest.mark.parametrize("data, says", [
     (b"\x12\x05abc", "5 bytes, 3 are left"),
     (b"\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01abc", "3 are left"),
-    (b"\x12", "no length"), (b"\x08", "no value"), (b"\x1d\0\0", "4 bytes, 2 are left"), (b"\x21\0", "8 bytes, 1 are left"),
-    (b"\x00\x01", "field number 0"), (b"\x02\x00", "field number 0"), (b"\x0e", "wire type 6"), (b"\x0f", "wire type 7"),
-    (b"\x0c", "wire type 4"), (b"\x0b", "ends inside a number"), (b"\x0b\x14", "closes none"), (b"\x0b\x12\x7f", "beyond"),
+    (b"\x12", "no length"), (b"\x08", "no value"), (b"\x1d\0\0", "4 bytes, 2 are left"),
+    (b"\x21\0", "8 bytes, 1 are left"),
+    (b"\x00\x01", "field number 0"), (b"\x02\x00", "field number 0"), (b"\x0e", "wire type 6"),
+    (b"\x0f", "wire type 7"),
+    (b"\x0c", "wire type 4"), (b"\x0b", "ends inside a number"), (b"\x0b\x14", "closes none"),
+    (b"\x0b\x12\x7f", "beyond"),
     (encoded(2**32 + 8 << 3 | 2) + b"\0", "field number"), (encoded(2**29 << 3) + b"\x01", "field number"),
 ])
 def test_broken_message_is_refused_with_the_reason(data, says):
@@ -100,7 +104,8 @@ def test_packed_numbers_across_the_border_of_a_chunk():
     assert len(got) == CHUNK - 3 + 1 + 50 and got[CHUNK - 3] == 2**62 and got[-1] == 7
 
 
-@pytest.mark.parametrize("data", [b"\x80", b"\x01" * 100 + b"\x80", b"\x80" * 70, b"\x80" * 11 + b"\x01" * 90])
+@pytest.mark.parametrize("data",
+                         [b"\x80", b"\x01" * 100 + b"\x80", b"\x80" * 70, b"\x80" * 11 + b"\x01" * 90])
 def test_packed_number_without_end_is_refused(data):
     with pytest.raises(WireError):
         packed(data, 0, len(data))
