@@ -12,6 +12,7 @@ from .views import BLOCK, Blocked, Plain, nchw, row_major
 
 STEM_CHANNELS = 4               # up to so many input channels are read from plain memory: a block of 16 would be mostly empty
 STEM_TAPS = 1024                # most terms of a sum in conv_stem
+WEIGHT_COST = 8                 # multiply-adds in the time that one weight takes to come from memory
 MOST_MERGED = 1 << 26           # elements that grouped weights may grow to when groups are merged
 
 
@@ -102,9 +103,9 @@ def winograd_or_direct(n, ic, oc, oh, ow) -> str:
         taps = (m + 2) ** 2
         products = taps * ic * padded(oc) * patches
         transforms = taps * patches * (8 * padded(ic) + 8 * padded(oc))
-        weights = 3 * taps * ic * padded(oc)            # each is read once from beyond L2
+        weights = WEIGHT_COST * taps * ic * padded(oc)
         return products * 1.1 + transforms + weights
-    direct = 9 * ic * padded(oc) * n * oh * ow + 9 * ic * padded(oc)
+    direct = 9 * ic * padded(oc) * n * oh * ow + WEIGHT_COST * 9 * ic * padded(oc)
     best = min(("direct", direct), ("winograd4", cost(4)), ("winograd2", cost(2)), key=lambda c: c[1])
     return best[0] if ic >= BLOCK and oc >= BLOCK else "direct"
 
