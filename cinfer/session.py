@@ -115,6 +115,8 @@ class Session:
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plan({n: TensorSpec(a.dtype, a.shape) for n, a in zip(self._input_types, arrays)}, outputs)
+        elif len(self._plans) > 1:
+            self._plans[key] = self._plans.pop(key, plan)       # the last one used goes last
         return plan.run(arrays)
 
     def __call__(self, x) -> np.ndarray | list[np.ndarray]:
