@@ -71,7 +71,8 @@ class Model:
         found = {}
         for name, shape in {**self.shapes, **shapes}.items():
             kind = self._types[name]
-            found[name] = rng.normal(size=shape).astype(kind) if kind.kind == "f" else rng.integers(0, 2 if kind.kind == "b" else 9, shape).astype(kind)
+            values = rng.normal(size=shape) if kind.kind == "f" else rng.integers(0, 2 if kind.kind == "b" else 9, shape)
+            found[name] = np.asarray(values).astype(kind)
         return found
 
 

@@ -22,6 +22,12 @@ KNOWN_ONLY_NOW = "blocked_constant leaves out the halo that the readers of a val
 TOLERANCE = 3e-5        # sums of up to 2000 float32 in another order, Winograd's transforms, one ulp of an exp: 4x head room
 
 
+@pytest.fixture(autouse=True)
+def threads_for_any_work(monkeypatch):
+    """Small plans keep to one thread; here they use what they are given."""
+    monkeypatch.setattr("cinfer.plan.plan.FEW_FLOPS", -1, raising=False)
+
+
 def case(name: str | None = None, *, numpy: int = 0, opset: int = 17, dtype=np.float32, oracle=expected, xfail: str = "", **arguments):
     def add(build):
         full = name or build.__name__
@@ -369,7 +375,8 @@ for op, k, s, p, ceil, more in [("MaxPool", 3, 2, 1, 0, {}), ("MaxPool", 3, 2, 0
                                 ("MaxPool", 3, 1, 2, 0, {"dilations": [2, 2]}), ("AveragePool", 3, 2, 1, 0, {}), ("AveragePool", 3, 2, 1, 1, {}),
                                 ("AveragePool", 3, 2, 1, 0, {"count_include_pad": 1}), ("AveragePool", 2, 2, 0, 1, {}),
                                 ("AveragePool", 3, 2, 1, 1, {"count_include_pad": 1}), ("AveragePool", 2, 3, 0, 0, {})]:
-    @case(f"{op} k={k} s={s} p={p} ceil={ceil} {more}", opset=22, op=op, attributes=dict(kernel_shape=[k, k], strides=[s, s], pads=[p] * 4, ceil_mode=ceil, **more))
+    @case(f"{op} k={k} s={s} p={p} ceil={ceil} {more}", opset=22, op=op,
+          attributes=dict(kernel_shape=[k, k], strides=[s, s], pads=[p] * 4, ceil_mode=ceil, **more))
     def pool(m, op, attributes):
         x = m.conv(m.input("x", 2, 3, 10, 13), 3, 18, 3)
         return m.node(op, x, **attributes), m.conv(m.node(op, x, **attributes), 18, 8, 3)
@@ -661,7 +668,8 @@ def argmax(m):
 def int64_through_numpy(m):
     x = m.input("x", 4, 6, dtype=np.int64)
     y = m.Transpose(m.Add(x, np.array(3)))
-    return m.Concat(y, m.Slice(m.Mul(y, y), np.array([0]), np.array([2]), np.array([1])), axis=1), m.ReduceSum(y, np.array([0]), keepdims=0), m.Reshape(y, np.array([-1]))
+    squares = m.Slice(m.Mul(y, y), np.array([0]), np.array([2]), np.array([1]))
+    return m.Concat(y, squares, axis=1), m.ReduceSum(y, np.array([0]), keepdims=0), m.Reshape(y, np.array([-1]))
 
 
 @case(numpy=9)
@@ -697,7 +705,8 @@ def uint8(m):
 def empty_tensors(m):
     x, e = m.input("x", 1, 3, 4, 4), m.input("e", 1, 0, 4, 4)
     y = m.Concat(m.conv(x, 3, 16), e, axis=1)
-    return y, m.Relu(e), m.Transpose(e), m.ReduceSum(e), m.Softmax(e, axis=-1), m.Reshape(e, np.array([0, 4, 3]), allowzero=1), m.Slice(x, np.array([2]), np.array([2]), np.array([1]))
+    return (y, m.Relu(e), m.Transpose(e), m.ReduceSum(e), m.Softmax(e, axis=-1), m.Reshape(e, np.array([0, 4, 3]), allowzero=1),
+            m.Slice(x, np.array([2]), np.array([2]), np.array([1])))
 
 
 @case(numpy=9, xfail="Conv in NumPy reshapes to (0, -1, ...)")
