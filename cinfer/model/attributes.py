@@ -1,7 +1,7 @@
 """Values of attributes: types, references to those of a function's caller, and Constant."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,7 @@ CONSTANT_VALUES = {"value": (TENSOR, None), "sparse_value": (SPARSE_TENSOR, None
                    "value_string": (STRING, object), "value_strings": (STRINGS, object)}
 
 
-@dataclass(slots=True, frozen=True)
-class Reference:
+class Reference(NamedTuple):
     """In a function, an attribute's value: that of the caller's attribute `name`, of AttributeType `type`."""
     name: str
     type: int

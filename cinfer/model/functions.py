@@ -3,7 +3,7 @@ https://onnx.ai/onnx/repo-docs/IR.html#functions"""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import LimitError, ModelError
 from .attributes import NAMES, Reference, is_of, settle_constant
@@ -13,8 +13,7 @@ MOST_DEPTH = 64                 # calls within calls
 MOST_NODES = 1 << 18            # nodes and calls; a file of few bytes may spell out 2 to any power
 MOST_NAME = 200                 # characters of a name that is made up here; calls within calls add theirs
 
-@dataclass(slots=True, eq=False)
-class Function:
+class Function(NamedTuple):
     """name : with ":overload" where it has one
     defaults : attribute -> its value for calls that do not give it
     """

@@ -33,7 +33,7 @@ FLOAT_DATA, INT32_DATA, STRING_DATA, INT64_DATA, DOUBLE_DATA, UINT64_DATA = 4, 5
 TYPED_FIELD = {1: FLOAT_DATA, 14: FLOAT_DATA, 11: DOUBLE_DATA, 15: DOUBLE_DATA, 7: INT64_DATA,
                12: UINT64_DATA, 13: UINT64_DATA, STRING: STRING_DATA}
 
-MOST_DIMS = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
+MOST_DIMS = 32 if np.__version__.startswith("1.") else 64
 SMALL = 4096                    # bytes up to which a misaligned array is copied
 MOST_DENSE = 1 << 26            # elements that a sparse tensor may have when filled up
 

@@ -58,7 +58,8 @@ def sorted_nodes(nodes: list[Node], made: set[str]) -> list[Node]:
 
 
 def check(graph: Graph, outer: Set[str]) -> None:
-    """Each name is made once, and what is read exists. outer : names that the graph may capture from around it"""
+    """Each name is made once, and what is read exists. outer : names that the graph may capture from around
+    it. Raises ModelError."""
     known = {*graph.inputs, *graph.constants}
     if len(known) < len(graph.inputs) + len(graph.constants):
         both = next(name for name in graph.inputs if name in graph.constants)
