@@ -49,7 +49,7 @@ def convolve(x: np.ndarray, w: np.ndarray, geometry: Geometry, group: int = 1) -
     x = x.reshape(n, group, channels, *geometry.in_sizes)
     w = w.reshape(group, w.shape[0] // group, channels, *geometry.kernel_shape)
     if not y.size or not channels:
-        return y.reshape(n, -1, *geometry.out_sizes)
+        return y.reshape(n, y.shape[1] * y.shape[2], *geometry.out_sizes)
     taps = list(geometry.taps())
     at_once = max(1, COLUMN_BYTES // (group * channels * pixels * x.itemsize))
     for start in range(0, len(taps), at_once):
@@ -60,7 +60,7 @@ def convolve(x: np.ndarray, w: np.ndarray, geometry: Geometry, group: int = 1) -
             for i, (_, windows, elements) in enumerate(some):
                 columns[(slice(None), slice(None), i, *windows)] = x[(image, ..., *elements)]
             y[image] += weights @ columns.reshape(group, -1, pixels)
-    return y.reshape(n, -1, *geometry.out_sizes)
+    return y.reshape(n, y.shape[1] * y.shape[2], *geometry.out_sizes)
 
 
 @op("Conv", since=1)
@@ -117,8 +117,8 @@ def convolve_transposed(x: np.ndarray, w: np.ndarray, geometry: Geometry, group:
     n, channels = x.shape[0], x.shape[1] // group
     y = np.zeros((n, group, w.shape[1], *geometry.in_sizes), x.dtype)
     w = w.reshape(group, channels, w.shape[1], *geometry.kernel_shape)
-    x = x.reshape(n, group, channels, -1)
+    x = x.reshape(n, group, channels, prod(geometry.out_sizes))
     for tap, windows, elements in geometry.taps():
         part = np.matmul(w[(..., *tap)].transpose(0, 2, 1), x).reshape(n, group, w.shape[2], *geometry.out_sizes)
         y[(..., *elements)] += part[(..., *windows)]
-    return y.reshape(n, -1, *geometry.in_sizes)
+    return y.reshape(n, group * w.shape[2], *geometry.in_sizes)

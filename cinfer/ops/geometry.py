@@ -39,14 +39,17 @@ class Geometry:
 def axis_taps(size: int, out: int, kernel: int, stride: int, dilation: int, begin: int, end: int
               ) -> Iterator[tuple[int, slice, slice]]:
     """As Geometry.taps, for one axis; a kernel much larger than the input costs nothing."""
-    first = max(0, -(((out - 1) * stride - begin) // dilation))
-    for tap in range(first, min(kernel, (size - 1 + begin) // dilation + 1)):
+    tap = max(0, -(((out - 1) * stride - begin) // dilation))
+    while tap < min(kernel, (size - 1 + begin) // dilation + 1):
         offset = tap * dilation - begin
         start = max(0, -(offset // stride))                         # the first window at or behind element 0
         stop = min(out, (size - 1 - offset) // stride + 1)
         if start < stop:
             at = start * stride + offset
             yield tap, slice(start, stop), slice(at, at + (stop - start - 1) * stride + 1, stride)
+            tap += 1
+        else:                               # on to the tap with which the window before reaches element 0
+            tap = -(((start - 1) * stride - begin) // dilation)
 
 
 def conv_geometry(sizes: Sequence[int], kernel_shape: Sequence[int], *, auto_pad: str = "NOTSET",

@@ -9,11 +9,11 @@ from cinfer.ops import registry
 from cinfer.ops.registry import TensorSpec, UnknownValue
 
 
-def run(op_type: str, *inputs, opset: int = 21, n_outputs: int = 1, **attributes):
+def run(op_type: str, *inputs, opset: int = 21, n_outputs: int = 1, domain: str = "", **attributes):
     """The output (a tuple when several are asked for), after a check that `infer` foresaw its dtype and
     shape."""
     node = Node(op_type, ["" if x is None else f"in{i}" for i, x in enumerate(inputs)],
-                [f"out{i}" for i in range(n_outputs)], attributes, "", opset, "it")
+                [f"out{i}" for i in range(n_outputs)], attributes, domain, opset, "it")
     operator = registry.lookup(node)
     before = [None if x is None else x.copy() for x in inputs]
     outputs = registry.evaluate(operator, node, list(inputs))
@@ -27,9 +27,9 @@ def run(op_type: str, *inputs, opset: int = 21, n_outputs: int = 1, **attributes
     return outputs[0] if n_outputs == 1 else outputs[:n_outputs]
 
 
-def infer(op_type: str, *inputs, opset: int = 21, n_outputs: int = 1, **attributes):
+def infer(op_type: str, *inputs, opset: int = 21, n_outputs: int = 1, domain: str = "", **attributes):
     """Specs of the outputs; an input is a TensorSpec, or an array whose value is known."""
-    node = Node(op_type, ["" if x is None else "in" for x in inputs], ["out"] * n_outputs, attributes, "",
+    node = Node(op_type, ["" if x is None else "in" for x in inputs], ["out"] * n_outputs, attributes, domain,
                 opset, "it")
     specs = [TensorSpec.of(x) if isinstance(x, np.ndarray) else x for x in inputs]
     return registry.infer(registry.lookup(node), node, specs)
@@ -42,7 +42,8 @@ def refuses(message: str, op_type: str, *inputs, opset: int = 21, error=ValueErr
             function(op_type, *inputs, opset=opset, **keywords)
         text = str(caught.value)
         assert message in text and "\n" not in text, text
-        if function is run and registry.lookup(Node(op_type, [], [], opset=opset)).infer is None:
+        if function is run and registry.lookup(
+                Node(op_type, [], [], domain=keywords.get("domain", ""), opset=opset)).infer is None:
             break
 
 
@@ -70,7 +71,7 @@ def onnxruntime_runs(op_type: str, *inputs, opset: int, n_outputs: int = 1, type
                for n, t in zip(outputs, types)]
     node = helper.make_node(op_type, names, outputs, **attributes)
     model = helper.make_model(helper.make_graph([node], "g", infos, results), ir_version=8,
-                              opset_imports=[helper.make_opsetid("", opset)])
+                              opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)])
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
