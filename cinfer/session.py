@@ -111,6 +111,10 @@ class Session:
         """
         arrays = self._checked(feeds)
         outputs = self._output_names if output_names is None else self._wanted(output_names)
+        if len(set(outputs)) < len(outputs):
+            once = tuple(dict.fromkeys(outputs))
+            found = dict(zip(once, self.run(once, feeds)))
+            return [found[name] for name in outputs]
         key = outputs, tuple([a.shape for a in arrays])
         plan = self._plans.get(key)
         if plan is None:
@@ -204,7 +208,7 @@ class Session:
             if plan is None:
                 plan = make_plan(self._table, self._graph_with(outputs), specs, outputs, self.threads, self._packed)
                 while len(self._plans) >= MOST_PLANS:
-                    del self._plans[next(iter(self._plans))]
+                    self._plans.pop(list(self._plans)[0], None)
                 self._plans[key] = plan
         return plan
 
@@ -263,7 +267,7 @@ def check_shape(name: str, shape: tuple, declared: TensorType) -> None:
         raise InputError(f"input {name!r}: got shape {shape}{hint}; the model takes {describe(declared)}")
     for axis, (have, want) in enumerate(zip(shape, declared.shape)):
         if isinstance(want, int) and want >= 0 and have != want:
-            raise InputError(f"input {name!r}: axis {axis} is {have}, the model takes {want} (shape {describe(declared)})")
+            raise InputError(f"input {name!r}: axis {axis} is {have}, the model takes {want} ({describe(declared)})")
 
 
 def system_info() -> dict:

@@ -39,6 +39,11 @@ PARAMS(pack_conv_t, PACK_CONV_FIELDS)
 # define CONV_PX 5
 # define EACH_C1(X, ...) X(1,__VA_ARGS__) X(2,__VA_ARGS__) X(3,__VA_ARGS__) X(4,__VA_ARGS__) X(5,__VA_ARGS__)
 # define EACH_C2(X, ...) X(1,__VA_ARGS__) X(2,__VA_ARGS__)
+#elif VW == 4                           /* 8 sums, 4 weights: a tile of channels is a whole block */
+# define CONV_OV 4
+# define CONV_PX 2
+# define EACH_C1(X, ...) X(1,__VA_ARGS__) X(2,__VA_ARGS__)
+# define EACH_C2(X, ...) X(1,__VA_ARGS__)
 #else
 # define CONV_OV 2
 # define CONV_PX 6

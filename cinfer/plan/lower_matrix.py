@@ -144,6 +144,8 @@ def batched(p: Planner, node) -> None:
         a = p.plain(a_name, contiguous=True)
     if two_batch_axes(b, batch) is None:
         b = p.plain(b_name, contiguous=True)
+    if two_batch_axes(a, batch) is None or two_batch_axes(b, batch) is None:
+        raise Declined                          # batches broadcast in more axes than two
     (a0, a1), (w0, w1), (batch0, batch1) = two_batch_axes(a, batch), two_batch_axes(b, batch), two_batch_sizes(batch)
     packed_n = -(-n // BLOCK) * BLOCK
     each0, each1 = (batch0 if w0 else 1), (batch1 if w1 else 1)

@@ -15,7 +15,7 @@ from .resolve import resolve
 from .rewrite import rewrite
 from .views import Blocked, Plain, Ref
 
-FEW_FLOPS = 5_000_000           # a run of less work is over before a second thread is awake
+FEW_FLOPS, FEW_BYTES = 5_000_000, 1 << 20       # a run of less work is over before a second thread is awake
 
 
 class Plan:
@@ -30,7 +30,8 @@ class Plan:
 
     def __init__(self, table, planner: Planner, threads: int):
         self.steps = planner.steps
-        self.threads = threads if sum(s.flops for s in planner.steps) > FEW_FLOPS else 1
+        few = sum(s.flops for s in planner.steps) <= FEW_FLOPS and planner.arena_bytes <= FEW_BYTES
+        self.threads = 1 if few else threads
         self.outputs = [(n, planner.specs[n].shape, planner.specs[n].dtype) for n in planner.outputs]
         self.arena_bytes = planner.arena_bytes
         self.specs = planner.specs

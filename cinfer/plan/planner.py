@@ -202,7 +202,7 @@ class Planner:
         """The value in blocked layout, with the halo its readers need."""
         view = self.blocked_views.get(name)
         if view is None:
-            if (value := self.constant(name)) is not None:
+            if (value := self.constant(name)) is not None and self.halo_of(name) == NO_HALO:
                 view = self.blocked_constant(value)
             else:
                 plain = self.plain(name)
@@ -324,7 +324,7 @@ class Planner:
 
         offset : the element of `array` at which the kernel begins to read
         """
-        full = kernel, id(array), size, key
+        full = kernel, array.ctypes.data, array.shape, array.strides, size, key
         if full not in self.packed:
             from .. import _ops
             memory = _ops.executor().Memory(4 * size)

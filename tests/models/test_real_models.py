@@ -30,9 +30,7 @@ def dog():
 
 
 @pytest.mark.parametrize("isa", _ops.usable_levels())
-def test_the_demo_model_sees_the_dog(dog, isa, request):
-    if isa == "baseline":
-        request.applymarker(pytest.mark.xfail(strict=True, reason="conv of a tile narrower than a block, see tests/plan"))
+def test_the_demo_model_sees_the_dog(dog, isa):
     answers = [cinfer.load(DEMO, threads=threads, isa=isa)(dog) for threads in (1, 2)]
     assert answers[0].tobytes() == answers[1].tobytes()
     best = int(answers[0].argmax())

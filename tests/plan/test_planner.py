@@ -16,9 +16,6 @@ from cinfer import _ops
 from onnx_models import Model, assert_close, by_numpy, expected, unaligned
 
 CASES: dict[str, tuple] = {}
-FIVE_AXES = "MatMul: a batch of more than two axes that broadcasts on both sides is copied, not merged, and unpacks None"
-HALF_BLOCKS = "conv and conv_stem: a tile of channels narrower than a block (CONV_OC 8 at baseline) is stored at its beginning"
-KNOWN_ONLY_NOW = "blocked_constant leaves out the halo that the readers of a value known at planning need"
 TOLERANCE = 3e-5        # sums of up to 2000 float32 in another order, Winograd's transforms, one ulp of an exp: 4x head room
 
 
@@ -28,11 +25,11 @@ def threads_for_any_work(monkeypatch):
     monkeypatch.setattr("cinfer.plan.plan.FEW_FLOPS", -1, raising=False)
 
 
-def case(name: str | None = None, *, numpy: int = 0, opset: int = 17, dtype=np.float32, oracle=expected, xfail: str = "", **arguments):
+def case(name: str | None = None, *, numpy: int = 0, opset: int = 17, dtype=np.float32, oracle=expected, **arguments):
     def add(build):
         full = name or build.__name__
         assert full not in CASES
-        CASES[full] = partial(build, **arguments), numpy, opset, dtype, oracle, xfail
+        CASES[full] = partial(build, **arguments), numpy, opset, dtype, oracle
         return build
     return add
 
@@ -505,7 +502,7 @@ def gemm_in_numpy(m):
 
 for a, b in [((5, 7), (7, 9)), ((2, 3, 5, 7), (2, 3, 7, 9)), ((2, 1, 5, 7), (1, 3, 7, 9)), ((5, 7), (4, 7, 9)), ((3, 5, 7), (7, 9)),
              ((2, 1, 3, 5, 7), (4, 1, 7, 9)), ((1, 1, 1, 1), (1, 1)), ((2, 49, 64), (2, 64, 50))]:
-    @case(f"matmul {a} {b}", a=a, b=b, xfail=FIVE_AXES if len(a) > 4 else "")
+    @case(f"matmul {a} {b}", a=a, b=b, numpy=9 if len(a) > 4 else 0)
     def matmul(m, a, b):
         return m.MatMul(m.input("a", *a), m.input("b", *b))
 
@@ -709,7 +706,7 @@ def empty_tensors(m):
             m.Slice(x, np.array([2]), np.array([2]), np.array([1])))
 
 
-@case(numpy=9, xfail="Conv in NumPy reshapes to (0, -1, ...)")
+@case(numpy=9)
 def empty_batch(m):
     x = m.input("x", 0, 3, 6, 6)
     return m.Relu(m.conv(x, 3, 16, 3)), m.Gemm(m.Flatten(m.GlobalAveragePool(x)), m.weights(4, 3), m.vector(4), transB=1)
@@ -720,7 +717,7 @@ def matrix_of_no_columns(m):
     return m.MatMul(m.input("a", 3, 0), m.input("b", 0, 4))
 
 
-@case(xfail=KNOWN_ONLY_NOW)
+@case()
 def conv_of_a_value_known_from_shapes(m):
     """The picture is the same for all runs of a shape, and larger than what is folded."""
     x = m.input("x", 1, 8, 150, 150, declared=(1, 8, "h", "w"))
@@ -730,23 +727,16 @@ def conv_of_a_value_known_from_shapes(m):
 
 @pytest.mark.parametrize("isa", _ops.usable_levels())
 @pytest.mark.parametrize("name", CASES)
-def test_answers_are_onnxruntimes(name, isa, request):
-    _, numpy_steps, _, _, _, xfail = CASES[name]
-    if xfail:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=xfail))
+def test_answers_are_onnxruntimes(name, isa):
+    numpy_steps = CASES[name][1]
     data, feeds, want = prepared(name)
-    kernels = {}
-    if not xfail:
-        kernels = cinfer.load(data, threads=1, isa=isa)._plan_for({k: v.shape for k, v in feeds.items()}).steps
-        kernels = [step.label for step in kernels]
-        assert kernels.count("numpy") <= numpy_steps, f"{name}: {kernels}"
-    if isa == "baseline" and not {"conv", "conv_stem"}.isdisjoint(kernels):
-        request.applymarker(pytest.mark.xfail(strict=False, reason=HALF_BLOCKS))
+    steps_of = cinfer.load(data, threads=1, isa=isa)._plan_for({k: v.shape for k, v in feeds.items()}).steps
+    kernels = [step.label for step in steps_of]
+    assert kernels.count("numpy") <= numpy_steps, f"{name}: {kernels}"
     hold(data, feeds, want, name, isa)
 
 
-@pytest.mark.parametrize("isa", [pytest.param(isa, marks=[pytest.mark.xfail(strict=True, reason=HALF_BLOCKS)] * (isa == "baseline"))
-                                 for isa in _ops.usable_levels()])
+@pytest.mark.parametrize("isa", _ops.usable_levels())
 def test_identity_as_a_convolution(isa):
     m = Model()
     x = m.input("x", 1, 16, 2, 2)
@@ -852,7 +842,6 @@ def test_too_small_a_picture_is_one_clear_line(free):
     assert_close(session.run(None, feeds)[0], expected(m.bytes(), feeds)[0], "after the refused run", TOLERANCE)
 
 
-@pytest.mark.xfail(strict=True, reason="weights are packed under the id of a view that each plan makes anew (lower_conv: w4)")
 def test_weights_are_packed_once_for_all_shapes(free):
     m, _ = free
     session = cinfer.load(m.bytes(), threads=1)
