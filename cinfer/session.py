@@ -114,7 +114,7 @@ class Session:
         if len(set(outputs)) < len(outputs):
             once = tuple(dict.fromkeys(outputs))
             found = dict(zip(once, self.run(once, feeds)))
-            return [found[name] for name in outputs]
+            return [found.pop(name, None) if name not in outputs[i + 1:] else found[name].copy() for i, name in enumerate(outputs)]
         key = outputs, tuple([a.shape for a in arrays])
         plan = self._plans.get(key)
         if plan is None:

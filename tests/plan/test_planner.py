@@ -37,7 +37,7 @@ def case(name: str | None = None, *, numpy: int = 0, opset: int = 17, dtype=np.f
 @lru_cache(maxsize=None)
 def prepared(name: str) -> tuple[bytes, dict, list]:
     """(model, feeds, expected outputs) of a case."""
-    build, _, opset, dtype, oracle, _ = CASES[name]
+    build, _, opset, dtype, oracle = CASES[name]
     m = Model(opset, seed=sum(map(ord, name)))
     outputs = build(m)
     data, feeds = m.outputs(*([outputs] if isinstance(outputs, str) else outputs), dtype=dtype).bytes(), m.feeds()
