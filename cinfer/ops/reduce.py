@@ -10,7 +10,7 @@ import numpy as np
 
 from .elementwise import divide
 from .limits import check_axes, check_axis, check_ints, known
-from .numeric import check_kind, highest, is_float, lowest, settle, widen
+from .numeric import check_kind, highest, is_float, lowest, settle, spec_of, widen
 from .registry import add, describe
 
 
@@ -96,7 +96,7 @@ def place(name: str, function) -> None:
         return x.like(reduced_shape(x.shape, (axis,), keepdims), np.int64)
 
     def evaluate(x, *, axis=0, keepdims=1, select_last_index=0):
-        check_kind(x, "number")
+        infer(spec_of(x), axis=axis)
         axis = check_axis(axis, x.ndim)
         if select_last_index:
             at = x.shape[axis] - 1 - function(np.flip(widen(x), axis), axis, keepdims=bool(keepdims))
