@@ -1,4 +1,5 @@
-"""Running a Graph node by node in NumPy, by what each operator means: the oracle beside which rewrites and plans are held."""
+"""Running a Graph node by node in NumPy, by what each operator means: the oracle beside which rewrites and
+plans are held."""
 from __future__ import annotations
 
 import numpy as np

@@ -9,27 +9,32 @@ from ..errors import InputError
 
 LEVELS = ("baseline", "neon", "dotprod", "avx2", "avx512", "avx512vnni")        # weakest first
 _tables: dict = {}
+_module = None
 
 
 def executor():
-    """The executor module. libgomp reads its settings once, when it is loaded: its idle threads would spin for milliseconds
-    after every run, so the spin is cut short here, unless the user has asked for another or libgomp is there already."""
-    global executor
-    this = executor                     # importing the submodule of this name rebinds it
-    short = [k for k in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY") if k in os.environ] == []
-    if short and "cinfer._ops.executor" not in __import__("sys").modules:
-        os.environ["GOMP_SPINCOUNT"] = "2000"
+    """The executor module.
+
+    libgomp reads its settings once, when it is loaded: its idle threads would spin for milliseconds after every run, so the
+    spin is cut short here, unless the user has asked for another or libgomp is there already. Before a fork its threads
+    are given back: a child that inherited them would wait for ever in its first run.
+    """
+    global _module, executor
+    if _module is None:
+        this = executor                     # importing the submodule of this name rebinds it
+        short = "GOMP_SPINCOUNT" not in os.environ and "OMP_WAIT_POLICY" not in os.environ
+        if short:
+            os.environ["GOMP_SPINCOUNT"] = "2000"
         try:
             module = import_module("cinfer._ops.executor")
         finally:
-            del os.environ["GOMP_SPINCOUNT"]
             executor = this
+            if short:
+                del os.environ["GOMP_SPINCOUNT"]
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(before=module.give_threads_back)
-        return module
-    module = import_module("cinfer._ops.executor")
-    executor = this
-    return module
+        _module = module
+    return _module
 
 
 def built_levels() -> list[str]:

@@ -1,11 +1,12 @@
 /* The unary operators U_* of api.h over vectors and rows.
  *
- * activate(x, op, alpha, beta): one vector; op is a constant where this is inlined, or its switch costs a jump a vector.
- * unary_row(x, y, n, op, ...): y[i] = op(x[i]), n floats, nothing beyond them is read or written; y may be x.
- * activate_rows(p, n, op, ...): the same in place; activate_rows_prelu: slopes by lane of a block. */
+ * activate             one vector; op is a constant, or its switch costs a jump each time
+ * unary_row            y[i] = op(x[i]), n floats, nothing beyond them is read or written; y may be x
+ * activate_rows        the same in place
+ * activate_rows_prelu  slopes by lane of a block */
 #ifndef ACTIVATION_H
 #define ACTIVATION_H
-#include "api.h"
+#include "epilogue.h"
 #include "vec_math.h"
 
 INL vf quantised(vf x, float scale, float zero, float lo, float hi)
@@ -26,7 +27,10 @@ INL vf activate(vf x, int op, float alpha, float beta)
     case U_swish:        return x / (1 + vexp(-alpha * x));
     case U_tanh:         return vtanh(x);
     case U_gelu:         return .5f * x * (1 + verf(x * 0.70710678118654752f));
-    case U_gelu_tanh:    return .5f * x * (1 + vtanh(x * (0.79788456080286536f + 0.035677408136300125f * (x * x))));
+    case U_gelu_tanh: {  /* sqrt(2/pi) (x + 0.044715 x^3) */
+        vf t = x * (0.79788456080286536f + 0.035677408136300125f * (x * x));
+        return .5f * x * (1 + vtanh(t));
+    }
     case U_elu:          return vmax(zero, x) + alpha * vexpm1_neg(vmin(zero, x));
     case U_celu:         return vmax(zero, x) + alpha * vexpm1_neg(vmin(zero, x) / alpha);
     case U_selu:         return beta * (vmax(zero, x) + alpha * vexpm1_neg(vmin(zero, x)));
@@ -56,7 +60,8 @@ INL vf activate(vf x, int op, float alpha, float beta)
 }
 
 #define UNARY_ROW(name) \
-static __attribute__((noinline)) void unary_row_##name(const float *x, float *y, int64_t n, float alpha, float beta) \
+static __attribute__((noinline)) void unary_row_##name(const float *x, float *y, int64_t n, float alpha, \
+                                                       float beta) \
 { \
     int64_t i = 0; \
     for (; i + VW <= n; i += VW) st(y + i, activate(ld(x + i), U_##name, alpha, beta)); \
@@ -67,13 +72,17 @@ typedef void (*unary_fn)(const float *x, float *y, int64_t n, float alpha, float
 #define UNARY_REF(name) unary_row_##name,
 static const unary_fn unary_rows[U_COUNT] __attribute__((unused)) = {UNARY_OPS(UNARY_REF)};
 
-INL void unary_row(const float *x, float *y, int64_t n, int op, float alpha, float beta) { unary_rows[op](x, y, n, alpha, beta); }
+INL void unary_row(const float *x, float *y, int64_t n, int op, float alpha, float beta)
+{
+    unary_rows[op](x, y, n, alpha, beta);
+}
 static inline void activate_rows(float *p, int64_t n, int op, float alpha, float beta)
 {
     if (op != U_none) unary_rows[op](p, p, n, alpha, beta);
 }
 /* slope: of the 16 channels of the block */
-static __attribute__((noinline, unused)) void activate_rows_prelu(float *p, int64_t pixels, const float *slope)
+static __attribute__((noinline, unused)) void activate_rows_prelu(float *p, int64_t pixels,
+                                                                  const float *slope)
 {
     vf s[NV];
     FOR(v, NV) s[v] = ld(slope + v * VW);

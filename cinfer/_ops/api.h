@@ -20,8 +20,8 @@ typedef void (*tile_fn)(const void *params, char *const *base, char *scratch, in
 typedef struct { const char *name, *fields; size_t size; tile_fn run; } kernel_t;
 typedef struct {
     int vw;                             /* floats in a vector */
-    int ocv;                            /* vectors of output channels in a register tile; its width is ocv * vw */
-    int px;                             /* most pixels (rows of a matrix) in a register tile */
+    int conv_oc;                        /* output channels in a register tile of a convolution */
+    int gemm_n;                         /* columns in a register tile of a matrix product */
     const char *unary;                  /* names of the unary operators, in order of their codes */
     const char *binary;
     double (*fma)(long n);              /* n rounds of independent multiply-adds: returns the flops done */
@@ -43,7 +43,8 @@ typedef struct {
     typedef struct { FIELDS(FIELD_B_, FIELD_I_, FIELD_F_, FIELD_A_) } type; \
     static const char type##_fields[] __attribute__((unused)) = FIELDS(NAME_B_, NAME_I_, NAME_F_, NAME_A_);
 
-static inline void *at(char *const *base, buf_t b) { return base[b.base] + b.off; }
+/* In integers: from null + off != null a compiler may conclude that the base is not null, and base 0 is. */
+static inline void *at(char *const *base, buf_t b) { return (void *)((uintptr_t)base[b.base] + (uintptr_t)b.off); }
 
 /* Unary operators: activations of an epilogue, and the elementwise kernel. Their two numbers alpha, beta mean
  *   clip: lo, hi; leaky_relu, elu, celu, swish: alpha as in ONNX; prelu: a slope per channel instead;

@@ -1,21 +1,17 @@
 # Direct convolution: contracts in conv.h, register tiles in conv_tile.h. `multiply` is the driver of all tiles.
 
 cdef extern from "conv_tile.h" nogil:
-    enum: OCV, OCT, PM, NEAR, LIST, STEM
-    ctypedef struct sums_act_t "dw_act_t":
-        int64_t act
-        float alpha, beta
+    enum: OCV, OCT, PM, FORM_NEAR, FORM_LIST, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS
     ctypedef struct tile_t:
         const float *w
         const float *bias
-        const float *scaled
         const float *slope
         const float *res
         float *y
         const int32_t *koff
         int64_t full, last, kh, kw, xb, xr, xt, yb, rb
         float scale
-        sums_act_t f
+        epilogue_t e
     ctypedef void (*tile_run)(const tile_t *, const float *, const int64_t *, const int64_t *, const int64_t *) noexcept nogil
     ctypedef struct product_t:
         const float *x
@@ -24,17 +20,15 @@ cdef extern from "conv_tile.h" nogil:
         const float *slope
         const float *res
         float *y
-        int64_t k, across, xi, xj, yi, yj, ri, rj, pixel_bytes, packed_n, n, stem
+        int64_t k, across, xi, xj, yi, yj, ri, rj, pixel_bytes, packed_n, n, near, list
         float *copy
         tile_t t
     void rows_to_blocks(const float *, int64_t, int64_t, int64_t, float *)
     void pixel_offsets(int64_t *, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)
-    const tile_run tiles_full[3][PM]
-    const tile_run tiles_half[3][PM]
+    const tile_run tiles_full[FORMS][PM]
+    const tile_run tiles_half[FORMS][PM]
 
 cdef extern from "conv.h" nogil:
-    enum: U_none, U_clip, U_prelu, U_leaky_relu, U_hard_sigmoid, U_hard_swish
-    void activate_rows(float *, int64_t, int, float, float)
     ctypedef struct conv_t:
         buf_t x, w, bias, slope, res, y
         int64_t n, groups, ib, last, ob, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yp, yn, yb, yr, rn, rb, rr, act
@@ -57,10 +51,6 @@ DEF MOST_PIXELS = 448                   # of a chunk: their offsets are on the s
 DEF CHUNK_BYTES = 262144                # of input under all channel tiles: a part of L2
 
 
-cdef bint done_in_tile(int64_t act) noexcept nogil:
-    return act == U_none or act == U_clip or act == U_prelu or act == U_leaky_relu or act == U_hard_sigmoid or act == U_hard_swish
-
-
 cdef void activate_tile(const tile_t *T, const int64_t *yo, int64_t pixels, int64_t channels) noexcept nogil:
     """An activation that needs more than the sums' registers, on what a tile has just stored."""
     cdef int64_t p = 0, q, c, width = channels if T.yb == CB else min(channels, CB)
@@ -69,7 +59,7 @@ cdef void activate_tile(const tile_t *T, const int64_t *yo, int64_t pixels, int6
         while q < pixels and width == CB and yo[q] - yo[q - 1] == CB:
             q += 1
         for c in range((channels + width - 1) // width):
-            activate_rows(T.y + yo[p] + c * T.yb, width * (q - p), T.f.act, T.f.alpha, T.f.beta)
+            activate_rows(T.y + yo[p] + c * T.yb, width * (q - p), <int>T.e.act, T.e.alpha, T.e.beta)
         p = q
 
 
@@ -100,16 +90,12 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
     """Tiles of `width` channels from c on, over the n pixels of a chunk. run: for 0 .. PM pixels, of each form."""
     cdef tile_t T = P.t
     cdef int64_t tiles = (n + PM - 1) // PM, px = (n + tiles - 1) // tiles, smaller = px * tiles - n, t, have = min(width, P.n - c)
-    cdef bint apart = not done_in_tile(T.f.act), near = P.xj == CB and not P.stem
-    cdef const tile_run *run_near = run + NEAR * (PM + 1)
+    cdef bint later = acts_later(T.e.act)
+    cdef const tile_run *near = run + P.near * (PM + 1)
     cdef const float *x = P.x
-    run += (STEM if P.stem else LIST) * (PM + 1)
+    run += P.list * (PM + 1)
     T.w = P.w + c * P.k
-    T.bias, T.scaled = no_bias, NULL
-    if T.scale != 1:
-        T.scaled = P.bias + c if P.bias != NULL else no_bias
-    elif P.bias != NULL:
-        T.bias = P.bias + c
+    T.bias = P.bias + c if P.bias != NULL else no_bias
     T.slope = P.slope + c
     T.y = P.y + c // CB * T.yb + c % CB
     T.res = P.res + c // CB * T.rb + c % CB if P.res != NULL else NULL
@@ -118,11 +104,12 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
             px -= 1
         if have < width:
             partial_tile(run[px], &T, x, xo, yo, ro, px, width, have)
-        elif near and xo[px - 1] - xo[0] == (px - 1) * CB:
-            run_near[px](&T, x + xo[0], xo, yo, ro)
+        elif (P.near != P.list and xo[px - 1] - xo[0] == (px - 1) * P.xj and yo[px - 1] - yo[0] == (px - 1) * CB and
+              (T.res == NULL or ro[px - 1] - ro[0] == (px - 1) * CB)):
+            near[px](&T, x + xo[0], xo, yo, ro)
         else:
             run[px](&T, x, xo, yo, ro)
-        if apart:
+        if later:
             activate_tile(&T, yo, px, have)
         xo, yo, ro = xo + px, yo + px, ro + px
 
@@ -138,7 +125,6 @@ cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t
     cdef int64_t tiles = (end - first + PM - 1) // PM, most = chunk_tiles(P.pixel_bytes)
     cdef int64_t chunks = (tiles + most - 1) // most, chunk, p, n, i, j, c
     cdef const float *x = P.x
-    cdef int64_t xj = P.xj
     if P.slope == NULL:
         P.slope = P.w                            # not read
     for chunk in range(chunks):
@@ -146,8 +132,8 @@ cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t
         n = first + (end - first) * (tiles * (chunk + 1) // chunks) // tiles - p
         i, j = p // P.across, p % P.across
         if P.copy != NULL:
-            rows_to_blocks(x + i * P.xi + j * xj, xj, n, P.k, P.copy)
-            P.x, P.xj, P.t.xb = P.copy, CB, n * CB
+            rows_to_blocks(x + i * P.xi + j * P.xj, P.xj, n, P.k, P.copy)
+            P.x, P.t.xb = P.copy, n * CB
             pixel_offsets(xo, n, 0, 0, n, 0, CB)
         else:
             pixel_offsets(xo, n, i, j, P.across, P.xi, P.xj)
@@ -185,10 +171,10 @@ cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t
     P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.ow, A.sh * A.xr, A.sw * CB, A.yr, A.yp, A.rr, CB
     P.pixel_bytes = A.ib * CB * 4 * A.sh * A.sw
     P.packed_n = P.n = A.ob * CB
-    P.stem, P.copy = 0, NULL
+    P.near, P.list, P.copy = FORM_NEAR if A.sw == 1 else FORM_LIST, FORM_LIST, NULL
     P.t.full, P.t.last, P.t.kh, P.t.kw = A.ib - (A.last < CB), A.last % CB, A.kh, A.kw
     P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = A.xb, A.dh * A.xr, A.dw * CB, A.yb, A.rb
-    P.t.scale, P.t.f.act, P.t.f.alpha, P.t.f.beta = 1, A.act, A.alpha, A.beta
+    P.t.scale, P.t.e.act, P.t.e.alpha, P.t.e.beta = 1, A.act, A.alpha, A.beta
     multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow, c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)
 
 
@@ -208,9 +194,10 @@ cdef void conv_stem_run(const void *params, char *const *base, char *scratch, in
     P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.ow, A.sh * A.xr, A.sw * A.xp, A.yr, CB, A.rr, CB
     P.pixel_bytes = 4 * A.k
     P.packed_n = P.n = A.ob * CB
-    P.stem, P.copy = 1, NULL
+    P.list, P.copy = FORM_STEM_LIST, NULL
+    P.near = FORM_STEM_1 if P.xj == 1 else FORM_STEM_2 if P.xj == 2 else FORM_STEM_6 if P.xj == 6 else FORM_STEM_LIST
     P.t.last, P.t.koff, P.t.yb, P.t.rb = A.k, <const int32_t *>at(base, A.koff), A.yb, A.rb
-    P.t.scale, P.t.f.act, P.t.f.alpha, P.t.f.beta = 1, A.act, A.alpha, A.beta
+    P.t.scale, P.t.e.act, P.t.e.alpha, P.t.e.beta = 1, A.act, A.alpha, A.beta
     multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow, c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)
 
 

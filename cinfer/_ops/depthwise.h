@@ -1,60 +1,43 @@
-/* Depthwise convolution, blocked in and out: lanes are channels, the sums of a run of pixels stay in registers.
+/* Depthwise convolution, blocked in and out: lanes are channels, the sums of a run of pixels in registers.
  *
  * y[n, c, i, j] = act(bias[c] + sum over (p, q) of w[c, p, q] * x[n, c, i*sh + p*dh, j*sw + q*dw])
  *
- * x     points at pixel (-pad_t, -pad_l) of a picture with a halo, so that every read is legal; strides xn xb xr in floats
+ * x     points at pixel (-pad_t, -pad_l) of a picture with a halo, so that every read is legal
  * w     packed by pack_depthwise: [cb][kh*kw][16]; bias and slope padded to whole blocks
- * y     pixel (0, 0); strides yn yb yr in floats
- * Order of sums: bias, then the taps row by row, whatever the tile: the bits do not depend on the split into tiles.
+ * y     pixel (0, 0); both with strides n b r in floats
+ * Order of sums: the taps row by row, whatever the tile; the bias last (see conv.h).
  * Kernel tile = (image*cb + block)*row_tiles + r, rows r*rows .. of the output.
  *
  * Register tiles, one vector of channels x PX pixels of a row:
  *   dw_K_S_PX   K x K taps, stride S, dilation 1: an input vector is loaded once a row and meets all its taps
- *   dw_any_S_PX any kernel: one load a multiply-add, which is what the cores can load; S = 1 when the stride is 1 */
+ *   dw_any_S_PX any kernel: one load a multiply-add, which cores can just load; S = 1 when the stride is 1 */
 #ifndef DEPTHWISE_H
 #define DEPTHWISE_H
-#include "api.h"
-#include "vec.h"
-#define DEPTHWISE_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(y) I(n) I(cb) I(kh) I(kw) I(dh) I(dw) I(sh) I(sw) I(oh) I(ow) \
-    I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(act) F(alpha) F(beta) I(row_tiles) I(rows)
+#include "epilogue.h"
+#define DEPTHWISE_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(y) I(n) I(cb) I(kh) I(kw) I(dh) I(dw) \
+    I(sh) I(sw) I(oh) I(ow) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(act) F(alpha) F(beta) I(row_tiles) I(rows)
 PARAMS(depthwise_t, DEPTHWISE_FIELDS)
 #define PACK_DEPTHWISE_FIELDS(B, I, F, A) B(w) B(y) I(c) I(taps)
 PARAMS(pack_depthwise_t, PACK_DEPTHWISE_FIELDS)
 
-#if defined(__x86_64__)
-# define KEEP(v) __asm__("" : "+v"(v))
+/* GCC would load a value again for each of its uses, to fold the loads into the multiply-adds: more loads
+ * than there is room for. This keeps it in its register. */
+#if defined(__x86_64__) && !defined(__clang__)
+# define DW_KEEP(v) __asm__("" : "+v"(v))
 #else
-# define KEEP(v) ((void)0)
+# define DW_KEEP(v) ((void)0)
 #endif
-
-/* The activations cheap enough to be done on the sums while they are in registers; slope: of these channels. */
-typedef struct { int64_t act; float alpha, beta; } dw_act_t;
-INL void dw_activate(vf *a, int n, const dw_act_t *f, const float *slope)
-{
-    if (f->act == U_clip) {
-        vf lo = bc(f->alpha), hi = bc(f->beta);
-        FOR(p, n) a[p] = vmin(hi, vmax(lo, a[p]));
-    } else if (f->act == U_prelu || f->act == U_leaky_relu) {
-        vf s = bc(f->alpha);
-        if (f->act == U_prelu) s = ld(slope);
-        FOR(p, n) a[p] = vmax((vf){0}, a[p]) + s * vmin((vf){0}, a[p]);
-    } else if (f->act == U_hard_sigmoid || f->act == U_hard_swish) {
-        vf k = bc(f->alpha), b = bc(f->beta);
-        int times = f->act == U_hard_swish;
-        FOR(p, n) { vf s = vmin(bc(1.f), vmax((vf){0}, a[p] * k + b)); if (times) s *= a[p]; a[p] = s; }
-    }
-}
 
 #if VW == 16
 # define DW_PX 14
-# define EACH_DW(X, K, S) X(K,S,1) X(K,S,2) X(K,S,3) X(K,S,4) X(K,S,5) X(K,S,6) X(K,S,7) X(K,S,8) X(K,S,9) X(K,S,10) \
-    X(K,S,11) X(K,S,12) X(K,S,13) X(K,S,14)
+# define EACH_DW(X, K, S) X(K,S,1) X(K,S,2) X(K,S,3) X(K,S,4) X(K,S,5) X(K,S,6) X(K,S,7) X(K,S,8) \
+    X(K,S,9) X(K,S,10) X(K,S,11) X(K,S,12) X(K,S,13) X(K,S,14)
 #else
 # define DW_PX 8
 # define EACH_DW(X, K, S) X(K,S,1) X(K,S,2) X(K,S,3) X(K,S,4) X(K,S,5) X(K,S,6) X(K,S,7) X(K,S,8)
 #endif
-#define DW_ARGS const depthwise_t *A, const float *x, const float *w, const float *bias, const float *slope, float *y, \
-    const dw_act_t *f, int64_t rows
+#define DW_ARGS const depthwise_t *A, const float *x, const float *w, const float *bias, const float *slope, \
+    float *y, const epilogue_t *f, int64_t rows
 /* All 9 weights of 3x3 stay in registers where there are 32 of them, else those of a row. */
 #define DW_KEPT(K) (VW == 16 && (K) == 3)
 #define DW_TILE(K, S, PX) \
@@ -66,17 +49,20 @@ static __attribute__((noinline)) void dw_##K##_##S##_##PX(DW_ARGS) \
     for (; rows > 0; rows--, x += S * xr, y += yr) \
         FOR(h, NV) { \
             vf a[PX], b = ld(bias + h * VW); \
-            FOR(p, PX) a[p] = b; \
+            FOR(p, PX) a[p] = (vf){0}; \
             const float *r = x + h * VW, *u = w + h * VW; \
             UNROLL(DW_UNROLL(K)) for (int i = 0; i < K; i++, r += xr, u += K * CB) { \
                 if (!DW_KEPT(K)) FOR(j, K) q[j] = ld(u + j * CB); \
                 FOR(j, (PX - 1) * S + K) { \
                     vf v = ld(r + j * CB); \
-                    KEEP(v); \
-                    FOR(p, PX) if (j - p * S >= 0 && j - p * S < K) a[p] += v * q[j - p * S + (DW_KEPT(K) ? i * K : 0)]; \
+                    DW_KEEP(v); \
+                    FOR(p, PX) \
+                        if (j - p * S >= 0 && j - p * S < K) \
+                            a[p] += v * q[j - p * S + (DW_KEPT(K) ? i * K : 0)]; \
                 } \
             } \
-            dw_activate(a, PX, f, slope + h * VW); \
+            FOR(p, PX) a[p] += b; \
+            activate_sums(a, PX, f, slope + h * VW); \
             FOR(p, PX) st(y + h * VW + p * CB, a[p]); \
         } \
 }
@@ -84,17 +70,22 @@ static __attribute__((noinline)) void dw_##K##_##S##_##PX(DW_ARGS) \
 #define DW_ANY(K, S, PX) \
 static __attribute__((noinline)) void dw_any_##S##_##PX(DW_ARGS) \
 { \
-    const size_t xr = A->sh * A->xr, yr = A->yr, row = A->dh * A->xr, tap = A->dw * CB, step = (S ? S : A->sw) * CB; \
+    const size_t xr = A->sh * A->xr, yr = A->yr, row = A->dh * A->xr, tap = A->dw * CB; \
+    const size_t step = (S ? S : A->sw) * CB; \
     for (; rows > 0; rows--, x += xr, y += yr) \
         for (int h = 0; h < CB; h += VW) { \
             vf a[PX], b = ld(bias + h); \
-            FOR(p, PX) a[p] = b; \
+            FOR(p, PX) a[p] = (vf){0}; \
             const float *r = x + h, *u = w + h; \
             for (int64_t i = 0; i < A->kh; i++, r += row) { \
                 const float *v = r; \
-                for (int64_t j = 0; j < A->kw; j++, v += tap, u += CB) { vf q = ld(u); FOR(p, PX) a[p] += q * ld(v + p * step); } \
+                for (int64_t j = 0; j < A->kw; j++, v += tap, u += CB) { \
+                    vf q = ld(u); \
+                    FOR(p, PX) a[p] += q * ld(v + p * step); \
+                } \
             } \
-            dw_activate(a, PX, f, slope + h); \
+            FOR(p, PX) a[p] += b; \
+            activate_sums(a, PX, f, slope + h); \
             FOR(p, PX) st(y + h + p * CB, a[p]); \
         } \
 }
@@ -106,12 +97,13 @@ EACH_DW(DW_ANY, any, 0)
 EACH_DW(DW_ANY, any, 1)
 typedef void (*dw_fn)(DW_ARGS);
 #define DW_REF(K, S, PX) dw_##K##_##S##_##PX,
-static const dw_fn dw_tiles[6][DW_PX + 1] = {{0, EACH_DW(DW_REF, 3, 1)}, {0, EACH_DW(DW_REF, 3, 2)}, {0, EACH_DW(DW_REF, 5, 1)},
+static const dw_fn dw_tiles[6][DW_PX + 1] = {
+    {0, EACH_DW(DW_REF, 3, 1)}, {0, EACH_DW(DW_REF, 3, 2)}, {0, EACH_DW(DW_REF, 5, 1)},
     {0, EACH_DW(DW_REF, 5, 2)}, {0, EACH_DW(DW_REF, any, 0)}, {0, EACH_DW(DW_REF, any, 1)}};
 INL const dw_fn *dw_form(const depthwise_t *A)
 {
-    if (A->kh == A->kw && A->sh == A->sw && A->dh == 1 && A->dw == 1 && (A->kh == 3 || A->kh == 5) && A->sw <= 2)
-        return dw_tiles[(A->kh == 5) * 2 + A->sw - 1];
+    int square = A->kh == A->kw && A->sh == A->sw && A->dh == 1 && A->dw == 1;
+    if (square && (A->kh == 3 || A->kh == 5) && A->sw <= 2) return dw_tiles[(A->kh == 5) * 2 + A->sw - 1];
     return dw_tiles[4 + (A->sw == 1)];
 }
 #endif

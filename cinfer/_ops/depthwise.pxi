@@ -13,17 +13,15 @@ cdef extern from "depthwise.h" nogil:
         int64_t c, taps
     const char *depthwise_t_fields
     const char *pack_depthwise_t_fields
-    ctypedef struct dw_act_t:
-        int64_t act
-        float alpha, beta
-    ctypedef void (*dw_fn)(const depthwise_t *, const float *, const float *, const float *, const float *, float *,
-                           const dw_act_t *, int64_t) noexcept nogil
+    ctypedef void (*dw_fn)(const depthwise_t *, const float *, const float *, const float *, const float *,
+                           float *, const epilogue_t *, int64_t) noexcept nogil
     const dw_fn *dw_form(const depthwise_t *)
 
 
 cdef void depthwise_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const depthwise_t *A = <const depthwise_t *>params
-    cdef int64_t y0 = tile % A.row_tiles * A.rows, y1 = min(y0 + A.rows, A.oh), b = tile // A.row_tiles % A.cb, image = tile // A.row_tiles // A.cb
+    cdef int64_t y0 = tile % A.row_tiles * A.rows, y1 = min(y0 + A.rows, A.oh), plane = tile // A.row_tiles
+    cdef int64_t b = plane % A.cb, image = plane // A.cb
     cdef int64_t tiles = (A.ow + DW_PX - 1) // DW_PX, i, t, p, q
     cdef const float *x = <const float *>at(base, A.x) + image * A.xn + b * A.xb
     cdef const float *w = <const float *>at(base, A.w) + b * A.kh * A.kw * CB
@@ -32,7 +30,7 @@ cdef void depthwise_run(const void *params, char *const *base, char *scratch, in
     cdef float *y = <float *>at(base, A.y) + image * A.yn + b * A.yb
     cdef const dw_fn *form = dw_form(A)
     cdef float[CB] zeros
-    cdef dw_act_t f
+    cdef epilogue_t f
     cdef int h
     f.act, f.alpha, f.beta = A.act, A.alpha, A.beta
     if bias == NULL:
@@ -46,11 +44,16 @@ cdef void depthwise_run(const void *params, char *const *base, char *scratch, in
         p = 0
         for t in range(tiles):                   # tiles of nearly the same width: 16 = 8 + 8
             q = A.ow // tiles + (t < A.ow % tiles)
-            form[q](A, x + i * A.sh * A.xr + p * A.sw * CB, w, bias, slope, y + i * A.yr + p * CB, &f, min(DW_ROWS, y1 - i))
+            form[q](A, x + i * A.sh * A.xr + p * A.sw * CB, w, bias, slope, y + i * A.yr + p * CB, &f,
+                    min(DW_ROWS, y1 - i))
             p += q
+        if acts_later(A.act):
+            for h in range(<int>min(DW_ROWS, y1 - i)):
+                activate_rows(y + (i + h) * A.yr, A.ow * CB, <int>A.act, A.alpha, A.beta)
 
 
-cdef void pack_depthwise_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+cdef void pack_depthwise_run(const void *params, char *const *base, char *scratch,
+                             int64_t tile) noexcept nogil:
     """[c][taps] -> block `tile` of [cb][taps][16]; the last block is filled up with zeros."""
     cdef const pack_depthwise_t *A = <const pack_depthwise_t *>params
     cdef int64_t c, t

@@ -4,40 +4,43 @@
  * zip          y = act(a op b)
  * scale_shift  y = act(x*s + t)
  * fill         y = value
- * Strides are in floats, may be 0 (broadcast) or negative; dims[5] is the innermost axis. The outer indices, the product of
- * dims[0..4] in row-major order, are cut into tiles of `outer` each. map with op none moves 4-byte elements of any kind
- * without looking at them. y overlaps an input only where it is that input.
+ * Strides are in floats, may be 0 (broadcast) or negative; dims[5] is the innermost axis. The outer indices,
+ * the product of dims[0..4] in row-major order, are cut into tiles of `outer` each. map with op none moves
+ * 4-byte elements of any kind without looking at them. y overlaps an input only where it is that input.
  *
- * The drivers hand planes to the functions here: `rows` steps along one axis by `row` strides, n along the innermost axis by
- * `step` strides. In blocked tensors these axes are pixels and lanes. */
+ * The drivers hand planes to the functions here: `rows` steps along one axis by `row` strides, n along the
+ * innermost axis by `step` strides. In blocked tensors these axes are pixels and lanes. */
 #ifndef ELEMENTWISE_H
 #define ELEMENTWISE_H
 #include "activation.h"
 #include "transpose.h"
 #define MAP_FIELDS(B, I, F, A) B(x) B(y) A(dims, 6) A(xs, 6) A(ys, 6) I(op) F(alpha) F(beta) I(outer)
 PARAMS(map_t, MAP_FIELDS)
-#define ZIP_FIELDS(B, I, F, A) B(a) B(b) B(y) A(dims, 6) A(as, 6) A(bs, 6) A(ys, 6) I(op) I(act) F(alpha) F(beta) I(outer)
+#define ZIP_FIELDS(B, I, F, A) B(a) B(b) B(y) A(dims, 6) A(as, 6) A(bs, 6) A(ys, 6) I(op) I(act) F(alpha) \
+    F(beta) I(outer)
 PARAMS(zip_t, ZIP_FIELDS)
-#define SCALE_SHIFT_FIELDS(B, I, F, A) B(x) B(s) B(t) B(y) A(dims, 6) A(xs, 6) A(ss, 6) A(ts, 6) A(ys, 6) I(act) F(alpha) F(beta) \
-    I(outer)
+#define SCALE_SHIFT_FIELDS(B, I, F, A) B(x) B(s) B(t) B(y) A(dims, 6) A(xs, 6) A(ss, 6) A(ts, 6) A(ys, 6) \
+    I(act) F(alpha) F(beta) I(outer)
 PARAMS(scale_shift_t, SCALE_SHIFT_FIELDS)
 #define FILL_FIELDS(B, I, F, A) B(y) A(dims, 6) A(ys, 6) F(value) I(outer)
 PARAMS(fill_t, FILL_FIELDS)
 
-enum { PIECE = 1024 };                  /* floats that strided operands are gathered into; a few of these stay in L1 */
+/* floats that strided operands are gathered into: a few of these fit L1 */
+enum { PIECE = 1024 };
 
 INL void gather(const float *x, int64_t step, int64_t n, float *t)
 {
+    /* with small constants the compiler makes vector permutes */
     if (step == 0) for (int64_t i = 0; i < n; i++) t[i] = *x;
-    else if (step == 2) for (int64_t i = 0; i < n; i++) t[i] = x[2 * i];        /* small constants: vector permutes */
+    else if (step == 2) for (int64_t i = 0; i < n; i++) t[i] = x[2 * i];
     else if (step == 3) for (int64_t i = 0; i < n; i++) t[i] = x[3 * i];
     else if (step == 4) for (int64_t i = 0; i < n; i++) t[i] = x[4 * i];
     else for (int64_t i = 0; i < n; i++) t[i] = x[i * step];
 }
 
 /* One row of any strides, in pieces. */
-static __attribute__((noinline)) void map_strided(const float *x, int64_t xs, float *y, int64_t ys, int64_t n, int op, float alpha,
-                                                  float beta)
+static __attribute__((noinline)) void map_strided(const float *x, int64_t xs, float *y, int64_t ys, int64_t n,
+                                                  int op, float alpha, float beta)
 {
     float t[PIECE] __attribute__((aligned(64)));
     for (int64_t m; n > 0; n -= m, x += m * xs, y += m * ys) {
@@ -56,7 +59,8 @@ static __attribute__((noinline)) void map_strided(const float *x, int64_t xs, fl
 }
 
 /* Rows shorter than a vector, or a few vectors of them: all in one loop. */
-static __attribute__((noinline)) void copy_short(const float *x, int64_t xr, float *y, int64_t yr, int64_t rows, int64_t n)
+static __attribute__((noinline)) void copy_short(const float *x, int64_t xr, float *y, int64_t yr,
+                                                 int64_t rows, int64_t n)
 {
     int64_t whole = n / VW * VW;
     for (; rows > 0; rows--, x += xr, y += yr) {
@@ -67,7 +71,8 @@ static __attribute__((noinline)) void copy_short(const float *x, int64_t xr, flo
 }
 
 /* y[i][r] = x[r][i]; the planes are done in squares that fit L1. */
-static __attribute__((noinline)) void transpose_plane(const float *x, int64_t xr, float *y, int64_t yr, int64_t rows, int64_t n)
+static __attribute__((noinline)) void transpose_plane(const float *x, int64_t xr, float *y, int64_t yr,
+                                                      int64_t rows, int64_t n)
 {
     int64_t r = 0;
     for (; r + VW <= rows; r += VW) {
@@ -83,10 +88,11 @@ static __attribute__((noinline)) void transpose_plane(const float *x, int64_t xr
 #define SWAP(a, b) { int64_t t_ = a; a = b; b = t_; }
 #define SWAP_AXES(strides) { strides SWAP(rows, n) }
 
-static void map_plane(const float *x, int64_t xr, int64_t xs, float *y, int64_t yr, int64_t ys, int64_t rows, int64_t n, int op,
-                      float alpha, float beta)
+static void map_plane(const float *x, int64_t xr, int64_t xs, float *y, int64_t yr, int64_t ys, int64_t rows,
+                      int64_t n, int op, float alpha, float beta)
 {
-    if (SHORT_ROWS(n, rows) && !(xs == 1 && ys == 1 && xr == n && yr == n)) SWAP_AXES(SWAP(xr, xs) SWAP(yr, ys))
+    if (SHORT_ROWS(n, rows) && !(xs == 1 && ys == 1 && xr == n && yr == n))
+        SWAP_AXES(SWAP(xr, xs) SWAP(yr, ys))
     if (xs == 1 && ys == 1) {
         if (xr == n && yr == n) { n *= rows; rows = 1; }
         if (op == U_none && n < 256) { copy_short(x, xr, y, yr, rows, n); return; }
@@ -102,13 +108,15 @@ static void map_plane(const float *x, int64_t xr, int64_t xs, float *y, int64_t 
         }
         if (op != U_none) for (int64_t r = 0; r < rows; r++) activate_rows(y + r * yr, n, op, alpha, beta);
     } else if (xs == 1 && yr == 1 && rows >= VW && n >= VW && op == U_none) {
-        for (int64_t i = 0; i < n; i += 64) transpose_plane(x + i, xr, y + i * ys, ys, rows, n - i < 64 ? n - i : 64);
+        for (int64_t i = 0; i < n; i += 64)
+            transpose_plane(x + i, xr, y + i * ys, ys, rows, n - i < 64 ? n - i : 64);
     } else {
         for (int64_t r = 0; r < rows; r++) map_strided(x + r * xr, xs, y + r * yr, ys, n, op, alpha, beta);
     }
 }
 
-/* Binary operators. Every result is limited to lo .. hi, which costs nothing beside memory: clip, or infinities. */
+/* Binary operators. Every result is limited to lo .. hi, which costs nothing beside memory: clip, or
+ * infinities. */
 #define DO_add(a, b)   ((a) + (b))
 #define DO_sub(a, b)   ((a) - (b))
 #define DO_mul(a, b)   ((a) * (b))
@@ -133,9 +141,11 @@ static __attribute__((noinline)) void zip_##op##_##form(ZIP_ARGS) \
         if (i < n) st_part(y + i, vmin(h, vmax(l, DO_##op(LA(a, i, n - i), LB(b, i, n - i)))), n - i); \
     } \
 }
-#define ZIP_ARGS const float *a, int64_t ar, const float *b, int64_t br, float *y, int64_t yr, int64_t rows, int64_t n, float lo, float hi
+#define ZIP_ARGS const float *a, int64_t ar, const float *b, int64_t br, float *y, int64_t yr, int64_t rows, \
+    int64_t n, float lo, float hi
 typedef void (*zip_fn)(ZIP_ARGS);
-#define ZIP_FORMS(op) ZIP_PLANE(op, each, ONE_EACH, ONE_EACH) ZIP_PLANE(op, right, ONE_EACH, ONE_ALL) ZIP_PLANE(op, left, ONE_ALL, ONE_EACH)
+#define ZIP_FORMS(op) ZIP_PLANE(op, each, ONE_EACH, ONE_EACH) ZIP_PLANE(op, right, ONE_EACH, ONE_ALL) \
+    ZIP_PLANE(op, left, ONE_ALL, ONE_EACH)
 BINARY_OPS(ZIP_FORMS)
 ZIP_PLANE(square, right, ONE_EACH, ONE_ALL)
 ZIP_PLANE(cube, right, ONE_EACH, ONE_ALL)
@@ -156,12 +166,14 @@ INL void activate_plane(float *y, int64_t yr, int64_t rows, int64_t n, int act, 
 }
 
 /* A plane of any strides and size. */
-static void zip_plane(const float *a, int64_t ar, int64_t as, const float *b, int64_t br, int64_t bs, float *y, int64_t yr, int64_t ys,
-                      int64_t rows, int64_t n, int op, int act, float alpha, float beta)
+static void zip_plane(const float *a, int64_t ar, int64_t as, const float *b, int64_t br, int64_t bs,
+                      float *y, int64_t yr, int64_t ys, int64_t rows, int64_t n, int op, int act, float alpha,
+                      float beta)
 {
     float lo, hi;
     limits(act, alpha, beta, &lo, &hi);
-    if (SHORT_ROWS(n, rows) && !(yr == n && ar == as * n && br == bs * n)) SWAP_AXES(SWAP(ar, as) SWAP(br, bs) SWAP(yr, ys))
+    if (SHORT_ROWS(n, rows) && !(yr == n && ar == as * n && br == bs * n))
+        SWAP_AXES(SWAP(ar, as) SWAP(br, bs) SWAP(yr, ys))
     int form = as == 1 && bs == 1 ? 0 : as == 1 && bs == 0 ? 1 : as == 0 && bs == 1 ? 2 : -1;
     if (form >= 0 && ys == 1) {
         if (yr == n && (as ? ar == n : ar == 0) && (bs ? br == n : br == 0)) { n *= rows; rows = 1; }
@@ -178,7 +190,7 @@ static void zip_plane(const float *a, int64_t ar, int64_t as, const float *b, in
         }
         return;
     }
-    float s[PIECE] __attribute__((aligned(64))), t[PIECE] __attribute__((aligned(64)));
+    float s[PIECE], t[PIECE];
     for (; rows > 0; rows--, a += ar, b += br, y += yr)
         for (int64_t i = 0; i < n; i += PIECE) {
             int64_t m = n - i < PIECE ? n - i : PIECE;
@@ -190,39 +202,45 @@ static void zip_plane(const float *a, int64_t ar, int64_t as, const float *b, in
         }
 }
 
+#define SCALE_ARGS const float *x, int64_t xr, const float *s, int64_t sr, const float *t, int64_t tr, \
+    float *y, int64_t yr, int64_t rows, int64_t n, float lo, float hi
 #define SCALE_PLANE(form, LS) \
-static __attribute__((noinline)) void scale_plane_##form(const float *x, int64_t xr, const float *s, int64_t sr, const float *t, \
-    int64_t tr, float *y, int64_t yr, int64_t rows, int64_t n, float lo, float hi) \
+static __attribute__((noinline)) void scale_plane_##form(SCALE_ARGS) \
 { \
     vf l = bc(lo), h = bc(hi); \
     for (; rows > 0; rows--, x += xr, s += sr, t += tr, y += yr) { \
         int64_t i = 0; \
         for (; i + VW <= n; i += VW) st(y + i, vmin(h, vmax(l, ld(x + i) * LS(s, i, VW) + LS(t, i, VW)))); \
-        if (i < n) st_part(y + i, vmin(h, vmax(l, ONE_EACH(x, i, n - i) * LS(s, i, n - i) + LS(t, i, n - i))), n - i); \
+        if (i < n) { \
+            vf v = ONE_EACH(x, i, n - i) * LS(s, i, n - i) + LS(t, i, n - i); \
+            st_part(y + i, vmin(h, vmax(l, v)), n - i); \
+        } \
     } \
 }
 SCALE_PLANE(each, ONE_EACH)
 SCALE_PLANE(all, ONE_ALL)
 
-static void scale_shift_plane(const float *x, int64_t xr, int64_t xs, const float *s, int64_t sr, int64_t ss, const float *t, int64_t tr,
-                              int64_t ts, float *y, int64_t yr, int64_t ys, int64_t rows, int64_t n, int act, float alpha, float beta)
+static void scale_shift_plane(const float *x, int64_t xr, int64_t xs, const float *s, int64_t sr, int64_t ss,
+                              const float *t, int64_t tr, int64_t ts, float *y, int64_t yr, int64_t ys,
+                              int64_t rows, int64_t n, int act, float alpha, float beta)
 {
     float lo, hi;
     limits(act, alpha, beta, &lo, &hi);
     if (SHORT_ROWS(n, rows)) SWAP_AXES(SWAP(xr, xs) SWAP(sr, ss) SWAP(tr, ts) SWAP(yr, ys))
     if (xs == 1 && ys == 1 && ss == ts && (ss == 0 || ss == 1)) {
+        void (*f)(SCALE_ARGS) = ss ? scale_plane_each : scale_plane_all;
         for (int64_t i = 0; i < n; i += 4096) {
             int64_t m = n - i < 4096 ? n - i : 4096, some = 4096 / m;
             for (int64_t r = 0; r < rows; r += some) {
                 if (some > rows - r) some = rows - r;
-                (ss ? scale_plane_each : scale_plane_all)(x + r * xr + i, xr, s + r * sr + i * ss, sr, t + r * tr + i * ss, tr,
-                                                          y + r * yr + i, yr, some, m, lo, hi);
+                f(x + r * xr + i, xr, s + r * sr + i * ss, sr, t + r * tr + i * ss, tr, y + r * yr + i, yr,
+                  some, m, lo, hi);
                 activate_plane(y + r * yr + i, yr, some, m, act, alpha, beta);
             }
         }
         return;
     }
-    float u[PIECE] __attribute__((aligned(64))), v[PIECE] __attribute__((aligned(64))), w[PIECE] __attribute__((aligned(64)));
+    float u[PIECE], v[PIECE], w[PIECE];
     for (; rows > 0; rows--, x += xr, s += sr, t += tr, y += yr)
         for (int64_t i = 0; i < n; i += PIECE) {
             int64_t m = n - i < PIECE ? n - i : PIECE;

@@ -35,33 +35,34 @@ cdef extern from "elementwise.h" nogil:
     const char *zip_t_fields
     const char *scale_shift_t_fields
     const char *fill_t_fields
-    void map_plane(const float *, int64_t, int64_t, float *, int64_t, int64_t, int64_t, int64_t, int, float, float)
-    void zip_plane(const float *, int64_t, int64_t, const float *, int64_t, int64_t, float *, int64_t, int64_t, int64_t, int64_t, int, int,
-                   float, float)
-    void scale_shift_plane(const float *, int64_t, int64_t, const float *, int64_t, int64_t, const float *, int64_t, int64_t,
-                           float *, int64_t, int64_t, int64_t, int64_t, int, float, float)
+    void map_plane(const float *, int64_t, int64_t, float *, int64_t, int64_t, int64_t, int64_t, int, float,
+                   float)
+    void zip_plane(const float *, int64_t, int64_t, const float *, int64_t, int64_t, float *, int64_t,
+                   int64_t, int64_t, int64_t, int, int, float, float)
+    void scale_shift_plane(const float *, int64_t, int64_t, const float *, int64_t, int64_t, const float *,
+                           int64_t, int64_t, float *, int64_t, int64_t, int64_t, int64_t, int, float, float)
     void fill_plane(float *, int64_t, int64_t, int64_t, int64_t, float)
 
 ctypedef struct walk_t:
-    # Where a tile is among its outer indices; `order` is the order of the outer axes, the last of them is the rows of planes.
+    # Where a tile is among its outer indices; the last of the axes in `order` is the rows of planes.
     int64_t index[5]
     int64_t order[5]
     int64_t left, rows
 
 
-cdef void walk_begin(walk_t *k, const int64_t *dims, int64_t tile, int64_t outer, int row_axis) noexcept nogil:
-    """The outer indices of a tile, counted with the axes in their order but row_axis exchanged with axis 4."""
+cdef void walk_begin(walk_t *k, const int64_t *dims, int64_t tile, int64_t outer, int row) noexcept nogil:
+    """The outer indices of a tile, counted with the axes in their order, but axis `row` exchanged with 4."""
     cdef int64_t first = tile * outer, total = 1
     cdef int i
     for i in range(5):
         k.order[i] = i
         total *= dims[i]
-    k.order[row_axis], k.order[4] = 4, row_axis
+    k.order[row], k.order[4] = 4, row
     k.left = min(outer, total - first)
     for i in range(4, -1, -1):
         k.index[i] = first % dims[k.order[i]]
         first //= dims[k.order[i]]
-    k.rows = min(k.left, dims[row_axis] - k.index[4])
+    k.rows = min(k.left, dims[row] - k.index[4])
 
 
 cdef void walk_next(walk_t *k, const int64_t *dims) noexcept nogil:
@@ -100,14 +101,15 @@ cdef void map_run(const void *params, char *const *base, char *scratch, int64_t 
     cdef float *y = <float *>at(base, A.y)
     cdef walk_t k
     cdef int64_t row = 4
-    if A.ys[5] == 1 and A.xs[5] != 1 and A.xs[5] != 0:          # a transposition: planes of the two axes with unit strides
+    # a transposition: planes of the axes of unit strides
+    if A.ys[5] == 1 and A.xs[5] != 1 and A.xs[5] != 0:
         row = unit_axis(A.dims, A.xs)
     elif A.xs[5] == 1 and A.ys[5] != 1:
         row = unit_axis(A.dims, A.ys)
     walk_begin(&k, A.dims, tile, A.outer, <int>row)
     while k.left > 0:
-        map_plane(x + offset(&k, A.xs), A.xs[row], A.xs[5], y + offset(&k, A.ys), A.ys[row], A.ys[5], k.rows, A.dims[5], <int>A.op,
-                  <float>A.alpha, <float>A.beta)
+        map_plane(x + offset(&k, A.xs), A.xs[row], A.xs[5], y + offset(&k, A.ys), A.ys[row], A.ys[5], k.rows,
+                  A.dims[5], <int>A.op, <float>A.alpha, <float>A.beta)
         walk_next(&k, A.dims)
 
 
@@ -119,8 +121,9 @@ cdef void zip_run(const void *params, char *const *base, char *scratch, int64_t 
     cdef walk_t k
     walk_begin(&k, A.dims, tile, A.outer, 4)
     while k.left > 0:
-        zip_plane(a + offset(&k, A.xs), A.xs[4], A.xs[5], b + offset(&k, A.bs), A.bs[4], A.bs[5], y + offset(&k, A.ys), A.ys[4], A.ys[5],
-                  k.rows, A.dims[5], <int>A.op, <int>A.act, <float>A.alpha, <float>A.beta)
+        zip_plane(a + offset(&k, A.xs), A.xs[4], A.xs[5], b + offset(&k, A.bs), A.bs[4], A.bs[5],
+                  y + offset(&k, A.ys), A.ys[4], A.ys[5], k.rows, A.dims[5], <int>A.op, <int>A.act,
+                  <float>A.alpha, <float>A.beta)
         walk_next(&k, A.dims)
 
 
@@ -133,8 +136,9 @@ cdef void scale_shift_run(const void *params, char *const *base, char *scratch, 
     cdef walk_t k
     walk_begin(&k, A.dims, tile, A.outer, 4)
     while k.left > 0:
-        scale_shift_plane(x + offset(&k, A.xs), A.xs[4], A.xs[5], s + offset(&k, A.ss), A.ss[4], A.ss[5], t + offset(&k, A.ts), A.ts[4],
-                          A.ts[5], y + offset(&k, A.ys), A.ys[4], A.ys[5], k.rows, A.dims[5], <int>A.act, <float>A.alpha, <float>A.beta)
+        scale_shift_plane(x + offset(&k, A.xs), A.xs[4], A.xs[5], s + offset(&k, A.ss), A.ss[4], A.ss[5],
+                          t + offset(&k, A.ts), A.ts[4], A.ts[5], y + offset(&k, A.ys), A.ys[4], A.ys[5],
+                          k.rows, A.dims[5], <int>A.act, <float>A.alpha, <float>A.beta)
         walk_next(&k, A.dims)
 
 

@@ -17,7 +17,7 @@ cdef extern from "api.h" nogil:
         size_t size
         tile_fn run
     ctypedef struct table_t:
-        int vw, ocv, px
+        int vw, conv_oc, gemm_n
         const char *unary
         const char *binary
         double (*fma)(long) noexcept nogil
@@ -72,13 +72,13 @@ cdef class Table:
     """The kernels of one ISA level: `fields` maps name -> [(kind, field), ...], in the order of the parameter struct."""
     cdef const table_t *c
     cdef readonly str level
-    cdef readonly int vw, ocv, px
+    cdef readonly int vw, conv_oc, gemm_n
     cdef readonly dict index, fields, unary, binary
 
     def __init__(self, str level, capsule):
         self.c = <const table_t *>PyCapsule_GetPointer(capsule, "cinfer.table")
         self.level = level
-        self.vw, self.ocv, self.px = self.c.vw, self.c.ocv, self.c.px
+        self.vw, self.conv_oc, self.gemm_n = self.c.vw, self.c.conv_oc, self.c.gemm_n
         self.unary = {n: i for i, n in enumerate(self.c.unary.decode().split())}
         self.binary = {n: i for i, n in enumerate(self.c.binary.decode().split())}
         self.index, self.fields = {}, {}

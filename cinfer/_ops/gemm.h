@@ -79,16 +79,16 @@ GEMV_COLUMNS(8)
 INL vf ld_up_to(const float *p, int64_t n) { return n >= VW ? ld(p) : ld_part(p, n > 0 ? n : 0, 0); }
 
 /* y = act(scale * y + bias) over n columns; bias may be NULL; slope is read for prelu only. */
-INL void finish_row(float *y, int64_t n, float scale, const float *bias, const float *slope, const dw_act_t *f, int in_registers)
+INL void finish_row(float *y, int64_t n, float scale, const float *bias, const float *slope, const epilogue_t *e)
 {
     for (int64_t j = 0; j < n; j += VW) {
         vf v = ld_up_to(y + j, n - j) * scale;
         if (bias) v += ld(bias + j);                            /* padded to whole blocks */
-        if (in_registers) dw_activate(&v, 1, f, slope + j);
+        activate_sums(&v, 1, e, slope + j);
         if (n - j >= VW) st(y + j, v);
         else st_part(y + j, v, n - j);
     }
-    if (!in_registers) activate_rows(y, n, (int)f->act, f->alpha, f->beta);
+    if (acts_later(e->act)) activate_rows(y, n, (int)e->act, e->alpha, e->beta);
 }
 
 /* n columns of k rows into a tile `width` wide: source columns sn apart, rows sk. */

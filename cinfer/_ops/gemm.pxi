@@ -20,7 +20,7 @@ cdef extern from "gemm.h" nogil:
     void gemv_rows_4(const float *, size_t, const float *, int64_t, float *)
     void gemv_columns_1(const float *, size_t, const float *, int64_t, int, float *)
     void gemv_columns_8(const float *, size_t, const float *, int64_t, int, float *)
-    void finish_row(float *, int64_t, float, const float *, const float *, const sums_act_t *, int)
+    void finish_row(float *, int64_t, float, const float *, const float *, const epilogue_t *)
 
 
 cdef void gemm_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -40,12 +40,12 @@ cdef void gemm_run(const void *params, char *const *base, char *scratch, int64_t
     P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.m, 0, A.lda, 0, A.ldy, 0, A.ldr      # one row of m pixels
     P.pixel_bytes = (A.k + CB - 1) // CB * CB * 4
     P.n, P.packed_n = A.n, (A.n + CB - 1) // CB * CB
-    P.stem, P.copy = 0, NULL
+    P.near, P.list, P.copy = FORM_LIST, FORM_LIST, NULL
     if min(A.cols, A.n) >= 4 * OCT and A.scratch_bytes >= chunk_tiles(P.pixel_bytes) * PM * P.pixel_bytes:
         P.copy = <float *>scratch
     P.t.full, P.t.last, P.t.kh, P.t.kw = A.k // CB, A.k % CB, 1, 1
     P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = CB, 0, 0, CB, CB
-    P.t.scale, P.t.f.act, P.t.f.alpha, P.t.f.beta = A.scale, A.act, A.alpha, A.beta
+    P.t.scale, P.t.e.act, P.t.e.alpha, P.t.e.beta = A.scale, A.act, A.alpha, A.beta
     multiply(&P, r * A.rows, min((r + 1) * A.rows, A.m), c * A.cols, min((c + 1) * A.cols, A.n))
 
 
@@ -66,8 +66,8 @@ cdef void gemv_run(const void *params, char *const *base, char *scratch, int64_t
     cdef const float *bias = <const float *>at(base, A.bias)
     cdef const float *slope = <const float *>at(base, A.slope)
     cdef float *y = <float *>at(base, A.y) + n0
-    cdef sums_act_t f
-    f.act, f.alpha, f.beta = A.act, A.alpha, A.beta
+    cdef epilogue_t e
+    e.act, e.alpha, e.beta = A.act, A.alpha, A.beta
     if bias != NULL:
         bias += n0
     slope = slope + n0 if slope != NULL else x
@@ -92,9 +92,10 @@ cdef void gemv_run(const void *params, char *const *base, char *scratch, int64_t
                     gemv_columns_1(w + j * A.sk, A.sk, x + i * A.ldx + j, n, j == 0, y + i * A.ldy)
             j += q
     for i in range(A.m):
-        finish_row(y + i * A.ldy, n, A.scale, bias, slope, &f, done_in_tile(A.act))
+        finish_row(y + i * A.ldy, n, A.scale, bias, slope, &e)
 
 
 enter("gemm", gemm_t_fields, sizeof(gemm_t), gemm_run)
 enter("pack_gemm", pack_gemm_t_fields, sizeof(pack_gemm_t), pack_gemm_run)
+enter("pack_stem", pack_gemm_t_fields, sizeof(pack_gemm_t), pack_gemm_run)
 enter("gemv", gemv_t_fields, sizeof(gemv_t), gemv_run)

@@ -14,7 +14,7 @@ cdef extern from "api.h" nogil:
         size_t size
         tile_fn run
     ctypedef struct table_t:
-        int vw, ocv, px
+        int vw, conv_oc, gemm_n
         const char *unary
         const char *binary
         double (*fma)(long) noexcept nogil
@@ -32,6 +32,14 @@ cdef extern from "vec.h" nogil:
     void st(float *, vf)
     vf vmax(vf, vf)
     vf vmin(vf, vf)
+
+cdef extern from "activation.h" nogil:
+    enum: U_none, U_prelu
+    ctypedef struct epilogue_t:
+        int64_t act
+        float alpha, beta
+    bint acts_later(int64_t)
+    void activate_rows(float *, int64_t, int, float, float)
 
 DEF MOST_KERNELS = 96
 cdef kernel_t[MOST_KERNELS] entries
@@ -61,8 +69,8 @@ include "reduce.pxi"
 
 cdef table_t the_table
 the_table.vw = VW
-the_table.ocv = 2
-the_table.px = 6
+the_table.conv_oc = OCT
+the_table.gemm_n = OCT
 the_table.unary = unary_names
 the_table.binary = binary_names
 the_table.fma = fma

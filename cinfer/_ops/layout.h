@@ -1,24 +1,29 @@
 /* Between plain tensors and NCHW16c blocks, moves of channels among blocks, halos.
  *
- * to_blocked    y[n][b][i][j][lane] = x[n][b*16 + lane][i][j]; the lanes of the last block beyond c are set to zero
- * from_blocked  the reverse; writes real channels only. coff: the place of each channel in y (int64, floats) instead of c*yc
- * gather_channels  blocked to blocked. table[c] = (floats from x to the channel's value at pixel (0, 0) of picture 0, row stride,
- *               picture stride); pixels 16 floats apart; x is 64-byte aligned
- * zero_halo     zeros the frame of t, l, b, r pixels around each picture; y points at pixel (0, 0). Tile = image*cb + block
- * Plain strides xn xc xh xw, blocked strides n b r, all in floats. Other tiles = (image*blocks + b)*row_tiles + r, rows
- * r*rows .. of the picture. */
+ * to_blocked       y[n][b][i][j][lane] = x[n][b*16 + lane][i][j]; lanes beyond the last channel become 0
+ * from_blocked     the reverse; writes real channels only. coff: the place of each channel in y (int64, in
+ *                  floats) instead of c*yc
+ * gather_channels  blocked to blocked. table[c] = (floats from x to the channel's value at pixel (0, 0) of
+ *                  picture 0, row stride, picture stride); pixels 16 floats apart; x is 64-byte aligned
+ * zero_halo        zeros the frame of t, l, b, r pixels around each picture; y points at pixel (0, 0).
+ *                  Tile = image*cb + block
+ *
+ * Plain strides n c h w, blocked strides n b r, all in floats. Other tiles = (image*blocks + b)*row_tiles +
+ * r, rows r*rows .. of the picture. */
 #ifndef LAYOUT_H
 #define LAYOUT_H
 #include "api.h"
 #include "transpose.h"
-#define TO_BLOCKED_FIELDS(B, I, F, A) B(x) B(y) I(n) I(c) I(h) I(w) I(xn) I(xc) I(xh) I(xw) I(yn) I(yb) I(yr) I(row_tiles) I(rows)
+#define TO_BLOCKED_FIELDS(B, I, F, A) B(x) B(y) I(n) I(c) I(h) I(w) I(xn) I(xc) I(xh) I(xw) I(yn) I(yb) \
+    I(yr) I(row_tiles) I(rows)
 PARAMS(to_blocked_t, TO_BLOCKED_FIELDS)
-#define FROM_BLOCKED_FIELDS(B, I, F, A) B(x) B(y) B(coff) I(n) I(c) I(h) I(w) I(xn) I(xb) I(xr) I(yn) I(yc) I(yh) I(yw) I(row_tiles) \
-    I(rows)
+#define FROM_BLOCKED_FIELDS(B, I, F, A) B(x) B(y) B(coff) I(n) I(c) I(h) I(w) I(xn) I(xb) I(xr) I(yn) \
+    I(yc) I(yh) I(yw) I(row_tiles) I(rows)
 PARAMS(from_blocked_t, FROM_BLOCKED_FIELDS)
 #define ZERO_HALO_FIELDS(B, I, F, A) B(y) I(n) I(cb) I(h) I(w) I(yn) I(yb) I(yr) I(t) I(l) I(b) I(r)
 PARAMS(zero_halo_t, ZERO_HALO_FIELDS)
-#define GATHER_CHANNELS_FIELDS(B, I, F, A) B(x) B(y) B(table) I(n) I(c) I(h) I(w) I(yn) I(yb) I(yr) I(row_tiles) I(rows)
+#define GATHER_CHANNELS_FIELDS(B, I, F, A) B(x) B(y) B(table) I(n) I(c) I(h) I(w) I(yn) I(yb) I(yr) \
+    I(row_tiles) I(rows)
 PARAMS(gather_channels_t, GATHER_CHANNELS_FIELDS)
 
 /* Pixel p of a run that may go over the ends of rows: w pixels a row, rows `row` floats apart. */
@@ -33,7 +38,7 @@ INL void run_next(run_t *r)
     else { r->at += r->end; r->left = r->w; }
 }
 
-/* n pixels side by side in each of `lanes` planes -> blocked. Squares of VW pixels; the last one starts early enough. */
+/* n pixels side by side in each of `lanes` planes -> blocked, in squares; the last one starts early enough. */
 INL void block_planes(const float *x, int64_t plane, int lanes, int64_t n, float *y, int64_t w, int64_t row)
 {
     for (int64_t p = 0; p < n; p += VW) {
@@ -46,7 +51,8 @@ INL void block_planes(const float *x, int64_t plane, int lanes, int64_t n, float
                 FOR(k, VW) r[k] = v * VW + k < lanes ? ld(x + (v * VW + k) * plane + p) : (vf){0};
             } else {
                 float t[VW * VW] = {0};
-                for (int k = 0; k < VW && v * VW + k < lanes; k++) for (int64_t i = 0; i < m; i++) t[k * VW + i] = x[(v * VW + k) * plane + p + i];
+                for (int k = 0; k < VW && v * VW + k < lanes; k++)
+                    for (int64_t i = 0; i < m; i++) t[k * VW + i] = x[(v * VW + k) * plane + p + i];
                 FOR(k, VW) r[k] = ld(t + k * VW);
             }
             transpose(r);
@@ -61,17 +67,20 @@ INL void block_planes(const float *x, int64_t plane, int lanes, int64_t n, float
         }
     }
 }
-static __attribute__((noinline)) void block_planes_whole(const float *x, int64_t plane, int64_t n, float *y, int64_t w, int64_t row)
+static __attribute__((noinline)) void block_planes_whole(const float *x, int64_t plane, int64_t n, float *y,
+                                                         int64_t w, int64_t row)
 {
     block_planes(x, plane, CB, n, y, w, row);
 }
-static __attribute__((noinline)) void block_planes_part(const float *x, int64_t plane, int lanes, int64_t n, float *y, int64_t w, int64_t row)
+static __attribute__((noinline)) void block_planes_part(const float *x, int64_t plane, int lanes, int64_t n,
+                                                        float *y, int64_t w, int64_t row)
 {
     block_planes(x, plane, lanes, n, y, w, row);
 }
 
 /* The reverse: n pixels of a blocked run to planes at y + off[lane]. */
-static __attribute__((noinline)) void unblock_planes(const float *x, int64_t w, int64_t row, int64_t n, float *y, const int64_t *off, int lanes)
+static __attribute__((noinline)) void unblock_planes(const float *x, int64_t w, int64_t row, int64_t n,
+                                                     float *y, const int64_t *off, int lanes)
 {
     for (int64_t p = 0; p < n; p += VW) {
         if (p > n - VW && n >= VW) p = n - VW;
@@ -94,26 +103,40 @@ static __attribute__((noinline)) void unblock_planes(const float *x, int64_t w, 
             } else {
                 float t[VW * VW];
                 FOR(k, VW) st(t + k * VW, r[k]);
-                for (int k = 0; k < VW && v * VW + k < lanes; k++) for (int64_t i = 0; i < m; i++) y[off[v * VW + k] + p + i] = t[k * VW + i];
+                for (int k = 0; k < VW && v * VW + k < lanes; k++)
+                    for (int64_t i = 0; i < m; i++) y[off[v * VW + k] + p + i] = t[k * VW + i];
             }
         }
     }
 }
 
 /* One row of pixels with channels side by side (NHWC), and of any strides. */
-static __attribute__((noinline)) void block_pixels(const float *x, int64_t xc, int64_t xw, int lanes, int64_t w, float *y)
+static __attribute__((noinline)) void block_pixels(const float *x, int64_t xc, int64_t xw, int lanes,
+                                                   int64_t w, float *y)
 {
     if (xc == 1 && lanes == CB)
         for (; w > 0; w--, x += xw, y += CB) FOR(v, NV) st(y + v * VW, ld(x + v * VW));
+    else if (xc == 1)
+        for (; w > 0; w--, x += xw, y += CB)
+            FOR(v, NV) {
+                int n = lanes - v * VW;
+                st(y + v * VW, n >= VW ? ld(x + v * VW) : n > 0 ? ld_part(x + v * VW, n, 0) : (vf){0});
+            }
     else
         for (; w > 0; w--, x += xw, y += CB) for (int k = 0; k < CB; k++) y[k] = k < lanes ? x[k * xc] : 0;
 }
-static __attribute__((noinline)) void unblock_pixels(const float *x, int64_t w, float *y, int64_t yw, int lanes)
+static __attribute__((noinline)) void unblock_pixels(const float *x, int64_t w, float *y, int64_t yw,
+                                                     int lanes)
 {
     if (lanes == CB)
         for (; w > 0; w--, x += CB, y += yw) FOR(v, NV) st(y + v * VW, ld(x + v * VW));
     else
-        for (; w > 0; w--, x += CB, y += yw) for (int k = 0; k < lanes; k++) y[k] = x[k];
+        for (; w > 0; w--, x += CB, y += yw)
+            FOR(v, NV) {
+                int n = lanes - v * VW;
+                if (n >= VW) st(y + v * VW, ld(x + v * VW));
+                else if (n > 0) st_part(y + v * VW, ld(x + v * VW), n);
+            }
 }
 /* One row of pixels of one lane. */
 INL void unblock_lane(const float *x, int64_t w, float *y, int64_t yw)
@@ -122,10 +145,18 @@ INL void unblock_lane(const float *x, int64_t w, float *y, int64_t yw)
     else for (int64_t i = 0; i < w; i++) y[i * yw] = x[i * CB];
 }
 
-/* Where the channels of one block come from. Lanes of up to 4 source blocks are permuted in registers where there is such an
- * instruction, else one float is moved after another. */
-typedef struct { const float *lane[CB]; int64_t row[CB]; int sources; const float *source[4]; int64_t source_row[4]; int32_t from[CB]; } lanes_t;
-static __attribute__((noinline)) lanes_t find_lanes(const float *x, const int64_t *table, int64_t image, int lanes)
+/* Where the channels of one block come from. Lanes of up to 4 source blocks are permuted in registers where
+ * there is such an instruction, else one float is moved after another. */
+typedef struct {
+    const float *lane[CB];              /* each channel's value at pixel (0, 0), and its row stride */
+    int64_t row[CB];
+    int sources;                        /* different source blocks; -1 if there are more than 4 */
+    const float *source[4];
+    int64_t source_row[4];
+    int32_t from[CB];                   /* source * 16 + lane of each channel */
+} lanes_t;
+static __attribute__((noinline)) lanes_t find_lanes(const float *x, const int64_t *table, int64_t image,
+                                                    int lanes)
 {
     lanes_t f;
     f.sources = 0;
@@ -152,13 +183,15 @@ static __attribute__((noinline)) void gather_row(const lanes_t *f, int64_t row, 
         if (f->sources > 1) b = f->source[1] + row * f->source_row[1];
         if (f->sources > 2) c = f->source[2] + row * f->source_row[2];
         if (f->sources > 3) d = f->source[3] + row * f->source_row[3];
-        __mmask16 high = _mm512_test_epi32_mask((__m512i)from, _mm512_set1_epi32(2 * CB));
-        if (f->sources <= 2)
-            for (int64_t i = 0; i < w * CB; i += CB) st(y + i, _mm512_permutex2var_ps(ld(a + i), (__m512i)from, ld(b + i)));
-        else
-            for (int64_t i = 0; i < w * CB; i += CB)
-                st(y + i, _mm512_mask_blend_ps(high, _mm512_permutex2var_ps(ld(a + i), (__m512i)from, ld(b + i)),
-                                               _mm512_permutex2var_ps(ld(c + i), (__m512i)from, ld(d + i))));
+        vm high = bit_of(from, 2 * CB);
+        for (int64_t i = 0; i < w * CB; i += CB) {
+            vf v = _mm512_permutex2var_ps(ld(a + i), (__m512i)from, ld(b + i));
+            if (f->sources > 2) {
+                vf u = _mm512_permutex2var_ps(ld(c + i), (__m512i)from, ld(d + i));
+                v = pick(high, u, v);
+            }
+            st(y + i, v);
+        }
         return;
     }
 #endif

@@ -106,7 +106,8 @@ cdef void zero_halo_run(const void *params, char *const *base, char *scratch, in
         y += A.yr
 
 
-cdef void gather_channels_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+cdef void gather_channels_run(const void *params, char *const *base, char *scratch,
+                              int64_t tile) noexcept nogil:
     cdef const gather_channels_t *A = <const gather_channels_t *>params
     cdef part_t k = part_of(tile, A.c, A.h, A.row_tiles, A.rows)
     cdef const int64_t *table = <const int64_t *>at(base, A.table) + k.block * CB * 3

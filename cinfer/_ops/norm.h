@@ -1,18 +1,20 @@
-/* Normalisations. Means and variances are formed in two passes in float32, with several sums side by side, added up pairwise.
+/* Normalisations. Means and variances are formed in two passes in float32, several sums side by side.
  *
- * layer_norm     y = (x - mean) / sqrt(variance + eps) * scale[col] + bias[col] over each of `rows` rows of `cols` neighbours,
- *                rows xr, yr floats apart; y may be x; bias may be absent. Kernel tile: `chunk` rows
- * instance_norm  blocked: the same over each picture and channel, then act. scale, bias: per channel, padded to whole blocks.
- *                Strides n b r in floats. Kernel tile = image*cb + block
- * lrn            y = x / (bias + alpha/size * sum of x^2 over `size` channels around)^beta, plain [n][c][hw].
+ * layer_norm     y = (x - mean) / sqrt(variance + eps) * scale[col] + bias[col] over each of `rows` rows of
+ *                `cols` neighbours, rows xr, yr floats apart; y may be x; bias may be absent. Kernel tile:
+ *                `chunk` rows
+ * instance_norm  blocked: the same over each picture and channel, then act. scale, bias: per channel, padded
+ *                to whole blocks. Strides n b r in floats. Kernel tile = image*cb + block
+ * lrn            y = x / (bias + alpha/size * sum of x^2 over `size` channels around)^beta, plain
+ *                [n][c][hw].
  *                Kernel tile = image*chunks + chunk, `chunk` pixels each */
 #ifndef NORM_H
 #define NORM_H
 #include "activation.h"
 #define LAYER_NORM_FIELDS(B, I, F, A) B(x) B(scale) B(bias) B(y) I(rows) I(cols) I(xr) I(yr) F(eps) I(chunk)
 PARAMS(layer_norm_t, LAYER_NORM_FIELDS)
-#define INSTANCE_NORM_FIELDS(B, I, F, A) B(x) B(scale) B(bias) B(y) I(n) I(cb) I(h) I(w) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) F(eps) I(act) \
-    F(alpha) F(beta)
+#define INSTANCE_NORM_FIELDS(B, I, F, A) B(x) B(scale) B(bias) B(y) I(n) I(cb) I(h) I(w) I(xn) I(xb) I(xr) \
+    I(yn) I(yb) I(yr) F(eps) I(act) F(alpha) F(beta)
 PARAMS(instance_norm_t, INSTANCE_NORM_FIELDS)
 #define LRN_FIELDS(B, I, F, A) B(x) B(y) I(n) I(c) I(hw) I(size) F(alpha) F(beta) F(bias) I(chunk)
 PARAMS(lrn_t, LRN_FIELDS)
@@ -30,13 +32,17 @@ INL float row_sum(const float *x, int64_t n, float centre, int squared)
 #undef TERM
     return sum_of_lanes((s[0] + s[1]) + (s[2] + s[3]));
 }
-static __attribute__((noinline)) void layer_norm_row(const float *x, const float *scale, const float *bias, float *y, int64_t n, float eps)
+static __attribute__((noinline)) void layer_norm_row(const float *x, const float *scale, const float *bias,
+                                                     float *y, int64_t n, float eps)
 {
     float mean = row_sum(x, n, 0, 0) / (float)n;
     float variance = row_sum(x, n, mean, 1) / (float)n;
     vf m = bc(mean), k = 1 / vsqrt(bc(variance + eps));
     int64_t i = 0;
-    for (; i + VW <= n; i += VW) st(y + i, (ld(x + i) - m) * k * ld(scale + i) + (bias ? ld(bias + i) : (vf){0}));
+    for (; i + VW <= n; i += VW) {
+        vf b = bias ? ld(bias + i) : (vf){0};
+        st(y + i, (ld(x + i) - m) * k * ld(scale + i) + b);
+    }
     if (i < n) {
         vf b = bias ? ld_part(bias + i, n - i, 0) : (vf){0};
         st_part(y + i, (ld_part(x + i, n - i, 0) - m) * k * ld_part(scale + i, n - i, 0) + b, n - i);
@@ -44,7 +50,8 @@ static __attribute__((noinline)) void layer_norm_row(const float *x, const float
 }
 
 /* Sums over a block of pixels, one per lane, as row_sum: side by side along a row, rows added up. */
-INL void block_sum(const float *x, int64_t h, int64_t w, int64_t row, const vf *centre, int squared, vf *total)
+INL void block_sum(const float *x, int64_t h, int64_t w, int64_t row, const vf *centre, int squared,
+                   vf *total)
 {
     enum { U = 8 / NV };
     FOR(v, NV) total[v] = (vf){0};
@@ -60,7 +67,8 @@ INL void block_sum(const float *x, int64_t h, int64_t w, int64_t row, const vf *
         FOR(v, NV) total[v] += s[0][v];
     }
 }
-static __attribute__((noinline)) void instance_norm_block(const instance_norm_t *A, const float *x, const float *scale, const float *bias, float *y)
+static __attribute__((noinline)) void instance_norm_block(const instance_norm_t *A, const float *x,
+                                                          const float *scale, const float *bias, float *y)
 {
     vf mean[NV] = {{0}}, var[NV], k[NV], b[NV];
     const float count = (float)(A->h * A->w);
@@ -72,7 +80,8 @@ static __attribute__((noinline)) void instance_norm_block(const instance_norm_t 
         b[v] = ld(bias + v * VW);
     }
     for (int64_t i = 0; i < A->h; i++, x += A->xr, y += A->yr) {
-        for (int64_t j = 0; j < A->w * CB; j += CB) FOR(v, NV) st(y + j + v * VW, (ld(x + j + v * VW) - mean[v]) * k[v] + b[v]);
+        for (int64_t j = 0; j < A->w * CB; j += CB)
+            FOR(v, NV) st(y + j + v * VW, (ld(x + j + v * VW) - mean[v]) * k[v] + b[v]);
         activate_rows(y, A->w * CB, (int)A->act, (float)A->alpha, (float)A->beta);
     }
 }

@@ -30,17 +30,21 @@ cdef void layer_norm_run(const void *params, char *const *base, char *scratch, i
         layer_norm_row(x + i * A.xr, scale, bias, y + i * A.yr, A.cols, <float>A.eps)
 
 
-cdef void instance_norm_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+cdef void instance_norm_run(const void *params, char *const *base, char *scratch,
+                            int64_t tile) noexcept nogil:
     cdef const instance_norm_t *A = <const instance_norm_t *>params
     cdef int64_t b = tile % A.cb, image = tile // A.cb
     cdef const float *x = <const float *>at(base, A.x) + image * A.xn + b * A.xb
     cdef float *y = <float *>at(base, A.y) + image * A.yn + b * A.yb
-    instance_norm_block(A, x, <const float *>at(base, A.scale) + b * CB, <const float *>at(base, A.bias) + b * CB, y)
+    cdef const float *scale = <const float *>at(base, A.scale) + b * CB
+    cdef const float *bias = <const float *>at(base, A.bias) + b * CB
+    instance_norm_block(A, x, scale, bias, y)
 
 
 cdef void lrn_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const lrn_t *A = <const lrn_t *>params
-    cdef int64_t chunks = (A.hw + A.chunk - 1) // A.chunk, first = tile % chunks * A.chunk, image = tile // chunks
+    cdef int64_t chunks = (A.hw + A.chunk - 1) // A.chunk
+    cdef int64_t first = tile % chunks * A.chunk, image = tile // chunks
     cdef const float *x = <const float *>at(base, A.x) + image * A.c * A.hw + first
     cdef float *y = <float *>at(base, A.y) + image * A.c * A.hw + first
     lrn_chunk(A, x, y, min(A.chunk, A.hw - first))

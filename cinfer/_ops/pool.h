@@ -2,31 +2,37 @@
  *
  * x     points at pixel (0, 0) of a picture of ih x iw; windows are clamped to it, no halo is needed
  * y     pixel (0, 0); both with strides n b r in floats
- * mode  0 maximum, NaN if any value is NaN; 1 average of the pixels inside; 2 average that counts the padding, but not what
- *       ceil_mode lets hang over it. A window without any pixel gives -inf, or 0 for an average.
+ * mode  0 maximum, NaN if any value is NaN; 1 average of the pixels inside; 2 average that counts the
+ *       padding, but not what ceil_mode lets hang over it. A window without any pixel gives -inf, or 0 for an
+ *       average.
  * Order: down each column of the window, then along the columns; the same in every tile function.
- * Kernel tile = (image*cb + block)*row_tiles + r, rows r*rows .. of the output. global_pool: tile = image*cb + block.
+ * Kernel tile = (image*cb + block)*row_tiles + r, rows r*rows .. of the output.
+ * Kernel tile of global_pool = image*cb + block.
  *
- * Tile functions do pixels whose windows lie inside from left to right; the rows of the window are counted at run time, which
- * clamps it at the top and the bottom. pool_OP_K_S: K columns, stride S, dilation 1: columns are reduced once and shared by
- * the windows they lie in. pool_OP_any_P: any window, P pixels; P = 1 does the pixels at the edges. */
+ * Tile functions do pixels whose windows lie inside from left to right; the rows of the window are counted at
+ * run time, which clamps it at the top and the bottom. pool_OP_K_S: K columns, stride S, dilation 1: columns
+ * are reduced once and shared by the windows they lie in. pool_OP_any_P: any window, P pixels; P = 1 for
+ * those at the edges. */
 #ifndef POOL_H
 #define POOL_H
 #include "api.h"
 #include "vec.h"
-#define POOL_FIELDS(B, I, F, A) B(x) B(y) I(n) I(cb) I(ih) I(iw) I(oh) I(ow) I(kh) I(kw) I(sh) I(sw) I(dh) I(dw) \
-    I(pt) I(pl) I(pb) I(pr) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(mode) I(row_tiles) I(rows)
+#define POOL_FIELDS(B, I, F, A) B(x) B(y) I(n) I(cb) I(ih) I(iw) I(oh) I(ow) I(kh) I(kw) I(sh) I(sw) I(dh) \
+    I(dw) I(pt) I(pl) I(pb) I(pr) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(mode) I(row_tiles) I(rows)
 PARAMS(pool_t, POOL_FIELDS)
 #define GLOBAL_POOL_FIELDS(B, I, F, A) B(x) B(y) I(n) I(cb) I(h) I(w) I(xn) I(xb) I(xr) I(yn) I(yb) I(mode)
 PARAMS(global_pool_t, GLOBAL_POOL_FIELDS)
 
-/* vmax() keeps a NaN of its second operand only; a NaN or-ed with anything is a NaN, equal maxima or-ed are themselves. */
+/* vmax() keeps a NaN of its second operand only. A NaN or-ed with anything is a NaN, equal values
+ * are themselves. */
 INL vf pool_max(vf a, vf b) { return (vf)((vi)vmax(a, b) | (vi)vmax(b, a)); }
 INL vf pool_sum(vf a, vf b) { return a + b; }
 
-/* x: first pixel of the first window, its first row inside; row, tap, step: floats between rows and columns of the window and
- * between windows; rows, taps >= 1, in pool_OP_any >= 0; n: pixels, not below the tile's; scale: of the average. */
-#define POOL_ARGS const float *x, size_t row, int64_t rows, size_t tap, int64_t taps, size_t step, int64_t n, float scale, float *y
+/* x: first pixel of the first window, its first row inside; row, tap, step: floats between rows and columns
+ * of the window and between windows; rows, taps >= 1, in pool_OP_any >= 0; n: pixels, not below the tile's;
+ * scale: of the average. */
+#define POOL_ARGS const float *x, size_t row, int64_t rows, size_t tap, int64_t taps, size_t step, \
+    int64_t n, float scale, float *y
 #define POOL_START_max -__builtin_inff()
 #define POOL_START_sum 0.f
 #define POOL_SCALE_max(v) (v)
@@ -66,14 +72,16 @@ static __attribute__((noinline)) void pool_##OP##_any_##PX(POOL_ARGS) \
                 const float *r = x + j * step + q * tap + h; \
                 vf c[PX]; \
                 FOR(p, PX) c[p] = bc(POOL_START_##OP); \
-                for (int64_t k = 0; k < rows; k++, r += row) FOR(p, PX) c[p] = pool_##OP(c[p], ld(r + p * step)); \
+                for (int64_t k = 0; k < rows; k++, r += row) \
+                    FOR(p, PX) c[p] = pool_##OP(c[p], ld(r + p * step)); \
                 FOR(p, PX) a[p] = pool_##OP(a[p], c[p]); \
             } \
             FOR(p, PX) st(y + (j + p) * CB + h, POOL_SCALE_##OP(a[p])); \
         } \
     } \
 }
-#define POOL_EACH(OP) POOL_TILE(OP, 2, 2) POOL_TILE(OP, 3, 1) POOL_TILE(OP, 3, 2) POOL_TILE(OP, 5, 1) POOL_ANY(OP, 1) POOL_ANY(OP, 4)
+#define POOL_EACH(OP) POOL_TILE(OP, 2, 2) POOL_TILE(OP, 3, 1) POOL_TILE(OP, 3, 2) POOL_TILE(OP, 5, 1) \
+    POOL_ANY(OP, 1) POOL_ANY(OP, 4)
 POOL_EACH(max)
 POOL_EACH(sum)
 typedef void (*pool_fn)(POOL_ARGS);
@@ -81,15 +89,16 @@ typedef void (*pool_fn)(POOL_ARGS);
 static pool_fn pool_form_##OP(const pool_t *A, int64_t pixels) \
 { \
     int64_t k = A->dw == 1 && pixels >= POOL_PX(A->sw) ? A->kw * 10 + A->sw : 0; \
-    return k == 22 ? pool_##OP##_2_2 : k == 31 ? pool_##OP##_3_1 : k == 32 ? pool_##OP##_3_2 : k == 51 ? pool_##OP##_5_1 : \
-        pixels >= 4 ? pool_##OP##_any_4 : pool_##OP##_any_1; \
+    return k == 22 ? pool_##OP##_2_2 : k == 31 ? pool_##OP##_3_1 : k == 32 ? pool_##OP##_3_2 : \
+        k == 51 ? pool_##OP##_5_1 : pixels >= 4 ? pool_##OP##_any_4 : pool_##OP##_any_1; \
 }
 POOL_FORM(max)
 POOL_FORM(sum)
 
-/* One block of a picture to one pixel. 8 sums side by side along a row, rows added up, then the sums: few roundings in a row. */
+/* One block of a picture to one pixel. 8 vectors side by side along a row, rows one after another: short
+ * sums. */
 #define GLOBAL_POOL(OP) \
-static __attribute__((noinline)) void global_pool_##OP(const float *x, int64_t h, int64_t w, size_t row, float *y) \
+static void global_pool_##OP(const float *x, int64_t h, int64_t w, size_t row, float *y) \
 { \
     enum { U = 8 / NV }; \
     vf t[NV]; \
@@ -98,8 +107,10 @@ static __attribute__((noinline)) void global_pool_##OP(const float *x, int64_t h
         vf a[U][NV]; \
         int64_t j = 0; \
         FOR(u, U) FOR(v, NV) a[u][v] = bc(POOL_START_##OP); \
-        for (; j + U <= w; j += U) FOR(u, U) FOR(v, NV) a[u][v] = pool_##OP(a[u][v], ld(x + (j + u) * CB + v * VW)); \
-        FOR(u, U) if (j + u < w) FOR(v, NV) a[u][v] = pool_##OP(a[u][v], ld(x + (j + u) * CB + v * VW)); \
+        for (; j + U <= w; j += U) \
+            FOR(u, U) FOR(v, NV) a[u][v] = pool_##OP(a[u][v], ld(x + (j + u) * CB + v * VW)); \
+        FOR(u, U) \
+            if (j + u < w) FOR(v, NV) a[u][v] = pool_##OP(a[u][v], ld(x + (j + u) * CB + v * VW)); \
         FOR(u, U - 1) FOR(v, NV) a[0][v] = pool_##OP(a[0][v], a[u + 1][v]); \
         FOR(v, NV) t[v] = pool_##OP(t[v], a[0][v]); \
     } \

@@ -3,13 +3,15 @@
 cdef extern from "pool.h" nogil:
     ctypedef struct pool_t:
         buf_t x, y
-        int64_t n, cb, ih, iw, oh, ow, kh, kw, sh, sw, dh, dw, pt, pl, pb, pr, xn, xb, xr, yn, yb, yr, mode, row_tiles, rows
+        int64_t n, cb, ih, iw, oh, ow, kh, kw, sh, sw, dh, dw, pt, pl, pb, pr, xn, xb, xr, yn, yb, yr, mode
+        int64_t row_tiles, rows
     ctypedef struct global_pool_t:
         buf_t x, y
         int64_t n, cb, h, w, xn, xb, xr, yn, yb, mode
     const char *pool_t_fields
     const char *global_pool_t_fields
-    ctypedef void (*pool_fn)(const float *, size_t, int64_t, size_t, int64_t, size_t, int64_t, float, float *) noexcept nogil
+    ctypedef void (*pool_fn)(const float *, size_t, int64_t, size_t, int64_t, size_t, int64_t, float,
+                             float *) noexcept nogil
     void pool_max_any_1(const float *, size_t, int64_t, size_t, int64_t, size_t, int64_t, float, float *)
     void pool_sum_any_1(const float *, size_t, int64_t, size_t, int64_t, size_t, int64_t, float, float *)
     pool_fn pool_form_max(const pool_t *, int64_t)
@@ -29,7 +31,8 @@ cdef float inverse(int64_t n) noexcept nogil:
 
 cdef void pool_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const pool_t *A = <const pool_t *>params
-    cdef int64_t y0 = tile % A.row_tiles * A.rows, plane = tile // A.row_tiles, b = plane % A.cb, image = plane // A.cb
+    cdef int64_t y0 = tile % A.row_tiles * A.rows, plane = tile // A.row_tiles
+    cdef int64_t b = plane % A.cb, image = plane // A.cb
     cdef const float *x = <const float *>at(base, A.x) + image * A.xn + b * A.xb
     cdef float *y = <float *>at(base, A.y) + image * A.yn + b * A.yb
     # windows of columns a .. e-1 lie inside from left to right
@@ -48,7 +51,8 @@ cdef void pool_run(const void *params, char *const *base, char *scratch, int64_t
         row = x + (top + p * A.dh) * A.xr
         out = y + i * A.yr
         if e > a and rows > 0:
-            inside(row + (a * A.sw - A.pl) * CB, A.dh * A.xr, rows, A.dw * CB, A.kw, A.sw * CB, e - a, inverse(counted * A.kw), out + a * CB)
+            inside(row + (a * A.sw - A.pl) * CB, A.dh * A.xr, rows, A.dw * CB, A.kw, A.sw * CB, e - a,
+                   inverse(counted * A.kw), out + a * CB)
         j = 0
         while j < A.ow:
             if j == a and e > a and rows > 0:
@@ -58,7 +62,8 @@ cdef void pool_run(const void *params, char *const *base, char *scratch, int64_t
             q = taps_below(left, 0, A.dw, A.kw)
             taps = taps_below(left, A.iw, A.dw, A.kw) - q
             columns = taps if A.mode == 1 else taps_below(left, A.iw + A.pr, A.dw, A.kw)
-            edge(row + (left + q * A.dw) * CB, A.dh * A.xr, rows, A.dw * CB, taps, 0, 1, inverse(counted * columns), out + j * CB)
+            edge(row + (left + q * A.dw) * CB, A.dh * A.xr, rows, A.dw * CB, taps, 0, 1,
+                 inverse(counted * columns), out + j * CB)
             j += 1
 
 

@@ -1,9 +1,12 @@
 /* Reductions over any axes of a strided tensor.
  *
- * y[kept] = op over all `reduced` of x[kept, reduced]; op 0 sum, 1 mean, 2 maximum, 3 minimum, 4 product, 5 sum of squares.
- * dims, xs, ys: the kept axes and their strides (floats), dims[3] the innermost; rdims, rs: the reduced ones; missing axes are 1.
- * Kernel tile: `outer` of the outer kept indices dims[0..2] in row-major order, each with its whole innermost axis.
- * NaN wins over maximum and minimum. Order: RUN terms along rdims[3] one after another into a partial result, the partial
+ * y[kept] = op over all `reduced` of x[kept, reduced]
+ *
+ * op    0 sum, 1 mean, 2 maximum, 3 minimum, 4 product, 5 sum of squares; NaN wins over 2 and 3
+ * dims  the kept axes, dims[3] the innermost, and their strides xs, ys in floats; missing axes are 1
+ * rdims the reduced axes and their strides rs
+ * Kernel tile: `outer` of the outer kept indices dims[0..2] in row-major order, each with its whole
+ * innermost axis. Order: RUN terms along rdims[3] one after another into a partial result, the partial
  * results one after another; along a contiguous reduced axis, 4 vectors side by side, then lanes pairwise. */
 #ifndef REDUCE_H
 #define REDUCE_H
@@ -40,13 +43,17 @@ INL void columns_##op(const float *x, int64_t rs, int64_t n, float *t, int64_t l
         vf a[4]; \
         FOR(v, vectors) a[v] = bc(START_##op); \
         for (int64_t i = 0; i < m; i++, x += rs) \
-            FOR(v, vectors) { vf e = lanes >= VW ? ld(x + v * VW) : ld_part(x, lanes, 0); a[v] = JOIN_##op(a[v], TERM_##op(e)); } \
+            FOR(v, vectors) { \
+                vf e = lanes >= VW ? ld(x + v * VW) : ld_part(x, lanes, 0); \
+                a[v] = JOIN_##op(a[v], TERM_##op(e)); \
+            } \
         FOR(v, vectors) total[v] = JOIN_##op(total[v], a[v]); \
         n -= m; \
     } \
     FOR(v, vectors) { if (lanes >= VW) st(t + v * VW, total[v]); else st_part(t, total[v], lanes); } \
 } \
-static __attribute__((noinline)) void reduce_columns_##op(const float *x, int64_t rs, int64_t n, float *t, int64_t width) \
+static __attribute__((noinline)) void reduce_columns_##op(const float *x, int64_t rs, int64_t n, float *t, \
+                                                          int64_t width) \
 { \
     int64_t j = 0; \
     for (; j + 4 * VW <= width; j += 4 * VW) columns_##op(x + j, rs, n, t + j, VW, 4); \
@@ -59,7 +66,8 @@ static __attribute__((noinline)) float reduce_row_##op(const float *x, int64_t r
     FOR(k, 4) a[k] = bc(START_##op); \
     int64_t i = 0; \
     if (rs == 1) { \
-        for (; i + 4 * VW <= n; i += 4 * VW) FOR(k, 4) { vf e = ld(x + i + k * VW); a[k] = JOIN_##op(a[k], TERM_##op(e)); } \
+        for (; i + 4 * VW <= n; i += 4 * VW) \
+            FOR(k, 4) { vf e = ld(x + i + k * VW); a[k] = JOIN_##op(a[k], TERM_##op(e)); } \
         for (; i + VW <= n; i += VW) { vf e = ld(x + i); a[0] = JOIN_##op(a[0], TERM_##op(e)); } \
     } \
     for (; i < n; i += VW) { \
@@ -87,5 +95,6 @@ typedef struct {
     float (*join)(float, float);
 } reducer_t;
 #define REDUCER(op) {START_##op, reduce_columns_##op, reduce_row_##op, join_##op}
-static const reducer_t reducers[] = {REDUCER(add), REDUCER(add), REDUCER(max), REDUCER(min), REDUCER(mul), REDUCER(square)};
+static const reducer_t reducers[] = {
+    REDUCER(add), REDUCER(add), REDUCER(max), REDUCER(min), REDUCER(mul), REDUCER(square)};
 #endif

@@ -23,16 +23,19 @@ DEF STRIPE = 1024                    # results held at once; their inputs pass b
 
 cdef int64_t place(int64_t i, const int64_t *dims, const int64_t *strides) noexcept nogil:
     """Offset of element i, in row-major order, of the three outer axes."""
-    return i % dims[2] * strides[2] + i // dims[2] % dims[1] * strides[1] + i // dims[2] // dims[1] * strides[0]
+    cdef int64_t j = i // dims[2]
+    return i % dims[2] * strides[2] + j % dims[1] * strides[1] + j // dims[1] * strides[0]
 
 
 cdef void reduce_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const reduce_t *A = <const reduce_t *>params
     cdef const reducer_t *f = &reducers[A.op]
-    cdef int64_t total = A.dims[0] * A.dims[1] * A.dims[2], parts = A.rdims[0] * A.rdims[1] * A.rdims[2], n = A.dims[3]
+    cdef int64_t total = A.dims[0] * A.dims[1] * A.dims[2], n = A.dims[3]
+    cdef int64_t parts = A.rdims[0] * A.rdims[1] * A.rdims[2]
     cdef float count = <float>(parts * A.rdims[3])
     cdef int64_t i, j, k, r, m
     cdef const float *x
+    cdef const float *row
     cdef float *y
     cdef float[STRIPE] t
     for i in range(tile * A.outer, min(total, (tile + 1) * A.outer)):
@@ -48,7 +51,8 @@ cdef void reduce_run(const void *params, char *const *base, char *scratch, int64
                     f.columns(x + j + place(r, A.rdims, A.rs), A.rs[3], A.rdims[3], t, m)
                 else:
                     for k in range(m):
-                        t[k] = f.join(t[k], f.row(x + (j + k) * A.xs[3] + place(r, A.rdims, A.rs), A.rs[3], A.rdims[3]))
+                        row = x + (j + k) * A.xs[3] + place(r, A.rdims, A.rs)
+                        t[k] = f.join(t[k], f.row(row, A.rs[3], A.rdims[3]))
             for k in range(m):
                 y[(j + k) * A.ys[3]] = t[k] / count if A.op == R_mean else t[k]
             j += m

@@ -1,11 +1,12 @@
-/* Resizing of blocked pictures, nearest or with two taps in each direction: lanes are channels, no halo is needed.
+/* Resizing of blocked pictures, nearest or with two taps in each direction: lanes are channels, no halo.
  *
- * y[i, j] = x[iy0[i], ix0[j]]                                                          linear = 0
- * y[i, j] = mix(mix(x[iy0[i], ix0[j]], x[iy1[i], ix0[j]], wy[i]),
- *               mix(x[iy0[i], ix1[j]], x[iy1[i], ix1[j]], wy[i]), wx[j]),  mix(a, b, w) = a * (1-w) + b * w     linear = 1
+ * linear = 0: y[i, j] = x[iy0[i], ix0[j]]
+ * linear = 1: y[i, j] = mix(mix(x[iy0[i], ix0[j]], x[iy1[i], ix0[j]], wy[i]),
+ *                           mix(x[iy0[i], ix1[j]], x[iy1[i], ix1[j]], wy[i]), wx[j])
+ *             where mix(a, b, w) = a * (1-w) + b * w
  *
- * iy0 iy1 wy   int32, int32, float of each output row; ix0 ix1 wx of each output column; all indices inside the picture
- * x, y         point at pixel (0, 0); strides n b r in floats
+ * iy0, iy1, wy  int32, int32, float of each output row; ix0, ix1, wx of each column; indices inside
+ * x, y          point at pixel (0, 0); strides n b r in floats
  * Kernel tile = (image*cb + block)*row_tiles + r, rows r*rows .. of the output. */
 #ifndef RESIZE_H
 #define RESIZE_H

@@ -18,8 +18,8 @@ cdef void resize_nearest(const float *x, const int32_t *ix, int64_t ow, float *y
         y += CB
 
 
-cdef void resize_linear(const float *x0, const float *x1, float wy, const int32_t *ix0, const int32_t *ix1, const float *wx, int64_t ow,
-                        float *y) noexcept nogil:
+cdef void resize_linear(const float *x0, const float *x1, float wy, const int32_t *ix0, const int32_t *ix1,
+                        const float *wx, int64_t ow, float *y) noexcept nogil:
     cdef int64_t j, a, b
     cdef int h
     cdef vf below = bc(wy), above = bc(1 - wy), right, left
@@ -34,7 +34,8 @@ cdef void resize_linear(const float *x0, const float *x1, float wy, const int32_
 
 cdef void resize_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const resize_t *A = <const resize_t *>params
-    cdef int64_t y0 = tile % A.row_tiles * A.rows, plane = tile // A.row_tiles, b = plane % A.cb, image = plane // A.cb, i
+    cdef int64_t y0 = tile % A.row_tiles * A.rows, plane = tile // A.row_tiles
+    cdef int64_t b = plane % A.cb, image = plane // A.cb, i
     cdef const float *x = <const float *>at(base, A.x) + image * A.xn + b * A.xb
     cdef float *y = <float *>at(base, A.y) + image * A.yn + b * A.yb
     cdef const int32_t *iy0 = <const int32_t *>at(base, A.iy0)

@@ -1,23 +1,30 @@
 /* Softmax and LogSoftmax along one axis of a plain tensor seen as [outer][n][inner].
  *
- * y = exp(scale*x - m) / sum, or scale*x - m - log(sum) where `log` is set; m the largest scale*x along the axis.
- * xo, xs (yo, ys): floats between outer indices and along the axis; inner elements lie side by side. y may be x.
- * Kernel tile: `rows` outer indices. Order of the sums: VW lanes side by side along the axis, then the lanes pairwise
- * (inner == 1 and xs == ys == 1); else along the axis. */
+ * y = exp(scale*x - m) / sum, or scale*x - m - log(sum) where `log` is set; m is the largest scale*x
+ *
+ * xo, xs (yo, ys): floats between outer indices and along the axis; inner elements lie side by side. y may
+ * be x. Kernel tile: `rows` outer indices. Order of the sums: along a contiguous axis VW or 2 VW lanes side
+ * by side, then the lanes pairwise; else along the axis. */
 #ifndef SOFTMAX_H
 #define SOFTMAX_H
 #include "activation.h"
-#define SOFTMAX_FIELDS(B, I, F, A) B(x) B(y) I(outer) I(n) I(inner) I(xo) I(xs) I(yo) I(ys) I(log) F(scale) I(rows)
+#define SOFTMAX_FIELDS(B, I, F, A) B(x) B(y) I(outer) I(n) I(inner) I(xo) I(xs) I(yo) I(ys) I(log) \
+    F(scale) I(rows)
 PARAMS(softmax_t, SOFTMAX_FIELDS)
 
 /* Along a contiguous axis. exp() of a NaN is a NaN in the sum, so that one NaN makes the whole row NaN. */
-static __attribute__((noinline)) void softmax_row(const float *x, float *y, int64_t n, int logarithm, float scale)
+static __attribute__((noinline)) void softmax_row(const float *x, float *y, int64_t n, int logarithm,
+                                                  float scale)
 {
     int64_t i = 0, whole = n / VW * VW;
     const vf s = bc(scale);
     vf top = bc(-INF_), top2 = top, rest = top, sum = {0}, sum2 = {0};
-    if (whole < n) top = rest = first_of(ld_part(x + whole, n - whole, 0) * s, n - whole, -INF_);      /* exp(-inf) adds nothing */
-    for (; i + 2 * VW <= whole; i += 2 * VW) { top = vmax(top, s * ld(x + i)); top2 = vmax(top2, s * ld(x + i + VW)); }
+    /* the lanes beyond n are -inf, whose exp() adds nothing */
+    if (whole < n) top = rest = first_of(ld_part(x + whole, n - whole, 0) * s, n - whole, -INF_);
+    for (; i + 2 * VW <= whole; i += 2 * VW) {
+        top = vmax(top, s * ld(x + i));
+        top2 = vmax(top2, s * ld(x + i + VW));
+    }
     for (; i < whole; i += VW) top = vmax(top, s * ld(x + i));
     const vf m = bc(max_of_lanes(vmax(top, top2)));
     if (logarithm) {
@@ -43,7 +50,8 @@ static __attribute__((noinline)) void softmax_row(const float *x, float *y, int6
 }
 
 /* Along a strided axis, for `lanes` neighbours at once. */
-INL void softmax_columns(const float *x, int64_t xs, float *y, int64_t ys, int64_t n, int64_t lanes, int logarithm, float scale)
+INL void softmax_columns(const float *x, int64_t xs, float *y, int64_t ys, int64_t n, int64_t lanes,
+                         int logarithm, float scale)
 {
 #define LD(p)    (lanes == VW ? ld(p) : ld_part(p, lanes, 0))
 #define ST(p, v) do { if (lanes == VW) st(p, v); else st_part(p, v, lanes); } while (0)
@@ -62,8 +70,8 @@ INL void softmax_columns(const float *x, int64_t xs, float *y, int64_t ys, int64
 #undef LD
 #undef ST
 }
-static __attribute__((noinline)) void softmax_plane(const float *x, int64_t xs, float *y, int64_t ys, int64_t n, int64_t inner, int logarithm,
-                                                    float scale)
+static __attribute__((noinline)) void softmax_plane(const float *x, int64_t xs, float *y, int64_t ys,
+                                                    int64_t n, int64_t inner, int logarithm, float scale)
 {
     int64_t j = 0;
     for (; j + VW <= inner; j += VW) softmax_columns(x + j, xs, y + j, ys, n, VW, logarithm, scale);

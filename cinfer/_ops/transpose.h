@@ -28,7 +28,9 @@ INL void transpose(vf *r)
 {
     vf t[VW];
     FOR(g, VW / 4) {
-        vf *p = r + 4 * g, a = UNPACK_LOW(p[0], p[1]), b = UNPACK_HIGH(p[0], p[1]), c = UNPACK_LOW(p[2], p[3]), d = UNPACK_HIGH(p[2], p[3]);
+        vf *p = r + 4 * g;
+        vf a = UNPACK_LOW(p[0], p[1]), b = UNPACK_HIGH(p[0], p[1]);
+        vf c = UNPACK_LOW(p[2], p[3]), d = UNPACK_HIGH(p[2], p[3]);
         t[4 * g] = MOVE_LOW(a, c);
         t[4 * g + 1] = MOVE_HIGH(a, c);
         t[4 * g + 2] = MOVE_LOW(b, d);
@@ -36,7 +38,8 @@ INL void transpose(vf *r)
     }
 #if VW == 16
     FOR(k, 4) {
-        vf a = LANES_EVEN(t[k], t[4 + k]), b = LANES_ODD(t[k], t[4 + k]), c = LANES_EVEN(t[8 + k], t[12 + k]), d = LANES_ODD(t[8 + k], t[12 + k]);
+        vf a = LANES_EVEN(t[k], t[4 + k]), b = LANES_ODD(t[k], t[4 + k]);
+        vf c = LANES_EVEN(t[8 + k], t[12 + k]), d = LANES_ODD(t[8 + k], t[12 + k]);
         r[k] = LANES_EVEN(a, c);
         r[4 + k] = LANES_EVEN(b, d);
         r[8 + k] = LANES_ODD(a, c);

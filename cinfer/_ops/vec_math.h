@@ -1,13 +1,13 @@
 /* Elementary functions over vectors, written once for all widths.
  *
- * Masks: a vm is a mask register on AVX-512 and a vector of 0 or -1 elsewhere; lt, eq, nan_of make them, & | ~ combine them,
- * pick(m, a, b) is m ? a : b.
- * Largest errors with FMA, in units of the last place (tests/_ops/test_vec_math.py measures them at each level):
- *   exp 1.1, expm1 of x <= 0 1, log 1, log1p 2, tanh 1.5, sigmoid 2.5, erf 1.5, pow 0.6, sin and cos 1.5 (|x| < 8192; beyond, the
- *   argument is reduced exactly, lane by lane).
- * Limits are exact: exp(-inf) = 0, exp overflows to inf, log(0) = -inf, log(x < 0) is NaN, tanh, erf and sigmoid saturate; NaN
- * stays NaN; pow is IEEE 754's. Subnormal numbers count as zero (the executor flushes them). Polynomials are weighted minimax
- * fits over the reduced range. */
+ * Masks: a vm is a mask register on AVX-512 and a vector of 0 or -1 elsewhere; lt, eq, nan_of make them, & |
+ * ~ combine them, pick(m, a, b) is m ? a : b.
+ * Largest errors in units of the last place (tests/_ops/test_vec_math.py measures them at each level):
+ *   exp 1.1, expm1 of x <= 0 1, log 1, log1p 2, tanh 1.5, sigmoid 2.5, erf 1.5, pow 0.6, sin and cos 1.5
+ *   (|x| < 8192; beyond, the argument is reduced exactly, lane by lane).
+ * Limits are exact: exp(-inf) = 0, exp overflows to inf, log(0) = -inf, log(x < 0) is NaN, tanh, erf and
+ * sigmoid saturate; NaN stays NaN; pow is IEEE 754's. Subnormal numbers count as zero (the executor flushes
+ * them). Polynomials are weighted minimax fits over the reduced range. */
 #ifndef VEC_MATH_H
 #define VEC_MATH_H
 #include "vec.h"
@@ -37,8 +37,9 @@ INL int any(vm m) { int32_t r = 0; FOR(i, VW) r |= m[i]; return r != 0; }
 # endif
 #endif
 INL vf vabs(vf x)            { return (vf)((vi)x & 0x7fffffff); }
-INL vf signed_as(vf a, vf x) { return (vf)((vi)a | ((vi)x & (int32_t)0x80000000)); }      /* a >= 0 with the sign of x */
-/* maximum and minimum with NumPy's rule: NaN if either is; a NaN or-ed with anything is a NaN, equal numbers are themselves */
+/* a >= 0, sign of x */
+INL vf signed_as(vf a, vf x) { return (vf)((vi)a | ((vi)x & (int32_t)0x80000000)); }
+/* Maximum and minimum by NumPy's rule: NaN if either is. A NaN or-ed with anything is a NaN. */
 INL vf vmax_nan(vf a, vf b) { return (vf)((vi)vmax(a, b) | (vi)vmax(b, a)); }
 INL vf vmin_nan(vf a, vf b) { return pick(nan_of(a), a, vmin(a, b)); }
 
@@ -84,9 +85,10 @@ INL vf vsqrt(vf x)
 # define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (vi){__VA_ARGS__})
 #endif
 #if VW == 16
-# define SWAP_LANES(x, h) SHUFFLE(x, x, 0 ^ h, 1 ^ h, 2 ^ h, 3 ^ h, 4 ^ h, 5 ^ h, 6 ^ h, 7 ^ h, 8 ^ h, 9 ^ h, 10 ^ h, 11 ^ h, 12 ^ h, 13 ^ h, \
-                                 14 ^ h, 15 ^ h)
-# define FOLD(x, join) do { FOLD_(x, join, 8); FOLD_(x, join, 4); FOLD_(x, join, 2); FOLD_(x, join, 1); } while (0)
+# define SWAP_LANES(x, h) SHUFFLE(x, x, 0 ^ h, 1 ^ h, 2 ^ h, 3 ^ h, 4 ^ h, 5 ^ h, 6 ^ h, 7 ^ h, \
+                                  8 ^ h, 9 ^ h, 10 ^ h, 11 ^ h, 12 ^ h, 13 ^ h, 14 ^ h, 15 ^ h)
+# define FOLD(x, join) \
+    do { FOLD_(x, join, 8); FOLD_(x, join, 4); FOLD_(x, join, 2); FOLD_(x, join, 1); } while (0)
 #elif VW == 8
 # define SWAP_LANES(x, h) SHUFFLE(x, x, 0 ^ h, 1 ^ h, 2 ^ h, 3 ^ h, 4 ^ h, 5 ^ h, 6 ^ h, 7 ^ h)
 # define FOLD(x, join) do { FOLD_(x, join, 4); FOLD_(x, join, 2); FOLD_(x, join, 1); } while (0)
@@ -102,13 +104,16 @@ INL float max_of_lanes(vf x) { FOLD(x, vmax); return x[0]; }
 /* The first n lanes of v, the others `rest`. */
 INL vf first_of(vf v, int64_t n, float rest)
 {
-    static const float lane[16] __attribute__((aligned(64))) = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    static const float lane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     return pick(lt(ld(lane), bc((float)n)), v, bc(rest));
 }
 /* The first n lanes at p, 0 <= n < VW, the others `rest`; and back. Nothing beyond is touched. */
 #if VW == 16
 INL __mmask16 first_lanes(int64_t n) { return (__mmask16)((1u << n) - 1); }
-INL vf ld_part(const float *p, int64_t n, float rest) { return _mm512_mask_loadu_ps(bc(rest), first_lanes(n), p); }
+INL vf ld_part(const float *p, int64_t n, float rest)
+{
+    return _mm512_mask_loadu_ps(bc(rest), first_lanes(n), p);
+}
 INL void st_part(float *p, vf v, int64_t n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
 #elif VW == 8
 INL __m256i first_lanes(int64_t n)
@@ -137,8 +142,8 @@ INL void st_part(float *p, vf v, int64_t n)
 
 INL vi to_int(vf x)   { return __builtin_convertvector(x, vi); }
 INL vf to_float(vi x) { return __builtin_convertvector(x, vf); }
-INL vf exp2_int(vf n) { return (vf)((to_int(n) + 127) << 23); }                 /* 2^n, -127 (gives 0) <= n <= 127 */
-INL vf times_exp2(vf p, vf n)                                                   /* p * 2^n, -150 <= n <= 130 */
+INL vf exp2_int(vf n) { return (vf)((to_int(n) + 127) << 23); }         /* 2^n, -127 (gives 0) <= n <= 127 */
+INL vf times_exp2(vf p, vf n)                                           /* p * 2^n, -150 <= n <= 130 */
 {
 #if VW == 16
     return _mm512_scalef_ps(p, n);
@@ -152,7 +157,7 @@ INL vf times_exp2(vf p, vf n)                                                   
 INL vf exp_parts(vf x, vf *n)
 {
     *n = vrint(x * 1.44269504088896341f);
-    vf r = x - *n * 0.693359375f;                               /* log 2 in two parts, the first exact in every product */
+    vf r = x - *n * 0.693359375f;               /* log 2 in two parts, the first exact in every product */
     r = r + *n * 2.12194440054690583e-4f;
     vf q = bc(0.001395060228f);
     q = q * r + 0.008368953513f;
@@ -234,10 +239,12 @@ INL vf verf(vf x)
     return pick(lt(a, bc(1.f)), x + x * p, signed_as(1 - vexp(-q), x));
 }
 
-/* x = k pi/2 + r for |x| >= 8192: x times 96 bits of 2/pi; the words before them give whole turns only. Returns r; k mod 4. */
+/* x = k pi/2 + r for |x| >= 8192, by x times 96 bits of 2/pi (the words before them give whole turns only):
+ * returns r and k mod 4. */
 static __attribute__((noinline)) float far_angle(float x, int32_t *k)
 {
-    static const uint32_t two_over_pi[] = {0xa2f9836e, 0x4e441529, 0xfc2757d1, 0xf534ddc0, 0xdb629599, 0x3c439041, 0xfe5163ab};
+    static const uint32_t two_over_pi[] = {
+        0xa2f9836e, 0x4e441529, 0xfc2757d1, 0xf534ddc0, 0xdb629599, 0x3c439041, 0xfe5163ab};
     uint32_t b;
     memcpy(&b, &x, 4);
     int e = (int)(b >> 23 & 255) - 150;                         /* |x| = m * 2^e */
@@ -257,12 +264,18 @@ static __attribute__((noinline)) float far_angle(float x, int32_t *k)
 /* sin(x + turn pi/2) */
 INL vf vsin_turned(vf x, int turn)
 {
-    vf n = vrint(x * 0.636619772367581343f), r = x - n * 1.5703125f;            /* pi/2 in parts of 8, 11 and 24 bits */
+    vf n = vrint(x * 0.636619772367581343f);
+    vf r = x - n * 1.5703125f;                  /* pi/2 in parts of 8, 11 and 24 bits */
     r = r - n * 4.837512969970703125e-4f;
     r = r - n * 7.54978995489188216e-8f;
     vm near = lt(vabs(x), bc(8192.f));
     vi k = to_int(pick(near, n, (vf){0}));
-    if (any(~near)) FOR(i, VW) if (!(x[i] < 8192.f && x[i] > -8192.f)) { int32_t q; r[i] = far_angle(x[i], &q); k[i] = q; }
+    if (any(~near))
+        FOR(i, VW) if (!(x[i] < 8192.f && x[i] > -8192.f)) {
+            int32_t q;
+            r[i] = far_angle(x[i], &q);
+            k[i] = q;
+        }
     k += turn;
     vf s = r * r, p = bc(-0.000195146319f), c = bc(2.443773006305e-05f);
     p = p * s + 0.008332156054f;

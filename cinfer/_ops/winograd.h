@@ -1,31 +1,36 @@
-/* 3x3 convolution, stride 1, by Winograd's F(m x m, 3x3), m = 4 (points 0, +-3/4, +-3/2, infinity) or 2 (0, +-1, infinity).
+/* 3x3 convolution, stride 1, by Winograd's F(m x m, 3x3), m = 4 (points 0, +-3/4, +-3/2,
+ * infinity) or 2 (0, +-1, infinity).
  *
- * A patch of m x m outputs is made from t x t inputs, t = m + 2: transform the inputs, multiply with the transformed weights
- * over the input channels (t*t products of matrices, [patches][ic] x [ic][oc]), transform the sums back; bias, residual and
- * activation are done there. F(4,3) needs 4 times fewer multiply-adds than the direct sum, F(2,3) 2.25 times.
+ * A patch of m x m outputs is made from t x t inputs, t = m + 2: transform the inputs, multiply with the
+ * transformed weights over the input channels (t*t products of matrices, [patches][ic] x [ic][oc]), transform
+ * the sums back; bias, residual and activation are done there. F(4,3) needs 4 times fewer multiply-adds than
+ * the direct sum, F(2,3) 2.25 times.
  *
  * x     points at pixel (0, 0) of a picture of ih x iw; no halo is needed, what lies outside counts as zero
- * w     packed by pack_winograd, float32 of transforms in float64: [t*t][oc tile][ic][width], ic the real number of channels,
- *       width = WINO_OC, in the last tile what is left of the ob*16 channels; t*t * ic * ob*16 floats
- * last  real channels in the last of the ib input blocks; bias, slope padded to whole blocks; res (may be absent) as y
+ * w     packed by pack_winograd, float32 of transforms in float64: [t*t][oc tile][ic][width], ic the real
+ *       number of channels, width = WINO_OC, in the last tile what is left of the ob*16 channels; t*t * ic *
+ *       ob*16 floats
+ * last  real channels in the last of the ib input blocks; bias, slope padded to whole blocks; res (may be
+ *       absent) as y
  * y     pixel (0, 0) of oh x ow
- * Kernel tile = (image*patch_tiles + p)*oc_tiles + c: patches p*patches .. (row by row), output blocks c*blocks ..; blocks is a
- * multiple of WINO_OC / 16 unless oc_tiles is 1. The inputs are transformed again for every c.
- * scratch: 64 * t*t * ((ib*patches | 1) + (blocks*patches | 1)) bytes: V [t*t][ib][patches][16], M [t*t][blocks][patches][16];
- * an odd number of cache lines in each of the t*t parts, that they do not fall on the same cache sets.
- * patches: near-equal parts of the patches of a picture, of about 2 * WINO_PX where the weights have less than 4 MB, else twice
- * that (they are read once for each part); fewer than 12 only where there are no more: with too few tiles for the threads
- * split the output blocks instead. From 12 to 100 patches the speed changes by 5 % (measured with weights ahead in cache).
+ * Kernel tile = (image*patch_tiles + p)*oc_tiles + c: patches p*patches .. (row by row), output blocks
+ * c*blocks ..; blocks is a multiple of WINO_OC / 16 unless oc_tiles is 1. The inputs are transformed again
+ * for every c.
+ * scratch: 64 * t*t * ((ib*patches | 1) + (blocks*patches | 1)) bytes: V [t*t][ib][patches][16], M
+ * [t*t][blocks][patches][16]; an odd number of cache lines in each of the t*t parts, that they do not fall on
+ * the same cache sets.
+ * patches: near-equal parts of the patches of a picture, of about 2 * WINO_PX where the weights have less
+ * than 4 MB, else twice that (they are read once for each part); fewer than 12 only where there are no more:
+ * with too few tiles for the threads split the output blocks instead. From 12 to 100 patches the speed
+ * changes by 5 % (measured with weights ahead in cache).
  * Order of sums: over the input channels, whatever the tile.
  * pack_winograd: source [oc][ic][3][3] with strides so si sy sx in floats; tile = output block. */
 #ifndef WINOGRAD_H
 #define WINOGRAD_H
-#include "api.h"
-#include "vec.h"
-#include "depthwise.h"
-#define WINOGRAD_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) I(n) I(ib) I(last) I(ob) I(ih) I(iw) I(oh) I(ow) \
-    I(pt) I(pl) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(rn) I(rb) I(rr) I(m) I(act) F(alpha) F(beta) \
-    I(patches) I(patch_tiles) I(oc_tiles) I(blocks)
+#include "epilogue.h"
+#define WINOGRAD_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) I(n) I(ib) I(last) I(ob) I(ih) \
+    I(iw) I(oh) I(ow) I(pt) I(pl) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(rn) I(rb) I(rr) I(m) I(act) \
+    F(alpha) F(beta) I(patches) I(patch_tiles) I(oc_tiles) I(blocks)
 PARAMS(winograd_t, WINOGRAD_FIELDS)
 #define PACK_WINOGRAD_FIELDS(B, I, F, A) B(w) B(y) I(oc) I(ic) I(m) I(so) I(si) I(sy) I(sx)
 PARAMS(pack_winograd_t, PACK_WINOGRAD_FIELDS)
@@ -34,12 +39,16 @@ PARAMS(pack_winograd_t, PACK_WINOGRAD_FIELDS)
 #define WINO_B 2.25f
 INL void wino_in1_6(const vf *d, vf *t)
 {
-    vf e = d[4] - WINO_B * d[2], o = .75f * (d[3] - WINO_B * d[1]), f = d[4] - WINO_A * d[2], g = 1.5f * (d[3] - WINO_A * d[1]);
+    vf e = d[4] - WINO_B * d[2], o = .75f * (d[3] - WINO_B * d[1]);
+    vf f = d[4] - WINO_A * d[2], g = 1.5f * (d[3] - WINO_A * d[1]);
     t[0] = WINO_A * WINO_B * d[0] - (WINO_A + WINO_B) * d[2] + d[4];
     t[1] = e + o; t[2] = e - o; t[3] = f + g; t[4] = f - g;
     t[5] = d[5] - (WINO_A + WINO_B) * d[3] + WINO_A * WINO_B * d[1];
 }
-INL void wino_in1_4(const vf *d, vf *t) { t[0] = d[2] - d[0]; t[1] = d[1] + d[2]; t[2] = d[2] - d[1]; t[3] = d[3] - d[1]; }
+INL void wino_in1_4(const vf *d, vf *t)
+{
+    t[0] = d[2] - d[0]; t[1] = d[1] + d[2]; t[2] = d[2] - d[1]; t[3] = d[3] - d[1];
+}
 INL void wino_out1_6(const vf *m, vf *y)
 {
     vf s = m[1] + m[2], d = m[1] - m[2], S = m[3] + m[4], D = m[3] - m[4];
@@ -48,9 +57,11 @@ INL void wino_out1_6(const vf *m, vf *y)
 }
 INL void wino_out1_4(const vf *m, vf *y) { y[0] = m[0] + m[1] + m[2]; y[1] = m[1] - m[2] + m[3]; }
 
-/* One block of T x T pixels at x -> T*T vectors, vs floats apart. Only rows r0 .. r1-1 and columns c0 .. c1-1 are in the picture. */
+/* One block of T x T pixels at x -> T*T vectors, vs floats apart. Only rows r0 .. r1-1 and columns c0 .. c1-1
+ * are in the picture. */
 #define WINO_IN(T) \
-static __attribute__((noinline)) void wino_in_##T(const float *x, size_t xr, int r0, int r1, int c0, int c1, float *v, size_t vs) \
+static __attribute__((noinline)) void wino_in_##T(const float *x, size_t xr, int r0, int r1, int c0, int c1, \
+                                                  float *v, size_t vs) \
 { \
     static const float zeros[T * CB]; \
     const float *r[T]; \
@@ -64,7 +75,11 @@ static __attribute__((noinline)) void wino_in_##T(const float *x, size_t xr, int
             wino_in1_##T(d, q); \
             FOR(i, T) t[i][j] = q[i]; \
         } \
-        for (int i = 0; i < T; i++) { vf q[T]; wino_in1_##T(t[i], q); FOR(j, T) st(v + (i * T + j) * vs + h, q[j]); } \
+        for (int i = 0; i < T; i++) { \
+            vf q[T]; \
+            wino_in1_##T(t[i], q); \
+            FOR(j, T) st(v + (i * T + j) * vs + h, q[j]); \
+        } \
     } \
 }
 WINO_IN(6)
@@ -72,22 +87,29 @@ WINO_IN(4)
 
 /* T*T sums, ms floats apart -> nh x nw pixels of one block. */
 #define WINO_OUT(T) \
-static __attribute__((noinline)) void wino_out_##T(const float *m, size_t ms, const float *bias, const float *slope, const dw_act_t *f, \
-                                                   const float *res, size_t rr, float *y, size_t yr, int nh, int nw) \
+static __attribute__((noinline)) void wino_out_##T(const float *m, size_t ms, const float *bias, \
+    const float *slope, const epilogue_t *f, const float *res, size_t rr, float *y, size_t yr, int nh, \
+    int nw) \
 { \
     enum { P = T - 2 }; \
     for (int h = 0; h < CB; h += VW) { \
         vf t[P][T], a[P * P], b = {0}; \
         if (bias) b = ld(bias + h); \
-        FOR(j, T) { vf d[T], q[P]; FOR(i, T) d[i] = ld(m + (i * T + j) * ms + h); wino_out1_##T(d, q); FOR(i, P) t[i][j] = q[i]; } \
+        FOR(j, T) { \
+            vf d[T], q[P]; \
+            FOR(i, T) d[i] = ld(m + (i * T + j) * ms + h); \
+            wino_out1_##T(d, q); \
+            FOR(i, P) t[i][j] = q[i]; \
+        } \
         FOR(i, P) { wino_out1_##T(t[i], a + i * P); FOR(j, P) a[i * P + j] += b; } \
         if (nh == P && nw == P) { \
             if (res) FOR(i, P) FOR(j, P) a[i * P + j] += ld(res + i * rr + j * CB + h); \
-            dw_activate(a, P * P, f, slope + h); \
+            activate_sums(a, P * P, f, slope + h); \
             FOR(i, P) FOR(j, P) st(y + i * yr + j * CB + h, a[i * P + j]); \
         } else { \
-            if (res) FOR(i, P) FOR(j, P) if (i < nh && j < nw) a[i * P + j] += ld(res + i * rr + j * CB + h); \
-            dw_activate(a, P * P, f, slope + h); \
+            if (res) \
+                FOR(i, P) FOR(j, P) if (i < nh && j < nw) a[i * P + j] += ld(res + i * rr + j * CB + h); \
+            activate_sums(a, P * P, f, slope + h); \
             FOR(i, P) FOR(j, P) if (i < nh && j < nw) st(y + i * yr + j * CB + h, a[i * P + j]); \
         } \
     } \
@@ -95,12 +117,13 @@ static __attribute__((noinline)) void wino_out_##T(const float *m, size_t ms, co
 WINO_OUT(6)
 WINO_OUT(4)
 
-/* Products: OV vectors of output channels x PX patches. v: [ic block][patch][16], bs floats from block to block; w: [ic][OV*VW];
- * m: [oc block][patch][16], ms from block to block; k: input channels. */
+/* Products: OV vectors of output channels x PX patches. v: [ic block][patch][16], bs floats from block to
+ * block; w: [ic][OV*VW]; m: [oc block][patch][16], ms from block to block; k: input channels. */
 #if VW == 16
 # define WINO_OV 2
 # define WINO_PX 14
-# define EACH_WINO(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6) X(OV,7) X(OV,8) X(OV,9) X(OV,10) X(OV,11) X(OV,12) X(OV,13) X(OV,14)
+# define EACH_WINO(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6) X(OV,7) X(OV,8) X(OV,9) X(OV,10) \
+    X(OV,11) X(OV,12) X(OV,13) X(OV,14)
 #elif defined(__aarch64__)
 # define WINO_OV 4
 # define WINO_PX 5
@@ -134,7 +157,7 @@ EACH_WINO(WINO_TILE, WINO_OV)
 static const wino_fn wino_tiles[] = {0, EACH_WINO(WINO_REF, WINO_OV)};
 #if WINO_OC > CB
 EACH_WINO(WINO_TILE, 1)
-static const wino_fn wino_half_tiles[] = {0, EACH_WINO(WINO_REF, 1)};   /* the last block where their number is odd */
+static const wino_fn wino_half_tiles[] = {0, EACH_WINO(WINO_REF, 1)};  /* the last block of an odd number */
 #else
 # define wino_half_tiles wino_tiles
 #endif
@@ -146,9 +169,13 @@ INL void wino_w1_6(wd g0, wd g1, wd g2, wd *u)
 {
     const double A = WINO_A, B = WINO_B, a = 1 / (2 * A * (A - B)), b = 1 / (2 * B * (B - A));
     wd e = g0 + A * g2, o = .75 * g1, f = g0 + B * g2, g = 1.5 * g1;
-    u[0] = g0 * (1 / (A * B)); u[1] = (e + o) * a; u[2] = (e - o) * a; u[3] = (f + g) * b; u[4] = (f - g) * b; u[5] = g2;
+    u[0] = g0 * (1 / (A * B)); u[1] = (e + o) * a; u[2] = (e - o) * a;
+    u[3] = (f + g) * b; u[4] = (f - g) * b; u[5] = g2;
 }
-INL void wino_w1_4(wd g0, wd g1, wd g2, wd *u) { u[0] = -g0; u[1] = (g0 + g2 + g1) * .5; u[2] = (g0 + g2 - g1) * .5; u[3] = g2; }
+INL void wino_w1_4(wd g0, wd g1, wd g2, wd *u)
+{
+    u[0] = -g0; u[1] = (g0 + g2 + g1) * .5; u[2] = (g0 + g2 - g1) * .5; u[3] = g2;
+}
 /* s: [9 taps][16 output channels] of one input channel -> u: T*T vectors of 16 channels, us floats apart. */
 #define WINO_W(T) \
 static __attribute__((noinline)) void wino_w_##T(const float *s, float *u, size_t us) \

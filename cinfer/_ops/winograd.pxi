@@ -11,15 +11,14 @@ cdef extern from "winograd.h" nogil:
     ctypedef struct pack_winograd_t:
         buf_t w, y
         int64_t oc, ic, m, so, si, sy, sx
-    ctypedef struct wino_act_t "dw_act_t":
-        int64_t act
-        float alpha, beta
     const char *winograd_t_fields
     const char *pack_winograd_t_fields
     void wino_in_6(const float *, size_t, int, int, int, int, float *, size_t)
     void wino_in_4(const float *, size_t, int, int, int, int, float *, size_t)
-    void wino_out_6(const float *, size_t, const float *, const float *, const wino_act_t *, const float *, size_t, float *, size_t, int, int)
-    void wino_out_4(const float *, size_t, const float *, const float *, const wino_act_t *, const float *, size_t, float *, size_t, int, int)
+    void wino_out_6(const float *, size_t, const float *, const float *, const epilogue_t *, const float *,
+                    size_t, float *, size_t, int, int)
+    void wino_out_4(const float *, size_t, const float *, const float *, const epilogue_t *, const float *,
+                    size_t, float *, size_t, int, int)
     ctypedef void (*wino_fn)(const float *, size_t, const float *, int64_t, float *, size_t) noexcept nogil
     const wino_fn *wino_tiles
     const wino_fn *wino_half_tiles
@@ -27,7 +26,8 @@ cdef extern from "winograd.h" nogil:
     void wino_w_4(const float *, float *, size_t)
 
 
-cdef void wino_inputs(const winograd_t *A, const float *x, int64_t first, int64_t n, float *V, int64_t vs) noexcept nogil:
+cdef void wino_inputs(const winograd_t *A, const float *x, int64_t first, int64_t n, float *V,
+                      int64_t vs) noexcept nogil:
     """Patches first .. first+n-1 of all input blocks -> V[t*t][ib][n][16], parts vs floats apart."""
     cdef int64_t across = (A.ow + A.m - 1) // A.m, b, q, top, left, t = A.m + 2
     cdef int r0, r1, c0, c1
@@ -47,8 +47,8 @@ cdef void wino_inputs(const winograd_t *A, const float *x, int64_t first, int64_
                 top, left = top + A.m, -A.pl
 
 
-cdef void wino_products(const winograd_t *A, const float *w, const float *V, int64_t vs, float *M, int64_t ms, int64_t b0, int64_t nb,
-                        int64_t n) noexcept nogil:
+cdef void wino_products(const winograd_t *A, const float *w, const float *V, int64_t vs, float *M, int64_t ms,
+                        int64_t b0, int64_t nb, int64_t n) noexcept nogil:
     """V times the weights of output blocks b0 .. b0+nb-1 -> M[t*t][nb][n][16]."""
     cdef int64_t ic = (A.ib - 1) * CB + A.last, x, oc, width, tiles = (n + WINO_PX - 1) // WINO_PX, j, p, q
     cdef const wino_fn *form
@@ -66,9 +66,11 @@ cdef void wino_products(const winograd_t *A, const float *w, const float *V, int
             oc += width
 
 
-cdef void wino_outputs(const winograd_t *A, const float *M, int64_t ms, int64_t b0, int64_t nb, int64_t first, int64_t n, const float *bias,
-                       const float *slope, const wino_act_t *f, const float *res, float *y) noexcept nogil:
-    cdef int64_t across = (A.ow + A.m - 1) // A.m, b, q, top, left, nh, nw
+cdef void wino_outputs(const winograd_t *A, const float *M, int64_t ms, int64_t b0, int64_t nb, int64_t first,
+                       int64_t n, const float *bias, const float *slope, const epilogue_t *f,
+                       const float *res, float *y) noexcept nogil:
+    """M[t*t][nb][n][16] -> patches first .. first+n-1 of output blocks b0 .. b0+nb-1."""
+    cdef int64_t across = (A.ow + A.m - 1) // A.m, b, q, top, left, nh, nw, i
     cdef const float *r = NULL
     cdef const float *shift = NULL
     cdef float *out
@@ -85,6 +87,9 @@ cdef void wino_outputs(const winograd_t *A, const float *M, int64_t ms, int64_t 
                 wino_out_6(M, ms, shift, slope + b * CB, f, r, A.rr, out, A.yr, <int>nh, <int>nw)
             else:
                 wino_out_4(M, ms, shift, slope + b * CB, f, r, A.rr, out, A.yr, <int>nh, <int>nw)
+            if acts_later(f.act):
+                for i in range(nh):
+                    activate_rows(out + i * A.yr, nw * CB, <int>f.act, f.alpha, f.beta)
             M += CB
             left += A.m
             if left >= A.ow:
@@ -94,7 +99,8 @@ cdef void wino_outputs(const winograd_t *A, const float *M, int64_t ms, int64_t 
 cdef void winograd_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const winograd_t *A = <const winograd_t *>params
     cdef int64_t b0 = tile % A.oc_tiles * A.blocks, nb = min(A.blocks, A.ob - b0)
-    cdef int64_t first = tile // A.oc_tiles % A.patch_tiles * A.patches, image = tile // A.oc_tiles // A.patch_tiles
+    cdef int64_t part = tile // A.oc_tiles, image = part // A.patch_tiles
+    cdef int64_t first = part % A.patch_tiles * A.patches
     cdef int64_t n = min(A.patches, ((A.oh + A.m - 1) // A.m) * ((A.ow + A.m - 1) // A.m) - first)
     cdef int64_t vs = (A.ib * n | 1) * CB, ms = (nb * n | 1) * CB
     cdef const float *bias = <const float *>at(base, A.bias)
@@ -102,7 +108,7 @@ cdef void winograd_run(const void *params, char *const *base, char *scratch, int
     cdef const float *res = <const float *>at(base, A.res)
     cdef float *V = <float *>scratch
     cdef float *M = V + (A.m + 2) * (A.m + 2) * vs
-    cdef wino_act_t f
+    cdef epilogue_t f
     f.act, f.alpha, f.beta = A.act, A.alpha, A.beta
     wino_inputs(A, <const float *>at(base, A.x) + image * A.xn, first, n, V, vs)
     wino_products(A, <const float *>at(base, A.w), V, vs, M, ms, b0, nb, n)
@@ -110,11 +116,13 @@ cdef void winograd_run(const void *params, char *const *base, char *scratch, int
                  res + image * A.rn if res != NULL else NULL, <float *>at(base, A.y) + image * A.yn)
 
 
-DEF WINO_K = 8                          # input channels transformed before they are written out: 8 cache lines of each matrix
+DEF WINO_K = 8          # input channels transformed before they are written: 8 cache lines of each matrix
 
-cdef void pack_winograd_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+cdef void pack_winograd_run(const void *params, char *const *base, char *scratch,
+                            int64_t tile) noexcept nogil:
     cdef const pack_winograd_t *A = <const pack_winograd_t *>params
-    cdef int64_t taps = (A.m + 2) * (A.m + 2), ob = (A.oc + CB - 1) // CB, n = min(CB, A.oc - tile * CB), k0, k, l, x, i, oc, width, part
+    cdef int64_t taps = (A.m + 2) * (A.m + 2), ob = (A.oc + CB - 1) // CB, n = min(CB, A.oc - tile * CB)
+    cdef int64_t k0, k, l, x, i, oc, width, part
     cdef const float *w = <const float *>at(base, A.w) + tile * CB * A.so
     cdef const float *g
     cdef float *y = <float *>at(base, A.y)

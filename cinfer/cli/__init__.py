@@ -1,0 +1,88 @@
+"""The program `cinfer`: one module per subcommand, loaded when it is asked for.
+
+What the user can mend is one line on stderr and exit status 2. An error of cinfer's own, the last resort, is
+one line and exit status 1; with CINFER_DEBUG=1 its traceback follows.
+"""
+import os
+import sys
+
+from ..errors import Error, InputError
+
+COMMANDS = {
+    "run": "say what a model sees on pictures",
+    "info": "describe a model, or this machine",
+    "bench": "measure how fast a model runs",
+}
+USAGE = """usage: cinfer COMMAND ...
+
+{commands}
+
+cinfer COMMAND --help says more; cinfer --version prints the version."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the program and return its exit status. argv : without the program's name; sys.argv's by default"""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):              # labels and file names in any script, on any terminal
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = dispatch(argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
+    except Error as error:
+        return complain(error)
+    except KeyboardInterrupt:
+        return 130                                      # as a shell counts: 128 + SIGINT
+    except BrokenPipeError:
+        drop_stdout()
+        return 141                                      # 128 + SIGPIPE
+    except MemoryError:
+        return complain("there is not enough memory for this; a smaller input or fewer threads need less")
+    except OSError as error:                            # the disk is full, or the terminal is gone
+        drop_stdout()
+        return complain(error)
+    except Exception as error:
+        complain(f"internal error, please report it: {type(error).__name__}: {error}")
+        if os.environ.get("CINFER_DEBUG"):
+            raise
+        return 1
+
+
+def dispatch(argv: list[str]) -> int:
+    command = argv[0] if argv else "--help"
+    if command in ("--version", "-V"):
+        from ..version import __version__
+        print(f"cinfer {__version__}")
+        return 0
+    if command in ("--help", "-h", "help"):
+        print(USAGE.format(commands="\n".join(f"  {name:6} {text}" for name, text in COMMANDS.items())))
+        return 0
+    if command not in COMMANDS:
+        from .parser import nearest
+        kind = "flag" if command.startswith("-") else "command"
+        raise InputError(f"unknown {kind} {command!r}{nearest(command, [*COMMANDS, '--help', '--version'])}; "
+                         f"the commands are {', '.join(COMMANDS)}")
+    from importlib import import_module
+
+    from .parser import parse
+    module = import_module(f".{command}", __name__)
+    arguments = parse(module, command, COMMANDS[command], argv[1:])
+    return 0 if arguments is None else module.run(arguments)
+
+
+def complain(error) -> int:
+    """Print an error as one line. Returns the exit status 2."""
+    from .text import printable
+    if sys.stderr is not None:
+        print(f"cinfer: {printable(error)}", file=sys.stderr)
+    return 2
+
+
+def drop_stdout() -> None:
+    """Let the interpreter's last flush go nowhere: what reads or stores our output is gone."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError):
+        pass

@@ -1,100 +1,186 @@
-"""Model-local functions, expanded where they are called: https://onnx.ai/onnx/repo-docs/IR.html#functions"""
+"""Model-local functions: each call is replaced by the function's nodes.
+https://onnx.ai/onnx/repo-docs/IR.html#functions"""
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from ..errors import ModelError
+from ..errors import LimitError, ModelError
+from .attributes import NAMES, Reference, is_of, settle_constant
 from .graph import Graph, Node, subgraphs
 
-MOST_DEPTH = 32
-MOST_NODES = 1 << 20
+MOST_DEPTH = 64                 # calls within calls
+MOST_NODES = 1 << 18            # nodes and calls; a file of few bytes may spell out 2 to any power
+MOST_NAME = 200                 # characters of a name that is made up here; calls within calls add theirs
+
+class Function(NamedTuple):
+    """name : with ":overload" where it has one
+    defaults : attribute -> its value for calls that do not give it
+    """
+    domain: str
+    name: str
+    inputs: list[str]
+    outputs: list[str]
+    body: Graph
+    defaults: dict[str, object]
 
 
-@dataclass(slots=True)
-class Function:
-    """A node's meaning as a graph of its own. defaults : attributes with a default value."""
-    name: str = ""
-    domain: str = ""
-    graph: Graph = field(default_factory=Graph)
-    defaults: dict[str, object] = field(default_factory=dict)
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return ("" if self.domain == "ai.onnx" else self.domain), self.name
+def expand(graph: Graph, functions: list[Function]) -> None:
+    """Replace all calls in a graph and its subgraphs, in place. Raises ModelError, LimitError."""
+    library = {}
+    for function in functions:
+        if library.setdefault((function.domain, function.name), function) is not function:
+            raise ModelError(f"function {function.name!r} of domain {function.domain!r} is defined twice")
+    Expansion(library, dict.fromkeys(names(graph), 1)).graph(graph, 0)
 
 
-def expand(graph: Graph, functions: dict) -> None:
-    """Replace every call of a function by its nodes, under names of their own."""
-    Expansion(functions).graph(graph, 0)
+def made(graph: Graph) -> Iterator[str]:
+    """The names of what a graph's constants and nodes make."""
+    yield from graph.constants
+    for node in graph.nodes:
+        yield from filter(None, node.outputs)
+
+
+def names(graph: Graph) -> Iterator[str]:
+    """All names that a graph and its subgraphs give to values."""
+    yield from graph.inputs
+    yield from made(graph)
+    for node in graph.nodes:
+        for inner in subgraphs(node):
+            yield from names(inner)
+
+
+def fresh(name: str, used: dict[str, int]) -> str:
+    """A name like `name` that is not in use yet. used : name -> the last number put behind it"""
+    name = name[:MOST_NAME]
+    new = name
+    while new in used:
+        used[name] += 1
+        new = f"{name}.{used[name]}"
+    used[new] = 1
+    return new
 
 
 class Expansion:
-    def __init__(self, functions: dict):
-        self.functions, self.calls, self.nodes = functions, 0, 0
+    """used : names of values; calls : names of calls"""
+
+    def __init__(self, library: dict[tuple[str, str], Function], used: dict[str, int]):
+        self.library, self.used = library, used
+        self.calls: dict[str, int] = {}
+        self.nodes = 0
 
     def graph(self, graph: Graph, depth: int) -> None:
         nodes: list[Node] = []
         for node in graph.nodes:
-            function = self.functions.get((node.domain, node.op_type))
-            if function is None:
-                for inner in subgraphs(node):
-                    self.graph(inner, depth)
-                nodes.append(node)
-            else:
-                self.call(graph, node, function, nodes, depth + 1)
-            self.nodes += 1
-            if self.nodes > MOST_NODES:
-                raise ModelError(f"its functions expand to more than {MOST_NODES} nodes")
+            self.put(node, graph, nodes, depth)
         graph.nodes = nodes
 
-    def call(self, graph: Graph, node: Node, function: Function, nodes: list[Node], depth: int) -> None:
-        if depth > MOST_DEPTH:
-            raise ModelError(f"function {function.name!r} calls itself, or calls are nested more than {MOST_DEPTH} deep")
-        self.calls += 1
-        names = dict.fromkeys(function.graph.inputs, "")
-        names.update(zip(function.graph.inputs, node.inputs))
-        outputs = dict(zip(function.graph.outputs, node.outputs))
-        names.update({k: v for k, v in outputs.items() if v and k not in function.graph.inputs})
-        body = Graph(nodes=[renamed(n, names, f"{node.name or function.name}.{self.calls}/", {**function.defaults, **node.attributes})
-                            for n in function.graph.nodes])
-        for name, array in function.graph.constants.items():
-            names.setdefault(name, f"{node.name or function.name}.{self.calls}/{name}")
-            graph.constants[names[name]] = array
-        for inner in body.nodes:
-            inner.inputs = [names.get(i, i) if i else "" for i in inner.inputs]
-        for name, out in outputs.items():
-            if out and name in function.graph.inputs:       # handed through
-                body.nodes.append(Node("Identity", [names[name]], [out], opset=13))
-        self.graph(body, depth)
-        nodes.extend(body.nodes)
-        graph.constants.update(body.constants)
+    def put(self, node: Node, graph: Graph, nodes: list[Node], depth: int) -> None:
+        """Append a node of `graph`, or what it calls, to `nodes`."""
+        self.nodes += 1
+        if self.nodes > MOST_NODES:
+            raise LimitError(f"with its functions expanded, it has more than {MOST_NODES} nodes")
+        function = self.library.get((node.domain, node.op_type))
+        if function is None:
+            for inner in subgraphs(node):
+                self.graph(inner, depth)
+            nodes.append(node)
+            return
+        if depth == MOST_DEPTH:
+            raise LimitError(f"calls of functions are nested more than {MOST_DEPTH} deep; "
+                             f"does {function.name!r} call itself?")
+        for inner in self.called(function, node, graph):
+            self.put(inner, graph, nodes, depth + 1)
+
+    def called(self, function: Function, node: Node, graph: Graph) -> list[Node]:
+        """The nodes of a function as `node` calls it; the constants among them go into `graph`."""
+        for kind, given, known in (("inputs", node.inputs, function.inputs),
+                                   ("outputs", node.outputs, function.outputs)):
+            if len(given) > len(known):
+                raise ModelError(f"{node} has {len(given)} {kind}; the function has {len(known)}")
+        scope = Scope(self.used, fresh(node.name or function.name, self.calls) + "/",
+                      {**function.defaults, **node.attributes}, node)
+        scope.values.update(dict.fromkeys(function.inputs, ""))
+        scope.values.update(zip(function.inputs, node.inputs))
+        given, copies = set(), []
+        for name, output in zip(function.outputs, node.outputs):
+            if name in scope.values:                    # an input handed through, or an output given twice
+                copies.append(Node("Identity", [scope.values[name]], [output], opset=13))
+            elif output:
+                scope.values[name] = output
+                given.add(name)
+        for name in made(function.body):
+            if name in function.inputs:
+                raise ModelError(f"function {function.name!r} makes {name!r}, which is one of its inputs")
+            if name not in given:
+                scope.define(name)
+        inside = scope.renamed(function.body)
+        graph.constants.update(inside.constants)
+        return inside.nodes + copies
 
 
-def renamed(node: Node, names: dict[str, str], prefix: str, attributes: dict) -> Node:
-    """A copy of a function's node in its caller: values renamed, references to the caller's attributes resolved."""
-    from .reader import Reference
-    own = {}
-    for key, value in node.attributes.items():
-        if isinstance(value, Reference):
-            if value not in attributes:
-                continue
-            value = attributes[value]
-        elif isinstance(value, Graph):
-            value = renamed_graph(value, names, prefix, attributes)
-        elif isinstance(value, list) and any(isinstance(v, Graph) for v in value):
-            value = [renamed_graph(v, names, prefix, attributes) for v in value]
-        own[key] = value
-    for out in node.outputs:
-        if out:
-            names.setdefault(out, prefix + out)
-    return Node(node.op_type, [names.get(i, prefix + i) if i else "" for i in node.inputs], [names[o] if o else "" for o in node.outputs], own,
-                node.domain, node.opset, prefix + node.name)
+class Scope:
+    """The names of a function's body, in the graph that calls it.
 
+    values : name in the function -> name in the graph
+    attributes : what references to the caller's attributes stand for
+    """
 
-def renamed_graph(graph: Graph, names: dict[str, str], prefix: str, attributes: dict) -> Graph:
-    inner = dict(names)
-    for name in (*graph.inputs, *graph.constants):
-        inner[name] = prefix + name
-    nodes = [renamed(n, inner, prefix, attributes) for n in graph.nodes]
-    return Graph(graph.name, nodes, {inner[k]: t for k, t in graph.inputs.items()}, {inner.get(k, k): t for k, t in graph.outputs.items()},
-                 {inner[k]: v for k, v in graph.constants.items()})
+    def __init__(self, used: dict[str, int], prefix: str, attributes: dict[str, object], call: Node):
+        self.used, self.prefix, self.attributes, self.call = used, prefix, attributes, call
+        self.values: dict[str, str] = {}
+
+    def renamed(self, graph: Graph) -> Graph:
+        """A copy with the graph's names."""
+        copy = Graph(graph.name, [], {self.values[name]: kind for name, kind in graph.inputs.items()},
+                     {self.read(name): kind for name, kind in graph.outputs.items()},
+                     {self.values[name]: array for name, array in graph.constants.items()})
+        for node in graph.nodes:
+            node = self.node(node)
+            if node.op_type != "Constant" or node.domain or not settle_constant(copy, node):
+                copy.nodes.append(node)
+        return copy
+
+    def define(self, name: str) -> None:
+        """A name for a value that the body makes, unlike all others."""
+        self.values[name] = fresh(self.prefix + name, self.used)
+
+    def read(self, name: str) -> str:
+        new = self.values.get(name)
+        if new is None and name:
+            # nothing in the function makes it, and a function sees no other values
+            new = f"{self.prefix}{name[:MOST_NAME]} (undefined)"
+        return new or ""
+
+    def node(self, node: Node) -> Node:
+        attributes = {}
+        for key, value in node.attributes.items():
+            if isinstance(value, Reference):
+                if value.name not in self.attributes:   # not given, no default: the operator's own default
+                    continue
+                value = self.resolved(value)
+            elif isinstance(value, Graph):
+                value = self.inner(value)
+            elif isinstance(value, list) and value and isinstance(value[0], Graph):
+                value = [self.inner(each) for each in value]
+            attributes[key] = value
+        inputs = [self.read(name) for name in node.inputs]
+        while inputs and not inputs[-1]:
+            inputs.pop()
+        return Node(node.op_type, inputs, [self.read(name) for name in node.outputs], attributes,
+                    node.domain, node.opset, (self.prefix + node.name)[:MOST_NAME])
+
+    def inner(self, graph: Graph) -> Graph:
+        """A copy of a subgraph, with names of its own for what it makes."""
+        scope = Scope(self.used, self.prefix, self.attributes, self.call)
+        scope.values = dict(self.values)
+        for name in (*graph.inputs, *made(graph)):
+            scope.define(name)
+        return scope.renamed(graph)
+
+    def resolved(self, reference: Reference) -> object:
+        value = self.attributes[reference.name]
+        if not is_of(value, reference.type):
+            raise ModelError(f"{self.call}: attribute {reference.name!r} is {value!r:.40}, "
+                             f"the function takes {NAMES.get(reference.type)}")
+        return value

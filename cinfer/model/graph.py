@@ -33,7 +33,8 @@ class Node:
 
     opset : version of the operator set by which `op_type` is to be read (the model's, for its domain; passes set the one
         they mean)
-    attributes : values are int, float, str, bytes, numpy array, Graph (a subgraph), or lists of these
+    attributes : values are int, float, str, bytes, numpy array, Graph (a subgraph),
+        TensorType, or lists of these
     """
     op_type: str
     inputs: list[str]
@@ -53,7 +54,7 @@ class Graph:
     """Nodes and what they work on.
 
     inputs, outputs : name -> declared type, in the order of the file
-    constants : name -> array; views of the mapped file where the file allows it, never written to
+    constants : name -> array, never written to; large ones are views of the mapped file, and lie there at any byte
     types : declared types of inner values (value_info); a hint for people, nothing relies on it
     """
     name: str = ""
@@ -92,6 +93,7 @@ class Model:
 
     opset : domain ("" is ai.onnx) -> version
     path : where it came from, for messages and external data; None for bytes
+    defaults : inputs that have an initializer, by their declared types: they are constants of the graph, not inputs of it
     """
     graph: Graph
     opset: dict[str, int] = field(default_factory=dict)
@@ -99,6 +101,7 @@ class Model:
     producer: str = ""
     ir_version: int = 0
     path: str | None = None
+    defaults: dict[str, TensorType] = field(default_factory=dict)
 
 
 def node_reads(node: Node) -> Iterator[str]:

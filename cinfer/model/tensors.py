@@ -1,161 +1,290 @@
-"""TensorProto -> numpy array: raw data as a view of the file, typed fields decoded, external data mapped beside the model.
+"""TensorProto -> numpy array: raw and external data as views of mapped files, typed fields decoded.
 
-https://onnx.ai/onnx/repo-docs/IR.html#tensors-and-type and onnx.proto, message TensorProto.
+https://onnx.ai/onnx/repo-docs/IR.html#tensor-definition and the message TensorProto of onnx.proto.
+
+A view begins where the file has it: a large array may be misaligned for its dtype (`array.flags.aligned`).
+NumPy does not mind; what hands out pointers asks for `np.require(array, requirements=("C", "A"))`. Small
+arrays are aligned copies.
 """
 from __future__ import annotations
 
-import mmap
-import os
+import sys
 from math import prod
 
 import numpy as np
 
-from ..errors import ModelError, UnsupportedError
-from .wire import BYTES, FIXED32, FIXED64, VARINT, fields, packed_varints, signed
+from ..errors import LimitError, ModelError, UnsupportedError
+from .source import Beside
+from .wire import BYTES, FIXED32, FIXED64, VARINT, WireError, fields, joined, packed, signed
 
-FLOAT, STRING, BOOL = 1, 8, 9
-DTYPES = {1: "f4", 2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 9: "?", 10: "f2", 11: "f8", 12: "u4", 13: "u8", 14: "c8",
-          15: "c16"}
-DTYPES = {code: np.dtype(text).newbyteorder("<") for code, text in DTYPES.items()}
-# types numpy lacks, by their names in ml_dtypes, and their bits
-EXTENDED = {16: ("bfloat16", 16), 17: ("float8_e4m3fn", 8), 18: ("float8_e4m3fnuz", 8), 19: ("float8_e5m2", 8),
-            20: ("float8_e5m2fnuz", 8), 21: ("uint4", 4), 22: ("int4", 4), 23: ("float4_e2m1fn", 4), 24: ("float8_e8m0fnu", 8),
-            25: ("uint2", 2), 26: ("int2", 2)}
-MOST_ELEMENTS = 1 << 40
+BOOL, STRING, FLOAT16 = 9, 8, 10
+# Little-endian, as in the file; on a little-endian machine these are the native ones
+DTYPES = {code: np.dtype(name) for code, name in (
+    (1, "<f4"), (2, "u1"), (3, "i1"), (4, "<u2"), (5, "<i2"), (6, "<i4"), (7, "<i8"), (BOOL, "?"),
+    (FLOAT16, "<f2"), (11, "<f8"), (12, "<u4"), (13, "<u8"), (14, "<c8"), (15, "<c16"))}
+# What numpy lacks: the name in ml_dtypes (an array of these needs that package) and the bits of an element
+EXTENDED = {16: ("bfloat16", 16), 17: ("float8_e4m3fn", 8), 18: ("float8_e4m3fnuz", 8),
+            19: ("float8_e5m2", 8), 20: ("float8_e5m2fnuz", 8), 21: ("uint4", 4), 22: ("int4", 4),
+            23: ("float4_e2m1fn", 4), 24: ("float8_e8m0fnu", 8), 25: ("uint2", 2), 26: ("int2", 2),
+            27: ("float6_e2m3fn", 6), 28: ("float6_e3m2fn", 6)}
+
+# The field that holds a type's elements when they are not raw; int32_data holds all that is not listed
+FLOAT_DATA, INT32_DATA, STRING_DATA, INT64_DATA, DOUBLE_DATA, UINT64_DATA = 4, 5, 6, 7, 10, 11
+TYPED_FIELD = {1: FLOAT_DATA, 14: FLOAT_DATA, 11: DOUBLE_DATA, 15: DOUBLE_DATA, 7: INT64_DATA,
+               12: UINT64_DATA, 13: UINT64_DATA, STRING: STRING_DATA}
+
+MOST_DIMS = 32 if np.__version__.startswith("1.") else 64
+SMALL = 4096                    # bytes up to which a misaligned array is copied
+MOST_DENSE = 1 << 26            # elements that a sparse tensor may have when filled up
 
 
 def dtype_of(code: int) -> np.dtype:
-    """The numpy dtype of a TensorProto data type; UnsupportedError for a type numpy and ml_dtypes do not have."""
+    """The numpy dtype of a TensorProto.DataType; UnsupportedError for one that needs ml_dtypes where that is
+    missing, ModelError for what is no type."""
     if code in DTYPES:
         return DTYPES[code]
     if code == STRING:
         return np.dtype(object)
     if code not in EXTENDED:
-        raise ModelError(f"data type {code}; the standard has 1 to {max(EXTENDED)}")
+        raise ModelError(f"data type {code}; ONNX has 1 to {max(EXTENDED)}")
     try:
         import ml_dtypes
         return np.dtype(getattr(ml_dtypes, EXTENDED[code][0]))
     except (ImportError, AttributeError):
-        raise UnsupportedError(f"data type {EXTENDED[code][0]}; install the package ml_dtypes for it") from None
+        raise UnsupportedError(f"data type {EXTENDED[code][0]} needs the package ml_dtypes") from None
 
 
-def tensor(data, at: int, end: int, folder: str | None) -> tuple[str, np.ndarray]:
-    """(name, array) of the TensorProto in data[at:end]. folder : where external data lies; None when there is no file.
+def tensor(data, at: int, end: int, beside: Beside) -> tuple[str, np.ndarray]:
+    """The TensorProto in data[at:end].
 
-    The array is read-only; of raw data it is a view. Raises ModelError.
+    Returns
+    -------
+    (name, array) : the array is read-only; strings are objects, str, or bytes where they are not UTF-8
+
+    Raises
+    ------
+    ModelError, UnsupportedError : the message names the tensor
     """
-    dims, code, name, raw, external, location = [], 0, "", None, {}, 0
-    parts: list[tuple[int, int, int, int]] = []
-    for number, kind, value, stop in fields(data, at, end):
-        if number == 9 and kind == BYTES:
-            raw = value, stop - value
-        elif number == 1:
-            dims += [signed(value)] if kind == VARINT else packed_varints(data, value, stop)
-        elif number == 2 and kind == VARINT:
+    dims, code, name, raw, location = [], 0, b"", None, 0
+    external: list[tuple[int, int]] = []
+    typed: list[tuple[int, int, int]] = []
+    for key, value, stop in fields(data, at, end):
+        if key == 9 << 3 | BYTES:
+            raw = value, stop
+        elif key == 1 << 3:
+            dims.append(value if value < 1 << 63 else value - (1 << 64))
+        elif key == 2 << 3:
             code = value
-        elif number == 8 and kind == BYTES:
-            name = bytes(data[value:stop]).decode(errors="replace")
-        elif number == 14 and kind == VARINT:
+        elif key == 8 << 3 | BYTES:
+            name = data[value:stop]
+        elif key >> 3 in (FLOAT_DATA, INT32_DATA, STRING_DATA, INT64_DATA, DOUBLE_DATA, UINT64_DATA):
+            typed.append((key, value, stop))
+        elif key == 14 << 3:
             location = value
-        elif number == 13 and kind == BYTES:
-            pair = {n: bytes(data[v:s]).decode(errors="replace") for n, k, v, s in fields(data, value, stop) if k == BYTES}
-            external[pair.get(1, "")] = pair.get(2, "")
-        elif number in (4, 5, 6, 7, 10, 11):
-            parts.append((number, kind, value, stop))
-    if any(d < 0 for d in dims) or prod(dims) > MOST_ELEMENTS or len(dims) > 32:
-        raise ModelError(f"tensor {name!r} has the sizes {dims}")
+        elif key == 13 << 3 | BYTES:
+            external.append((value, stop))
+        elif key == 1 << 3 | BYTES:
+            dims += packed(data, value, stop).view(np.int64).tolist()
+        elif key == 3 << 3 | BYTES:
+            raise UnsupportedError(f"tensor {name.decode()!r} is one segment of several; "
+                                   "ONNX has given that up")
+    name = name.decode()
     try:
-        dtype = dtype_of(code)
+        count = elements(dims)
+        dtype = dtype_of(code if code < 1 << 31 else signed(code))
         if location == 1:
-            array = external_array(external, dtype, code, prod(dims), folder)
+            array = from_file(data, external, dtype, code, count, beside)
         elif raw is not None:
-            array = from_bytes(data, *raw, dtype, code, prod(dims))
+            array = from_bytes(data, *raw, dtype, code, count)
         else:
-            array = typed(data, parts, dtype, code, prod(dims))
-    except (ModelError, UnsupportedError) as error:
+            array = from_fields(data, typed, dtype, code, count)
+        array = array.reshape(dims)
+    except (ModelError, UnsupportedError, LimitError) as error:
         raise type(error)(f"tensor {name!r}: {error}") from None
-    return name, array.reshape(dims)
-
-
-def from_bytes(data, at: int, size: int, dtype: np.dtype, code: int, count: int) -> np.ndarray:
-    """`count` elements of the `size` bytes at `at`: a view, but for types packed below a byte."""
-    if code == STRING:
-        raise ModelError("strings cannot be raw data")
-    bits = EXTENDED[code][1] if code in EXTENDED else 8 * dtype.itemsize
-    if size != -(-count * bits // 8):
-        raise ModelError(f"{size} bytes of data, {count} elements of {dtype} need {-(-count * bits // 8)}")
-    if count == 0:
-        return np.empty(0, dtype)
-    if bits < 8:
-        return unpacked(np.frombuffer(data, np.uint8, size, at), bits, dtype, count)
-    array = np.frombuffer(data, dtype, count, at)
+    except UnicodeDecodeError:
+        raise ModelError(f"tensor {name!r}: a text of its external data is no UTF-8") from None
     array.flags.writeable = False
+    return name, array
+
+
+def elements(dims: list[int]) -> int:
+    """How many elements a shape has."""
+    if len(dims) > MOST_DIMS:
+        raise LimitError(f"{len(dims)} dimensions; NumPy has at most {MOST_DIMS}")
+    if dims and min(dims) < 0:
+        raise ModelError(f"shape {dims} has a negative size")
+    count = prod(dims)
+    # also with a size of 0, NumPy wants the product of the others to fit
+    if count >> 60 or prod(filter(None, dims)) >> 60:
+        raise ModelError(f"shape {dims} is beyond what any file can hold")
+    return count
+
+
+def from_bytes(data, at: int, end: int, dtype: np.dtype, code: int, count: int) -> np.ndarray:
+    """`count` elements in data[at:end]: a view, but for types that are packed below a byte."""
+    if code == STRING:
+        raise ModelError("strings in raw data; they belong into string_data")
+    bits = EXTENDED[code][1] if code in EXTENDED else 8 * dtype.itemsize
+    needed = -(-count * bits // 8)
+    if end - at != needed:
+        raise ModelError(f"{end - at} bytes of data; {count} elements of {dtype} are {needed}")
+    if not count:
+        return np.empty(0, dtype.newbyteorder("="))
+    if bits < 8:
+        return unpacked(np.frombuffer(data, np.uint8, needed, at), bits, count).view(dtype)
+    if code == BOOL:
+        truth = np.frombuffer(data, np.uint8, count, at)
+        return truth.view(bool) if truth.max() < 2 else truth != 0
+    array = np.frombuffer(data, dtype, count, at)
+    if sys.byteorder == "big":
+        return array.astype(dtype.newbyteorder("="))
+    if needed <= SMALL and not array.flags.aligned:
+        return array.copy()
     return array
 
 
-def unpacked(packed: np.ndarray, bits: int, dtype: np.dtype, count: int) -> np.ndarray:
-    """Elements of 2 or 4 bits, the first in the lowest bits of a byte."""
-    lanes = (packed[:, None] >> np.arange(0, 8, bits, dtype=np.uint8)) & ((1 << bits) - 1)
-    values = lanes.reshape(-1)[:count]
-    if dtype.name.startswith("int"):                    # sign extension
-        values = (values.astype(np.int8) ^ (1 << bits - 1)) - (1 << bits - 1)
-        return values.astype(dtype)
-    return values.astype(dtype) if dtype.name.startswith("uint") else values.astype(np.uint8).view(dtype)
+def unpacked(content: np.ndarray, bits: int, count: int) -> np.ndarray:
+    """Elements of 2, 4 or 6 bits as bytes, the first in the lowest bits of the first byte."""
+    if bits == 6:
+        digits = np.unpackbits(content, bitorder="little")[:6 * count].reshape(count, 6)
+        return np.packbits(digits, axis=1, bitorder="little").reshape(count)
+    lanes = content[:, None] >> np.arange(0, 8, bits, dtype=np.uint8) & np.uint8((1 << bits) - 1)
+    return lanes.reshape(-1)[:count].copy()
 
 
-def typed(data, parts, dtype: np.dtype, code: int, count: int) -> np.ndarray:
-    """Elements from the typed fields: float_data, int32_data, string_data, int64_data, double_data, uint64_data."""
-    if code == STRING:
-        values = [bytes(data[v:s]) for number, kind, v, s in parts if number == 6 and kind == BYTES]
-        array = np.empty(len(values), object)
-        array[:] = values
-        if len(values) != count:
-            raise ModelError(f"{len(values)} strings, its sizes ask for {count}")
-        return array
-    field = {1: 4, 14: 4, 11: 10, 15: 10, 7: 7, 12: 11, 13: 11}.get(code, 5)
-    if field in (4, 10):
-        width, fixed = (4, FIXED32) if field == 4 else (8, FIXED64)
-        chunks = [int(v).to_bytes(width, "little") if k == fixed else bytes(data[v:s]) for n, k, v, s in parts if n == field]
-        content = b"".join(chunks)
-        if len(content) != count * dtype.itemsize:
-            raise ModelError(f"{len(content)} bytes of data, {count} elements of {dtype} need {count * dtype.itemsize}")
-        return np.frombuffer(content, dtype)
-    numbers: list[int] = []
-    for n, k, v, s in parts:
-        if n == field:
-            numbers += [signed(v)] if k == VARINT else packed_varints(data, v, s)
+def from_fields(data, typed: list[tuple[int, int, int]], dtype: np.dtype, code: int,
+                count: int) -> np.ndarray:
+    """Elements from the typed field that belongs to the type (int32_data, ...), packed or single."""
+    number = TYPED_FIELD.get(code, INT32_DATA)
+    spans = [each for each in typed if each[0] >> 3 == number]
+    if number == STRING_DATA:
+        return strings(data, spans, count)
+    if number in (FLOAT_DATA, DOUBLE_DATA):
+        kinds = BYTES, FIXED32 if number == FLOAT_DATA else FIXED64
+        spans = [(at, end) for key, at, end in spans if key & 7 in kinds]
+        return from_bytes(*joined(data, spans or [(0, 0)]), dtype, code, count)
+    chunks, single = [], []
+    for key, value, stop in spans:                      # packed parts and single numbers may alternate
+        if key & 7 == VARINT:
+            single.append(value)
+        elif key & 7 == BYTES:
+            chunks += [np.array(single, np.uint64), packed(data, value, stop)]
+            single = []
+    numbers = np.concatenate([*chunks, np.array(single, np.uint64)])
     bits = EXTENDED[code][1] if code in EXTENDED else 8
-    wanted = -(-count * bits // 8) if bits < 8 else count
-    if len(numbers) != wanted:
-        raise ModelError(f"{len(numbers)} numbers of data, its sizes ask for {wanted}")
-    wide = np.array(numbers, np.int64)
-    if bits < 8:
-        return unpacked(wide.astype(np.uint8), bits, dtype, count)
-    if code in EXTENDED or code == 10:
-        return wide.astype(np.uint16 if dtype.itemsize == 2 else np.uint8).view(dtype)
-    return wide.astype(dtype)
+    needed = -(-count * bits // 8) if bits in (2, 4) else count
+    if len(numbers) != needed:
+        raise ModelError(f"{len(numbers)} numbers of data; its shape asks for {needed}")
+    if number == INT64_DATA:
+        return numbers.view(np.int64)
+    if number == UINT64_DATA:
+        return exactly(numbers, dtype)
+    numbers = numbers.astype(np.uint32).view(np.int32)
+    if bits in (2, 4):
+        return unpacked(numbers.astype(np.uint8), bits, count).view(dtype)
+    if bits == 6:
+        return (numbers.astype(np.uint8) & np.uint8(63)).view(dtype)
+    if code in EXTENDED or code == FLOAT16:             # the bits of the number
+        return numbers.astype(np.uint16 if dtype.itemsize == 2 else np.uint8).view(dtype.newbyteorder("="))
+    return exactly(numbers, dtype)
 
 
-def external_array(external: dict[str, str], dtype: np.dtype, code: int, count: int, folder: str | None) -> np.ndarray:
-    """Elements from a file beside the model; only from within the model's folder."""
-    location = external.get("location", "")
-    if folder is None:
-        raise ModelError(f"its data is in the file {location!r}; a model with external data must be loaded by its path")
-    root = os.path.realpath(folder)
-    path = os.path.realpath(os.path.join(root, location))
-    if not location or os.path.isabs(location) or os.path.commonpath([root, path]) != root:
-        raise ModelError(f"its data is in {location!r}, which is not in the model's folder")
+def exactly(numbers: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The numbers as dtype; ModelError where it does not hold them."""
+    array = numbers.astype(dtype.newbyteorder("="))
+    wrong = array != numbers
+    if wrong.any():
+        raise ModelError(f"element {int(wrong.argmax())} is {numbers[wrong.argmax()]}, which is no {dtype}")
+    return array
+
+
+def strings(data, spans: list[tuple[int, int, int]], count: int) -> np.ndarray:
+    array = np.empty(len(spans), object)
+    for i, (key, at, end) in enumerate(spans):
+        if key & 7 != BYTES:
+            raise WireError(f"string_data of wire type {key & 7}")
+        array[i] = text_or_bytes(data[at:end])
+    if len(array) != count:
+        raise ModelError(f"{len(array)} strings of data; its shape asks for {count}")
+    return array
+
+
+def text_or_bytes(content: bytes) -> str | bytes:
     try:
-        offset, length = int(external.get("offset") or 0), external.get("length")
-        size = os.path.getsize(path)
-        length = int(length) if length else size - offset
-    except OSError:
-        raise ModelError(f"its data is in {location!r}, which is not there") from None
-    except ValueError:
-        raise ModelError(f"offset {external.get('offset')!r}, length {external.get('length')!r} of external data are no numbers") from None
-    if offset < 0 or length < 0 or offset + length > size or not os.path.isfile(path):
-        raise ModelError(f"its data is bytes {offset} to {offset + length} of {location!r}, which has {size}")
-    if length == 0:
-        return from_bytes(b"", 0, 0, dtype, code, count)
-    with open(path, "rb") as f:
-        return from_bytes(mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ), offset, length, dtype, code, count)
+        return content.decode()
+    except UnicodeDecodeError:
+        return content
+
+
+def from_file(data, spans, dtype: np.dtype, code: int, count: int, beside: Beside) -> np.ndarray:
+    """Elements from a file beside the model; `spans` are the entries of external_data.
+    https://onnx.ai/onnx/repo-docs/ExternalData.html"""
+    entries = {}
+    for span in spans:
+        key, value = text_pair(data, *span)
+        entries[key] = value
+    content = beside.open(entries.get("location", ""))
+    offset = natural(entries, "offset", 0)
+    bits = EXTENDED[code][1] if code in EXTENDED else 8 * dtype.itemsize
+    length = natural(entries, "length", -(-count * bits // 8))
+    if offset + length > len(content):
+        raise ModelError(f"its data is at bytes {offset} to {offset + length} of {entries['location']!r}, "
+                         f"which has {len(content)}")
+    return from_bytes(content, offset, offset + length, dtype, code, count)
+
+
+def text_pair(data, at: int, end: int) -> tuple[str, str]:
+    """A StringStringEntryProto."""
+    pair = {key: data[value:stop].decode() for key, value, stop in fields(data, at, end) if key & 7 == BYTES}
+    return pair.get(1 << 3 | BYTES, ""), pair.get(2 << 3 | BYTES, "")
+
+
+def natural(entries: dict[str, str], name: str, default: int) -> int:
+    text = entries.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > 19:
+        raise ModelError(f"{name} {text[:40]!r} of its external data is no size in bytes")
+    return int(text)
+
+
+def sparse_tensor(data, at: int, end: int, beside: Beside) -> tuple[str, np.ndarray]:
+    """The SparseTensorProto in data[at:end], filled up with zeros: (name of its values, array)."""
+    values, indices, dims = [], [], []
+    for key, value, stop in fields(data, at, end):
+        if key == 1 << 3 | BYTES:
+            values.append((value, stop))
+        elif key == 2 << 3 | BYTES:
+            indices.append((value, stop))
+        elif key == 3 << 3:
+            dims.append(signed(value))
+        elif key == 3 << 3 | BYTES:
+            dims += packed(data, value, stop).view(np.int64).tolist()
+    if not values:
+        raise ModelError("a sparse tensor has no values")
+    name, elems = tensor(*joined(data, values), beside)
+    try:
+        count = elements(dims)
+        if count > MOST_DENSE:
+            raise LimitError(f"{count} elements when filled up; {MOST_DENSE} are the most")
+        where = tensor(*joined(data, indices), beside)[1] if indices else np.empty(0, np.int64)
+        if where.dtype != np.int64 or elems.ndim != 1:
+            raise ModelError(f"{elems.ndim}-D values and indices of {where.dtype}; "
+                             "they must be 1-D, and int64")
+        if where.shape not in ((elems.size,), (elems.size, len(dims))):
+            raise ModelError(f"indices of shape {list(where.shape)} for {elems.size} values "
+                             f"in {len(dims)} dimensions")
+        if where.ndim == 1:
+            limits = np.array(count)
+        else:
+            limits = np.array(dims, np.int64)
+        if (where < 0).any() or (where >= limits).any():
+            raise ModelError(f"an index is outside of shape {dims}")
+        if where.ndim == 2:
+            where = where @ np.array([prod(dims[i + 1:]) for i in range(len(dims))], np.int64)
+        dense = np.zeros(count, elems.dtype) if elems.dtype != object else np.full(count, "", object)
+        dense[where] = elems
+    except (ModelError, LimitError) as error:
+        raise type(error)(f"sparse tensor {name!r}: {error}") from None
+    dense.flags.writeable = False
+    return name, dense.reshape(dims)

@@ -172,7 +172,8 @@ class Bernoulli:
         return x.like(dtype=random_type(dtype, x, "fiub"))
 
     def evaluate(x, *, dtype=None, seed=None):
-        return np.asarray(generator(seed).random(x.shape) < x.astype(np.float64), random_type(dtype, x, "fiub"))
+        hit = generator(seed).random(x.shape) < x.astype(np.float64)
+        return np.asarray(hit, random_type(dtype, x, "fiub"))
 
 
 @op("Multinomial", since=7)

@@ -34,6 +34,8 @@ class Gather:
     def infer(x, indices, *, axis=0):
         axis = check_axis(axis, x.ndim)
         check_index_type(indices)
+        if indices.value is not None:           # a kernel need not look at them again
+            check_indices(indices.value, x.shape[axis], axis)
         return x.like(check_size(x.shape[:axis] + indices.shape + x.shape[axis + 1:], x.dtype.itemsize))
 
     def evaluate(x, indices, *, axis=0):

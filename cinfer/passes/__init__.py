@@ -1,17 +1,17 @@
 """Rewriting a graph once, when it is loaded: sizes are unknown, constants are known.
 
-Each pass is a function `name(graph) -> bool` (did it change something) in a file of its own; the result is always
-standard ONNX. `CINFER_PASSES=-fold_scale,-fuse_pad` switches passes off; with `CINFER_CHECK=1` the graph is checked
-after each pass, and the error names the pass that broke it.
+Each pass is a function `name(graph) -> bool` (did it change something) in a file of its own; the result is
+always standard ONNX. `CINFER_PASSES=-fold_scale,-fuse_pad` switches passes off; with `CINFER_CHECK=1` the
+graph is checked after each pass, and the error names the pass that broke it.
 """
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
 
-from ..errors import Error, InputError
+from ..errors import Error, InputError, ModelError
 from ..model.graph import Graph, subgraphs
-from .check import fault
+from .check import check_arity, fault
 from .fold_affine import fold_batch_norm, fold_scale
 from .fold_constants import fold_constants
 from .fold_input_scale import fold_input_scale
@@ -23,8 +23,9 @@ from .remove_dead import remove_dead
 from .remove_identity import remove_identity
 from .sink_transposes import sink_transposes
 
-# The order matters: constants first, for most guards ask for constants; what is spelled out is read before scales are
-# folded, for Conv -> Add 3 -> Clip would lose its Add; Transposes move before Pad and scales are looked for beside Conv.
+# The order matters: constants first, for most guards ask for constants; what is spelled out is read before
+# scales are folded, for Conv -> Add 3 -> Clip would lose its Add; Transposes move before Pad and scales are
+# looked for beside Conv.
 PIPELINE = (
     remove_identity,
     fold_constants,
@@ -42,25 +43,33 @@ PIPELINE = (
 def run(graph: Graph) -> bool:
     """Rewrite a graph and the subgraphs in it, in place; True when something changed.
 
-    Raises InputError when CINFER_PASSES names no pass.
+    Raises ModelError when a node lacks inputs or has attributes of another kind than its operator's;
+    InputError when CINFER_PASSES names no pass.
     """
-    return _run(graph, _chosen(os.environ.get("CINFER_PASSES", "")), os.environ.get("CINFER_CHECK") == "1", (), False)
+    passes = _chosen(os.environ.get("CINFER_PASSES", ""))
+    return _run(graph, passes, os.environ.get("CINFER_CHECK") == "1", (), False)
 
 
 def _run(graph: Graph, passes: list, check: bool, outer: Iterable[str], inner: bool) -> bool:
-    at = Rewriter(graph, inner=inner)
     changed = False
+    for node in graph.nodes:                    # subgraphs first: what they no longer capture can go out here
+        for subgraph in subgraphs(node):
+            around = {*outer, *graph.inputs, *graph.constants, *graph.producers()} if check else ()
+            changed |= _run(subgraph, passes, check, around, True)
+    check_arity(graph)
+    at = Rewriter(graph, inner=inner)
     for each in passes:
-        changed |= each(graph, at)
+        try:
+            changed |= each(graph, at)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            name = each.__name__
+            raise ModelError(f"graph {graph.name!r}: {name} cannot read a node's attributes: {error}; "
+                             f"CINFER_PASSES=-{name} leaves it out") from error
         if check:
             found = fault(graph, outer)
             if found:
                 raise Error(f"pass {each.__name__} broke the graph {graph.name!r}: {found}; "
                             f"CINFER_PASSES=-{each.__name__} switches it off")
-    for node in graph.nodes:
-        for subgraph in subgraphs(node):
-            around = {*outer, *graph.inputs, *graph.constants, *at.producers} if check else ()
-            changed |= _run(subgraph, passes, check, around, True)
     return changed
 
 
@@ -69,5 +78,6 @@ def _chosen(setting: str) -> list:
     off = {name.strip() for name in setting.split(",") if name.strip()}
     known = {f"-{each.__name__}" for each in PIPELINE}
     for name in sorted(off - known):
-        raise InputError(f"CINFER_PASSES={setting}: {name!r} switches off no pass; there are {', '.join(sorted(known))}")
+        raise InputError(f"CINFER_PASSES={setting}: {name!r} switches off no pass; "
+                         f"there are {', '.join(sorted(known))}")
     return [each for each in PIPELINE if f"-{each.__name__}" not in off]

@@ -3,17 +3,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..errors import ModelError
 from ..model.graph import Graph, subgraphs
+from ..ops import registry
 
 
 def fault(graph: Graph, outer: Iterable[str] = ()) -> str | None:
     """What is wrong with the SSA form of a graph, or None.
 
-    Each name is made once; each is made before it is read (or comes from the graph around, `outer`); the outputs exist.
+    Each name is made once, before it is read (or comes from the graph around, `outer`); the outputs exist.
     """
     known = {*graph.inputs, *graph.constants}
     if len(known) < len(graph.inputs) + len(graph.constants):
-        return f"{next(name for name in graph.inputs if name in graph.constants)!r} is both input and constant"
+        both = next(name for name in graph.inputs if name in graph.constants)
+        return f"{both!r} is both input and constant"
     around = set(outer)
     for node in graph.nodes:
         for name in node.inputs:
@@ -32,3 +35,17 @@ def fault(graph: Graph, outer: Iterable[str] = ()) -> str | None:
         if name not in known and name not in around:
             return f"nothing makes the output {name!r}"
     return None
+
+
+def check_arity(graph: Graph) -> None:
+    """ModelError for a node with more or fewer inputs than its operator takes, or without output."""
+    for node in graph.nodes:
+        if not any(node.outputs):
+            raise ModelError(f"{node} has no output")
+        operator = registry.find(node)
+        if operator is None:
+            continue
+        count, least, most = len(node.inputs), operator.min_inputs, operator.max_inputs
+        if count < least or (most is not None and count > most):
+            takes = f"at least {least}" if most is None else least if least == most else f"{least} to {most}"
+            raise ModelError(f"{node} has {count} inputs; {node.op_type} of opset {node.opset} takes {takes}")

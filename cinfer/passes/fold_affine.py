@@ -11,8 +11,8 @@ from .pattern import Rewriter, has, rewrite
 def fold_batch_norm(graph: Graph, at: Rewriter) -> bool:
     """Conv|ConvTranspose|Gemm -> BatchNormalization   becomes   Conv|ConvTranspose|Gemm
 
-    Guards: weights, bias and statistics are constants; the value between has one reader and is not a graph output;
-    BatchNormalization runs in inference (training_mode 0, spatial 1, one output read).
+    Guards: weights, bias and statistics are constants; the value between has one reader and is not a graph
+    output; BatchNormalization runs in inference (training_mode 0, spatial 1, one output read).
     Computed in float64, rounded once to the type of the weights.
     """
     return _fold(at, {"BatchNormalization": _normalization})
@@ -22,10 +22,11 @@ def fold_batch_norm(graph: Graph, at: Rewriter) -> bool:
 def fold_scale(graph: Graph, at: Rewriter) -> bool:
     """Conv|ConvTranspose|Gemm -> Mul|Div|Add|Sub by constants per channel   becomes   Conv|ConvTranspose|Gemm
 
-    A constant per channel has one element or, for C channels, a shape that broadcasts like [1, C, 1, ...]; it does not
-    raise the rank. Other guards and the arithmetic as in fold_batch_norm; chains fold as a whole.
+    A constant per channel has one element or, for C channels, a shape that broadcasts like [1, C, 1, ...]; it
+    does not raise the rank. Other guards and the arithmetic as in fold_batch_norm; chains fold as a whole.
     """
-    return _fold(at, {"Mul": scale_step, "Div": scale_step, "Add": offset_step, "Sub": offset_step, "BatchNormalization": _normalization})
+    return _fold(at, {"Mul": scale_step, "Div": scale_step, "Add": offset_step, "Sub": offset_step,
+                      "BatchNormalization": _normalization})
 
 
 def _fold(at: Rewriter, readers: dict) -> bool:
@@ -34,12 +35,12 @@ def _fold(at: Rewriter, readers: dict) -> bool:
         weights = at.array(node.inputs[1])
         if weights is None or weights.dtype.kind != "f" or (node.op_type == "Gemm" and weights.ndim != 2):
             continue
-        channels = _channels(node, weights)
+        channels, rank = _channels(node, weights), weights.ndim
         total, last = None, node
         while True:
             reader = at.only_reader(last.outputs[0])
             read = readers.get(reader.op_type) if reader is not None and not reader.domain else None
-            step = read(at, reader, last.outputs[0], channels, 2 if node.op_type == "Gemm" else weights.ndim) if read else None
+            step = read(at, reader, last.outputs[0], channels, rank) if read else None
             if step is None:
                 break
             total = step if total is None else (total[0] * step[0], total[1] * step[0] + step[1])
@@ -61,14 +62,15 @@ def _channels(node: Node, weights: np.ndarray) -> int:
 # y = scale * x + offset, each a float64 array of shape (1,) or (channels,)
 
 def _normalization(at, node, x, channels, rank):
-    if node.attributes.get("training_mode") or not node.attributes.get("spatial", 1) or any(map(at.is_needed, node.outputs[1:])):
+    get = node.attributes.get
+    if get("training_mode") or not get("spatial", 1) or any(map(at.is_needed, node.outputs[1:])):
         return None
     arrays = [at.array(name) for name in node.inputs[1:5]]
     if node.inputs[0] != x or any(a is None or a.shape != (channels,) for a in arrays):
         return None
     gamma, beta, mean, variance = (a.astype(np.float64) for a in arrays)
     with np.errstate(all="ignore"):
-        scale = gamma / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
+        scale = gamma / np.sqrt(variance + get("epsilon", 1e-5))
     return scale, beta - mean * scale
 
 
@@ -105,7 +107,8 @@ def _per_channel(at, node, x, channels, rank):
     return array.astype(np.float64).reshape(-1)
 
 
-def _apply(at: Rewriter, node: Node, weights: np.ndarray, channels: int, step: tuple[np.ndarray, np.ndarray]) -> bool:
+def _apply(at: Rewriter, node: Node, weights: np.ndarray, channels: int,
+           step: tuple[np.ndarray, np.ndarray]) -> bool:
     """Give the node scaled weights and another bias; False when that cannot be."""
     scale, offset = step
     bias = at.array(node.inputs[2]) if has(node, 2) else np.zeros(1)
@@ -113,10 +116,11 @@ def _apply(at: Rewriter, node: Node, weights: np.ndarray, channels: int, step: t
     if bias is None or bias.size not in (1, channels) or bias.ndim > (2 if is_gemm else 1) or (
             bias.ndim == 2 and bias.shape[0] != 1):
         return False
-    alpha, beta = (node.attributes.get("alpha", 1.0), node.attributes.get("beta", 1.0)) if is_gemm else (1.0, 1.0)
+    alpha, beta = (node.attributes.get(key, 1.0) if is_gemm else 1.0 for key in ("alpha", "beta"))
     scaled = _scaled(node, weights, scale * alpha) if (scale * alpha != 1.0).any() else weights
     with np.errstate(over="ignore"):
-        shift = np.broadcast_to(beta * bias.reshape(-1).astype(np.float64) * scale + offset, channels).astype(weights.dtype)
+        shift = beta * bias.reshape(-1).astype(np.float64) * scale + offset
+        shift = np.broadcast_to(shift, channels).astype(weights.dtype)
     if not np.isfinite(shift).all() or (weights.dtype.itemsize < 4 and not np.isfinite(scaled).all()):
         return False
     inputs = [node.inputs[0], node.inputs[1], at.constant(shift, f"{node.outputs[0]}_bias")]
@@ -125,7 +129,7 @@ def _apply(at: Rewriter, node: Node, weights: np.ndarray, channels: int, step: t
     at.set_inputs(node, inputs)
     if is_gemm:
         node.attributes = {**node.attributes, "alpha": 1.0, "beta": 1.0}
-        node.opset = max(node.opset, 11)                # the bias is optional since 11, before 7 it did not broadcast
+        node.opset = max(node.opset, 11)    # the bias is optional since 11, before 7 it did not broadcast
     return True
 
 
@@ -137,7 +141,7 @@ def _scaled(node: Node, weights: np.ndarray, scale: np.ndarray) -> np.ndarray:
             scale = scale.reshape(-1, *(1,) * (weights.ndim - 1))
         elif node.op_type == "Gemm":
             scale = scale.reshape((-1, 1) if node.attributes.get("transB") else (1, -1))
-        else:                       # ConvTranspose: [group * input channels][output channels of the group][kernel]
+        else:                   # ConvTranspose: [group * input channels][output channels of a group][kernel]
             group = node.attributes.get("group", 1)
             weights = weights.reshape(group, -1, *shape[1:])
             scale = scale.reshape(group, 1, -1, *(1,) * (len(shape) - 2))

@@ -8,24 +8,25 @@ from ..ops import registry
 from .pattern import Rewriter, has_subgraphs, rewrite
 
 SMALL_BYTES = 64 << 20          # a result up to this size is kept, whatever it was made from
-GROWTH, SLACK_BYTES = 4, 1 << 20        # a larger one when it is at most so many times its inputs: int8 -> float32 is 4
+GROWTH, SLACK_BYTES = 4, 1 << 20    # a larger one up to so many times its inputs: int8 -> float32
 TOTAL_BYTES = 256 << 20         # all results together: this and GROWTH times the constants of the file
 
-_RANDOM = frozenset(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli",
-                     "Dropout"))
+_RANDOM = frozenset(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial",
+                     "Bernoulli", "Dropout"))
 _DOMAINS = frozenset(("", "ai.onnx.ml", "com.microsoft"))      # operators of users' own may have side effects
-_NO_LARGER = frozenset(("Constant", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Flatten", "Cast",
-                        "DequantizeLinear", "QuantizeLinear", "Slice", "Shape"))    # within GROWTH, without asking
+# These stay within GROWTH, without asking.
+_NO_LARGER = frozenset(("Constant", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Flatten",
+                        "Cast", "DequantizeLinear", "QuantizeLinear", "Slice", "Shape"))
 
 
 @rewrite
 def fold_constants(graph: Graph, at: Rewriter) -> bool:
     """constants -> node -> y   becomes   the constant y
 
-    Weights kept small in the file (int8 behind DequantizeLinear, float16 behind Cast) are expanded by this: once, not at
-    each run.
-    Only operators that are known, deterministic and without subgraphs; the result is bounded (see above). An operator
-    that refuses its inputs stays, and says so when the graph is planned.
+    Weights kept small in the file (int8 behind DequantizeLinear, float16 behind Cast) are expanded by this:
+    once, not at each run.
+    Only operators that are known, deterministic and without subgraphs; the result is bounded (see above). An
+    operator that refuses its inputs stays, and says so when the graph is planned.
     """
     constants = graph.constants
     budget = None
@@ -56,7 +57,8 @@ def _evaluate(node: Node, arrays: list[np.ndarray | None], budget: int) -> tuple
     operator = registry.find(node)
     if operator is None:
         return None
-    limit = min(budget, max(SMALL_BYTES, SLACK_BYTES + GROWTH * sum(a.nbytes for a in arrays if a is not None)))
+    given = sum(array.nbytes for array in arrays if array is not None)
+    limit = min(budget, max(SMALL_BYTES, SLACK_BYTES + GROWTH * given))
     try:
         if operator.infer is not None and node.op_type not in _NO_LARGER:
             specs = [None if a is None else registry.TensorSpec.of(a) for a in arrays]

@@ -5,7 +5,7 @@ import numpy as np
 
 from ..model.graph import Graph, Node
 from .fold_affine import offset_step, scale_step
-from .pattern import Rewriter, has, rewrite, text
+from .pattern import Rewriter, has, rewrite
 from .ranks import ELEMENTWISE
 
 _STEPS = {"Mul": scale_step, "Div": scale_step, "Add": offset_step, "Sub": offset_step}
@@ -16,10 +16,11 @@ _FARTHEST = 4           # operators between a value and the layer that tells how
 def fold_input_scale(graph: Graph, at: Rewriter) -> bool:
     """Mul|Div|Add|Sub by constants per channel -> Conv   becomes   Conv
 
-    Learnable scales behind an activation, the normalization of a picture. When the convolution pads (with zeros, which
-    the offset would not reach) the scale alone goes in, and x * scale + offset becomes x + offset / scale before it.
-    Guards: weights and bias are constants, the values between have one reader and are no graph outputs; a constant of
-    more than one element needs a proof that x has as many channels, for it may widen x otherwise.
+    Learnable scales behind an activation, the normalization of a picture. When the convolution pads (with
+    zeros, which the offset would not reach) the scale alone goes in, and x * scale + offset becomes x +
+    offset / scale before it.
+    Guards: weights and bias are constants, the values between have one reader and are no graph outputs; a
+    constant of more than one element needs a proof that x has as many channels, for it may widen x otherwise.
     Computed in float64, rounded once to the type of the weights.
     """
     changed = False
@@ -33,7 +34,8 @@ def fold_input_scale(graph: Graph, at: Rewriter) -> bool:
     return changed
 
 
-def _chain(at: Rewriter, node: Node, channels: int, rank: int) -> tuple[str, np.ndarray, np.ndarray, list[Node]] | None:
+def _chain(at: Rewriter, node: Node, channels: int,
+           rank: int) -> tuple[str, np.ndarray, np.ndarray, list[Node]] | None:
     """What the node reads as scale * x + offset: (x, scale, offset, the operators between, backwards)."""
     x, scale, offset, between = node.inputs[0], np.ones(1), np.zeros(1), []
     while True:
@@ -71,13 +73,14 @@ def _channels(at: Rewriter, name: str) -> int | None:
 def _fold(at: Rewriter, node: Node, weights: np.ndarray, x: str, scale: np.ndarray, offset: np.ndarray,
           between: list[Node]) -> bool:
     scales, shifts = bool((scale != 1.0).any()), bool(offset.any())
-    pads = any(node.attributes.get("pads") or ()) or text(node.attributes.get("auto_pad")).startswith("SAME")
+    get = node.attributes.get
+    pads = any(get("pads") or ()) or get("auto_pad") in ("SAME_UPPER", "SAME_LOWER")
     if pads and shifts and (len(between) == 1 or not scale.all()):
         return False
     bias = at.array(node.inputs[2]) if has(node, 2) else None
     if bias is None and has(node, 2):
         return False
-    group = node.attributes.get("group", 1)
+    group = get("group", 1)
     grouped = weights.reshape(group, -1, *weights.shape[1:])
 
     def per_input(vector):
@@ -102,6 +105,7 @@ def _fold(at: Rewriter, node: Node, weights: np.ndarray, x: str, scale: np.ndarr
     if shifts and pads:
         before = (offset / scale).astype(weights.dtype).reshape(-1, *(1,) * (weights.ndim - 2))
         constant = at.constant(before if before.size > 1 else before.reshape(()), f"{x}_offset")
-        inputs[0] = at.insert(Node("Add", [x, constant], [at.fresh(x)], opset=14, name=between[0].name), after=between[0])
+        add = Node("Add", [x, constant], [at.fresh(x)], opset=14, name=between[0].name)
+        inputs[0] = at.insert(add, after=between[0])
     at.set_inputs(node, inputs)
     return True

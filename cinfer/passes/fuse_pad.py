@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.graph import Graph, Node
-from .pattern import Rewriter, has, rewrite, text
+from .pattern import Rewriter, has, rewrite
 
 _NOT_NEGATIVE = ("Relu", "Sigmoid", "HardSigmoid", "Softmax", "Softplus", "Abs", "Exp", "Sqrt")
 
@@ -13,12 +13,12 @@ _NOT_NEGATIVE = ("Relu", "Sigmoid", "HardSigmoid", "Softmax", "Softplus", "Abs",
 def fuse_pad(graph: Graph, at: Rewriter) -> bool:
     """Pad -> Conv|AveragePool|MaxPool   becomes   Conv|AveragePool|MaxPool(pads=...)
 
-    Guards: mode is 'constant', the pads are constants, none is negative or on the axes of batch and channels; the reader
-    has auto_pad NOTSET or VALID.
+    Guards: mode is 'constant', the pads are constants, none is negative or on the axes of batch and channels;
+    the reader has auto_pad NOTSET or VALID.
     Conv: the value is 0. AveragePool: the value is 0, and it counts padding or has none yet: it counts it
-    then. MaxPool: the value is -inf, or 0 where the input cannot be negative, since padding never wins there; Indices are
-    not asked for. Both pools: ceil_mode and dilations are off and the pads smaller than the kernel, so that each window
-    has an element.
+    then. MaxPool: the value is -inf, or 0 where the input cannot be negative, since padding never wins there;
+    Indices are not asked for. Both pools: ceil_mode and dilations are off and the pads smaller than the
+    kernel, so that each window has an element.
     Pad may have other readers; it stays for them.
     """
     changed = False
@@ -28,7 +28,8 @@ def fuse_pad(graph: Graph, at: Rewriter) -> bool:
             continue
         value = _value(pad, at)
         for reader in dict.fromkeys(at.uses.get(pad.outputs[0], ())):
-            if not reader.domain and reader.inputs[:1] == pad.outputs and _takes(reader, pad, value, spatial, at):
+            first = reader.inputs[:1] == pad.outputs and not reader.domain
+            if first and _takes(reader, pad, value, spatial, at):
                 _pad(reader, spatial)
                 at.set_inputs(reader, [pad.inputs[0], *reader.inputs[1:]])
                 changed = True
@@ -37,7 +38,7 @@ def fuse_pad(graph: Graph, at: Rewriter) -> bool:
 
 def _spatial_pads(pad: Node, at: Rewriter) -> list[int] | None:
     """begin and end of each spatial axis: [begin..., end...]."""
-    if text(pad.attributes.get("mode"), "constant") != "constant":
+    if pad.attributes.get("mode", "constant") != "constant":
         return None
     pads = at.ints(pad, "paddings" if pad.opset < 2 else "pads", 1, 11)
     if not pads or min(pads) < 0:
@@ -72,11 +73,13 @@ def _takes(reader: Node, pad: Node, value: float | None, pads: list[int], at: Re
     """May the reader do the padding itself?"""
     get = reader.attributes.get
     own = _own_pads(reader, len(pads))
-    if text(get("auto_pad"), "NOTSET") not in ("NOTSET", "VALID") or len(own) != len(pads):
+    if get("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or len(own) != len(pads):
         return False
     if reader.op_type == "Conv":
         return value == 0.0
-    if reader.op_type not in ("AveragePool", "MaxPool") or get("ceil_mode", 0) or any(d != 1 for d in get("dilations", ())):
+    if reader.op_type not in ("AveragePool", "MaxPool"):
+        return False
+    if get("ceil_mode", 0) or any(d != 1 for d in get("dilations", ())):
         return False
     kernel = get("kernel_shape", ())
     if not all(a + b < k for a, b, k in zip(own, pads, [*kernel, *kernel])):

@@ -52,13 +52,13 @@ def turned(node: Node, at: Rewriter, perm: Perm) -> Turned | None:
 
 
 def turned_inside(node: Node, at: Rewriter, perm: Perm) -> Turned | None:
-    """The node as it takes its first input turned while its outputs stay, because the axes left keep their order."""
+    """The node with its first input turned and its outputs not: the axes that are left keep their order."""
     rule = None if node.domain else _INSIDE.get(node.op_type)
     return rule(node, at, perm) if rule else None
 
 
 def turned_outside(node: Node, at: Rewriter, perm: Perm) -> Turned | None:
-    """The node as it gives its output turned while its inputs stay, because the axes it had keep their order."""
+    """The node with its output turned and its inputs not: the axes that it had keep their order."""
     rule = None if node.domain else _OUTSIDE.get(node.op_type)
     return rule(node, at, perm) if rule else None
 
@@ -93,7 +93,8 @@ def _concat(node, at, perm):
     axis = _axis(node, perm, 1 if node.opset < 4 else None)
     if axis is None or any(at.rank(name) != len(perm) for name in node.inputs):
         return None
-    constants = {i: at.array(name).transpose(inverse(perm)) for i, name in enumerate(node.inputs) if at.array(name) is not None}
+    constants = {i: at.array(name).transpose(inverse(perm)) for i, name in enumerate(node.inputs)
+                 if at.array(name) is not None}
     data = [i for i in range(len(node.inputs)) if i not in constants]
     return Turned(data, {**node.attributes, "axis": axis}, constants) if data else None
 
@@ -136,9 +137,7 @@ def _pad(node, at, perm):
     if at.rank(node.inputs[0]) != len(perm):
         return None
     if has(node, 3):
-        axes = at.array(node.inputs[3])
-        axes = None if axes is None else _mapped(axes.ravel().tolist(), perm)
-        return None if axes is None else Turned([0], node.attributes, {3: np.array(axes, np.int64)})
+        return _with_axes_input(node, at, perm)
     pads = at.ints(node, "pads", 1, 11)
     rank = len(perm)
     if pads is None or len(pads) != 2 * rank:
@@ -154,11 +153,14 @@ def _slice(node, at, perm):
         axes = node.attributes.get("axes") or range(len(node.attributes["starts"]))
         axes = _mapped(axes, perm)
         return None if axes is None else Turned([0], {**node.attributes, "axes": axes}, {})
-    if not has(node, 3):
-        return None
-    axes = at.array(node.inputs[3])
-    axes = None if axes is None else _mapped(axes.ravel().tolist(), perm)
-    return None if axes is None else Turned([0], node.attributes, {3: np.array(axes, np.int64)})
+    return _with_axes_input(node, at, perm) if has(node, 3) else None
+
+
+def _with_axes_input(node, at, perm):
+    """Pad, Slice: the entries of the other lists belong to those of the axes, so only these are mapped."""
+    array = at.array(node.inputs[3])
+    axes = None if array is None else _mapped(array.ravel().tolist(), perm)
+    return None if axes is None else Turned([0], node.attributes, {3: np.array(axes, array.dtype)})
 
 
 def _per_axis(*positions: int) -> Callable:
@@ -194,9 +196,10 @@ _RULES: dict[str, Callable] = {
     **dict.fromkeys(ELEMENTWISE, _unary),
     **dict.fromkeys(BROADCAST, _broadcast), "PRelu": _broadcast,
     "Concat": _concat, "Split": _along_axis(0), "LpNormalization": _along_axis(-1),
-    "Softmax": _along_axis(-1, since=13), "LogSoftmax": _along_axis(-1, since=13), "Hardmax": _along_axis(-1, since=13),
+    **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), _along_axis(-1, since=13)),
     "QuantizeLinear": _quantize, "DequantizeLinear": _quantize, "ArgMax": _arg, "ArgMin": _arg,
-    **dict.fromkeys("""ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
+    **dict.fromkeys("""
+        ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
         ReduceSumSquare""".split(), _reduce),
     "Pad": _pad, "Slice": _slice, "Tile": _per_axis(1), "Expand": _per_axis(1), "Upsample": _per_axis(1),
     "Resize": _resize, "Gather": _gather,
@@ -209,7 +212,8 @@ def _reduce_away(node, at, perm):
     if node.attributes.get("keepdims", 1):
         return None
     since = 13 if node.op_type == "ReduceSum" else 18
-    return _with_axes(node, at, perm, since) if _rest_in_order(at.ints(node, "axes", 1, since), perm) else None
+    in_order = _rest_in_order(at.ints(node, "axes", 1, since), perm)
+    return _with_axes(node, at, perm, since) if in_order else None
 
 
 def _squeeze(node, at, perm):

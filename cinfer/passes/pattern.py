@@ -1,7 +1,8 @@
 """What all rewrites share: who makes and who reads each value, kept true while a pass changes the graph.
 
-A name never changes its value: a rewrite gives a node other inputs or another operator, but what a name stands for
-stays. So a value can still be looked at by its name after all passes, if it was not rewritten away.
+A name never changes its value: a rewrite gives a node other inputs or another operator, but what a name
+stands for stays. So a value can still be looked at by its name after all passes, if it was not rewritten
+away.
 """
 from __future__ import annotations
 
@@ -83,7 +84,7 @@ class Rewriter:
         return node if node is not None and node.op_type in op_types and not node.domain else None
 
     def only_reader(self, name: str) -> Node | None:
-        """The node that reads a value, when it is the only one, reads it once, and nothing else needs the value."""
+        """The node that reads a value, if it is the only one, reads it once, and nothing else needs it."""
         readers = self.uses.get(name, ())
         return readers[0] if len(readers) == 1 and name not in self.pinned else None
 
@@ -92,8 +93,8 @@ class Rewriter:
         return self.graph.constants.get(name)
 
     def ints(self, node: Node, attribute: str, position: int, since: int) -> list[int] | None:
-        """A list of integers that is an attribute before opset `since` and an input from there on; None when it is
-        absent or not constant (see `has`)."""
+        """A list of integers that is an attribute before opset `since` and an input from there on; None when
+        it is absent or not constant (see `has`)."""
         if node.opset < since:
             value = node.attributes.get(attribute)
             return None if value is None else list(value)
@@ -230,8 +231,8 @@ class Rewriter:
     def alias(self, node: Node, source: str) -> bool:
         """Remove a node whose first output equals the value `source`, which exists before it.
 
-        A pinned output passes its name on to the source, which must then be made by a node and not be pinned itself;
-        otherwise nothing happens and the answer is False.
+        A pinned output passes its name on to the source, which must then be made by a node and not be pinned
+        itself; otherwise nothing happens and the answer is False.
         """
         name = node.outputs[0]
         if name not in self.pinned:
@@ -282,8 +283,3 @@ def has_subgraphs(node: Node) -> bool:
         if kind is Graph or kind is list and value and type(value[0]) is Graph:
             return True
     return False
-
-
-def text(value: object, default: str = "") -> str:
-    """A string attribute, however the reader keeps it."""
-    return default if value is None else value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

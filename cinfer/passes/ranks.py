@@ -10,20 +10,20 @@ Constants = dict[str, np.ndarray]
 
 # One input, one output of its shape.
 ELEMENTWISE = frozenset("""
-    Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Cast Ceil Celu Clip Cos Cosh Dropout Elu Erf Exp Floor Gelu
-    HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu Shrink Sigmoid Sign
-    Sin Sinh Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu
+    Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Cast Ceil Celu Clip Cos Cosh Dropout Elu Erf Exp Floor
+    Gelu HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu
+    Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu
 """.split())
 # The first output has the rank of the first input, whatever the attributes say.
 KEEP = ELEMENTWISE | frozenset("""
-    AveragePool BatchNormalization CastLike CumSum DepthToSpace DequantizeLinear GlobalAveragePool GlobalLpPool
-    GlobalMaxPool GroupNormalization Hardmax InstanceNormalization LayerNormalization LogSoftmax LpNormalization LpPool
-    LRN MaxPool MeanVarianceNormalization Pad PRelu QuantizeLinear Resize ReverseSequence RMSNormalization Slice Softmax
-    SpaceToDepth Split Tile TopK Trilu Upsample
+    AveragePool BatchNormalization CastLike CumSum DepthToSpace DequantizeLinear GlobalAveragePool
+    GlobalLpPool GlobalMaxPool GroupNormalization Hardmax InstanceNormalization LayerNormalization LogSoftmax
+    LpNormalization LpPool LRN MaxPool MeanVarianceNormalization Pad PRelu QuantizeLinear Resize
+    ReverseSequence RMSNormalization Slice Softmax SpaceToDepth Split Tile TopK Trilu Upsample
 """.split())
 BROADCAST = frozenset("""
-    Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod
-    Mul Or Pow Sub Sum Where Xor
+    Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Max
+    Mean Min Mod Mul Or Pow Sub Sum Where Xor
 """.split())
 _SAME_AS_ANY = frozenset(("Concat", "Conv", "ConvTranspose"))
 _FIXED = {"Gemm": 2, "Flatten": 2, "Shape": 1, "Size": 0, "NonZero": 2, "Range": 1, "NonMaxSuppression": 2}
@@ -74,7 +74,7 @@ def _reduced(node, ranks, constants):
     if node.op_type.startswith("Arg"):
         return rank - 1
     count = _count(node, 1, "axes", constants)
-    if count is None:                       # no axes at all: over everything, or over nothing, or not constant
+    if count is None:               # no axes at all: over everything, or over nothing, or not constant
         absent = len(node.inputs) < 2 or not node.inputs[1]
         return 0 if absent and not node.attributes.get("noop_with_empty_axes") else None
     return rank - count if count else None
@@ -125,5 +125,6 @@ def _transpose(node, ranks, constants):
     return _rank(node.inputs[0], ranks, constants)
 
 
-_RULES = {"Reshape": _reshape, "Unsqueeze": _unsqueeze, "Squeeze": _squeeze, "Gather": _gather, "MatMul": _matmul,
-          "Expand": _expand, "ConstantOfShape": _constant_of_shape, "Transpose": _transpose}
+_RULES = {"Reshape": _reshape, "Unsqueeze": _unsqueeze, "Squeeze": _squeeze, "Gather": _gather,
+          "MatMul": _matmul, "Expand": _expand, "ConstantOfShape": _constant_of_shape,
+          "Transpose": _transpose}

@@ -24,8 +24,8 @@ def recognise_activations(graph: Graph, at: Rewriter) -> bool:
     chains of Relu, Clip, Min and Max with constants               become    one Clip
 
     Products and sums may stand in any order and grouping, a factor c as Mul by c or Div by 1/c.
-    The constants must be scalars of floating point that cannot raise the rank of x, and equal the formula's but for
-    rounding; no value inside may be read by anything else or be a graph output.
+    The constants must be scalars of floating point that cannot raise the rank of x, and equal the formula's
+    but for rounding; no value inside may be read by anything else or be a graph output.
     """
     changed = False
     for node in at.walk():
@@ -73,7 +73,8 @@ def _swish(spelling, node, x, gate, scale):
 def _hard_swish(spelling, node, x, gate, scale):
     attributes = spelling.maker(gate, "HardSigmoid").attributes
     return (scale == 1.0 and spelling.inside[-1].inputs[0] == x
-            and spelling.near(attributes.get("alpha", 0.2), 1 / 6) and spelling.near(attributes.get("beta", 0.5), 0.5)
+            and spelling.near(attributes.get("alpha", 0.2), 1 / 6)
+            and spelling.near(attributes.get("beta", 0.5), 0.5)
             and _replace(spelling, node, "HardSwish", x, 14))
 
 
@@ -109,8 +110,9 @@ def _gelu(spelling, node, x, gate, scale):
     return _replace(spelling, node, "Gelu", x, 20, approximate=approximate)
 
 
-_GATES = {"Sigmoid": _swish, "HardSigmoid": _hard_swish, "Tanh": _mish, "Add": _gelu, "Sub": _gelu, "Mul": _gelu,
-          "Clip": _clamped_hard_swish, "Min": _clamped_hard_swish, "Max": _clamped_hard_swish, "Relu": _clamped_hard_swish}
+_GATES = {"Sigmoid": _swish, "HardSigmoid": _hard_swish, "Tanh": _mish,
+          **dict.fromkeys(("Add", "Sub", "Mul"), _gelu),
+          **dict.fromkeys(("Clip", "Min", "Max", "Relu"), _clamped_hard_swish)}
 
 
 def _hard_sigmoid(spelling: Spelling, node: Node, name: str, scale: float) -> bool:
@@ -139,7 +141,9 @@ def _clamp(node: Node, at: Rewriter) -> bool:
     alone = not spelling.inside
     if low == 0.0 and high == inf:
         return not (alone and node.op_type == "Relu") and _replace(spelling, node, "Relu", x, 14)
-    if (alone and node.op_type == "Clip") or (low, high) == (-inf, inf) or not at.encloses(spelling.inside, node):
+    if (alone and node.op_type == "Clip") or (low, high) == (-inf, inf):
+        return False
+    if not at.encloses(spelling.inside, node):
         return False
     if spelling.dtype is None:                          # only Clips of old, which say no type
         limits = {key: value for key, value in (("min", low), ("max", high)) if abs(value) != inf}
@@ -179,5 +183,5 @@ def _uniform_slope(node: Node, at: Rewriter) -> bool:
     return True
 
 
-_RECOGNISERS = {"Mul": _product, "Div": _product, "Clip": _clamp, "Relu": _clamp, "Min": _clamp, "Max": _clamp,
-                "Log": _softplus, "PRelu": _uniform_slope}
+_RECOGNISERS = {"Mul": _product, "Div": _product, "Log": _softplus, "PRelu": _uniform_slope,
+                **dict.fromkeys(("Clip", "Relu", "Min", "Max"), _clamp)}

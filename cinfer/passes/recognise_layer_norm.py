@@ -11,10 +11,11 @@ def recognise_layer_norm(graph: Graph, at: Rewriter) -> bool:
     """x -> ReduceMean -> m;  x - m = d;  d**2 -> ReduceMean -> v;  d / sqrt(v + epsilon) * scale [+ bias]
     becomes   LayerNormalization(x, scale, bias, axis=-1)
 
-    d may be computed twice, d**2 be Pow or Mul, and 1/sqrt be Reciprocal of Sqrt. Guards: both means run over the last
-    axis with keepdims (axes is -1, or the rank of x is proved and axes is its last); scale and bias are constants of one
-    dimension and more than one element (without a scale nothing tells the size that LayerNormalization needs for its
-    own); epsilon is a scalar constant; no value inside may be read by anything else or be a graph output.
+    d may be computed twice, d**2 be Pow or Mul, and 1/sqrt be Reciprocal of Sqrt. Guards: both means run over
+    the last axis with keepdims (axes is -1, or the rank of x is proved and axes is its last); scale and bias
+    are constants of one dimension and more than one element (without a scale nothing tells the size that
+    LayerNormalization needs for its own); epsilon is a scalar constant; no value inside may be read by
+    anything else or be a graph output.
     """
     changed = False
     for node in at.of("Mul"):

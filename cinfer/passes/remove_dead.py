@@ -9,7 +9,7 @@ from .pattern import Rewriter, rewrite
 def remove_dead(graph: Graph, at: Rewriter) -> bool:
     """Nodes that lead to no output of the graph go, and constants that no node reads.
 
-    The graph's inputs stay: they are its face. An output that is not read stays with its node when another is.
+    The graph's inputs stay: they are its face. An unread output stays when its node does.
     """
     needed = set(graph.outputs)
     changed = False

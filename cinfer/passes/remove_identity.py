@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.graph import Graph, Node
-from .pattern import Rewriter, has, rewrite, text
+from .pattern import Rewriter, has, rewrite
 
 _NEUTRAL = {"Add": 0.0, "Sub": 0.0, "Mul": 1.0, "Div": 1.0}
 
@@ -13,14 +13,13 @@ _NEUTRAL = {"Add": 0.0, "Sub": 0.0, "Mul": 1.0, "Div": 1.0}
 def remove_identity(graph: Graph, at: Rewriter) -> bool:
     """x -> Identity -> y   becomes   x -> y
 
-    Also: Dropout, when its mask is not read and training_mode is off; Cast to the type that x is known to have;
-    x + 0, x - 0, x * 1, x / 1 with a scalar constant that cannot raise the rank of x; Concat, Sum, Max, Min and Mean of
-    one input; Pad by nothing.
+    Also: Dropout, when its mask is not read and training_mode is off; Cast to the type that x is known to
+    have; x + 0, x - 0, x * 1, x / 1 with a scalar constant that cannot raise the rank of x; Concat, Sum, Max,
+    Min and Mean of one input; Pad by nothing.
     A graph output keeps its name, so a node between a graph input (or a constant) and an output stays.
     """
-    nodes = at.of("Identity", "Dropout", "Cast", "Add", "Sub", "Mul", "Div", "Concat", "Sum", "Max", "Min", "Mean", "Pad")
     changed = False
-    for node in nodes:
+    for node in at.of("Identity", "Dropout", "Cast", "Pad", *_NEUTRAL, "Concat", "Sum", "Max", "Min", "Mean"):
         source = _handed_on(node, at)
         if source is not None:
             changed |= at.alias(node, source)
@@ -42,7 +41,7 @@ def _handed_on(node: Node, at: Rewriter) -> str | None:
         return inputs[0] if _element_type(inputs[0], at) == node.attributes.get("to") else None
     if op_type == "Pad":
         pads = at.ints(node, "pads", 1, 11)
-        return inputs[0] if pads is not None and not any(pads) and text(node.attributes.get("mode")) != "wrap" else None
+        return inputs[0] if pads is not None and not any(pads) else None
     return inputs[0] if len(inputs) == 1 else None
 
 
@@ -50,8 +49,9 @@ def _beside_neutral(node: Node, at: Rewriter) -> str | None:
     a, b = node.inputs
     for constant, other in ((b, a), (a, b)) if node.op_type in ("Add", "Mul") else ((b, a),):
         array = at.array(constant)
-        if array is not None and array.size == 1 and array.item() == _NEUTRAL[node.op_type] and at.fits(array, other):
-            return other
+        if array is not None and array.size == 1 and array.item() == _NEUTRAL[node.op_type]:
+            if at.fits(array, other):
+                return other
     return None
 
 

@@ -17,10 +17,10 @@ def sink_transposes(graph: Graph, at: Rewriter) -> bool:
     """x -> Transpose(p) -> nodes without a layout of their own -> Transpose(inverse of p) -> y
     becomes   x -> the same nodes with their axes, pads and constants turned -> y
 
-    A region is all nodes that hang together and work on any layout: elementwise (constants beside them are turned),
-    Concat, Split, Softmax, Pad, Slice, Resize, Reduce, Arg... with keepdims, Quantize. It is turned as a whole, when that
-    leaves fewer Transposes around it than before. At its border Reduce without keepdims, Squeeze, Reshape and Unsqueeze
-    that only move axes of one element, and Shape cost nothing.
+    A region is all nodes that hang together and work on any layout: elementwise (constants beside them are
+    turned), Concat, Split, Softmax, Pad, Slice, Resize, Reduce, Arg... with keepdims, Quantize. It is turned
+    as a whole, when that leaves fewer Transposes around it than before. At its border Reduce without
+    keepdims, Squeeze, Reshape and Unsqueeze that only move axes of one element, and Shape cost nothing.
     Also: two Transposes in a row become one or none, equal ones of one value become one.
     Guards: the ranks of all values of a region are proved, and what depends on an axis is constant.
     """
@@ -86,7 +86,7 @@ class _Region:
         self.entering = dict.fromkeys(n for names in self.nodes.values() for n in names if n not in self.made)
 
     def turn_if_better(self) -> bool:
-        """Turn the region by the permutation that leaves the fewest Transposes; False when none is better than now."""
+        """Turn the region by the permutation that leaves the fewest Transposes; False when none saves any."""
         gains = {perm: self._gain(perm) for perm in self._candidates()}
         best = max(gains, key=gains.get, default=None)
         if best is None or gains[best] <= 0:
@@ -171,25 +171,30 @@ def _turned_value(at: Rewriter, name: str, perm: Perm) -> str:
     if before == perm:
         return maker.inputs[0]
     if before:
-        return at.insert(_transpose(maker.inputs[0], at.fresh(name), compose(before, inverse(perm))), after=maker)
+        total = compose(before, inverse(perm))
+        return at.insert(_transpose(maker.inputs[0], at.fresh(name), total), after=maker)
     rule = maker and turned_outside(maker, at, perm)
     if rule:
-        twin = Node(maker.op_type, [], [at.fresh(name)], rule.attributes, opset=maker.opset, name=maker.name)
-        twin.inputs = [at.constant(np.ascontiguousarray(rule.constants[i]), f"{name}_turned") if i in rule.constants else n
-                       for i, n in enumerate(maker.inputs)]
+        inputs = _with_constants(at, maker, rule)
+        twin = Node(maker.op_type, inputs, [at.fresh(name)], rule.attributes, "", maker.opset, maker.name)
         return at.insert(twin, after=maker)
     return at.insert(_transpose(name, at.fresh(name), inverse(perm)), after=maker)
 
 
 def _apply(at: Rewriter, node: Node, rule: Turned, names: dict[str, str]) -> None:
     """Make a node what the rule says, reading `names` instead of what it reads now."""
-    inputs = list(node.inputs)
+    inputs = _with_constants(at, node, rule)
     for position in rule.data:
         inputs[position] = names[inputs[position]]
-    for position, array in rule.constants.items():
-        inputs[position] = at.constant(np.ascontiguousarray(array), f"{node.inputs[position]}_turned")
     node.attributes = rule.attributes
     at.set_inputs(node, inputs)
+
+
+def _with_constants(at: Rewriter, node: Node, rule: Turned) -> list[str]:
+    inputs = list(node.inputs)
+    for position, array in rule.constants.items():
+        inputs[position] = at.constant(np.ascontiguousarray(array), f"{node.inputs[position]}_turned")
+    return inputs
 
 
 def _reads_turned(reader: Node, name: str, at: Rewriter, perm: Perm) -> bool:
@@ -203,7 +208,7 @@ def _reads_turned(reader: Node, name: str, at: Rewriter, perm: Perm) -> bool:
 
 def _read_turned(at: Rewriter, reader: Node, source: str, perm: Perm) -> None:
     if reader.op_type == "Shape":
-        shape = Node("Shape", [source], [at.fresh(reader.outputs[0])], {}, opset=reader.opset, name=reader.name)
+        shape = Node("Shape", [source], [at.fresh(reader.outputs[0])], opset=reader.opset, name=reader.name)
         order = at.constant(np.array(perm, np.int64), f"{reader.outputs[0]}_order")
         at.change(reader, "Gather", [at.insert(shape, after=at.producers.get(source)), order], 13, axis=0)
     else:
@@ -228,7 +233,10 @@ def _merge(at: Rewriter) -> bool:
         if perm == tuple(range(len(perm))):
             changed |= at.alias(node, source)
         elif (source, perm) in seen:
-            changed |= at.alias(node, seen[source, perm])
+            if at.alias(node, seen[source, perm]):
+                changed = True
+                if node.outputs[0] in at.pinned:            # the other one took over the name
+                    seen[source, perm] = node.outputs[0]
         else:
             seen[source, perm] = node.outputs[0]
             changed |= _hand_over(at, node, perm)

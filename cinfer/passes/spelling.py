@@ -124,7 +124,8 @@ class Spelling:
             if node.opset < 11:
                 get = node.attributes.get
                 return inputs[0], _limit(get("min", -inf)), _limit(get("max", inf))
-            limits = [self.scalar(inputs[i], inputs[0]) if has(node, i) else default for i, default in ((1, -inf), (2, inf))]
+            limits = [self.scalar(inputs[i], inputs[0]) if has(node, i) else default
+                      for i, default in ((1, -inf), (2, inf))]
             return None if None in limits or limits[0] > limits[1] else (inputs[0], *limits)
         if len(inputs) != 2:
             return None
@@ -135,7 +136,8 @@ class Spelling:
         return None
 
     def product(self, root: Node) -> tuple[float, list[str]] | None:
-        """y = c * f * g in Mul and Div, in any order: (c, [f] or [f, g]); None when there are more factors."""
+        """y = c * f * g in Mul and Div, in any order: (c, [f] or [f, g]); None when there are more
+        factors."""
         if root.attributes:
             return None
         scale, factors, waiting = 1.0, [], [root]

@@ -12,6 +12,7 @@ from .views import BLOCK, Blocked, Plain, nchw, row_major
 
 STEM_CHANNELS = 4               # up to so many input channels are read from plain memory: a block of 16 would be mostly empty
 STEM_TAPS = 1024                # most terms of a sum in conv_stem
+WEIGHT_COST = 8                 # multiply-adds in the time that one weight takes to come from memory
 MOST_MERGED = 1 << 26           # elements that grouped weights may grow to when groups are merged
 
 
@@ -102,9 +103,9 @@ def winograd_or_direct(n, ic, oc, oh, ow) -> str:
         taps = (m + 2) ** 2
         products = taps * ic * padded(oc) * patches
         transforms = taps * patches * (8 * padded(ic) + 8 * padded(oc))
-        weights = 3 * taps * ic * padded(oc)            # each is read once from beyond L2
+        weights = WEIGHT_COST * taps * ic * padded(oc)
         return products * 1.1 + transforms + weights
-    direct = 9 * ic * padded(oc) * n * oh * ow + 9 * ic * padded(oc)
+    direct = 9 * ic * padded(oc) * n * oh * ow + WEIGHT_COST * 9 * ic * padded(oc)
     best = min(("direct", direct), ("winograd4", cost(4)), ("winograd2", cost(2)), key=lambda c: c[1])
     return best[0] if ic >= BLOCK and oc >= BLOCK else "direct"
 
@@ -228,7 +229,7 @@ def packed_conv(p, w, groups, oc, ic, strides, taps, offset=0, key=()):
     """Weights for `conv`: [group][oc tile][block][kh][kw][channel][oc tile width]. strides : of (oc, ic, y, x) in w."""
     ob = -(-oc // BLOCK)
     so, si, sy, sx = strides
-    width = p.table.ocv * p.table.vw
+    width = p.table.conv_oc
     tiles = -(-ob * BLOCK // width)
     return p.pack("pack_conv", w, groups * ob * BLOCK * ic * taps[0] * taps[1], groups * tiles, (key, groups, oc, ic, taps),
                   offset, groups=groups, oc=oc, ic=ic, kh=taps[0], kw=taps[1], so=so, si=si, sy=sy, sx=sx, sg=so * oc)
@@ -242,7 +243,7 @@ def conv_split(p, n, groups, oh, ow, ob):
     row_tiles = max(1, min(wanted, oh, oh * ow // 56))
     rows = -(-oh // row_tiles)
     row_tiles = -(-oh // rows)
-    step = max(1, p.table.ocv * p.table.vw // BLOCK)            # blocks of a register tile
+    step = max(1, p.table.conv_oc // BLOCK)            # blocks of a register tile
     oc_tiles = max(1, min(-(-wanted // row_tiles), ob // step or 1))
     blocks = -(-ob // oc_tiles)
     blocks = -(-blocks // step) * step
@@ -265,7 +266,7 @@ def lower_winograd(p, choice, x, y, w, common, flops):
     m = int(choice.kind[-1])
     oc, ic = w.shape[:2]
     taps, ob, ib = (m + 2) ** 2, -(-oc // BLOCK), -(-ic // BLOCK)
-    width = p.table.ocv * p.table.vw
+    width = p.table.conv_oc
     packed = p.pack("pack_winograd", w, taps * ob * BLOCK * ic, ob, (m,), oc=oc, ic=ic, m=m, so=9 * ic, si=9, sy=3, sx=1)
     total = -(-y.h // m) * -(-y.w // m)
     patches, blocks = winograd_split(p, m, ib, ob, total, y.n, width)
@@ -302,7 +303,7 @@ def lower_stem(p, node, win, w, bias, e, residual):
     offsets = (np.arange(c)[:, None, None] * s[1] + np.arange(kh)[:, None] * win.dilations[0] * s[2] + np.arange(kw) * win.dilations[1] * s[3])
     y = p.new_blocked(e.name)
     ob = y.blocks
-    packed = p.pack("pack_gemm", w, taps * ob * BLOCK, -(-ob * BLOCK // (p.table.ocv * p.table.vw)), ("stem",), batch0=1, batch1=1, k=taps,
+    packed = p.pack("pack_stem", w, taps * ob * BLOCK, -(-ob * BLOCK // p.table.conv_oc), ("stem",), batch0=1, batch1=1, k=taps,
                     n=oc, sk=1, sn=taps)
     rows, row_tiles, blocks, oc_tiles = conv_split(p, n, 1, oh, ow, ob)
     p.emit("conv_stem", n * row_tiles * oc_tiles, flops=2 * n * oh * ow * w.size, x=x.ref(), w=packed,

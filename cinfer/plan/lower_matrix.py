@@ -15,7 +15,7 @@ FEW_ROWS = 2                    # so many rows or fewer: the weights are read in
 
 def split(p: Planner, batch: int, m: int, n: int) -> dict:
     """Tiles of a matrix product: rows first, then columns in whole register tiles."""
-    width = p.table.ocv * p.table.vw
+    width = p.table.gemm_n
     wanted = -(-p.tiles_wanted() // batch)
     row_tiles = max(1, min(wanted, m // 48))
     rows = -(-m // row_tiles)
@@ -107,7 +107,7 @@ def constant_matrix(p: Planner, node, a_name, w, strides, k, n, bias=None, scale
     residual = p.plain(e.residual, contiguous=True) if e.residual else None
     y = p.new_plain(e.name)
     packed_n = -(-n // BLOCK) * BLOCK
-    packed = p.pack("pack_gemm", w, k * packed_n, -(-n // (p.table.ocv * p.table.vw)), ("matrix", strides), batch0=1, batch1=1, k=k, n=n,
+    packed = p.pack("pack_gemm", w, k * packed_n, -(-n // p.table.gemm_n), ("matrix", strides), batch0=1, batch1=1, k=k, n=n,
                     sn=strides[0], sk=strides[1])
     s = split(p, 1, m, n)
     p.emit("gemm", tiles(1, s), flops=2 * m * n * k, a=rows.ref(), w=packed, bias=None if bias is None else p.channel_vector(bias),
@@ -144,11 +144,13 @@ def batched(p: Planner, node) -> None:
         a = p.plain(a_name, contiguous=True)
     if two_batch_axes(b, batch) is None:
         b = p.plain(b_name, contiguous=True)
+    if two_batch_axes(a, batch) is None or two_batch_axes(b, batch) is None:
+        raise Declined                          # batches broadcast in more axes than two
     (a0, a1), (w0, w1), (batch0, batch1) = two_batch_axes(a, batch), two_batch_axes(b, batch), two_batch_sizes(batch)
     packed_n = -(-n // BLOCK) * BLOCK
     each0, each1 = (batch0 if w0 else 1), (batch1 if w1 else 1)
     packed = p.scratch((each0, each1, k, packed_n))
-    p.emit("pack_gemm", each0 * each1 * -(-n // (p.table.ocv * p.table.vw)), w=b.ref(), y=packed.ref(), batch0=each0, batch1=each1, k=k, n=n,
+    p.emit("pack_gemm", each0 * each1 * -(-n // p.table.gemm_n), w=b.ref(), y=packed.ref(), batch0=each0, batch1=each1, k=k, n=n,
            sk=b.strides[-2], sn=b.strides[-1], w0=w0, w1=w1)
     e, bias = epilogue(p, node.outputs[0], n, None, residual=False)
     y = p.new_plain(e.name, transposed_order(p, e.name))

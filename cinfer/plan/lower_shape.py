@@ -101,21 +101,22 @@ def piece(p: Planner, name: str, out: str, first: int, count: int) -> None:
     if first % BLOCK == 0:
         p.blocked_views[out] = x.channels(first, count, p.spec(out).shape)
     else:
-        gather_channels(p, [(x, first + i) for i in range(count)], p.new_blocked(out))
+        gather_channels(p, [(x, first + i) for i in range(count)], out)
 
 
-def gather_channels(p: Planner, sources, y: Blocked) -> None:
-    """Each channel of y from (blocked view, channel). Addresses are known when the arena is laid out."""
+def gather_channels(p: Planner, sources, out: str) -> None:
+    """Each channel of a value from (blocked view, channel). Addresses are known when the arena is laid out."""
     table = np.zeros((len(sources), 3), np.int64)
 
     def fill():
         for i, (x, c) in enumerate(sources):
             base = x.buffer.offset + x.offset
             table[i] = base // 4 + (c // BLOCK) * x.bs + c % BLOCK, x.rs, x.ns
-    p.late.append(fill)
     buffers = list({id(x.buffer): x.buffer for x, _ in sources}.values())
     if any(b.base != ARENA for b in buffers):
         raise Declined
+    p.late.append(fill)
+    y = p.new_blocked(out)
     rows, row_tiles = p.row_split(y.h, y.n * y.blocks, y.w * BLOCK)
     p.emit("gather_channels", y.n * y.blocks * row_tiles, reads=buffers, x=Ref(Buffer(0, ARENA), 0), y=y.ref(), table=p.array(table).ref(), n=y.n,
            c=y.c, h=y.h, w=y.w, yn=y.ns, yb=y.bs, yr=y.rs, row_tiles=row_tiles, rows=rows)
@@ -167,7 +168,7 @@ def lower_concat(p: Planner, node) -> None:
     axis, at = concat_axis(p, node), 0
     spec = p.spec(out)
     if spec.dtype.itemsize % 4 or spec.ndim > 5:
-        raise Declined
+        raise Declined                          # NumPy concatenates in one step
     parts = [n for n in node.inputs if prod(p.spec(n).shape)]
     views = [p.plain(n) for n in parts]
     y = p.new_plain(out)
@@ -183,10 +184,8 @@ def concat_channels(p: Planner, node) -> None:
         sources = []
         for name, _ in parts:
             x = p.blocked(name)
-            if x.buffer.base != ARENA:
-                raise Declined
             sources += [(x, c) for c in range(x.c)]
-        return gather_channels(p, sources, p.new_blocked(out))
+        return gather_channels(p, sources, out)
     y = p.new_blocked(out)
     waiting = []
     for name, first in parts:
@@ -234,9 +233,7 @@ def lower_gather(p: Planner, node) -> None:
     out = node.outputs[0]
     if p.is_blocked[out]:
         x = p.blocked(node.inputs[0])
-        if x.buffer.base != ARENA:
-            raise Declined
-        return gather_channels(p, [(x, int(i)) for i in indices], p.new_blocked(out))
+        return gather_channels(p, [(x, int(i)) for i in indices], out)
     if indices.ndim > 1 or indices.size == 0:
         raise Declined
     x = p.plain(node.inputs[0])

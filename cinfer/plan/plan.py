@@ -15,6 +15,8 @@ from .resolve import resolve
 from .rewrite import rewrite
 from .views import Blocked, Plain, Ref
 
+FEW_FLOPS, FEW_BYTES = 5_000_000, 1 << 20       # a run of less work is over before a second thread is awake
+
 
 class Plan:
     """Ready to run; shared by all threads.
@@ -27,8 +29,9 @@ class Plan:
     """
 
     def __init__(self, table, planner: Planner, threads: int):
-        self.threads = threads
         self.steps = planner.steps
+        few = sum(s.flops for s in planner.steps) <= FEW_FLOPS and planner.arena_bytes <= FEW_BYTES
+        self.threads = 1 if few else threads
         self.outputs = [(n, planner.specs[n].shape, planner.specs[n].dtype) for n in planner.outputs]
         self.arena_bytes = planner.arena_bytes
         self.specs = planner.specs

@@ -202,7 +202,7 @@ class Planner:
         """The value in blocked layout, with the halo its readers need."""
         view = self.blocked_views.get(name)
         if view is None:
-            if (value := self.constant(name)) is not None:
+            if (value := self.constant(name)) is not None and self.halo_of(name) == NO_HALO:
                 view = self.blocked_constant(value)
             else:
                 plain = self.plain(name)
@@ -324,7 +324,7 @@ class Planner:
 
         offset : the element of `array` at which the kernel begins to read
         """
-        full = kernel, id(array), size, key
+        full = kernel, array.ctypes.data, array.shape, array.strides, size, key
         if full not in self.packed:
             from .. import _ops
             memory = _ops.executor().Memory(4 * size)
@@ -391,13 +391,20 @@ class Planner:
 
     def copy(self, x: Plain, y: Plain, beside: bool = False) -> None:
         """Steps that copy one plain view to another of the same shape."""
+        if x.dtype.itemsize % 4 or len(x.shape) > 6:
+            return self.host_copy(x, y)
         self.map(x.shape, x.ref(), x.strides, y.ref(), y.strides, x.dtype, beside=beside)
 
+    def host_copy(self, x: Plain, y: Plain) -> None:
+        """A copy in NumPy: of elements below 4 bytes, or of more axes than the kernels walk."""
+        if self.beside:
+            self.flush()
+        for view in (x, y):
+            self.touch(view.buffer)
+        self.steps.append(Step(self.node, "numpy", host=(None, None, [x], [y])))
+
     def map(self, shape, x: Ref, xs, y: Ref, ys, dtype=F32, *, op="none", alpha=0.0, beta=0.0, beside=False) -> None:
-        """y = op(x) over strided axes. Other dtypes than float32 can only be copied (their sizes are multiples of 4 bytes, or bytes
-        go to NumPy)."""
-        if dtype.itemsize % 4:
-            raise Declined
+        """y = op(x) over strided axes. Other dtypes than float32, of whole words, can only be copied."""
         words = dtype.itemsize // 4
         if words > 1:                           # 8-byte values move as pairs of words
             shape, xs, ys = (*shape, words), (*(s * words for s in xs), 1), (*(s * words for s in ys), 1)
@@ -448,11 +455,7 @@ class Planner:
             view = self.plain(name)
             if view.buffer is buffer and view.contiguous:
                 continue
-            try:
-                self.copy(view, target)
-            except Declined:
-                self.touch(view.buffer)
-                self.steps.append(Step(None, "numpy", host=(None, name, [view], [target])))
+            self.copy(view, target)
         if self.beside:
             self.flush()
 

@@ -15,7 +15,8 @@ def aligned(n, dtype=np.float32):
 def to_blocked(x_nchw, halo=(0, 0, 0, 0), fill=0):
     """(array, address, strides) of pictures with a halo (top, left, bottom, right) of zeros.
 
-    address : of pixel (0, 0) of the first picture; pixel (row, column) lies 4 * (row * strides[2] + column * 16) further.
+    address : of pixel (0, 0) of the first picture; pixel (row, column) lies
+        4 * (row * strides[2] + column * 16) further.
     strides : (picture, block, row) in floats, as the parameters xn, xb, xr of the kernels.
     fill : value of the lanes beyond the channels (NaN shows that they do not matter).
     """

@@ -51,7 +51,7 @@ def pack(level, w, groups=1, threads=1, strides=None, at=0):
     padded = -(-oc // 16) * 16
     packed = aligned(groups * padded * ic * kh * kw + 16)
     packed[...] = GUARD
-    run(level, "pack_conv", groups * -(-padded // (t.ocv * t.vw)), threads=threads, w=ref(source, at), y=ref(packed), groups=groups, oc=oc, ic=ic,
+    run(level, "pack_conv", groups * -(-padded // (t.conv_oc)), threads=threads, w=ref(source, at), y=ref(packed), groups=groups, oc=oc, ic=ic,
         kh=kh, kw=kw, so=so, si=si, sy=sy, sx=sx, sg=sg)
     assert (packed[-16:] == GUARD).all()
     return packed[:-16]
@@ -64,9 +64,9 @@ def packed_by_hand(level, w, groups=1):
     for part in np.split(w, groups):
         oc = part.shape[0]
         part = np.concatenate([part, np.zeros((-oc % 16, *part.shape[1:]), np.float32)])
-        for o in range(0, len(part), t.ocv * t.vw):
+        for o in range(0, len(part), t.conv_oc):
             for b in range(0, part.shape[1], 16):
-                parts.append(part[o:o + t.ocv * t.vw, b:b + 16].transpose(2, 3, 1, 0).reshape(-1))
+                parts.append(part[o:o + t.conv_oc, b:b + 16].transpose(2, 3, 1, 0).reshape(-1))
     return np.concatenate(parts)
 
 
@@ -77,7 +77,7 @@ def run_conv(level, x, w, bias, groups, strides, dilations, pads, out_shape, row
     oh, ow = out_shape[2:]
     kh, kw = w.shape[2:]
     packed, xs, ys, b = pack(level, w, groups), Blocked.of(x, pads), Blocked(out_shape, halo), channels(bias)
-    ob, step = ys.blocks // groups, max(1, t.ocv * t.vw // 16)
+    ob, step = ys.blocks // groups, max(1, t.conv_oc // 16)
     blocks = min(-(-blocks // step) * step, ob)
     row_tiles, oc_tiles = -(-oh // rows), -(-ob // blocks)
     if res is not None:
@@ -186,8 +186,8 @@ def run_stem(level, x, w, bias, strides, dilations, out_shape, rows, blocks, int
     koff = (np.arange(c)[:, None, None] * xc + np.arange(kh)[:, None] * dilations[0] * xr + np.arange(kw) * dilations[1] * xp).astype(np.int32)
     source, ys, b, k = put(x.transpose(0, 2, 3, 1) if interleaved else x), Blocked(out_shape, halo), channels(bias), c * kh * kw
     weights, packed = put(w), aligned(k * ys.blocks * 16)
-    run(level, "pack_gemm", -(-ys.blocks * 16 // (t.ocv * t.vw)), w=ref(weights), y=ref(packed), batch0=1, batch1=1, k=k, n=oc, sk=1, sn=k)
-    step = max(1, t.ocv * t.vw // 16)
+    run(level, "pack_gemm", -(-ys.blocks * 16 // (t.conv_oc)), w=ref(weights), y=ref(packed), batch0=1, batch1=1, k=k, n=oc, sk=1, sn=k)
+    step = max(1, t.conv_oc // 16)
     blocks = min(-(-blocks // step) * step, ys.blocks)
     row_tiles, oc_tiles = -(-oh // rows), -(-ys.blocks // blocks)
     if res is not None:

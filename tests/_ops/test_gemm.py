@@ -21,7 +21,7 @@ def pack(level, w, strides=None, at=0, threads=1, source=None):
     w0, w1, sk, sn = strides or (b1 * k * n, k * n, n, 1)
     source, packed = put(w if source is None else source), aligned(b0 * b1 * k * packed_size(n) + 16)
     packed[...] = GUARD
-    run(level, "pack_gemm", b0 * b1 * -(-n // (t.ocv * t.vw)), threads=threads, w=ref(source, at), y=ref(packed), batch0=b0, batch1=b1, k=k, n=n,
+    run(level, "pack_gemm", b0 * b1 * -(-n // (t.gemm_n)), threads=threads, w=ref(source, at), y=ref(packed), batch0=b0, batch1=b1, k=k, n=n,
         sk=sk, sn=sn, w0=w0, w1=w1)
     assert (packed[-16:] == GUARD).all()
     return packed[:-16]
@@ -37,7 +37,7 @@ def test_pack_gemm(level, k, n, transposed):
     packed = pack(level, source, (3 * k * n, k * n, 1, k) if transposed else None, threads=2).reshape(6, -1)
     full = np.zeros((6, k, packed_size(n)), np.float32)
     full[:, :, :n] = w.reshape(6, k, n)
-    width = t.ocv * t.vw
+    width = t.gemm_n
     tiles = [full[:, :, o:o + width].reshape(6, -1) for o in range(0, -(-n // width) * width, width)]
     wanted = np.concatenate(tiles, 1)
     np.testing.assert_array_equal(packed[:, :wanted.shape[1]], wanted)
@@ -66,7 +66,7 @@ def run_gemm(level, a, w, bias, scale, rows, cols, threads=1, res=None, scratch=
     b0, b1 = (max(p, q) for p, q in zip(a.shape[:2], w.shape[:2]))
     m, k, n = *a.shape[2:], w.shape[3]
     lda, ldy, ldr = k + 3, n + 5, n + 2
-    width = t.ocv * t.vw
+    width = t.gemm_n
     cols = min(-(-cols // width) * width, max(n, 1))
     row_tiles, col_tiles = -(-m // rows), -(-n // cols)
     packed, x, b = pack(level, w), padded_rows(a, lda, np.nan), None if bias is None else channels(bias)

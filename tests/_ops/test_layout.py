@@ -10,7 +10,8 @@ EXECUTOR = ops.executor()
 RNG = np.random.default_rng(13)
 GUARD = np.float32(-123.25)
 
-SHAPES = [(1, 1, 1, 1), (2, 3, 1, 7), (1, 8, 7, 7), (2, 16, 1, 1), (1, 17, 7, 7), (2, 24, 5, 13), (1, 48, 14, 14), (1, 58, 3, 20), (1, 64, 2, 33),
+SHAPES = [(1, 1, 1, 1), (2, 3, 1, 7), (1, 8, 7, 7), (2, 16, 1, 1), (1, 17, 7, 7), (2, 24, 5, 13),
+          (1, 48, 14, 14), (1, 58, 3, 20), (1, 64, 2, 33),
           (3, 40, 1, 1), (1, 16, 5, 1)]
 HALOS = [(0, 0, 0, 0), (1, 2, 0, 1)]
 
@@ -64,7 +65,8 @@ def test_to_blocked(level, shape, halo):
         y, address, (yn, yb, yr) = guarded(shape, halo)
         xn, xc, xh, xw = strides(x)
         row_tiles = -(-h // rows)
-        run(level, "to_blocked", n * -(-c // 16) * row_tiles, x=(0, x.ctypes.data), y=(0, address), n=n, c=c, h=h, w=w, xn=xn, xc=xc, xh=xh, xw=xw,
+        run(level, "to_blocked", n * -(-c // 16) * row_tiles, x=(0, x.ctypes.data), y=(0, address), n=n, c=c,
+            h=h, w=w, xn=xn, xc=xc, xh=xh, xw=xw,
             yn=yn, yb=yb, yr=yr, row_tiles=row_tiles, rows=rows)
         what = f"{level} {shape} {kind} rows {rows}"
         np.testing.assert_array_equal(from_blocked(y, c, halo), values, err_msg=what)
@@ -84,7 +86,8 @@ def test_from_blocked(level, shape, halo):
         before = y.base.copy()
         yn, yc, yh, yw = strides(y)
         row_tiles = -(-h // rows)
-        run(level, "from_blocked", n * -(-c // 16) * row_tiles, x=(0, address), y=(0, y.ctypes.data), n=n, c=c, h=h, w=w, xn=xn, xb=xb, xr=xr,
+        run(level, "from_blocked", n * -(-c // 16) * row_tiles, x=(0, address), y=(0, y.ctypes.data), n=n,
+            c=c, h=h, w=w, xn=xn, xb=xb, xr=xr,
             yn=yn, yc=yc, yh=yh, yw=yw, row_tiles=row_tiles, rows=rows)
         what = f"{level} {shape} {kind} rows {rows}"
         np.testing.assert_array_equal(y.copy(), values, err_msg=what)
@@ -104,7 +107,8 @@ def test_from_blocked_to_channel_offsets(level, r, h, w):
     wanted = values.reshape(2, 2, r, r, h, w).transpose(0, 1, 4, 2, 5, 3).reshape(y.shape)
     i = np.arange(c)
     coff = (i // r ** 2 * h * r * w * r + i // r % r * w * r + i % r).astype(np.int64)
-    run(level, "from_blocked", 2 * -(-c // 16), x=(0, address), y=(0, y.ctypes.data), coff=(0, coff.ctypes.data), n=2, c=c, h=h, w=w, xn=xn, xb=xb, xr=xr,
+    run(level, "from_blocked", 2 * -(-c // 16), x=(0, address), y=(0, y.ctypes.data),
+        coff=(0, coff.ctypes.data), n=2, c=c, h=h, w=w, xn=xn, xb=xb, xr=xr,
         yn=y[0].size, yh=r * w * r, yw=r, row_tiles=1, rows=h)
     np.testing.assert_array_equal(y, wanted)
 
@@ -116,17 +120,24 @@ def test_zero_halo(level, shape, halo):
     n, c, h, w = shape
     y, address, (yn, yb, yr) = guarded(shape, halo)
     t, left, b, r = halo
-    run(level, "zero_halo", n * -(-c // 16), y=(0, address), n=n, cb=-(-c // 16), h=h, w=w, yn=yn, yb=yb, yr=yr, t=t, l=left, b=b, r=r)
+    run(level, "zero_halo", n * -(-c // 16), y=(0, address), n=n, cb=-(-c // 16), h=h, w=w, yn=yn, yb=yb,
+        yr=yr, t=t, l=left, b=b, r=r)
     wanted = np.zeros_like(y)
     wanted[:, :, t:t + h, left:left + w] = GUARD
     np.testing.assert_array_equal(y, wanted)
 
 
 CHANNELS = {  # where each channel comes from among 40 + 24 channels of two pictures
-    "the same": list(range(40)), "from the second": list(range(40, 64)), "halves": list(range(8, 40)), "odd border": list(range(3, 30)),
-    "concat": list(range(5)) + list(range(40, 64)) + list(range(5, 40)), "shuffle": [i * 20 + j for j in range(20) for i in range(2)],
-    "three blocks": [i * 16 + j for j in range(8) for i in range(3)], "far": [0, 63, 17, 34, 50, 1, 62, 18, 35, 51, 2, 61, 19, 36, 52, 3, 60],
-    "one": [63], "same again": [7] * 20}
+    "the same": list(range(40)),
+    "from the second": list(range(40, 64)),
+    "halves": list(range(8, 40)),
+    "odd border": list(range(3, 30)),
+    "concat": list(range(5)) + list(range(40, 64)) + list(range(5, 40)),
+    "shuffle": [i * 20 + j for j in range(20) for i in range(2)],
+    "three blocks": [i * 16 + j for j in range(8) for i in range(3)],
+    "far": [0, 63, 17, 34, 50, 1, 62, 18, 35, 51, 2, 61, 19, 36, 52, 3, 60],
+    "one": [63],
+    "same again": [7] * 20}
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -134,7 +145,7 @@ CHANNELS = {  # where each channel comes from among 40 + 24 channels of two pict
 @pytest.mark.parametrize("order", CHANNELS)
 def test_gather_channels(level, order, halo):
     picked, (n, h, w) = CHANNELS[order], (2, 5, 7)
-    first, second = RNG.standard_normal((n, 40, h, w)).astype(np.float32), RNG.standard_normal((n, 24, h, w)).astype(np.float32)
+    first, second = (RNG.standard_normal((n, c, h, w)).astype(np.float32) for c in (40, 24))
     arena = aligned(40_000)
     places, at = [], 0
     for values, around in ((first, (1, 0, 1, 2)), (second, (0, 0, 0, 0))):
@@ -148,7 +159,9 @@ def test_gather_channels(level, order, halo):
     for rows in (1, 2, h):
         y, address, (yn, yb, yr) = guarded(wanted.shape, halo)
         row_tiles = -(-h // rows)
-        run(level, "gather_channels", n * -(-len(picked) // 16) * row_tiles, x=(0, arena.ctypes.data), y=(0, address), table=(0, table.ctypes.data),
+        run(level, "gather_channels", n * -(-len(picked) // 16) * row_tiles, x=(0, arena.ctypes.data),
+            y=(0, address), table=(0, table.ctypes.data),
             n=n, c=len(picked), h=h, w=w, yn=yn, yb=yb, yr=yr, row_tiles=row_tiles, rows=rows)
-        np.testing.assert_array_equal(from_blocked(y, len(picked), halo), wanted, err_msg=f"{level} {order} rows {rows}")
+        np.testing.assert_array_equal(from_blocked(y, len(picked), halo), wanted,
+                                      err_msg=f"{level} {order} rows {rows}")
         assert_halo_kept(y, halo, h, w)

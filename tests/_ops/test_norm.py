@@ -38,27 +38,33 @@ def normal(x, axes, eps):
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("offset", [0, 100])
-@pytest.mark.parametrize("rows, cols", [(1, 1), (3, 7), (2, 16), (5, 17), (4, 64), (3, 96), (7, 192), (2, 767), (1, 1000)])
+@pytest.mark.parametrize("rows, cols", [(1, 1), (3, 7), (2, 16), (5, 17), (4, 64), (3, 96), (7, 192),
+                                        (2, 767), (1, 1000)])
 def test_layer_norm(level, rows, cols, offset):
     x = (RNG.standard_normal((rows, cols + 3)) * 3 + offset).astype(np.float32)[:, :cols]
     scale, bias = RNG.standard_normal((2, cols)).astype(np.float32)
     for b in (bias, None):
         y, check = guarded((rows, cols))
         for chunk, threads in ((1, 2), (2, 1), (rows, 1)):
-            run(level, "layer_norm", -(-rows // chunk), threads, x=at(x), scale=at(scale), bias=None if b is None else at(b), y=at(y), rows=rows, cols=cols,
+            run(level, "layer_norm", -(-rows // chunk), threads, x=at(x), scale=at(scale),
+                bias=None if b is None else at(b), y=at(y), rows=rows, cols=cols,
                 xr=cols + 3, yr=cols, eps=1e-5, chunk=chunk)
             check()
             wanted = normal(x, 1, 1e-5) * scale + (0 if b is None else b)
             # the mean is known to 1e-7 of the offset
-            np.testing.assert_allclose(y, wanted, rtol=2e-6, atol=3e-6 * (1 + offset / 10) if cols > 1 else .1, err_msg=f"{level} {rows}x{cols}")
+            most = 3e-6 * (1 + offset / 10) if cols > 1 else .1
+            np.testing.assert_allclose(y, wanted, rtol=2e-6, atol=most, err_msg=f"{level} {rows}x{cols}")
     source = np.ascontiguousarray(x)
-    run(level, "layer_norm", 1, x=at(source), scale=at(scale), y=at(source), rows=rows, cols=cols, xr=cols, yr=cols, eps=1e-5, chunk=rows)
-    np.testing.assert_array_equal(source, y)                         # in place, without bias as the last round
+    run(level, "layer_norm", 1, x=at(source), scale=at(scale), y=at(source), rows=rows, cols=cols, xr=cols,
+        yr=cols, eps=1e-5, chunk=rows)
+    # in place, without bias as the last round
+    np.testing.assert_array_equal(source, y)
 
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("act", ["none", "clip", "tanh"])
-@pytest.mark.parametrize("shape", [(1, 1, 1, 2), (2, 3, 5, 7), (1, 16, 14, 14), (2, 40, 9, 33), (1, 17, 1, 50), (1, 8, 100, 100)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 1, 1, 2), (2, 3, 5, 7), (1, 16, 14, 14), (2, 40, 9, 33),
+                                   (1, 17, 1, 50), (1, 8, 100, 100)], ids=str)
 def test_instance_norm(level, shape, act):
     n, c, h, w = shape
     x = (RNG.standard_normal(shape) * 2 + 5).astype(np.float32)
@@ -71,9 +77,11 @@ def test_instance_norm(level, shape, act):
     a, address, (xn, xb, xr) = to_blocked(x, (0, 1, 0, 0), np.nan)
     y, target, (yn, yb, yr) = to_blocked(np.zeros_like(x), halo)
     y[...] = GUARD
-    run(level, "instance_norm", n * -(-c // 16), x=(0, address), scale=at(padded[0]), bias=at(padded[1]), y=(0, target), n=n, cb=-(-c // 16), h=h, w=w,
-        xn=xn, xb=xb, xr=xr, yn=yn, yb=yb, yr=yr, eps=1e-3, act=ops.table(level).unary[act], alpha=0, beta=np.inf)
-    np.testing.assert_allclose(from_blocked(y, c, halo), wanted, rtol=3e-6, atol=1e-5, err_msg=f"{level} {shape} {act}")
+    run(level, "instance_norm", n * -(-c // 16), x=(0, address), scale=at(padded[0]), bias=at(padded[1]),
+        y=(0, target), n=n, cb=-(-c // 16), h=h, w=w,
+        xn=xn, xb=xb, xr=xr, yn=yn, yb=yb, yr=yr, eps=1e-3, act=ops.table(level).unary[act], beta=np.inf)
+    np.testing.assert_allclose(from_blocked(y, c, halo), wanted, rtol=3e-6, atol=1e-5,
+                               err_msg=f"{level} {shape} {act}")
     outside = np.ones(y.shape, bool)
     outside[:, :, 1:1 + h, :w] = False
     assert (y[outside] == GUARD).all()
@@ -89,12 +97,15 @@ def lrn(x, size, alpha, beta, bias):
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("size, alpha, beta, bias", [(5, 1e-4, .75, 1), (3, .5, .75, 2), (4, .9, .6, 1), (1, 1, 1, .5), (9, 2e-5, .5, 1)])
+@pytest.mark.parametrize("size, alpha, beta, bias", [(5, 1e-4, .75, 1), (3, .5, .75, 2), (4, .9, .6, 1),
+                                                     (1, 1, 1, .5), (9, 2e-5, .5, 1)])
 @pytest.mark.parametrize("n, c, hw", [(1, 1, 1), (2, 7, 15), (1, 64, 49), (2, 20, 100)])
 def test_lrn(level, n, c, hw, size, alpha, beta, bias):
     x = (RNG.standard_normal((n, c, hw)) * 3).astype(np.float32)
     for chunk in (16, 7, hw):
         y, check = guarded(x.shape)
-        run(level, "lrn", n * -(-hw // chunk), x=at(x), y=at(y), n=n, c=c, hw=hw, size=size, alpha=alpha, beta=beta, bias=bias, chunk=chunk)
-        np.testing.assert_allclose(y, lrn(x, size, alpha, beta, bias), rtol=1e-6, err_msg=f"{level} {n, c, hw} size {size} chunk {chunk}")
+        run(level, "lrn", n * -(-hw // chunk), x=at(x), y=at(y), n=n, c=c, hw=hw, size=size, alpha=alpha,
+            beta=beta, bias=bias, chunk=chunk)
+        np.testing.assert_allclose(y, lrn(x, size, alpha, beta, bias), rtol=1e-6,
+                                   err_msg=f"{level} {n, c, hw} size {size} chunk {chunk}")
         check()

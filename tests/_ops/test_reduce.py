@@ -9,21 +9,25 @@ import cinfer._ops as ops
 LEVELS = ops.usable_levels()
 EXECUTOR = ops.executor()
 RNG = np.random.default_rng(23)
-OPS = [("sum", np.sum), ("mean", np.mean), ("max", np.max), ("min", np.min), ("prod", np.prod), ("sumsq", lambda x, axis: np.square(x).sum(axis))]
+OPS = [("sum", np.sum), ("mean", np.mean), ("max", np.max), ("min", np.min), ("prod", np.prod),
+       ("sumsq", lambda x, axis: np.square(x).sum(axis))]
 
 
 def reduce(level, op, x, axes, outer, threads=2):
     t = ops.table(level)
     kept = [a for a in range(x.ndim) if a not in axes]
-    y = np.full([x.shape[a] for a in kept] + [2], -123.25, np.float32)          # every second float is a guard
+    # every second float is a guard
+    y = np.full([x.shape[a] for a in kept] + [2], -123.25, np.float32)
 
     def four(values, rest):
         return [rest] * (4 - len(values)) + list(values)
     dims = four([x.shape[a] for a in kept], 1)
     total = int(np.prod(dims[:3]))
-    EXECUTOR.run_once(t, "reduce", t.pack("reduce", x=(0, x.ctypes.data), y=(0, y.ctypes.data), dims=dims, xs=four([x.strides[a] // 4 for a in kept], 0),
-                                          ys=four([s // 4 for s in y.strides[:-1]], 0), rdims=four([x.shape[a] for a in axes], 1),
-                                          rs=four([x.strides[a] // 4 for a in axes], 0), op=op, outer=outer), -(-total // outer), threads)
+    params = t.pack("reduce", x=(0, x.ctypes.data), y=(0, y.ctypes.data), dims=dims, op=op, outer=outer,
+                    xs=four([x.strides[a] // 4 for a in kept], 0),
+                    ys=four([s // 4 for s in y.strides[:-1]], 0),
+                    rdims=four([x.shape[a] for a in axes], 1), rs=four([x.strides[a] // 4 for a in axes], 0))
+    EXECUTOR.run_once(t, "reduce", params, -(-total // outer), threads)
     assert (y[..., 1] == np.float32(-123.25)).all()
     return y[..., 0]
 
@@ -59,7 +63,8 @@ def test_maximum_and_minimum_keep_nan(level, op):
         for place in (0, 33, 69):
             x = RNG.standard_normal(shape).astype(np.float32)
             x[(place,) if len(shape) == 1 else (min(place, shape[0] - 1), min(place, shape[1] - 1))] = np.nan
-            np.testing.assert_array_equal(reduce(level, op, x, axes, 1), (np.max, np.min)[op - 2](x, axis=axes))
+            np.testing.assert_array_equal(reduce(level, op, x, axes, 1),
+                                          (np.max, np.min)[op - 2](x, axis=axes))
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -5,8 +5,8 @@ import pytest
 from windows import LEVELS, RNG, Blocked, assert_close, put, ref, run
 
 CASES = [  # channels, (ih, iw), (oh, ow)
-    (1, (1, 1), (1, 1)), (3, (1, 7), (2, 14)), (17, (7, 7), (14, 14)), (48, (13, 5), (7, 11)), (16, (14, 14), (1, 1)), (24, (4, 6), (16, 30)),
-    (64, (9, 8), (9, 8))]
+    (1, (1, 1), (1, 1)), (3, (1, 7), (2, 14)), (17, (7, 7), (14, 14)), (48, (13, 5), (7, 11)),
+    (16, (14, 14), (1, 1)), (24, (4, 6), (16, 30)), (64, (9, 8), (9, 8))]
 
 
 def taps(size_in, size_out):
@@ -21,8 +21,9 @@ def run_resize(level, x, size, linear, rows, threads=1, halo=(0, 0, 0, 0)):
     (iy0, iy1, wy), (ix0, ix1, wx) = taps(x.shape[2], size[0]), taps(x.shape[3], size[1])
     row_tiles = -(-size[0] // rows)
     second = dict(iy1=ref(iy1), wy=ref(wy), ix1=ref(ix1), wx=ref(wx)) if linear else {}
-    run(level, "resize", x.shape[0] * xs.blocks * row_tiles, threads=threads, x=xs.at(), y=ys.at(), iy0=ref(iy0), ix0=ref(ix0), n=x.shape[0],
-        cb=xs.blocks, oh=size[0], ow=size[1], linear=linear, row_tiles=row_tiles, rows=rows, **second, **xs.params("x"), **ys.params("y"))
+    run(level, "resize", x.shape[0] * xs.blocks * row_tiles, threads=threads, x=xs.at(), y=ys.at(),
+        iy0=ref(iy0), ix0=ref(ix0), n=x.shape[0], cb=xs.blocks, oh=size[0], ow=size[1], linear=linear,
+        row_tiles=row_tiles, rows=rows, **second, **xs.params("x"), **ys.params("y"))
     return ys.result()
 
 
@@ -46,7 +47,8 @@ def test_linear_matches_float64(level, case):
     wy, wx, d = wy.astype(float)[:, None], wx.astype(float), x.astype(float)
     rows = d[:, :, iy0] * (1 - wy) + d[:, :, iy1] * wy
     wanted = rows[:, :, :, ix0] * (1 - wx) + rows[:, :, :, ix1] * wx
-    results = [run_resize(level, x, size, 1, r, threads, halo) for r, threads, halo in ((1, 2, (1, 0, 0, 1)), (size[0], 1, (0, 0, 0, 0)))]
+    results = [run_resize(level, x, size, 1, r, threads, halo)
+               for r, threads, halo in ((1, 2, (1, 0, 0, 1)), (size[0], 1, (0, 0, 0, 0)))]
     assert_close(results[0], wanted, 5e-7, f"{case} {level}")
     np.testing.assert_array_equal(results[1], results[0])
 

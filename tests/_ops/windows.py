@@ -1,4 +1,4 @@
-"""For the tests of kernels that slide a window over blocked pictures: the pictures, guarded outputs, one call of a kernel."""
+"""For the tests of kernels that slide a window over blocked pictures: pictures, guards, calls of kernels."""
 import numpy as np
 
 import cinfer._ops as ops
@@ -29,7 +29,7 @@ def ref(a, offset=0):
 
 
 def channels(a):
-    """A vector of channels filled up to whole blocks; the filling is NaN, which must not reach a real channel."""
+    """A vector of channels filled up to whole blocks; NaN there must not reach a real channel."""
     out = aligned(-(-len(a) // 16) * 16)
     out[...] = np.nan
     out[:len(a)] = a
@@ -37,7 +37,9 @@ def channels(a):
 
 
 class Blocked:
-    """A picture [n][c/16][h + halo][w + halo][16]. Lanes beyond the real channels are NaN; `data` holds 64 guards around it.
+    """A picture [n][c/16][h + halo][w + halo][16]. Lanes beyond the real channels are NaN.
+
+    `data` holds 64 guards before and after.
 
     halo: (top, left, bottom, right) pixels of zeros.
     """
@@ -61,7 +63,8 @@ class Blocked:
         t, left = halo[:2]
         lanes = np.full((n, self.blocks * 16, h, w), np.nan, np.float32)
         lanes[:, :c] = x
-        self.pixels[:, :, t:t + h, left:left + w] = lanes.reshape(n, self.blocks, 16, h, w).transpose(0, 1, 3, 4, 2)
+        lanes = lanes.reshape(n, self.blocks, 16, h, w).transpose(0, 1, 3, 4, 2)
+        self.pixels[:, :, t:t + h, left:left + w] = lanes
         return self
 
     @property
@@ -82,8 +85,8 @@ class Blocked:
         t, left, b, r = self.halo
         outside = np.ones(self.whole, bool)
         outside[:, :, t:t + h, left:left + w] = False
-        assert (self.pixels[outside] == GUARD).all() and (self.data[:64] == GUARD).all() and (self.data[-64:] == GUARD).all(), \
-            "written outside the picture"
+        around = np.concatenate((self.pixels[outside].reshape(-1), self.data[:64], self.data[-64:]))
+        assert (around == GUARD).all(), "written outside the picture"
         y = self.pixels[:, :, t:t + h, left:left + w].transpose(0, 1, 4, 2, 3).reshape(n, -1, h, w)
         return y[:, :c]
 
@@ -105,12 +108,14 @@ def activation(name, c):
         "prelu": (0, 0, lambda v: np.where(v > 0, v, v * slope[:, None, None].astype(float))),
         "leaky_relu": (.25, 0, lambda v: np.where(v > 0, v, v * .25)),
         "hard_sigmoid": (.2, .5, lambda v: np.clip(v * .2 + .5, 0, 1)),
+        "tanh": (0, 0, np.tanh),
+        "swish": (1, 0, lambda v: v / (1 + np.exp(-v))),
         "hard_swish": (1 / 6, .5, lambda v: v * np.clip(v / 6 + .5, 0, 1)),
     }[name]
     return dict(act=code, alpha=alpha, beta=beta, slope=ref(slopes)), f, slopes
 
 
-ACTIVATIONS = ["none", "relu", "clip", "prelu", "leaky_relu", "hard_sigmoid", "hard_swish"]
+ACTIVATIONS = ["none", "relu", "clip", "prelu", "leaky_relu", "hard_sigmoid", "hard_swish", "tanh", "swish"]
 
 
 def assert_close(y, wanted, tolerance, what, scale=None):

@@ -9,17 +9,17 @@ from cinfer.ops import registry
 from cinfer.ops.registry import TensorSpec, UnknownValue
 
 
-def run(op_type: str, *inputs, opset: int = 21, n_outputs: int = 1, **attributes):
-    """The output (a tuple when several are asked for), after a check that `infer` foresaw its dtype and shape."""
+def run(op_type: str, *inputs, opset: int = 21, n_outputs: int = 1, domain: str = "", **attributes):
+    """The output (a tuple when several are asked for), after a check that `infer` foresaw its dtype and
+    shape."""
     node = Node(op_type, ["" if x is None else f"in{i}" for i, x in enumerate(inputs)],
-                [f"out{i}" for i in range(n_outputs)], attributes, "", opset, "it")
+                [f"out{i}" for i in range(n_outputs)], attributes, domain, opset, "it")
     operator = registry.lookup(node)
     before = [None if x is None else x.copy() for x in inputs]
     outputs = registry.evaluate(operator, node, list(inputs))
     assert all(isinstance(y, np.ndarray) for y in outputs), f"{op_type} returns {[type(y) for y in outputs]}"
     for x, old in zip(inputs, before):
-        if x is not None:
-            np.testing.assert_array_equal(x, old, err_msg=f"{op_type} wrote to its input")
+        assert x is None or x.tobytes() == old.tobytes(), f"{op_type} wrote to its input"
     if operator.infer:
         specs = registry.infer(operator, node, [None if x is None else TensorSpec.of(x) for x in inputs])
         for spec, output in zip(specs, outputs):
@@ -27,9 +27,10 @@ def run(op_type: str, *inputs, opset: int = 21, n_outputs: int = 1, **attributes
     return outputs[0] if n_outputs == 1 else outputs[:n_outputs]
 
 
-def infer(op_type: str, *inputs, opset: int = 21, n_outputs: int = 1, **attributes):
+def infer(op_type: str, *inputs, opset: int = 21, n_outputs: int = 1, domain: str = "", **attributes):
     """Specs of the outputs; an input is a TensorSpec, or an array whose value is known."""
-    node = Node(op_type, ["" if x is None else "in" for x in inputs], ["out"] * n_outputs, attributes, "", opset, "it")
+    node = Node(op_type, ["" if x is None else "in" for x in inputs], ["out"] * n_outputs, attributes, domain,
+                opset, "it")
     specs = [TensorSpec.of(x) if isinstance(x, np.ndarray) else x for x in inputs]
     return registry.infer(registry.lookup(node), node, specs)
 
@@ -41,7 +42,8 @@ def refuses(message: str, op_type: str, *inputs, opset: int = 21, error=ValueErr
             function(op_type, *inputs, opset=opset, **keywords)
         text = str(caught.value)
         assert message in text and "\n" not in text, text
-        if function is run and registry.lookup(Node(op_type, [], [], opset=opset)).infer is None:
+        if function is run and registry.lookup(
+                Node(op_type, [], [], domain=keywords.get("domain", ""), opset=opset)).infer is None:
             break
 
 
@@ -69,10 +71,17 @@ def onnxruntime_runs(op_type: str, *inputs, opset: int, n_outputs: int = 1, type
                for n, t in zip(outputs, types)]
     node = helper.make_node(op_type, names, outputs, **attributes)
     model = helper.make_model(helper.make_graph([node], "g", infos, results), ir_version=8,
-                              opset_imports=[helper.make_opsetid("", opset)])
+                              opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)])
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
     session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     answers = session.run(None, {n: x for n, x in zip(names, inputs) if n})
     return answers[0] if n_outputs == 1 else answers
+
+
+def agrees_with_onnxruntime(op_type: str, *inputs, atol: float, n_outputs: int = 1, **keywords) -> None:
+    ours = run(op_type, *inputs, n_outputs=n_outputs, **keywords)
+    theirs = onnxruntime_runs(op_type, *inputs, n_outputs=n_outputs, **keywords)
+    for y, expected in [(ours, theirs)] if n_outputs == 1 else zip(ours, theirs):
+        np.testing.assert_allclose(y, expected, rtol=0, atol=atol)

@@ -1,7 +1,7 @@
 """NonMaxSuppression, RoiAlign and MaxRoiPool against loops written from the standard, and onnxruntime."""
 import numpy as np
 import pytest
-from one_node import onnxruntime_runs, refuses, run
+from one_node import agrees_with_onnxruntime, refuses, run
 
 from cinfer.errors import LimitError
 from cinfer.ops import detection  # noqa: F401  (registers the operators)
@@ -24,16 +24,19 @@ def iou(a, b):
     return shared / union
 
 
-@pytest.mark.parametrize("limit, overlap, least", [(3, 0.5, 0.2), (99, 0.1, 0.0), (99, 1.0, 0.5), (2**62, 0.3, 0.9)])
+@pytest.mark.parametrize("limit, overlap, least", [(3, 0.5, 0.2), (99, 0.1, 0.0), (99, 1.0, 0.5),
+                                                   (2**62, 0.3, 0.9)])
 @pytest.mark.parametrize("center_point_box", [0, 1])
 def test_nms_keeps_the_best_of_what_overlaps(limit, overlap, least, center_point_box):
     low = rng.random((2, 12, 2)) * 5
-    edges = np.concatenate((low, low + 0.5 + rng.random((2, 12, 2)) * 4), 2)        # x_min, y_min, x_max, y_max
+    # x_min, y_min, x_max, y_max
+    edges = np.concatenate((low, low + 0.5 + rng.random((2, 12, 2)) * 4), 2)
     scores = rng.permutation(2 * 3 * 12).reshape(2, 3, 12) / 72
     if center_point_box:
         boxes = np.concatenate(((edges[..., :2] + edges[..., 2:]) / 2, edges[..., 2:] - edges[..., :2]), 2)
     else:
-        boxes = edges[..., [3, 0, 1, 2]]                                           # y, x of two corners, upside down
+        # y, x of two corners, upside down
+        boxes = edges[..., [3, 0, 1, 2]]
     expected = []
     for batch, label in np.ndindex(2, 3):
         kept = []
@@ -42,8 +45,8 @@ def test_nms_keeps_the_best_of_what_overlaps(limit, overlap, least, center_point
                 if all(iou(edges[batch, i], edges[batch, k]) <= overlap for k in kept):
                     kept.append(i)
         expected += [[batch, label, i] for i in kept]
-    y = run("NonMaxSuppression", boxes.astype(np.float32), scores.astype(np.float32), scalar(limit, np.int64), scalar(overlap),
-            scalar(least), opset=11, center_point_box=center_point_box)
+    y = run("NonMaxSuppression", boxes.astype(np.float32), scores.astype(np.float32), scalar(limit, np.int64),
+            scalar(overlap), scalar(least), opset=11, center_point_box=center_point_box)
     assert y.tolist() == expected
 
 
@@ -55,15 +58,18 @@ def test_nms_takes_the_first_of_equal_scores_and_keeps_the_threshold_itself():
 
 def test_nms_of_nothing():
     boxes, scores = np.zeros((1, 4, 4), np.float32), np.ones((1, 2, 4), np.float32)
-    assert run("NonMaxSuppression", boxes, scores).shape == (0, 3)                   # by default no box is wanted
+    # by default no box is wanted
+    assert run("NonMaxSuppression", boxes, scores).shape == (0, 3)
     assert run("NonMaxSuppression", boxes, scores, scalar(-5, np.int64)).shape == (0, 3)
-    assert len(run("NonMaxSuppression", boxes, scores, scalar(9, np.int64))) == 8    # boxes without area do not overlap
+    # boxes without area do not overlap
+    assert len(run("NonMaxSuppression", boxes, scores, scalar(9, np.int64))) == 8
     assert run("NonMaxSuppression", boxes[:, :0], scores[..., :0], scalar(9, np.int64)).shape == (0, 3)
 
 
 def test_nms_refuses():
     boxes, scores = np.zeros((1, 4, 4), np.float32), np.ones((1, 2, 4), np.float32)
-    for bad in ((boxes[..., :3], scores), (boxes[0], scores), (boxes, scores[0]), (boxes, scores[..., :3]), (boxes.repeat(2, 0), scores)):
+    for bad in ((boxes[..., :3], scores), (boxes[0], scores), (boxes, scores[0]), (boxes, scores[..., :3]),
+                (boxes.repeat(2, 0), scores)):
         refuses("they have to be", "NonMaxSuppression", *bad)
     refuses("iou_threshold 1.5", "NonMaxSuppression", boxes, scores, scalar(3, np.int64), scalar(1.5))
     refuses("center_point_box 2", "NonMaxSuppression", boxes, scores, center_point_box=2)
@@ -77,16 +83,17 @@ def bilinear(picture, y, x):
     y0, x0 = int(y), int(x)
     y1, x1 = min(y0 + 1, h - 1), min(x0 + 1, w - 1)
     ly, lx = y - y0, x - x0
-    return ((1 - ly) * (1 - lx) * picture[:, y0, x0] + (1 - ly) * lx * picture[:, y0, x1] + ly * (1 - lx) * picture[:, y1, x0]
-            + ly * lx * picture[:, y1, x1])
+    upper = (1 - lx) * picture[:, y0, x0] + lx * picture[:, y0, x1]
+    lower = (1 - lx) * picture[:, y1, x0] + lx * picture[:, y1, x1]
+    return (1 - ly) * upper + ly * lower
 
 
 @pytest.mark.parametrize("sampling_ratio", [0, 1, 2])
 @pytest.mark.parametrize("transformation", ["half_pixel", "output_half_pixel"])
 def test_roi_align_is_the_mean_of_bilinear_samples(sampling_ratio, transformation):
     scale, bins_h, bins_w = 0.8, 2, 3
-    y = run("RoiAlign", X, ROIS, BATCHES, opset=16, coordinate_transformation_mode=transformation, output_height=bins_h,
-            output_width=bins_w, sampling_ratio=sampling_ratio, spatial_scale=scale)
+    y = run("RoiAlign", X, ROIS, BATCHES, opset=16, coordinate_transformation_mode=transformation,
+            output_height=bins_h, output_width=bins_w, sampling_ratio=sampling_ratio, spatial_scale=scale)
     offset = 0.5 if transformation == "half_pixel" else 0
     for r, (roi, batch) in enumerate(zip(ROIS.astype(np.float64) * scale - offset, BATCHES)):
         h, w = roi[3] - roi[1], roi[2] - roi[0]
@@ -94,17 +101,18 @@ def test_roi_align_is_the_mean_of_bilinear_samples(sampling_ratio, transformatio
             h, w = max(h, 1), max(w, 1)
         gh, gw = (sampling_ratio or int(np.ceil(h / bins_h))), (sampling_ratio or int(np.ceil(w / bins_w)))
         for i, j in np.ndindex(bins_h, bins_w):
-            samples = [bilinear(X[batch], roi[1] + h / bins_h * (i + (a + 0.5) / gh), roi[0] + w / bins_w * (j + (b + 0.5) / gw))
-                       for a in range(gh) for b in range(gw)]
-            np.testing.assert_allclose(y[r, :, i, j], np.mean(samples, 0), atol=2e-6)      # float32 sums of some ten terms
+            samples = [bilinear(X[batch], roi[1] + h / bins_h * (i + (a + 0.5) / gh),
+                                roi[0] + w / bins_w * (j + (b + 0.5) / gw)) for a, b in np.ndindex(gh, gw)]
+            # float32 sums of some ten terms
+            np.testing.assert_allclose(y[r, :, i, j], np.mean(samples, 0), atol=2e-6)
 
 
 @pytest.mark.parametrize("mode", ["avg", "max"])
 @pytest.mark.parametrize("opset", [10, 16])
 def test_roi_align_as_onnxruntime(opset, mode):
-    keywords = dict(opset=opset, mode=mode, output_height=3, output_width=2, sampling_ratio=2, spatial_scale=0.7)
-    np.testing.assert_allclose(run("RoiAlign", X, ROIS, BATCHES, **keywords), onnxruntime_runs("RoiAlign", X, ROIS, BATCHES, **keywords),
-                               atol=2e-5)          # onnxruntime has the coordinates in float32
+    # onnxruntime has the coordinates in float32
+    agrees_with_onnxruntime("RoiAlign", X, ROIS, BATCHES, opset=opset, mode=mode, output_height=3,
+                            output_width=2, sampling_ratio=2, spatial_scale=0.7, atol=2e-5)
 
 
 def test_roi_align_refuses():
@@ -126,9 +134,10 @@ def test_roi_align_refuses():
 @pytest.mark.parametrize("scale", [1.0, 0.5])
 @pytest.mark.parametrize("pooled_shape", [[1, 1], [2, 3], [7, 7]])
 def test_max_roi_pool_as_onnxruntime(pooled_shape, scale):
-    rois = np.float32([[0, 0, 0, 5, 5], [1, 2, 3, 10, 8], [0, 7, 7, 3, 3], [1, -4, -4, 30, 30], [0, 20, 20, 25, 25]])
-    keywords = dict(opset=12, pooled_shape=pooled_shape, spatial_scale=scale)
-    np.testing.assert_array_equal(run("MaxRoiPool", X, rois, **keywords), onnxruntime_runs("MaxRoiPool", X, rois, **keywords))
+    rois = np.float32([[0, 0, 0, 5, 5], [1, 2, 3, 10, 8], [0, 7, 7, 3, 3], [1, -4, -4, 30, 30],
+                       [0, 20, 20, 25, 25]])
+    agrees_with_onnxruntime("MaxRoiPool", X, rois, opset=12, pooled_shape=pooled_shape, spatial_scale=scale,
+                            atol=0)
 
 
 def test_max_roi_pool_refuses():

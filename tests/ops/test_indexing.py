@@ -16,9 +16,11 @@ def ints(*values):
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])
-@pytest.mark.parametrize("indices", [np.array(-1), ints(0, 2, -3), ints(0, 1, 2, 2).reshape(2, 2), np.zeros((0, 2), np.int32)])
+@pytest.mark.parametrize("indices", [np.array(-1), ints(0, 2, -3), ints(0, 1, 2, 2).reshape(2, 2),
+                                     np.zeros((0, 2), np.int32)])
 def test_gather(axis, indices):
-    np.testing.assert_array_equal(run("Gather", X, indices.astype(np.int64), axis=axis), np.take(X, indices, axis))
+    np.testing.assert_array_equal(run("Gather", X, indices.astype(np.int64), axis=axis),
+                                  np.take(X, indices, axis))
 
 
 def test_gather_of_one_element_is_an_array():
@@ -28,7 +30,8 @@ def test_gather_of_one_element_is_an_array():
 @pytest.mark.parametrize("index", [4, -5, 2**31 - 1, 2**32, 2**63 - 1, -2**63])
 def test_indices_out_of_range_are_refused(index):
     x = X[:, :, 0].copy()
-    for operator, inputs in (("Gather", (x, ints(0, index))), ("GatherElements", (x, ints(0, index, 1).reshape(1, 3))),
+    for operator, inputs in (("Gather", (x, ints(0, index))),
+                             ("GatherElements", (x, ints(0, index, 1).reshape(1, 3))),
                              ("GatherND", (x, ints(0, 0, index, 0).reshape(2, 2))),
                              ("ScatterElements", (x, ints(0, index, 1).reshape(1, 3), x[:1])),
                              ("ScatterND", (x, ints(index).reshape(1, 1), x[:1]))):
@@ -39,8 +42,8 @@ def test_indices_out_of_range_are_refused(index):
 def test_gather_refuses():
     refuses("it has none", "Gather", np.array(1.0), ints(0))
     refuses("int64 or int32", "Gather", X, np.float32([0]))
-    with pytest.raises(ValueError, match="of size 0"):
-        run("Gather", np.zeros((0, 3)), ints(0))
+    refuses("of size 0", "Gather", np.zeros((0, 3)), ints(0))
+    refuses("index 4 into axis 0 of size 4", "Gather", X, ints(0, 4))
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -55,9 +58,11 @@ def test_gather_elements_may_be_smaller_beside_the_axis(axis):
     refuses("may not be larger", "GatherElements", X, np.zeros((9, 9, 9), np.int64), axis=axis)
 
 
-@pytest.mark.parametrize("batch_dims, shape", [(0, (2, 2)), (0, (2, 1, 3)), (1, (4, 1)), (1, (4, 2, 2)), (2, (4, 3, 1))])
+@pytest.mark.parametrize("batch_dims, shape", [(0, (2, 2)), (0, (2, 1, 3)), (1, (4, 1)), (1, (4, 2, 2)),
+                                               (2, (4, 3, 1))])
 def test_gather_nd(batch_dims, shape):
-    indices = np.stack([rng.integers(-d, d, shape[:-1]) for d in X.shape[batch_dims:batch_dims + shape[-1]]], -1)
+    indices = np.stack([rng.integers(-d, d, shape[:-1]) for d in X.shape[batch_dims:batch_dims + shape[-1]]],
+                       -1)
     y = run("GatherND", X, indices, batch_dims=batch_dims)
     for at in np.ndindex(shape[:-1]):
         np.testing.assert_array_equal(y[at], X[at[:batch_dims] + tuple(indices[at])])
@@ -70,7 +75,8 @@ def test_gather_nd_refuses():
     refuses("the last size", "GatherND", X, np.array(0))
 
 
-COMBINE = {"none": lambda a, b: b, "add": lambda a, b: a + b, "mul": lambda a, b: a * b, "max": max, "min": min}
+COMBINE = {"none": lambda a, b: b, "add": lambda a, b: a + b, "mul": lambda a, b: a * b, "max": max,
+           "min": min}
 
 
 @pytest.mark.parametrize("reduction", COMBINE)
@@ -108,7 +114,8 @@ def test_scatter_refuses():
     refuses("one type", "ScatterND", x, one, np.zeros((1, 3)))
     refuses("reduction 'banana'", "ScatterND", x, one, x[:1], opset=16, reduction="banana")
     refuses("updates of shape", "ScatterElements", x, one, x[:1])
-    refuses("may not be larger", "ScatterElements", x, np.zeros((1, 5), np.int64), np.zeros((1, 5), np.float32))
+    refuses("may not be larger", "ScatterElements", x, np.zeros((1, 5), np.int64),
+            np.zeros((1, 5), np.float32))
 
 
 @pytest.mark.parametrize("mode, start", [("linear", [0, 2, 3]), ("circular", [4, 0, 3])])
@@ -118,7 +125,8 @@ def test_tensor_scatter(mode, start):
     for b in range(3):
         for i in range(2):
             expected[b, :, (start[b] + i) % 5] = update[b, :, i]
-    np.testing.assert_array_equal(run("TensorScatter", past, update, ints(*start), opset=24, mode=mode), expected)
+    np.testing.assert_array_equal(run("TensorScatter", past, update, ints(*start), opset=24, mode=mode),
+                                  expected)
     if mode == "linear":
         with pytest.raises(ValueError, match="index 5"):
             run("TensorScatter", past, update, ints(0, 0, 4), opset=24)

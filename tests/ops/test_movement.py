@@ -18,7 +18,8 @@ def ints(*values):
 
 @pytest.mark.parametrize("axis", [0, 1, -1])
 def test_concat(axis):
-    np.testing.assert_array_equal(run("Concat", X, X + 1, X + 2, axis=axis), np.concatenate((X, X + 1, X + 2), axis))
+    y = run("Concat", X, X + 1, X + 2, axis=axis)
+    np.testing.assert_array_equal(y, np.concatenate((X, X + 1, X + 2), axis))
 
 
 def test_concat_of_opset_1_joins_along_axis_1():
@@ -81,7 +82,8 @@ def test_slice_clamps_the_ends_that_exporters_write(start, end, step, expected):
 
 
 def test_slice_by_attributes():
-    np.testing.assert_array_equal(run("Slice", X, opset=1, starts=[1, 0], ends=[2**31 - 1, -1], axes=[0, 2]), X[1:, :, :-1])
+    np.testing.assert_array_equal(run("Slice", X, opset=1, starts=[1, 0], ends=[2**31 - 1, -1], axes=[0, 2]),
+                                  X[1:, :, :-1])
     np.testing.assert_array_equal(run("Slice", X, opset=9, starts=[1, 2], ends=[9, 9]), X[1:, 2:])
 
 
@@ -99,7 +101,8 @@ def test_slice_refuses():
     needs_value("Slice", spec(2, 3), ints(0), spec(1, dtype=np.int64))
 
 
-@given(st.sampled_from(["constant", "edge", "reflect", "wrap"]), st.lists(st.integers(-2, 4), min_size=4, max_size=4))
+@given(st.sampled_from(["constant", "edge", "reflect", "wrap"]),
+       st.lists(st.integers(-2, 4), min_size=4, max_size=4))
 def test_pad_is_numpys_after_cutting(mode, pads):
     x = np.arange(20, dtype=np.float32).reshape(4, 5)
     cut = x[max(0, -pads[0]):4 - max(0, -pads[2]), max(0, -pads[1]):5 - max(0, -pads[3])]
@@ -118,7 +121,8 @@ def test_pad_by_attributes():
 
 
 def test_pad_of_some_axes():
-    np.testing.assert_array_equal(run("Pad", X, ints(1, 2), None, ints(-2)), np.pad(X, [(0, 0), (1, 2), (0, 0)]))
+    np.testing.assert_array_equal(run("Pad", X, ints(1, 2), None, ints(-2)),
+                                  np.pad(X, [(0, 0), (1, 2), (0, 0)]))
 
 
 def test_pad_refuses():
@@ -139,7 +143,8 @@ def test_tile_is_numpys(pairs):
 
 
 def test_tile_of_opset_1_repeats_one_axis():
-    np.testing.assert_array_equal(run("Tile", X, np.float32([2]), np.float32([1]), opset=1), np.tile(X, (1, 2, 1)))
+    np.testing.assert_array_equal(run("Tile", X, np.float32([2]), np.float32([1]), opset=1),
+                                  np.tile(X, (1, 2, 1)))
 
 
 def test_tile_refuses():

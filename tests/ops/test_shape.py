@@ -18,7 +18,8 @@ def ints(*values):
     ((4, -1), (4, 6)), ((0, -1), (2, 12)), ((0, 0, 4, 1), (2, 3, 4, 1)), ((-1,), (24,)), ((24,), (24,))])
 @pytest.mark.parametrize("opset", [1, 5, 14])
 def test_reshape_reads_zero_and_minus_one(target, expected, opset):
-    y = run("Reshape", X, opset=1, shape=list(target)) if opset == 1 else run("Reshape", X, ints(*target), opset=opset)
+    inputs, attributes = ((X,), {"shape": list(target)}) if opset == 1 else ((X, ints(*target)), {})
+    y = run("Reshape", *inputs, opset=opset, **attributes)
     np.testing.assert_array_equal(y, X.reshape(expected))
     assert np.shares_memory(X, y)
 
@@ -49,7 +50,8 @@ def test_too_many_axes_is_a_limit():
     refuses("axes", "Reshape", X, ints(*[1] * 70, 24), error=LimitError)
 
 
-@pytest.mark.parametrize("axis, expected", [(0, (1, 24)), (1, (2, 12)), (3, (24, 1)), (-1, (6, 4)), (-3, (1, 24))])
+@pytest.mark.parametrize("axis, expected", [(0, (1, 24)), (1, (2, 12)), (3, (24, 1)), (-1, (6, 4)),
+                                            (-3, (1, 24))])
 def test_flatten(axis, expected):
     np.testing.assert_array_equal(run("Flatten", X, axis=axis), X.reshape(expected))
 
@@ -72,9 +74,11 @@ def test_squeeze_refuses_sizes_other_than_one():
     refuses("its size is 3", "Squeeze", np.zeros((1, 3)), ints(1))
 
 
-@pytest.mark.parametrize("axes, expected", [([0], (1, 2, 3, 4)), ([-1], (2, 3, 4, 1)), ([0, 4], (1, 2, 3, 4, 1)), ([4, 0], (1, 2, 3, 4, 1))])
+@pytest.mark.parametrize("axes, expected", [([0], (1, 2, 3, 4)), ([-1], (2, 3, 4, 1)),
+                                            ([0, 4], (1, 2, 3, 4, 1)), ([4, 0], (1, 2, 3, 4, 1))])
 def test_unsqueeze(axes, expected):
-    assert run("Unsqueeze", X, opset=11, axes=axes).shape == run("Unsqueeze", X, ints(*axes), opset=13).shape == expected
+    assert run("Unsqueeze", X, opset=11, axes=axes).shape == expected
+    assert run("Unsqueeze", X, ints(*axes), opset=13).shape == expected
 
 
 @pytest.mark.parametrize("axes", [(1, 1), (0, -5), (4 + 1,), (-6,)])
@@ -82,7 +86,8 @@ def test_unsqueeze_refuses_axes_twice_or_beyond(axes):
     refuses("ax", "Unsqueeze", X, ints(*axes))
 
 
-@pytest.mark.parametrize("start, end", [(0, None), (1, None), (-1, None), (0, -1), (1, 2), (2, 1), (-99, 99), (-2**63, 2**63 - 1)])
+@pytest.mark.parametrize("start, end", [(0, None), (1, None), (-1, None), (0, -1), (1, 2), (2, 1), (-99, 99),
+                                        (-2**63, 2**63 - 1)])
 def test_shape_is_known_from_the_spec_alone(start, end):
     attributes = {"start": start} | ({} if end is None else {"end": end})
     expected = np.array((2, 3, 4)[start:end], np.int64)

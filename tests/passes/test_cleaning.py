@@ -117,7 +117,8 @@ def rewritten_if(graph, one_pass):
 def test_weights_stored_small_are_expanded():
     b = Builder()
     x = b.input("x", 2, 4)
-    w8 = b.DequantizeLinear(np.arange(-8, 8, dtype=np.int8).reshape(4, 4), np.linspace(0.1, 0.4, 4, dtype=F), axis=1)
+    scale = np.linspace(0.1, 0.4, 4, dtype=F)
+    w8 = b.DequantizeLinear(np.arange(-8, 8, dtype=np.int8).reshape(4, 4), scale, axis=1)
     w16 = b.Cast(np.arange(16, dtype=np.float16).reshape(4, 4), to=1)
     after = rewritten(b.output(b.MatMul(b.MatMul(x, w8), w16)), fold_constants)
     assert ops(after) == ["MatMul", "MatMul"]

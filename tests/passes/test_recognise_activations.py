@@ -20,16 +20,20 @@ SPELLINGS = {
     "hard swish of paddle": ("HardSwish", lambda b, x: b.Div(b.Mul(x, relu6(b, b.Add(x, F(3)))), F(6))),
     "hard swish of tf": ("HardSwish", lambda b, x: b.Mul(b.Mul(x, SIXTH), relu6(b, b.Add(F(3), x)))),
     "hard swish, ramp divided": ("HardSwish", lambda b, x: b.Mul(x, b.Div(relu6(b, b.Add(x, F(3))), F(6)))),
-    "hard swish, ramp times 1/6": ("HardSwish", lambda b, x: b.Mul(b.Mul(relu6(b, b.Add(x, F(3))), SIXTH), x)),
+    "hard swish, ramp times 1/6": (
+        "HardSwish", lambda b, x: b.Mul(b.Mul(relu6(b, b.Add(x, F(3))), SIXTH), x)),
     "hard swish by Relu and Min": (
         "HardSwish", lambda b, x: b.Div(b.Mul(b.Min(b.Relu(b.Add(x, F(3))), F(6)), x), F(6))),
     "hard swish by Clip of opset 6": (
         "HardSwish", lambda b, x: b.Div(b.Mul(x, b.Clip(b.Add(x, F(3)), opset=6, min=0.0, max=6.0)), F(6))),
-    "hard swish by HardSigmoid": ("HardSwish", lambda b, x: b.Mul(x, b.HardSigmoid(x, alpha=1 / 6, beta=0.5))),
+    "hard swish by HardSigmoid": (
+        "HardSwish", lambda b, x: b.Mul(x, b.HardSigmoid(x, alpha=1 / 6, beta=0.5))),
     "hard sigmoid": ("HardSigmoid", lambda b, x: b.Div(relu6(b, b.Add(x, F(3))), F(6))),
-    "hard sigmoid of keras": ("HardSigmoid", lambda b, x: b.Clip(b.Add(b.Mul(x, F(0.2)), F(0.5)), F(0), F(1))),
+    "hard sigmoid of keras": (
+        "HardSigmoid", lambda b, x: b.Clip(b.Add(b.Mul(x, F(0.2)), F(0.5)), F(0), F(1))),
     "gelu": ("Gelu", lambda b, x: b.Mul(b.Mul(x, b.Add(b.Erf(b.Div(x, F(2 ** 0.5))), F(1))), F(0.5))),
-    "gelu, half first": ("Gelu", lambda b, x: b.Mul(b.Mul(x, F(0.5)), b.Add(F(1), b.Erf(b.Mul(x, F(0.5 ** 0.5)))))),
+    "gelu, half first": (
+        "Gelu", lambda b, x: b.Mul(b.Mul(x, F(0.5)), b.Add(F(1), b.Erf(b.Mul(x, F(0.5 ** 0.5)))))),
     "gelu, half at the gate": (
         "Gelu", lambda b, x: b.Mul(x, b.Add(b.Mul(b.Erf(b.Mul(F(0.5 ** 0.5), x)), F(0.5)), F(0.5)))),
     "gelu by tanh": ("Gelu", lambda b, x: b.Mul(b.Mul(F(0.5), x), b.Add(F(1), b.Tanh(
@@ -83,7 +87,8 @@ NEAR_MISSES = {
     "hard swish with 2": lambda b, x: b.Div(b.Mul(x, relu6(b, b.Add(x, F(2)))), F(6)),
     "hard swish over 5": lambda b, x: b.Div(b.Mul(x, relu6(b, b.Add(x, F(3)))), F(5)),
     "hard sigmoid with another slope": lambda b, x: b.Mul(x, b.HardSigmoid(x, alpha=0.2, beta=0.5)),
-    "gelu with a rough constant": lambda b, x: b.Mul(b.Mul(x, F(0.5)), b.Add(b.Erf(b.Mul(x, F(0.7072))), F(1))),
+    "gelu with a rough constant": lambda b, x: b.Mul(
+        b.Mul(x, F(0.5)), b.Add(b.Erf(b.Mul(x, F(0.7072))), F(1))),
     "mish without tanh": lambda b, x: b.Mul(x, b.Softplus(x)),
     "slope per channel": lambda b, x: b.PRelu(x, np.linspace(0, 1, 8, dtype=F).reshape(8, 1, 1)),
     "leaky with a slope above 1": lambda b, x: b.Max(x, b.Mul(x, F(2))),

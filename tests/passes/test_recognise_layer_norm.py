@@ -9,8 +9,8 @@ F = np.float32
 SCALE, BIAS = (np.random.default_rng(3).normal(size=(2, 8)) + 1).astype(F)
 
 
-def spelled(b, x, *, axes=(-1,), keepdims=1, scale=SCALE, bias=BIAS, square="Pow", twice=False, reciprocal=False,
-            epsilon=F(1e-5)):
+def spelled(b, x, *, axes=(-1,), keepdims=1, scale=SCALE, bias=BIAS, square="Pow", twice=False,
+            reciprocal=False, epsilon=F(1e-5)):
     def mean(value):
         if b.opset >= 18:
             return b.ReduceMean(value, np.array(axes), keepdims=keepdims)

@@ -85,22 +85,19 @@ def test_residual_chain_becomes_free_of_transposes():
 
 
 BORDERS = {
-    "mean over the picture": (1, lambda b, y: b.ReduceMean(y, axes=[1, 2], keepdims=0)),
-    "squeeze": (1, lambda b, y: b.Squeeze(b.ReduceMax(y, axes=[1, 2]), np.array([1, 2]))),
-    "index of the greatest row": (1, lambda b, y: b.ArgMax(b.Slice(y, np.array([1]), np.array([2]), np.array([3])),
-                                                           axis=3, keepdims=0)),
-    "shape": (1, lambda b, y: b.Shape(y)),
-    "one channel": (1, lambda b, y: b.Gather(y, np.array(2), axis=3)),
+    "mean over the picture": lambda b, y: b.ReduceMean(y, axes=[1, 2], keepdims=0),
+    "squeeze": lambda b, y: b.Squeeze(b.ReduceMax(y, axes=[1, 2]), np.array([1, 2])),
+    "greatest channel": lambda b, y: b.ArgMax(y, axis=3, keepdims=0),
+    "shape": lambda b, y: b.Shape(y),
+    "one channel": lambda b, y: b.Gather(y, np.array(2), axis=3),
 }
 
 
 @pytest.mark.parametrize("name", BORDERS)
 def test_border_takes_turned_values(name):
     b = Builder(13)
-    _, read = BORDERS[name]
     y = b.Relu(nhwc(b, b.Neg(b.input("x", 2, 4, 6, 5))))
-    after = rewritten(b.output(read(b, y)), sink_transposes)
-    assert "Transpose" not in ops(after)
+    assert "Transpose" not in ops(rewritten(b.output(BORDERS[name](b, y)), sink_transposes))
 
 
 def test_reshape_that_only_adds_axes_is_turned():
@@ -139,7 +136,8 @@ LEFT_ALONE = {
     "softmax that flattens": lambda b, x: nchw(b, b.Softmax(nhwc(b, x), opset=11, axis=3)),
     "value of lower rank": lambda b, x: nchw(b, b.Add(nhwc(b, x), b.input("bias", 4))),
     "reshape that mixes axes": lambda b, x: nchw(b, b.Reshape(nhwc(b, x), np.array([2, 5, 6, 4]))),
-    "normalization of the last axis": lambda b, x: nchw(b, b.LayerNormalization(nhwc(b, x), values(4), values(4))),
+    "normalization of the last axis": lambda b, x: nchw(
+        b, b.LayerNormalization(nhwc(b, x), values(4), values(4))),
 }
 
 
@@ -163,3 +161,19 @@ def test_values_of_unknown_rank_stop_it():
     b.input("bias")
     x = nhwc(b, b.input("x", 2, 4, 6, 5))
     unchanged(b.output(nchw(b, b.Add(x, "bias"))), sink_transposes)
+
+
+def test_equal_transposes_that_are_outputs_keep_their_names():
+    b = Builder(13)
+    x = b.Neg(b.input("x", 2, 4, 6, 5))
+    first, second, third = nhwc(b, x), nhwc(b, x), nhwc(b, x)
+    graph = b.output(second, b.MatMul(first, values(4, 3)), b.MatMul(third, values(4, 3)))
+    assert ops(rewritten(graph, sink_transposes)) == ["Neg", "Transpose", "MatMul", "MatMul"]
+
+
+def test_slice_keeps_the_type_of_its_axes():
+    b = Builder(13)
+    i = lambda *v: np.array(v, np.int32)
+    y = nchw(b, b.Slice(nhwc(b, b.input("x", 2, 4, 6, 5)), i(1), i(3), i(2)))
+    after = rewritten(b.output(y), sink_transposes)
+    assert ops(after) == ["Slice"] and after.constants[after.nodes[0].inputs[3]].dtype == np.int32

@@ -1,0 +1,139 @@
+"""cinfer info [MODEL]: what a model is made of and how it will run; without one, what this machine offers."""
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+from ..errors import Error, InputError
+from .parser import add_threads, check_names, model_path, shape
+from .text import dims, in_units, printable, shortened, table
+
+EPILOG = """  cinfer info
+  cinfer info model.onnx
+  cinfer info model.onnx --shape images=1x3x640x640"""
+
+
+def declare(parser) -> None:
+    parser.add_argument("model", metavar="MODEL", nargs="?", help="an ONNX file; without one: this machine")
+    parser.add_argument("--shape", type=shape, action="append", default=[], metavar="NAME=SIZES",
+                        help="sizes of an input, where the model leaves them free: images=1x3x640x640")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    add_threads(parser)
+
+
+def run(arguments) -> int:
+    data = of_model(arguments) if arguments.model else of_machine(arguments)
+    if arguments.json:
+        import json
+        print(json.dumps(data, indent=1))
+    else:
+        print("\n".join(model_lines(data) if arguments.model else machine_lines(data)))
+    return 0
+
+
+def of_machine(arguments) -> dict:
+    if arguments.shape:
+        raise InputError("--shape needs a model; cinfer info MODEL --shape NAME=SIZES is right")
+    from ..session import system_info
+    return system_info()
+
+
+def machine_lines(data: dict) -> list[str]:
+    rows = [
+        ["version", data["version"]],
+        ["ISA levels built", " ".join(data["isa_built"])],
+        ["usable on this CPU", " ".join(data["isa_usable"])],
+        ["in use", data["isa"] + (" (CINFER_ISA)" if os.environ.get("CINFER_ISA") else "")],
+        ["threads", f"{data['threads']} ({data['threads_why']})"],
+    ]
+    if not data.get("openmp", True):
+        rows.append(["", "built without OpenMP: one thread, whatever is asked for"])
+    return table(rows)
+
+
+def of_model(arguments) -> dict:
+    """Facts of the file as it was written, and of the session made of it."""
+    path = model_path(arguments.model)
+
+    from ..model import read
+    model = read(path)
+    graph = model.graph
+    counts = Counter(f"{n.domain}.{n.op_type}" if n.domain else n.op_type for n in graph.nodes)
+    data = {
+        "path": path,
+        "bytes": os.path.getsize(path),
+        "producer": model.producer,
+        "ir_version": model.ir_version,
+        "opset": {domain or "ai.onnx": version for domain, version in model.opset.items()},
+        "inputs": ports(graph.inputs),
+        "outputs": ports(graph.outputs),
+        "nodes": len(graph.nodes),
+        "operators": dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),
+        "parameters": sum(int(a.size) for a in graph.constants.values()),
+        "parameter_bytes": sum(int(a.nbytes) for a in graph.constants.values()),
+        "metadata": dict(model.metadata),
+    }
+    try:
+        data |= of_session(path, dict(arguments.shape), arguments.threads)
+    except InputError:
+        raise
+    except Error as error:          # what the file holds is worth seeing even where it cannot run
+        data["cannot_run"] = str(error)
+    return data
+
+
+def of_session(path: str, shapes: dict, threads: int | None) -> dict:
+    from ..session import load
+    session = load(path, threads=threads)
+    check_names(shapes, session)
+    summary = session.summary(shapes or None) or {}
+    return {
+        "isa": session.isa, "threads": session.threads, "recipe": recipe_text(session),
+        **{key: summary.get(key) for key in ("macs", "planned_bytes", "kernels")},
+    }
+
+
+def recipe_text(session) -> str | None:
+    """How `cinfer run` would prepare a picture; None for a model that takes none."""
+    from ..image.recipe import recipe_for
+    try:
+        recipe = recipe_for(session)
+    except InputError:
+        return None
+    return f"{recipe} (from {recipe.origin})"
+
+
+def ports(types) -> list[dict]:
+    return [{"name": name, "dtype": t.dtype and str(t.dtype), "shape": t.shape and list(t.shape)}
+            for name, t in types.items()]
+
+
+def model_lines(data: dict) -> list[str]:
+    rows = [["model", f"{data['path']} ({in_units(data['bytes'], 'B')})"]]
+    opset = ", ".join(f"{domain} {version}" for domain, version in data["opset"].items())
+    producer = f", {data['producer']}" if data["producer"] else ""
+    rows.append(["opset", f"{opset} (IR {data['ir_version']}{producer})"])
+    for kind in ("inputs", "outputs"):
+        cells = table([[p["name"], p["dtype"] or "no tensor", dims(p["shape"])] for p in data[kind]])
+        rows += [[kind if i == 0 else "", cell] for i, cell in enumerate(cells)]
+    rows.append(["nodes", f"{data['nodes']}: {counted(data['operators'])}"])
+    rows.append(["parameters", f"{in_units(data['parameters'])} ({in_units(data['parameter_bytes'], 'B')})"])
+    if "cannot_run" in data:
+        rows.append(["cannot run", data["cannot_run"]])
+    elif data["macs"] is None:
+        rows.append(["MACs, memory", "depend on the sizes of the inputs; --shape NAME=SIZES says them"])
+    else:
+        rows.append(["MACs", in_units(data["macs"])])
+        planned = in_units(data["planned_bytes"], "B")
+        rows.append(["memory", f"{planned} planned, beside weights, inputs and outputs"])
+        rows.append(["kernels", f"{data['isa']}: {counted(data['kernels'])}"])
+    if data.get("recipe"):
+        rows.append(["pictures", data["recipe"]])
+    for i, (key, text) in enumerate(data["metadata"].items()):
+        rows.append(["metadata" if i == 0 else "", f"{key} = {shortened(text)}"])
+    width = max(len(name) for name, _ in rows)
+    return [f"{name:{width}}  {printable(text)}".rstrip() for name, text in rows]
+
+
+def counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in sorted(counts.items(), key=lambda item: -item[1]))

@@ -1,0 +1,88 @@
+"""Arguments of a subcommand: argparse with errors of one line that say what is meant."""
+from __future__ import annotations
+
+import argparse
+import os
+
+from ..errors import InputError
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str):
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
+def parse(module, command: str, summary: str, argv: list[str]) -> argparse.Namespace | None:
+    """The arguments as a subcommand's module declares them; None when they asked for help (printed)."""
+    parser = Parser(
+        prog=f"cinfer {command}", description=f"{summary[0].upper()}{summary[1:]}.", epilog=module.EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    module.declare(parser)
+    try:
+        # intermixed: `cinfer run model.onnx --top 3 a.jpg b.jpg`
+        arguments, unknown = parser.parse_known_intermixed_args(argv)
+    except SystemExit:                                  # --help
+        return None
+    if unknown:
+        flags = [flag for action in parser._actions for flag in action.option_strings]
+        first = unknown[0].partition("=")[0]
+        kind = "flag" if first.startswith("-") else "argument"
+        raise InputError(f"unknown {kind} {first!r}{nearest(first, flags)}; see cinfer {command} --help")
+    return arguments
+
+
+def nearest(word: str, words: list[str]) -> str:
+    """', do you mean X?' for the nearest of the words, if one is near."""
+    from difflib import get_close_matches
+    found = get_close_matches(word, words, 1)
+    return f", do you mean {found[0]}?" if found else ""
+
+
+def count(least: int, most: int):
+    """An argument type: a whole number within limits."""
+    def parse_count(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and len(text) < 12 and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} to {most}")
+        return int(text)
+    return parse_count
+
+
+def seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 < value <= 86400:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return value
+
+
+def shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """NAME=1x3x224x224"""
+    name, equals, sizes = text.rpartition("=")
+    parts = sizes.lower().split("x") if sizes else []
+    if not equals or not name or not all(p.isascii() and p.isdecimal() and len(p) < 10 for p in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=SIZES such as input=1x3x224x224")
+    return name, tuple(int(p) for p in parts)
+
+
+def add_threads(parser) -> None:
+    parser.add_argument("--threads", type=count(1, 256), metavar="N",
+                        help="threads of a run (default: what this process may use)")
+
+
+def check_names(shapes: dict, session) -> None:
+    """InputError unless all that --shape names are inputs of the model."""
+    names = [port.name for port in session.inputs]
+    for name in shapes:
+        if name not in names:
+            raise InputError(f"--shape {name}: no such input; the model has {', '.join(map(repr, names))}")
+
+
+def model_path(text: str) -> str:
+    """The model's path; a clear error before anything slow happens."""
+    if not os.path.exists(text):
+        raise InputError(f"{text}: no such file; name an ONNX model")
+    if os.path.isdir(text):
+        raise InputError(f"{text} is a folder; name an ONNX model")
+    return text

@@ -1,0 +1,164 @@
+"""cinfer run MODEL IMAGE...: what a model says of pictures."""
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack, contextmanager
+
+from ..errors import InputError, LimitError
+from . import complain
+from .files import Arrays, check_writable, replacing
+from .parser import add_threads, count, model_path
+from .text import Progress, printable
+
+RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
+MOST_LABEL_BYTES = 10_000_000
+EPILOG = """How a picture is prepared comes from these flags, else from the model's metadata, else from its
+input and ImageNet's habit; a line on stderr says which. A picture that cannot be read is reported in its
+turn, the others are still run, and the exit status is 2.
+
+  cinfer run model.onnx dog.jpg
+  cinfer run model.onnx *.jpg --json --top 1
+  cinfer run enlarge.onnx small.png -o large.png"""
+
+
+def declare(parser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="an ONNX file")
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help="picture files; - is standard input")
+    parser.add_argument("--top", type=count(1, 10**6), default=5, metavar="N", help="classes to show (5)")
+    parser.add_argument("--json", action="store_true", help="one JSON object per picture and line")
+    parser.add_argument("--labels", metavar="FILE", help="class names, one a line")
+    parser.add_argument("-o", "--output", metavar="FILE",
+                        help="where an image-to-image model's picture goes (.png, .jpg, ...)")
+    parser.add_argument("--save", metavar="FILE.npz",
+                        help="write all outputs (of several pictures: 0/NAME, 1/NAME, ...)")
+    add_threads(parser)
+    recipe = parser.add_argument_group("how a picture is prepared")
+    recipe.add_argument("--size", metavar="HxW", help="224x224, 48xW (any width), multiple:32, any")
+    recipe.add_argument("--layout", metavar="L", help="NCHW or NHWC")
+    recipe.add_argument("--channels", metavar="C", help="RGB, BGR, GRAY or RGB+1")
+    recipe.add_argument("--resize", metavar="R", help="stretch, crop:F, letterbox:V, fit-left, height, none")
+    recipe.add_argument("--filter", metavar="F", help="nearest, bilinear or bicubic")
+    recipe.add_argument("--mean", metavar="M", help="of values 0..255: one number or one per channel: 1,2,3")
+    recipe.add_argument("--std", metavar="S", help="as --mean; input = (value - mean) / std")
+
+
+def run(arguments) -> int:
+    path = model_path(arguments.model)
+    labels = read_labels(arguments.labels) if arguments.labels else None
+
+    from ..image.answer import answer
+    from ..image.decode import decode
+    from ..image.described import describe
+    from ..image.encode import encode, format_of
+    from ..image.prepare import prepare
+    from ..image.recipe import recipe_for
+    from ..session import load
+
+    session = load(path, threads=arguments.threads)
+    described = describe(session)
+    flags = {flag: getattr(arguments, flag) for flag in RECIPE_FLAGS if getattr(arguments, flag) is not None}
+    recipe = recipe_for(session, described, flags)
+    check_output(arguments, described)
+    names = [port.name for port in session.outputs]
+    status, said_recipe = 0, False
+    with ExitStack() as stack:
+        arrays = None
+        if arguments.save:
+            arrays = Arrays(stack.enter_context(replacing(arguments.save, "--save")))
+            stack.callback(arrays.close)
+        progress = stack.enter_context(Progress("picture", len(arguments.images)))
+        for number, image in enumerate(arguments.images):
+            progress.show(number + 1)
+            try:
+                with quiet_libraries():
+                    picture = decode(image)
+                outputs = dict(zip(names, session.run(None, {recipe.input: prepare(picture, recipe)})))
+                said = answer(described, outputs, labels=labels, top=arguments.top)
+            except (InputError, LimitError) as error:
+                if len(arguments.images) == 1:
+                    raise
+                progress.clear()
+                show(arguments, image, {"error": str(error)}, [])
+                status = complain(error)
+                continue
+            progress.clear()
+            if not said_recipe:
+                say(f"recipe: {recipe} (from {recipe.origin})")
+                said_recipe = True
+            if arrays is not None:
+                for name, value in outputs.items():
+                    arrays.add(name if len(arguments.images) == 1 else f"{number}/{name}", value)
+            lines = said.lines()
+            if arguments.output:
+                lines = [f"{arguments.output}: {line}" for line in lines]
+                with replacing(arguments.output, "-o") as file:
+                    encode(said.pixels, file, format_of(arguments.output))
+            show(arguments, image, {"task": described.task or None, **said.data()}, lines)
+    return status
+
+
+def show(arguments, path: str, data: dict, lines: list[str]) -> None:
+    """One picture's result, at once: a program that reads along need not wait for the last."""
+    if arguments.json:
+        import json
+        print(json.dumps({"image": path, **data}, allow_nan=False), flush=True)
+    elif lines:
+        if len(arguments.images) > 1:
+            lines = [path, *("  " + line for line in lines)]
+        print("\n".join(map(printable, lines)), flush=True)
+
+
+def say(text: str) -> None:
+    if sys.stderr is not None:
+        print(f"cinfer: {printable(text)}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def quiet_libraries():
+    """Drop what Pillow logs and libtiff prints to stderr: an error is to be one line, ours."""
+    import logging
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
+
+
+def check_output(arguments, described) -> None:
+    """Refuse what cannot be written before anything is run."""
+    from ..image.encode import format_of
+    if arguments.save:
+        check_writable(arguments.save, "--save")
+    if not arguments.output:
+        return
+    if described.task != "image":
+        raise InputError("-o writes the picture of an image-to-image model (cinfer.task = image), this "
+                         f"one's task is {described.task or 'unknown'}; --save FILE.npz writes any outputs")
+    if len(arguments.images) > 1:
+        raise InputError(f"-o takes one picture at a time, there are {len(arguments.images)}")
+    format_of(arguments.output)
+    check_writable(arguments.output, "-o")
+
+
+def read_labels(path: str) -> list[str]:
+    """The lines of a text file, without an empty last one."""
+    try:
+        if not os.path.isfile(path):
+            raise InputError(f"--labels {path}: no such file; name a text file with one class name a line")
+        with open(path, encoding="utf-8") as file:
+            text = file.read(MOST_LABEL_BYTES)
+    except OSError as error:
+        raise InputError(f"--labels {path}: {error.strerror}") from None
+    except ValueError:
+        raise InputError(f"--labels {path}: this is no text in UTF-8") from None
+    labels = [line.strip() for line in text.splitlines()]
+    while labels and not labels[-1]:
+        labels.pop()
+    if not labels:
+        raise InputError(f"--labels {path}: the file is empty; one class name a line is right")
+    return labels

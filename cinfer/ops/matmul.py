@@ -1,0 +1,118 @@
+"""Products of matrices: MatMul, Gemm, Einsum."""
+from __future__ import annotations
+
+import numpy as np
+
+from .limits import check_size
+from .numeric import broadcast, broadcasts_to, check_kind, check_same, settle, spec_of, widen
+from .registry import op
+
+
+def matmul_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of the product of two shapes, as numpy.matmul has it."""
+    if not a or not b:
+        raise ValueError(f"shapes {list(a)} and {list(b)} have no product; both have to have an axis")
+    rows, columns = a[-2:-1], b[-1:] if len(b) > 1 else ()
+    inner = b[-2] if len(b) > 1 else b[0]
+    if a[-1] != inner:
+        raise ValueError(f"shapes {list(a)} and {list(b)} have no product: {a[-1]} columns meet {inner} rows")
+    return check_size((*broadcast(a[:-2], b[:-2]), *rows, *columns), 4)
+
+
+@op("MatMul", since=1)
+class MatMul:
+    """https://onnx.ai/onnx/operators/onnx__MatMul.html"""
+    def infer(a, b):
+        check_kind(a, "number", "a")
+        check_same(a.dtype, b, what="a and b")
+        return a.like(matmul_shape(a.shape, b.shape))
+
+    def evaluate(a, b):
+        MatMul.infer(spec_of(a), spec_of(b))
+        return settle(np.matmul(widen(a), widen(b)), a.dtype)
+
+
+def gemm_shape(a, b, transA: int, transB: int) -> tuple[int, int]:
+    if a.ndim != 2 or b.ndim != 2:
+        raise ValueError(f"a has {a.ndim} axes, b {b.ndim}; both have to have 2")
+    return matmul_shape(a.shape[::-1] if transA else a.shape, b.shape[::-1] if transB else b.shape)
+
+
+def scaled(x: np.ndarray, factor: float) -> np.ndarray:
+    return x if factor == 1 else x * factor
+
+
+@op("Gemm", since=1)
+class Gemm:
+    """y = alpha * a b + beta * c. Before opset 7 the attribute `broadcast` said whether c may be smaller than y.
+    https://onnx.ai/onnx/operators/onnx__Gemm.html"""
+    def infer(a, b, c=None, *, alpha=1.0, beta=1.0, transA=0, transB=0, broadcast=1):
+        check_kind(a, "number", "a")
+        check_same(a.dtype, b, c, what="a, b and c")
+        shape = gemm_shape(a, b, transA, transB)
+        if c is not None:
+            broadcasts_to(c.shape, shape, "c")
+        return a.like(shape)
+
+    def evaluate(a, b, c=None, *, alpha=1.0, beta=1.0, transA=0, transB=0, broadcast=1):
+        Gemm.infer(spec_of(a), spec_of(b), spec_of(c), transA=transA, transB=transB)
+        y = scaled(np.matmul(widen(a.T if transA else a), widen(b.T if transB else b)), alpha)
+        if c is not None and beta != 0:
+            y = y + scaled(widen(c), beta)
+        return settle(y, a.dtype)
+
+
+def einsum_terms(equation: str, ranks: list[int]) -> tuple[list[str], str]:
+    """The terms of the inputs and of the output, an axis each; "..." is spelled out as digits, the same for the axes
+    that broadcast together.
+
+    Raises ValueError where the equation is none, or does not fit inputs of `ranks` axes.
+    """
+    left, arrow, right = equation.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != len(ranks):
+        raise ValueError(f"equation {equation!r} has {len(terms)} terms for {len(ranks)} inputs")
+    hidden = max((rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks) if "..." in term), default=0)
+    for i, (term, rank) in enumerate(zip(terms, ranks)):
+        named = term.replace("...", "", 1)
+        more = rank - len(named)
+        if named and not (named.isascii() and named.isalpha()) or more < 0 or more and "..." not in term:
+            raise ValueError(f"equation {equation!r}: {term!r} is no term for an input of {rank} axes")
+        terms[i] = term.replace("...", numerals(hidden - more, hidden))
+    if not arrow:
+        letters = "".join(terms)
+        right = "..." + "".join(sorted(c for c in set(letters) if c.isalpha() and letters.count(c) == 1))
+    named = right.replace("...", "", 1)
+    if len(set(named)) < len(named) or not set(named) <= {c for c in "".join(terms) if c.isalpha()}:
+        raise ValueError(f"equation {equation!r}: {right!r} has to name axes of the inputs, each once")
+    return terms, right.replace("...", numerals(0, hidden))
+
+
+def numerals(start: int, stop: int) -> str:
+    """A character for each axis that "..." stands for."""
+    return "".join(chr(0x2460 + i) for i in range(start, stop))
+
+
+@op("Einsum", since=12)
+class Einsum:
+    """https://onnx.ai/onnx/operators/onnx__Einsum.html"""
+    def infer(x, *more, equation):
+        check_kind(x, "number")
+        check_same(x.dtype, *more)
+        inputs = (x, *more)
+        terms, output = einsum_terms(equation, [each.ndim for each in inputs])
+        sizes: dict[str, int] = {}
+        for term, each in zip(terms, inputs):
+            for name, size in zip(term, each.shape):
+                known = sizes.setdefault(name, size)
+                if known != size and (name.isalpha() or 1 not in (known, size)):
+                    raise ValueError(f"equation {equation!r}: an axis of {size} meets one of {known}")
+                if known == 1:
+                    sizes[name] = size
+        return x.like(check_size([sizes[name] for name in output], x.dtype.itemsize))
+
+    def evaluate(x, *more, equation):
+        inputs = (x, *more)
+        Einsum.infer(*map(spec_of, inputs), equation=equation)
+        y = np.einsum(equation.replace(" ", ""), *map(widen, inputs), optimize=len(inputs) > 1)
+        return settle(y, x.dtype)

@@ -1,0 +1,288 @@
+"""Operators of the domain com.microsoft that onnxruntime's quantiser and optimiser write into files.
+
+https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
+"""
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from .activations import sigmoid, softmax
+from .conv import Conv
+from .limits import check_axis, check_size
+from .matmul import MatMul, matmul_shape, scaled
+from .movement import concat_shape
+from .numeric import F32, broadcast, broadcasts_to, check_kind, check_same, check_sizes, settle, spec_of, widen
+from .pooling import AveragePool, check_pictures
+from .quantize import (U8, check_8_bit, check_rows_columns, check_scalars, dequantize, dynamic_range,
+                       integer_product, quantize, requantize)
+from .registry import add, describe, op
+
+DOMAIN = "com.microsoft"
+
+
+def scalar(v: np.ndarray | None) -> np.ndarray | None:
+    return None if v is None else v.reshape(())
+
+
+# Dequantise, compute, quantise
+
+def quantized_binary(name: str, function) -> None:
+    def infer(A, A_scale, A_zero_point, B, B_scale, B_zero_point, C_scale, C_zero_point=None):
+        check_8_bit(A=A, B=B)
+        check_same(A.dtype, B, A_zero_point, B_zero_point, C_zero_point)
+        check_scalars(A_scale=A_scale, A_zero_point=A_zero_point, B_scale=B_scale, B_zero_point=B_zero_point,
+                      C_scale=C_scale, C_zero_point=C_zero_point)
+        return A.like(check_size(broadcast(A.shape, B.shape)))
+
+    def evaluate(A, A_scale, A_zero_point, B, B_scale, B_zero_point, C_scale, C_zero_point=None):
+        infer(*map(spec_of, (A, A_scale, A_zero_point, B, B_scale, B_zero_point, C_scale, C_zero_point)))
+        y = function(dequantize(A, scalar(A_scale), scalar(A_zero_point)),
+                     dequantize(B, scalar(B_scale), scalar(B_zero_point)))
+        return quantize(np.asarray(y), scalar(C_scale), scalar(C_zero_point), A.dtype)
+    add(describe(DOMAIN, name, 1, evaluate, infer))
+
+
+quantized_binary("QLinearAdd", np.add)
+quantized_binary("QLinearMul", np.multiply)
+
+
+def check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point) -> None:
+    check_8_bit(X=X)
+    check_same(X.dtype, X_zero_point, Y_zero_point)
+    check_scalars(X_scale=X_scale, X_zero_point=X_zero_point, Y_scale=Y_scale, Y_zero_point=Y_zero_point)
+
+
+def through_floats(function, X, X_scale, X_zero_point, Y_scale, Y_zero_point) -> np.ndarray:
+    y = function(dequantize(X, scalar(X_scale), scalar(X_zero_point)))
+    return quantize(y, scalar(Y_scale), scalar(Y_zero_point), X.dtype)
+
+
+@op("QLinearSigmoid", domain=DOMAIN)
+class QLinearSigmoid:
+    def infer(X, X_scale, X_zero_point, Y_scale, Y_zero_point=None):
+        check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
+        return X.like()
+
+    def evaluate(X, X_scale, X_zero_point, Y_scale, Y_zero_point=None):
+        check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
+        return through_floats(sigmoid, X, X_scale, X_zero_point, Y_scale, Y_zero_point)
+
+
+@op("QLinearLeakyRelu", domain=DOMAIN)
+class QLinearLeakyRelu:
+    def infer(X, X_scale, X_zero_point, Y_scale, Y_zero_point=None, *, alpha=0.01):
+        check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
+        return X.like()
+
+    def evaluate(X, X_scale, X_zero_point, Y_scale, Y_zero_point=None, *, alpha=0.01):
+        check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
+        return through_floats(lambda x: np.where(x < 0, alpha * x, x), X, X_scale, X_zero_point, Y_scale, Y_zero_point)
+
+
+@op("QLinearSoftmax", domain=DOMAIN)
+class QLinearSoftmax:
+    """opset : of the Softmax it stands for; before 13, all axes from `axis` on are taken for one."""
+    def infer(X, X_scale, X_zero_point, Y_scale, Y_zero_point, *, opset, axis=-1):
+        check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
+        check_axis(axis, X.ndim)
+        return X.like()
+
+    def evaluate(X, X_scale, X_zero_point, Y_scale, Y_zero_point, *, opset, axis=-1):
+        check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
+        axis = check_axis(axis, X.ndim)
+        axes = axis if opset >= 13 else tuple(range(axis, X.ndim))
+        return through_floats(lambda x: softmax(x, axes) if x.size else x, X, X_scale, X_zero_point, Y_scale,
+                              Y_zero_point)
+
+
+@op("QLinearConcat", domain=DOMAIN)
+class QLinearConcat:
+    """more : of each input the tensor, its scale, its zero point"""
+    def infer(Y_scale, Y_zero_point, *more, axis):
+        if len(more) % 3 or not more:
+            raise ValueError(f"{len(more)} inputs behind y's; each tensor has to have a scale and a zero point")
+        for x, scale, zero in zip(more[::3], more[1::3], more[2::3]):
+            check_8_bit(x=x)
+            check_scalars(Y_scale=Y_scale, Y_zero_point=Y_zero_point, scale=scale, zero_point=zero)
+        return more[0].like(concat_shape(more[::3], axis)[0], Y_zero_point.dtype)
+
+    def evaluate(Y_scale, Y_zero_point, *more, axis):
+        QLinearConcat.infer(*map(spec_of, (Y_scale, Y_zero_point, *more)), axis=axis)
+        parts = [dequantize(x, scalar(scale), scalar(zero))
+                 for x, scale, zero in zip(more[::3], more[1::3], more[2::3])]
+        return quantize(np.concatenate(parts, axis), scalar(Y_scale), scalar(Y_zero_point), Y_zero_point.dtype)
+
+
+def channels_first(x: np.ndarray) -> np.ndarray:
+    return np.moveaxis(x, -1, 1)
+
+
+@op("QLinearAveragePool", domain=DOMAIN)
+class QLinearAveragePool:
+    def infer(X, x_scale, x_zero_point, y_scale, y_zero_point=None, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0,
+              channels_last=0, count_include_pad=0, pads=None, strides=None):
+        check_quantized(X, x_scale, x_zero_point, y_scale, y_zero_point)
+        check_pictures(X, "int")
+        first = (X.shape[0], X.shape[-1], *X.shape[1:-1]) if channels_last else X.shape
+        y = AveragePool.infer(X.like(first, F32), kernel_shape=kernel_shape, auto_pad=auto_pad, ceil_mode=ceil_mode,
+                              pads=pads, strides=strides)
+        return X.like((y.shape[0], *y.shape[2:], y.shape[1]) if channels_last else y.shape)
+
+    def evaluate(X, x_scale, x_zero_point, y_scale, y_zero_point=None, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0,
+                 channels_last=0, count_include_pad=0, pads=None, strides=None):
+        check_quantized(X, x_scale, x_zero_point, y_scale, y_zero_point)
+        check_pictures(X, "int")
+
+        def average(x):
+            y = AveragePool.evaluate(channels_first(x) if channels_last else x, kernel_shape=kernel_shape,
+                                     auto_pad=auto_pad, ceil_mode=ceil_mode, count_include_pad=count_include_pad,
+                                     pads=pads, strides=strides)
+            return np.moveaxis(y, 1, -1) if channels_last else y
+        return np.ascontiguousarray(through_floats(average, X, x_scale, x_zero_point, y_scale, y_zero_point))
+
+
+@op("QLinearGlobalAveragePool", domain=DOMAIN)
+class QLinearGlobalAveragePool:
+    """The sums are exact."""
+    def infer(X, x_scale, x_zero_point, y_scale, y_zero_point, *, channels_last=0):
+        check_quantized(X, x_scale, x_zero_point, y_scale, y_zero_point)
+        check_pictures(X, "int")
+        ones = (1,) * (X.ndim - 2)
+        return X.like((X.shape[0], *ones, X.shape[-1]) if channels_last else (*X.shape[:2], *ones))
+
+    def evaluate(X, x_scale, x_zero_point, y_scale, y_zero_point, *, channels_last=0):
+        QLinearGlobalAveragePool.infer(*map(spec_of, (X, x_scale, x_zero_point, y_scale, y_zero_point)))
+        axes = tuple(range(1, X.ndim - 1) if channels_last else range(2, X.ndim))
+        count = prod(X.shape[axis] for axis in axes)
+        total = X.sum(axes, np.int64, keepdims=True) - count * x_zero_point.reshape(()).astype(np.int64)
+        multiplier = scalar(x_scale) / (scalar(y_scale) * F32.type(count))
+        return requantize(total, multiplier, scalar(y_zero_point))
+
+
+# Products of matrices
+
+@op("QGemm", domain=DOMAIN)
+class QGemm:
+    """alpha * a b + c, where c is int32 in units of alpha * a_scale * b_scale; float32 where y_scale is absent."""
+    def infer(A, a_scale, a_zero_point, B, b_scale, b_zero_point, C=None, y_scale=None, y_zero_point=None, *, alpha=1.0,
+              transA=0, transB=0):
+        check_8_bit(A=A, B=B)
+        check_scalars(a_scale=a_scale, a_zero_point=a_zero_point, y_scale=y_scale, y_zero_point=y_zero_point)
+        if A.ndim != 2 or B.ndim != 2:
+            raise ValueError(f"A has {A.ndim} axes, B {B.ndim}; both have to have 2")
+        shape = matmul_shape(A.shape[::-1] if transA else A.shape, B.shape[::-1] if transB else B.shape)
+        for name, v in (("b_scale", b_scale), ("b_zero_point", b_zero_point)):
+            if v is not None and v.shape not in ((), (1,), shape[1:]):
+                raise ValueError(f"{name} has shape {list(v.shape)}; it has to be a scalar or {list(shape[1:])}")
+        if C is not None:
+            broadcasts_to(C.shape, shape, "C")
+        if (y_scale is None) != (y_zero_point is None):
+            raise ValueError("y_scale and y_zero_point have to be both given or both absent")
+        return A.like(shape, F32 if y_scale is None else y_zero_point.dtype)
+
+    def evaluate(A, a_scale, a_zero_point, B, b_scale, b_zero_point, C=None, y_scale=None, y_zero_point=None, *,
+                 alpha=1.0, transA=0, transB=0):
+        inputs = A, a_scale, a_zero_point, B, b_scale, b_zero_point, C, y_scale, y_zero_point
+        QGemm.infer(*map(spec_of, inputs), transA=transA, transB=transB)
+        total = integer_product(A.T if transA else A, B.T if transB else B, scalar(a_zero_point), b_zero_point)
+        if C is not None:
+            total = total.astype(np.float64) + C
+        multiplier = scaled(scalar(a_scale) * b_scale, alpha).astype(F32, copy=False)
+        if y_scale is None:
+            return settle(total.astype(F32) * multiplier, F32)
+        return requantize(total, multiplier / scalar(y_scale), scalar(y_zero_point))
+
+
+def scaled_product(a, b, a_zero, b_zero, scale: np.ndarray, bias, dtype) -> np.ndarray:
+    y = integer_product(a, b, a_zero, b_zero).astype(F32) * widen(scale)
+    return settle(y if bias is None else y + widen(bias), dtype)
+
+
+@op("DynamicQuantizeMatMul", domain=DOMAIN)
+class DynamicQuantizeMatMul:
+    """A is quantised to uint8 by its own range."""
+    def infer(A, B, b_scale, b_zero_point=None, bias=None):
+        check_kind(A, "float", "A")
+        check_8_bit(B=B)
+        check_rows_columns(A, B, [], [b_scale, b_zero_point])
+        shape = matmul_shape(A.shape, B.shape)
+        check_sizes(bias, shape[-1:], "bias")
+        return A.like(shape)
+
+    def evaluate(A, B, b_scale, b_zero_point=None, bias=None):
+        DynamicQuantizeMatMul.infer(*map(spec_of, (A, B, b_scale, b_zero_point, bias)))
+        a_scale, a_zero = dynamic_range(A)
+        return scaled_product(quantize(A, a_scale, a_zero, U8), B, a_zero, b_zero_point, a_scale * b_scale, bias, A.dtype)
+
+
+@op("MatMulIntegerToFloat", domain=DOMAIN)
+class MatMulIntegerToFloat:
+    def infer(A, B, a_scale, b_scale, a_zero_point=None, b_zero_point=None, bias=None):
+        check_8_bit(A=A, B=B)
+        check_rows_columns(A, B, [a_zero_point], [b_scale, b_zero_point])
+        check_scalars(a_scale=a_scale)
+        shape = matmul_shape(A.shape, B.shape)
+        check_sizes(bias, shape[-1:], "bias")
+        return A.like(shape, a_scale.dtype)
+
+    def evaluate(A, B, a_scale, b_scale, a_zero_point=None, b_zero_point=None, bias=None):
+        MatMulIntegerToFloat.infer(*map(spec_of, (A, B, a_scale, b_scale, a_zero_point, b_zero_point, bias)))
+        return scaled_product(A, B, a_zero_point, b_zero_point, widen(scalar(a_scale)) * widen(b_scale), bias,
+                              a_scale.dtype)
+
+
+def turned(shape: tuple[int, ...], trans: int, trans_batch: int) -> list[int]:
+    """The order of axes of an input of FusedMatMul: transBatch moves the first axis of the batch before the last two
+    ones, trans swaps these."""
+    order = list(range(len(shape)))
+    if trans_batch and len(order) > 2:
+        order = [*order[1:-1], 0, order[-1]]
+    if trans and len(order) > 1:
+        order[-2:] = order[:-3:-1]
+    return order
+
+
+@op("FusedMatMul", domain=DOMAIN)
+class FusedMatMul:
+    """alpha * a b, the inputs transposed before."""
+    def infer(A, B, *, alpha=1.0, transA=0, transB=0, transBatchA=0, transBatchB=0):
+        def turn(x, *how):
+            return x.like([x.shape[axis] for axis in turned(x.shape, *how)])
+        return MatMul.infer(turn(A, transA, transBatchA), turn(B, transB, transBatchB))
+
+    def evaluate(A, B, *, alpha=1.0, transA=0, transB=0, transBatchA=0, transBatchB=0):
+        a = widen(A).transpose(turned(A.shape, transA, transBatchA))
+        b = widen(B).transpose(turned(B.shape, transB, transBatchB))
+        return settle(scaled(MatMul.evaluate(a, b), alpha), A.dtype)
+
+
+# activation_params are the attributes in this order
+ACTIVATIONS = {
+    "Relu": lambda x: np.maximum(x, 0), "Tanh": np.tanh, "Sigmoid": sigmoid,
+    "LeakyRelu": lambda x, alpha=0.01: np.where(x < 0, alpha * x, x),
+    "Clip": lambda x, low=-np.inf, high=np.inf: np.minimum(np.maximum(x, low), high),
+    "HardSigmoid": lambda x, alpha=0.2, beta=0.5: np.clip(alpha * x + beta, 0, 1)}
+
+
+@op("FusedConv", domain=DOMAIN)
+class FusedConv:
+    """activation(Conv(X, W, B) + Z)"""
+    def infer(X, W, B=None, Z=None, *, activation="", activation_params=None, auto_pad="NOTSET", dilations=None,
+              group=1, kernel_shape=None, pads=None, strides=None):
+        if activation and activation not in ACTIVATIONS:
+            raise ValueError(f"activation {activation!r}; it has to be {', '.join(ACTIVATIONS)}")
+        y = Conv.infer(X, W, B, auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
+                       pads=pads, strides=strides)
+        check_sizes(Z, y.shape, "Z")
+        return y
+
+    def evaluate(X, W, B=None, Z=None, *, activation="", activation_params=None, auto_pad="NOTSET", dilations=None,
+                 group=1, kernel_shape=None, pads=None, strides=None):
+        attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape, pads=pads,
+                          strides=strides)
+        FusedConv.infer(*map(spec_of, (X, W, B, Z)), activation=activation, **attributes)
+        y = Conv.evaluate(X, W, B, **attributes)
+        y = y if Z is None else y + Z
+        return settle(ACTIVATIONS[activation](y, *(activation_params or ())), X.dtype) if activation else y

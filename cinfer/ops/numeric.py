@@ -1,0 +1,119 @@
+"""What operators that compute have in common: types, precision, broadcasting.
+
+Narrow floats (float16, and what ml_dtypes adds) are computed in float32 and rounded once, at the end, as kernels do;
+float64 stays float64.
+
+Attributes that later versions of an operator added have defaults that mean what the earlier versions did, and the
+`consumed_inputs` of opset 1 only say what may be overwritten. So one class stands for all versions that mean the same.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .limits import check_axis, check_size
+from .registry import TensorSpec
+
+F32 = np.dtype(np.float32)
+# The limits of integers that numpy does not know
+NARROW_INTS = {"int4": (-8, 7), "uint4": (0, 15), "int2": (-2, 1), "uint2": (0, 3)}
+
+
+def is_float(dtype: np.dtype) -> bool:
+    return dtype.kind == "f" or dtype.name.startswith(("bfloat", "float"))
+
+
+def is_int(dtype: np.dtype) -> bool:
+    return dtype.kind in "iu" or dtype.name in NARROW_INTS
+
+
+def int_limits(dtype: np.dtype) -> tuple[int, int]:
+    if dtype.name in NARROW_INTS:
+        return NARROW_INTS[dtype.name]
+    limits = np.iinfo(dtype)
+    return int(limits.min), int(limits.max)
+
+
+def lowest(dtype: np.dtype):
+    """What is below all others: -inf, or the smallest integer."""
+    return int_limits(dtype)[0] if is_int(dtype) else False if dtype.kind == "b" else -np.inf
+
+
+def highest(dtype: np.dtype):
+    return int_limits(dtype)[1] if is_int(dtype) else True if dtype.kind == "b" else np.inf
+
+
+KINDS = {"float": is_float, "int": is_int, "number": lambda d: is_float(d) or is_int(d), "any": lambda d: True,
+         "bool": lambda d: d.kind == "b"}
+
+
+def check_kind(x, kind: str, what: str = "x") -> None:
+    """ValueError where the dtype of an input is not of `kind`, a key of KINDS."""
+    if not KINDS[kind](x.dtype):
+        raise ValueError(f"{what} is {x.dtype}; it has to be {kind}")
+
+
+def check_same(dtype: np.dtype, *others, what: str = "inputs") -> None:
+    """ValueError where an input (None: absent) is of another type."""
+    for x in others:
+        if x is not None and x.dtype != dtype:
+            raise ValueError(f"{what} are {dtype} and {x.dtype}; they have to be of one type")
+
+
+def spec_of(x: np.ndarray | None) -> TensorSpec | None:
+    """For `evaluate`, to be as strict as `infer` by calling it."""
+    return None if x is None else TensorSpec.of(x)
+
+
+def widen(x: np.ndarray) -> np.ndarray:
+    """Narrow floats as float32, all else as it is."""
+    return x.astype(F32) if is_float(x.dtype) and x.dtype.itemsize < 4 else x
+
+
+def settle(y, dtype: np.dtype) -> np.ndarray:
+    """The result as an array (also where NumPy made a scalar of it) of the type that the standard wants."""
+    return np.asarray(y).astype(dtype, copy=False)
+
+
+def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of all inputs together, by https://onnx.ai/onnx/repo-docs/Broadcasting.html"""
+    rank = max(map(len, shapes))
+    sizes = []
+    for axis in range(-rank, 0):
+        found = {s[axis] for s in shapes if -axis <= len(s)}
+        if len(found - {1}) > 1:
+            raise ValueError(f"shapes {' and '.join(str(list(s)) for s in shapes)} do not broadcast")
+        sizes.append(max(found - {1}, default=1))
+    return check_size(sizes, 1)
+
+
+def broadcasts_to(shape: tuple[int, ...], target: tuple[int, ...], what: str) -> None:
+    """ValueError unless `shape` broadcasts to `target` without changing it."""
+    if len(shape) > len(target) or any(a not in (1, b) for a, b in zip(shape[::-1], target[::-1])):
+        raise ValueError(f"{what} of shape {list(shape)} does not broadcast to {list(target)}")
+
+
+def aligned(shape: tuple[int, ...], target: tuple[int, ...], axis: int | None, enabled: int) -> tuple[int, ...]:
+    """The second shape of an operator before opset 7, with axes of 1 added behind so that it broadcasts to the first:
+    it matches at the end, or from `axis` on.
+    https://github.com/onnx/onnx/blob/main/docs/Changelog.md#Add-6"""
+    if not enabled:
+        if shape != target:
+            raise ValueError(f"shapes {list(target)} and {list(shape)} differ; they may only with broadcast=1")
+        return shape
+    if axis is not None and shape != (1,):
+        shape += (1,) * (len(target) - check_axis(axis, len(target)) - len(shape))
+    broadcasts_to(shape, target, "the second input")
+    return shape
+
+
+def along(axis: int, ndim: int, size: int = -1) -> tuple[int, ...]:
+    """The shape of a vector that lies along one axis."""
+    return (1,) * axis + (size,) + (1,) * (ndim - axis - 1)
+
+
+def check_sizes(x, shape: Sequence[int], what: str) -> None:
+    """ValueError where an input (None: absent) has another shape."""
+    if x is not None and x.shape != tuple(shape):
+        raise ValueError(f"{what} has shape {list(x.shape)}; it has to be {list(shape)}")

@@ -1,0 +1,267 @@
+"""The standard's operators on quantised numbers: real = (stored - zero point) * scale.
+
+Each is at https://onnx.ai/onnx/operators/onnx__<its name>.html
+
+Sums of integer products are exact: they run in BLAS, in float32 where its 24 bits hold them, else in float64.
+"""
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from ..model.tensors import dtype_of
+from .cast import cast
+from .conv import convolve, infer_conv
+from .limits import check_axis
+from .matmul import matmul_shape
+from .numeric import (F32, NARROW_INTS, along, check_kind, check_sizes, int_limits, is_float, is_int, settle, spec_of,
+                      widen)
+from .registry import op
+
+U8, I32 = np.dtype(np.uint8), np.dtype(np.int32)
+
+
+def check_granularity(x, scale, zero, axis: int, block_size: int) -> None:
+    """ValueError unless a scale is one number, or one for each index of `axis`, or for each `block_size` of them."""
+    if zero is not None and prod(zero.shape) != prod(scale.shape):
+        raise ValueError(f"the zero point has shape {list(zero.shape)}, the scale {list(scale.shape)}; they have to be "
+                         "the same")
+    if block_size:
+        axis = check_axis(axis, x.ndim)
+        blocks = -(-x.shape[axis] // block_size) if block_size > 0 else -1
+        check_sizes(scale, (*x.shape[:axis], blocks, *x.shape[axis + 1:]), f"the scale of blocks of {block_size}")
+    elif scale.shape not in ((), (1,)):
+        axis = 0 if x.ndim == 1 else check_axis(axis, x.ndim)
+        check_sizes(scale, (x.shape[axis],), f"the scale along axis {axis}")
+
+
+def spread(v: np.ndarray | None, x: np.ndarray, axis: int = 1, block_size: int = 0) -> np.ndarray | None:
+    """A scale or zero point so that it broadcasts to x."""
+    if v is None or v.ndim == 0:
+        return v
+    if block_size:
+        axis = check_axis(axis, x.ndim)
+        return v.repeat(block_size, axis)[(slice(None),) * axis + (slice(x.shape[axis]),)]
+    return v.reshape(()) if v.size == 1 else v.reshape(along(0 if x.ndim == 1 else axis % x.ndim, x.ndim))
+
+
+def quantize(x: np.ndarray, scale, zero, dtype: np.dtype, saturate: bool = True, precision: np.dtype = F32
+             ) -> np.ndarray:
+    """x / scale + zero in `dtype`: integers are rounded half to even and saturated."""
+    y = (x.astype(precision) / scale.astype(precision)).astype(F32, copy=False)
+    if is_float(dtype):
+        return cast(np.asarray(y if zero is None else y + zero.astype(F32)), dtype, saturate)
+    y = np.rint(y)
+    y = np.clip(y if zero is None else y + zero.astype(F32), *int_limits(dtype))
+    # ml_dtypes converts its small integers from int8 and uint8 best
+    return settle(settle(y, np.dtype(np.int8 if dtype.name[0] == "i" else U8)) if dtype.name in NARROW_INTS else y, dtype)
+
+
+def dequantize(x: np.ndarray, scale: np.ndarray, zero: np.ndarray | None, dtype: np.dtype = F32) -> np.ndarray:
+    if is_float(x.dtype):
+        y = x.astype(F32) if zero is None else x.astype(F32) - zero.astype(F32)
+    else:
+        y = x.astype(I32) if zero is None else x.astype(I32) - zero.astype(I32)
+    return settle(y.astype(F32) * widen(scale), dtype)
+
+
+def target(zero, output_dtype: int) -> np.dtype:
+    """The type that QuantizeLinear makes."""
+    dtype = dtype_of(output_dtype) if output_dtype else U8 if zero is None else zero.dtype
+    if zero is not None and zero.dtype != dtype:
+        raise ValueError(f"output_dtype is {dtype}, the zero point {zero.dtype}; they have to be the same")
+    return dtype
+
+
+class QuantizeLinear:
+    """y = saturate(round(x / y_scale) + y_zero_point)"""
+    def infer(x, y_scale, y_zero_point=None, *, axis=1, block_size=0, output_dtype=0, precision=0, saturate=1):
+        check_granularity(x, y_scale, y_zero_point, axis, block_size)
+        return x.like(dtype=target(y_zero_point, output_dtype))
+
+    def evaluate(x, y_scale, y_zero_point=None, *, axis=1, block_size=0, output_dtype=0, precision=0, saturate=1):
+        check_granularity(x, y_scale, y_zero_point, axis, block_size)
+        scale, zero = (spread(v, x, axis, block_size) for v in (y_scale, y_zero_point))
+        return quantize(x, scale, zero, target(y_zero_point, output_dtype), bool(saturate),
+                        dtype_of(precision) if precision else F32)
+
+
+class DequantizeLinear:
+    """y = (x - x_zero_point) * x_scale"""
+    def infer(x, x_scale, x_zero_point=None, *, axis=1, block_size=0, output_dtype=0):
+        check_granularity(x, x_scale, x_zero_point, axis, block_size)
+        return x.like(dtype=dtype_of(output_dtype) if output_dtype else x_scale.dtype)
+
+    def evaluate(x, x_scale, x_zero_point=None, *, axis=1, block_size=0, output_dtype=0):
+        check_granularity(x, x_scale, x_zero_point, axis, block_size)
+        scale, zero = (spread(v, x, axis, block_size) for v in (x_scale, x_zero_point))
+        return dequantize(x, scale, zero, dtype_of(output_dtype) if output_dtype else x_scale.dtype)
+
+
+for _domain, _since in (("", 10), ("com.microsoft", 1)):        # the other one knew 16 bits before the standard did
+    op("QuantizeLinear", since=_since, domain=_domain)(QuantizeLinear)
+    op("DequantizeLinear", since=_since, domain=_domain)(DequantizeLinear)
+
+
+def dynamic_range(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(scale, zero point) by which the numbers of x, and 0, fill uint8; scale 1 where all are 0."""
+    low, high = x.min(initial=0).astype(F32), x.max(initial=0).astype(F32)
+    scale = F32.type((high - low) / F32.type(255)) or F32.type(1)
+    return np.asarray(scale), np.asarray(np.rint(np.clip(-low / scale, 0, 255)).astype(U8))
+
+
+@op("DynamicQuantizeLinear", since=11)
+class DynamicQuantizeLinear:
+    def infer(x):
+        check_kind(x, "float")
+        return x.like(dtype=U8), x.like((), F32), x.like((), U8)
+
+    def evaluate(x):
+        check_kind(x, "float")
+        scale, zero = dynamic_range(x)
+        return quantize(x, scale, zero, U8), scale, zero
+
+
+# Sums of products of integers
+
+def exact_dtype(terms: int) -> np.dtype:
+    """A float type that holds a sum of so many products of 9-bit numbers (8-bit ones less their zero point)."""
+    return F32 if terms * 255 * 255 < 1 << 24 else np.dtype(np.float64)
+
+
+def shifted(x: np.ndarray, zero: np.ndarray | None, dtype: np.dtype) -> np.ndarray:
+    return x.astype(dtype) if zero is None else x.astype(dtype) - zero.astype(dtype)
+
+
+def to_int32(total: np.ndarray) -> np.ndarray:
+    """As int32, which wraps around."""
+    return settle(np.asarray(total).astype(np.int64), I32)
+
+
+def check_8_bit(**inputs) -> None:
+    for name, x in inputs.items():
+        if x.dtype.name not in ("int8", "uint8"):
+            raise ValueError(f"{name} is {x.dtype}; it has to be int8 or uint8")
+
+
+def check_scalars(**inputs) -> None:
+    for name, x in inputs.items():
+        if x is not None and x.shape not in ((), (1,)):
+            raise ValueError(f"{name} has shape {list(x.shape)}; it has to be a scalar")
+
+
+def check_per_channel(w, **inputs) -> None:
+    for name, x in inputs.items():
+        if x is not None and x.shape not in ((), (1,), w.shape[:1]):
+            raise ValueError(f"{name} has shape {list(x.shape)}; it has to be a scalar or {list(w.shape[:1])}")
+
+
+def integer_convolve(x, w, x_zero, w_zero, **attributes) -> np.ndarray:
+    """The exact sums of Conv, in float32 or float64. Padding is the zero point."""
+    geometry, _ = infer_conv(x, w, **attributes)
+    dtype = exact_dtype(prod(w.shape[1:]))
+    return convolve(shifted(x, None if x_zero is None else x_zero.reshape(()), dtype),
+                    shifted(w, spread(w_zero, w, 0), dtype), geometry, attributes["group"])
+
+
+@op("ConvInteger", since=10)
+class ConvInteger:
+    def infer(x, w, x_zero_point=None, w_zero_point=None, *, auto_pad="NOTSET", dilations=None, group=1,
+              kernel_shape=None, pads=None, strides=None):
+        check_8_bit(x=x, w=w)
+        check_scalars(x_zero_point=x_zero_point)
+        check_per_channel(w, w_zero_point=w_zero_point)
+        return x.like(infer_conv(x, w, auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
+                                 pads=pads, strides=strides)[1], I32)
+
+    def evaluate(x, w, x_zero_point=None, w_zero_point=None, *, auto_pad="NOTSET", dilations=None, group=1,
+                 kernel_shape=None, pads=None, strides=None):
+        attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape, pads=pads,
+                          strides=strides)
+        ConvInteger.infer(*map(spec_of, (x, w, x_zero_point, w_zero_point)), **attributes)
+        return to_int32(integer_convolve(x, w, x_zero_point, w_zero_point, **attributes))
+
+
+def requantize(total: np.ndarray, multiplier: np.ndarray, zero: np.ndarray) -> np.ndarray:
+    """Integer sums, in units of `multiplier`, as the type of `zero`."""
+    y = np.rint(total.astype(F32) * multiplier) + zero.astype(F32)
+    return settle(np.clip(y, *int_limits(zero.dtype)), zero.dtype)
+
+
+@op("QLinearConv", since=10)
+class QLinearConv:
+    """The bias is int32, in units of x_scale * w_scale."""
+    def infer(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, *,
+              auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, pads=None, strides=None):
+        check_8_bit(x=x, w=w, y_zero_point=y_zero_point)
+        check_scalars(x_scale=x_scale, x_zero_point=x_zero_point, y_scale=y_scale, y_zero_point=y_zero_point)
+        check_per_channel(w, w_scale=w_scale, w_zero_point=w_zero_point)
+        check_sizes(B, w.shape[:1], "B")
+        return x.like(infer_conv(x, w, auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
+                                 pads=pads, strides=strides)[1], y_zero_point.dtype)
+
+    def evaluate(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, *,
+                 auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, pads=None, strides=None):
+        attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape, pads=pads,
+                          strides=strides)
+        inputs = x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B
+        QLinearConv.infer(*map(spec_of, inputs), **attributes)
+        total = integer_convolve(x, w, x_zero_point, w_zero_point, **attributes)
+        if B is not None:
+            total = total.astype(np.float64) + B.reshape(along(1, x.ndim))
+        multiplier = x_scale.reshape(()) * w_scale / y_scale.reshape(())
+        return requantize(total, spread(multiplier, x, 1), y_zero_point.reshape(()))
+
+
+def of_rows(v: np.ndarray | None) -> np.ndarray | None:
+    """A scale or zero point of each row, which is a vector or has an axis of 1 behind."""
+    return v if v is None or v.ndim != 1 or v.size == 1 else v[:, None]
+
+
+def integer_product(a, b, a_zero, b_zero) -> np.ndarray:
+    """The exact sums of MatMul, in float32 or float64; zero points may be of each row of a and column of b."""
+    dtype = exact_dtype(a.shape[-1])
+    return np.asarray(np.matmul(shifted(a, of_rows(a_zero), dtype), shifted(b, b_zero, dtype)))
+
+
+def check_rows_columns(a, b, a_values, b_values) -> None:
+    """ValueError unless scales and zero points of a and b are scalars, or of the rows of a and the columns of b."""
+    def check(x, v, whole, line: tuple[int, ...], what: str) -> None:
+        if v is not None and v.shape not in ((), (1,), whole, line):
+            raise ValueError(f"a scale or zero point of shape {list(v.shape)} for {what} of shape {list(x.shape)}; it "
+                             f"has to be a scalar or {list(line)}")
+    for v in a_values:
+        check(a, v, (*a.shape[:-1], 1), a.shape[-2:-1], "a")
+    for v in b_values:
+        check(b, v, (*b.shape[:-2], 1, *b.shape[-1:]), b.shape[-1:], "b")
+
+
+@op("MatMulInteger", since=10)
+class MatMulInteger:
+    def infer(A, B, a_zero_point=None, b_zero_point=None):
+        check_8_bit(A=A, B=B)
+        check_rows_columns(A, B, [a_zero_point], [b_zero_point])
+        return A.like(matmul_shape(A.shape, B.shape), I32)
+
+    def evaluate(A, B, a_zero_point=None, b_zero_point=None):
+        MatMulInteger.infer(*map(spec_of, (A, B, a_zero_point, b_zero_point)))
+        return to_int32(integer_product(A, B, a_zero_point, b_zero_point))
+
+
+@op("QLinearMatMul", since=10)
+class QLinearMatMul:
+    def infer(a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point):
+        check_rows_columns(a, b, [a_scale, a_zero_point], [b_scale, b_zero_point])
+        check_scalars(y_scale=y_scale, y_zero_point=y_zero_point)
+        return a.like(matmul_shape(a.shape, b.shape), y_zero_point.dtype)
+
+    def evaluate(a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point):
+        inputs = a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point
+        QLinearMatMul.infer(*map(spec_of, inputs))
+        y_zero = y_zero_point.reshape(())
+        if not is_int(a.dtype):
+            real = np.matmul(dequantize(a, of_rows(a_scale), of_rows(a_zero_point)), dequantize(b, b_scale, b_zero_point))
+            return quantize(real, y_scale.reshape(()), y_zero, y_zero.dtype)
+        multiplier = widen(of_rows(a_scale)) * widen(b_scale) / widen(y_scale.reshape(()))
+        return requantize(integer_product(a, b, a_zero_point, b_zero_point), multiplier, y_zero)

@@ -1,0 +1,110 @@
+"""Reductions along axes, and the places of the largest and smallest.
+
+Each is at https://onnx.ai/onnx/operators/onnx__<its name>.html
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .elementwise import divide
+from .limits import check_axes, check_axis, check_ints, known
+from .numeric import check_kind, highest, is_float, lowest, settle, spec_of, widen
+from .registry import add, describe
+
+
+def reduced_axes(x, axes: Sequence[int] | None, noop: int) -> tuple[int, ...]:
+    """No axes mean all of them, or with noop_with_empty_axes none."""
+    return tuple(check_axes(axes, x.ndim)) if axes else () if noop else tuple(range(x.ndim))
+
+
+def reduced_shape(shape: tuple[int, ...], axes: Sequence[int], keepdims: int) -> tuple[int, ...]:
+    return tuple(1 if i in axes else d for i, d in enumerate(shape) if keepdims or i not in axes)
+
+
+# function(x, **over): over holds axis and keepdims
+
+def sum_of(x: np.ndarray, **over) -> np.ndarray:
+    return x.sum(**over, dtype=x.dtype)
+
+
+def mean(x: np.ndarray, **over) -> np.ndarray:
+    """Of integers, truncated towards zero."""
+    total = np.asarray(x.sum(**over, dtype=x.dtype if is_float(x.dtype) else None))
+    return divide(total, total.dtype.type(x.size // max(total.size, 1)))
+
+
+def log_sum_exp(x: np.ndarray, **over) -> np.ndarray:
+    """log(sum(exp(x))) without overflow."""
+    top = x.max(over["axis"], keepdims=True, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, 0)
+    y = np.log(np.exp(x - top).sum(**over))
+    return y + (top if over["keepdims"] else top.reshape(y.shape))
+
+
+FUNCTIONS = {
+    "ReduceSum": sum_of, "ReduceMean": mean, "ReduceLogSumExp": log_sum_exp,
+    "ReduceProd": lambda x, **over: x.prod(**over, dtype=x.dtype),
+    "ReduceMax": lambda x, **over: x.max(**over, initial=lowest(x.dtype)),
+    "ReduceMin": lambda x, **over: x.min(**over, initial=highest(x.dtype)),
+    "ReduceL1": lambda x, **over: sum_of(np.abs(x), **over),
+    "ReduceL2": lambda x, **over: np.sqrt(sum_of(np.square(x), **over)),
+    "ReduceLogSum": lambda x, **over: np.log(sum_of(x, **over)),
+    "ReduceSumSquare": lambda x, **over: sum_of(np.square(x), **over)}
+
+
+def reduction(name: str, function, since_input: int) -> None:
+    """Register a reduction; the axes are an attribute, since `since_input` an input."""
+    def check(x) -> None:
+        if x.dtype.kind != "b" or name not in ("ReduceMax", "ReduceMin"):
+            check_kind(x, "number")
+
+    def infer(x, *, axes=None, keepdims=1):
+        check(x)
+        return x.like(reduced_shape(x.shape, reduced_axes(x, axes, 0), keepdims))
+
+    def evaluate(x, *, axes=None, keepdims=1):
+        check(x)
+        return settle(function(widen(x), axis=reduced_axes(x, axes, 0), keepdims=bool(keepdims)), x.dtype)
+
+    def infer_input(x, axes=None, *, keepdims=1, noop_with_empty_axes=0):
+        check(x)
+        axes = check_ints(known(axes, "the axes of a reduction"), "axes")
+        return x.like(reduced_shape(x.shape, reduced_axes(x, axes, noop_with_empty_axes), keepdims))
+
+    def evaluate_input(x, axes=None, *, keepdims=1, noop_with_empty_axes=0):
+        check(x)
+        axes = reduced_axes(x, check_ints(axes, "axes"), noop_with_empty_axes)
+        return settle(function(widen(x), axis=axes, keepdims=bool(keepdims)), x.dtype)
+
+    add(describe("", name, 1, evaluate, infer))
+    add(describe("", name, since_input, evaluate_input, infer_input))
+
+
+for _name, _function in FUNCTIONS.items():
+    reduction(_name, _function, 13 if _name == "ReduceSum" else 18)
+
+
+def place(name: str, function) -> None:
+    """Register the place of an extreme along an axis: the first of equals, or with select_last_index the last."""
+    def infer(x, *, axis=0, keepdims=1, select_last_index=0):
+        check_kind(x, "number")
+        axis = check_axis(axis, x.ndim)
+        if not x.shape[axis]:
+            raise ValueError(f"axis {axis} of x of shape {list(x.shape)} is empty; it has no extreme")
+        return x.like(reduced_shape(x.shape, (axis,), keepdims), np.int64)
+
+    def evaluate(x, *, axis=0, keepdims=1, select_last_index=0):
+        infer(spec_of(x), axis=axis)
+        axis = check_axis(axis, x.ndim)
+        if select_last_index:
+            at = x.shape[axis] - 1 - function(np.flip(widen(x), axis), axis, keepdims=bool(keepdims))
+        else:
+            at = function(widen(x), axis, keepdims=bool(keepdims))
+        return settle(at, np.dtype(np.int64))
+    add(describe("", name, 1, evaluate, infer))
+
+
+place("ArgMax", np.argmax)
+place("ArgMin", np.argmin)

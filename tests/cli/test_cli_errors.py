@@ -1,0 +1,144 @@
+"""What the user can mend is one line on stderr and exit status 2; never a traceback."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from program import DATA, ROOT, cinfer, red, start  # noqa: F401 (fixtures)
+from small_models import classifier
+
+from cinfer import __version__
+
+DEMO = DATA / "efficientnet_lite0_w8.onnx"
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["rnu"], "unknown command 'rnu', do you mean run?; the commands are run, info, bench"),
+    (["--verison"], "unknown flag '--verison', do you mean --version?"),
+    (["run"], "MODEL, IMAGE; see cinfer run --help"),
+    (["run", "none.onnx", "a.png"], "none.onnx: no such file; name an ONNX model"),
+    (["run", "{data}", "a.png"], "is a folder; name an ONNX model"),
+    (["run", "{data}/README.md", "{data}/dog.jpg"], "README.md"),
+    (["run", "{demo}", "{data}/none.jpg"], "none.jpg: No such file or directory; name a picture file"),
+    (["run", "{demo}", "{data}/README.md"], "README.md is no picture"),
+    (["run", "{demo}", "{data}/dog.jpg", "--tpo", "3"], "unknown flag '--tpo', do you mean --top?; see"),
+    (["run", "{demo}", "{data}/dog.jpg", "--threds=3"], "unknown flag '--threds', do you mean --threads?"),
+    (["run", "{demo}", "{data}/dog.jpg", "--top", "0"], "'0' is no whole number from 1 to 1000000"),
+    (["run", "{demo}", "{data}/dog.jpg", "--top"], "--top"),
+    (["run", "{demo}", "{data}/dog.jpg", "--threads", "many"], "'many' is no whole number from 1 to 256"),
+    (["run", "{demo}", "{data}/dog.jpg", "--threads", "0"], "'0' is no whole number from 1 to 256"),
+    (["run", "{demo}", "{data}/dog.jpg", "--size", "big"], "--size is 'big'; right is"),
+    (["run", "{demo}", "{data}/dog.jpg", "--labels", "none.txt"], "--labels none.txt: no such file"),
+    (["info", "{demo}", "more"], "unknown argument 'more'"),
+    (["info", "{demo}", "--shape", "x"], "'x' is no NAME=SIZES such as input=1x3x224x224"),
+    (["info", "{demo}", "--shape", "x=1x3"], "--shape x: no such input; the model has 'input'"),
+    (["info", "--shape", "x=1x3"], "--shape needs a model"),
+    (["bench", "{demo}", "--runs", "x"], "'x' is no whole number"),
+    (["bench", "{demo}", "--runs", "3", "--seconds", "3"], "not allowed with"),
+    (["bench", "{demo}", "--seconds", "nan"], "'nan' is no number of seconds"),
+    (["bench", "{demo}", "--shape", "input=2x3x224x224"], "axis 0 is 2, the model takes 1"),
+])  # fmt: skip
+def test_one_line_and_status_2(cinfer, arguments, words):
+    done = cinfer(*(a.format(demo=DEMO, data=DATA) for a in arguments))
+    assert done.status == 2
+    assert done.out == "" and len(done.errors) == 1 and done.err.startswith("cinfer: ")
+    assert words in done.err
+
+
+def test_model_that_is_damaged(cinfer, tmp_path):
+    (tmp_path / "cut.onnx").write_bytes(DEMO.read_bytes()[:100_000])
+    for command in (["run", tmp_path / "cut.onnx", DATA / "dog.jpg"], ["info", tmp_path / "cut.onnx"]):
+        done = cinfer(*command)
+        assert done.status == 2 and len(done.errors) == 1 and "cut.onnx" in done.err
+
+
+def test_defect_of_cinfer_is_one_line_and_status_1(cinfer, monkeypatch):
+    def broken(*_):
+        raise KeyError("inside")
+
+    monkeypatch.delenv("CINFER_DEBUG", raising=False)
+    monkeypatch.setattr("cinfer.cli.dispatch", broken)
+    done = cinfer("info")
+    assert done.status == 1 and done.err == "cinfer: internal error, please report it: KeyError: 'inside'\n"
+
+
+def test_lack_of_memory_is_one_line_and_status_2(cinfer, monkeypatch):
+    def hungry(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("cinfer.cli.dispatch", hungry)
+    done = cinfer("info")
+    assert done.status == 2 and "memory" in done.err and len(done.errors) == 1
+
+
+def test_help_and_version(cinfer):
+    assert cinfer("--version").out == f"cinfer {__version__}\n"
+    for arguments in ((), ("--help",), ("-h",)):
+        done = cinfer(*arguments)
+        assert (
+            done.status == 0 and all(word in done.out for word in ("run", "info", "bench")) and not done.err
+        )
+    for command, flag in (("run", "--mean"), ("info", "--shape"), ("bench", "--profile")):
+        done = cinfer(command, "--help")
+        assert done.status == 0 and flag in done.out and not done.err
+
+
+def test_version_and_wrong_commands_load_nothing_heavy():
+    code = "import sys; from cinfer.cli import main; main(sys.argv[1:]); print(*sys.modules)"
+    for argument, status in (("--version", 0), ("--help", 0)):
+        done = subprocess.run(
+            [sys.executable, "-c", code, argument], capture_output=True, text=True, cwd=ROOT, check=True
+        )
+        assert done.returncode == status
+        assert not {"numpy", "PIL", "argparse", "re"} & set(done.stdout.split()) - preloaded()
+
+
+def preloaded():
+    """Modules that Python itself loads here, for example for an editable install."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["info", "--json"], ["run", DEMO, DATA / "dog.jpg", DATA / "dog.jpg"]]
+)
+def test_reader_that_goes_away_is_no_error(arguments):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    process = start(*arguments, stdout=write_end)
+    os.close(write_end)
+    errors = process.stderr.read().decode().splitlines()
+    assert all(line.startswith("cinfer: recipe: ") for line in errors)
+    assert process.wait() == 141
+
+
+def test_full_disk_is_one_line():
+    with open("/dev/full", "w") as full:
+        process = start("--help", stdout=full)
+        errors = process.stderr.read().decode().splitlines()
+        assert process.wait() == 2 and len(errors) == 1 and "No space left" in errors[0]
+
+
+def test_ctrl_c_is_quiet_and_130(tmp_path):
+    process = start("bench", classifier(tmp_path / "m.onnx"), "--seconds", "60")
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (130, b"", b"")
+
+
+def test_nothing_but_numbers_of_the_answer_where_stderr_is_no_terminal(cinfer, tmp_path, red):
+    done = cinfer("run", classifier(tmp_path / "m.onnx"), *[red] * 3, "--top", "1")
+    assert "\r" not in done.err + done.out and len(done.errors) == 1
+
+
+def test_picture_from_standard_input(tmp_path, red):
+    with open(red, "rb") as file:
+        process = start("run", classifier(tmp_path / "m.onnx"), "-", stdin=file)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and out == b"logits  float32 1x3  min 0  mean 0.333333  max 1  [1 0 0]\n", err

@@ -1,0 +1,183 @@
+"""cinfer run: pictures in, answers out, in their order."""
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from program import DATA, cinfer, red  # noqa: F401 (fixtures)
+from small_models import classifier, enlarger, halves
+
+DEMO = DATA / "efficientnet_lite0_w8.onnx"
+STRETCHED = {
+    "cinfer.recipe": "1",
+    "cinfer.task": "classification",
+    "cinfer.labels": "red\ngreen\nblue",
+    "cinfer.input.size": "8x8",
+    "cinfer.input.std": "255",
+    "cinfer.output.kind": "logits",
+}
+
+
+def test_demo_says_what_is_on_its_photographs(cinfer):
+    done = cinfer("run", DEMO, DATA / "dog.jpg", DATA / "coffee.jpg", "--json")
+    assert done.status == 0
+    dog, coffee = map(json.loads, done.lines)
+    assert dog["image"].endswith("dog.jpg") and coffee["image"].endswith("coffee.jpg")
+    assert (dog["classes"][0]["label"], coffee["classes"][0]["label"]) == ("German shepherd", "espresso")
+    # what onnxruntime 1.32.0 gives without graph optimisations, 4 digits
+    assert dog["classes"][0]["probability"] == pytest.approx(0.9686, abs=1e-4)
+    assert [c["index"] for c in dog["classes"]] == [235, 225, 227, 163, 273]
+    assert coffee["classes"][0]["probability"] == pytest.approx(0.9532, abs=1e-4)
+
+
+def test_answer_for_people(cinfer, tmp_path, red):
+    model = classifier(tmp_path / "m.onnx", STRETCHED)
+    done = cinfer("run", model, red, "--top", "2")
+    share = math.e / (math.e + 2)
+    assert done.lines == [f"  {share:.4f}  red (0)", f"  {(1 - share) / 2:.4f}  green (1)"]
+    assert done.err == ("cinfer: recipe: 8x8 RGB NCHW, stretch bilinear, mean 0, std 255 "
+                        "(from the model's metadata)\n")  # fmt: skip
+
+
+def test_names_stand_over_the_answers_of_several_pictures(cinfer, tmp_path, red):
+    done = cinfer("run", classifier(tmp_path / "m.onnx", STRETCHED), red, red, "--top", "1")
+    assert done.lines[0] == done.lines[2] == str(red)
+    assert done.lines[1].strip().endswith("red (0)")
+    assert len(done.errors) == 1  # the recipe, once
+
+
+def test_flags_override_the_recipe(cinfer, tmp_path, red):
+    model = classifier(tmp_path / "m.onnx", STRETCHED)
+    done = cinfer(
+        "run", model, red, "--channels", "BGR", "--mean", "0,0,255", "--json", "--filter", "nearest"
+    )
+    # fed: blue, green, red = 0, 0, (255 - 255) / 255
+    assert [c["probability"] for c in json.loads(done.out)["classes"]] == pytest.approx([1 / 3] * 3)
+    assert "as given: channels, filter, mean" in done.err
+
+
+def test_flags_may_stand_anywhere(cinfer, tmp_path, red):
+    model = classifier(tmp_path / "m.onnx", STRETCHED)
+    expected = cinfer("run", model, red, "--top", "1").out
+    assert (
+        cinfer("run", "--top", "1", model, red).out == cinfer("run", model, "--top", "1", red).out == expected
+    )
+
+
+def test_labels_file_replaces_the_labels(cinfer, tmp_path, red):
+    model = classifier(tmp_path / "m.onnx", STRETCHED)
+    (tmp_path / "labels.txt").write_text("rot\ngrün\r\nblau\n\n", encoding="utf-8")
+    done = cinfer("run", model, red, "--labels", tmp_path / "labels.txt", "--json")
+    assert [c["label"] for c in json.loads(done.out)["classes"]] == ["rot", "grün", "blau"]
+
+
+@pytest.mark.parametrize(
+    "content, words", [(b"a\nb\n", "2 labels for 3 classes"), (b"", "empty"), (b"\xff\xfe", "UTF-8")]
+)
+def test_labels_that_do_not_fit_are_refused(cinfer, tmp_path, red, content, words):
+    (tmp_path / "labels.txt").write_bytes(content)
+    done = cinfer("run", classifier(tmp_path / "m.onnx"), red, "--labels", tmp_path / "labels.txt")
+    assert done.status == 2 and words in done.err and len(done.errors) == 1 and not done.out
+
+
+def test_bad_picture_among_several_is_one_line_and_status_2(cinfer, tmp_path, red):
+    model = classifier(tmp_path / "m.onnx", STRETCHED)
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"\xff\xd8\xff\xe0 nothing more")
+    done = cinfer("run", model, bad, red, tmp_path / "none.png", red, "--json")
+    assert done.status == 2
+    results = list(map(json.loads, done.lines))
+    assert ["error" in r for r in results] == [True, False, True, False]
+    assert [r["image"] for r in results] == [str(bad), str(red), str(tmp_path / "none.png"), str(red)]
+    assert [line.split(":")[1].strip() for line in done.errors] == [
+        str(bad),
+        "recipe",
+        str(tmp_path / "none.png"),
+    ]
+
+
+def test_single_bad_picture_is_exactly_one_line(cinfer, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    done = cinfer("run", classifier(tmp_path / "m.onnx"), tmp_path / "bad.png")
+    assert (done.status, done.out, len(done.errors)) == (2, "", 1)
+    assert done.err.startswith(f"cinfer: {tmp_path}/bad.png is no picture")
+
+
+def test_model_of_no_known_task_shows_all_its_outputs(cinfer, tmp_path, red):
+    done = cinfer("run", halves(tmp_path / "m.onnx"), red)
+    assert done.lines == [
+        "picture  float32 1x3x4x6  min 0  mean 0.333333  max 1",
+        "top      float32 1x3x1x1  min 0  mean 0.333333  max 1  [1 0 0]",
+    ]
+    assert "ImageNet's habit" in done.err
+
+
+def test_save_holds_every_output(cinfer, tmp_path, red):
+    model, blue = halves(tmp_path / "m.onnx"), tmp_path / "blue.png"
+    Image.new("RGB", (2, 2), (0, 0, 255)).save(blue)
+    assert cinfer("run", model, red, "--save", tmp_path / "out.npz").status == 0
+    with np.load(tmp_path / "out.npz") as arrays:
+        assert sorted(arrays) == ["picture", "top"]
+        assert arrays["top"].reshape(-1).tolist() == [1, 0, 0] and arrays["picture"].shape == (1, 3, 4, 6)
+    assert cinfer("run", model, red, blue, "--save", tmp_path / "out.npz").status == 0
+    with np.load(tmp_path / "out.npz") as arrays:
+        assert sorted(arrays) == ["0/picture", "0/top", "1/picture", "1/top"]
+        assert arrays["1/top"].reshape(-1).tolist() == [0, 0, 1]
+
+
+def test_image_model_writes_its_picture(cinfer, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    model = enlarger(tmp_path / "m.onnx")
+    done = cinfer("run", model, tmp_path / "in.png", "-o", tmp_path / "out.png")
+    assert done.status == 0 and done.lines == [f"{tmp_path}/out.png: a picture of 14x10 pixels"]
+    with Image.open(tmp_path / "out.png") as picture:
+        assert np.array_equal(np.asarray(picture), pixels.repeat(2, 0).repeat(2, 1))
+    done = cinfer("run", model, tmp_path / "in.png", "-o", tmp_path / "out.jpg", "--json")
+    assert json.loads(done.out) == {"image": f"{tmp_path}/in.png", "task": "image", "width": 14, "height": 10}
+    with Image.open(tmp_path / "out.jpg") as picture:
+        assert picture.format == "JPEG" and picture.size == (14, 10)
+
+
+@pytest.mark.parametrize("flag, name, words", [
+    ("-o", "none/out.png", "there is no folder"), ("-o", "out.xyz", "no picture format"),
+    ("-o", ".", "no picture format"),
+    ("--save", "none/out.npz", "there is no folder"), ("--save", ".", "that is a folder")])  # fmt: skip
+def test_unwritable_outputs_are_refused_before_anything_runs(cinfer, tmp_path, red, flag, name, words):
+    done = cinfer("run", enlarger(tmp_path / "m.onnx"), red, flag, tmp_path / name)
+    assert done.status == 2 and words in done.err and len(done.errors) == 1 and not done.out
+
+
+def test_output_picture_needs_an_image_model_and_one_picture(cinfer, tmp_path, red):
+    done = cinfer("run", classifier(tmp_path / "c.onnx", STRETCHED), red, "-o", tmp_path / "out.png")
+    assert done.status == 2 and "task is classification" in done.err
+    done = cinfer("run", enlarger(tmp_path / "m.onnx"), red, red, "-o", tmp_path / "out.png")
+    assert done.status == 2 and "one picture at a time, there are 2" in done.err
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_failed_run_leaves_the_old_file_and_no_other(cinfer, tmp_path):
+    (tmp_path / "out.npz").write_text("old")
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    model = halves(tmp_path / "m.onnx")
+    before = sorted(p.name for p in tmp_path.iterdir())
+    assert cinfer("run", model, tmp_path / "bad.png", "--save", tmp_path / "out.npz").status == 2
+    assert (tmp_path / "out.npz").read_text() == "old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_file_names_with_control_characters_stay_one_line(cinfer, tmp_path, red):
+    odd = tmp_path / "a\nb\x1b[31m.png"
+    done = cinfer("run", classifier(tmp_path / "m.onnx"), odd)
+    assert len(done.errors) == 1 and "\x1b" not in done.err
+    shutil.copy(red, odd)
+    done = cinfer("run", classifier(tmp_path / "m.onnx", STRETCHED), odd, odd)
+    assert done.status == 0 and "\x1b" not in done.out and len(done.lines) == 8
+
+
+def test_size_that_the_model_does_not_take_is_refused(cinfer, tmp_path, red):
+    done = cinfer("run", classifier(tmp_path / "m.onnx", STRETCHED), red, "--size", "9x8")
+    assert done.status == 2 and "axis 2 is 9, the model takes 8" in done.err and len(done.errors) == 1

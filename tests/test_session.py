@@ -1,0 +1,331 @@
+"""Sessions: feeds are checked, never cast; plans are kept, few; many threads, processes and copies give the same answers."""
+import io
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cinfer
+from cinfer import _ops
+from cinfer.session import MOST_PLANS
+
+from onnx_models import Model, assert_close, expected
+
+LEVEL = _ops.usable_levels()[-1]
+
+
+@pytest.fixture(autouse=True)
+def threads_for_any_work(monkeypatch):
+    """Small plans keep to one thread; here they use what they are given."""
+    monkeypatch.setattr("cinfer.plan.plan.FEW_FLOPS", -1, raising=False)
+
+
+def network(n=1, h=8, w=8, declared=None) -> Model:
+    m = Model(seed=3)
+    x = m.input("images", n, 3, h, w, declared=declared)
+    y = m.Relu(m.conv(x, 3, 20, 3))
+    return m.outputs(m.conv(y, 20, 16, 3), m.GlobalAveragePool(y))
+
+
+FREE = ("batch", 3, "height", "width")
+
+
+@pytest.fixture(scope="module")
+def fixed():
+    return cinfer.load(network().bytes(), threads=1)
+
+
+@pytest.fixture(scope="module")
+def free():
+    return cinfer.load(network(declared=FREE).bytes(), threads=1)
+
+
+def pixels(*shape, dtype=np.float32):
+    return np.random.default_rng(7).normal(size=shape).astype(dtype)
+
+
+# ---- feeds
+
+X = pixels(1, 3, 8, 8)
+
+
+@pytest.mark.parametrize("feeds, message", [
+    ({}, "no feed for input 'images'; the model takes 'images'"),
+    ({"image": X}, "no feed for input 'images'; the model takes 'images'"),
+    ({"images": X, "mask": X}, "no input 'mask'; the model has 'images'"),
+    ({"images": X.astype(np.float64)}, "input 'images': got float64, the model takes float32; pass images.astype(np.float32)"),
+    ({"images": np.zeros((1, 3, 8, 8), np.uint8)}, "input 'images': got uint8, the model takes float32; pass images.astype(np.float32)"),
+    ({"images": X.astype(">f4")}, "input 'images': got >f4, the model takes float32; pass images.astype(np.float32)"),
+    ({"images": X.tolist()}, "input 'images': got a list, the model takes a numpy array of float32, shape (1, 3, 8, 8)"),
+    ({"images": None}, "input 'images': got a NoneType, the model takes a numpy array of float32, shape (1, 3, 8, 8)"),
+    ({"images": pixels(1, 3, 8, 9)}, "input 'images': axis 3 is 9, the model takes 8 (float32, shape (1, 3, 8, 8))"),
+    ({"images": pixels(2, 3, 8, 8)}, "input 'images': axis 0 is 2, the model takes 1 (float32, shape (1, 3, 8, 8))"),
+    ({"images": pixels(3, 8, 8)}, "input 'images': got shape (3, 8, 8); is the batch axis missing? pass x[np.newaxis]; "
+                                  "the model takes float32, shape (1, 3, 8, 8)"),
+    ({"images": pixels(8, 8, 3)}, "input 'images': got shape (8, 8, 3), which looks like one picture of HWC pixels; "
+                                  "transpose it and add the batch axis; the model takes float32, shape (1, 3, 8, 8)"),
+    ({"images": np.float32(1)}, "input 'images': got shape (); the model takes float32, shape (1, 3, 8, 8)"),
+    (X, "feeds is a ndarray; pass a dict such as {'images': array}"),
+    ([X], "feeds is a list; pass a dict such as {'images': array}"),
+    (None, "feeds is a NoneType; pass a dict such as {'images': array}"),
+])
+def test_refuses_feeds_in_one_line(fixed, feeds, message):
+    with pytest.raises(cinfer.InputError) as caught:
+        fixed.run(None, feeds)
+    assert str(caught.value) == message
+
+
+def test_free_sizes_are_named(free):
+    with pytest.raises(cinfer.InputError) as caught:
+        free.run(None, {"images": pixels(1, 4, 8, 8)})
+    assert "axis 1 is 4, the model takes 3" in str(caught.value) and "('batch', 3, 'height', 'width')" in str(caught.value)
+
+
+def test_runs_after_a_refused_feed(fixed):
+    with pytest.raises(cinfer.InputError):
+        fixed.run(None, {"images": X[..., :7]})
+    assert_close(fixed.run(None, {"images": X})[0], expected(network().bytes(), {"images": X})[0], "after a refusal", 3e-5)
+
+
+@pytest.mark.parametrize("turn", [lambda x: np.asfortranarray(x), lambda x: x[::-1, ::-1, ::-1, ::-1], lambda x: np.repeat(x, 2, 3)[..., ::2],
+                                  lambda x: np.broadcast_to(x[:, :1], x.shape), lambda x: x.view(type("Sub", (np.ndarray,), {}))])
+def test_takes_arrays_of_any_strides_and_leaves_them_alone(fixed, turn):
+    x = turn(X.copy())
+    before = x.tobytes()
+    want = expected(network().bytes(), {"images": np.array(x, order="C", subok=False)})
+    for got, w in zip(fixed.run(None, {"images": x}), want):
+        assert_close(got, w, "strided", 3e-5)
+    assert x.tobytes() == before
+
+
+def test_takes_read_only_arrays(fixed):
+    x = X.copy()
+    x.flags.writeable = False
+    assert fixed.run(None, {"images": x})[0].tobytes() == fixed.run(None, {"images": X})[0].tobytes()
+
+
+def test_call_is_run_of_one_input(fixed):
+    got = fixed(X)
+    assert isinstance(got, list) and [y.tobytes() for y in got] == [y.tobytes() for y in fixed.run(None, {"images": X})]
+
+
+def test_call_of_a_model_of_two_inputs():
+    m = Model()
+    session = cinfer.load(m.outputs(m.Add(m.input("a", 2), m.input("b", 2))).bytes(), threads=1)
+    with pytest.raises(cinfer.InputError) as caught:
+        session(np.zeros(2, np.float32))
+    assert str(caught.value) == "the model has 2 inputs (a, b); call run(None, {name: array, ...})"
+
+
+# ---- output names
+
+def test_output_names_choose_and_order(fixed):
+    first, second = (port.name for port in fixed.outputs)
+    both = fixed.run(None, {"images": X})
+    turned = fixed.run([second, first], {"images": X})
+    assert [y.tobytes() for y in turned] == [both[1].tobytes(), both[0].tobytes()]
+    assert fixed.run((second,), {"images": X})[0].tobytes() == both[1].tobytes()
+    assert fixed.run([], {"images": X}) == []
+
+
+def test_an_output_may_be_asked_for_twice(fixed):
+    name = fixed.outputs[0].name
+    want = fixed.run([name], {"images": X})[0]
+    got = fixed.run([name, name], {"images": X})
+    assert [y.tobytes() for y in got] == [want.tobytes()] * 2 and not np.shares_memory(*got)
+
+
+@pytest.mark.parametrize("names, message", [
+    ("v1", "output_names is the string 'v1'; pass a list: ['v1']"),
+    (["nothing"], "no output or inner value 'nothing'; the outputs are "),
+    ([""], "no output or inner value ''; the outputs are "),
+])
+def test_refuses_output_names(fixed, names, message):
+    with pytest.raises(cinfer.InputError) as caught:
+        fixed.run(names, {"images": X})
+    assert str(caught.value).startswith(message)
+
+
+# ---- loading
+
+def test_loads_paths_bytes_and_files(tmp_path, fixed):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(network().bytes())
+    want = fixed.run(None, {"images": X})[0].tobytes()
+    for source in (path, str(path), path.read_bytes(), bytearray(path.read_bytes()), io.BytesIO(path.read_bytes())):
+        assert cinfer.load(source, threads=1).run(None, {"images": X})[0].tobytes() == want
+
+
+def test_says_what_it_takes_and_gives(free):
+    assert [(p.name, p.dtype, p.shape) for p in free.inputs] == [("images", np.dtype(np.float32), FREE)]
+    assert [p.dtype for p in free.outputs] == [np.dtype(np.float32)] * 2
+    assert free.isa == LEVEL and free.threads == 1
+
+
+def test_refuses_an_unknown_level():
+    with pytest.raises(cinfer.InputError) as caught:
+        cinfer.load(network().bytes(), isa="sse9")
+    assert str(caught.value) == f"ISA level 'sse9' cannot be used here; usable: {', '.join(_ops.usable_levels())}"
+
+
+@pytest.mark.parametrize("level", _ops.usable_levels())
+def test_uses_the_level_asked_for(level):
+    assert cinfer.load(network().bytes(), isa=level, threads=1).isa == level
+
+
+def test_names_all_unknown_operators_in_one_error(tmp_path):
+    m = Model()
+    x = m.input("x", 2)
+    y = m.Relu(m.node("Frobnicate", x, name="first"))
+    z = m.node("Relu", m.node("Twist", y, domain="my.own", name="second"))
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(m.outputs(z).bytes())
+    with pytest.raises(cinfer.UnsupportedError) as caught:
+        cinfer.load(path)
+    text = str(caught.value)
+    assert text.startswith("odd.onnx: cannot run 2 of 4 nodes: ") and "\n" not in text
+    assert all(word in text for word in ("Frobnicate", "first", "Twist", "second", "my.own"))
+
+
+def test_of_many_unknown_operators_eight_are_named():
+    m = Model()
+    x = m.input("x", 2)
+    for i in range(11):
+        x = m.node(f"Odd{i}", x)
+    with pytest.raises(cinfer.UnsupportedError) as caught:
+        cinfer.load(m.outputs(x).bytes())
+    text = str(caught.value)
+    assert "11 of 11 nodes" in text and text.endswith("; and 3 more") and "Odd7" in text and "Odd8" not in text
+
+
+def test_sizes_that_contradict_each_other_name_the_node():
+    m = Model()
+    x = m.input("x", 2, 3)
+    with pytest.raises(cinfer.ModelError) as caught:
+        cinfer.load(m.outputs(m.node("Add", x, np.zeros((2, 4), np.float32), name="the_sum")).bytes())
+    assert "the_sum" in str(caught.value) and "\n" not in str(caught.value)
+
+
+# ---- plans
+
+def test_keeps_few_plans_and_drops_the_oldest(free):
+    session = cinfer.load(network(declared=FREE).bytes(), threads=1)
+    for size in range(4, 4 + MOST_PLANS + 5):
+        session.run(None, {"images": pixels(1, 3, size, 5)})
+        assert len(session._plans) <= MOST_PLANS
+    shapes = [key[1][0] for key in session._plans]
+    assert shapes == [(1, 3, size, 5) for size in range(9, 9 + MOST_PLANS)]
+    x = pixels(1, 3, 4, 5)                                  # planned anew
+    assert_close(session.run(None, {"images": x})[0], expected(network(declared=FREE).bytes(), {"images": x})[0], "again", 3e-5)
+
+
+def test_the_plan_in_use_is_kept():
+    session = cinfer.load(network(declared=FREE).bytes(), threads=1)
+    often = pixels(1, 3, 30, 30)
+    session.run(None, {"images": often})
+    plan = session._plans[session._output_names, (often.shape,)]
+    for size in range(4, 4 + MOST_PLANS + 5):
+        session.run(None, {"images": pixels(1, 3, size, 5)})
+        session.run(None, {"images": often})
+    assert session._plans[session._output_names, (often.shape,)] is plan
+
+
+def test_plans_once_for_a_shape(free):
+    session = cinfer.load(network(declared=FREE).bytes(), threads=1)
+    session.run(None, {"images": X})
+    plan, = session._plans.values()
+    session.run(None, {"images": X + 1})
+    assert list(session._plans.values()) == [plan]
+
+
+def test_memory_grows_with_the_picture(free):
+    small, large = (free.memory({"images": (1, 3, size, size)}) for size in (16, 64))
+    assert 20 * 16 * 16 * 4 <= small < large and large >= 20 * 64 * 64 * 4
+    assert free.summary() is None
+    found = free.summary({"images": (1, 3, 16, 16)})
+    assert found["macs"] == 16 * 16 * 9 * (3 * 20 + 20 * 16) and found["planned_bytes"] == small
+
+
+# ---- threads, copies, processes
+
+@pytest.mark.parametrize("protocol", [2, pickle.HIGHEST_PROTOCOL])
+def test_a_pickled_session_gives_the_same_bits(protocol, tmp_path):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(network().bytes())
+    for source in (network().bytes(), path):
+        session = cinfer.load(source, threads=2, isa=LEVEL)
+        again = pickle.loads(pickle.dumps(session, protocol))
+        assert (again.threads, again.isa) == (2, LEVEL)
+        assert [y.tobytes() for y in again.run(None, {"images": X})] == [y.tobytes() for y in session.run(None, {"images": X})]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_python_threads_at_once_get_their_own_answers(threads):
+    session = cinfer.load(network(declared=FREE).bytes(), threads=threads)
+    feeds = [{"images": pixels(n, 3, size, size) + n} for n in (1, 2) for size in (8, 20, 33)]
+    reference = cinfer.load(network(declared=FREE).bytes(), threads=1)
+    want = [[y.tobytes() for y in reference.run(None, f)] for f in feeds]
+    wrong, start = [], threading.Barrier(4)
+
+    def work(me):
+        start.wait()
+        try:
+            for i in range(60):
+                k = (me + i) % len(feeds)
+                if [y.tobytes() for y in session.run(None, feeds[k])] != want[k]:
+                    wrong.append((me, i, "other bits"))
+        except Exception as error:
+            wrong.append((me, error))
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(30)
+    assert not any(worker.is_alive() for worker in workers) and wrong == []
+
+
+FORK = """
+    import os, sys
+    import numpy as np
+    import cinfer
+    session = cinfer.load(sys.argv[1], threads=2)
+    x = np.random.default_rng(0).normal(size=(1, 3, 32, 32)).astype(np.float32)
+    want = session.run(None, {"images": x})[0].tobytes()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if session.run(None, {"images": x})[0].tobytes() == want else 3)
+    print(child, flush=True)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert session.run(None, {"images": x})[0].tobytes() == want
+    sys.exit(code)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("waiting", ["", "passive"])
+def test_a_forked_child_runs_after_its_parent(tmp_path, waiting):
+    """With 2 threads in both, whatever the user says of how idle threads wait."""
+    path = tmp_path / "m.onnx"
+    path.write_bytes(network(h=32, w=32).bytes())
+    program = tmp_path / "fork.py"
+    program.write_text(textwrap.dedent(FORK))
+    environment = {k: v for k, v in os.environ.items() if k not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    environment |= {"PYTHONPATH": str(Path(cinfer.__file__).parents[1])} | ({"OMP_WAIT_POLICY": waiting} if waiting else {})
+    parent = subprocess.Popen([sys.executable, str(program), str(path)], env=environment, stdout=subprocess.PIPE, text=True)
+    until = time.monotonic() + 5
+    while parent.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    if parent.poll() is None:
+        os.kill(int(parent.stdout.readline()), signal.SIGKILL)
+        parent.communicate(timeout=10)
+        pytest.fail("the child hangs")
+    parent.stdout.close()
+    assert parent.returncode == 0
