@@ -31,8 +31,6 @@ PARAMS(pack_gemm_t, PACK_GEMM_FIELDS)
     F(beta) I(cols)
 PARAMS(gemv_t, GEMV_FIELDS)
 
-enum { GEMV_AHEAD = 1024 };             /* floats to fetch ahead: hardware prefetching stops at the ends of pages */
-
 /* R dot products of k terms: rows of w, ldw floats apart, with x. Each row has two sums, for even and odd vectors. */
 #define GEMV_ROWS(R) \
 static __attribute__((noinline)) void gemv_rows_##R(const float *w, size_t ldw, const float *x, int64_t k, float *y) \
@@ -44,7 +42,6 @@ static __attribute__((noinline)) void gemv_rows_##R(const float *w, size_t ldw, 
         FOR(h, 2) { \
             vf v = ld(x + i + h * VW); \
             FOR(r, R) { \
-                if (h * VW % 16 == 0) __builtin_prefetch(w + r * ldw + i + GEMV_AHEAD); \
                 a[r][h] += ld(w + r * ldw + i + h * VW) * v; \
             } \
         } \
