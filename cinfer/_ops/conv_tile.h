@@ -47,7 +47,7 @@ typedef struct {
     float *y;
     const int32_t *koff;
     int64_t full, last, kh, kw, xb, xr, xt, yb, rb;
-    float scale;
+    float scale;                        /* of form _list only */
     epilogue_t e;
 } tile_t;
 #define TILE_ARGS const tile_t *T, const float *x, const int64_t *xo, const int64_t *yo, const int64_t *ro
@@ -88,7 +88,9 @@ enum { WEIGHTS_AHEAD = 4096 };
 #define BY_LIST(p) f[p]
 #define IN_LINE(list, p) list[0] + (p) * CB
 #define IN_LIST(list, p) list[p]
-#define TILE(PX, NAME, OV, LOOPS, X, AT) \
+#define PLUS_BIAS(sum, b) (sum) + (b)
+#define SCALED_PLUS_BIAS(sum, b) (sum) * bc(T->scale) + (b)
+#define TILE(PX, NAME, OV, LOOPS, X, AT, FINISH) \
 static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
 { \
     size_t f[PX]; \
@@ -102,19 +104,18 @@ static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
     const size_t yb = T->yb, rb = T->rb; \
     const float *bias = T->bias, *res = T->res; \
     float *y = T->y; \
-    const vf scale = bc(T->scale); \
-    FOR(o, OV) { vf b = ld(bias + o * VW); FOR(p, PX) a[o][p] = a[o][p] * scale + b; } \
+    FOR(o, OV) { vf b = ld(bias + o * VW); FOR(p, PX) a[o][p] = FINISH(a[o][p], b); } \
     if (res) FOR(p, PX) FOR(o, OV) a[o][p] += ld(res + AT(ro, p) + o * VW / CB * rb + o * VW % CB); \
     FOR(o, OV) activate_sums(a[o], PX, &T->e, T->slope + o * VW); \
     FOR(p, PX) { float *to = y + AT(yo, p); FOR(o, OV) st(to + o * VW / CB * yb + o * VW % CB, a[o][p]); } \
 }
 typedef void (*tile_run)(TILE_ARGS);
 enum { FORM_NEAR, FORM_LIST, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS };
-#define TILE_REF(PX, NAME, OV, LOOPS, X, AT) tile_##NAME##_##OV##_##PX,
+#define TILE_REF(PX, NAME, OV, LOOPS, X, AT, FINISH) tile_##NAME##_##OV##_##PX,
 #define EACH_FORM(OPEN, MAKE, CLOSE, OV) \
-    OPEN EACH_PX(MAKE, near, OV, BLOCK_LOOPS, BY_16, IN_LINE) CLOSE OPEN EACH_PX(MAKE, list, OV, BLOCK_LOOPS, BY_LIST, IN_LIST) CLOSE \
-    OPEN EACH_PX(MAKE, stem_1, OV, STEM_LOOP, BY_1, IN_LINE) CLOSE OPEN EACH_PX(MAKE, stem_2, OV, STEM_LOOP, BY_2, IN_LINE) CLOSE \
-    OPEN EACH_PX(MAKE, stem_6, OV, STEM_LOOP, BY_6, IN_LINE) CLOSE OPEN EACH_PX(MAKE, stem_list, OV, STEM_LOOP, BY_LIST, IN_LIST) CLOSE
+    OPEN EACH_PX(MAKE, near, OV, BLOCK_LOOPS, BY_16, IN_LINE, PLUS_BIAS) CLOSE OPEN EACH_PX(MAKE, list, OV, BLOCK_LOOPS, BY_LIST, IN_LIST, SCALED_PLUS_BIAS) CLOSE \
+    OPEN EACH_PX(MAKE, stem_1, OV, STEM_LOOP, BY_1, IN_LINE, PLUS_BIAS) CLOSE OPEN EACH_PX(MAKE, stem_2, OV, STEM_LOOP, BY_2, IN_LINE, PLUS_BIAS) CLOSE \
+    OPEN EACH_PX(MAKE, stem_6, OV, STEM_LOOP, BY_6, IN_LINE, PLUS_BIAS) CLOSE OPEN EACH_PX(MAKE, stem_list, OV, STEM_LOOP, BY_LIST, IN_LIST, PLUS_BIAS) CLOSE
 #define NOTHING
 #define TABLE_OPEN {0,
 #define TABLE_CLOSE },
