@@ -2,20 +2,20 @@
  *
  * y[oc, p] = act(scale * sum_k x[k, p] w[k, oc] + bias[oc] + res[oc, p])
  *
- * x     k runs over blocks (xb floats apart) x kh rows (xr apart) x kw taps (xt apart) x 16 neighbours; there are `full` blocks
- *       and, unless `last` is 0, one of `last` neighbours. The stem forms have `last` offsets koff[k] instead.
+ * x     k runs over blocks (xb floats apart) x kh rows (xr apart) x kw taps (xt apart) x 16 neighbours; there are `full`
+ *       blocks and, unless `last` is 0, one of `last` neighbours. The stem forms have `last` offsets koff[k] instead.
  *       A matrix row is a pixel, its k are the neighbours.
  * w     packed [oc tile][k][OCT], read once and in order; the last tile may be one of a single block (OV_HALF vectors) where
  *       OCT is two blocks
  * y     channel c of a pixel is c/16*yb + c%16 floats from it, rb in res; yb = 16 makes row-major matrices
  * bias, slope (read for prelu) and res of these channels; res may be NULL
- * Pixels, in the forms of the table: at constant steps (16 floats in y and res; 16 or, in stems, 1, 2, 6 in x) from one address,
- * or wherever the lists xo, yo, ro say: any stride, and tiles run over the ends of rows, so that a 7x7 map is 49 pixels.
- * Order of sums: k = 0, 1, ..., whatever the tile; then scale, bias, residual. (Were the bias first, each addition would round
- * at its size, however large it is beside the sum.)
+ * Pixels: at constant steps (16 floats in y and res; 16 or, in stems, 1, 2, 6 in x) from one address, or wherever the lists
+ * xo, yo, ro say: any stride, and tiles run over the ends of rows, so that a 7x7 map is 49 pixels.
+ * Order of sums: k = 0, 1, ..., whatever the tile; then scale, bias, residual. (Were the bias first, each addition would
+ * round at its size, however large it is beside the sum.)
  *
- * Sums, weights and a broadcast fill the registers: AVX-512 2 x 14 (31 of 32), AVX2 2 x 6 (15 of 16), NEON 4 x 5 (25 of 32;
- * 4 x 6 spills), SSE 4 x 2 (13 of 16): a tile is at least a block wide. */
+ * Sums, weights and a broadcast fill the registers: AVX-512 2 x 14 (31 of 32), AVX2 2 x 6 (15 of 16), NEON 4 x 5 (25 of
+ * 32; 4 x 6 spills), SSE 4 x 2 (13 of 16): a tile is at least a block wide. */
 #ifndef CONV_TILE_H
 #define CONV_TILE_H
 #include "epilogue.h"
@@ -24,8 +24,8 @@
 #if VW == 16
 # define OCV 2
 # define PM 14
-# define EACH_PX(X, ...) UP_TO_5(X, __VA_ARGS__) X(6, __VA_ARGS__) X(7, __VA_ARGS__) X(8, __VA_ARGS__) X(9, __VA_ARGS__) \
-    X(10, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__) X(13, __VA_ARGS__) X(14, __VA_ARGS__)
+# define EACH_PX(X, ...) UP_TO_5(X, __VA_ARGS__) X(6, __VA_ARGS__) X(7, __VA_ARGS__) X(8, __VA_ARGS__) \
+    X(9, __VA_ARGS__) X(10, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__) X(13, __VA_ARGS__) X(14, __VA_ARGS__)
 # define OV_HALF 1
 #elif VW == 8
 # define OCV 2
@@ -63,7 +63,8 @@ enum { WEIGHTS_AHEAD = 4096 };
 /* One k of all pixels, at v; X(p): the offset of pixel p */
 #define TILE_STEP(OV, PX, X) \
     vf q[OV]; \
-    FOR(o, OV) { q[o] = ld(w + o * VW); if (o * VW % CB == 0) __builtin_prefetch(w + o * VW + WEIGHTS_AHEAD); } \
+    FOR(o, OV) q[o] = ld(w + o * VW); \
+    FOR(o, OV) if (o * VW % CB == 0) __builtin_prefetch(w + o * VW + WEIGHTS_AHEAD); \
     FOR(p, PX) { vf s = bc(v[X(p)]); FOR(o, OV) a[o][p] += q[o] * s; }
 #define BLOCK_LOOPS(OV, PX, X) \
     const size_t xb = T->xb, xr = T->xr, xt = T->xt; \
@@ -73,8 +74,11 @@ enum { WEIGHTS_AHEAD = 4096 };
         for (int64_t i = kh; i > 0; i--, row += xr) { \
             const float *v = row, *tap = row; \
             for (int64_t j = kw; j > 0; j--, v = tap += xt) { \
-                if (b < full) { UNROLL(2) for (int c = 0; c < CB; c++, v++, w += OV * VW) { TILE_STEP(OV, PX, X) } } \
-                else { UNROLL(1) for (int64_t c = last; c > 0; c--, v++, w += OV * VW) { TILE_STEP(OV, PX, X) } } \
+                if (b < full) { \
+                    UNROLL(2) for (int c = 0; c < CB; c++, v++, w += OV * VW) { TILE_STEP(OV, PX, X) } \
+                } else { \
+                    UNROLL(1) for (int64_t c = last; c > 0; c--, v++, w += OV * VW) { TILE_STEP(OV, PX, X) } \
+                } \
             } \
         } \
     }
@@ -113,9 +117,12 @@ typedef void (*tile_run)(TILE_ARGS);
 enum { FORM_NEAR, FORM_LIST, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS };
 #define TILE_REF(PX, NAME, OV, LOOPS, X, AT, FINISH) tile_##NAME##_##OV##_##PX,
 #define EACH_FORM(OPEN, MAKE, CLOSE, OV) \
-    OPEN EACH_PX(MAKE, near, OV, BLOCK_LOOPS, BY_16, IN_LINE, PLUS_BIAS) CLOSE OPEN EACH_PX(MAKE, list, OV, BLOCK_LOOPS, BY_LIST, IN_LIST, SCALED_PLUS_BIAS) CLOSE \
-    OPEN EACH_PX(MAKE, stem_1, OV, STEM_LOOP, BY_1, IN_LINE, PLUS_BIAS) CLOSE OPEN EACH_PX(MAKE, stem_2, OV, STEM_LOOP, BY_2, IN_LINE, PLUS_BIAS) CLOSE \
-    OPEN EACH_PX(MAKE, stem_6, OV, STEM_LOOP, BY_6, IN_LINE, PLUS_BIAS) CLOSE OPEN EACH_PX(MAKE, stem_list, OV, STEM_LOOP, BY_LIST, IN_LIST, PLUS_BIAS) CLOSE
+    OPEN EACH_PX(MAKE, near, OV, BLOCK_LOOPS, BY_16, IN_LINE, PLUS_BIAS) CLOSE \
+    OPEN EACH_PX(MAKE, list, OV, BLOCK_LOOPS, BY_LIST, IN_LIST, SCALED_PLUS_BIAS) CLOSE \
+    OPEN EACH_PX(MAKE, stem_1, OV, STEM_LOOP, BY_1, IN_LINE, PLUS_BIAS) CLOSE \
+    OPEN EACH_PX(MAKE, stem_2, OV, STEM_LOOP, BY_2, IN_LINE, PLUS_BIAS) CLOSE \
+    OPEN EACH_PX(MAKE, stem_6, OV, STEM_LOOP, BY_6, IN_LINE, PLUS_BIAS) CLOSE \
+    OPEN EACH_PX(MAKE, stem_list, OV, STEM_LOOP, BY_LIST, IN_LIST, PLUS_BIAS) CLOSE
 #define NOTHING
 #define TABLE_OPEN {0,
 #define TABLE_CLOSE },
@@ -129,7 +136,8 @@ static const tile_run tiles_half[FORMS][PM + 1] = {EACH_FORM(TABLE_OPEN, TILE_RE
 #endif
 
 /* The offsets of n pixels from (i, j) on, in rows of `across`; rows oi, pixels oj apart. */
-static __attribute__((noinline)) void pixel_offsets(int64_t *o, int64_t n, int64_t i, int64_t j, int64_t across, int64_t oi, int64_t oj)
+static __attribute__((noinline)) void pixel_offsets(int64_t *o, int64_t n, int64_t i, int64_t j, int64_t across,
+                                                    int64_t oi, int64_t oj)
 {
     for (int64_t m; n > 0; o += m, n -= m, i++, j = 0) {
         m = n < across - j ? n : across - j;

@@ -1,34 +1,36 @@
 /* Products of row-major matrices.
  *
  * gemm       y[b, m, n] = act(scale * sum_k a[b, m, k] w[b, k, n] + bias[n] + res[b, m, n]), b = (b0, b1)
- *   a, res, y  rows lda, ldr, ldy floats apart, columns side by side; of a batch a0 a1 (r0 r1, y0 y1) floats, 0: the same for all
- *   w        packed by pack_gemm; w0 w1 floats from batch to batch, 0: the same for all
- *   bias     absent, or padded to whole blocks of 16, as slope; res may be absent. Nothing is written beyond n columns, nothing
- *            of a or res is read beyond theirs
- *   Kernel tile = ((b0*batch1 + b1)*row_tiles + r)*col_tiles + c: rows r*rows .., columns c*cols ..; cols is a multiple of
- *   OCT = table.ocv * table.vw unless col_tiles is 1.
- *   scratch_bytes  0, or what the step asks for. With max(256 KB, 64 * 14 * ceil(k / 16)) a chunk of rows is copied to blocks of 16
- *            columns where there are many columns: 14 rows are 14 streams, and on the same cache sets if lda is unlucky.
- * pack_gemm  w[b][k][n] of any strides (sk, sn; w0 w1 of the batch) -> y[b][n tile][k][OCT]; what is left of packed_n = n rounded
- *            up to 16 is the width of the last tile, columns beyond n are zero. k * packed_n floats a batch.
- *            Kernel tile = batch*tiles + n tile, tiles = ceil(n / OCT); of a single batch there may be ceil(packed_n / OCT).
- * gemv       y[m, n] = act(scale * sum_k x[m, k] w[k, n] + bias[n]) for a few rows m, w in its place, read once. Strides sk, sn,
- *            one of them 1; rows of x and y ldx and ldy apart, columns side by side. y does not overlap x or w.
- *            Kernel tile: columns t*cols .. min(n); cols is a multiple of 16.
- * Order of sums: gemm: k = 0, 1, ...; gemv with sk = 1: 2*VW interleaved partial sums, added at the end; with sn = 1: k = 0, 1, ...;
- * the bits do not depend on tiles. */
+ *   a, res, y  rows lda, ldr, ldy floats apart, columns side by side; batches a0 a1 (r0 r1, y0 y1) floats apart, 0: the
+ *            same for all. Nothing is read beyond k columns of a or n of res, nothing written beyond n of y
+ *   w        packed by pack_gemm; batches w0 w1 floats apart, 0: the same for all
+ *   bias     absent, or padded to whole blocks of 16, as slope; res may be absent
+ *   scratch_bytes  0, or what the step asked for. With max(256 KB, 896 * ceil(k / 16)) a chunk of rows is copied to blocks
+ *            of 16 columns, where there are many columns to use it: the rows of a tile are 14 streams of reads, and fall
+ *            on the same cache sets if lda is unlucky
+ *   Kernel tile = ((b0*batch1 + b1)*row_tiles + r)*col_tiles + c: rows r*rows .., columns c*cols ..; cols is a multiple
+ *   of OCT = table.gemm_n unless col_tiles is 1.
+ * pack_gemm  w[b][k][n] of any strides (sk, sn; w0 w1 of the batch) -> y[b][n tile][k][OCT]; what is left of packed_n,
+ *            n rounded up to 16, is the width of the last tile; columns beyond n are zero. k * packed_n floats a batch.
+ *            Kernel tile = batch*tiles + n tile, tiles = ceil(n / OCT).
+ * gemv       y[m, n] = act(scale * sum_k x[m, k] w[k, n] + bias[n]) for a few rows m, w in its place, read once. Strides
+ *            sk, sn, one of them 1; rows of x and y ldx and ldy apart, columns side by side. y overlaps neither x nor w.
+ *            Kernel tile: columns t*cols .. ; cols is a multiple of 16.
+ * Order of sums: gemm: k = 0, 1, ...; gemv with sk = 1: 2*VW interleaved partial sums, added at the end; with sn = 1:
+ * k = 0, 1, ...; the bits do not depend on the tiles. */
 #ifndef GEMM_H
 #define GEMM_H
 #include "conv_tile.h"
 #include "activation.h"
 #include "transpose.h"
-#define GEMM_FIELDS(B, I, F, A) B(a) B(w) B(bias) B(slope) B(res) B(y) I(batch0) I(batch1) I(m) I(n) I(k) I(lda) I(ldy) I(ldr) \
-    I(a0) I(a1) I(w0) I(w1) I(y0) I(y1) I(r0) I(r1) F(scale) I(act) F(alpha) F(beta) I(row_tiles) I(rows) I(col_tiles) I(cols) I(scratch_bytes)
+#define GEMM_FIELDS(B, I, F, A) B(a) B(w) B(bias) B(slope) B(res) B(y) I(batch0) I(batch1) I(m) I(n) I(k) I(lda) I(ldy) \
+    I(ldr) I(a0) I(a1) I(w0) I(w1) I(y0) I(y1) I(r0) I(r1) F(scale) I(act) F(alpha) F(beta) \
+    I(row_tiles) I(rows) I(col_tiles) I(cols) I(scratch_bytes)
 PARAMS(gemm_t, GEMM_FIELDS)
 #define PACK_GEMM_FIELDS(B, I, F, A) B(w) B(y) I(batch0) I(batch1) I(k) I(n) I(sk) I(sn) I(w0) I(w1)
 PARAMS(pack_gemm_t, PACK_GEMM_FIELDS)
-#define GEMV_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(y) I(m) I(n) I(k) I(ldx) I(ldy) I(sk) I(sn) F(scale) I(act) F(alpha) \
-    F(beta) I(cols)
+#define GEMV_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(y) I(m) I(n) I(k) I(ldx) I(ldy) I(sk) I(sn) F(scale) \
+    I(act) F(alpha) F(beta) I(cols)
 PARAMS(gemv_t, GEMV_FIELDS)
 
 /* R dot products of k terms: rows of w, ldw floats apart, with x. Each row has two sums, for even and odd vectors. */
