@@ -1,4 +1,4 @@
-# Direct convolution: contracts in conv.h, register tiles in conv_tile.h. `multiply` is the driver of all tiles.
+# Direct convolution: contracts in conv.h, register tiles in conv_tile.h; `multiply` drives all of them.
 
 cdef extern from "conv_tile.h" nogil:
     enum: OCV, OCT, PM, FORM_NEAR, FORM_LIST, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS
@@ -12,7 +12,8 @@ cdef extern from "conv_tile.h" nogil:
         int64_t full, last, kh, kw, xb, xr, xt, yb, rb
         float scale
         epilogue_t e
-    ctypedef void (*tile_run)(const tile_t *, const float *, const int64_t *, const int64_t *, const int64_t *) noexcept nogil
+    ctypedef void (*tile_run)(const tile_t *, const float *, const int64_t *, const int64_t *,
+                              const int64_t *) noexcept nogil
     ctypedef struct product_t:
         const float *x
         const float *w
@@ -31,12 +32,13 @@ cdef extern from "conv_tile.h" nogil:
 cdef extern from "conv.h" nogil:
     ctypedef struct conv_t:
         buf_t x, w, bias, slope, res, y
-        int64_t n, groups, ib, last, ob, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yp, yn, yb, yr, rn, rb, rr, act
-        int64_t row_tiles, rows, oc_tiles, blocks
+        int64_t n, groups, ib, last, ob, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yp
+        int64_t yn, yb, yr, rn, rb, rr, act, row_tiles, rows, oc_tiles, blocks
         double alpha, beta
     ctypedef struct conv_stem_t:
         buf_t x, w, bias, slope, res, y, koff
-        int64_t n, k, ob, sh, sw, oh, ow, xn, xr, xp, yn, yb, yr, rn, rb, rr, act, row_tiles, rows, oc_tiles, blocks
+        int64_t n, k, ob, sh, sw, oh, ow, xn, xr, xp
+        int64_t yn, yb, yr, rn, rb, rr, act, row_tiles, rows, oc_tiles, blocks
         double alpha, beta
     ctypedef struct pack_conv_t:
         buf_t w, y
@@ -63,8 +65,9 @@ cdef void activate_tile(const tile_t *T, const int64_t *yo, int64_t pixels, int6
         p = q
 
 
-cdef void partial_tile(const tile_run run, const tile_t *T, const float *x, const int64_t *xo, const int64_t *yo, const int64_t *ro,
-                       int64_t pixels, int64_t width, int64_t n) noexcept nogil:
+cdef void partial_tile(const tile_run run, const tile_t *T, const float *x, const int64_t *xo,
+                       const int64_t *yo, const int64_t *ro, int64_t pixels, int64_t width,
+                       int64_t n) noexcept nogil:
     """A tile whose channels from n on are not in y (nor in res): through a copy. Row-major only."""
     cdef float[PM * OCT] y, res
     cdef int64_t[PM] offsets
@@ -85,11 +88,12 @@ cdef void partial_tile(const tile_run run, const tile_t *T, const float *x, cons
 
 cdef float[OCT] no_bias
 
-cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n, const int64_t *xo, const int64_t *yo, const int64_t *ro,
-                         const tile_run *run) noexcept nogil:
-    """Tiles of `width` channels from c on, over the n pixels of a chunk. run: for 0 .. PM pixels, of each form."""
+cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n, const int64_t *xo,
+                         const int64_t *yo, const int64_t *ro, const tile_run *run) noexcept nogil:
+    """Tiles of `width` channels from c on, over the n pixels of a chunk. run: of each form, by pixels."""
     cdef tile_t T = P.t
-    cdef int64_t tiles = (n + PM - 1) // PM, px = (n + tiles - 1) // tiles, smaller = px * tiles - n, t, have = min(width, P.n - c)
+    cdef int64_t tiles = (n + PM - 1) // PM, px = (n + tiles - 1) // tiles, smaller = px * tiles - n, t
+    cdef int64_t have = min(width, P.n - c)
     cdef bint later = acts_later(T.e.act)
     cdef const tile_run *near = run + P.near * (PM + 1)
     cdef const float *x = P.x
@@ -104,8 +108,9 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
             px -= 1
         if have < width:
             partial_tile(run[px], &T, x, xo, yo, ro, px, width, have)
-        elif (P.near != P.list and xo[px - 1] - xo[0] == (px - 1) * P.xj and yo[px - 1] - yo[0] == (px - 1) * CB and
-              (T.res == NULL or ro[px - 1] - ro[0] == (px - 1) * CB)):
+        elif (P.near != P.list and xo[px - 1] - xo[0] == (px - 1) * P.xj
+              and yo[px - 1] - yo[0] == (px - 1) * CB
+              and (T.res == NULL or ro[px - 1] - ro[0] == (px - 1) * CB)):
             near[px](&T, x + xo[0], xo, yo, ro)
         else:
             run[px](&T, x, xo, yo, ro)
@@ -120,7 +125,7 @@ cdef int64_t chunk_tiles(int64_t pixel_bytes) noexcept nogil:
 
 
 cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t c1) noexcept nogil:
-    """The tiles of pixels first .. end-1 and channels c0 .. c1-1, in chunks of pixels whose input stays in L2 meanwhile."""
+    """Pixels first .. end-1 and channels c0 .. c1-1, in chunks of pixels whose input stays in L2."""
     cdef int64_t[MOST_PIXELS] xo, yo, ro
     cdef int64_t tiles = (end - first + PM - 1) // PM, most = chunk_tiles(P.pixel_bytes)
     cdef int64_t chunks = (tiles + most - 1) // most, chunk, p, n, i, j, c
@@ -128,7 +133,8 @@ cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t
     if P.slope == NULL:
         P.slope = P.w                            # not read
     for chunk in range(chunks):
-        p = first + (end - first) * (tiles * chunk // chunks) // tiles      # near-equal numbers of near-equal tiles
+        # near-equal numbers of near-equal tiles
+        p = first + (end - first) * (tiles * chunk // chunks) // tiles
         n = first + (end - first) * (tiles * (chunk + 1) // chunks) // tiles - p
         i, j = p // P.across, p % P.across
         if P.copy != NULL:
@@ -152,8 +158,9 @@ cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t
 
 cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const conv_t *A = <const conv_t *>params
-    cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles, g = tile // A.oc_tiles // A.row_tiles % A.groups
-    cdef int64_t image = tile // A.oc_tiles // A.row_tiles // A.groups, channel = g * A.ob * CB
+    cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles
+    cdef int64_t at_group = tile // A.oc_tiles // A.row_tiles
+    cdef int64_t g = at_group % A.groups, image = at_group // A.groups, channel = g * A.ob * CB
     cdef product_t P
     P.k = ((A.ib - 1) * CB + A.last) * A.kh * A.kw
     P.x = <const float *>at(base, A.x) + image * A.xn + g * A.ib * A.xb
@@ -175,12 +182,14 @@ cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t
     P.t.full, P.t.last, P.t.kh, P.t.kw = A.ib - (A.last < CB), A.last % CB, A.kh, A.kw
     P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = A.xb, A.dh * A.xr, A.dw * CB, A.yb, A.rb
     P.t.scale, P.t.e.act, P.t.e.alpha, P.t.e.beta = 1, A.act, A.alpha, A.beta
-    multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow, c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)
+    multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow,
+             c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)
 
 
 cdef void conv_stem_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const conv_stem_t *A = <const conv_stem_t *>params
-    cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles, image = tile // A.oc_tiles // A.row_tiles
+    cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles
+    cdef int64_t image = tile // A.oc_tiles // A.row_tiles
     cdef product_t P
     P.k = A.k
     P.x = <const float *>at(base, A.x) + image * A.xn
@@ -195,16 +204,18 @@ cdef void conv_stem_run(const void *params, char *const *base, char *scratch, in
     P.pixel_bytes = 4 * A.k
     P.packed_n = P.n = A.ob * CB
     P.list, P.copy = FORM_STEM_LIST, NULL
-    P.near = FORM_STEM_1 if P.xj == 1 else FORM_STEM_2 if P.xj == 2 else FORM_STEM_6 if P.xj == 6 else FORM_STEM_LIST
+    P.near = FORM_STEM_1 if P.xj == 1 else FORM_STEM_2 if P.xj == 2 else FORM_STEM_6 if P.xj == 6 else P.list
     P.t.last, P.t.koff, P.t.yb, P.t.rb = A.k, <const int32_t *>at(base, A.koff), A.yb, A.rb
     P.t.scale, P.t.e.act, P.t.e.alpha, P.t.e.beta = 1, A.act, A.alpha, A.beta
-    multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow, c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)
+    multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow,
+             c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)
 
 
 cdef void pack_conv_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const pack_conv_t *A = <const pack_conv_t *>params
-    cdef int64_t packed_oc = (A.oc + CB - 1) // CB * CB, tiles = (packed_oc + OCT - 1) // OCT, g = tile // tiles, o = tile % tiles * OCT
-    cdef int64_t width = min(OCT, packed_oc - o), n = max(0, min(width, A.oc - o)), taps = A.kh * A.kw, b, i, j, c
+    cdef int64_t packed_oc = (A.oc + CB - 1) // CB * CB, tiles = (packed_oc + OCT - 1) // OCT
+    cdef int64_t g = tile // tiles, o = tile % tiles * OCT, width = min(OCT, packed_oc - o)
+    cdef int64_t n = min(width, A.oc - o), taps = A.kh * A.kw, b, i, j, c
     cdef const float *w = <const float *>at(base, A.w) + g * A.sg + o * A.so
     cdef float *y = <float *>at(base, A.y) + (g * packed_oc + o) * A.ic * taps
     if A.si == taps and (taps == 1 or A.sx == 1 and A.sy == A.kw):

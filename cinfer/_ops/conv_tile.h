@@ -1,21 +1,22 @@
-/* Register tiles of convolutions and matrix products: OV vectors of output channels x PX pixels, all sums in registers.
+/* Register tiles of convolutions and matrix products: OV vectors of output channels x PX pixels.
  *
  * y[oc, p] = act(scale * sum_k x[k, p] w[k, oc] + bias[oc] + res[oc, p])
  *
- * x     k runs over blocks (xb floats apart) x kh rows (xr apart) x kw taps (xt apart) x 16 neighbours; there are `full`
- *       blocks and, unless `last` is 0, one of `last` neighbours. The stem forms have `last` offsets koff[k] instead.
- *       A matrix row is a pixel, its k are the neighbours.
- * w     packed [oc tile][k][OCT], read once and in order; the last tile may be one of a single block (OV_HALF vectors) where
- *       OCT is two blocks
+ * x     k runs over blocks (xb floats apart) x kh rows (xr apart) x kw taps (xt apart) x 16 neighbours; there
+ *       are `full` blocks and, unless `last` is 0, one of `last` neighbours. The stem forms have `last`
+ *       offsets koff[k] instead. A matrix row is a pixel, its k are the neighbours.
+ * w     packed [oc tile][k][OCT], read once and in order; where OCT is two blocks, the last tile may be one
+ *       (of OV_HALF vectors)
  * y     channel c of a pixel is c/16*yb + c%16 floats from it, rb in res; yb = 16 makes row-major matrices
  * bias, slope (read for prelu) and res of these channels; res may be NULL
- * Pixels: at constant steps (16 floats in y and res; 16 or, in stems, 1, 2, 6 in x) from one address, or wherever the lists
- * xo, yo, ro say: any stride, and tiles run over the ends of rows, so that a 7x7 map is 49 pixels.
- * Order of sums: k = 0, 1, ..., whatever the tile; then scale, bias, residual. (Were the bias first, each addition would
- * round at its size, however large it is beside the sum.)
+ * Pixels: at constant steps (16 floats in y and res; 16 or, in stems, 1, 2, 6 in x) from one address, or
+ * wherever the lists xo, yo, ro say: any stride, and tiles run over the ends of rows, so that a 7x7 map is
+ * 49 pixels.
+ * Order of sums: k = 0, 1, ..., whatever the tile; then scale, bias, residual. (Were the bias first, each
+ * addition would round at its size, however large it is beside the sum.)
  *
- * Sums, weights and a broadcast fill the registers: AVX-512 2 x 14 (31 of 32), AVX2 2 x 6 (15 of 16), NEON 4 x 5 (25 of
- * 32; 4 x 6 spills), SSE 4 x 2 (13 of 16): a tile is at least a block wide. */
+ * Sums, weights and a broadcast fill the registers: AVX-512 2 x 14 (31 of 32), AVX2 2 x 6 (15 of 16), NEON
+ * 4 x 5 (25 of 32; 4 x 6 spills), SSE 4 x 2 (13 of 16): a tile is at least a block wide. */
 #ifndef CONV_TILE_H
 #define CONV_TILE_H
 #include "epilogue.h"
@@ -25,7 +26,8 @@
 # define OCV 2
 # define PM 14
 # define EACH_PX(X, ...) UP_TO_5(X, __VA_ARGS__) X(6, __VA_ARGS__) X(7, __VA_ARGS__) X(8, __VA_ARGS__) \
-    X(9, __VA_ARGS__) X(10, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__) X(13, __VA_ARGS__) X(14, __VA_ARGS__)
+    X(9, __VA_ARGS__) X(10, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__) X(13, __VA_ARGS__) \
+    X(14, __VA_ARGS__)
 # define OV_HALF 1
 #elif VW == 8
 # define OCV 2
@@ -136,8 +138,8 @@ static const tile_run tiles_half[FORMS][PM + 1] = {EACH_FORM(TABLE_OPEN, TILE_RE
 #endif
 
 /* The offsets of n pixels from (i, j) on, in rows of `across`; rows oi, pixels oj apart. */
-static __attribute__((noinline)) void pixel_offsets(int64_t *o, int64_t n, int64_t i, int64_t j, int64_t across,
-                                                    int64_t oi, int64_t oj)
+static __attribute__((noinline)) void pixel_offsets(int64_t *o, int64_t n, int64_t i, int64_t j,
+                                                    int64_t across, int64_t oi, int64_t oj)
 {
     for (int64_t m; n > 0; o += m, n -= m, i++, j = 0) {
         m = n < across - j ? n : across - j;
@@ -147,7 +149,8 @@ static __attribute__((noinline)) void pixel_offsets(int64_t *o, int64_t n, int64
 }
 
 /* Rows of k floats, xr apart -> blocks [k/16][n][16]. */
-static __attribute__((noinline)) void rows_to_blocks(const float *x, int64_t xr, int64_t n, int64_t k, float *y)
+static __attribute__((noinline)) void rows_to_blocks(const float *x, int64_t xr, int64_t n, int64_t k,
+                                                     float *y)
 {
     for (int64_t p = 0; p < n; p++, x += xr) {
         float *to = y + p * CB;
@@ -157,17 +160,17 @@ static __attribute__((noinline)) void rows_to_blocks(const float *x, int64_t xr,
     }
 }
 
-/* A product: the tiles over a range of pixels and channels. Pixel (i, j), j < across, lies i*xi + j*xj floats from x, and
- * likewise in y and res. */
+/* A product: the tiles over a range of pixels and channels. Pixel (i, j), j < across, lies i*xi + j*xj floats
+ * from x, and likewise in y and res. */
 typedef struct {
     const float *x, *w, *bias, *slope, *res;    /* bias, res may be NULL */
     float *y;
     int64_t k;                          /* terms of a sum: floats of w to a channel */
     int64_t across, xi, xj, yi, yj, ri, rj;
     int64_t pixel_bytes;                /* input that a pixel takes, about */
-    int64_t packed_n, n;                /* channels packed, channels that y has (the others are not written) */
+    int64_t packed_n, n;                /* channels packed, channels that y has; no others are written */
     int64_t near, list;                 /* forms for pixels at steps of xj, and for any */
-    float *copy;                        /* NULL, or room for a chunk of pixels: rows of a matrix are copied to blocks first */
+    float *copy;                        /* NULL, or room: rows of a matrix are copied to blocks, by chunks */
     tile_t t;
 } product_t;
 #endif

@@ -1,9 +1,10 @@
-# Matrix products: contracts in gemm.h; the register tiles are the convolution's, a row of a matrix being a pixel.
+# Matrix products: contracts in gemm.h; the tiles are the convolution's, a row of a matrix being a pixel.
 
 cdef extern from "gemm.h" nogil:
     ctypedef struct gemm_t:
         buf_t a, w, bias, slope, res, y
-        int64_t batch0, batch1, m, n, k, lda, ldy, ldr, a0, a1, w0, w1, y0, y1, r0, r1, act, row_tiles, rows, col_tiles, cols, scratch_bytes
+        int64_t batch0, batch1, m, n, k, lda, ldy, ldr, a0, a1, w0, w1, y0, y1, r0, r1, act
+        int64_t row_tiles, rows, col_tiles, cols, scratch_bytes
         double scale, alpha, beta
     ctypedef struct pack_gemm_t:
         buf_t w, y
@@ -25,8 +26,8 @@ cdef extern from "gemm.h" nogil:
 
 cdef void gemm_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const gemm_t *A = <const gemm_t *>params
-    cdef int64_t c = tile % A.col_tiles, r = tile // A.col_tiles % A.row_tiles, b = tile // A.col_tiles // A.row_tiles
-    cdef int64_t b0 = b // A.batch1, b1 = b % A.batch1
+    cdef int64_t c = tile % A.col_tiles, r = tile // A.col_tiles % A.row_tiles
+    cdef int64_t b = tile // A.col_tiles // A.row_tiles, b0 = b // A.batch1, b1 = b % A.batch1
     cdef product_t P
     P.k = A.k
     P.x = <const float *>at(base, A.a) + b0 * A.a0 + b1 * A.a1
@@ -37,7 +38,7 @@ cdef void gemm_run(const void *params, char *const *base, char *scratch, int64_t
     if P.res != NULL:
         P.res += b0 * A.r0 + b1 * A.r1
     P.y = <float *>at(base, A.y) + b0 * A.y0 + b1 * A.y1
-    P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.m, 0, A.lda, 0, A.ldy, 0, A.ldr      # one row of m pixels
+    P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.m, 0, A.lda, 0, A.ldy, 0, A.ldr     # a row of m
     P.pixel_bytes = (A.k + CB - 1) // CB * CB * 4
     P.n, P.packed_n = A.n, (A.n + CB - 1) // CB * CB
     P.near, P.list, P.copy = FORM_LIST, FORM_LIST, NULL
@@ -52,10 +53,10 @@ cdef void gemm_run(const void *params, char *const *base, char *scratch, int64_t
 cdef void pack_gemm_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const pack_gemm_t *A = <const pack_gemm_t *>params
     cdef int64_t packed_n = (A.n + CB - 1) // CB * CB, tiles = (A.n + OCT - 1) // OCT, b, n
-    b = tile // tiles if A.batch0 * A.batch1 > 1 else 0
-    n = (tile - b * tiles) * OCT
-    pack_columns(<const float *>at(base, A.w) + b // A.batch1 * A.w0 + b % A.batch1 * A.w1 + n * A.sn, A.sk, A.sn, A.k,
-                 max(0, min(OCT, A.n - n)), min(OCT, packed_n - n), <float *>at(base, A.y) + (b * packed_n + n) * A.k)
+    b, n = tile // tiles, tile % tiles * OCT
+    pack_columns(<const float *>at(base, A.w) + b // A.batch1 * A.w0 + b % A.batch1 * A.w1 + n * A.sn, A.sk,
+                 A.sn, A.k, min(OCT, A.n - n), min(OCT, packed_n - n),
+                 <float *>at(base, A.y) + (b * packed_n + n) * A.k)
 
 
 cdef void gemv_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:

@@ -3,11 +3,14 @@ import numpy as np
 import pytest
 
 import cinfer._ops as ops
-from windows import ACTIVATIONS, GUARD, LEVELS, RNG, Blocked, activation, aligned, assert_close, channels, put, ref, run
+from windows import (ACTIVATIONS, GUARD, LEVELS, RNG, Blocked, activation, aligned, assert_close, channels,
+                     put,
+                     ref, run)
 
 # Of the largest output: sums of up to 4608 terms in float32, in order; measured 1.3e-6.
 TOLERANCE = 4e-6
-CASES = [  # images, groups, channels in and out of a group, h, w, (kh, kw), strides, dilations, pads (top, left, bottom, right)
+# images, groups, channels of a group in and out, h, w, (kh, kw), strides, dilations, pads (t, l, b, r)
+CASES = [
     (1, 1, 1, 1, 1, 1, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
     (2, 1, 3, 16, 1, 7, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
     (1, 1, 16, 48, 14, 14, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
@@ -36,13 +39,13 @@ def convolve(x, w, bias, groups, strides, dilations, pads):
         of, to = slice(g * icg, (g + 1) * icg), slice(g * (oc // groups), (g + 1) * (oc // groups))
         for i in range(kh):
             for j in range(kw):
-                part = x[:, of, i * dilations[0]:, j * dilations[1]:][:, :, ::strides[0], ::strides[1]][:, :, :oh, :ow]
-                y[:, to] += np.einsum("nchw,oc->nohw", part, w[to, :, i, j].astype(float))
+                part = x[:, of, i * dilations[0]:, j * dilations[1]:][:, :, ::strides[0], ::strides[1]]
+                y[:, to] += np.einsum("nchw,oc->nohw", part[:, :, :oh, :ow], w[to, :, i, j].astype(float))
     return y
 
 
 def pack(level, w, groups=1, threads=1, strides=None, at=0):
-    """Weights [oc][ic/groups][kh][kw] packed by the kernel; strides: (oc, ic, y, x, group) of w as a flat array from `at` on."""
+    """Weights [oc][ic/groups][kh][kw] packed by the kernel; strides: (oc, ic, y, x, group) in w, from `at`."""
     t = ops.table(level)
     oc, ic, kh, kw = w.shape
     oc //= groups
@@ -51,7 +54,8 @@ def pack(level, w, groups=1, threads=1, strides=None, at=0):
     padded = -(-oc // 16) * 16
     packed = aligned(groups * padded * ic * kh * kw + 16)
     packed[...] = GUARD
-    run(level, "pack_conv", groups * -(-padded // (t.conv_oc)), threads=threads, w=ref(source, at), y=ref(packed), groups=groups, oc=oc, ic=ic,
+    run(level, "pack_conv", groups * -(-padded // t.conv_oc), threads=threads, w=ref(source, at),
+        y=ref(packed), groups=groups, oc=oc, ic=ic,
         kh=kh, kw=kw, so=so, si=si, sy=sy, sx=sx, sg=sg)
     assert (packed[-16:] == GUARD).all()
     return packed[:-16]
@@ -70,8 +74,9 @@ def packed_by_hand(level, w, groups=1):
     return np.concatenate(parts)
 
 
-def run_conv(level, x, w, bias, groups, strides, dilations, pads, out_shape, rows, blocks, threads=1, halo=(0, 0, 0, 0), res=None, **act):
-    """blocks: output blocks of a tile, rounded up to whole register tiles. A group's channels are whole blocks, but for one group."""
+def run_conv(level, x, w, bias, groups, strides, dilations, pads, out_shape, rows, blocks, threads=1,
+             halo=(0, 0, 0, 0), res=None, **act):
+    """blocks: output blocks of a tile, rounded up to whole register tiles. Groups, if many, are whole blocks."""
     t = ops.table(level)
     n, ic = x.shape[0], x.shape[1] // groups
     oh, ow = out_shape[2:]
@@ -84,15 +89,17 @@ def run_conv(level, x, w, bias, groups, strides, dilations, pads, out_shape, row
         rs = Blocked.of(res, (0, 1, 2, 0))
         act.update(res=rs.at(), **rs.params("r"))
     before = xs.data.copy()
-    run(level, "conv", n * groups * row_tiles * oc_tiles, threads=threads, x=xs.at(-pads[0], -pads[1]), w=ref(packed), bias=ref(b), y=ys.at(), n=n,
-        groups=groups, ib=xs.blocks // groups, last=(ic - 1) % 16 + 1, ob=ob, kh=kh, kw=kw, dh=dilations[0], dw=dilations[1], sh=strides[0],
-        sw=strides[1], oh=oh, ow=ow, yp=16, row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles, blocks=blocks, **xs.params("x"), **ys.params("y"), **act)
+    run(level, "conv", n * groups * row_tiles * oc_tiles, threads=threads, x=xs.at(-pads[0], -pads[1]),
+        w=ref(packed), bias=ref(b), y=ys.at(), n=n, groups=groups, ib=xs.blocks // groups, last=(ic - 1) % 16 + 1,
+        ob=ob, kh=kh, kw=kw, dh=dilations[0], dw=dilations[1], sh=strides[0], sw=strides[1], oh=oh, ow=ow, yp=16,
+        row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles, blocks=blocks, **xs.params("x"), **ys.params("y"), **act)
     np.testing.assert_array_equal(xs.data, before)
     return ys.result()
 
 
 def data(n, groups, ic, oc, h, w, k):
-    return (RNG.standard_normal((n, groups * ic, h, w)).astype(np.float32), RNG.standard_normal((groups * oc, ic, *k)).astype(np.float32),
+    return (RNG.standard_normal((n, groups * ic, h, w)).astype(np.float32),
+            RNG.standard_normal((groups * oc, ic, *k)).astype(np.float32),
             RNG.standard_normal(groups * oc).astype(np.float32))
 
 
@@ -102,8 +109,9 @@ def test_conv_matches_float64(level, case):
     n, groups, ic, oc, h, wd, k, *window = case
     x, w, bias = data(n, groups, ic, oc, h, wd, k)
     wanted = convolve(x, w, bias, groups, *window)
-    results = [run_conv(level, x, w, bias, groups, *window, wanted.shape, rows, blocks, threads, halo) for rows, blocks, threads, halo in
-               ((1, 1, 2, (1, 0, 0, 1)), (3, 2, 1, (0, 2, 1, 0)), (wanted.shape[2], 1000, 1, (0, 0, 0, 0)))]
+    results = [run_conv(level, x, w, bias, groups, *window, wanted.shape, rows, blocks, threads, halo)
+               for rows, blocks, threads, halo in ((1, 1, 2, (1, 0, 0, 1)), (3, 2, 1, (0, 2, 1, 0)),
+                                                   (wanted.shape[2], 1000, 1, (0, 0, 0, 0)))]
     assert_close(results[0], wanted, TOLERANCE, f"{case} {level}")
     for y in results[1:]:
         np.testing.assert_array_equal(y, results[0])
@@ -125,7 +133,8 @@ def test_conv_adds_the_residual_before_the_activation(level, act, oc, halo):
 
 def activation_of(name, c):
     """Those of `activation`, and some that are applied to the stored rows."""
-    more = {"sigmoid": lambda v: 1 / (1 + np.exp(-v)), "swish": lambda v: v / (1 + np.exp(-v)), "tanh": np.tanh}
+    more = {"sigmoid": lambda v: 1 / (1 + np.exp(-v)), "swish": lambda v: v / (1 + np.exp(-v)),
+            "tanh": np.tanh}
     if name not in more:
         return activation(name, c)
     return dict(act=ops.table(LEVELS[0]).unary[name], alpha=1), more[name], None
@@ -138,8 +147,9 @@ def test_conv_writes_every_second_pixel(level, act):
     x, w, bias = data(1, 1, 18, 40, 5, 7, (2, 2))
     xs, ys, b, packed = Blocked.of(x, (1, 1, 0, 0)), Blocked((1, 40, 10, 14)), channels(bias), pack(level, w)
     params, f, _ = activation_of(act, 40)
-    run(level, "conv", 2, x=xs.at(-1, -1), w=ref(packed), bias=ref(b), y=ys.at(1, 0), n=1, groups=1, ib=2, last=2, ob=3, kh=2, kw=2, dh=1, dw=1,
-        sh=1, sw=1, oh=5, ow=7, yp=32, row_tiles=2, rows=3, oc_tiles=1, blocks=3, **xs.params("x"), yn=ys.n, yb=ys.b, yr=2 * ys.r, **params)
+    run(level, "conv", 2, x=xs.at(-1, -1), w=ref(packed), bias=ref(b), y=ys.at(1, 0), n=1, groups=1, ib=2,
+        last=2, ob=3, kh=2, kw=2, dh=1, dw=1, sh=1, sw=1, oh=5, ow=7, yp=32, row_tiles=2, rows=3, oc_tiles=1,
+        blocks=3, **xs.params("x"), yn=ys.n, yb=ys.b, yr=2 * ys.r, **params)
     y = ys.result()
     wanted = f(convolve(x, w, bias, 1, (1, 1), (1, 1), (1, 1, 0, 0)))
     assert_close(y[:, :, 1::2, ::2], wanted, TOLERANCE, f"{act} {level}")
@@ -150,13 +160,15 @@ def test_conv_writes_every_second_pixel(level, act):
 def test_conv_without_bias(level):
     x, w = np.ones((1, 16, 3, 3), np.float32), np.ones((16, 16, 3, 3), np.float32)
     xs, ys, packed = Blocked.of(x, (1, 1, 1, 1)), Blocked((1, 16, 3, 3)), pack(level, w)
-    run(level, "conv", 1, x=xs.at(-1, -1), w=ref(packed), y=ys.at(), n=1, groups=1, ib=1, last=16, ob=1, kh=3, kw=3, dh=1, dw=1, sh=1, sw=1,
+    run(level, "conv", 1, x=xs.at(-1, -1), w=ref(packed), y=ys.at(), n=1, groups=1, ib=1, last=16, ob=1, kh=3,
+        kw=3, dh=1, dw=1, sh=1, sw=1,
         oh=3, ow=3, yp=16, row_tiles=1, rows=3, oc_tiles=1, blocks=1, **xs.params("x"), **ys.params("y"))
     np.testing.assert_array_equal(ys.result()[0, 0], np.array([[4, 6, 4], [6, 9, 6], [4, 6, 4]]) * 16)
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("groups, oc, ic, k", [(1, 1, 1, (1, 1)), (1, 40, 21, (3, 3)), (1, 64, 16, (1, 1)), (1, 5, 37, (1, 1)), (3, 16, 32, (2, 3)),
+@pytest.mark.parametrize("groups, oc, ic, k", [(1, 1, 1, (1, 1)), (1, 40, 21, (3, 3)), (1, 64, 16, (1, 1)),
+                                               (1, 5, 37, (1, 1)), (3, 16, 32, (2, 3)),
                                                (1, 33, 3, (7, 7)), (2, 48, 16, (1, 1))])
 def test_pack_conv(level, groups, oc, ic, k):
     w = RNG.standard_normal((groups * oc, ic, *k)).astype(np.float32)
@@ -167,7 +179,7 @@ def test_pack_conv(level, groups, oc, ic, k):
 @pytest.mark.parametrize("order", [(1, 0, 2, 3), (2, 3, 1, 0), (0, 2, 3, 1)], ids=["IOHW", "HWIO", "OHWI"])
 def test_pack_conv_follows_the_strides_of_the_source(level, order):
     w = RNG.standard_normal((40, 21, 3, 2)).astype(np.float32)
-    turned = np.ascontiguousarray(w.transpose(order)[..., ::-1])               # from the last element of the last axis down
+    turned = np.ascontiguousarray(w.transpose(order)[..., ::-1])        # the last axis from its end down
     strides = [0] * 4
     for axis, stride in zip(order, turned.strides):
         strides[axis] = stride // 4
@@ -176,40 +188,51 @@ def test_pack_conv_follows_the_strides_of_the_source(level, order):
     np.testing.assert_array_equal(packed, packed_by_hand(level, w))
 
 
-def run_stem(level, x, w, bias, strides, dilations, out_shape, rows, blocks, interleaved, threads=1, halo=(0, 0, 0, 0), res=None, **act):
+STEMS = [  # images, channels in and out, h, w of the padded picture, (kh, kw), strides, dilations
+    (1, 1, 1, 1, 1, (1, 1), (1, 1), (1, 1)), (2, 3, 64, 23, 31, (7, 7), (2, 2), (1, 1)),
+    (1, 3, 24, 15, 40, (3, 3), (2, 2), (1, 1)), (1, 4, 58, 13, 14, (3, 3), (1, 1), (2, 3)),
+    (1, 1, 48, 28, 28, (5, 5), (1, 1), (1, 1)), (2, 2, 17, 12, 17, (4, 2), (3, 1), (1, 1))]
+
+
+def run_stem(level, x, w, bias, strides, dilations, out_shape, rows, blocks, interleaved, threads=1,
+             halo=(0, 0, 0, 0), res=None, **act):
     """x: padded already; interleaved: its channels lie side by side in memory."""
     t = ops.table(level)
     n, c, h, wd = x.shape
     oc, _, kh, kw = w.shape
     oh, ow = out_shape[2:]
     xn, xc, xr, xp = (c * h * wd, 1, wd * c, c) if interleaved else (c * h * wd, h * wd, wd, 1)
-    koff = (np.arange(c)[:, None, None] * xc + np.arange(kh)[:, None] * dilations[0] * xr + np.arange(kw) * dilations[1] * xp).astype(np.int32)
-    source, ys, b, k = put(x.transpose(0, 2, 3, 1) if interleaved else x), Blocked(out_shape, halo), channels(bias), c * kh * kw
+    rows_at, columns_at = np.arange(kh)[:, None] * dilations[0] * xr, np.arange(kw) * dilations[1] * xp
+    koff = (np.arange(c)[:, None, None] * xc + rows_at + columns_at).astype(np.int32)
+    source, ys, b = put(x.transpose(0, 2, 3, 1)
+                        if interleaved else x), Blocked(out_shape, halo), channels(bias)
+    k = c * kh * kw
     weights, packed = put(w), aligned(k * ys.blocks * 16)
-    run(level, "pack_gemm", -(-ys.blocks * 16 // (t.conv_oc)), w=ref(weights), y=ref(packed), batch0=1, batch1=1, k=k, n=oc, sk=1, sn=k)
+    run(level, "pack_gemm", -(-ys.blocks * 16 // t.conv_oc), w=ref(weights), y=ref(packed), batch0=1,
+        batch1=1, k=k, n=oc, sk=1, sn=k)
     step = max(1, t.conv_oc // 16)
     blocks = min(-(-blocks // step) * step, ys.blocks)
     row_tiles, oc_tiles = -(-oh // rows), -(-ys.blocks // blocks)
     if res is not None:
         rs = Blocked.of(res, (0, 1, 2, 0))
         act.update(res=rs.at(), **rs.params("r"))
-    run(level, "conv_stem", n * row_tiles * oc_tiles, threads=threads, x=ref(source), w=ref(packed), bias=ref(b), y=ys.at(), koff=(0, koff.ctypes.data),
-        n=n, k=k, ob=ys.blocks, sh=strides[0], sw=strides[1], oh=oh, ow=ow, xn=xn, xr=xr, xp=xp, row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles,
-        blocks=blocks, **ys.params("y"), **act)
+    run(level, "conv_stem", n * row_tiles * oc_tiles, threads=threads, x=ref(source), w=ref(packed),
+        bias=ref(b), y=ys.at(), koff=(0, koff.ctypes.data), n=n, k=k, ob=ys.blocks, sh=strides[0], sw=strides[1],
+        oh=oh, ow=ow, xn=xn, xr=xr, xp=xp, row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles, blocks=blocks, **ys.params("y"), **act)
     return ys.result()
 
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("interleaved", [False, True])
-@pytest.mark.parametrize("case", [(1, 1, 1, 1, 1, (1, 1), (1, 1), (1, 1)), (2, 3, 64, 23, 31, (7, 7), (2, 2), (1, 1)),
-                                  (1, 3, 24, 15, 40, (3, 3), (2, 2), (1, 1)), (1, 4, 58, 13, 14, (3, 3), (1, 1), (2, 3)),
-                                  (1, 1, 48, 28, 28, (5, 5), (1, 1), (1, 1)), (2, 2, 17, 12, 17, (4, 2), (3, 1), (1, 1))], ids=str)
+@pytest.mark.parametrize("case", STEMS, ids=str)
 def test_stem_matches_float64(level, interleaved, case):
     n, ic, oc, h, wd, k, strides, dilations = case
     x, w, bias = data(n, 1, ic, oc, h, wd, k)
     wanted = convolve(x, w, bias, 1, strides, dilations, (0, 0, 0, 0))
-    results = [run_stem(level, x, w, bias, strides, dilations, wanted.shape, rows, blocks, interleaved, threads, halo)
-               for rows, blocks, threads, halo in ((1, 1, 2, (1, 0, 0, 1)), (3, 2, 1, (0, 2, 1, 0)), (wanted.shape[2], 1000, 1, (0, 0, 0, 0)))]
+    results = [run_stem(level, x, w, bias, strides, dilations, wanted.shape, rows, blocks, interleaved,
+                        threads, halo)
+               for rows, blocks, threads, halo in ((1, 1, 2, (1, 0, 0, 1)), (3, 2, 1, (0, 2, 1, 0)),
+                                                   (wanted.shape[2], 1000, 1, (0, 0, 0, 0)))]
     assert_close(results[0], wanted, TOLERANCE, f"{case} {level}")
     for y in results[1:]:
         np.testing.assert_array_equal(y, results[0])
