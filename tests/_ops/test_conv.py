@@ -4,8 +4,7 @@ import pytest
 
 import cinfer._ops as ops
 from windows import (ACTIVATIONS, GUARD, LEVELS, RNG, Blocked, activation, aligned, assert_close, channels,
-                     put,
-                     ref, run)
+                     put, ref, run)
 
 # Of the largest output: sums of up to 4608 terms in float32, in order; measured 1.3e-6.
 TOLERANCE = 4e-6
@@ -45,7 +44,7 @@ def convolve(x, w, bias, groups, strides, dilations, pads):
 
 
 def pack(level, w, groups=1, threads=1, strides=None, at=0):
-    """Weights [oc][ic/groups][kh][kw] packed by the kernel; strides: (oc, ic, y, x, group) in w, from `at`."""
+    """w [oc][ic/groups][kh][kw] packed by the kernel; strides: (oc, ic, y, x, group) in w from `at`."""
     t = ops.table(level)
     oc, ic, kh, kw = w.shape
     oc //= groups
@@ -76,7 +75,7 @@ def packed_by_hand(level, w, groups=1):
 
 def run_conv(level, x, w, bias, groups, strides, dilations, pads, out_shape, rows, blocks, threads=1,
              halo=(0, 0, 0, 0), res=None, **act):
-    """blocks: output blocks of a tile, rounded up to whole register tiles. Groups, if many, are whole blocks."""
+    """blocks: output blocks of a tile, rounded up to register tiles. Each of many groups is whole blocks."""
     t = ops.table(level)
     n, ic = x.shape[0], x.shape[1] // groups
     oh, ow = out_shape[2:]
@@ -90,9 +89,12 @@ def run_conv(level, x, w, bias, groups, strides, dilations, pads, out_shape, row
         act.update(res=rs.at(), **rs.params("r"))
     before = xs.data.copy()
     run(level, "conv", n * groups * row_tiles * oc_tiles, threads=threads, x=xs.at(-pads[0], -pads[1]),
-        w=ref(packed), bias=ref(b), y=ys.at(), n=n, groups=groups, ib=xs.blocks // groups, last=(ic - 1) % 16 + 1,
-        ob=ob, kh=kh, kw=kw, dh=dilations[0], dw=dilations[1], sh=strides[0], sw=strides[1], oh=oh, ow=ow, yp=16,
-        row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles, blocks=blocks, **xs.params("x"), **ys.params("y"), **act)
+        w=ref(packed), bias=ref(b), y=ys.at(), n=n, groups=groups, ib=xs.blocks // groups,
+        last=(ic - 1) % 16 + 1,
+        ob=ob, kh=kh, kw=kw, dh=dilations[0], dw=dilations[1], sh=strides[0], sw=strides[1], oh=oh, ow=ow,
+        yp=16,
+        row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles, blocks=blocks, **xs.params("x"),
+        **ys.params("y"), **act)
     np.testing.assert_array_equal(xs.data, before)
     return ys.result()
 
@@ -217,8 +219,10 @@ def run_stem(level, x, w, bias, strides, dilations, out_shape, rows, blocks, int
         rs = Blocked.of(res, (0, 1, 2, 0))
         act.update(res=rs.at(), **rs.params("r"))
     run(level, "conv_stem", n * row_tiles * oc_tiles, threads=threads, x=ref(source), w=ref(packed),
-        bias=ref(b), y=ys.at(), koff=(0, koff.ctypes.data), n=n, k=k, ob=ys.blocks, sh=strides[0], sw=strides[1],
-        oh=oh, ow=ow, xn=xn, xr=xr, xp=xp, row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles, blocks=blocks, **ys.params("y"), **act)
+        bias=ref(b), y=ys.at(), koff=(0, koff.ctypes.data), n=n, k=k, ob=ys.blocks, sh=strides[0],
+        sw=strides[1],
+        oh=oh, ow=ow, xn=xn, xr=xr, xp=xp, row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles, blocks=blocks,
+        **ys.params("y"), **act)
     return ys.result()
 
 

@@ -82,7 +82,8 @@ def run_gemm(level, a, w, bias, scale, rows, cols, threads=1, res=None, scratch=
     run(level, "gemm", b0 * b1 * row_tiles * col_tiles, scratch, threads, scratch_bytes=scratch, a=ref(x),
         w=ref(packed), bias=None if b is None else ref(b), y=ref(y, 64), batch0=b0, batch1=b1, m=m, n=n, k=k,
         lda=lda, ldy=ldy, a0=a.shape[1] * m * lda * (a.shape[0] > 1), a1=m * lda * (a.shape[1] > 1),
-        w0=w.shape[1] * each * (w.shape[0] > 1), w1=each * (w.shape[1] > 1), y0=b1 * m * ldy, y1=m * ldy, scale=scale,
+        w0=w.shape[1] * each * (w.shape[0] > 1), w1=each * (w.shape[1] > 1), y0=b1 * m * ldy, y1=m * ldy,
+        scale=scale,
         row_tiles=row_tiles, rows=rows, col_tiles=col_tiles, cols=cols, **act)
     result = y[64:-64].reshape(b0, b1, m, ldy)
     outside = np.concatenate([y[:64], y[-64:], result[..., n:].reshape(-1)])
