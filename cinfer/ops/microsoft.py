@@ -284,7 +284,7 @@ class FusedConv:
             raise ValueError(f"activation {activation!r}; it has to be {', '.join(ACTIVATIONS)}")
         most = MOST_PARAMETERS.get(activation, 0)
         if len(activation_params or ()) > most:
-            raise ValueError(f"activation_params {list(activation_params)}; {activation!r} has {most} of them")
+            raise ValueError(f"activation_params {list(activation_params)}; {activation!r} has {most}")
         y = Conv.infer(X, W, B, auto_pad=auto_pad, dilations=dilations, group=group,
                        kernel_shape=kernel_shape, pads=pads, strides=strides)
         check_sizes(Z, y.shape, "Z")
@@ -294,8 +294,8 @@ class FusedConv:
                  dilations=None, group=1, kernel_shape=None, pads=None, strides=None):
         attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
                           pads=pads, strides=strides)
-        FusedConv.infer(*map(spec_of, (X, W, B, Z)), activation=activation, activation_params=activation_params,
-                        **attributes)
+        FusedConv.infer(*map(spec_of, (X, W, B, Z)), activation=activation,
+                        activation_params=activation_params, **attributes)
         y = Conv.evaluate(X, W, B, **attributes)
         y = y if Z is None else y + Z
         return settle(ACTIVATIONS[activation](y, *(activation_params or ())), X.dtype) if activation else y

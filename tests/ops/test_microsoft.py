@@ -131,7 +131,7 @@ def test_fused_conv(activation, parameters, added):
     z = [real(1, 6, 6, 7, seed=3)] if added else []
     compare("FusedConv", x, w, b, *z, dtype=np.float32, rtol=1e-5, pads=[1, 1, 1, 1], activation=activation,
             **(dict(activation_params=parameters) if parameters else {}))
-    refuses("'Relu' has 0 of them", "FusedConv", x, w, domain=microsoft.DOMAIN, activation="Relu",
+    refuses("'Relu' has 0", "FusedConv", x, w, domain=microsoft.DOMAIN, activation="Relu",
             activation_params=[1.0])
     refuses("activation 'Exp'", "FusedConv", x, w, domain=microsoft.DOMAIN, activation="Exp")
 
