@@ -38,8 +38,8 @@ def infer_conv(x, w, *, auto_pad="NOTSET", dilations=None, group=1, kernel_shape
 
 
 def convolve(x: np.ndarray, w: np.ndarray, geometry: Geometry, group: int = 1) -> np.ndarray:
-    """The sums of products, in the type of x. By im2col, image by image, so many taps of the kernel at a time as
-    COLUMN_BYTES allow.
+    """The sums of products, in the type of x. By im2col, image by image, so many taps of the kernel at a time
+    as COLUMN_BYTES allow.
 
     x : (n, c, *in_sizes), w : (m, c / group, *kernel_shape), of one type; -> (n, m, *out_sizes)
     """
@@ -65,18 +65,19 @@ def convolve(x: np.ndarray, w: np.ndarray, geometry: Geometry, group: int = 1) -
 
 @op("Conv", since=1)
 class Conv:
-    def infer(x, w, b=None, *, auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, pads=None, strides=None):
+    def infer(x, w, b=None, *, auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, pads=None,
+              strides=None):
         check_kind(x, "float")
         check_same(x.dtype, w, b, what="x, w and b")
-        _, shape = infer_conv(x, w, auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
-                              pads=pads, strides=strides)
+        _, shape = infer_conv(x, w, auto_pad=auto_pad, dilations=dilations, group=group,
+                              kernel_shape=kernel_shape, pads=pads, strides=strides)
         check_sizes(b, w.shape[:1], "b")
         return x.like(shape)
 
     def evaluate(x, w, b=None, *, group=1, auto_pad="NOTSET", dilations=None, kernel_shape=None, pads=None,
                  strides=None):
-        attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape, pads=pads,
-                          strides=strides)
+        attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
+                          pads=pads, strides=strides)
         Conv.infer(spec_of(x), spec_of(w), spec_of(b), **attributes)
         geometry, _ = infer_conv(x, w, **attributes)
         y = convolve(widen(x), widen(w), geometry, group)
@@ -89,8 +90,8 @@ class Conv:
 class ConvTranspose:
     """w : (channels of x, channels of y / group, *kernel_shape).
     https://onnx.ai/onnx/operators/onnx__ConvTranspose.html"""
-    def infer(x, w, b=None, *, auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, output_padding=None,
-              output_shape=None, pads=None, strides=None):
+    def infer(x, w, b=None, *, auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None,
+              output_padding=None, output_shape=None, pads=None, strides=None):
         check_kind(x, "float")
         check_same(x.dtype, w, b, what="x, w and b")
         check_kernel(x, w, group, kernel_shape, transposed=True)
@@ -104,8 +105,9 @@ class ConvTranspose:
                  output_padding=None, output_shape=None, pads=None, strides=None):
         where = dict(auto_pad=auto_pad, dilations=dilations, output_padding=output_padding,
                      output_shape=output_shape, pads=pads, strides=strides)
-        ConvTranspose.infer(spec_of(x), spec_of(w), spec_of(b), group=group, kernel_shape=kernel_shape, **where)
-        y = convolve_transposed(widen(x), widen(w), transposed_geometry(x.shape[2:], w.shape[2:], **where), group)
+        ConvTranspose.infer(*map(spec_of, (x, w, b)), group=group, kernel_shape=kernel_shape, **where)
+        geometry = transposed_geometry(x.shape[2:], w.shape[2:], **where)
+        y = convolve_transposed(widen(x), widen(w), geometry, group)
         if b is not None:
             y += widen(b).reshape(along(1, x.ndim))
         return settle(y, x.dtype)
@@ -119,6 +121,7 @@ def convolve_transposed(x: np.ndarray, w: np.ndarray, geometry: Geometry, group:
     w = w.reshape(group, channels, w.shape[1], *geometry.kernel_shape)
     x = x.reshape(n, group, channels, prod(geometry.out_sizes))
     for tap, windows, elements in geometry.taps():
-        part = np.matmul(w[(..., *tap)].transpose(0, 2, 1), x).reshape(n, group, w.shape[2], *geometry.out_sizes)
+        part = np.matmul(w[(..., *tap)].transpose(0, 2, 1), x)
+        part = part.reshape(n, group, w.shape[2], *geometry.out_sizes)
         y[(..., *elements)] += part[(..., *windows)]
     return y.reshape(n, group * w.shape[2], *geometry.in_sizes)

@@ -97,9 +97,9 @@ def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 for _name, _function, _kind, _since in (
         ("Add", np.add, "number", 1), ("Sub", np.subtract, "number", 1), ("Mul", np.multiply, "number", 1),
         ("Div", divide, "number", 1),
-        ("And", np.logical_and, "bool", 1), ("Or", np.logical_or, "bool", 1), ("Xor", np.logical_xor, "bool", 1),
-        ("BitwiseAnd", np.bitwise_and, "int", 18), ("BitwiseOr", np.bitwise_or, "int", 18),
-        ("BitwiseXor", np.bitwise_xor, "int", 18)):
+        ("And", np.logical_and, "bool", 1), ("Or", np.logical_or, "bool", 1),
+        ("Xor", np.logical_xor, "bool", 1), ("BitwiseAnd", np.bitwise_and, "int", 18),
+        ("BitwiseOr", np.bitwise_or, "int", 18), ("BitwiseXor", np.bitwise_xor, "int", 18)):
     binary(_name, _function, _kind, _since)
 
 for _name, _function, _kind, _since in (
@@ -177,7 +177,7 @@ class Pow:
 # Any number of inputs, of one type
 
 def variadic(name: str, function, finish=None) -> None:
-    """Register y = finish(function(function(a, b), c) ..., number of inputs). Before opset 8 all shapes are equal."""
+    """Register y = finish(function(function(a, b), c) ..., number of inputs). Shapes were equal once."""
     def infer(x, *more, consumed_inputs=None):
         check_same(x.dtype, *more)
         check_kind(x, "number")

@@ -13,8 +13,12 @@ from itertools import product
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """One entry for each spatial axis, auto_pad resolved. in_sizes : of what the windows lie on; out_sizes : how many
-    windows; begins, ends : padding."""
+    """One entry for each spatial axis, auto_pad resolved.
+
+    in_sizes : of what the windows lie on
+    out_sizes : how many windows
+    begins, ends : padding
+    """
     in_sizes: tuple[int, ...]
     out_sizes: tuple[int, ...]
     kernel_shape: tuple[int, ...]
@@ -26,12 +30,12 @@ class Geometry:
     @property
     def axes(self) -> Iterator[tuple[int, ...]]:
         """(in_size, out_size, kernel, stride, dilation, begin, end) of each axis."""
-        return zip(self.in_sizes, self.out_sizes, self.kernel_shape, self.strides, self.dilations, self.begins,
-                   self.ends)
+        return zip(self.in_sizes, self.out_sizes, self.kernel_shape, self.strides, self.dilations,
+                   self.begins, self.ends)
 
     def taps(self) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...], tuple[slice, ...]]]:
-        """(tap, windows, elements) for each tap of the kernel that reads the input at all: the windows for which
-        it does, and the elements they read, as slices of equal lengths. So nothing needs to be padded."""
+        """(tap, windows, elements) for each tap of the kernel that reads the input at all: the windows for
+        which it does, and the elements they read, as slices of equal lengths. Nothing needs to be padded."""
         for taps in product(*(list(axis_taps(*axis)) for axis in self.axes)):
             yield tuple(zip(*taps)) if taps else ((), (), ())
 
@@ -55,11 +59,12 @@ def axis_taps(size: int, out: int, kernel: int, stride: int, dilation: int, begi
 def conv_geometry(sizes: Sequence[int], kernel_shape: Sequence[int], *, auto_pad: str = "NOTSET",
                   dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None,
                   strides: Sequence[int] | None = None, ceil_mode: int = 0) -> Geometry:
-    """The windows of a convolution or pool over the spatial `sizes`; the attributes are those of the operators.
+    """The windows of a convolution or pool over the spatial `sizes`, from the operators' attributes.
 
     Raises ValueError for attributes that do not fit, or windows larger than the padded input.
     """
-    kernel, strides, dilations, begins, ends = attributes(sizes, kernel_shape, auto_pad, dilations, pads, strides)
+    kernel, strides, dilations, begins, ends = attributes(len(sizes), kernel_shape, auto_pad, dilations,
+                                                          pads, strides)
     out_sizes = []
     for i, size in enumerate(sizes):
         reach = (kernel[i] - 1) * dilations[i] + 1
@@ -67,14 +72,14 @@ def conv_geometry(sizes: Sequence[int], kernel_shape: Sequence[int], *, auto_pad
             out = -(-size // strides[i])
             begins[i], ends[i] = halves((out - 1) * strides[i] + reach - size, auto_pad)
         else:
-            # The standard's text has VALID round down in any case; its shape inference and onnxruntime do not.
+            # By the standard's text VALID rounds down in any case; by its shape inference it does not.
             room = size + begins[i] + ends[i] - reach
             out = (-(-room // strides[i]) if ceil_mode else room // strides[i]) + 1
             if ceil_mode and (out - 1) * strides[i] >= size + begins[i]:
                 out -= 1                    # a window must not start in the padding behind
             if out < 1:
-                raise ValueError(f"a window of {reach} along spatial axis {i} does not fit into {size} elements "
-                                 f"with pads of {begins[i]} and {ends[i]}")
+                raise ValueError(f"a window of {reach} along spatial axis {i} does not fit into {size} "
+                                 f"elements with pads of {begins[i]} and {ends[i]}")
         out_sizes.append(out)
     return Geometry(tuple(sizes), tuple(out_sizes), kernel, strides, dilations, tuple(begins), tuple(ends))
 
@@ -83,10 +88,11 @@ def transposed_geometry(sizes: Sequence[int], kernel_shape: Sequence[int], *, au
                         dilations: Sequence[int] | None = None, output_padding: Sequence[int] | None = None,
                         output_shape: Sequence[int] | None = None, pads: Sequence[int] | None = None,
                         strides: Sequence[int] | None = None) -> Geometry:
-    """The geometry of the convolution that a ConvTranspose over the spatial `sizes` undoes: its windows (out_sizes)
-    are the input of the ConvTranspose, what they lie on (in_sizes) is the output."""
-    kernel, strides, dilations, begins, ends = attributes(sizes, kernel_shape, auto_pad, dilations, pads, strides)
+    """The geometry of the convolution that a ConvTranspose over the spatial `sizes` undoes: its windows
+    (out_sizes) are the input of the ConvTranspose, what they lie on (in_sizes) is the output."""
     rank = len(sizes)
+    kernel, strides, dilations, begins, ends = attributes(rank, kernel_shape, auto_pad, dilations, pads,
+                                                          strides)
     extra = numbers(output_padding, rank, 0, "output_padding", 0)
     if output_shape:
         # some exporters write the sizes of batch and channels too
@@ -98,11 +104,12 @@ def transposed_geometry(sizes: Sequence[int], kernel_shape: Sequence[int], *, au
             # for SAME the standard's text has size * stride even beyond `full`, its shape inference does not
             out = output_shape[i] if output_shape else min(full, size * strides[i])
             # the odd one goes to the front, but for SAME_UPPER; beyond `full` the output is left empty
-            begins[i], ends[i] = halves(full - out, "SAME_UPPER" if auto_pad == "SAME_UPPER" else "SAME_LOWER")
+            begins[i], ends[i] = halves(full - out, auto_pad)
         else:
             out = full - begins[i] - ends[i]
         if out < 1:
-            raise ValueError(f"pads of {begins[i]} and {ends[i]} leave {out} of {full} elements along spatial axis {i}")
+            raise ValueError(f"pads of {begins[i]} and {ends[i]} leave {out} of {full} elements along "
+                             f"spatial axis {i}")
         outs.append(out)
     return Geometry(tuple(outs), tuple(sizes), kernel, strides, dilations, tuple(begins), tuple(ends))
 
@@ -110,14 +117,12 @@ def transposed_geometry(sizes: Sequence[int], kernel_shape: Sequence[int], *, au
 AUTO_PADS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
 
-def attributes(sizes, kernel_shape, auto_pad, dilations, pads, strides) -> tuple:
+def attributes(rank: int, kernel_shape, auto_pad, dilations, pads, strides) -> tuple:
     """(kernel_shape, strides, dilations, begins, ends) with the standard's defaults."""
-    rank = len(sizes)
     if auto_pad not in AUTO_PADS:
         raise ValueError(f"auto_pad {auto_pad!r}; it has to be {', '.join(AUTO_PADS)}")
-    if auto_pad != "NOTSET":                # the standard gives one or the other; auto_pad is the one that was chosen
-        pads = None
-    pads = numbers(pads, 2 * rank, 0, "pads", 0)
+    # the standard allows one or the other; where both are given, auto_pad was chosen
+    pads = numbers(pads if auto_pad == "NOTSET" else None, 2 * rank, 0, "pads", 0)
     return (numbers(kernel_shape, rank, None, "kernel_shape", 1), numbers(strides, rank, 1, "strides", 1),
             numbers(dilations, rank, 1, "dilations", 1), list(pads[:rank]), list(pads[rank:]))
 
@@ -132,6 +137,6 @@ def numbers(values, count: int, default: int | None, what: str, least: int) -> t
 
 
 def halves(total: int, auto_pad: str) -> tuple[int, int]:
-    """Padding before and after; the odd one is after for SAME_UPPER, before for SAME_LOWER."""
+    """Padding before and after; the odd one is after for SAME_UPPER, before for any other."""
     small, large = max(total, 0) // 2, (max(total, 0) + 1) // 2
     return (small, large) if auto_pad == "SAME_UPPER" else (large, small)

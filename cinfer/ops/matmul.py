@@ -44,8 +44,8 @@ def scaled(x: np.ndarray, factor: float) -> np.ndarray:
 
 @op("Gemm", since=1)
 class Gemm:
-    """y = alpha * a b + beta * c. Before opset 7 the attribute `broadcast` said whether c may be smaller than y.
-    https://onnx.ai/onnx/operators/onnx__Gemm.html"""
+    """y = alpha * a b + beta * c. Before opset 7 the attribute `broadcast` said whether c may be smaller than
+    y. https://onnx.ai/onnx/operators/onnx__Gemm.html"""
     def infer(a, b, c=None, *, alpha=1.0, beta=1.0, transA=0, transB=0, broadcast=1):
         check_kind(a, "number", "a")
         check_same(a.dtype, b, c, what="a, b and c")
@@ -63,8 +63,8 @@ class Gemm:
 
 
 def einsum_terms(equation: str, ranks: list[int]) -> tuple[list[str], str]:
-    """The terms of the inputs and of the output, an axis each; "..." is spelled out as digits, the same for the axes
-    that broadcast together.
+    """The terms of the inputs and of the output, an axis each; "..." is spelled out as digits, the same for
+    the axes that broadcast together.
 
     Raises ValueError where the equation is none, or does not fit inputs of `ranks` axes.
     """
@@ -72,7 +72,8 @@ def einsum_terms(equation: str, ranks: list[int]) -> tuple[list[str], str]:
     terms = left.split(",")
     if len(terms) != len(ranks):
         raise ValueError(f"equation {equation!r} has {len(terms)} terms for {len(ranks)} inputs")
-    hidden = max((rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks) if "..." in term), default=0)
+    hidden = max((rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks) if "..." in term),
+                 default=0)
     for i, (term, rank) in enumerate(zip(terms, ranks)):
         named = term.replace("...", "", 1)
         more = rank - len(named)

@@ -13,7 +13,8 @@ from .conv import Conv
 from .limits import check_axis, check_size
 from .matmul import MatMul, matmul_shape, scaled
 from .movement import concat_shape
-from .numeric import F32, broadcast, broadcasts_to, check_kind, check_same, check_sizes, settle, spec_of, widen
+from .numeric import (F32, broadcast, broadcasts_to, check_kind, check_same, check_sizes, settle, spec_of,
+                      widen)
 from .pooling import AveragePool, check_pictures
 from .quantize import (U8, check_8_bit, check_rows_columns, check_scalars, dequantize, dynamic_range,
                        integer_product, quantize, requantize)
@@ -78,7 +79,8 @@ class QLinearLeakyRelu:
 
     def evaluate(X, X_scale, X_zero_point, Y_scale, Y_zero_point=None, *, alpha=0.01):
         check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
-        return through_floats(lambda x: np.where(x < 0, alpha * x, x), X, X_scale, X_zero_point, Y_scale, Y_zero_point)
+        return through_floats(lambda x: np.where(x < 0, alpha * x, x), X, X_scale, X_zero_point, Y_scale,
+                              Y_zero_point)
 
 
 @op("QLinearSoftmax", domain=DOMAIN)
@@ -102,7 +104,8 @@ class QLinearConcat:
     """more : of each input the tensor, its scale, its zero point"""
     def infer(Y_scale, Y_zero_point, *more, axis):
         if len(more) % 3 or not more:
-            raise ValueError(f"{len(more)} inputs behind y's; each tensor has to have a scale and a zero point")
+            raise ValueError(f"{len(more)} inputs behind y's; each tensor has to have a scale and a zero "
+                             "point")
         for x, scale, zero in zip(more[::3], more[1::3], more[2::3]):
             check_8_bit(x=x)
             check_scalars(Y_scale=Y_scale, Y_zero_point=Y_zero_point, scale=scale, zero_point=zero)
@@ -112,7 +115,8 @@ class QLinearConcat:
         QLinearConcat.infer(*map(spec_of, (Y_scale, Y_zero_point, *more)), axis=axis)
         parts = [dequantize(x, scalar(scale), scalar(zero))
                  for x, scale, zero in zip(more[::3], more[1::3], more[2::3])]
-        return quantize(np.concatenate(parts, axis), scalar(Y_scale), scalar(Y_zero_point), Y_zero_point.dtype)
+        return quantize(np.concatenate(parts, axis), scalar(Y_scale), scalar(Y_zero_point),
+                        Y_zero_point.dtype)
 
 
 def channels_first(x: np.ndarray) -> np.ndarray:
@@ -121,24 +125,24 @@ def channels_first(x: np.ndarray) -> np.ndarray:
 
 @op("QLinearAveragePool", domain=DOMAIN)
 class QLinearAveragePool:
-    def infer(X, x_scale, x_zero_point, y_scale, y_zero_point=None, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0,
-              channels_last=0, count_include_pad=0, pads=None, strides=None):
+    def infer(X, x_scale, x_zero_point, y_scale, y_zero_point=None, *, kernel_shape, auto_pad="NOTSET",
+              ceil_mode=0, channels_last=0, count_include_pad=0, pads=None, strides=None):
         check_quantized(X, x_scale, x_zero_point, y_scale, y_zero_point)
         check_pictures(X, "int")
         first = (X.shape[0], X.shape[-1], *X.shape[1:-1]) if channels_last else X.shape
-        y = AveragePool.infer(X.like(first, F32), kernel_shape=kernel_shape, auto_pad=auto_pad, ceil_mode=ceil_mode,
-                              pads=pads, strides=strides)
+        y = AveragePool.infer(X.like(first, F32), kernel_shape=kernel_shape, auto_pad=auto_pad,
+                              ceil_mode=ceil_mode, pads=pads, strides=strides)
         return X.like((y.shape[0], *y.shape[2:], y.shape[1]) if channels_last else y.shape)
 
-    def evaluate(X, x_scale, x_zero_point, y_scale, y_zero_point=None, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0,
-                 channels_last=0, count_include_pad=0, pads=None, strides=None):
+    def evaluate(X, x_scale, x_zero_point, y_scale, y_zero_point=None, *, kernel_shape, auto_pad="NOTSET",
+                 ceil_mode=0, channels_last=0, count_include_pad=0, pads=None, strides=None):
         check_quantized(X, x_scale, x_zero_point, y_scale, y_zero_point)
         check_pictures(X, "int")
 
         def average(x):
             y = AveragePool.evaluate(channels_first(x) if channels_last else x, kernel_shape=kernel_shape,
-                                     auto_pad=auto_pad, ceil_mode=ceil_mode, count_include_pad=count_include_pad,
-                                     pads=pads, strides=strides)
+                                     auto_pad=auto_pad, ceil_mode=ceil_mode,
+                                     count_include_pad=count_include_pad, pads=pads, strides=strides)
             return np.moveaxis(y, 1, -1) if channels_last else y
         return np.ascontiguousarray(through_floats(average, X, x_scale, x_zero_point, y_scale, y_zero_point))
 
@@ -165,9 +169,9 @@ class QLinearGlobalAveragePool:
 
 @op("QGemm", domain=DOMAIN)
 class QGemm:
-    """alpha * a b + c, where c is int32 in units of alpha * a_scale * b_scale; float32 where y_scale is absent."""
-    def infer(A, a_scale, a_zero_point, B, b_scale, b_zero_point, C=None, y_scale=None, y_zero_point=None, *, alpha=1.0,
-              transA=0, transB=0):
+    """alpha * a b + c, where c is int32 in units of alpha * a_scale * b_scale; float32 without y_scale."""
+    def infer(A, a_scale, a_zero_point, B, b_scale, b_zero_point, C=None, y_scale=None, y_zero_point=None, *,
+              alpha=1.0, transA=0, transB=0):
         check_8_bit(A=A, B=B)
         check_scalars(a_scale=a_scale, a_zero_point=a_zero_point, y_scale=y_scale, y_zero_point=y_zero_point)
         if A.ndim != 2 or B.ndim != 2:
@@ -175,18 +179,20 @@ class QGemm:
         shape = matmul_shape(A.shape[::-1] if transA else A.shape, B.shape[::-1] if transB else B.shape)
         for name, v in (("b_scale", b_scale), ("b_zero_point", b_zero_point)):
             if v is not None and v.shape not in ((), (1,), shape[1:]):
-                raise ValueError(f"{name} has shape {list(v.shape)}; it has to be a scalar or {list(shape[1:])}")
+                raise ValueError(f"{name} has shape {list(v.shape)}; it has to be a scalar or "
+                                 f"{list(shape[1:])}")
         if C is not None:
             broadcasts_to(C.shape, shape, "C")
         if (y_scale is None) != (y_zero_point is None):
             raise ValueError("y_scale and y_zero_point have to be both given or both absent")
         return A.like(shape, F32 if y_scale is None else y_zero_point.dtype)
 
-    def evaluate(A, a_scale, a_zero_point, B, b_scale, b_zero_point, C=None, y_scale=None, y_zero_point=None, *,
-                 alpha=1.0, transA=0, transB=0):
+    def evaluate(A, a_scale, a_zero_point, B, b_scale, b_zero_point, C=None, y_scale=None, y_zero_point=None,
+                 *, alpha=1.0, transA=0, transB=0):
         inputs = A, a_scale, a_zero_point, B, b_scale, b_zero_point, C, y_scale, y_zero_point
         QGemm.infer(*map(spec_of, inputs), transA=transA, transB=transB)
-        total = integer_product(A.T if transA else A, B.T if transB else B, scalar(a_zero_point), b_zero_point)
+        total = integer_product(A.T if transA else A, B.T if transB else B, scalar(a_zero_point),
+                                b_zero_point)
         if C is not None:
             total = total.astype(np.float64) + C
         multiplier = scaled(scalar(a_scale) * b_scale, alpha).astype(F32, copy=False)
@@ -214,7 +220,8 @@ class DynamicQuantizeMatMul:
     def evaluate(A, B, b_scale, b_zero_point=None, bias=None):
         DynamicQuantizeMatMul.infer(*map(spec_of, (A, B, b_scale, b_zero_point, bias)))
         a_scale, a_zero = dynamic_range(A)
-        return scaled_product(quantize(A, a_scale, a_zero, U8), B, a_zero, b_zero_point, a_scale * b_scale, bias, A.dtype)
+        return scaled_product(quantize(A, a_scale, a_zero, U8), B, a_zero, b_zero_point, a_scale * b_scale,
+                              bias, A.dtype)
 
 
 @op("MatMulIntegerToFloat", domain=DOMAIN)
@@ -234,8 +241,8 @@ class MatMulIntegerToFloat:
 
 
 def turned(shape: tuple[int, ...], trans: int, trans_batch: int) -> list[int]:
-    """The order of axes of an input of FusedMatMul: transBatch moves the first axis of the batch before the last two
-    ones, trans swaps these."""
+    """The order of axes of an input of FusedMatMul: transBatch moves the first axis of the batch before the
+    last two ones, trans swaps these."""
     order = list(range(len(shape)))
     if trans_batch and len(order) > 2:
         order = [*order[1:-1], 0, order[-1]]
@@ -253,6 +260,7 @@ class FusedMatMul:
         return MatMul.infer(turn(A, transA, transBatchA), turn(B, transB, transBatchB))
 
     def evaluate(A, B, *, alpha=1.0, transA=0, transB=0, transBatchA=0, transBatchB=0):
+        check_same(A.dtype, B, what="A and B")
         a = widen(A).transpose(turned(A.shape, transA, transBatchA))
         b = widen(B).transpose(turned(B.shape, transB, transBatchB))
         return settle(scaled(MatMul.evaluate(a, b), alpha), A.dtype)
@@ -264,25 +272,30 @@ ACTIVATIONS = {
     "LeakyRelu": lambda x, alpha=0.01: np.where(x < 0, alpha * x, x),
     "Clip": lambda x, low=-np.inf, high=np.inf: np.minimum(np.maximum(x, low), high),
     "HardSigmoid": lambda x, alpha=0.2, beta=0.5: np.clip(alpha * x + beta, 0, 1)}
+MOST_PARAMETERS = {"LeakyRelu": 1, "Clip": 2, "HardSigmoid": 2}
 
 
 @op("FusedConv", domain=DOMAIN)
 class FusedConv:
     """activation(Conv(X, W, B) + Z)"""
-    def infer(X, W, B=None, Z=None, *, activation="", activation_params=None, auto_pad="NOTSET", dilations=None,
-              group=1, kernel_shape=None, pads=None, strides=None):
+    def infer(X, W, B=None, Z=None, *, activation="", activation_params=None, auto_pad="NOTSET",
+              dilations=None, group=1, kernel_shape=None, pads=None, strides=None):
         if activation and activation not in ACTIVATIONS:
             raise ValueError(f"activation {activation!r}; it has to be {', '.join(ACTIVATIONS)}")
-        y = Conv.infer(X, W, B, auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
-                       pads=pads, strides=strides)
+        most = MOST_PARAMETERS.get(activation, 0)
+        if len(activation_params or ()) > most:
+            raise ValueError(f"activation_params {list(activation_params)}; {activation!r} has {most}")
+        y = Conv.infer(X, W, B, auto_pad=auto_pad, dilations=dilations, group=group,
+                       kernel_shape=kernel_shape, pads=pads, strides=strides)
         check_sizes(Z, y.shape, "Z")
         return y
 
-    def evaluate(X, W, B=None, Z=None, *, activation="", activation_params=None, auto_pad="NOTSET", dilations=None,
-                 group=1, kernel_shape=None, pads=None, strides=None):
-        attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape, pads=pads,
-                          strides=strides)
-        FusedConv.infer(*map(spec_of, (X, W, B, Z)), activation=activation, **attributes)
+    def evaluate(X, W, B=None, Z=None, *, activation="", activation_params=None, auto_pad="NOTSET",
+                 dilations=None, group=1, kernel_shape=None, pads=None, strides=None):
+        attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
+                          pads=pads, strides=strides)
+        FusedConv.infer(*map(spec_of, (X, W, B, Z)), activation=activation,
+                        activation_params=activation_params, **attributes)
         y = Conv.evaluate(X, W, B, **attributes)
         y = y if Z is None else y + Z
         return settle(ACTIVATIONS[activation](y, *(activation_params or ())), X.dtype) if activation else y

@@ -7,7 +7,8 @@ from __future__ import annotations
 import numpy as np
 
 from .limits import check_axes, check_axis
-from .numeric import F32, along, broadcasts_to, check_kind, check_same, check_sizes, is_float, settle, spec_of, widen
+from .numeric import (F32, along, broadcasts_to, check_kind, check_same, check_sizes, is_float, settle,
+                      spec_of, widen)
 from .registry import op
 
 
@@ -29,8 +30,9 @@ def per_channel(vector: np.ndarray, x: np.ndarray) -> np.ndarray:
     return widen(vector).reshape(along(1, x.ndim) if x.ndim > 1 else (1,))
 
 
-def standardize(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """((x - mean) / sqrt(variance + epsilon), mean, variance), the variance from differences: no cancellation."""
+def standardize(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> tuple[np.ndarray, ...]:
+    """((x - mean) / sqrt(variance + epsilon), mean, variance); the variance from differences, which do not
+    cancel."""
     mean = x.mean(axes, keepdims=True)
     difference = x - mean
     variance = np.square(difference).mean(axes, keepdims=True)
@@ -68,29 +70,33 @@ def moved(old: np.ndarray, new: np.ndarray, momentum: float) -> np.ndarray:
 
 @op("BatchNormalization", since=1)
 class BatchNormalizationFirst:
-    """With statistics of its own for each channel, or with spatial=0 for each element. Training where outputs beyond
-    y are asked for and is_test is not set. https://onnx.ai/onnx/operators/text_diff_BatchNormalization_7_14.html"""
-    def infer(x, scale, B, mean, var, *, consumed_inputs=None, epsilon=1e-5, is_test=0, momentum=0.9, spatial=1,
-              n_outputs=1):
+    """With statistics of its own for each channel, or with spatial=0 for each element. Training where outputs
+    beyond y are asked for and is_test is not set.
+    https://onnx.ai/onnx/operators/text_diff_BatchNormalization_7_14.html"""
+    def infer(x, scale, B, mean, var, *, consumed_inputs=None, epsilon=1e-5, is_test=0, momentum=0.9,
+              spatial=1, n_outputs=1):
         return infer_batch(x, scale, B, mean, var, n_outputs, spatial)
 
-    def evaluate(x, scale, B, mean, var, *, consumed_inputs=None, epsilon=1e-5, is_test=0, momentum=0.9, spatial=1,
-                 n_outputs=1):
+    def evaluate(x, scale, B, mean, var, *, consumed_inputs=None, epsilon=1e-5, is_test=0, momentum=0.9,
+                 spatial=1, n_outputs=1):
         infer_batch(*map(spec_of, (x, scale, B, mean, var)), n_outputs, spatial)
         if is_test or n_outputs == 1:
             return (batch_norm(x, scale, B, mean, var, epsilon, spatial), mean, var, mean, var)[:n_outputs]
         now_mean, now_var = batch_statistics(x, spatial)
         return (batch_norm(x, scale, B, now_mean, now_var, epsilon, spatial), moved(mean, now_mean, momentum),
-                moved(var, now_var, momentum), settle(now_mean, mean.dtype), settle(now_var, var.dtype))[:n_outputs]
+                moved(var, now_var, momentum), settle(now_mean, mean.dtype),
+                settle(now_var, var.dtype))[:n_outputs]
 
 
 @op("BatchNormalization", since=14)
 class BatchNormalization:
     """With training_mode, y is by the batch's own statistics, and the running ones are outputs."""
-    def infer(x, scale, B, input_mean, input_var, *, epsilon=1e-5, momentum=0.9, training_mode=0, n_outputs=1):
+    def infer(x, scale, B, input_mean, input_var, *, epsilon=1e-5, momentum=0.9, training_mode=0,
+              n_outputs=1):
         return infer_batch(x, scale, B, input_mean, input_var, min(3, n_outputs))
 
-    def evaluate(x, scale, B, input_mean, input_var, *, epsilon=1e-5, momentum=0.9, training_mode=0, n_outputs=1):
+    def evaluate(x, scale, B, input_mean, input_var, *, epsilon=1e-5, momentum=0.9, training_mode=0,
+                 n_outputs=1):
         infer_batch(*map(spec_of, (x, scale, B, input_mean, input_var)), n_outputs)
         if not training_mode:
             y = batch_norm(x, scale, B, input_mean, input_var, epsilon)
@@ -118,7 +124,8 @@ class InstanceNormalization:
 
 def check_stash(stash_type: int) -> None:
     if stash_type not in (1, 10, 11, 16):
-        raise ValueError(f"stash_type {stash_type}; it has to be 1 (float32), 10 (float16), 11 (float64) or 16 (bfloat16)")
+        raise ValueError(f"stash_type {stash_type}; it has to be 1 (float32), 10 (float16), 11 (float64) or "
+                         "16 (bfloat16)")
 
 
 @op("LayerNormalization", since=17)
@@ -168,7 +175,8 @@ class RMSNormalization:
         return settle(wide / np.sqrt(square + epsilon) * widen(scale), y.dtype)
 
 
-def group_norm(x: np.ndarray, scale: np.ndarray, bias: np.ndarray, num_groups: int, epsilon: float) -> np.ndarray:
+def group_norm(x: np.ndarray, scale: np.ndarray, bias: np.ndarray, num_groups: int,
+               epsilon: float) -> np.ndarray:
     """scale, bias : of each channel"""
     grouped = widen(x).reshape(x.shape[0], num_groups, -1) if x.size else widen(x)[:, None]
     y = standardize(grouped, (2,), epsilon)[0].reshape(x.shape) if x.size else grouped.reshape(x.shape)

@@ -1,10 +1,11 @@
 """What operators that compute have in common: types, precision, broadcasting.
 
-Narrow floats (float16, and what ml_dtypes adds) are computed in float32 and rounded once, at the end, as kernels do;
-float64 stays float64.
+Narrow floats (float16, and what ml_dtypes adds) are computed in float32 and rounded once, at the end, as
+kernels do; float64 stays float64.
 
-Attributes that later versions of an operator added have defaults that mean what the earlier versions did, and the
-`consumed_inputs` of opset 1 only say what may be overwritten. So one class stands for all versions that mean the same.
+Attributes that later versions of an operator added have defaults that mean what the earlier versions did, and
+the `consumed_inputs` of opset 1 only say what may be overwritten. So one class stands for all versions that
+mean the same.
 """
 from __future__ import annotations
 
@@ -44,8 +45,8 @@ def highest(dtype: np.dtype):
     return int_limits(dtype)[1] if is_int(dtype) else True if dtype.kind == "b" else np.inf
 
 
-KINDS = {"float": is_float, "int": is_int, "number": lambda d: is_float(d) or is_int(d), "any": lambda d: True,
-         "bool": lambda d: d.kind == "b"}
+KINDS = {"float": is_float, "int": is_int, "number": lambda d: is_float(d) or is_int(d),
+         "any": lambda d: True, "bool": lambda d: d.kind == "b"}
 
 
 def check_kind(x, kind: str, what: str = "x") -> None:
@@ -94,13 +95,15 @@ def broadcasts_to(shape: tuple[int, ...], target: tuple[int, ...], what: str) ->
         raise ValueError(f"{what} of shape {list(shape)} does not broadcast to {list(target)}")
 
 
-def aligned(shape: tuple[int, ...], target: tuple[int, ...], axis: int | None, enabled: int) -> tuple[int, ...]:
-    """The second shape of an operator before opset 7, with axes of 1 added behind so that it broadcasts to the first:
-    it matches at the end, or from `axis` on.
+def aligned(shape: tuple[int, ...], target: tuple[int, ...], axis: int | None, enabled: int
+            ) -> tuple[int, ...]:
+    """The second shape of an operator before opset 7, with axes of 1 added behind so that it broadcasts to
+    the first: it matches at the end, or from `axis` on.
     https://github.com/onnx/onnx/blob/main/docs/Changelog.md#Add-6"""
     if not enabled:
         if shape != target:
-            raise ValueError(f"shapes {list(target)} and {list(shape)} differ; they may only with broadcast=1")
+            raise ValueError(f"shapes {list(target)} and {list(shape)} differ; they may only with "
+                             "broadcast=1")
         return shape
     if axis is not None and shape != (1,):
         shape += (1,) * (len(target) - check_axis(axis, len(target)) - len(shape))

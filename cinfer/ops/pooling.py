@@ -1,7 +1,7 @@
 """Pools over windows and over whole pictures, for any number of spatial axes; LRN.
 
-Windows are boxes, and what is taken of them does not depend on the order. So pools run axis by axis, the last first:
-kh + kw passes over the picture instead of kh * kw.
+Windows are boxes, and what is taken of them does not depend on the order. So pools run axis by axis, the last
+first: kh + kw passes over the picture instead of kh * kw.
 """
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def pool(x: np.ndarray, geometry: Geometry, function, start) -> np.ndarray:
 
 
 def pool_max_indices(x: np.ndarray, places: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
-    """The largest of each window and the entry of `places` that stands beside it: the first of equals. NaN counts
-    as largest."""
+    """The largest of each window and the entry of `places` that stands beside it: the first of equals. NaN
+    counts as largest."""
     for axis, where in reversed(list(enumerate(geometry.axes, 2))):
         before = (slice(None),) * axis
         shape = (*x.shape[:axis], where[1], *x.shape[axis + 1:])
@@ -61,12 +61,12 @@ class MaxPool:
     """https://onnx.ai/onnx/operators/onnx__MaxPool.html"""
     def infer(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, pads=None, storage_order=0,
               strides=None, n_outputs=1):
-        _, shape = infer_pool(x, kernel_shape, "number", auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
-                              pads=pads, strides=strides)
+        _, shape = infer_pool(x, kernel_shape, "number", auto_pad=auto_pad, ceil_mode=ceil_mode,
+                              dilations=dilations, pads=pads, strides=strides)
         return (x.like(shape), x.like(shape, np.int64))[:n_outputs]
 
-    def evaluate(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, pads=None, storage_order=0,
-                 strides=None, n_outputs=1):
+    def evaluate(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, pads=None,
+                 storage_order=0, strides=None, n_outputs=1):
         geometry, _ = infer_pool(x, kernel_shape, "number", auto_pad=auto_pad, ceil_mode=ceil_mode,
                                  dilations=dilations, pads=pads, strides=strides)
         wide = widen(x)
@@ -80,7 +80,7 @@ class MaxPool:
 
 
 def elements_per_window(geometry: Geometry, include_pad: int) -> np.ndarray:
-    """How many elements each window has; padding counts where `include_pad` is set, what lies beyond it never."""
+    """How many elements each window has; padding counts with `include_pad`, what is beyond it never."""
     counts = np.ones((), np.int64)
     for size, out, kernel, stride, dilation, begin, end in geometry.axes:
         start = np.arange(out) * stride - begin
@@ -94,13 +94,13 @@ def elements_per_window(geometry: Geometry, include_pad: int) -> np.ndarray:
 @op("AveragePool", since=1)
 class AveragePool:
     """https://onnx.ai/onnx/operators/onnx__AveragePool.html"""
-    def infer(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, count_include_pad=0, dilations=None, pads=None,
-              strides=None):
+    def infer(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, count_include_pad=0, dilations=None,
+              pads=None, strides=None):
         return x.like(infer_pool(x, kernel_shape, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
                                  pads=pads, strides=strides)[1])
 
-    def evaluate(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, count_include_pad=0, dilations=None, pads=None,
-                 strides=None):
+    def evaluate(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, count_include_pad=0, dilations=None,
+                 pads=None, strides=None):
         geometry, _ = infer_pool(x, kernel_shape, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
                                  pads=pads, strides=strides)
         total = pool(widen(x), geometry, np.add, 0)
@@ -115,12 +115,14 @@ def check_p(p) -> None:
 @op("LpPool", since=1)
 class LpPool:
     """https://onnx.ai/onnx/operators/onnx__LpPool.html"""
-    def infer(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, p=2, pads=None, strides=None):
+    def infer(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, p=2, pads=None,
+              strides=None):
         check_p(p)
         return x.like(infer_pool(x, kernel_shape, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
                                  pads=pads, strides=strides)[1])
 
-    def evaluate(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, p=2, pads=None, strides=None):
+    def evaluate(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, p=2, pads=None,
+                 strides=None):
         check_p(p)
         geometry, _ = infer_pool(x, kernel_shape, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
                                  pads=pads, strides=strides)

@@ -15,22 +15,23 @@ from .cast import cast
 from .conv import convolve, infer_conv
 from .limits import check_axis
 from .matmul import matmul_shape
-from .numeric import (F32, NARROW_INTS, along, check_kind, check_sizes, int_limits, is_float, is_int, settle, spec_of,
-                      widen)
+from .numeric import (F32, NARROW_INTS, along, check_kind, check_sizes, int_limits, is_float, is_int, settle,
+                      spec_of, widen)
 from .registry import op
 
 U8, I32 = np.dtype(np.uint8), np.dtype(np.int32)
 
 
 def check_granularity(x, scale, zero, axis: int, block_size: int) -> None:
-    """ValueError unless a scale is one number, or one for each index of `axis`, or for each `block_size` of them."""
+    """ValueError unless a scale is one number, or one for each index of `axis` or each block of them."""
     if zero is not None and prod(zero.shape) != prod(scale.shape):
-        raise ValueError(f"the zero point has shape {list(zero.shape)}, the scale {list(scale.shape)}; they have to be "
-                         "the same")
+        raise ValueError(f"the zero point has shape {list(zero.shape)}, the scale {list(scale.shape)}; they "
+                         "have to be the same")
     if block_size:
         axis = check_axis(axis, x.ndim)
         blocks = -(-x.shape[axis] // block_size) if block_size > 0 else -1
-        check_sizes(scale, (*x.shape[:axis], blocks, *x.shape[axis + 1:]), f"the scale of blocks of {block_size}")
+        check_sizes(scale, (*x.shape[:axis], blocks, *x.shape[axis + 1:]),
+                    f"the scale of blocks of {block_size}")
     elif scale.shape not in ((), (1,)):
         axis = 0 if x.ndim == 1 else check_axis(axis, x.ndim)
         check_sizes(scale, (x.shape[axis],), f"the scale along axis {axis}")
@@ -55,10 +56,13 @@ def quantize(x: np.ndarray, scale, zero, dtype: np.dtype, saturate: bool = True,
     y = np.rint(y)
     y = np.clip(y if zero is None else y + zero.astype(F32), *int_limits(dtype))
     # ml_dtypes converts its small integers from int8 and uint8 best
-    return settle(settle(y, np.dtype(np.int8 if dtype.name[0] == "i" else U8)) if dtype.name in NARROW_INTS else y, dtype)
+    if dtype.name in NARROW_INTS:
+        y = settle(y, np.dtype(np.int8 if dtype.name[0] == "i" else U8))
+    return settle(y, dtype)
 
 
-def dequantize(x: np.ndarray, scale: np.ndarray, zero: np.ndarray | None, dtype: np.dtype = F32) -> np.ndarray:
+def dequantize(x: np.ndarray, scale: np.ndarray, zero: np.ndarray | None,
+               dtype: np.dtype = F32) -> np.ndarray:
     if is_float(x.dtype):
         y = x.astype(F32) if zero is None else x.astype(F32) - zero.astype(F32)
     else:
@@ -76,11 +80,13 @@ def target(zero, output_dtype: int) -> np.dtype:
 
 class QuantizeLinear:
     """y = saturate(round(x / y_scale) + y_zero_point)"""
-    def infer(x, y_scale, y_zero_point=None, *, axis=1, block_size=0, output_dtype=0, precision=0, saturate=1):
+    def infer(x, y_scale, y_zero_point=None, *, axis=1, block_size=0, output_dtype=0, precision=0,
+              saturate=1):
         check_granularity(x, y_scale, y_zero_point, axis, block_size)
         return x.like(dtype=target(y_zero_point, output_dtype))
 
-    def evaluate(x, y_scale, y_zero_point=None, *, axis=1, block_size=0, output_dtype=0, precision=0, saturate=1):
+    def evaluate(x, y_scale, y_zero_point=None, *, axis=1, block_size=0, output_dtype=0, precision=0,
+                 saturate=1):
         check_granularity(x, y_scale, y_zero_point, axis, block_size)
         scale, zero = (spread(v, x, axis, block_size) for v in (y_scale, y_zero_point))
         return quantize(x, scale, zero, target(y_zero_point, output_dtype), bool(saturate),
@@ -99,7 +105,7 @@ class DequantizeLinear:
         return dequantize(x, scale, zero, dtype_of(output_dtype) if output_dtype else x_scale.dtype)
 
 
-for _domain, _since in (("", 10), ("com.microsoft", 1)):        # the other one knew 16 bits before the standard did
+for _domain, _since in (("", 10), ("com.microsoft", 1)):    # that one knew 16 bits before the standard did
     op("QuantizeLinear", since=_since, domain=_domain)(QuantizeLinear)
     op("DequantizeLinear", since=_since, domain=_domain)(DequantizeLinear)
 
@@ -126,7 +132,7 @@ class DynamicQuantizeLinear:
 # Sums of products of integers
 
 def exact_dtype(terms: int) -> np.dtype:
-    """A float type that holds a sum of so many products of 9-bit numbers (8-bit ones less their zero point)."""
+    """A float type that holds a sum of so many products of 8-bit numbers less their zero points."""
     return F32 if terms * 255 * 255 < 1 << 24 else np.dtype(np.float64)
 
 
@@ -154,7 +160,8 @@ def check_scalars(**inputs) -> None:
 def check_per_channel(w, **inputs) -> None:
     for name, x in inputs.items():
         if x is not None and x.shape not in ((), (1,), w.shape[:1]):
-            raise ValueError(f"{name} has shape {list(x.shape)}; it has to be a scalar or {list(w.shape[:1])}")
+            raise ValueError(f"{name} has shape {list(x.shape)}; it has to be a scalar or "
+                             f"{list(w.shape[:1])}")
 
 
 def integer_convolve(x, w, x_zero, w_zero, **attributes) -> np.ndarray:
@@ -172,13 +179,13 @@ class ConvInteger:
         check_8_bit(x=x, w=w)
         check_scalars(x_zero_point=x_zero_point)
         check_per_channel(w, w_zero_point=w_zero_point)
-        return x.like(infer_conv(x, w, auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
-                                 pads=pads, strides=strides)[1], I32)
+        return x.like(infer_conv(x, w, auto_pad=auto_pad, dilations=dilations, group=group,
+                                 kernel_shape=kernel_shape, pads=pads, strides=strides)[1], I32)
 
     def evaluate(x, w, x_zero_point=None, w_zero_point=None, *, auto_pad="NOTSET", dilations=None, group=1,
                  kernel_shape=None, pads=None, strides=None):
-        attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape, pads=pads,
-                          strides=strides)
+        attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
+                          pads=pads, strides=strides)
         ConvInteger.infer(*map(spec_of, (x, w, x_zero_point, w_zero_point)), **attributes)
         return to_int32(integer_convolve(x, w, x_zero_point, w_zero_point, **attributes))
 
@@ -198,13 +205,14 @@ class QLinearConv:
         check_scalars(x_scale=x_scale, x_zero_point=x_zero_point, y_scale=y_scale, y_zero_point=y_zero_point)
         check_per_channel(w, w_scale=w_scale, w_zero_point=w_zero_point)
         check_sizes(B, w.shape[:1], "B")
-        return x.like(infer_conv(x, w, auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
-                                 pads=pads, strides=strides)[1], y_zero_point.dtype)
+        return x.like(infer_conv(x, w, auto_pad=auto_pad, dilations=dilations, group=group,
+                                 kernel_shape=kernel_shape, pads=pads, strides=strides)[1],
+                      y_zero_point.dtype)
 
     def evaluate(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, *,
                  auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, pads=None, strides=None):
-        attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape, pads=pads,
-                          strides=strides)
+        attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
+                          pads=pads, strides=strides)
         inputs = x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B
         QLinearConv.infer(*map(spec_of, inputs), **attributes)
         total = integer_convolve(x, w, x_zero_point, w_zero_point, **attributes)
@@ -220,17 +228,17 @@ def of_rows(v: np.ndarray | None) -> np.ndarray | None:
 
 
 def integer_product(a, b, a_zero, b_zero) -> np.ndarray:
-    """The exact sums of MatMul, in float32 or float64; zero points may be of each row of a and column of b."""
+    """The exact sums of MatMul, in float32 or float64; zero points may be of rows of a, columns of b."""
     dtype = exact_dtype(a.shape[-1])
     return np.asarray(np.matmul(shifted(a, of_rows(a_zero), dtype), shifted(b, b_zero, dtype)))
 
 
 def check_rows_columns(a, b, a_values, b_values) -> None:
-    """ValueError unless scales and zero points of a and b are scalars, or of the rows of a and the columns of b."""
+    """ValueError unless scales and zero points are scalars, or of the rows of a and the columns of b."""
     def check(x, v, whole, line: tuple[int, ...], what: str) -> None:
         if v is not None and v.shape not in ((), (1,), whole, line):
-            raise ValueError(f"a scale or zero point of shape {list(v.shape)} for {what} of shape {list(x.shape)}; it "
-                             f"has to be a scalar or {list(line)}")
+            raise ValueError(f"a scale or zero point of shape {list(v.shape)} for {what} of shape "
+                             f"{list(x.shape)}; it has to be a scalar or {list(line)}")
     for v in a_values:
         check(a, v, (*a.shape[:-1], 1), a.shape[-2:-1], "a")
     for v in b_values:
@@ -261,7 +269,8 @@ class QLinearMatMul:
         QLinearMatMul.infer(*map(spec_of, inputs))
         y_zero = y_zero_point.reshape(())
         if not is_int(a.dtype):
-            real = np.matmul(dequantize(a, of_rows(a_scale), of_rows(a_zero_point)), dequantize(b, b_scale, b_zero_point))
+            real = np.matmul(dequantize(a, of_rows(a_scale), of_rows(a_zero_point)),
+                             dequantize(b, b_scale, b_zero_point))
             return quantize(real, y_scale.reshape(()), y_zero, y_zero.dtype)
         multiplier = widen(of_rows(a_scale)) * widen(b_scale) / widen(y_scale.reshape(()))
         return requantize(integer_product(a, b, a_zero_point, b_zero_point), multiplier, y_zero)

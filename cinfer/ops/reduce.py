@@ -87,7 +87,7 @@ for _name, _function in FUNCTIONS.items():
 
 
 def place(name: str, function) -> None:
-    """Register the place of an extreme along an axis: the first of equals, or with select_last_index the last."""
+    """Register the place of an extreme along an axis: of equals the first, or the last."""
     def infer(x, *, axis=0, keepdims=1, select_last_index=0):
         check_kind(x, "number")
         axis = check_axis(axis, x.ndim)

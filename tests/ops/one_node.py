@@ -71,7 +71,8 @@ def onnxruntime_runs(op_type: str, *inputs, opset: int, n_outputs: int = 1, type
                for n, t in zip(outputs, types)]
     node = helper.make_node(op_type, names, outputs, **attributes)
     model = helper.make_model(helper.make_graph([node], "g", infos, results), ir_version=8,
-                              opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)])
+                              opset_imports=[helper.make_opsetid("", opset),
+                                             helper.make_opsetid("com.microsoft", 1)])
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4

@@ -25,7 +25,8 @@ def sigmoid(v: float) -> float:
 # by the formulas of the standard, one number at a time
 FORMULAS = {
     "Sigmoid": (sigmoid, {}), "Tanh": (math.tanh, {}), "Softplus": (lambda v: math.log(1 + math.exp(v)), {}),
-    "Softsign": (lambda v: v / (1 + abs(v)), {}), "Mish": (lambda v: v * math.tanh(math.log(1 + math.exp(v))), {}),
+    "Softsign": (lambda v: v / (1 + abs(v)), {}),
+    "Mish": (lambda v: v * math.tanh(math.log(1 + math.exp(v))), {}),
     "HardSwish": (lambda v: v * max(0, min(1, v / 6 + 0.5)), {}),
     "HardSigmoid": (lambda v: max(0, min(1, 0.3 * v + 0.4)), dict(alpha=0.3, beta=0.4)),
     "Swish": (lambda v: v * sigmoid(0.7 * v), dict(alpha=0.7)),
@@ -50,14 +51,16 @@ def test_formula(op_type):
                                rtol=2**-11 * 1.01, atol=6e-8)
 
 
-@pytest.mark.parametrize("op_type", ["Sigmoid", "Softplus", "Mish", "Swish", "Elu", "Selu", "Celu", "Gelu", "HardSwish"])
+@pytest.mark.parametrize("op_type", ["Sigmoid", "Softplus", "Mish", "Swish", "Elu", "Selu", "Celu", "Gelu",
+                                     "HardSwish"])
 def test_far_out_nothing_overflows(op_type):
     y = run(op_type, np.float32([-1e4, -200, 200, 1e4]), opset=24)
     assert np.isfinite(y).all() and (np.diff(y[2:]) >= 0).all()
 
 
 def test_not_a_number_stays():
-    for op_type in ("Relu", "LeakyRelu", "Elu", "HardSigmoid", "HardSwish", "Softplus", "PRelu", "ThresholdedRelu"):
+    for op_type in ("Relu", "LeakyRelu", "Elu", "HardSigmoid", "HardSwish", "Softplus", "PRelu",
+                    "ThresholdedRelu"):
         inputs = [np.float32([np.nan])] + [np.float32([0.5])] * (op_type == "PRelu")
         assert np.isnan(run(op_type, *inputs)).all(), op_type
 

@@ -10,7 +10,8 @@ from one_node import agrees_with_onnxruntime, infer, refuses, run, spec
 from cinfer.errors import LimitError
 from cinfer.ops import conv
 
-groups = st.tuples(st.integers(1, 3), st.integers(1, 2), st.integers(1, 3))      # group, ic / group, oc / group
+# group, input channels of each, output channels of each
+groups = st.tuples(st.integers(1, 3), st.integers(1, 2), st.integers(1, 3))
 
 
 def numbers(*shape, seed=0, dtype=np.float32) -> np.ndarray:
@@ -26,7 +27,8 @@ def test_backend_case(case):
 @settings(max_examples=60, deadline=None)
 def test_conv_is_the_sum_over_each_window(case, channels, with_bias, column_bytes):
     (sizes, window), (group, ic, oc) = case, channels
-    x, w = numbers(2, group * ic, *sizes, dtype=np.float64), numbers(group * oc, ic, *window.kernel, dtype=np.float64)
+    x = numbers(2, group * ic, *sizes, dtype=np.float64)
+    w = numbers(group * oc, ic, *window.kernel, dtype=np.float64)
     b = numbers(group * oc, dtype=np.float64) if with_bias else None
     before, conv.COLUMN_BYTES = conv.COLUMN_BYTES, column_bytes         # 1: tap by tap
     try:
@@ -45,7 +47,8 @@ def test_conv_transpose_adds_a_kernel_for_each_element(case, channels, output_pa
     (sizes, window), (group, ic, oc) = case, channels
     outs = [(size - 1) * s + output_padding + (k - 1) * d + 1 - b - e for size, s, k, d, b, e in
             zip(sizes, window.strides, window.kernel, window.dilations, window.begins, window.ends)]
-    x, w = numbers(2, group * ic, *sizes, dtype=np.float64), numbers(group * ic, oc, *window.kernel, dtype=np.float64)
+    x = numbers(2, group * ic, *sizes, dtype=np.float64)
+    w = numbers(group * ic, oc, *window.kernel, dtype=np.float64)
     attributes = dict(window.attributes, group=group, output_padding=[output_padding] * len(sizes))
     if min(outs) < 1:
         return refuses("leave", "ConvTranspose", x, w, **attributes)
@@ -65,8 +68,8 @@ def test_auto_pad_as_onnxruntime_has_it(auto_pad, strides):
 @pytest.mark.parametrize("output_shape", [[9, 10], [8, 9], [7, 11]])
 @pytest.mark.parametrize("auto_pad", ["NOTSET", "SAME_UPPER"])
 def test_output_shape_as_onnxruntime_has_it(auto_pad, output_shape):
-    agrees_with_onnxruntime("ConvTranspose", numbers(1, 3, 4, 5), numbers(3, 2, 3, 3), opset=22, strides=[2, 2],
-                            auto_pad=auto_pad, output_shape=output_shape, atol=1e-5)
+    agrees_with_onnxruntime("ConvTranspose", numbers(1, 3, 4, 5), numbers(3, 2, 3, 3), opset=22,
+                            strides=[2, 2], auto_pad=auto_pad, output_shape=output_shape, atol=1e-5)
 
 
 def test_float16_is_rounded_once():

@@ -15,7 +15,8 @@ def test_as_many_windows_as_fit(case):
     assert (geometry.begins, geometry.ends) == (tuple(window.begins), tuple(window.ends))
 
 
-@given(st.integers(0, 6), st.integers(1, 6), st.integers(1, 6), st.integers(1, 4), st.integers(1, 3), st.integers(0, 7))
+@given(st.integers(0, 6), st.integers(1, 6), st.integers(1, 6), st.integers(1, 4), st.integers(1, 3),
+       st.integers(0, 7))
 @settings(max_examples=300)
 def test_taps_read_just_what_lies_inside(size, out, kernel, stride, dilation, begin):
     expected = {}
@@ -47,8 +48,9 @@ def test_transposed_undoes_the_sizes_of_a_convolution(case):
     rest = [size - back for size, back in zip(sizes, transposed_sizes(forth))]
     if min(transposed_sizes(forth)) < 1:
         return
-    back = transposed_geometry(forth.out_sizes, window.kernel, strides=window.strides, dilations=window.dilations,
-                               pads=window.begins + window.ends, output_padding=rest)
+    back = transposed_geometry(forth.out_sizes, window.kernel, strides=window.strides,
+                               dilations=window.dilations, pads=window.begins + window.ends,
+                               output_padding=rest)
     assert back.in_sizes == tuple(sizes) and back.out_sizes == forth.out_sizes
 
 
@@ -57,7 +59,8 @@ def transposed_sizes(geometry) -> list[int]:
             for _, out, kernel, stride, dilation, begin, end in geometry.axes]
 
 
-@pytest.mark.parametrize("auto_pad, begins, ends", [("NOTSET", 2, 1), ("SAME_UPPER", 1, 2), ("SAME_LOWER", 2, 1)])
+@pytest.mark.parametrize("auto_pad, begins, ends", [("NOTSET", 2, 1), ("SAME_UPPER", 1, 2),
+                                                    ("SAME_LOWER", 2, 1)])
 def test_output_shape_decides_the_pads(auto_pad, begins, ends):
     geometry = transposed_geometry([5], [4], strides=[2], output_shape=[9], auto_pad=auto_pad)
     assert (geometry.in_sizes, geometry.begins, geometry.ends) == ((9,), (begins,), (ends,))
@@ -67,7 +70,8 @@ def test_output_shape_decides_the_pads(auto_pad, begins, ends):
 @pytest.mark.parametrize("message, attributes", [
     ("auto_pad 'same'", dict(auto_pad="same")), ("strides is [0]", dict(strides=[0])),
     ("strides is [1, 1]; it has to be 1 numbers of at least 1", dict(strides=[1, 1])),
-    ("dilations is [-1]", dict(dilations=[-1])), ("pads is [1, -1]", dict(pads=[1, -1])), ("pads is [1]", dict(pads=[1])),
+    ("dilations is [-1]", dict(dilations=[-1])), ("pads is [1, -1]", dict(pads=[1, -1])),
+    ("pads is [1]", dict(pads=[1])),
     ("a window of 9 along spatial axis 0 does not fit into 5 elements with pads of 1 and 1",
      dict(dilations=[4], pads=[1, 1]))])
 def test_attributes_that_do_not_fit_are_refused(message, attributes):

@@ -63,8 +63,8 @@ def test_gemm(transA, transB, c, opset):
     if opset < 7 and c is None:
         return
     expected = 0.5 * a @ b + (0 if c is None else 3 * c)
-    y = run("Gemm", a.T if transA else a, b.T if transB else b, c, transA=transA, transB=transB, alpha=0.5, beta=3.0,
-            opset=opset, **(dict(broadcast=1) if opset < 7 else {}))
+    y = run("Gemm", a.T if transA else a, b.T if transB else b, c, transA=transA, transB=transB, alpha=0.5,
+            beta=3.0, opset=opset, **(dict(broadcast=1) if opset < 7 else {}))
     np.testing.assert_array_equal(y, expected)
 
 
@@ -81,23 +81,27 @@ def test_gemm_with_beta_0_does_not_read_c():
 
 
 @pytest.mark.parametrize("equation, shapes", [
-    ("ij,jk->ik", [(2, 3), (3, 4)]), ("ij,jk", [(2, 3), (3, 4)]), (" b i j , b j k -> b i k", [(2, 2, 3), (2, 3, 4)]),
-    ("...ij,...jk->...ik", [(5, 2, 3), (1, 3, 4)]), ("...ij,...jk", [(4, 5, 2, 3), (1, 5, 3, 4)]), ("ii->i", [(3, 3)]),
-    ("ii", [(3, 3)]), ("ij->", [(2, 3)]), ("...->...", [(2, 3)]), ("i,j,k->kji", [(2,), (3,), (4,)]), ("ba", [(2, 3)]),
-    ("b...->...b", [(2, 3, 4)]), ("aB,Bc->ca", [(2, 3), (3, 4)]), ("i,->i", [(3,), ()]), ("ij,ij->i", [(2, 0), (2, 0)])])
+    ("ij,jk->ik", [(2, 3), (3, 4)]), ("ij,jk", [(2, 3), (3, 4)]),
+    (" b i j , b j k -> b i k", [(2, 2, 3), (2, 3, 4)]), ("...ij,...jk->...ik", [(5, 2, 3), (1, 3, 4)]),
+    ("...ij,...jk", [(4, 5, 2, 3), (1, 5, 3, 4)]), ("ii->i", [(3, 3)]), ("ii", [(3, 3)]), ("ij->", [(2, 3)]),
+    ("...->...", [(2, 3)]), ("i,j,k->kji", [(2,), (3,), (4,)]), ("ba", [(2, 3)]), ("b...->...b", [(2, 3, 4)]),
+    ("aB,Bc->ca", [(2, 3), (3, 4)]), ("i,->i", [(3,), ()]), ("ij,ij->i", [(2, 0), (2, 0)])])
 def test_einsum(equation, shapes):
     inputs = [np.asarray(numbers(*shape)) for shape in shapes]
     expected = np.asarray(np.einsum(equation.replace(" ", ""), *inputs))
     np.testing.assert_array_equal(run("Einsum", *inputs, equation=equation), expected)
     if equation.lower() == equation and 0 not in expected.shape and "ij,ij" not in equation:
-        agrees_with_onnxruntime("Einsum", *(x.astype(np.float32) for x in inputs), opset=12, equation=equation, atol=0)
+        agrees_with_onnxruntime("Einsum", *(x.astype(np.float32) for x in inputs), opset=12,
+                                equation=equation, atol=0)
 
 
 @pytest.mark.parametrize("equation, shapes, message", [
-    ("ij,jk->ik", [(2, 3)], "2 terms for 1 inputs"), ("ijk->i", [(2, 3)], "'ijk' is no term for an input of 2 axes"),
-    ("ij->ik", [(2, 3)], "'ik' has to name axes"), ("ij->ii", [(2, 2)], "each once"), ("i1->i", [(2, 3)], "no term"),
-    ("ij,jk->ik", [(2, 3), (4, 5)], "an axis of 4 meets one of 3"), ("ii->i", [(2, 3)], "an axis of 3 meets one of 2"),
-    ("i......j->ij", [(2, 3)], "no term"), ("ij,jk->ik->i", [(2, 3), (3, 2)], "has to name axes"), ("", [(2,)], "no term"),
+    ("ij,jk->ik", [(2, 3)], "2 terms for 1 inputs"),
+    ("ijk->i", [(2, 3)], "'ijk' is no term for an input of 2 axes"),
+    ("ij->ik", [(2, 3)], "'ik' has to name axes"), ("ij->ii", [(2, 2)], "each once"),
+    ("i1->i", [(2, 3)], "no term"), ("ij,jk->ik", [(2, 3), (4, 5)], "an axis of 4 meets one of 3"),
+    ("ii->i", [(2, 3)], "an axis of 3 meets one of 2"), ("i......j->ij", [(2, 3)], "no term"),
+    ("ij,jk->ik->i", [(2, 3), (3, 2)], "has to name axes"), ("", [(2,)], "no term"),
     ("...i,...i->...", [(2, 3), (4, 3)], "an axis of 4 meets one of 2"), ("i\xe9->i", [(2, 3)], "no term"),
     ("ij,kj->ik", [(2, 1), (2, 3)], "an axis of 3 meets one of 1")])
 def test_einsum_refuses_equations_that_do_not_fit(equation, shapes, message):

@@ -33,7 +33,8 @@ def test_batch_normalization(shape, opset):
     x, channels = numbers(*shape), shape[1] if len(shape) > 1 else 1
     scale, b, mean, var = positive(channels), numbers(channels), numbers(channels), positive(channels)
     fit = (1, channels, *(1,) * (len(shape) - 2)) if len(shape) > 1 else (1,)
-    expected = (x - mean.reshape(fit)) / np.sqrt(var.reshape(fit) + 0.01) * scale.reshape(fit) + b.reshape(fit)
+    expected = (x - mean.reshape(fit)) / np.sqrt(var.reshape(fit) + 0.01)
+    expected = expected * scale.reshape(fit) + b.reshape(fit)
     attributes = dict(consumed_inputs=[0, 0, 0, 1, 1], is_test=1) if opset == 1 else {}
     y = run("BatchNormalization", x, scale, b, mean, var, epsilon=0.01, opset=opset, **attributes)
     np.testing.assert_allclose(y, expected, rtol=1e-12)
@@ -50,8 +51,8 @@ def test_batch_normalization_of_each_element():
 def test_batch_normalization_in_training(opset, n_outputs):
     x, mean, var = numbers(4, 3, 5), numbers(3), positive(3)
     attributes = dict(training_mode=1) if opset == 14 else {}
-    y, *statistics = run("BatchNormalization", x, np.ones(3), np.zeros(3), mean, var, epsilon=0.0, momentum=0.75,
-                         opset=opset, n_outputs=n_outputs, **attributes)
+    y, *statistics = run("BatchNormalization", x, np.ones(3), np.zeros(3), mean, var, epsilon=0.0,
+                         momentum=0.75, opset=opset, n_outputs=n_outputs, **attributes)
     now = x.mean((0, 2)), x.var((0, 2))
     np.testing.assert_allclose(y, (x - now[0][:, None]) / np.sqrt(now[1])[:, None], rtol=1e-12, atol=1e-12)
     moved = [0.75 * old + 0.25 * new for old, new in zip((mean, var), now)]
@@ -60,8 +61,10 @@ def test_batch_normalization_in_training(opset, n_outputs):
 
 def test_batch_normalization_keeps_the_type_of_x():
     x = numbers(2, 3, 4, dtype=np.float16)
-    assert run("BatchNormalization", x, *(positive(3, dtype=np.float32) for _ in range(4)), opset=15).dtype == np.float16
-    refuses("scale has shape [2]; it has to be [3]", "BatchNormalization", x, *(positive(n) for n in (2, 3, 3, 3)))
+    statistics = [positive(3, dtype=np.float32)] * 4
+    assert run("BatchNormalization", x, *statistics, opset=15).dtype == np.float16
+    refuses("scale has shape [2]; it has to be [3]", "BatchNormalization", x,
+            *(positive(n) for n in (2, 3, 3, 3)))
 
 
 def test_variances_do_not_cancel():
@@ -94,9 +97,10 @@ def test_groups_have_their_scale_before_opset_21_and_channels_after():
     for opset, count, each in ((18, 2, 3), (21, 6, 1)):
         scale, bias = positive(count), numbers(count)
         y = run("GroupNormalization", x, scale, bias, num_groups=2, epsilon=0.0, opset=opset)
-        np.testing.assert_allclose(y, expected * scale.repeat(each)[:, None] + bias.repeat(each)[:, None], rtol=1e-10)
-        refuses(f"scale has shape [5]; it has to be [{count}]", "GroupNormalization", x, positive(5), positive(5),
-                num_groups=2, opset=opset)
+        np.testing.assert_allclose(y, expected * scale.repeat(each)[:, None] + bias.repeat(each)[:, None],
+                                   rtol=1e-10)
+        refuses(f"scale has shape [5]; it has to be [{count}]", "GroupNormalization", x, positive(5),
+                positive(5), num_groups=2, opset=opset)
     refuses("does not divide into 4 groups", "GroupNormalization", x, positive(6), positive(6), num_groups=4)
 
 
@@ -120,7 +124,8 @@ def test_ranks_and_types_are_checked():
     assert infer("LayerNormalization", spec(1, 2**40), spec(2**40))[0].shape == (1, 2**40)
 
 
-@pytest.mark.parametrize("opset, mask", [(1, np.float32), (6, np.float32), (7, np.float32), (10, bool), (13, bool)])
+@pytest.mark.parametrize("opset, mask", [(1, np.float32), (6, np.float32), (7, np.float32), (10, bool),
+                                         (13, bool)])
 def test_dropout_is_the_identity(opset, mask):
     x = numbers(2, 3, dtype=np.float32)
     y, kept = run("Dropout", x, opset=opset, n_outputs=2)

@@ -19,14 +19,15 @@ def test_backend_case(case):
 
 
 def each_window(x: np.ndarray, window):
-    """(place in the output, [(value, place in x) of the elements in x], how many elements count with padding)"""
+    """(place in y, [(value, place in x) of the elements in x], how many elements there are with padding)"""
     for n, c, o in product(range(x.shape[0]), range(x.shape[1]), np.ndindex(window.out_sizes(x.shape[2:]))):
         elements = list(window.elements(x.shape[2:], o))
         inside = [(x[n, c, *at], (n, c, *at)) for _, at, in_x, _ in elements if in_x]
         yield (n, c, *o), inside, sum(in_padded for *_, in_padded in elements)
 
 
-@given(windows(ceil_mode=True, most_axes=3), st.booleans(), st.sampled_from([np.float32, np.float64, np.int8]))
+@given(windows(ceil_mode=True, most_axes=3), st.booleans(),
+       st.sampled_from([np.float32, np.float64, np.int8]))
 @settings(max_examples=60, deadline=None)
 def test_max_pool_finds_the_first_of_the_largest(case, storage_order, dtype):
     sizes, window = case
@@ -47,7 +48,8 @@ def test_max_pool_finds_the_first_of_the_largest(case, storage_order, dtype):
 def test_average_pool_divides_by_what_counts(case, count_include_pad):
     sizes, window = case
     x = np.random.default_rng(2).normal(size=(1, 2, *sizes))
-    y = run("AveragePool", x, ceil_mode=window.ceil_mode, count_include_pad=int(count_include_pad), **window.attributes)
+    y = run("AveragePool", x, ceil_mode=window.ceil_mode, count_include_pad=int(count_include_pad),
+            **window.attributes)
     for place, inside, padded in each_window(x, window):
         count = padded if count_include_pad else len(inside)
         np.testing.assert_allclose(y[place], sum(v for v, _ in inside) / max(count, 1), atol=1e-12)
@@ -75,8 +77,9 @@ def test_sizes_as_onnxruntime_has_them(op_type, auto_pad, ceil_mode):
 
 def test_a_last_window_does_not_start_in_the_padding():
     # pads of 1 before: windows of 2 at -1, 1, 3; one at 5 would begin behind the five elements
-    assert infer("MaxPool", spec(1, 1, 5), kernel_shape=[2], strides=[2], pads=[1, 1], ceil_mode=1)[0].shape[2] == 3
-    assert infer("MaxPool", spec(1, 1, 6), kernel_shape=[2], strides=[2], pads=[1, 1], ceil_mode=1)[0].shape[2] == 4
+    attributes = dict(kernel_shape=[2], strides=[2], pads=[1, 1], ceil_mode=1)
+    assert infer("MaxPool", spec(1, 1, 5), **attributes)[0].shape[2] == 3
+    assert infer("MaxPool", spec(1, 1, 6), **attributes)[0].shape[2] == 4
 
 
 def test_not_a_number_is_the_largest():

@@ -1,4 +1,4 @@
-"""Quantised operators against the standard's cases, hand-computed numbers and integer arithmetic in Python."""
+"""Quantised operators against the standard's cases, hand-computed numbers and integer arithmetic."""
 import backend_cases
 import naive_windows
 import numpy as np
@@ -49,10 +49,11 @@ def test_blocks():
     each = scale.repeat(2, 1)[:, :5]
     y = run("QuantizeLinear", x, scale, np.ones((2, 3), np.uint8), axis=1, block_size=2)
     np.testing.assert_array_equal(y, np.rint(x / each) + 1)
-    np.testing.assert_array_equal(run("DequantizeLinear", y, scale, np.ones((2, 3), np.uint8), axis=1, block_size=2),
+    np.testing.assert_array_equal(run("DequantizeLinear", y, scale, np.ones((2, 3), np.uint8), axis=1,
+                                      block_size=2),
                                   (y - 1.0) * each)
-    refuses("the scale of blocks of 3 has shape [2, 3]; it has to be [2, 2]", "QuantizeLinear", x, scale, axis=1,
-            block_size=3)
+    refuses("the scale of blocks of 3 has shape [2, 3]; it has to be [2, 2]", "QuantizeLinear", x, scale,
+            axis=1, block_size=3)
     refuses("of blocks of -1", "DequantizeLinear", y, scale, axis=1, block_size=-1)
 
 
@@ -68,7 +69,8 @@ def test_types_of_the_answer():
 
 def test_scales_that_do_not_fit():
     x = np.zeros((2, 3, 4), np.float32)
-    refuses("the scale along axis 1 has shape [4]; it has to be [3]", "QuantizeLinear", x, np.ones(4, np.float32))
+    refuses("the scale along axis 1 has shape [4]; it has to be [3]", "QuantizeLinear", x,
+            np.ones(4, np.float32))
     refuses("axis 3 of a tensor of 3 axes", "QuantizeLinear", x, np.ones(4, np.float32), axis=3)
     refuses("they have to be the same", "QuantizeLinear", x, np.ones(3, np.float32), np.zeros(2, np.uint8))
     assert run("QuantizeLinear", np.zeros(3, np.float32), np.ones(3, np.float32)).shape == (3,)
@@ -108,13 +110,15 @@ def test_zero_points_of_rows_and_columns(a_zero, b_zero):
 
 def test_zero_points_that_do_not_fit():
     a, b = bytes_of(2, 7), bytes_of(7, 4)
-    refuses("for a of shape [2, 7]; it has to be a scalar or [2]", "MatMulInteger", a, b, np.zeros(7, np.uint8))
-    refuses("for b of shape [7, 4]; it has to be a scalar or [4]", "MatMulInteger", a, b, None, np.zeros(7, np.uint8))
+    refuses("for a of shape [2, 7]; it has to be a scalar or [2]", "MatMulInteger", a, b,
+            np.zeros(7, np.uint8))
+    refuses("for b of shape [7, 4]; it has to be a scalar or [4]", "MatMulInteger", a, b, None,
+            np.zeros(7, np.uint8))
     refuses("A is int16; it has to be int8 or uint8", "MatMulInteger", a.astype(np.int16), b)
     refuses("w_zero_point has shape [2]; it has to be a scalar or [4]", "ConvInteger", bytes_of(1, 2, 5),
             bytes_of(4, 2, 3), None, np.zeros(2, np.uint8))
-    refuses("x_zero_point has shape [2]; it has to be a scalar", "ConvInteger", bytes_of(1, 2, 5), bytes_of(4, 2, 3),
-            np.zeros(2, np.uint8))
+    refuses("x_zero_point has shape [2]; it has to be a scalar", "ConvInteger", bytes_of(1, 2, 5),
+            bytes_of(4, 2, 3), np.zeros(2, np.uint8))
 
 
 WINDOW = naive_windows.Window([3, 2], [2, 1], [1, 2], [1, 1], [0, 1])
@@ -125,28 +129,32 @@ def test_padding_is_the_zero_point(w_zero):
     x, w = bytes_of(1, 4, 5, 6), bytes_of(4, 2, 3, 2, seed=1)
     w_zero = np.array(w_zero, np.uint8)
     y = run("ConvInteger", x, w, scalar(200, np.uint8), w_zero, group=2, **WINDOW.attributes)
-    expected = naive_windows.convolve(x.astype(np.int64) - 200, w.astype(np.int64) - w_zero.reshape(-1, 1, 1, 1), WINDOW, 2)
+    expected = naive_windows.convolve(x.astype(np.int64) - 200,
+                                      w.astype(np.int64) - w_zero.reshape(-1, 1, 1, 1), WINDOW, 2)
     assert y.dtype == np.int32
     np.testing.assert_array_equal(y, expected)
 
 
 def test_qlinearconv_rounds_exact_sums():
-    x, w, b = bytes_of(1, 4, 5, 6), bytes_of(4, 2, 3, 2, dtype=np.int8, seed=1), np.int32([2**24 + 1, -1000, 0, 7])
-    w_scale, y_scale = np.float32([2**-8, 2**-9, 2**-10, 2**-11]), 2**-3        # powers of 2: the products are exact
-    y = run("QLinearConv", x, scalar(0.5), scalar(120, np.uint8), w, w_scale, np.zeros(4, np.int8), scalar(y_scale),
-            scalar(100, np.uint8), b, group=2, **WINDOW.attributes)
-    total = naive_windows.convolve(x.astype(np.int64) - 120, w.astype(np.int64), WINDOW, 2) + b.reshape(-1, 1, 1)
-    real = total * 0.5 * w_scale.reshape(-1, 1, 1) / y_scale
+    x, w = bytes_of(1, 4, 5, 6), bytes_of(4, 2, 3, 2, dtype=np.int8, seed=1)
+    b = np.int32([2**24 + 1, -1000, 0, 7])
+    w_scale, y_scale = np.float32([2**-8, 2**-9, 2**-10, 2**-11]), 2**-3        # their products are exact
+    y = run("QLinearConv", x, scalar(0.5), scalar(120, np.uint8), w, w_scale, np.zeros(4, np.int8),
+            scalar(y_scale), scalar(100, np.uint8), b, group=2, **WINDOW.attributes)
+    total = naive_windows.convolve(x.astype(np.int64) - 120, w.astype(np.int64), WINDOW, 2)
+    real = (total + b.reshape(-1, 1, 1)) * 0.5 * w_scale.reshape(-1, 1, 1) / y_scale
     np.testing.assert_array_equal(y, np.clip(np.rint(real) + 100, 0, 255))
 
 
 def test_types_and_sizes_of_qlinearconv():
-    inputs = [bytes_of(1, 4, 5), scalar(1), scalar(0, np.uint8), bytes_of(3, 4, 2), scalar(1), scalar(0, np.uint8), scalar(1),
-              scalar(0, np.uint8)]
+    inputs = [bytes_of(1, 4, 5), scalar(1), scalar(0, np.uint8), bytes_of(3, 4, 2), scalar(1),
+              scalar(0, np.uint8), scalar(1), scalar(0, np.uint8)]
     assert run("QLinearConv", *inputs).shape == (1, 3, 4)
-    refuses("w_scale has shape [4]; it has to be a scalar or [3]", "QLinearConv", *inputs[:4], np.ones(4, np.float32),
-            *inputs[5:])
+    refuses("w_scale has shape [4]; it has to be a scalar or [3]", "QLinearConv", *inputs[:4],
+            np.ones(4, np.float32), *inputs[5:])
     refuses("B has shape [4]; it has to be [3]", "QLinearConv", *inputs, np.zeros(4, np.int32))
-    refuses("y_scale has shape [3]; it has to be a scalar", "QLinearConv", *inputs[:6], np.ones(3, np.float32), inputs[7])
-    assert infer("ConvInteger", spec(1, 3, 2000, 2000, dtype=np.uint8), spec(8, 3, 3, 3, dtype=np.int8))[0].shape == \
+    refuses("y_scale has shape [3]; it has to be a scalar", "QLinearConv", *inputs[:6],
+            np.ones(3, np.float32), inputs[7])
+    assert infer("ConvInteger", spec(1, 3, 2000, 2000, dtype=np.uint8),
+                 spec(8, 3, 3, 3, dtype=np.int8))[0].shape == \
         (1, 8, 1998, 1998)

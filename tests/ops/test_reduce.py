@@ -17,8 +17,8 @@ def test_backend_case(case):
 
 X = np.random.default_rng(0).uniform(0.5, 2, (2, 3, 4))
 FORMULAS = {
-    "ReduceMean": np.mean, "ReduceSum": np.sum, "ReduceMax": np.max, "ReduceMin": np.min, "ReduceProd": np.prod,
-    "ReduceL1": np.sum, "ReduceL2": lambda x, **over: np.sqrt(np.sum(x * x, **over)),
+    "ReduceMean": np.mean, "ReduceSum": np.sum, "ReduceMax": np.max, "ReduceMin": np.min,
+    "ReduceProd": np.prod, "ReduceL1": np.sum, "ReduceL2": lambda x, **over: np.sqrt(np.sum(x * x, **over)),
     "ReduceLogSum": lambda x, **over: np.log(np.sum(x, **over)),
     "ReduceLogSumExp": lambda x, **over: np.log(np.sum(np.exp(x), **over)),
     "ReduceSumSquare": lambda x, **over: np.sum(x * x, **over)}
@@ -42,8 +42,9 @@ def test_axes_are_an_attribute_or_an_input(name, keepdims, axes):
 
 
 @pytest.mark.parametrize("name, expected", [
-    ("ReduceSum", 0), ("ReduceProd", 1), ("ReduceMax", -np.inf), ("ReduceMin", np.inf), ("ReduceL1", 0), ("ReduceL2", 0),
-    ("ReduceLogSum", -np.inf), ("ReduceLogSumExp", -np.inf), ("ReduceSumSquare", 0), ("ReduceMean", np.nan)])
+    ("ReduceSum", 0), ("ReduceProd", 1), ("ReduceMax", -np.inf), ("ReduceMin", np.inf), ("ReduceL1", 0),
+    ("ReduceL2", 0), ("ReduceLogSum", -np.inf), ("ReduceLogSumExp", -np.inf), ("ReduceSumSquare", 0),
+    ("ReduceMean", np.nan)])
 @pytest.mark.filterwarnings("error")
 def test_of_nothing(name, expected):
     y = run(name, np.zeros((2, 0, 3), np.float32), np.int64([1]), opset=20)
@@ -88,7 +89,8 @@ def test_axes_are_checked():
 @pytest.mark.parametrize("keepdims", [0, 1])
 def test_places_of_extremes(keepdims):
     x = np.array([[1, 3, 3], [2, 2, 0]], np.uint8)
-    for name, last, expected in (("ArgMax", 0, [1, 0]), ("ArgMax", 1, [2, 1]), ("ArgMin", 0, [0, 2]), ("ArgMin", 1, [0, 2])):
+    for name, last, expected in (("ArgMax", 0, [1, 0]), ("ArgMax", 1, [2, 1]), ("ArgMin", 0, [0, 2]),
+                                 ("ArgMin", 1, [0, 2])):
         y = run(name, x, axis=-1, keepdims=keepdims, select_last_index=last)
         assert y.dtype == np.int64 and y.tolist() == ([[v] for v in expected] if keepdims else expected)
     assert run("ArgMax", x, keepdims=0).tolist() == [1, 0, 0]
