@@ -1,166 +1,232 @@
-# Direct convolution; contract and register tiles are in conv.h.
+# Direct convolution: contracts in conv.h, register tiles in conv_tile.h; `multiply` drives all of them.
 
-DEF L2_FLOATS = 65536                   # input of a block of rows that stays in L2 while all output channels pass over it: 256 KB
+cdef extern from "conv_tile.h" nogil:
+    enum: OCV, OCT, PM, FORM_NEAR, FORM_LIST, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS
+    ctypedef struct tile_t:
+        const float *w
+        const float *bias
+        const float *slope
+        const float *res
+        float *y
+        const int32_t *koff
+        int64_t full, last, kh, kw, xb, xr, xt, yb, rb
+        float scale
+        epilogue_t e
+    ctypedef void (*tile_run)(const tile_t *, const float *, const int64_t *, const int64_t *,
+                              const int64_t *) noexcept nogil
+    ctypedef struct product_t:
+        const float *x
+        const float *w
+        const float *bias
+        const float *slope
+        const float *res
+        float *y
+        int64_t k, across, xi, xj, yi, yj, ri, rj, pixel_bytes, packed_n, n, near, list
+        float *copy
+        tile_t t
+    void rows_to_blocks(const float *, int64_t, int64_t, int64_t, float *)
+    void pixel_offsets(int64_t *, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)
+    const tile_run tiles_full[FORMS][PM]
+    const tile_run tiles_half[FORMS][PM]
 
 cdef extern from "conv.h" nogil:
-    enum: CONV_OC, CONV_OV, CONV_PX
     ctypedef struct conv_t:
         buf_t x, w, bias, slope, res, y
-        int64_t n, groups, ib, last, ob, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yn, yb, yr, yp, rn, rb, rr, act
-        int64_t row_tiles, rows, oc_tiles, blocks
+        int64_t n, groups, ib, last, ob, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yp
+        int64_t yn, yb, yr, rn, rb, rr, act, row_tiles, rows, oc_tiles, blocks
         double alpha, beta
     ctypedef struct conv_stem_t:
-        buf_t x, w, koff, bias, slope, res, y
-        int64_t n, k, ob, sh, sw, oh, ow, xn, xr, xp, yn, yb, yr, rn, rb, rr, act, row_tiles, rows, oc_tiles, blocks
+        buf_t x, w, bias, slope, res, y, koff
+        int64_t n, k, ob, sh, sw, oh, ow, xn, xr, xp
+        int64_t yn, yb, yr, rn, rb, rr, act, row_tiles, rows, oc_tiles, blocks
         double alpha, beta
     ctypedef struct pack_conv_t:
         buf_t w, y
         int64_t groups, oc, ic, kh, kw, so, si, sy, sx, sg
-    ctypedef struct conv_go_t:
-        size_t xb, xr, xc, xs, xrow, yb, yr, yp, rb, rr
-        int64_t ib, last, kh, kw
-        epilogue_t e
     const char *conv_t_fields
     const char *conv_stem_t_fields
     const char *pack_conv_t_fields
-    ctypedef void (*conv_fn)(const conv_go_t *, const float *, const int32_t *, const float *, const float *, const float *, const float *,
-                             float *) noexcept nogil
-    ctypedef struct conv_form_t:
-        const conv_fn *one
-        const conv_fn *two
-    conv_form_t conv_form(int64_t, int64_t)
-    const conv_fn *stem_form(int64_t, int64_t)
+    void pack_rows(const float *, int64_t, int64_t, int64_t, int64_t, int64_t, float *)
+    void pack_channels(const float *, int64_t, int64_t, int64_t, float *)
+
+DEF MOST_PIXELS = 448                   # of a chunk: their offsets are on the stack
+DEF CHUNK_BYTES = 262144                # of input under all channel tiles: a part of L2
 
 
-cdef void conv_rows(const conv_go_t *go, conv_form_t form, const float *x, const int32_t *koff, const float *w, const float *bias,
-                    const float *slope, const float *res, float *y, int64_t y0, int64_t y1, int64_t ow) noexcept nogil:
-    """Rows y0 .. y1-1 of one tile of channels, in register tiles of nearly the same width (28 = 14 + 14), of two rows where that
-    fills them better (7x7: 2 x 7)."""
-    cdef int64_t one = (ow + CONV_PX - 1) // CONV_PX, two = (ow + CONV_PX // 2 - 1) // (CONV_PX // 2), i = y0, t, p, q, r, n
-    cdef bint pairs = form.two != NULL and 4 * 2 * one > 5 * two      # sharing weights between rows must pay for the second address
-    cdef int64_t row
-    while i < y1:
-        r = 2 if pairs and y1 - i > 1 else 1
-        n = two if r == 2 else one
-        p = 0
-        for t in range(n):
-            q = ow // n + (t < ow % n)
-            (form.two if r == 2 else form.one)[q](
-                go, x + i * go.xrow + p * go.xs, koff, w, bias, slope, res + i * go.rr + p * CB if res != NULL else NULL,
-                y + i * go.yr + p * go.yp)
-            p += q
-        i += r
+cdef void activate_tile(const tile_t *T, const int64_t *yo, int64_t pixels, int64_t channels) noexcept nogil:
+    """An activation that needs more than the sums' registers, on what a tile has just stored."""
+    cdef int64_t p = 0, q, c, width = channels if T.yb == CB else min(channels, CB)
+    while p < pixels:
+        q = p + 1
+        while q < pixels and width == CB and yo[q] - yo[q - 1] == CB:
+            q += 1
+        for c in range((channels + width - 1) // width):
+            activate_rows(T.y + yo[p] + c * T.yb, width * (q - p), <int>T.e.act, T.e.alpha, T.e.beta)
+        p = q
 
 
-cdef void later(const epilogue_t *e, float *y, int64_t blocks, size_t yb, int64_t y0, int64_t y1, size_t yr, int64_t ow, size_t yp) noexcept nogil:
-    """The activations that are not done in registers, on rows just stored."""
-    cdef int64_t b, i, p
-    if not acts_later(e.act):
-        return
-    for b in range(blocks):
-        for i in range(y0, y1):
-            if yp == CB:
-                activate_rows(y + b * yb + i * yr, ow * CB, <int>e.act, e.alpha, e.beta)
+cdef void partial_tile(const tile_run run, const tile_t *T, const float *x, const int64_t *xo,
+                       const int64_t *yo, const int64_t *ro, int64_t pixels, int64_t width,
+                       int64_t n) noexcept nogil:
+    """A tile whose channels from n on are not in y (nor in res): through a copy. Row-major only."""
+    cdef float[PM * OCT] y, res
+    cdef int64_t[PM] offsets
+    cdef tile_t P = T[0]
+    cdef int64_t p, c
+    P.y = y
+    pixel_offsets(offsets, pixels, 0, 0, pixels, 0, width)
+    if T.res != NULL:
+        P.res = res
+        for p in range(pixels):
+            for c in range(width):
+                res[p * width + c] = T.res[ro[p] + c] if c < n else 0
+    run(&P, x, xo, offsets, offsets)
+    for p in range(pixels):
+        for c in range(n):
+            T.y[yo[p] + c] = y[p * width + c]
+
+
+cdef float[OCT] no_bias
+
+cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n, const int64_t *xo,
+                         const int64_t *yo, const int64_t *ro, const tile_run *run) noexcept nogil:
+    """Tiles of `width` channels from c on, over the n pixels of a chunk. run: of each form, by pixels."""
+    cdef tile_t T = P.t
+    cdef int64_t tiles = (n + PM - 1) // PM, px = (n + tiles - 1) // tiles, smaller = px * tiles - n, t
+    cdef int64_t have = min(width, P.n - c)
+    cdef bint later = acts_later(T.e.act)
+    cdef const tile_run *near = run + P.near * (PM + 1)
+    cdef const float *x = P.x
+    run += P.list * (PM + 1)
+    T.w = P.w + c * P.k
+    T.bias = P.bias + c if P.bias != NULL else no_bias
+    T.slope = P.slope + c
+    T.y = P.y + c // CB * T.yb + c % CB
+    T.res = P.res + c // CB * T.rb + c % CB if P.res != NULL else NULL
+    for t in range(tiles):                       # of nearly the same width
+        if t == tiles - smaller:
+            px -= 1
+        if have < width:
+            partial_tile(run[px], &T, x, xo, yo, ro, px, width, have)
+        elif (P.near != P.list and xo[px - 1] - xo[0] == (px - 1) * P.xj
+              and yo[px - 1] - yo[0] == (px - 1) * CB
+              and (T.res == NULL or ro[px - 1] - ro[0] == (px - 1) * CB)):
+            near[px](&T, x + xo[0], xo, yo, ro)
+        else:
+            run[px](&T, x, xo, yo, ro)
+        if later:
+            activate_tile(&T, yo, px, have)
+        xo, yo, ro = xo + px, yo + px, ro + px
+
+
+cdef int64_t chunk_tiles(int64_t pixel_bytes) noexcept nogil:
+    """Pixel tiles of a chunk."""
+    return max(1, min(MOST_PIXELS // PM, CHUNK_BYTES // (pixel_bytes * PM)))
+
+
+cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t c1) noexcept nogil:
+    """Pixels first .. end-1 and channels c0 .. c1-1, in chunks of pixels whose input stays in L2."""
+    cdef int64_t[MOST_PIXELS] xo, yo, ro
+    cdef int64_t tiles = (end - first + PM - 1) // PM, most = chunk_tiles(P.pixel_bytes)
+    cdef int64_t chunks = (tiles + most - 1) // most, chunk, p, n, i, j, c
+    cdef const float *x = P.x
+    if P.slope == NULL:
+        P.slope = P.w                            # not read
+    for chunk in range(chunks):
+        # near-equal numbers of near-equal tiles
+        p = first + (end - first) * (tiles * chunk // chunks) // tiles
+        n = first + (end - first) * (tiles * (chunk + 1) // chunks) // tiles - p
+        i, j = p // P.across, p % P.across
+        if P.copy != NULL:
+            rows_to_blocks(x + i * P.xi + j * P.xj, P.xj, n, P.k, P.copy)
+            P.x, P.t.xb = P.copy, n * CB
+            pixel_offsets(xo, n, 0, 0, n, 0, CB)
+        else:
+            pixel_offsets(xo, n, i, j, P.across, P.xi, P.xj)
+        pixel_offsets(yo, n, i, j, P.across, P.yi, P.yj)
+        if P.res != NULL:
+            pixel_offsets(ro, n, i, j, P.across, P.ri, P.rj)
+        c = c0
+        while c < c1:
+            if c + OCT <= P.packed_n:
+                multiply_tiles(P, c, OCT, n, xo, yo, ro, &tiles_full[0][0])
+                c += OCT
             else:
-                for p in range(ow):
-                    activate_rows(y + b * yb + i * yr + p * yp, CB, <int>e.act, e.alpha, e.beta)
+                multiply_tiles(P, c, CB, n, xo, yo, ro, &tiles_half[0][0])
+                c += CB
 
 
 cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const conv_t *A = <const conv_t *>params
-    cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles, g = tile // A.oc_tiles // A.row_tiles % A.groups
-    cdef int64_t image = tile // A.oc_tiles // A.row_tiles // A.groups
-    cdef int64_t y0 = r * A.rows, y1 = min(y0 + A.rows, A.oh), k = ((A.ib - 1) * CB + A.last) * A.kh * A.kw
-    cdef int64_t last = min((c + 1) * A.blocks, A.ob) * CB, oc, width, at_oc, step, i, j
-    cdef const float *x = <const float *>at(base, A.x) + image * A.xn + g * A.ib * A.xb
-    cdef const float *w = <const float *>at(base, A.w)
-    cdef const float *bias = <const float *>at(base, A.bias)
-    cdef const float *slope = <const float *>at(base, A.slope)
-    cdef const float *res = <const float *>at(base, A.res)
-    cdef float *y = <float *>at(base, A.y) + image * A.yn + g * A.ob * A.yb
-    cdef conv_go_t go
-    if res != NULL:
-        res += image * A.rn + g * A.ob * A.rb
-    if slope == NULL:
-        slope = bias
-    go.xb, go.xr, go.xc, go.xs, go.xrow = A.xb, A.dh * A.xr, A.dw * CB, A.sw * CB, A.sh * A.xr
-    go.yb, go.yr, go.yp, go.rb, go.rr = A.yb, A.yr, A.yp, A.rb, A.rr
-    go.ib, go.last, go.kh, go.kw = A.ib, A.last, A.kh, A.kw
-    go.e.act, go.e.alpha, go.e.beta = A.act, A.alpha, A.beta
-    step = max(2, L2_FLOATS // max(1, A.ib * A.xr * A.sh))
-    i = y0
-    while i < y1:
-        j = min(i + step, y1)
-        if y1 - j < 2 and y1 - i < step + 2:
-            j = y1
-        oc = c * A.blocks * CB
-        while oc < last:
-            width = min(CONV_OC, A.ob * CB - oc)
-            at_oc = g * A.ob * CB + oc
-            conv_rows(&go, conv_form(go.xs, width), x, NULL, w + at_oc * k, bias + at_oc, slope + at_oc,
-                      res + oc // CB * A.rb if res != NULL else NULL, y + oc // CB * A.yb, i, j, A.ow)
-            later(&go.e, y + oc // CB * A.yb, width // CB, A.yb, i, j, A.yr, A.ow, A.yp)
-            oc += width
-        i = j
+    cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles
+    cdef int64_t at_group = tile // A.oc_tiles // A.row_tiles
+    cdef int64_t g = at_group % A.groups, image = at_group // A.groups, channel = g * A.ob * CB
+    cdef product_t P
+    P.k = ((A.ib - 1) * CB + A.last) * A.kh * A.kw
+    P.x = <const float *>at(base, A.x) + image * A.xn + g * A.ib * A.xb
+    P.w = <const float *>at(base, A.w) + channel * P.k
+    P.bias = <const float *>at(base, A.bias)
+    P.slope = <const float *>at(base, A.slope)
+    P.res = <const float *>at(base, A.res)
+    if P.bias != NULL:
+        P.bias += channel
+    if P.slope != NULL:
+        P.slope += channel
+    if P.res != NULL:
+        P.res += image * A.rn + g * A.ob * A.rb
+    P.y = <float *>at(base, A.y) + image * A.yn + g * A.ob * A.yb
+    P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.ow, A.sh * A.xr, A.sw * CB, A.yr, A.yp, A.rr, CB
+    P.pixel_bytes = A.ib * CB * 4 * A.sh * A.sw
+    P.packed_n = P.n = A.ob * CB
+    P.near, P.list, P.copy = FORM_NEAR if A.sw == 1 else FORM_LIST, FORM_LIST, NULL
+    P.t.full, P.t.last, P.t.kh, P.t.kw = A.ib - (A.last < CB), A.last % CB, A.kh, A.kw
+    P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = A.xb, A.dh * A.xr, A.dw * CB, A.yb, A.rb
+    P.t.scale, P.t.e.act, P.t.e.alpha, P.t.e.beta = 1, A.act, A.alpha, A.beta
+    multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow,
+             c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)
 
 
 cdef void conv_stem_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const conv_stem_t *A = <const conv_stem_t *>params
-    cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles, image = tile // A.oc_tiles // A.row_tiles
-    cdef int64_t y0 = r * A.rows, y1 = min(y0 + A.rows, A.oh), last = min((c + 1) * A.blocks, A.ob) * CB, oc, width, i
-    cdef const float *x = <const float *>at(base, A.x) + image * A.xn
-    cdef const float *w = <const float *>at(base, A.w)
-    cdef const float *bias = <const float *>at(base, A.bias)
-    cdef const float *slope = <const float *>at(base, A.slope)
-    cdef const float *res = <const float *>at(base, A.res)
-    cdef float *y = <float *>at(base, A.y) + image * A.yn
-    cdef conv_form_t form
-    cdef conv_go_t go
-    if res != NULL:
-        res += image * A.rn
-    if slope == NULL:
-        slope = bias
-    go.xb = go.xr = go.xc = 0
-    go.xs, go.xrow = A.sw * A.xp, A.sh * A.xr
-    go.yb, go.yr, go.yp, go.rb, go.rr = A.yb, A.yr, CB, A.rb, A.rr
-    go.ib, go.last, go.kh, go.kw = A.k, 0, 0, 0
-    go.e.act, go.e.alpha, go.e.beta = A.act, A.alpha, A.beta
-    form.two = NULL
-    for i in range(y0, y1):                     # a row of input serves all output channels
-        oc = c * A.blocks * CB
-        while oc < last:
-            width = min(CONV_OC, A.ob * CB - oc)
-            form.one = stem_form(go.xs, width)
-            conv_rows(&go, form, x, <const int32_t *>at(base, A.koff), w + oc * A.k, bias + oc, slope + oc,
-                      res + oc // CB * A.rb if res != NULL else NULL, y + oc // CB * A.yb, i, i + 1, A.ow)
-            later(&go.e, y + oc // CB * A.yb, width // CB, A.yb, i, i + 1, A.yr, A.ow, CB)
-            oc += width
+    cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles
+    cdef int64_t image = tile // A.oc_tiles // A.row_tiles
+    cdef product_t P
+    P.k = A.k
+    P.x = <const float *>at(base, A.x) + image * A.xn
+    P.w = <const float *>at(base, A.w)
+    P.bias = <const float *>at(base, A.bias)
+    P.slope = <const float *>at(base, A.slope)
+    P.res = <const float *>at(base, A.res)
+    if P.res != NULL:
+        P.res += image * A.rn
+    P.y = <float *>at(base, A.y) + image * A.yn
+    P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.ow, A.sh * A.xr, A.sw * A.xp, A.yr, CB, A.rr, CB
+    P.pixel_bytes = 4 * A.k
+    P.packed_n = P.n = A.ob * CB
+    P.list, P.copy = FORM_STEM_LIST, NULL
+    P.near = FORM_STEM_1 if P.xj == 1 else FORM_STEM_2 if P.xj == 2 else FORM_STEM_6 if P.xj == 6 else P.list
+    P.t.last, P.t.koff, P.t.yb, P.t.rb = A.k, <const int32_t *>at(base, A.koff), A.yb, A.rb
+    P.t.scale, P.t.e.act, P.t.e.alpha, P.t.e.beta = 1, A.act, A.alpha, A.beta
+    multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow,
+             c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)
 
 
 cdef void pack_conv_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
-    """Tile = (group, oc tile)."""
     cdef const pack_conv_t *A = <const pack_conv_t *>params
-    cdef int64_t ob = (A.oc + CB - 1) // CB * CB, tiles = (ob + CONV_OC - 1) // CONV_OC, g = tile // tiles, oc = tile % tiles * CONV_OC
-    cdef int64_t width = min(CONV_OC, ob - oc), real = min(width, A.oc - oc), taps = A.kh * A.kw, b, n, ky, kx
-    cdef const float *w = <const float *>at(base, A.w) + g * A.sg + oc * A.so
-    cdef float *y = <float *>at(base, A.y) + (g * ob + oc) * A.ic * taps
+    cdef int64_t packed_oc = (A.oc + CB - 1) // CB * CB, tiles = (packed_oc + OCT - 1) // OCT
+    cdef int64_t g = tile // tiles, o = tile % tiles * OCT, width = min(OCT, packed_oc - o)
+    cdef int64_t n = min(width, A.oc - o), taps = A.kh * A.kw, b, i, j, c
+    cdef const float *w = <const float *>at(base, A.w) + g * A.sg + o * A.so
+    cdef float *y = <float *>at(base, A.y) + (g * packed_oc + o) * A.ic * taps
+    if A.si == taps and (taps == 1 or A.sx == 1 and A.sy == A.kw):
+        pack_rows(w, A.so, n, width, A.ic, taps, y)
+        return
     for b in range((A.ic + CB - 1) // CB):
-        n = min(CB, A.ic - b * CB)
-        for ky in range(A.kh):
-            for kx in range(A.kw):
-                turn(w + b * CB * A.si + ky * A.sy + kx * A.sx, A.so, A.si, real, n, y, width)
-                y += n * width
-
-
-cdef void turn(const float *w, int64_t so, int64_t si, int64_t real, int64_t n, float *y, int64_t width) noexcept nogil:
-    """y[n][width] = w[width][n]: `real` columns, the others zero. so, si: floats between its rows and columns."""
-    cdef int64_t o, c
-    for o in range(real):
-        for c in range(n):
-            y[c * width + o] = w[o * so + c * si]
-    for o in range(real, width):
-        for c in range(n):
-            y[c * width + o] = 0
+        for i in range(A.kh):
+            for j in range(A.kw):
+                for c in range(b * CB, min(b * CB + CB, A.ic)):
+                    pack_channels(w + c * A.si + i * A.sy + j * A.sx, A.so, n, width, y)
+                    y += width
 
 
 enter("conv", conv_t_fields, sizeof(conv_t), conv_run)

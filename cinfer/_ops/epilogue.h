@@ -10,7 +10,8 @@ INL void activate_sums(vf *a, int n, const epilogue_t *f, const float *slope)
 {
     if (f->act == U_clip) {
         vf lo = bc(f->alpha), hi = bc(f->beta);
-        FOR(p, n) a[p] = vmin(hi, vmax(lo, a[p]));
+        FOR(p, n) a[p] = vmax(lo, a[p]);
+        if (f->beta < __builtin_inff()) FOR(p, n) a[p] = vmin(hi, a[p]);
     } else if (f->act == U_prelu || f->act == U_leaky_relu) {
         vf s = bc(f->alpha);
         if (f->act == U_prelu) s = ld(slope);

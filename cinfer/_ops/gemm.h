@@ -1,122 +1,117 @@
-/* Matrix products, row-major: y[b, m, n] = act(scale * sum over k of a[b, m, k] * w[b, k, n] + bias[n] + res[b, m, n]).
+/* Products of row-major matrices.
  *
- * a     rows lda apart, k consecutive; never read beyond k. Batches in two axes, strides a0 a1 (0: broadcast), as for w, y, res
- * w     packed by pack_gemm: [b][n tile][k][width], width GEMM_N, in the last tile what is left of n rounded up to 16 (packed_n):
- *       k * packed_n floats a matrix
- * y     rows ldy apart; never written beyond n. bias, slope (may be absent) are padded to packed_n
- * Kernel tile = ((b0*batch1 + b1)*row_tiles + r)*col_tiles + c: rows r*rows .., columns c*cols .. (a multiple of GEMM_N).
- * Order of sums: over k, whatever the tile.
- * Register tile: OV vectors of columns x PX rows. Few rows and wide tiles: the addresses of the rows fit the registers, and rows whose
- * distance is a multiple of 4 KB do not fight for one set of the cache. */
+ * gemm       y[b, m, n] = act(scale * sum_k a[b, m, k] w[b, k, n] + bias[n] + res[b, m, n]), b = (b0, b1)
+ *   a        rows lda floats apart, columns side by side; batches a0 a1 floats apart, 0: the same for all;
+ *            likewise y by ldy, y0, y1 and res by ldr, r0, r1. Nothing is read beyond k columns of a or n of
+ *            res, nothing written beyond n of y
+ *   w        packed by pack_gemm; batches w0 w1 floats apart, 0: the same for all
+ *   bias     absent, or padded to whole blocks of 16, as slope; res may be absent
+ *   scratch_bytes  what the step asked for, or 0. With max(256 KB, 896 * ceil(k / 16)) a chunk of rows is
+ *            copied to blocks of 16 columns where there are many columns to use it: the rows of a tile are 14
+ *            streams of reads, and fall on the same cache sets if lda is unlucky
+ *   Kernel tile = ((b0*batch1 + b1)*row_tiles + r)*col_tiles + c: rows r*rows .., columns c*cols ..; cols is
+ *   a multiple of OCT = table.gemm_n unless col_tiles is 1.
+ * pack_gemm  w[b][k][n] of any strides (sk, sn; w0 w1 of the batch) -> y[b][n tile][k][OCT]; what is left of
+ *            packed_n, n rounded up to 16, is the width of the last tile; columns beyond n are zero.
+ *            k * packed_n floats a batch. Kernel tile = batch*tiles + n tile, tiles = ceil(n / OCT).
+ * gemv       y[m, n] = act(scale * sum_k x[m, k] w[k, n] + bias[n]) for a few rows m, w in its place, read
+ *            once. Strides sk, sn, one of them 1; rows of x and y ldx and ldy apart, columns side by side. y
+ *            overlaps neither x nor w. Kernel tile: columns t*cols .. ; cols is a multiple of 16.
+ * Order of sums: gemm: k = 0, 1, ...; gemv with sk = 1: 2*VW interleaved partial sums, added at the end; with
+ * sn = 1: k = 0, 1, ...; the bits do not depend on the tiles. */
 #ifndef GEMM_H
 #define GEMM_H
-#include "epilogue.h"
-#define GEMM_FIELDS(B, I, F, A) B(a) B(w) B(bias) B(slope) B(res) B(y) I(batch0) I(batch1) I(m) I(n) I(k) I(lda) I(ldy) I(ldr) I(a0) I(a1) \
-    I(w0) I(w1) I(y0) I(y1) I(r0) I(r1) F(scale) I(act) F(alpha) F(beta) I(row_tiles) I(rows) I(col_tiles) I(cols)
+#include "conv_tile.h"
+#include "activation.h"
+#include "transpose.h"
+#define GEMM_FIELDS(B, I, F, A) B(a) B(w) B(bias) B(slope) B(res) B(y) I(batch0) I(batch1) I(m) I(n) I(k) \
+    I(lda) I(ldy) I(ldr) I(a0) I(a1) I(w0) I(w1) I(y0) I(y1) I(r0) I(r1) F(scale) I(act) F(alpha) F(beta) \
+    I(row_tiles) I(rows) I(col_tiles) I(cols) I(scratch_bytes)
 PARAMS(gemm_t, GEMM_FIELDS)
 #define PACK_GEMM_FIELDS(B, I, F, A) B(w) B(y) I(batch0) I(batch1) I(k) I(n) I(sk) I(sn) I(w0) I(w1)
 PARAMS(pack_gemm_t, PACK_GEMM_FIELDS)
-/* m <= 8 rows times a matrix that stays where it is, read once: sk == 1 ([n][k]) or sn == 1 ([k][n]) floats between its elements.
- * Tile = columns tile*cols ... Order of sums: sk == 1: VW*4 partial sums, then across them; sn == 1: over k. */
-#define GEMV_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(y) I(m) I(n) I(k) I(ldx) I(ldy) I(sk) I(sn) F(scale) I(act) F(alpha) F(beta) I(cols)
+#define GEMV_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(y) I(m) I(n) I(k) I(ldx) I(ldy) I(sk) I(sn) \
+    F(scale) I(act) F(alpha) F(beta) I(cols)
 PARAMS(gemv_t, GEMV_FIELDS)
 
-#if VW == 16
-# define GEMM_OV 4
-# define GEMM_PX 7
-# define EACH_GEMM(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6) X(OV,7)
-# define EACH_GEMM_OV(X) EACH_GEMM(X,1) EACH_GEMM(X,2) EACH_GEMM(X,3) EACH_GEMM(X,4)
-# define GEMM_TABLE {0}, {0, EACH_GEMM(GEMM_REF,1)}, {0, EACH_GEMM(GEMM_REF,2)}, {0, EACH_GEMM(GEMM_REF,3)}, {0, EACH_GEMM(GEMM_REF,4)}
-#elif defined(__aarch64__)
-# define GEMM_OV 4
-# define GEMM_PX 5
-# define EACH_GEMM(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5)
-# define EACH_GEMM_OV(X) EACH_GEMM(X,4)
-# define GEMM_TABLE {0}, {0}, {0}, {0}, {0, EACH_GEMM(GEMM_REF,4)}
-#elif VW == 8
-# define GEMM_OV 2
-# define GEMM_PX 6
-# define EACH_GEMM(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6)
-# define EACH_GEMM_OV(X) EACH_GEMM(X,2)
-# define GEMM_TABLE {0}, {0}, {0, EACH_GEMM(GEMM_REF,2)}
-#else
-# define GEMM_OV 4
-# define GEMM_PX 2
-# define EACH_GEMM(X, OV) X(OV,1) X(OV,2)
-# define EACH_GEMM_OV(X) EACH_GEMM(X,4)
-# define GEMM_TABLE {0}, {0}, {0}, {0}, {0, EACH_GEMM(GEMM_REF,4)}
-#endif
-#define GEMM_N (GEMM_OV * VW)
-#define GEMM_ARGS const float *a, size_t lda, const float *w, int64_t k, float scale, const float *bias, const float *slope, \
-    const epilogue_t *e, const float *res, size_t ldr, float *y, size_t ldy, int64_t n
-#define GEMM_TILE(OV, PX) \
-static __attribute__((noinline)) void gemm_##OV##_##PX(GEMM_ARGS) \
+/* R dot products of k terms: rows of w, ldw floats apart, with x. Two sums a row: even, odd vectors. */
+#define GEMV_ROWS(R) \
+static __attribute__((noinline)) void gemv_rows_##R(const float *w, size_t ldw, const float *x, int64_t k, \
+                                                    float *y) \
 { \
-    const float *r[PX]; \
-    FOR(p, PX) r[p] = a + p * lda; \
-    vf s[PX][OV]; \
-    FOR(p, PX) FOR(o, OV) s[p][o] = (vf){0}; \
-    UNROLL(2) for (int64_t c = 0; c < k; c++, w += OV * VW) { \
-        vf q[OV]; \
-        FOR(o, OV) q[o] = ld(w + o * VW); \
-        FOR(p, PX) { vf v = bc(r[p][c]); FOR(o, OV) s[p][o] += q[o] * v; } \
-    } \
-    vf f = bc(scale); \
-    FOR(o, OV) { \
-        vf t[PX], b = bias ? ld(bias + o * VW) : (vf){0}; \
-        int64_t room = n - o * VW; \
-        FOR(p, PX) t[p] = s[p][o] * f + b; \
-        if (room >= VW) { \
-            if (res) FOR(p, PX) t[p] += ld(res + p * ldr + o * VW); \
-            activate_sums(t, PX, e, slope + o * VW); \
-            FOR(p, PX) st(y + p * ldy + o * VW, t[p]); \
-        } else if (room > 0) { \
-            float part[VW]; \
-            if (res) FOR(p, PX) { \
-                st(part, (vf){0}); \
-                memcpy(part, res + p * ldr + o * VW, room * sizeof *part); \
-                t[p] += ld(part); \
-            } \
-            activate_sums(t, PX, e, slope + o * VW); \
-            FOR(p, PX) { st(part, t[p]); memcpy(y + p * ldy + o * VW, part, room * sizeof *part); } \
+    vf a[R][2]; \
+    FOR(r, R) FOR(h, 2) a[r][h] = (vf){0}; \
+    int64_t i = 0; \
+    for (; i + 2 * VW <= k; i += 2 * VW) \
+        FOR(h, 2) { \
+            vf v = ld(x + i + h * VW); \
+            FOR(r, R) a[r][h] += ld(w + r * ldw + i + h * VW) * v; \
         } \
+    if (i + VW <= k) { vf v = ld(x + i); FOR(r, R) a[r][0] += ld(w + r * ldw + i) * v; i += VW; } \
+    if (i < k) { \
+        vf v = ld_part(x + i, k - i, 0); \
+        FOR(r, R) a[r][1] += ld_part(w + r * ldw + i, k - i, 0) * v; \
     } \
-}
-typedef void (*gemm_fn)(GEMM_ARGS);
-#define GEMM_REF(OV, PX) gemm_##OV##_##PX,
-EACH_GEMM_OV(GEMM_TILE)
-static const gemm_fn gemm_tiles[][GEMM_PX + 1] = {GEMM_TABLE};
-
-INL float across(vf v) { float t[VW], s; st(t, v); s = t[0]; for (int i = 1; i < VW; i++) s += t[i]; return s; }
-/* sums[j] = x . w[j], rows of w ldw apart */
-#define GEMV_ROWS(N) \
-static __attribute__((noinline)) void gemv_rows_##N(const float *x, const float *w, size_t ldw, int64_t k, float *sums) \
-{ \
-    enum { U = N == 1 ? 4 : 2 }; \
-    vf s[N][U]; \
-    int64_t c = 0; \
-    FOR(j, N) FOR(u, U) s[j][u] = (vf){0}; \
-    for (; c + U * VW <= k; c += U * VW) \
-        FOR(u, U) { vf v = ld(x + c + u * VW); FOR(j, N) s[j][u] += v * ld(w + j * ldw + c + u * VW); } \
-    FOR(j, N) { \
-        vf t = s[j][0]; \
-        for (int u = 1; u < U; u++) t += s[j][u]; \
-        float sum = across(t); \
-        for (int64_t i = c; i < k; i++) sum += x[i] * w[j * ldw + i]; \
-        sums[j] = sum; \
-    } \
+    FOR(r, R) y[r] = sum_of_lanes(a[r][0] + a[r][1]); \
 }
 GEMV_ROWS(1)
 GEMV_ROWS(4)
-/* y[0..U*VW) = x W, rows of W ldw apart; k in the order of memory */
-#define GEMV_COLUMNS(U) \
-static __attribute__((noinline)) void gemv_columns_##U(const float *x, const float *w, size_t ldw, int64_t k, float *y) \
+
+/* y[j] += x[0] w[0][j] + x[1] w[1][j] + ... for R rows of w, in this order; first: from zero. */
+#define GEMV_COLUMNS(R) \
+static __attribute__((noinline)) void gemv_columns_##R(const float *w, size_t ldw, const float *x, \
+                                                       int64_t n, int first, float *y) \
 { \
-    vf s[U]; \
-    FOR(u, U) s[u] = (vf){0}; \
-    for (int64_t c = 0; c < k; c++, w += ldw) { vf v = bc(x[c]); FOR(u, U) s[u] += v * ld(w + u * VW); } \
-    FOR(u, U) st(y + u * VW, s[u]); \
+    vf s[R]; \
+    FOR(r, R) s[r] = bc(x[r]); \
+    int64_t j = 0; \
+    for (; j + VW <= n; j += VW) { \
+        vf a = first ? (vf){0} : ld(y + j); \
+        FOR(r, R) a += ld(w + r * ldw + j) * s[r]; \
+        st(y + j, a); \
+    } \
+    if (j < n) { \
+        vf a = first ? (vf){0} : ld_part(y + j, n - j, 0); \
+        FOR(r, R) a += ld_part(w + r * ldw + j, n - j, 0) * s[r]; \
+        st_part(y + j, a, n - j); \
+    } \
 }
-GEMV_COLUMNS(8)
 GEMV_COLUMNS(1)
+GEMV_COLUMNS(8)
+
+INL vf ld_up_to(const float *p, int64_t n) { return n >= VW ? ld(p) : ld_part(p, n > 0 ? n : 0, 0); }
+
+/* y = act(scale * y + bias) over n columns; bias may be NULL; slope is read for prelu only. */
+INL void finish_row(float *y, int64_t n, float scale, const float *bias, const float *slope,
+                    const epilogue_t *e)
+{
+    for (int64_t j = 0; j < n; j += VW) {
+        vf v = ld_up_to(y + j, n - j) * scale;
+        if (bias) v += ld(bias + j);                            /* padded to whole blocks */
+        activate_sums(&v, 1, e, slope + j);
+        if (n - j >= VW) st(y + j, v);
+        else st_part(y + j, v, n - j);
+    }
+    if (acts_later(e->act)) activate_rows(y, n, (int)e->act, e->alpha, e->beta);
+}
+
+/* n columns of k rows into a tile `width` wide: source columns sn apart, rows sk. */
+static __attribute__((noinline)) void pack_columns(const float *w, int64_t sk, int64_t sn, int64_t k,
+                                                   int64_t n, int64_t width, float *y)
+{
+    int64_t i = 0;
+    if (sk == 1 && sn != 1)
+        for (; i + VW <= k; i += VW)
+            for (int64_t o = 0; o < width; o += VW) {
+                vf r[VW];
+                FOR(j, VW) r[j] = o + j < n ? ld(w + (o + j) * sn + i) : (vf){0};
+                transpose(r);
+                FOR(j, VW) st(y + (i + j) * width + o, r[j]);
+            }
+    else if (sn == 1)
+        for (; i < k; i++)
+            for (int64_t o = 0; o < width; o += VW) st(y + i * width + o, ld_up_to(w + i * sk + o, n - o));
+    for (; i < k; i++)
+        for (int64_t o = 0; o < width; o++) y[i * width + o] = o < n ? w[i * sk + o * sn] : 0;
+}
 #endif

@@ -69,8 +69,8 @@ include "reduce.pxi"
 
 cdef table_t the_table
 the_table.vw = VW
-the_table.conv_oc = CONV_OC
-the_table.gemm_n = GEMM_N
+the_table.conv_oc = OCT
+the_table.gemm_n = OCT
 the_table.unary = unary_names
 the_table.binary = binary_names
 the_table.fma = fma

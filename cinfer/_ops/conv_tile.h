@@ -1,0 +1,176 @@
+/* Register tiles of convolutions and matrix products: OV vectors of output channels x PX pixels.
+ *
+ * y[oc, p] = act(scale * sum_k x[k, p] w[k, oc] + bias[oc] + res[oc, p])
+ *
+ * x     k runs over blocks (xb floats apart) x kh rows (xr apart) x kw taps (xt apart) x 16 neighbours; there
+ *       are `full` blocks and, unless `last` is 0, one of `last` neighbours. The stem forms have `last`
+ *       offsets koff[k] instead. A matrix row is a pixel, its k are the neighbours.
+ * w     packed [oc tile][k][OCT], read once and in order; where OCT is two blocks, the last tile may be one
+ *       (of OV_HALF vectors)
+ * y     channel c of a pixel is c/16*yb + c%16 floats from it, rb in res; yb = 16 makes row-major matrices
+ * bias, slope (read for prelu) and res of these channels; res may be NULL
+ * Pixels: at constant steps (16 floats in y and res; 16 or, in stems, 1, 2, 6 in x) from one address, or
+ * wherever the lists xo, yo, ro say: any stride, and tiles run over the ends of rows, so that a 7x7 map is
+ * 49 pixels.
+ * Order of sums: k = 0, 1, ..., whatever the tile; then scale, bias, residual. (Were the bias first, each
+ * addition would round at its size, however large it is beside the sum.)
+ *
+ * Sums, weights and a broadcast fill the registers: AVX-512 2 x 14 (31 of 32), AVX2 2 x 6 (15 of 16), NEON
+ * 4 x 5 (25 of 32; 4 x 6 spills), SSE 4 x 2 (13 of 16): a tile is at least a block wide. */
+#ifndef CONV_TILE_H
+#define CONV_TILE_H
+#include "epilogue.h"
+#define UP_TO_2(X, ...) X(1, __VA_ARGS__) X(2, __VA_ARGS__)
+#define UP_TO_5(X, ...) UP_TO_2(X, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__)
+#if VW == 16
+# define OCV 2
+# define PM 14
+# define EACH_PX(X, ...) UP_TO_5(X, __VA_ARGS__) X(6, __VA_ARGS__) X(7, __VA_ARGS__) X(8, __VA_ARGS__) \
+    X(9, __VA_ARGS__) X(10, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__) X(13, __VA_ARGS__) \
+    X(14, __VA_ARGS__)
+# define OV_HALF 1
+#elif VW == 8
+# define OCV 2
+# define PM 6
+# define EACH_PX(X, ...) UP_TO_5(X, __VA_ARGS__) X(6, __VA_ARGS__)
+#elif defined(__aarch64__)
+# define OCV 4
+# define PM 5
+# define EACH_PX UP_TO_5
+#else
+# define OCV 4
+# define PM 2
+# define EACH_PX UP_TO_2
+#endif
+#define OCT (OCV * VW)                  /* output channels of a packed tile */
+
+typedef struct {
+    const float *w, *bias, *slope, *res;
+    float *y;
+    const int32_t *koff;
+    int64_t full, last, kh, kw, xb, xr, xt, yb, rb;
+    float scale;                        /* of form _list only */
+    epilogue_t e;
+} tile_t;
+#define TILE_ARGS const tile_t *T, const float *x, const int64_t *xo, const int64_t *yo, const int64_t *ro
+/* Weights come from beyond L2, and hardware prefetching stops at the ends of pages: floats to fetch ahead. */
+enum { WEIGHTS_AHEAD = 4096 };
+/* Keeps the sums in registers up to here, whatever becomes of them later. */
+#if defined(__x86_64__)
+# define PIN(v) __asm__("" : "+v"(v))
+#else
+# define PIN(v) ((void)0)
+#endif
+
+/* One k of all pixels, at v; X(p): the offset of pixel p */
+#define TILE_STEP(OV, PX, X) \
+    vf q[OV]; \
+    FOR(o, OV) q[o] = ld(w + o * VW); \
+    FOR(o, OV) if (o * VW % CB == 0) __builtin_prefetch(w + o * VW + WEIGHTS_AHEAD); \
+    FOR(p, PX) { vf s = bc(v[X(p)]); FOR(o, OV) a[o][p] += q[o] * s; }
+#define BLOCK_LOOPS(OV, PX, X) \
+    const size_t xb = T->xb, xr = T->xr, xt = T->xt; \
+    const int64_t kh = T->kh, kw = T->kw, full = T->full, last = T->last, blocks = full + (last > 0); \
+    for (int64_t b = 0; b < blocks; b++, x += xb) { \
+        const float *row = x; \
+        for (int64_t i = kh; i > 0; i--, row += xr) { \
+            const float *v = row, *tap = row; \
+            for (int64_t j = kw; j > 0; j--, v = tap += xt) { \
+                if (b < full) { \
+                    UNROLL(2) for (int c = 0; c < CB; c++, v++, w += OV * VW) { TILE_STEP(OV, PX, X) } \
+                } else { \
+                    UNROLL(1) for (int64_t c = last; c > 0; c--, v++, w += OV * VW) { TILE_STEP(OV, PX, X) } \
+                } \
+            } \
+        } \
+    }
+#define STEM_LOOP(OV, PX, X) \
+    const int32_t *koff = T->koff, *end = koff + T->last; \
+    UNROLL(2) for (; koff < end; koff++, w += OV * VW) { const float *v = x + *koff; TILE_STEP(OV, PX, X) }
+#define BY_1(p) (p)
+#define BY_2(p) (p) * 2
+#define BY_6(p) (p) * 6
+#define BY_16(p) (p) * 16
+#define BY_LIST(p) f[p]
+#define IN_LINE(list, p) list[0] + (p) * CB
+#define IN_LIST(list, p) list[p]
+#define PLUS_BIAS(sum, b) (sum) + (b)
+#define SCALED_PLUS_BIAS(sum, b) (sum) * bc(T->scale) + (b)
+#define TILE(PX, NAME, OV, LOOPS, X, AT, FINISH) \
+static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
+{ \
+    size_t f[PX]; \
+    FOR(p, PX) f[p] = xo[p]; \
+    (void)f; \
+    vf a[OV][PX]; \
+    const float *w = T->w; \
+    FOR(o, OV) FOR(p, PX) a[o][p] = (vf){0}; \
+    LOOPS(OV, PX, X) \
+    FOR(o, OV) FOR(p, PX) PIN(a[o][p]); \
+    const size_t yb = T->yb, rb = T->rb; \
+    const float *bias = T->bias, *res = T->res; \
+    float *y = T->y; \
+    FOR(o, OV) { vf b = ld(bias + o * VW); FOR(p, PX) a[o][p] = FINISH(a[o][p], b); } \
+    if (res) FOR(p, PX) FOR(o, OV) a[o][p] += ld(res + AT(ro, p) + o * VW / CB * rb + o * VW % CB); \
+    FOR(o, OV) activate_sums(a[o], PX, &T->e, T->slope + o * VW); \
+    FOR(p, PX) { float *to = y + AT(yo, p); FOR(o, OV) st(to + o * VW / CB * yb + o * VW % CB, a[o][p]); } \
+}
+typedef void (*tile_run)(TILE_ARGS);
+enum { FORM_NEAR, FORM_LIST, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS };
+#define TILE_REF(PX, NAME, OV, LOOPS, X, AT, FINISH) tile_##NAME##_##OV##_##PX,
+#define EACH_FORM(OPEN, MAKE, CLOSE, OV) \
+    OPEN EACH_PX(MAKE, near, OV, BLOCK_LOOPS, BY_16, IN_LINE, PLUS_BIAS) CLOSE \
+    OPEN EACH_PX(MAKE, list, OV, BLOCK_LOOPS, BY_LIST, IN_LIST, SCALED_PLUS_BIAS) CLOSE \
+    OPEN EACH_PX(MAKE, stem_1, OV, STEM_LOOP, BY_1, IN_LINE, PLUS_BIAS) CLOSE \
+    OPEN EACH_PX(MAKE, stem_2, OV, STEM_LOOP, BY_2, IN_LINE, PLUS_BIAS) CLOSE \
+    OPEN EACH_PX(MAKE, stem_6, OV, STEM_LOOP, BY_6, IN_LINE, PLUS_BIAS) CLOSE \
+    OPEN EACH_PX(MAKE, stem_list, OV, STEM_LOOP, BY_LIST, IN_LIST, PLUS_BIAS) CLOSE
+#define NOTHING
+#define TABLE_OPEN {0,
+#define TABLE_CLOSE },
+EACH_FORM(NOTHING, TILE, NOTHING, OCV)
+static const tile_run tiles_full[FORMS][PM + 1] = {EACH_FORM(TABLE_OPEN, TILE_REF, TABLE_CLOSE, OCV)};
+#ifdef OV_HALF
+EACH_FORM(NOTHING, TILE, NOTHING, OV_HALF)
+static const tile_run tiles_half[FORMS][PM + 1] = {EACH_FORM(TABLE_OPEN, TILE_REF, TABLE_CLOSE, OV_HALF)};
+#else
+# define tiles_half tiles_full          /* never asked for: a tile is a block */
+#endif
+
+/* The offsets of n pixels from (i, j) on, in rows of `across`; rows oi, pixels oj apart. */
+static __attribute__((noinline)) void pixel_offsets(int64_t *o, int64_t n, int64_t i, int64_t j,
+                                                    int64_t across, int64_t oi, int64_t oj)
+{
+    for (int64_t m; n > 0; o += m, n -= m, i++, j = 0) {
+        m = n < across - j ? n : across - j;
+        const int64_t at = i * oi + j * oj;
+        for (int64_t q = 0; q < m; q++) o[q] = at + q * oj;
+    }
+}
+
+/* Rows of k floats, xr apart -> blocks [k/16][n][16]. */
+static __attribute__((noinline)) void rows_to_blocks(const float *x, int64_t xr, int64_t n, int64_t k,
+                                                     float *y)
+{
+    for (int64_t p = 0; p < n; p++, x += xr) {
+        float *to = y + p * CB;
+        int64_t c = 0;
+        for (; c + CB <= k; c += CB, to += n * CB) FOR(v, NV) st(to + v * VW, ld(x + c + v * VW));
+        for (; c < k; c++) to[c % CB] = x[c];
+    }
+}
+
+/* A product: the tiles over a range of pixels and channels. Pixel (i, j), j < across, lies i*xi + j*xj floats
+ * from x, and likewise in y and res. */
+typedef struct {
+    const float *x, *w, *bias, *slope, *res;    /* bias, res may be NULL */
+    float *y;
+    int64_t k;                          /* terms of a sum: floats of w to a channel */
+    int64_t across, xi, xj, yi, yj, ri, rj;
+    int64_t pixel_bytes;                /* input that a pixel takes, about */
+    int64_t packed_n, n;                /* channels packed, channels that y has; no others are written */
+    int64_t near, list;                 /* forms for pixels at steps of xj, and for any */
+    float *copy;                        /* NULL, or room: rows of a matrix are copied to blocks, by chunks */
+    tile_t t;
+} product_t;
+#endif
