@@ -29,6 +29,11 @@ def tiles(batch: int, s: dict) -> int:
     return batch * s["row_tiles"] * s["col_tiles"]
 
 
+def copy_room(k: int) -> int:
+    """Bytes in which a tile copies its rows to blocks of 16 columns (_ops/gemm.h)."""
+    return max(1 << 18, 896 * -(-k // 16))
+
+
 def matrix_vector(p: Planner, x: Ref, ldx: int, y: Ref, ldy: int, m: int, n: int, k: int, w: np.ndarray, strides, bias, e: Epilogue,
                   scale: float = 1.0) -> None:
     """y[m, n] = act(scale * x[m, k] w + bias); strides: of (n, k) in w, one of them 1."""
@@ -112,7 +117,7 @@ def constant_matrix(p: Planner, node, a_name, w, strides, k, n, bias=None, scale
     s = split(p, 1, m, n)
     p.emit("gemm", tiles(1, s), flops=2 * m * n * k, a=rows.ref(), w=packed, bias=None if bias is None else p.channel_vector(bias),
            res=residual.ref() if residual else None, ldr=n, y=y.ref(), batch0=1, batch1=1, m=m, n=n, k=k, lda=rows.strides[0] or k, ldy=n,
-           scale=scale, **s, **activation_params(p, e.unary))
+           scale=scale, scratch=copy_room(k), scratch_bytes=copy_room(k), **s, **activation_params(p, e.unary))
 
 
 def two_batch_axes(view: Plain, batch) -> tuple[int, int] | None:
@@ -161,7 +166,8 @@ def batched(p: Planner, node) -> None:
     s = split(p, batch0 * batch1, m, n)
     p.emit("gemm", tiles(batch0 * batch1, s), flops=2 * batch0 * batch1 * m * n * k, a=a.ref(), w=packed.ref(), y=y.ref(), batch0=batch0,
            batch1=batch1, bias=None if bias is None else p.channel_vector(bias), m=m, n=n, k=k, lda=a.strides[-2], ldy=y.strides[-2], a0=a0,
-           a1=a1, w0=k * packed_n * each1 if w0 else 0, w1=k * packed_n if w1 else 0, y0=y0, y1=y1, scale=1.0, **s,
+           a1=a1, w0=k * packed_n * each1 if w0 else 0, w1=k * packed_n if w1 else 0, y0=y0, y1=y1, scale=1.0, scratch=copy_room(k),
+           scratch_bytes=copy_room(k), **s,
            **activation_params(p, e.unary))
 
 
