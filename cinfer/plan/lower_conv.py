@@ -6,13 +6,13 @@ from math import prod
 
 import numpy as np
 
+from . import lower_winograd
 from .activation import NONE, as_unary
 from .planner import F32, NO_HALO, Declined, Planner, Rule
 from .views import BLOCK, Blocked, Plain, nchw, row_major
 
 STEM_CHANNELS = 4               # up to so many input channels are read from plain memory: a block of 16 would be mostly empty
 STEM_TAPS = 1024                # most terms of a sum in conv_stem
-WEIGHT_COST = 8                 # multiply-adds in the time that one weight takes to come from memory
 MOST_MERGED = 1 << 26           # elements that grouped weights may grow to when groups are merged
 
 
@@ -89,25 +89,8 @@ def _choose(p, node):
     if ic <= STEM_CHANNELS and not p.is_blocked.get(node.inputs[0]) and ic * win.kernel[0] * win.kernel[1] <= STEM_TAPS:
         return Choice("stem", win, 1)
     if win.kernel == (3, 3) and win.strides == win.dilations == (1, 1) and "winograd" in p.table.index:
-        return Choice(winograd_or_direct(n, ic, oc, oh, ow), win, 1)
+        return Choice(lower_winograd.winograd_or_direct(n, ic, oc, oh, ow), win, 1)
     return Choice("direct", win, 1)
-
-
-def winograd_or_direct(n, ic, oc, oh, ow) -> str:
-    """The cheapest of direct, F(4x4,3x3) and F(2x2,3x3): multiply-adds, transforms and reading of weights, in multiply-adds."""
-    def padded(c):
-        return -(-c // BLOCK) * BLOCK
-
-    def cost(m):
-        patches = n * -(-oh // m) * -(-ow // m)
-        taps = (m + 2) ** 2
-        products = taps * ic * padded(oc) * patches
-        transforms = taps * patches * (8 * padded(ic) + 8 * padded(oc))
-        weights = WEIGHT_COST * taps * ic * padded(oc)
-        return products * 1.1 + transforms + weights
-    direct = 9 * ic * padded(oc) * n * oh * ow + WEIGHT_COST * 9 * ic * padded(oc)
-    best = min(("direct", direct), ("winograd4", cost(4)), ("winograd2", cost(2)), key=lambda c: c[1])
-    return best[0] if ic >= BLOCK and oc >= BLOCK else "direct"
 
 
 def conv_halo(p: Planner, node):
@@ -181,7 +164,7 @@ def lower_conv(p: Planner, node) -> None:
     elif choice.kind == "direct":
         lower_direct(p, choice, x, y, w4, common, flops)
     else:
-        lower_winograd(p, choice, x, y, w4, common, flops)
+        lower_winograd.lower_winograd(p, choice, x, y, w4, common, flops)
 
 
 def lower_depthwise(p, win, x, y, w, common, flops):
@@ -260,33 +243,6 @@ def lower_direct(p, choice, x, y, w, common, flops):
            ib=-(-ic // BLOCK), last=(ic - 1) % BLOCK + 1, ob=-(-oc // BLOCK), kh=win.kernel[0], kw=win.kernel[1], dh=win.dilations[0],
            dw=win.dilations[1], sh=win.strides[0], sw=win.strides[1], yp=BLOCK, row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles,
            blocks=blocks, **common)
-
-
-def lower_winograd(p, choice, x, y, w, common, flops):
-    m = int(choice.kind[-1])
-    oc, ic = w.shape[:2]
-    taps, ob, ib = (m + 2) ** 2, -(-oc // BLOCK), -(-ic // BLOCK)
-    width = p.table.conv_oc
-    packed = p.pack("pack_winograd", w, taps * ob * BLOCK * ic, ob, (m,), oc=oc, ic=ic, m=m, so=9 * ic, si=9, sy=3, sx=1)
-    total = -(-y.h // m) * -(-y.w // m)
-    patches, blocks = winograd_split(p, m, ib, ob, total, y.n, width)
-    patch_tiles, oc_tiles = -(-total // patches), -(-ob // blocks)
-    p.emit("winograd", y.n * patch_tiles * oc_tiles, flops=flops, scratch=64 * taps * ((ib * patches | 1) + (blocks * patches | 1)), x=x.ref(), w=packed,
-           ib=ib, last=(ic - 1) % BLOCK + 1, ob=ob, ih=x.h, iw=x.w, pt=choice.window.pads[0], pl=choice.window.pads[1], m=m,
-           patches=patches, patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **common)
-
-
-def winograd_split(p, m, ib, ob, total, n, width):
-    """(patches, output blocks) of a tile: transformed input and products together stay in L2."""
-    patches = min(total, max(14, min(56, (512 << 10) // ((m + 2) ** 2 * BLOCK * 4 * (ib + ob)))))
-    tiles = -(-total // patches)
-    patches = -(-total // tiles)
-    step = max(1, width // BLOCK)
-    oc_tiles = 1
-    if n * tiles < (wanted := p.threads if p.threads > 1 else 1) * 2:
-        oc_tiles = max(1, min(-(-2 * wanted // (n * tiles)), ob // (2 * step) or 1))
-    blocks = -(-(-(-ob // oc_tiles)) // step) * step
-    return patches, blocks
 
 
 def lower_stem(p, node, win, w, bias, e, residual):
