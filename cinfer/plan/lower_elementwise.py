@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from .activation import RULES as UNARY, as_unary
-from .lower_conv import epilogue
+from .epilogue import activation_params, epilogue
 from .planner import F32, Declined, Planner, Rule, spread
 from .views import BLOCK, Blocked, Plain, collapse, nchw
 
@@ -79,7 +79,7 @@ def lower_unary(p: Planner, node) -> None:
     p.map(y.shape, source.ref(), source.strides, target.ref(), target.strides, op=unary.op, alpha=unary.alpha, beta=unary.beta)
 
 
-def emit_zip(p: Planner, dims, a, b, y, op, unary=None) -> None:
+def emit_zip(p: Planner, dims, a, b, y, op, e=None) -> None:
     """y = act(a op b); each operand (Ref, strides over dims)."""
     packed = collapse(dims, a[1], b[1], y[1])
     if packed is None:
@@ -87,7 +87,7 @@ def emit_zip(p: Planner, dims, a, b, y, op, unary=None) -> None:
     dims, strides = packed
     dims, (xs, bs, ys) = spread(dims, *strides)
     outer, tiles = p.outer_split(dims)
-    act = dict(act=p.table.unary[unary.op], alpha=unary.alpha, beta=unary.beta) if unary else {}
+    act = activation_params(p, e) if e else {}
     p.emit("zip", tiles, a=a[0], b=b[0], y=y[0], dims=dims, bs=bs, ys=ys, op=p.table.binary[op], outer=outer, **{"as": xs}, **act)
 
 
@@ -100,24 +100,15 @@ def lower_binary(p: Planner, node) -> None:
     op = BINARY[node.op_type]
     if p.is_blocked[node.outputs[0]]:
         a, b = (operand(p, name, y.shape) for name in node.inputs)
-        e = following(p, node.outputs[0])
+        e = epilogue(p, node.outputs[0], slope=False)
         target = p.new_blocked(e.name)
         dims, ys = blocked_axes(target, y.shape)
-        return emit_zip(p, dims, a, b, (target.ref(), ys), op, e.unary)
+        return emit_zip(p, dims, a, b, (target.ref(), ys), op, e)
     a, b = (p.plain(name) for name in node.inputs)
     operands = [(v.ref(), broadcast_strides(v, y.shape)) for v in (a, b)]
-    e = following(p, node.outputs[0])
+    e = epilogue(p, node.outputs[0], slope=False)
     target = p.new_plain(e.name)
-    emit_zip(p, y.shape, *operands, (target.ref(), target.strides), op, e.unary)
-
-
-def following(p: Planner, name: str):
-    """The activation after a value, taken into its step; per-channel slopes are left to a step of their own."""
-    user = p.sole_consumer(name)
-    if user is not None and (unary := as_unary(user, p)) is not None and unary.slope is not None:
-        from .lower_conv import Epilogue
-        return Epilogue(name)
-    return epilogue(p, name, residual=False)
+    emit_zip(p, y.shape, *operands, (target.ref(), target.strides), op, e)
 
 
 def lower_batch_norm(p: Planner, node) -> None:
@@ -132,7 +123,7 @@ def lower_batch_norm(p: Planner, node) -> None:
     blocked = p.is_blocked[node.outputs[0]]
     if not blocked and p.is_blocked.get(node.inputs[0]):
         raise Declined
-    e = following(p, node.outputs[0])
+    e = epilogue(p, node.outputs[0], slope=False)
     if blocked:
         source, target = p.blocked(node.inputs[0]), p.new_blocked(e.name)
         dims, xs = blocked_axes(source, x.shape)
@@ -145,8 +136,8 @@ def lower_batch_norm(p: Planner, node) -> None:
         raise Declined
     dims, (xs, vs, ys) = packed
     outer, tiles = p.outer_split(dims)
-    p.emit("scale_shift", tiles, x=source.ref(), s=p.channel_vector(s), t=p.channel_vector(t), y=target.ref(), dims=dims, xs=xs, ss=vs, ts=vs,
-           ys=ys, act=p.table.unary[e.unary.op], alpha=e.unary.alpha, beta=e.unary.beta, outer=outer)
+    p.emit("scale_shift", tiles, x=source.ref(), s=p.channel_vector(s), t=p.channel_vector(t), y=target.ref(),
+           dims=dims, xs=xs, ss=vs, ts=vs, ys=ys, outer=outer, **activation_params(p, e))
 
 
 RULES = {name: Rule(lower_unary, follows) for name in UNARY if name != "Identity"}
