@@ -29,7 +29,7 @@ def executor():
             module = import_module("cinfer._ops.executor")
         except ModuleNotFoundError:
             raise Error(f"the compiled part of cinfer is not in {os.path.dirname(__file__)}; "
-                        "'pip install -e .' builds it there, or work from another folder if cinfer is installed"
+                        "'pip install -e .' builds it there, or work in another folder if it is installed"
                         ) from None
         finally:
             executor = this
