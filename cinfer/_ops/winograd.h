@@ -134,12 +134,12 @@ WINO_OUT(4)
 # define EACH_WINO(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6)
 #endif
 #define WINO_OC (WINO_OV * VW)
-#define WINO_ARGS const float *v, size_t bs, const float *w, int64_t k, float *m, size_t ms
-/* Weights come from beyond L2 and hardware prefetching stops at each page: floats to fetch ahead, 16 KB. */
-#define WINO_AHEAD 4096
+#define WINO_ARGS const float *v, size_t bs, const float *w, int64_t k, float *m, size_t ms, const float *ahead, \
+    size_t step
 #define WINO_STEP(OV, PX) \
     vf q[OV]; \
-    FOR(o, OV) { q[o] = ld(w + o * VW); if (o * VW % CB == 0) __builtin_prefetch(w + o * VW + WINO_AHEAD); } \
+    FOR(o, OV) { q[o] = ld(w + o * VW); if (o * VW % CB == 0) __builtin_prefetch(ahead + o * VW); } \
+    ahead += step; \
     FOR(p, PX) { vf s = bc(v[p * CB + c]); FOR(o, OV) a[o][p] += q[o] * s; }
 #define WINO_TILE(OV, PX) \
 static __attribute__((noinline)) void wino_tile_##OV##_##PX(WINO_ARGS) \
