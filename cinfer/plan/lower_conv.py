@@ -6,13 +6,14 @@ from math import prod
 
 import numpy as np
 
-from .activation import NONE, as_unary
+from . import lower_winograd
+from .epilogue import epilogue, epilogue_params
+from .lower_matrix import matrix_vector
 from .planner import F32, NO_HALO, Declined, Planner, Rule
 from .views import BLOCK, Blocked, Plain, nchw, row_major
 
 STEM_CHANNELS = 4               # up to so many input channels are read from plain memory: a block of 16 would be mostly empty
 STEM_TAPS = 1024                # most terms of a sum in conv_stem
-WEIGHT_COST = 8                 # multiply-adds in the time that one weight takes to come from memory
 MOST_MERGED = 1 << 26           # elements that grouped weights may grow to when groups are merged
 
 
@@ -89,25 +90,8 @@ def _choose(p, node):
     if ic <= STEM_CHANNELS and not p.is_blocked.get(node.inputs[0]) and ic * win.kernel[0] * win.kernel[1] <= STEM_TAPS:
         return Choice("stem", win, 1)
     if win.kernel == (3, 3) and win.strides == win.dilations == (1, 1) and "winograd" in p.table.index:
-        return Choice(winograd_or_direct(n, ic, oc, oh, ow), win, 1)
+        return Choice(lower_winograd.winograd_or_direct(n, ic, oc, oh, ow), win, 1)
     return Choice("direct", win, 1)
-
-
-def winograd_or_direct(n, ic, oc, oh, ow) -> str:
-    """The cheapest of direct, F(4x4,3x3) and F(2x2,3x3): multiply-adds, transforms and reading of weights, in multiply-adds."""
-    def padded(c):
-        return -(-c // BLOCK) * BLOCK
-
-    def cost(m):
-        patches = n * -(-oh // m) * -(-ow // m)
-        taps = (m + 2) ** 2
-        products = taps * ic * padded(oc) * patches
-        transforms = taps * patches * (8 * padded(ic) + 8 * padded(oc))
-        weights = WEIGHT_COST * taps * ic * padded(oc)
-        return products * 1.1 + transforms + weights
-    direct = 9 * ic * padded(oc) * n * oh * ow + WEIGHT_COST * 9 * ic * padded(oc)
-    best = min(("direct", direct), ("winograd4", cost(4)), ("winograd2", cost(2)), key=lambda c: c[1])
-    return best[0] if ic >= BLOCK and oc >= BLOCK else "direct"
 
 
 def conv_halo(p: Planner, node):
@@ -119,36 +103,10 @@ def conv_halo(p: Planner, node):
     return {node.inputs[0]: choice.window.overhang(ih, iw, oh, ow)}
 
 
-@dataclass(slots=True)
-class Epilogue:
-    """What is done to a sum before it is stored: name of the final value, activation, residual value."""
-    name: str
-    unary: object = NONE
-    residual: str = ""
-
-
-def epilogue(p: Planner, name: str, residual: bool = True) -> Epilogue:
-    """Take the activation and the addition that follow a value into its step; their nodes are done with it."""
-    e = Epilogue(name)
-    while e.unary is NONE and (user := p.sole_consumer(e.name)) is not None:
-        if (unary := as_unary(user, p)) is not None and user.inputs[0] == e.name:
-            e.unary = unary
-        elif residual and not e.residual and user.op_type == "Add" and not user.domain and user.inputs[0] != user.inputs[1]:
-            other = user.inputs[user.inputs[0] == e.name]
-            if p.specs[other].shape != p.specs[e.name].shape or not p.available(other):
-                break
-            e.residual = other
-        else:
-            break
-        p.done.add(id(user))
-        e.name = user.outputs[0]
-    return e
-
-
-def activation_params(p: Planner, unary, channels: bool = True) -> dict:
-    """The parameters of a kernel's epilogue."""
-    return dict(act=p.table.unary[unary.op], alpha=unary.alpha, beta=unary.beta,
-                slope=p.channel_vector(unary.slope) if unary.slope is not None else None)
+def bias_of(p: Planner, node, channels: int) -> np.ndarray:
+    """The constant bias of a Conv or ConvTranspose, zeros where there is none."""
+    bias = p.constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    return np.zeros(channels, np.float32) if bias is None else bias
 
 
 def output_params(y: Blocked, residual: Blocked | None) -> dict:
@@ -163,17 +121,15 @@ def lower_conv(p: Planner, node) -> None:
     if choice is None:
         raise Declined
     w = p.constant(node.inputs[1])
-    bias = p.constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] else np.zeros(w.shape[0], np.float32)
-    e = epilogue(p, node.outputs[0], residual=choice.kind not in ("depthwise", "vector"))
+    e = epilogue(p, node.outputs[0], bias_of(p, node, w.shape[0]), residual=choice.kind not in ("depthwise", "vector"))
     if choice.kind == "vector":
-        return lower_vector(p, node, w, bias, e)
+        return lower_vector(p, node, w, e)
     residual = p.blocked(e.residual) if e.residual else None
     if choice.kind == "stem":
-        return lower_stem(p, node, choice.window, w, bias, e, residual)
+        return lower_stem(p, node, choice.window, w, e, residual)
     x = p.blocked(node.inputs[0])
     y = p.new_blocked(e.name)
-    common = dict(n=y.n, bias=p.channel_vector(bias), oh=y.h, ow=y.w, xn=x.ns, xb=x.bs, xr=x.rs, **output_params(y, residual),
-                  **activation_params(p, e.unary))
+    common = dict(n=y.n, oh=y.h, ow=y.w, xn=x.ns, xb=x.bs, xr=x.rs, **output_params(y, residual), **epilogue_params(p, e))
     w4 = w.reshape(*w.shape[:2], *choice.window.kernel)
     flops = 2 * y.n * y.h * y.w * w.size
     if choice.kind == "depthwise":
@@ -181,7 +137,7 @@ def lower_conv(p: Planner, node) -> None:
     elif choice.kind == "direct":
         lower_direct(p, choice, x, y, w4, common, flops)
     else:
-        lower_winograd(p, choice, x, y, w4, common, flops)
+        lower_winograd.lower_winograd(p, choice, x, y, w4, common, flops)
 
 
 def lower_depthwise(p, win, x, y, w, common, flops):
@@ -262,34 +218,7 @@ def lower_direct(p, choice, x, y, w, common, flops):
            blocks=blocks, **common)
 
 
-def lower_winograd(p, choice, x, y, w, common, flops):
-    m = int(choice.kind[-1])
-    oc, ic = w.shape[:2]
-    taps, ob, ib = (m + 2) ** 2, -(-oc // BLOCK), -(-ic // BLOCK)
-    width = p.table.conv_oc
-    packed = p.pack("pack_winograd", w, taps * ob * BLOCK * ic, ob, (m,), oc=oc, ic=ic, m=m, so=9 * ic, si=9, sy=3, sx=1)
-    total = -(-y.h // m) * -(-y.w // m)
-    patches, blocks = winograd_split(p, m, ib, ob, total, y.n, width)
-    patch_tiles, oc_tiles = -(-total // patches), -(-ob // blocks)
-    p.emit("winograd", y.n * patch_tiles * oc_tiles, flops=flops, scratch=64 * taps * ((ib * patches | 1) + (blocks * patches | 1)), x=x.ref(), w=packed,
-           ib=ib, last=(ic - 1) % BLOCK + 1, ob=ob, ih=x.h, iw=x.w, pt=choice.window.pads[0], pl=choice.window.pads[1], m=m,
-           patches=patches, patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **common)
-
-
-def winograd_split(p, m, ib, ob, total, n, width):
-    """(patches, output blocks) of a tile: transformed input and products together stay in L2."""
-    patches = min(total, max(14, min(56, (512 << 10) // ((m + 2) ** 2 * BLOCK * 4 * (ib + ob)))))
-    tiles = -(-total // patches)
-    patches = -(-total // tiles)
-    step = max(1, width // BLOCK)
-    oc_tiles = 1
-    if n * tiles < (wanted := p.threads if p.threads > 1 else 1) * 2:
-        oc_tiles = max(1, min(-(-2 * wanted // (n * tiles)), ob // (2 * step) or 1))
-    blocks = -(-(-(-ob // oc_tiles)) // step) * step
-    return patches, blocks
-
-
-def lower_stem(p, node, win, w, bias, e, residual):
+def lower_stem(p, node, win, w, e, residual):
     """Few input channels: read from plain memory, padded there."""
     x = p.plain(node.inputs[0])
     s = x.strides if len(x.strides) == 4 else (x.strides[0], x.strides[1], 0, x.strides[2])
@@ -308,8 +237,8 @@ def lower_stem(p, node, win, w, bias, e, residual):
     rows, row_tiles, blocks, oc_tiles = conv_split(p, n, 1, oh, ow, ob)
     p.emit("conv_stem", n * row_tiles * oc_tiles, flops=2 * n * oh * ow * w.size, x=x.ref(), w=packed,
            koff=p.array(offsets.reshape(-1).astype(np.int32)).ref(), k=taps, n=n, ob=ob, oh=oh, ow=ow, sh=win.strides[0], sw=win.strides[1],
-           xn=s[0], xr=s[2], xp=s[3], bias=p.channel_vector(bias), row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles, blocks=blocks,
-           **output_params(y, residual), **activation_params(p, e.unary))
+           xn=s[0], xr=s[2], xp=s[3], row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles, blocks=blocks,
+           **output_params(y, residual), **epilogue_params(p, e))
 
 
 def padded_copy(p, x: Plain, s, shape, pads):
@@ -327,14 +256,13 @@ def padded_copy(p, x: Plain, s, shape, pads):
     return y, ys
 
 
-def lower_vector(p, node, w, bias, e):
+def lower_vector(p, node, w, e):
     """A 1x1 convolution of a single pixel: a matrix times a vector, weights read in place."""
-    from .lower_matrix import matrix_vector
     x = p.plain(node.inputs[0])
     n, ic = x.shape[:2]
     oc = w.shape[0]
     y = p.new_blocked(e.name)
-    matrix_vector(p, x.ref(), x.strides[0], y.ref(), y.ns, n, oc, ic, w, (ic, 1), bias, e)
+    matrix_vector(p, x.ref(), x.strides[0], y.ref(), y.ns, n, oc, ic, w, (ic, 1), e)
 
 
 def transpose_phases(win: Window, ih, iw, oh, ow):
@@ -406,15 +334,14 @@ def lower_transpose(p: Planner, node) -> None:
     win, phases = found
     w = p.constant(node.inputs[1])
     ic, oc = w.shape[:2]
-    bias = p.constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] else np.zeros(oc, np.float32)
-    e = epilogue(p, node.outputs[0], residual=False)
+    e = epilogue(p, node.outputs[0], bias_of(p, node, oc))
     x = p.blocked(node.inputs[0])
     y = p.new_blocked(e.name)
     w = w.reshape(ic, oc, *win.kernel)
     kh, kw = win.kernel
     sh, sw = win.strides
     common = dict(n=y.n, groups=1, ib=x.blocks, last=(ic - 1) % BLOCK + 1, ob=y.blocks, dh=1, dw=1, sh=1, sw=1, xn=x.ns, xb=x.bs, xr=x.rs,
-                  yn=y.ns, yb=y.bs, yr=y.rs * sh, yp=BLOCK * sw, bias=p.channel_vector(bias), **activation_params(p, e.unary))
+                  yn=y.ns, yb=y.bs, yr=y.rs * sh, yp=BLOCK * sw, **epilogue_params(p, e))
     for i, (py, px, rows, columns, ky, kx, top, left) in enumerate(phases):
         # kernel rows stand from the largest down: negative strides into the weights
         packed = packed_conv(p, w, 1, oc, ic, (kh * kw, oc * kh * kw, -sh * kw, -sw), (len(ky), len(kx)), ky[0] * kw + kx[0], ("phase", py, px))

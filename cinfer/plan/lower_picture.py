@@ -5,8 +5,8 @@ from math import prod
 
 import numpy as np
 
-from .lower_conv import activation_params, spatial, window
-from .lower_elementwise import following
+from .epilogue import activation_params, epilogue
+from .lower_conv import spatial, window
 from .planner import F32, Declined, Planner, Rule
 from .views import BLOCK, nchw
 
@@ -112,16 +112,10 @@ def lower_instance_norm(p: Planner, node) -> None:
         raise Declined
     x = p.blocked(node.inputs[0])
     scale, bias = (p.channel_vector(p.constant(n)) for n in node.inputs[1:3])
-    e = following(p, node.outputs[0])
+    e = epilogue(p, node.outputs[0], slope=False)
     y = p.new_blocked(e.name)
     p.emit("instance_norm", x.n * x.blocks, x=x.ref(), scale=scale, bias=bias, y=y.ref(), n=x.n, cb=x.blocks, h=x.h, w=x.w, xn=x.ns, xb=x.bs,
-           xr=x.rs, yn=y.ns, yb=y.bs, yr=y.rs, eps=node.attributes.get("epsilon", 1e-5), **no_slope(p, e))
-
-
-def no_slope(p, e) -> dict:
-    params = activation_params(p, e.unary)
-    del params["slope"]
-    return params
+           xr=x.rs, yn=y.ns, yb=y.bs, yr=y.rs, eps=node.attributes.get("epsilon", 1e-5), **activation_params(p, e))
 
 
 def lower_lrn(p: Planner, node) -> None:
