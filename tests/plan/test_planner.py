@@ -845,10 +845,10 @@ def test_too_small_a_picture_is_one_clear_line(free):
 def test_weights_are_packed_once_for_all_shapes(free):
     m, _ = free
     session = cinfer.load(m.bytes(), threads=1)
-    session.run(None, m.feeds(x=(1, 3, 16, 16)))
+    session.run(None, m.feeds(x=(1, 3, 32, 32)))
     packed = len(session._packed)
-    for size in (18, 20, 22):
-        session.run(None, m.feeds(x=(1, 3, size, 16)))
+    for size in (34, 36, 38):
+        session.run(None, m.feeds(x=(1, 3, size, 32)))
     assert len(session._packed) == packed
 
 
