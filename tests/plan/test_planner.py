@@ -635,6 +635,12 @@ def output_that_is_an_input_a_view_or_a_constant(m):
     return m.Identity(x), m.Reshape(x, np.array([6, 4])), m.Transpose(x, perm=[2, 0, 1]), m.Identity(m.vector(3, 2)), m.Flatten(m.Relu(x))
 
 
+@case(dtype=np.int64)
+def output_of_one_known_number(m):
+    x = m.input("x", 2, 3, 4)
+    return m.Size(x), m.Identity(np.array(7))
+
+
 @case()
 def outputs_within_the_graph(m):
     x = m.conv(m.input("x", 1, 3, 5, 5), 3, 18)
