@@ -1,4 +1,4 @@
-"""What a step does to its value before storing it: the additions and the activation that follow are taken in."""
+"""What a step does to its value before storing it: additions and the activation that follow are taken in."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from .activation import NONE, Unary, as_unary
 
 @dataclass(slots=True)
 class Epilogue:
-    """unary(value + bias + residual). name : of the final value; bias : a number per channel; residual : a name or ""."""
+    """name = unary(value + bias + residual). bias : a number per channel; residual : a name or ""."""
     name: str
     bias: np.ndarray | None = None
     unary: Unary = NONE
@@ -46,7 +46,8 @@ def take_addition(p, e: Epilogue, user, columns: int, residual: bool) -> bool:
     shape, value = p.spec(e.name).shape, p.constant(other)
     if e.residual or p.spec(user.outputs[0]).shape != shape:
         return False
-    if columns and e.bias is None and value is not None and value.size == columns and value.shape[-1:] == (columns,):
+    is_row = value is not None and value.size == columns and value.shape[-1:] == (columns,)
+    if is_row and e.bias is None:
         e.bias = value.reshape(-1)
     elif residual and p.spec(other).shape == shape and p.available(other):
         e.residual = other

@@ -1,4 +1,4 @@
-"""One immutable plan for one set of input shapes: programs for the kernels, NumPy steps between them, and the memory of a run."""
+"""One immutable plan for one set of input shapes: kernels, NumPy steps between them, the memory of a run."""
 from __future__ import annotations
 
 from math import prod
@@ -37,13 +37,14 @@ class Plan:
         self.arena_bytes = planner.arena_bytes
         self.specs = planner.specs
         self._keep = planner.keep
-        packed = [[(kernel, table.pack(kernel, **{k: locate(v) for k, v in params.items()}), tiles) for kernel, params, tiles in step.jobs]
-                  for step in planner.steps]
+        packed = []
+        for step in planner.steps:
+            packed.append([(kernel, table.pack(kernel, **{k: locate(v) for k, v in params.items()}), tiles)
+                           for kernel, params, tiles in step.jobs])
+            step.jobs = ()                      # nobody asks for them again
         self.program = _ops.executor().Program(table, packed, planner.arena_bytes, planner.scratch_bytes)
         self.segments = segments(planner.steps)
         self.on_kernels_only = self.segments == [(0, len(planner.steps))] or not planner.steps
-        for step in planner.steps:
-            step.jobs = [(kernel, {k: v for k, v in params.items() if isinstance(v, int)}, tiles) for kernel, params, tiles in step.jobs]
 
     def run(self, inputs: list[np.ndarray], ended: np.ndarray | None = None) -> list[np.ndarray]:
         """Fresh output arrays for C-contiguous inputs of the planned shapes and dtypes.
@@ -81,7 +82,8 @@ class Plan:
                     ended[segment] = time.monotonic_ns()
 
 
-def make_plan(table, graph: Graph, inputs: dict[str, TensorSpec], outputs: tuple[str, ...], threads: int, packed: dict) -> Plan:
+def make_plan(table, graph: Graph, inputs: dict[str, TensorSpec], outputs: tuple[str, ...], threads: int,
+              packed: dict) -> Plan:
     """Plan a graph for these input shapes.
 
     packed : weights in the kernels' layouts, shared by all plans of a session; completed here
@@ -145,7 +147,8 @@ def array_at(view: Plain | Blocked, bases) -> np.ndarray:
     offset = buffer.offset + view.offset
     if buffer.base > 1:
         base = base.reshape(-1).view(np.uint8)
-    return np.lib.stride_tricks.as_strided(base[offset:].view(np.uint8)[:view.dtype.itemsize].view(view.dtype), view.shape, strides)
+    first = base[offset:].view(np.uint8)[:view.dtype.itemsize].view(view.dtype)
+    return np.lib.stride_tricks.as_strided(first, view.shape, strides)
 
 
 def constant_at(view: Plain, strides) -> np.ndarray:

@@ -187,7 +187,7 @@ class Planner:
         view = self.plain_views.get(name)
         if view is None:
             if (value := self.constant(name)) is not None:
-                view = self.array(np.ascontiguousarray(value))
+                view = self.array(np.asarray(value, order="C"))     # ascontiguousarray gives a scalar an axis
             else:
                 view = self.unblock(name)
             self.plain_views[name] = view

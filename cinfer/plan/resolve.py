@@ -1,12 +1,13 @@
 """Graph + input shapes -> a graph in which every size is known.
 
-Walks the nodes once: what can be known before the run (shapes, and whatever is computed from shapes and constants) is
-evaluated and becomes a constant; the rest is given its dtype and shape. What exporters write about dynamic shapes
-(Shape, Gather, Concat, Reshape ...) disappears here.
+Walks the nodes once: what can be known before the run (shapes, and whatever is computed from shapes and
+constants) is evaluated and becomes a constant; the rest is given its dtype and shape. What exporters write
+about dynamic shapes (Shape, Gather, Concat, Reshape ...) disappears here.
 """
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -16,15 +17,16 @@ from ..ops import registry
 from ..ops.limits import check_size
 from ..ops.registry import TensorSpec, UnknownValue
 
-FOLD_BYTES = 1 << 20        # larger results of constant inputs are left to the run (the passes have folded weights before)
+FOLD_BYTES = 1 << 20        # larger results of constants are left to the run (the passes have folded weights)
 # What operators raise on purpose (ValueError), and what NumPy and Python say to input of a wrong kind
 REFUSALS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
-NOT_A_FUNCTION = frozenset(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"))
+NOT_A_FUNCTION = frozenset(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
+                            "Bernoulli", "Multinomial"))
 
 
 @dataclass(slots=True, eq=False)
 class Resolved:
-    """nodes: what is left to run, in order; specs: name -> TensorSpec of every value they touch, and of the outputs."""
+    """nodes : what is left to run, in order; specs : of every value they touch and of the outputs"""
     nodes: list[Node]
     specs: dict[str, TensorSpec]
     inputs: tuple[str, ...]
@@ -34,8 +36,8 @@ class Resolved:
 def resolve(graph: Graph, inputs: dict[str, TensorSpec], outputs: tuple[str, ...]) -> Resolved:
     """Give every value that `outputs` need a dtype and a shape.
 
-    Raises ModelError when sizes contradict each other, UnsupportedError when they depend on data or an operator is
-    unknown; the message names the node.
+    Raises ModelError when sizes contradict each other, UnsupportedError when they depend on data or an
+    operator is unknown; the message names the node.
     """
     specs: dict[str, TensorSpec | None] = {"": None, **inputs}
     for name, spec in inputs.items():
@@ -43,7 +45,7 @@ def resolve(graph: Graph, inputs: dict[str, TensorSpec], outputs: tuple[str, ...
     for name, array in graph.constants.items():
         specs[name] = TensorSpec(array.dtype, array.shape, array)
     nodes = []
-    for node in needed(graph, outputs):
+    for node in needed(graph.nodes, outputs):
         try:
             if (known := resolve_node(node, specs)) is None:
                 nodes.append(node)
@@ -55,7 +57,7 @@ def resolve(graph: Graph, inputs: dict[str, TensorSpec], outputs: tuple[str, ...
             raise located(node, type(error), error) from None
         except REFUSALS as error:
             raise located(node, ModelError, error) from None
-    live = needed_nodes(nodes, outputs)
+    live = needed(nodes, outputs)
     return Resolved(live, specs, tuple(inputs), outputs)
 
 
@@ -76,35 +78,25 @@ def check_tensor(where: str, spec: TensorSpec) -> None:
 
 
 def resolve_node(node: Node, specs: dict) -> list[TensorSpec] | None:
-    """The specs of a node's outputs if all their values are known (the node need not run), else None, `specs` completed."""
+    """The specs of a node's outputs if all values are known, it need not run; else None, `specs` filled."""
     operator = registry.lookup(node)
     given = [specs[name] for name in node.inputs]
-    if all(s is None or s.value is not None for s in given) and node.op_type not in NOT_A_FUNCTION and given:
-        if node.op_type == "ConstantOfShape" or operator.infer is None or result_bytes(operator, node, given) <= FOLD_BYTES:
-            values = registry.evaluate(operator, node, [None if s is None else s.value for s in given])
-            return [TensorSpec(v.dtype, v.shape, v) for v in map(np.asarray, values)]
-    outs = registry.infer(operator, node, given)
-    for name, spec in zip(node.outputs, outs):
-        check_size(spec.shape, spec.dtype.itemsize)
-        specs[name] = spec
-    return list(outs) if all(s.value is not None for s in outs) else None
+    known = all(s is None or s.value is not None for s in given)
+    foldable = known and given and node.op_type not in NOT_A_FUNCTION
+    if not foldable or (operator.infer is not None and node.op_type != "ConstantOfShape"):
+        outs = registry.infer(operator, node, given)
+        if all(s.value is not None for s in outs):
+            return list(outs)
+        if not foldable or sum(prod(s.shape) * s.dtype.itemsize for s in outs) > FOLD_BYTES:
+            for name, spec in zip(node.outputs, outs):
+                check_size(spec.shape, spec.dtype.itemsize)
+                specs[name] = spec
+            return None
+    values = registry.evaluate(operator, node, [None if s is None else s.value for s in given])
+    return [TensorSpec.of(v) for v in map(np.asarray, values)]
 
 
-def result_bytes(operator, node, given) -> int:
-    total = 0
-    for spec in registry.infer(operator, node, given):
-        size = spec.dtype.itemsize
-        for d in spec.shape:
-            size *= d
-        total += size
-    return total
-
-
-def needed(graph: Graph, outputs: tuple[str, ...]) -> list[Node]:
-    return needed_nodes(graph.nodes, outputs)
-
-
-def needed_nodes(nodes: list[Node], outputs) -> list[Node]:
+def needed(nodes: list[Node], outputs) -> list[Node]:
     """The nodes on which `outputs` depend, in their order."""
     wanted = set(outputs)
     kept = []

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, strategies as st
 from one_node import refuses, run
 
-from cinfer.ops import elementwise  # noqa: F401  (registers the operators)
 
 CASES = backend_cases.of(*"""
     Add Sub Mul Div Mod Pow Min Max Sum Mean And Or Xor Not BitShift BitwiseAnd BitwiseOr BitwiseXor

@@ -635,6 +635,12 @@ def output_that_is_an_input_a_view_or_a_constant(m):
     return m.Identity(x), m.Reshape(x, np.array([6, 4])), m.Transpose(x, perm=[2, 0, 1]), m.Identity(m.vector(3, 2)), m.Flatten(m.Relu(x))
 
 
+@case(dtype=np.int64)
+def output_of_one_known_number(m):
+    x = m.input("x", 2, 3, 4)
+    return m.Size(x), m.Identity(np.array(7))
+
+
 @case()
 def outputs_within_the_graph(m):
     x = m.conv(m.input("x", 1, 3, 5, 5), 3, 18)
@@ -845,10 +851,10 @@ def test_too_small_a_picture_is_one_clear_line(free):
 def test_weights_are_packed_once_for_all_shapes(free):
     m, _ = free
     session = cinfer.load(m.bytes(), threads=1)
-    session.run(None, m.feeds(x=(1, 3, 16, 16)))
+    session.run(None, m.feeds(x=(1, 3, 32, 32)))
     packed = len(session._packed)
-    for size in (18, 20, 22):
-        session.run(None, m.feeds(x=(1, 3, size, 16)))
+    for size in (34, 36, 38):
+        session.run(None, m.feeds(x=(1, 3, size, 32)))
     assert len(session._packed) == packed
 
 
