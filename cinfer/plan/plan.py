@@ -6,12 +6,13 @@ from math import prod
 import numpy as np
 
 from .. import _ops
+from ..errors import Error, InputError, LimitError
 from ..model.graph import Graph
 from ..ops import registry
 from ..ops.registry import TensorSpec
 from .lowering import RULES
 from .planner import Planner, Step
-from .resolve import resolve
+from .resolve import REFUSALS, located, resolve
 from .rewrite import rewrite
 from .views import Blocked, Plain, Ref
 
@@ -49,19 +50,23 @@ class Plan:
         """Fresh output arrays for C-contiguous inputs of the planned shapes and dtypes.
 
         ended : int64 (steps,), filled with the time at which each step was over
+        Raises LimitError for want of memory, InputError where a NumPy step refuses the values that it gets.
         """
-        outputs = [np.empty(shape, dtype) for _, shape, dtype in self.outputs]
-        addresses = [a.ctypes.data for a in inputs]
-        addresses += [a.ctypes.data for a in outputs]
-        program = self.program
-        workspace = program.workspace(self.threads)
         try:
-            if self.on_kernels_only:
-                program.run(workspace, addresses, self.threads, 0, -1, ended)
-            else:
-                self._run_segments(workspace, inputs, outputs, addresses, ended)
-        finally:
-            program.release(workspace)
+            outputs = [np.empty(shape, dtype) for _, shape, dtype in self.outputs]
+            addresses = [a.ctypes.data for a in inputs]
+            addresses += [a.ctypes.data for a in outputs]
+            program = self.program
+            workspace = program.workspace(self.threads)
+            try:
+                if self.on_kernels_only:
+                    program.run(workspace, addresses, self.threads, 0, -1, ended)
+                else:
+                    self._run_segments(workspace, inputs, outputs, addresses, ended)
+            finally:
+                program.release(workspace)
+        except MemoryError as error:
+            raise LimitError(f"there is not enough memory for this run: {error}") from None
         return outputs
 
     def _run_segments(self, workspace, inputs, outputs, addresses, ended):
@@ -82,13 +87,16 @@ def make_plan(table, graph: Graph, inputs: dict[str, TensorSpec], outputs: tuple
     """Plan a graph for these input shapes.
 
     packed : weights in the kernels' layouts, shared by all plans of a session; completed here
-    Raises ModelError, UnsupportedError: see `resolve`.
+    Raises ModelError, UnsupportedError: see `resolve`; LimitError for want of memory.
     """
-    resolved = resolve(graph, inputs, outputs)
-    rewrite(resolved)
-    planner = Planner(table, resolved, threads, packed, RULES)
-    planner.plan()
-    return Plan(table, planner, threads)
+    try:
+        resolved = resolve(graph, inputs, outputs)
+        rewrite(resolved)
+        planner = Planner(table, resolved, threads, packed, RULES)
+        planner.plan()
+        return Plan(table, planner, threads)
+    except MemoryError as error:
+        raise LimitError(f"there is not enough memory to prepare this model: {error}") from None
 
 
 def locate(value):
@@ -116,10 +124,15 @@ def run_host(step: Step, bases) -> None:
     """One node in NumPy; its outputs are copied to where the plan wants them."""
     operator, node, inputs, outputs = step.host
     arrays = [None if view is None else array_at(view, bases) for view in inputs]
-    results = arrays if operator is None else registry.evaluate(operator, node, arrays)
-    for view, result in zip(outputs, results):
-        if view is not None:
-            array_at(view, bases)[...] = result
+    try:
+        results = arrays if operator is None else registry.evaluate(operator, node, arrays)
+        for view, result in zip(outputs, results):
+            if view is not None:
+                array_at(view, bases)[...] = result
+    except Error as error:
+        raise located(node, type(error), error) from None
+    except REFUSALS as error:               # of values: the plan was made, so the sizes are right
+        raise located(node, InputError, error) from None
 
 
 def array_at(view: Plain | Blocked, bases) -> np.ndarray:

@@ -11,12 +11,15 @@ from math import prod
 
 import numpy as np
 
-from ..errors import Error, ModelError, UnsupportedError
+from ..errors import Error, LimitError, ModelError, UnsupportedError
 from ..model.graph import Graph, Node
 from ..ops import registry
+from ..ops.limits import check_size
 from ..ops.registry import TensorSpec, UnknownValue
 
 FOLD_BYTES = 1 << 20        # larger results of constants are left to the run (the passes have folded weights)
+# What operators raise on purpose (ValueError), and what NumPy and Python say to input of a wrong kind
+REFUSALS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 NOT_A_FUNCTION = frozenset(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
                             "Bernoulli", "Multinomial"))
 
@@ -37,6 +40,8 @@ def resolve(graph: Graph, inputs: dict[str, TensorSpec], outputs: tuple[str, ...
     operator is unknown; the message names the node.
     """
     specs: dict[str, TensorSpec | None] = {"": None, **inputs}
+    for name, spec in inputs.items():
+        check_tensor(f"input {name!r}", spec)
     for name, array in graph.constants.items():
         specs[name] = TensorSpec(array.dtype, array.shape, array)
     nodes = []
@@ -48,12 +53,28 @@ def resolve(graph: Graph, inputs: dict[str, TensorSpec], outputs: tuple[str, ...
                 specs.update(zip(node.outputs, known))
         except UnknownValue as error:
             raise UnsupportedError(f"cannot run {node}: {error}") from None
-        except Error:
-            raise
-        except (ValueError, TypeError, IndexError, KeyError, ArithmeticError) as error:
-            raise ModelError(f"{node}: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
+        except Error as error:
+            raise located(node, type(error), error) from None
+        except REFUSALS as error:
+            raise located(node, ModelError, error) from None
     live = needed(nodes, outputs)
     return Resolved(live, specs, tuple(inputs), outputs)
+
+
+def located(node: Node, kind: type[Error], error: Exception) -> Error:
+    """An error of a node, in one line that names it."""
+    text = str(error).partition("\n")[0] or type(error).__name__
+    return kind(text if str(node) in text else f"{node}: {text}")
+
+
+def check_tensor(where: str, spec: TensorSpec) -> None:
+    """ModelError or LimitError for a tensor that cannot be."""
+    try:
+        check_size(spec.shape, spec.dtype.itemsize)
+    except ValueError as error:
+        raise ModelError(f"{where}: {error}") from None
+    except LimitError as error:
+        raise LimitError(f"{where}: {error}") from None
 
 
 def resolve_node(node: Node, specs: dict) -> list[TensorSpec] | None:
@@ -67,7 +88,9 @@ def resolve_node(node: Node, specs: dict) -> list[TensorSpec] | None:
         if all(s.value is not None for s in outs):
             return list(outs)
         if not foldable or sum(prod(s.shape) * s.dtype.itemsize for s in outs) > FOLD_BYTES:
-            specs.update(zip(node.outputs, outs))
+            for name, spec in zip(node.outputs, outs):
+                check_size(spec.shape, spec.dtype.itemsize)
+                specs[name] = spec
             return None
     values = registry.evaluate(operator, node, [None if s is None else s.value for s in given])
     return [TensorSpec.of(v) for v in map(np.asarray, values)]

@@ -73,6 +73,14 @@ def test_power_is_in_the_type_of_the_base():
     assert run("Pow", np.float16([3]), np.float32([2])).dtype == np.float16
 
 
+def test_signs():
+    refuses("x is uint8; it has to be signed", "Neg", np.uint8([1]))
+    assert run("Neg", ints(-3, 4)).tolist() == [3, -4]
+    x, y = np.float32([-3]), np.float32([2])
+    refuses("x is float32; it has to be int", "Mod", x, y, opset=13)
+    assert run("Mod", x, y, opset=13, fmod=1).tolist() == [-1] and run("Mod", x, y, opset=28).tolist() == [1]
+
+
 def test_shifts_beyond_the_width():
     x = ints(-8, 8, 1, dtype=np.int8)
     for direction, by, expected in (("RIGHT", (1, 1, 9), [-4, 4, 0]), ("RIGHT", (9, -1, 7), [-1, 0, 0]),
