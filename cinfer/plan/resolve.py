@@ -6,6 +6,7 @@ about dynamic shapes (Shape, Gather, Concat, Reshape ...) disappears here.
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -47,10 +48,10 @@ def resolve(graph: Graph, inputs: dict[str, TensorSpec], outputs: tuple[str, ...
     nodes = []
     for node in needed(graph.nodes, outputs):
         try:
-            if (known := resolve_node(node, specs)) is None:
+            outs = resolve_node(node, [specs[name] for name in node.inputs])
+            specs.update((name, spec) for name, spec in zip(node.outputs, outs) if name)
+            if any(spec.value is None for spec in outs):
                 nodes.append(node)
-            else:
-                specs.update(zip(node.outputs, known))
         except UnknownValue as error:
             raise UnsupportedError(f"cannot run {node}: {error}") from None
         except Error as error:
@@ -77,21 +78,17 @@ def check_tensor(where: str, spec: TensorSpec) -> None:
         raise LimitError(f"{where}: {error}") from None
 
 
-def resolve_node(node: Node, specs: dict) -> list[TensorSpec] | None:
-    """The specs of a node's outputs if all values are known, it need not run; else None, `specs` filled."""
+def resolve_node(node: Node, given: list[TensorSpec | None]) -> Sequence[TensorSpec]:
+    """The specs of a node's outputs; their values too where they are known from the inputs' and not large."""
     operator = registry.lookup(node)
-    given = [specs[name] for name in node.inputs]
     known = all(s is None or s.value is not None for s in given)
     foldable = known and given and node.op_type not in NOT_A_FUNCTION
     if not foldable or (operator.infer is not None and node.op_type != "ConstantOfShape"):
         outs = registry.infer(operator, node, given)
-        if all(s.value is not None for s in outs):
-            return list(outs)
+        for spec in outs:
+            check_size(spec.shape, spec.dtype.itemsize)
         if not foldable or sum(prod(s.shape) * s.dtype.itemsize for s in outs) > FOLD_BYTES:
-            for name, spec in zip(node.outputs, outs):
-                check_size(spec.shape, spec.dtype.itemsize)
-                specs[name] = spec
-            return None
+            return outs
     values = registry.evaluate(operator, node, [None if s is None else s.value for s in given])
     return [TensorSpec.of(v) for v in map(np.asarray, values)]
 
