@@ -656,9 +656,49 @@ def seven_axes(m):
 
 # ---- other dtypes and NumPy steps between kernels
 
-@case(numpy=9, dtype=np.int64)
+@case(dtype=np.int64)
 def argmax(m):
     return m.ArgMax(m.Softmax(m.conv(m.input("x", 2, 3, 4, 5), 3, 19), axis=1), axis=1, keepdims=0)
+
+
+for axis, more in [(0, {}), (1, {"keepdims": 0}), (-1, {"select_last_index": 1}), (2, {"keepdims": 0})]:
+    @case(f"place of an extreme axis={axis} {more}", dtype=np.int64, axis=axis, more=more)
+    def extremes(m, axis, more):
+        x = m.Round(m.input("x", 3, 18, 5, 6))              # of equal numbers, one is to be found
+        return (m.ArgMax(x, axis=axis, **more), m.ArgMin(m.Transpose(x, perm=[2, 0, 3, 1]), axis=axis, **more),
+                m.ArgMax(m.Cast(m.MaxPool(x, kernel_shape=[1, 1]), to=3), axis=axis, **more))
+
+
+@case(dtype=np.int64)
+def argmax_of_many_pixels(m):
+    x = m.input("x", 1, 5, 90, 110)
+    return m.ArgMax(x, axis=1), m.ArgMin(m.Transpose(x, perm=[0, 2, 3, 1]), axis=-1)
+
+
+for axis, k, largest in [(-1, 3, 1), (0, 2, 1), (1, 18, 0), (2, 1, 0)]:
+    @case(f"top_k axis={axis} k={k} largest={largest}", axis=axis, k=k, largest=largest)
+    def top_k(m, axis, k, largest):
+        x = m.input("x", 3, 18, 5, 6)
+        v, i = m.node("TopK", m.Round(x), np.array([k]), axis=axis, largest=largest, n=2)
+        w, j = m.node("TopK", m.Transpose(x, perm=[2, 0, 3, 1]), np.array([k % 5 + 1]), n=2)
+        return v, w, m.Cast(i, to=1), m.Cast(j, to=1), m.conv(m.Reshape(w, np.array([1, 3, 5, -1])), 3, 16)
+
+
+@case(opset=9)
+def top_k_by_attribute(m):
+    v, i = m.node("TopK", m.input("x", 2, 50), k=7, n=2)
+    return v, m.Cast(i, to=1)
+
+
+@case(dtype=np.int64)
+def top_k_of_which_only_the_places_are_read(m):
+    return m.node("TopK", m.input("x", 2, 500), np.array([9]), n=2)[1]
+
+
+@case(numpy=2, dtype=np.int64)
+def order_of_int64_in_numpy(m):
+    x = m.input("x", 2, 50, dtype=np.int64)
+    return m.ArgMax(x, axis=1), *m.node("TopK", x, np.array([3]), n=2)
 
 
 @case(numpy=9, dtype=np.int64)
@@ -669,7 +709,107 @@ def int64_through_numpy(m):
     return m.Concat(y, squares, axis=1), m.ReduceSum(y, np.array([0]), keepdims=0), m.Reshape(y, np.array([-1]))
 
 
-@case(numpy=9)
+FLOATS = {1: np.float32, 10: np.float16, 11: np.float64}
+INTEGERS = {2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64, 9: np.bool_}
+
+
+for code, kind in (FLOATS | INTEGERS).items():
+    @case(f"cast to {np.dtype(kind)}", dtype=kind, code=code)
+    def cast_to(m, code):
+        # negative floats to unsigned integers are beyond the standard
+        x, i = m.input("x", 2, 20, 5, 7), m.input("i", 3, 40, dtype=np.int32)
+        y = m.Mul(m.Abs(x), np.float32(50))
+        return (m.Cast(y, to=code), m.Cast(m.conv(m.Transpose(y, perm=[0, 1, 3, 2]), 20, 20) if code not in (2, 4) else y, to=code),
+                m.Cast(m.Transpose(i), to=code))
+
+    @case(f"cast from {np.dtype(kind)}", kind=kind)
+    def cast_from(m, kind):
+        x = m.input("x", 2, 20, 5, 7, dtype=kind)
+        return m.Cast(x, to=1), m.conv(m.Cast(m.Transpose(x, perm=[0, 2, 3, 1]), to=1), 5, 7), m.Relu(m.Cast(x, to=1))
+
+
+@case(opset=15)
+def cast_like(m):
+    x, i = m.input("x", 2, 20, 5, 7), m.input("i", 3, dtype=np.int32)
+    return m.CastLike(i, x), m.CastLike(m.MaxPool(x, kernel_shape=[1, 1]), x), m.Cast(m.CastLike(x, i), to=1)
+
+
+@case()
+def where(m):
+    x = m.input("x", 2, 18, 4, 5)
+    y, mask = m.conv(x, 18, 18), m.Greater(m.input("z", 4, 5), np.float32(0))
+    return (m.Where(mask, y, x), m.Where(mask, x, np.float32(-9)), m.Where(m.Less(x, y), m.Transpose(m.input("t", 5, 4)), x),
+            m.conv(m.Where(m.Not(mask), np.float32(0), y), 18, 4, 3))
+
+
+for kind in (np.int64, np.int32, np.uint8, np.bool_, np.float64, np.float16):
+    @case(f"where {np.dtype(kind)}", dtype=kind, oracle=by_numpy if kind is np.bool_ else expected)
+    def where_of_type(m, kind=kind):
+        c, a = m.input("c", 3, 1, 5, dtype=np.bool_), m.input("a", 7, 5, dtype=kind)
+        return m.Where(c, a, m.input("b", 3, 7, 1, dtype=kind)), m.Where(c, m.Transpose(m.input("t", 5, 3, dtype=kind)), np.zeros((3, 3, 1), kind))
+
+
+for kind in (np.float32, np.int32, np.int64):
+    @case(f"comparisons of {np.dtype(kind)}", dtype=np.bool_)
+    def comparisons(m, kind=kind):
+        a, b = m.input("a", 3, 7, 5, dtype=kind), m.input("b", 7, 1, dtype=kind)
+        if kind is np.float32:
+            a, b = m.Round(a), m.Round(b)
+        return [m.node(op, *pair) for op in ("Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual") for pair in ((a, b), (b, a))]
+
+
+@case(dtype=np.bool_)
+def logic(m):
+    a, b = m.input("a", 3, 1, 5, dtype=np.bool_), m.input("b", 7, 1, dtype=np.bool_)
+    return m.And(a, b), m.Or(b, a), m.Xor(a, b), m.Not(m.Transpose(b)), m.Equal(a, b)
+
+
+for kind in (np.uint8, np.int8):
+    @case(f"quantize {np.dtype(kind)}", dtype=kind, kind=kind)
+    def quantize(m, kind):
+        """A graph that ends in integers, of plain and blocked values, by one scale and by one per channel."""
+        x = m.input("x", 2, 35, 5, 7)
+        y, scales = m.MaxPool(x, kernel_shape=[1, 1]), np.abs(m.vector(35)) / 50 + np.float32(0.01)
+        zeros = m.rng.integers(0, 9, 35).astype(kind)
+        by = [m.QuantizeLinear(v, scales, zeros, axis=1) for v in (x, y)]
+        return (*by, m.QuantizeLinear(x, scales[:7], zeros[:7], axis=-1), m.QuantizeLinear(y, scales[:5], zeros[:5], axis=2),
+                m.QuantizeLinear(m.Transpose(y, perm=[0, 2, 3, 1]), scales[0], zeros[0]), m.Transpose(by[1]))
+
+    @case(f"dequantize {np.dtype(kind)}", kind=kind)
+    def dequantize(m, kind):
+        x = m.input("x", 2, 35, 5, 7, dtype=kind)
+        scales, zeros = m.vector(35), m.rng.integers(0, 9, 35).astype(kind)
+        y = m.DequantizeLinear(x, scales, zeros, axis=1)
+        return y, m.conv(y, 35, 16), m.DequantizeLinear(m.Transpose(x, perm=[3, 2, 1, 0]), scales[0], zeros[0])
+
+    @case(f"integers between {np.dtype(kind)}", kind=kind)
+    def integers_between(m, kind):
+        """Other operators stand between the two: views, copies and a Concat of bytes."""
+        x, scale, zero = m.input("x", 1, 18, 6, 8), np.float32(0.03), np.array(4, kind)
+        q = m.QuantizeLinear(m.MaxPool(x, kernel_shape=[1, 1]), scale, zero)
+        q = m.Concat(q, m.Transpose(m.Reshape(q, np.array([1, 18, 8, 6])), perm=[0, 1, 3, 2]), axis=1)
+        return m.conv(m.DequantizeLinear(q, scale, zero), 36, 16)
+
+
+@case(opset=13)
+def quantize_without_zero_point(m):
+    x = m.input("x", 2, 18, 5)
+    return m.DequantizeLinear(m.QuantizeLinear(x, np.float32(0.02)), np.float32(0.03)), m.DequantizeLinear(
+        m.Cast(m.Mul(x, np.float32(1000)), to=6), np.float32(0.125))
+
+
+@case()
+def selu_and_threshold(m):
+    x = m.input("x", 2, 18, 5, 7)
+    return (m.Selu(m.conv(x, 18, 18)), m.Selu(x, alpha=1.5, gamma=0.75), m.ThresholdedRelu(x, alpha=0.5), m.ThresholdedRelu(m.conv(x, 18, 4)))
+
+
+@case()
+def softmax_over_channels_of_one_picture(m):
+    return m.Softmax(m.input("x", 1, 5, 90, 110), axis=1), m.LogSoftmax(m.input("z", 7, 5000), axis=0)
+
+
+@case(numpy=2)
 def kernels_around_numpy(m):
     x = m.conv(m.input("x", 1, 3, 6, 6), 3, 16, 3)
     index = m.input("i", 5, dtype=np.int64)
@@ -678,7 +818,7 @@ def kernels_around_numpy(m):
     return m.Relu(m.Gather(m.Reshape(y, np.array([16, 36])), index, axis=0))
 
 
-@case(numpy=9, dtype=np.bool_)
+@case(dtype=np.bool_)
 def truth_values(m):
     a, b = m.input("a", 3, 5, dtype=np.bool_), m.input("b", 5, dtype=np.bool_)
     return m.And(a, b), m.Transpose(m.Not(a)), m.Concat(a, m.Or(a, b), axis=1)
@@ -690,7 +830,7 @@ def float64(m):
     return m.Relu(m.Transpose(x, perm=[2, 0, 1])), m.MatMul(x, m.vector(5, 6).astype(np.float64)), m.ReduceMean(x, axes=[1])
 
 
-@case(numpy=9, dtype=np.uint8)
+@case(dtype=np.uint8)
 def uint8(m):
     x = m.input("x", 2, 3, 4, 5, dtype=np.uint8)
     return m.Transpose(x, perm=[0, 2, 3, 1]), m.Concat(x, x, axis=1), m.Cast(m.Mul(m.Cast(x, to=1), np.float32(2)), to=2)
@@ -802,6 +942,38 @@ def test_heads_are_put_side_by_side_by_their_matmul():
         y = m.Transpose(m.MatMul(x, m.Relu(x)), perm=[0, 2, 1, 3])
         return m.Relu(m.Reshape(y, np.array([2, 4, 12])))
     assert steps(build, 2, 3, 4, 4) == ["map", "pack_gemm", "gemm", "map"]
+
+
+def test_quantisation_is_part_of_the_step_before():
+    def build(m, x):
+        """As exporters write it: both operators around each convolution, Relu where saturation does its work."""
+        def rounded(y, zero):
+            q = m.QuantizeLinear(y, np.float32(0.1), zero)
+            return [m.DequantizeLinear(q, np.float32(0.1), zero) for _ in range(2)]
+        a, b = rounded(m.Relu(m.conv(x, 32, 32)), np.array(0, np.uint8))
+        y, _ = rounded(m.Add(m.conv(a, 32, 32), b), np.array(3, np.int8))
+        return rounded(m.Clip(m.conv(y, 32, 32), np.float32(-13.1), np.float32(20)), np.array(3, np.int8))[0]
+    assert steps(build, 1, 32, 8, 8) == ["to_blocked", "conv", "conv", "conv", "from_blocked"]
+
+
+def test_clip_narrower_than_quantisation_stays():
+    def build(m, x):
+        zero = np.array(3, np.int8)
+        return m.DequantizeLinear(m.QuantizeLinear(m.Clip(x, np.float32(-5), np.float32(5)), np.float32(0.1), zero), np.float32(0.1), zero)
+    m = Model()
+    data = m.outputs(build(m, m.input("x", 4, 9))).bytes()
+    feeds = {"x": np.linspace(-20, 20, 36, dtype=np.float32).reshape(4, 9)}
+    hold(data, feeds, expected(data, feeds), "clip", _ops.usable_levels()[-1])
+    assert len(steps(build, 4, 9)) == 2
+
+
+def test_outer_softmax_is_shared():
+    m = Model()
+    data = m.outputs(m.Softmax(m.input("x", 1, 21, 100, 100), axis=1)).bytes()
+    for threads in (1, 2):
+        plan = cinfer.load(data, threads=threads)._plan_for(None)
+        (_, _, tiles), = plan.steps[0].jobs
+        assert (tiles > 1) == (threads > 1)
 
 
 # ---- free sizes, inner values
