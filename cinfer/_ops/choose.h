@@ -25,10 +25,11 @@ static void name(const uint8_t *c, const void *a_, const void *b_, void *y_, int
     (void)c; \
     for (int64_t i = 0; i < n; i++) y[i] = (expression); \
 }
-CHOICE(where_1, uint8_t, uint8_t, c[i] ? a[i] : b[i])
-CHOICE(where_2, uint16_t, uint16_t, c[i] ? a[i] : b[i])
-CHOICE(where_4, uint32_t, uint32_t, c[i] ? a[i] : b[i])
-CHOICE(where_8, uint64_t, uint64_t, c[i] ? a[i] : b[i])
+/* by masks, which compilers vectorise everywhere */
+CHOICE(where_1, uint8_t, uint8_t, b[i] ^ ((a[i] ^ b[i]) & (uint8_t)-(uint8_t)(c[i] != 0)))
+CHOICE(where_2, uint16_t, uint16_t, b[i] ^ ((a[i] ^ b[i]) & (uint16_t)-(uint16_t)(c[i] != 0)))
+CHOICE(where_4, uint32_t, uint32_t, b[i] ^ ((a[i] ^ b[i]) & (uint32_t)-(uint32_t)(c[i] != 0)))
+CHOICE(where_8, uint64_t, uint64_t, b[i] ^ ((a[i] ^ b[i]) & (uint64_t)-(uint64_t)(c[i] != 0)))
 #define COMPARISONS(type) \
     CHOICE(equal_##type, type, uint8_t, a[i] == b[i]) \
     CHOICE(greater_##type, type, uint8_t, a[i] > b[i]) \

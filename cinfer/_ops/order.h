@@ -99,11 +99,15 @@ INL int32_t entry_key(uint64_t e) { return (int32_t)((uint32_t)(e >> 32) ^ 0x800
 /* e to its place at or below `at` */
 static void sift(uint64_t *heap, int64_t k, int64_t at, uint64_t e)
 {
-    for (int64_t child; (child = 2 * at + 1) < k; at = child) {
-        if (child + 1 < k && heap[child + 1] < heap[child]) child++;
-        if (e <= heap[child]) break;
-        heap[at] = heap[child];
+    int64_t child = 2 * at + 1;
+    for (; child + 1 < k; child = 2 * at + 1) {
+        uint64_t left = heap[child], right = heap[child + 1], least = left < right ? left : right;
+        child += right < left;          /* no branch: nobody can predict it */
+        if (e <= least) break;
+        heap[at] = least;
+        at = child;
     }
+    if (child + 1 == k && heap[child] < e) { heap[at] = heap[child]; at = child; }
     heap[at] = e;
 }
 static void top_row(const keys_t *f, const char *x, int64_t rs, int64_t n, int64_t k, void *scratch, char *v,
