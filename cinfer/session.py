@@ -51,14 +51,17 @@ class Session:
         scores, = session.run(None, {"input": x})
     """
 
-    def __init__(self, source, *, threads: int | None = None, isa: str | None = None):
+    def __init__(self, source, *, threads: int | None = None, isa: str | None = None,
+                 _fed: tuple[str, ...] = ()):
         self.threads = checked(threads)
         self._asked_isa = isa
         self._table = _ops.table(isa)
         if not isinstance(source, (str, os.PathLike)):
             source = bytes(source.read() if hasattr(source, "read") else source)
         self._source = source if isinstance(source, bytes) else os.fspath(source)
-        self.model: Model = read(self._source)
+        self._fed = _fed
+        self._feeding: dict[tuple[str, ...], Session] = {}
+        self.model: Model = self._read()
         self._graph = self.model.graph
         self._where = os.path.basename(self.model.path or "") or "model"
         self._input_types = dict(self._graph.inputs)
@@ -99,7 +102,8 @@ class Session:
         Parameters
         ----------
         output_names : names of the values wanted (outputs, or any value inside the graph), or None for all outputs
-        feeds : dict of input name -> array of the input's dtype and shape
+        feeds : dict of input name -> array of the input's dtype and shape; inputs to which the file gives a
+            default may be among them
 
         Returns
         -------
@@ -109,6 +113,9 @@ class Session:
         ------
         InputError : a name, dtype or shape does not fit; nothing is cast
         """
+        defaults = self.model.defaults
+        if defaults and isinstance(feeds, dict) and not defaults.keys().isdisjoint(feeds):
+            return self._that_takes(tuple(n for n in defaults if n in feeds)).run(output_names, feeds)
         arrays = self._checked(feeds)
         outputs = self._output_names if output_names is None else self._wanted(output_names)
         if len(set(outputs)) < len(outputs):
@@ -152,6 +159,23 @@ class Session:
 
     # ---- inside
 
+    def _read(self) -> Model:
+        """The file's model; of the inputs that have a default, those in `_fed` are inputs, else constants."""
+        model = read(self._source)
+        for name in self._fed:
+            model.graph.inputs[name] = model.defaults.pop(name)
+            del model.graph.constants[name]
+        return model
+
+    def _that_takes(self, names: tuple[str, ...]) -> Session:
+        """The session that is fed these inputs too, instead of using their defaults."""
+        session = self._feeding.get(names)
+        if session is None:
+            session = Session(self._source, threads=self.threads, isa=self._asked_isa, _fed=names)
+            self._feeding.clear()                               # one is kept: it holds weights of its own
+            self._feeding[names] = session
+        return session
+
     def _checked(self, feeds) -> list[np.ndarray]:
         """The feeds as C-contiguous arrays in the order of the inputs."""
         types = self._input_types
@@ -193,7 +217,7 @@ class Session:
         if known.issuperset(outputs):
             return self._graph
         if self._raw is None:
-            self._raw = read(self._source).graph
+            self._raw = self._read().graph
         raw = self._raw
         known = {*raw.inputs, *raw.constants}.union(*(n.outputs for n in raw.nodes))
         for name in outputs:

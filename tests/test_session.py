@@ -2,6 +2,7 @@
 import io
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,6 +51,39 @@ def free():
 
 def pixels(*shape, dtype=np.float32):
     return np.random.default_rng(7).normal(size=shape).astype(dtype)
+
+
+def test_inputs_with_a_default():
+    """The file gives w; a feed may give another, of the declared type; the next run has the file's again."""
+    onnx = pytest.importorskip("onnx")
+    tensor = onnx.helper.make_tensor_value_info
+    ports = [tensor(name, 1, shape) for name, shape in (("x", [2]), ("w", ["n"]), ("y", ["n"]))]
+    node = onnx.helper.make_node("Mul", ["x", "w"], ["y"])
+    w = onnx.numpy_helper.from_array(np.float32([10, 20]), "w")
+    graph = onnx.helper.make_graph([node], "g", ports[:2], ports[2:], [w])
+    model = onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    session = cinfer.load(model.SerializeToString())
+    x = np.float32([1, 2])
+    assert [p.name for p in session.inputs] == ["x"]
+    for w in (np.float32([3, 4]), np.float32([5])):
+        assert session.run(None, {"x": x, "w": w})[0].tolist() == (x * w).tolist()
+    assert session.run(["y", "w"], {"x": x, "w": w})[1].tolist() == [5]
+    assert session(x).tolist() == [10, 40]
+    with pytest.raises(cinfer.InputError, match="input 'w': got float64"):
+        session.run(None, {"x": x, "w": np.zeros(2)})
+    with pytest.raises(cinfer.InputError, match="no input 'v'"):
+        session.run(None, {"x": x, "v": x})
+
+
+def test_says_what_to_do_where_nothing_is_compiled(tmp_path):
+    """As in a checkout of which nothing was built."""
+    package = tmp_path / "cinfer"
+    shutil.copytree(Path(cinfer.__file__).parent, package, ignore=shutil.ignore_patterns("*.so"))
+    done = subprocess.run([sys.executable, "-c", "import cinfer; cinfer.load(b'')"], cwd=tmp_path,
+                          capture_output=True, text=True)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("cinfer.errors.Error: the compiled part of cinfer is not in")
+    assert "pip install" in last
 
 
 # ---- feeds

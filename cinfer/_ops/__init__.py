@@ -5,7 +5,7 @@ import os
 from importlib import import_module
 from importlib.util import find_spec
 
-from ..errors import InputError
+from ..errors import Error, InputError
 
 LEVELS = ("baseline", "neon", "dotprod", "avx2", "avx512", "avx512vnni")        # weakest first
 _tables: dict = {}
@@ -27,6 +27,10 @@ def executor():
             os.environ["GOMP_SPINCOUNT"] = "2000"
         try:
             module = import_module("cinfer._ops.executor")
+        except ModuleNotFoundError:
+            raise Error(f"the compiled part of cinfer is not in {os.path.dirname(__file__)}; "
+                        "'pip install -e .' builds it there, or work in another folder if it is installed"
+                        ) from None
         finally:
             executor = this
             if short:

@@ -1,8 +1,8 @@
 /* Elements of any type at any stride: rows of them moved, their types widened and narrowed.
  *
  * row_move  y[i*ys] = x[i*xs], n elements of 1, 2, 4 or 8 bytes; their bits are not looked at
- * widen     the stage that makes a row of a narrow type side by side wide, NULL where it is wide already; bool
- *           and integers below 4 bytes become int32, float16 becomes float32
+ * widen     the stage that makes a row of a narrow type wide, NULL where it is wide already; bool and integers
+ *           below 4 bytes become int32, float16 becomes float32
  * narrow    the reverse: integers are cut to their low bits, float32 is rounded half to even
  *
  * Element codes follow ELEMENTS; names are NumPy's. float16 is converted by instructions from AVX2 on, else in
@@ -24,7 +24,8 @@ static const char element_names[] __attribute__((unused)) = ELEMENTS(ELEMENT_NAM
 static const int8_t element_size[] = {ELEMENTS(ELEMENT_SIZE)}, element_wide[] = {ELEMENTS(ELEMENT_WIDE)};
 
 #define ROW_MOVE(type) \
-static __attribute__((noinline)) void row_move_##type(const type *x, int64_t xs, type *y, int64_t ys, int64_t n) \
+static __attribute__((noinline)) void row_move_##type(const type *x, int64_t xs, type *y, int64_t ys, \
+                                                      int64_t n) \
 { \
     if (ys != 1) for (int64_t i = 0; i < n; i++) y[i * ys] = x[i * xs]; \
     else if (xs == 1) memmove(y, x, n * sizeof(type)); \

@@ -19,10 +19,8 @@
  * scratch: 64 * t*t * ((ib*patches | 1) + (blocks*patches | 1)) bytes: V [t*t][ib][patches][16], M
  * [t*t][blocks][patches][16]; an odd number of cache lines in each of the t*t parts, that they do not fall on
  * the same cache sets.
- * patches: near-equal parts of the patches of a picture, of about 2 * WINO_PX where the weights have less
- * than 4 MB, else twice that (they are read once for each part); fewer than 12 only where there are no more:
- * with too few tiles for the threads split the output blocks instead. From 12 to 100 patches the speed
- * changes by 5 % (measured with weights ahead in cache).
+ * patches: near-equal parts of the patches of a picture, of about 2 * WINO_PX: the weights are read once for
+ * each part. With few patches split the output blocks instead, when there are too few tiles for the threads.
  * Order of sums: over the input channels, whatever the tile.
  * pack_winograd: source [oc][ic][3][3] with strides so si sy sx in floats; tile = output block. */
 #ifndef WINOGRAD_H
@@ -118,7 +116,9 @@ WINO_OUT(6)
 WINO_OUT(4)
 
 /* Products: OV vectors of output channels x PX patches. v: [ic block][patch][16], bs floats from block to
- * block; w: [ic][OV*VW]; m: [oc block][patch][16], ms from block to block; k: input channels. */
+ * block; w: [ic][OV*VW]; m: [oc block][patch][16], ms from block to block; k: input channels.
+ * Weights come from memory, and hardware prefetching stops at each page: every step fetches some of the next
+ * tile's, at ahead, `step` floats further each time, so that memory works all the time that the tile takes. */
 #if VW == 16
 # define WINO_OV 2
 # define WINO_PX 14
@@ -134,12 +134,12 @@ WINO_OUT(4)
 # define EACH_WINO(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6)
 #endif
 #define WINO_OC (WINO_OV * VW)
-#define WINO_ARGS const float *v, size_t bs, const float *w, int64_t k, float *m, size_t ms
-/* Weights come from beyond L2 and hardware prefetching stops at each page: floats to fetch ahead, 16 KB. */
-#define WINO_AHEAD 4096
+#define WINO_ARGS const float *v, size_t bs, const float *w, int64_t k, float *m, size_t ms, const float *ahead, \
+    size_t step
 #define WINO_STEP(OV, PX) \
     vf q[OV]; \
-    FOR(o, OV) { q[o] = ld(w + o * VW); if (o * VW % CB == 0) __builtin_prefetch(w + o * VW + WINO_AHEAD); } \
+    FOR(o, OV) { q[o] = ld(w + o * VW); if (o * VW % CB == 0) __builtin_prefetch(ahead + o * VW); } \
+    ahead += step; \
     FOR(p, PX) { vf s = bc(v[p * CB + c]); FOR(o, OV) a[o][p] += q[o] * s; }
 #define WINO_TILE(OV, PX) \
 static __attribute__((noinline)) void wino_tile_##OV##_##PX(WINO_ARGS) \

@@ -19,7 +19,8 @@ cdef extern from "winograd.h" nogil:
                     size_t, float *, size_t, int, int)
     void wino_out_4(const float *, size_t, const float *, const float *, const epilogue_t *, const float *,
                     size_t, float *, size_t, int, int)
-    ctypedef void (*wino_fn)(const float *, size_t, const float *, int64_t, float *, size_t) noexcept nogil
+    ctypedef void (*wino_fn)(const float *, size_t, const float *, int64_t, float *, size_t,
+                            const float *, size_t) noexcept nogil
     const wino_fn *wino_tiles
     const wino_fn *wino_half_tiles
     void wino_w_6(const float *, float *, size_t)
@@ -52,16 +53,22 @@ cdef void wino_products(const winograd_t *A, const float *w, const float *V, int
     """V times the weights of output blocks b0 .. b0+nb-1 -> M[t*t][nb][n][16]."""
     cdef int64_t ic = (A.ib - 1) * CB + A.last, x, oc, width, tiles = (n + WINO_PX - 1) // WINO_PX, j, p, q
     cdef const wino_fn *form
+    cdef const float *next
     for x in range((A.m + 2) * (A.m + 2)):
         oc = b0 * CB
         while oc < (b0 + nb) * CB:
             width = min(WINO_OC, A.ob * CB - oc)
             form = wino_tiles if width == WINO_OC else wino_half_tiles
             p = 0
+            if oc + width < (b0 + nb) * CB:      # the weights of the next tile
+                next = w + (x * A.ob * CB + oc + width) * ic
+            else:
+                next = w + ((x + 1) * A.ob + b0) * CB * ic
             for j in range(tiles):               # of nearly the same width: 16 = 8 + 8
                 q = n // tiles + (j < n % tiles)
                 form[q](V + x * vs + p * CB, n * CB, w + (x * A.ob * CB + oc) * ic, ic,
-                        M + x * ms + ((oc // CB - b0) * n + p) * CB + oc % CB, n * CB)
+                        M + x * ms + ((oc // CB - b0) * n + p) * CB + oc % CB, n * CB,
+                        next + j * (width // tiles) * ic, width // tiles)
                 p += q
             oc += width
 

@@ -141,16 +141,20 @@ def infer(operator: Operator, node: Node, inputs: list[TensorSpec | None]) -> tu
     """Specs of a node's outputs; UnknownValue when they depend on data."""
     if operator.infer is None:
         raise UnknownValue(f"the shape of {node}")
-    return as_tuple(operator.infer(*inputs, **arguments(operator, node)))
+    return for_outputs(node, operator.infer(*inputs, **arguments(operator, node)))
 
 
 def evaluate(operator: Operator, node: Node, inputs: list[np.ndarray | None]) -> tuple[np.ndarray, ...]:
     """The node's outputs in NumPy."""
     with np.errstate(all="ignore"):
-        return as_tuple(operator.evaluate(*inputs, **arguments(operator, node)))
+        return for_outputs(node, operator.evaluate(*inputs, **arguments(operator, node)))
 
 
-def as_tuple(result) -> tuple:
-    return result if isinstance(result, tuple) else (result,)
+def for_outputs(node: Node, result) -> tuple:
+    """The result as a tuple; ValueError where the node asks for more than the operator makes."""
+    results = result if isinstance(result, tuple) else (result,)
+    if len(node.outputs) > len(results) and any(node.outputs[len(results):]):
+        raise ValueError(f"{len(node.outputs)} outputs; {node.op_type} makes {len(results)} here")
+    return results
 
 

@@ -5,9 +5,8 @@ from math import prod
 
 import numpy as np
 
-from .lower_elementwise import broadcast_strides
 from .planner import Declined, Planner, Rule, spread
-from .views import collapse
+from .views import broadcast_strides, collapse
 
 # operator -> (number of the kernel's, whether the operands change places); the numbers are in choose.h
 OPS = {"Where": (0, False), "Equal": (1, False), "Greater": (2, False), "Less": (2, True), "GreaterOrEqual": (3, False),

@@ -1,4 +1,4 @@
-"""Unary and binary operators, in whichever layout their operands are -> `map`, `zip` and `scale_shift` steps."""
+"""Unary and binary operators, in whichever layout their operands are -> steps `map`, `zip`, `scale_shift`."""
 from __future__ import annotations
 
 from math import prod
@@ -6,11 +6,12 @@ from math import prod
 import numpy as np
 
 from .activation import RULES as UNARY, as_unary
-from .lower_conv import epilogue
+from .epilogue import activation_params, epilogue
 from .planner import F32, Declined, Planner, Rule, spread
-from .views import BLOCK, Blocked, Plain, collapse, nchw
+from .views import BLOCK, Blocked, broadcast_strides, collapse, nchw
 
-BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Min": "min", "Max": "max", "Pow": "pow", "PRelu": "prelu", "Sum": "add"}
+BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Min": "min", "Max": "max", "Pow": "pow",
+          "PRelu": "prelu", "Sum": "add"}
 
 
 def follows(p: Planner, node) -> bool:
@@ -22,7 +23,10 @@ def follows(p: Planner, node) -> bool:
 
 
 def blocked_axes(view: Blocked, shape) -> tuple[list[int], list[int]]:
-    """(dims, strides) of a blocked view as axes (n, block, row, pixel, lane) of the output's shape; broadcast axes step 0."""
+    """(dims, strides) of a blocked view over the axes (n, block, row, pixel, lane) of the output's shape.
+
+    Broadcast axes step 0.
+    """
     n, c, h, w = nchw(shape)
     dims = [n, -(-c // BLOCK), h, w, BLOCK]
     have = [view.n, view.blocks, view.h, view.w, BLOCK]
@@ -54,11 +58,6 @@ def operand(p: Planner, name: str, shape):
     return view.ref(), [s[0] if n > 1 else 0, 0, s[2] if h > 1 else 0, s[3] if w > 1 else 0, 0]
 
 
-def broadcast_strides(view: Plain, shape) -> list[int]:
-    lead = len(shape) - len(view.shape)
-    return [0] * lead + [0 if d == 1 else s for d, s in zip(view.shape, view.strides)]
-
-
 def lower_unary(p: Planner, node) -> None:
     unary = as_unary(node, p)
     x, y = p.spec(node.inputs[0]), p.spec(node.outputs[0])
@@ -66,20 +65,23 @@ def lower_unary(p: Planner, node) -> None:
         raise Declined
     if p.is_blocked[node.outputs[0]]:
         source, target = p.blocked(node.inputs[0]), p.new_blocked(node.outputs[0])
+        (dims, xs), (_, ys) = blocked_axes(source, y.shape), blocked_axes(target, y.shape)
         if unary.slope is not None:
-            dims, xs = blocked_axes(source, y.shape)
-            slope = p.channel_vector(unary.slope)
-            return emit_zip(p, dims, (source.ref(), xs), (slope, [0, BLOCK, 0, 0, 1]), (target.ref(), blocked_axes(target, y.shape)[1]), "prelu")
-        dims, xs = blocked_axes(source, y.shape)
-        return p.map(dims, source.ref(), xs, target.ref(), blocked_axes(target, y.shape)[1], op=unary.op, alpha=unary.alpha, beta=unary.beta)
+            slope = p.channel_vector(unary.slope), [0, BLOCK, 0, 0, 1]
+            return emit_zip(p, dims, (source.ref(), xs), slope, (target.ref(), ys), "prelu")
+        return apply(p, unary, dims, source, xs, target, ys)
     if unary.slope is not None:
         return lower_binary(p, node)
     source = p.plain(node.inputs[0])
     target = p.new_plain(node.outputs[0])
-    p.map(y.shape, source.ref(), source.strides, target.ref(), target.strides, op=unary.op, alpha=unary.alpha, beta=unary.beta)
+    apply(p, unary, y.shape, source, source.strides, target, target.strides)
 
 
-def emit_zip(p: Planner, dims, a, b, y, op, unary=None) -> None:
+def apply(p: Planner, unary, dims, x, xs, y, ys) -> None:
+    p.map(dims, x.ref(), xs, y.ref(), ys, op=unary.op, alpha=unary.alpha, beta=unary.beta)
+
+
+def emit_zip(p: Planner, dims, a, b, y, op, e=None) -> None:
     """y = act(a op b); each operand (Ref, strides over dims)."""
     packed = collapse(dims, a[1], b[1], y[1])
     if packed is None:
@@ -87,44 +89,38 @@ def emit_zip(p: Planner, dims, a, b, y, op, unary=None) -> None:
     dims, strides = packed
     dims, (xs, bs, ys) = spread(dims, *strides)
     outer, tiles = p.outer_split(dims)
-    act = dict(act=p.table.unary[unary.op], alpha=unary.alpha, beta=unary.beta) if unary else {}
-    p.emit("zip", tiles, a=a[0], b=b[0], y=y[0], dims=dims, bs=bs, ys=ys, op=p.table.binary[op], outer=outer, **{"as": xs}, **act)
+    act = activation_params(p, e) if e else {}
+    p.emit("zip", tiles, a=a[0], b=b[0], y=y[0], dims=dims, bs=bs, ys=ys, op=p.table.binary[op], outer=outer,
+           **{"as": xs}, **act)
 
 
 def lower_binary(p: Planner, node) -> None:
     y = p.spec(node.outputs[0])
-    if y.dtype != F32 or prod(y.shape) == 0 or not 1 <= len(node.inputs) <= 2 or any(p.spec(n).dtype != F32 for n in node.inputs):
+    if len(node.inputs) != 2 or y.dtype != F32 or any(p.spec(n).dtype != F32 for n in node.inputs):
         raise Declined
-    if len(node.inputs) == 1 or "axis" in node.attributes or y.ndim > 6:
+    if prod(y.shape) == 0 or "axis" in node.attributes or y.ndim > 6:
         raise Declined
     op = BINARY[node.op_type]
     if p.is_blocked[node.outputs[0]]:
         a, b = (operand(p, name, y.shape) for name in node.inputs)
-        e = following(p, node.outputs[0])
+        e = epilogue(p, node.outputs[0], slope=False)
         target = p.new_blocked(e.name)
         dims, ys = blocked_axes(target, y.shape)
-        return emit_zip(p, dims, a, b, (target.ref(), ys), op, e.unary)
+        return emit_zip(p, dims, a, b, (target.ref(), ys), op, e)
     a, b = (p.plain(name) for name in node.inputs)
     operands = [(v.ref(), broadcast_strides(v, y.shape)) for v in (a, b)]
-    e = following(p, node.outputs[0])
+    e = epilogue(p, node.outputs[0], slope=False)
     target = p.new_plain(e.name)
-    emit_zip(p, y.shape, *operands, (target.ref(), target.strides), op, e.unary)
-
-
-def following(p: Planner, name: str):
-    """The activation after a value, taken into its step; per-channel slopes are left to a step of their own."""
-    user = p.sole_consumer(name)
-    if user is not None and (unary := as_unary(user, p)) is not None and unary.slope is not None:
-        from .lower_conv import Epilogue
-        return Epilogue(name)
-    return epilogue(p, name, residual=False)
+    emit_zip(p, y.shape, *operands, (target.ref(), target.strides), op, e)
 
 
 def lower_batch_norm(p: Planner, node) -> None:
     """y = act(x * s + t): https://onnx.ai/onnx/operators/onnx__BatchNormalization.html, inference form."""
     x = p.spec(node.inputs[0])
     values = [p.constant(name) for name in node.inputs[1:5]]
-    if x.dtype != F32 or any(v is None for v in values) or any(node.outputs[1:]) or x.ndim < 2 or prod(x.shape) == 0:
+    if x.dtype != F32 or x.ndim < 2 or prod(x.shape) == 0 or any(node.outputs[1:]):
+        raise Declined
+    if any(v is None for v in values):
         raise Declined
     scale, bias, mean, var = (v.astype(np.float64) for v in values)
     s = scale / np.sqrt(var + node.attributes.get("epsilon", 1e-5))
@@ -132,7 +128,7 @@ def lower_batch_norm(p: Planner, node) -> None:
     blocked = p.is_blocked[node.outputs[0]]
     if not blocked and p.is_blocked.get(node.inputs[0]):
         raise Declined
-    e = following(p, node.outputs[0])
+    e = epilogue(p, node.outputs[0], slope=False)
     if blocked:
         source, target = p.blocked(node.inputs[0]), p.new_blocked(e.name)
         dims, xs = blocked_axes(source, x.shape)
@@ -145,11 +141,15 @@ def lower_batch_norm(p: Planner, node) -> None:
         raise Declined
     dims, (xs, vs, ys) = packed
     outer, tiles = p.outer_split(dims)
-    p.emit("scale_shift", tiles, x=source.ref(), s=p.channel_vector(s), t=p.channel_vector(t), y=target.ref(), dims=dims, xs=xs, ss=vs, ts=vs,
-           ys=ys, act=p.table.unary[e.unary.op], alpha=e.unary.alpha, beta=e.unary.beta, outer=outer)
+    p.emit("scale_shift", tiles, x=source.ref(), s=p.channel_vector(s), t=p.channel_vector(t), y=target.ref(),
+           dims=dims, xs=xs, ss=vs, ts=vs, ys=ys, outer=outer, **activation_params(p, e))
+
+
+def lower_prelu(p: Planner, node) -> None:
+    (lower_unary if as_unary(node, p) else lower_binary)(p, node)
 
 
 RULES = {name: Rule(lower_unary, follows) for name in UNARY if name != "Identity"}
 RULES |= {name: Rule(lower_binary, follows) for name in BINARY if name != "PRelu"}
-RULES["PRelu"] = Rule(lambda p, node: lower_unary(p, node) if as_unary(node, p) else lower_binary(p, node), follows)
+RULES["PRelu"] = Rule(lower_prelu, follows)
 RULES["BatchNormalization"] = Rule(lower_batch_norm, follows)

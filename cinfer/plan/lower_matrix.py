@@ -5,8 +5,7 @@ from math import prod
 
 import numpy as np
 
-from .lower_conv import Epilogue, activation_params
-from .activation import NONE, as_unary
+from .epilogue import Epilogue, epilogue, epilogue_params
 from .planner import F32, Declined, Planner, Rule
 from .views import BLOCK, Plain, Ref
 
@@ -34,39 +33,14 @@ def copy_room(k: int) -> int:
     return max(1 << 18, 896 * -(-k // 16))
 
 
-def matrix_vector(p: Planner, x: Ref, ldx: int, y: Ref, ldy: int, m: int, n: int, k: int, w: np.ndarray, strides, bias, e: Epilogue,
+def matrix_vector(p: Planner, x: Ref, ldx: int, y: Ref, ldy: int, m: int, n: int, k: int, w: np.ndarray, strides, e: Epilogue,
                   scale: float = 1.0) -> None:
-    """y[m, n] = act(scale * x[m, k] w + bias); strides: of (n, k) in w, one of them 1."""
+    """y[m, n] = act(scale * x[m, k] w + bias); strides: of (n, k) in w, one of them 1, w is read in place."""
     view = p.array(np.ascontiguousarray(w, np.float32))
-    p.packed.setdefault(("in place", id(w)), w)
     cols = max(1, -(-n // max(1, min(p.tiles_wanted(), n * k // (1 << 15)))))
     cols = -(-cols // BLOCK) * BLOCK
-    p.emit("gemv", -(-n // cols), flops=2 * m * n * k, x=x, w=view.ref(), bias=None if bias is None else p.channel_vector(bias), y=y, m=m,
-           n=n, k=k, ldx=ldx, ldy=ldy, sn=strides[0], sk=strides[1], scale=scale, cols=cols, **activation_params(p, e.unary))
-
-
-def epilogue(p: Planner, name: str, n: int, bias: np.ndarray | None, residual: bool):
-    """(Epilogue, bias): a constant added along the columns becomes the bias; then residual and activation as for Conv."""
-    e = Epilogue(name)
-    while e.unary is NONE and (user := p.sole_consumer(e.name)) is not None and not user.domain:
-        if (unary := as_unary(user, p)) is not None and unary.slope is None and user.inputs[0] == e.name:
-            e.unary = unary
-        elif user.op_type == "Add" and user.inputs[0] != user.inputs[1]:
-            other = user.inputs[user.inputs[0] == e.name]
-            value = p.constant(other)
-            if p.specs[user.outputs[0]].shape != p.specs[e.name].shape:
-                break
-            if bias is None and not e.residual and value is not None and value.size == n and value.shape[-1:] == (n,):
-                bias = value.reshape(-1)
-            elif residual and not e.residual and p.specs[other].shape == p.specs[e.name].shape and p.available(other):
-                e.residual = other
-            else:
-                break
-        else:
-            break
-        p.done.add(id(user))
-        e.name = user.outputs[0]
-    return e, bias
+    p.emit("gemv", -(-n // cols), flops=2 * m * n * k, x=x, w=view.ref(), y=y, m=m,
+           n=n, k=k, ldx=ldx, ldy=ldy, sn=strides[0], sk=strides[1], scale=scale, cols=cols, **epilogue_params(p, e))
 
 
 def lower_matmul(p: Planner, node) -> None:
@@ -101,23 +75,23 @@ def constant_matrix(p: Planner, node, a_name, w, strides, k, n, bias=None, scale
     """y = act(scale * a w + bias + residual) for a constant w whose strides over (n, k) are given; a: [..., k]."""
     shape = p.spec(a_name).shape
     m = prod(shape[:-1])
-    e, bias = epilogue(p, node.outputs[0], n, bias, residual=m > FEW_ROWS)
+    e = epilogue(p, node.outputs[0], bias, columns=n, residual=m > FEW_ROWS, slope=False)
     a = p.plain(a_name)
     rows = a.reshaped((m, k))
     if rows is None or (k > 1 and rows.strides[1] != 1):
         rows = p.plain(a_name, contiguous=True).reshaped((m, k))
     if m <= FEW_ROWS:
         y = p.new_plain(e.name)
-        return matrix_vector(p, rows.ref(), rows.strides[0], y.ref(), n, m, n, k, w, strides, bias, e, scale)
+        return matrix_vector(p, rows.ref(), rows.strides[0], y.ref(), n, m, n, k, w, strides, e, scale)
     residual = p.plain(e.residual, contiguous=True) if e.residual else None
     y = p.new_plain(e.name)
     packed_n = -(-n // BLOCK) * BLOCK
     packed = p.pack("pack_gemm", w, k * packed_n, -(-n // p.table.gemm_n), ("matrix", strides), batch0=1, batch1=1, k=k, n=n,
                     sn=strides[0], sk=strides[1])
     s = split(p, 1, m, n)
-    p.emit("gemm", tiles(1, s), flops=2 * m * n * k, a=rows.ref(), w=packed, bias=None if bias is None else p.channel_vector(bias),
+    p.emit("gemm", tiles(1, s), flops=2 * m * n * k, a=rows.ref(), w=packed,
            res=residual.ref() if residual else None, ldr=n, y=y.ref(), batch0=1, batch1=1, m=m, n=n, k=k, lda=rows.strides[0] or k, ldy=n,
-           scale=scale, scratch=copy_room(k), scratch_bytes=copy_room(k), **s, **activation_params(p, e.unary))
+           scale=scale, scratch=copy_room(k), scratch_bytes=copy_room(k), **s, **epilogue_params(p, e))
 
 
 def two_batch_axes(view: Plain, batch) -> tuple[int, int] | None:
@@ -157,7 +131,7 @@ def batched(p: Planner, node) -> None:
     packed = p.scratch((each0, each1, k, packed_n))
     p.emit("pack_gemm", each0 * each1 * -(-n // p.table.gemm_n), w=b.ref(), y=packed.ref(), batch0=each0, batch1=each1, k=k, n=n,
            sk=b.strides[-2], sn=b.strides[-1], w0=w0, w1=w1)
-    e, bias = epilogue(p, node.outputs[0], n, None, residual=False)
+    e = epilogue(p, node.outputs[0], columns=n, slope=False)
     y = p.new_plain(e.name, transposed_order(p, e.name))
     y0, y1 = two_batch_axes(y, batch) or (None, None)
     if y0 is None or y.strides[-1] != 1:
@@ -165,10 +139,10 @@ def batched(p: Planner, node) -> None:
         y0, y1 = two_batch_axes(y, batch)
     s = split(p, batch0 * batch1, m, n)
     p.emit("gemm", tiles(batch0 * batch1, s), flops=2 * batch0 * batch1 * m * n * k, a=a.ref(), w=packed.ref(), y=y.ref(), batch0=batch0,
-           batch1=batch1, bias=None if bias is None else p.channel_vector(bias), m=m, n=n, k=k, lda=a.strides[-2], ldy=y.strides[-2], a0=a0,
+           batch1=batch1, m=m, n=n, k=k, lda=a.strides[-2], ldy=y.strides[-2], a0=a0,
            a1=a1, w0=k * packed_n * each1 if w0 else 0, w1=k * packed_n if w1 else 0, y0=y0, y1=y1, scale=1.0, scratch=copy_room(k),
            scratch_bytes=copy_room(k), **s,
-           **activation_params(p, e.unary))
+           **epilogue_params(p, e))
 
 
 def transposed_order(p: Planner, name: str):

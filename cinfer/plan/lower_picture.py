@@ -5,15 +5,14 @@ from math import prod
 
 import numpy as np
 
-from .lower_conv import activation_params, spatial, window
-from .lower_elementwise import following
+from .epilogue import activation_params, epilogue
 from .planner import F32, Declined, Planner, Rule
-from .views import BLOCK, nchw
+from .views import BLOCK
+from .window import Window, spatial, window
 
 
-def pool_window(p: Planner, node):
-    x, y = p.spec(node.inputs[0]), p.spec(node.outputs[0])
-    return window(node, node.attributes["kernel_shape"], x.shape, y.shape)
+def pool_window(p: Planner, node) -> Window:
+    return window(node, p.spec(node.inputs[0]).shape, node.attributes["kernel_shape"])
 
 
 def can_pool(p: Planner, node) -> bool:
@@ -22,9 +21,8 @@ def can_pool(p: Planner, node) -> bool:
 
 def covers_all(p: Planner, node) -> bool:
     """Whether an average is taken of the whole picture."""
-    x, y = p.spec(node.inputs[0]), p.spec(node.outputs[0])
     win = pool_window(p, node)
-    return win.kernel == nchw(x.shape)[2:] and not any(win.pads) and nchw(y.shape)[2:] == (1, 1) and win.dilations == (1, 1)
+    return win.kernel == win.picture and win.count == win.dilations == (1, 1) and not any(win.pads)
 
 
 def lower_pool(p: Planner, node) -> None:
@@ -37,15 +35,16 @@ def lower_pool(p: Planner, node) -> None:
     x, y = p.blocked(node.inputs[0]), p.new_blocked(node.outputs[0])
     mode = 0 if not average else 2 if node.attributes.get("count_include_pad", 0) else 1
     rows, row_tiles = p.row_split(y.h, y.n * y.blocks, y.w * BLOCK * win.kernel[0])
-    p.emit("pool", y.n * y.blocks * row_tiles, x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, ih=x.h, iw=x.w, oh=y.h, ow=y.w, kh=win.kernel[0],
-           kw=win.kernel[1], sh=win.strides[0], sw=win.strides[1], dh=win.dilations[0], dw=win.dilations[1], pt=win.pads[0], pl=win.pads[1],
-           pb=win.pads[2], pr=win.pads[3], xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs, yr=y.rs, mode=mode, row_tiles=row_tiles, rows=rows)
+    (kh, kw), (sh, sw), (dh, dw), (pt, pl, pb, pr) = win.kernel, win.strides, win.dilations, win.pads
+    p.emit("pool", y.n * y.blocks * row_tiles, x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, ih=x.h, iw=x.w,
+           oh=y.h, ow=y.w, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, pt=pt, pl=pl, pb=pb, pr=pr, xn=x.ns,
+           xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs, yr=y.rs, mode=mode, row_tiles=row_tiles, rows=rows)
 
 
 def global_pool(p: Planner, node, mode: int) -> None:
     x, y = p.blocked(node.inputs[0]), p.new_blocked(node.outputs[0])
-    p.emit("global_pool", x.n * x.blocks, x=x.ref(), y=y.ref(), n=x.n, cb=x.blocks, h=x.h, w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns,
-           yb=y.bs, mode=mode)
+    p.emit("global_pool", x.n * x.blocks, x=x.ref(), y=y.ref(), n=x.n, cb=x.blocks, h=x.h, w=x.w, xn=x.ns,
+           xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs, mode=mode)
 
 
 def lower_global_pool(p: Planner, node) -> None:
@@ -55,7 +54,7 @@ def lower_global_pool(p: Planner, node) -> None:
 
 
 def resize_tables(p: Planner, node):
-    """(index, weights) along y and x of a Resize or Upsample of pictures by nearest or two taps; None for any other."""
+    """(index, weights) along y and x of a Resize or Upsample of pictures by one tap or two, else None."""
     key = "resize", id(node)
     if key in p.memo:
         return p.memo[key]
@@ -81,9 +80,10 @@ def _resize_tables(p, node):
     else:
         values = [p.constant(name) if name else None for name in (*node.inputs[2:], "", "")[:2]]
         scales, sizes = (None if v is None or not v.size else v.tolist() for v in values)
-        _, scales = resize.resize_sizes(x.shape, scales, sizes, get("axes"), get("keep_aspect_ratio_policy", "stretch"))
-    return [resize.resize_axis(x.shape[a], y.shape[a], scales[a], mode=mode, coordinate_transformation_mode=coordinates, nearest_mode=nearest)
-            for a in (2, 3)]
+        _, scales = resize.resize_sizes(x.shape, scales, sizes, get("axes"),
+                                        get("keep_aspect_ratio_policy", "stretch"))
+    how = dict(mode=mode, coordinate_transformation_mode=coordinates, nearest_mode=nearest)
+    return [resize.resize_axis(x.shape[a], y.shape[a], scales[a], **how) for a in (2, 3)]
 
 
 def lower_resize(p: Planner, node) -> None:
@@ -95,12 +95,14 @@ def lower_resize(p: Planner, node) -> None:
     for axis, (index, weights) in zip("yx", tables):
         if index.shape[1] > 2:                  # the taps of one output are two; others weigh nothing
             raise Declined
-        params[f"i{axis}0"] = p.array(np.ascontiguousarray(index[:, 0], np.int32)).ref()
-        params[f"i{axis}1"] = p.array(np.ascontiguousarray(index[:, -1], np.int32)).ref()
-        params[f"w{axis}"] = p.array(np.ascontiguousarray(weights[:, -1] if linear else 0 * weights[:, 0], np.float32)).ref()
+        second = weights[:, -1] if linear else 0 * weights[:, 0]
+        for name, values, dtype in (("i{}0", index[:, 0], np.int32), ("i{}1", index[:, -1], np.int32),
+                                    ("w{}", second, np.float32)):
+            params[name.format(axis)] = p.array(np.ascontiguousarray(values, dtype)).ref()
     rows, row_tiles = p.row_split(y.h, y.n * y.blocks, y.w * BLOCK)
-    p.emit("resize", y.n * y.blocks * row_tiles, x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, oh=y.h, ow=y.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns,
-           yb=y.bs, yr=y.rs, linear=linear, row_tiles=row_tiles, rows=rows, **params)
+    p.emit("resize", y.n * y.blocks * row_tiles, x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, oh=y.h, ow=y.w,
+           xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs, yr=y.rs, linear=linear, row_tiles=row_tiles,
+           rows=rows, **params)
 
 
 def can_instance_norm(p: Planner, node) -> bool:
@@ -112,16 +114,11 @@ def lower_instance_norm(p: Planner, node) -> None:
         raise Declined
     x = p.blocked(node.inputs[0])
     scale, bias = (p.channel_vector(p.constant(n)) for n in node.inputs[1:3])
-    e = following(p, node.outputs[0])
+    e = epilogue(p, node.outputs[0], slope=False)
     y = p.new_blocked(e.name)
-    p.emit("instance_norm", x.n * x.blocks, x=x.ref(), scale=scale, bias=bias, y=y.ref(), n=x.n, cb=x.blocks, h=x.h, w=x.w, xn=x.ns, xb=x.bs,
-           xr=x.rs, yn=y.ns, yb=y.bs, yr=y.rs, eps=node.attributes.get("epsilon", 1e-5), **no_slope(p, e))
-
-
-def no_slope(p, e) -> dict:
-    params = activation_params(p, e.unary)
-    del params["slope"]
-    return params
+    p.emit("instance_norm", x.n * x.blocks, x=x.ref(), scale=scale, bias=bias, y=y.ref(), n=x.n, cb=x.blocks,
+           h=x.h, w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs, yr=y.rs,
+           eps=node.attributes.get("epsilon", 1e-5), **activation_params(p, e))
 
 
 def lower_lrn(p: Planner, node) -> None:
@@ -132,8 +129,9 @@ def lower_lrn(p: Planner, node) -> None:
     y = p.new_plain(node.outputs[0])
     n, c, hw = x.shape[0], x.shape[1], prod(x.shape[2:])
     chunk = max(16, -(-hw // p.tiles_wanted()))
-    p.emit("lrn", n * -(-hw // chunk), x=source.ref(), y=y.ref(), n=n, c=c, hw=hw, size=node.attributes["size"], alpha=get("alpha", 1e-4),
-           beta=get("beta", 0.75), bias=get("bias", 1.0), chunk=chunk)
+    p.emit("lrn", n * -(-hw // chunk), x=source.ref(), y=y.ref(), n=n, c=c, hw=hw,
+           size=node.attributes["size"], alpha=get("alpha", 1e-4), beta=get("beta", 0.75),
+           bias=get("bias", 1.0), chunk=chunk)
 
 
 RULES = {

@@ -38,25 +38,24 @@ def lower_softmax(p: Planner, node) -> None:
     source = p.plain(node.inputs[0], contiguous=True)
     y = p.new_plain(node.outputs[0])
     rows, columns, tiles = split_plane(p, outer, inner, n)
-    p.emit("softmax", tiles, x=source.ref(), y=y.ref(), outer=outer, n=n, inner=inner, xo=n * inner, xs=inner, yo=n * inner, ys=inner,
-           log=node.op_type == "LogSoftmax", scale=1.0, rows=rows, columns=columns)
+    p.emit("softmax", tiles, x=source.ref(), y=y.ref(), outer=outer, n=n, inner=inner, xo=n * inner, xs=inner,
+           yo=n * inner, ys=inner, log=node.op_type == "LogSoftmax", scale=1.0, rows=rows, columns=columns)
 
 
 def lower_layer_norm(p: Planner, node) -> None:
     x, get = p.spec(node.inputs[0]), node.attributes.get
     axis = get("axis", -1) % x.ndim
-    scale = p.constant(node.inputs[1])
-    bias = p.constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] else None
-    if x.dtype != F32 or any(node.outputs[1:]) or scale is None or (bias is None and len(node.inputs) > 2 and node.inputs[2]) or prod(x.shape) == 0:
+    scale, has_bias = p.constant(node.inputs[1]), len(node.inputs) > 2 and bool(node.inputs[2])
+    bias = p.constant(node.inputs[2]) if has_bias else np.zeros(1, np.float32)
+    if x.dtype != F32 or scale is None or bias is None or prod(x.shape) == 0 or any(node.outputs[1:]):
         raise Declined
     rows, cols = prod(x.shape[:axis]), prod(x.shape[axis:])
-    scale = np.broadcast_to(scale, x.shape[axis:])
-    bias = np.zeros(1, np.float32) if bias is None else bias
+    scale, bias = (p.channel_vector(np.broadcast_to(v, x.shape[axis:])) for v in (scale, bias))
     source = p.plain(node.inputs[0], contiguous=True)
     y = p.new_plain(node.outputs[0])
     chunk, tiles = rows_per_tile(p, rows, cols)
-    p.emit("layer_norm", tiles, x=source.ref(), scale=p.channel_vector(scale), bias=p.channel_vector(np.broadcast_to(bias, x.shape[axis:])),
-           y=y.ref(), rows=rows, cols=cols, xr=cols, yr=cols, eps=get("epsilon", 1e-5), chunk=chunk)
+    p.emit("layer_norm", tiles, x=source.ref(), scale=scale, bias=bias, y=y.ref(), rows=rows, cols=cols,
+           xr=cols, yr=cols, eps=get("epsilon", 1e-5), chunk=chunk)
 
 
 def reduced_axes(p: Planner, node):
@@ -76,8 +75,9 @@ def reduced_axes(p: Planner, node):
 def over_picture(p: Planner, node) -> bool:
     """Whether a ReduceMean or ReduceMax takes each picture of a blocked value together and keeps its axes."""
     x = p.spec(node.inputs[0])
-    return (node.op_type in ("ReduceMean", "ReduceMax") and bool(p.is_blocked.get(node.inputs[0])) and x.dtype == F32 and x.ndim in (3, 4)
-            and 0 not in x.shape and reduced_axes(p, node) == tuple(range(2, x.ndim)))
+    return (node.op_type in ("ReduceMean", "ReduceMax") and bool(p.is_blocked.get(node.inputs[0]))
+            and x.dtype == F32 and x.ndim in (3, 4) and 0 not in x.shape
+            and reduced_axes(p, node) == tuple(range(2, x.ndim)))
 
 
 def lower_reduce(p: Planner, node) -> None:
@@ -92,16 +92,19 @@ def lower_reduce(p: Planner, node) -> None:
     for a in reversed(kept):
         y_strides[a] = step
         step *= x.shape[a]
-    kept_axes = collapse([x.shape[a] for a in kept], [source.strides[a] for a in kept], [y_strides[a] for a in kept], most=4)
-    reduced = collapse([x.shape[a] for a in axes], [source.strides[a] for a in axes], most=4)
+    dims, xs = x.shape, source.strides
+    kept_axes = collapse([dims[a] for a in kept], [xs[a] for a in kept], [y_strides[a] for a in kept], most=4)
+    reduced = collapse([dims[a] for a in axes], [xs[a] for a in axes], most=4)
     if kept_axes is None or reduced is None:
         raise Declined
     dims, (xs, ys) = kept_axes
     rdims, (rs,) = reduced
     y = p.new_plain(node.outputs[0])
     outer, tiles = p.outer_split(dims)
-    p.emit("reduce", tiles, x=source.ref(), y=y.ref(), dims=dims, xs=xs, ys=ys, rdims=rdims, rs=rs, op=REDUCTIONS[node.op_type], outer=outer)
+    p.emit("reduce", tiles, x=source.ref(), y=y.ref(), dims=dims, xs=xs, ys=ys, rdims=rdims, rs=rs,
+           op=REDUCTIONS[node.op_type], outer=outer)
 
 
-RULES = {"Softmax": Rule(lower_softmax), "LogSoftmax": Rule(lower_softmax), "LayerNormalization": Rule(lower_layer_norm)}
+RULES = {"Softmax": Rule(lower_softmax), "LogSoftmax": Rule(lower_softmax),
+         "LayerNormalization": Rule(lower_layer_norm)}
 RULES |= {name: Rule(lower_reduce, over_picture) for name in REDUCTIONS}

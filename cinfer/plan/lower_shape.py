@@ -6,11 +6,11 @@ from math import prod
 import numpy as np
 
 from .planner import F32, Declined, Planner, Rule, copied_by_kernels
-from .views import ARENA, BLOCK, Blocked, Buffer, Ref, nchw, row_major
+from .views import ARENA, BLOCK, Blocked, Buffer, Ref, broadcast_strides, nchw, row_major
 
 
 def lower_reshape(p: Planner, node) -> None:
-    """Reshape, Flatten, Squeeze, Unsqueeze, Identity, Dropout: the same elements in order under another shape."""
+    """Reshape, Flatten, Squeeze, Unsqueeze: the same elements in order under another shape."""
     name, out = node.inputs[0], node.outputs[0]
     shape = p.spec(out).shape
     if any(node.outputs[1:]):
@@ -41,7 +41,8 @@ def lower_transpose(p: Planner, node) -> None:
     name, out = node.inputs[0], node.outputs[0]
     rank = p.spec(name).ndim
     perm = list(node.attributes.get("perm") or range(rank)[::-1])
-    if name in p.blocked_views and name not in p.plain_views and rank in (3, 4) and p.sole_consumer(name) is not None:
+    only_blocked = name in p.blocked_views and name not in p.plain_views
+    if only_blocked and rank in (3, 4) and p.sole_consumer(name) is not None:
         y = p.new_plain(out)
         return p.from_blocked(p.blocked(name), y, [y.strides[perm.index(axis)] for axis in range(rank)])
     x = p.plain(name)
@@ -49,7 +50,7 @@ def lower_transpose(p: Planner, node) -> None:
 
 
 def slices(p: Planner, node):
-    """[(start, stop, step)] of each axis of a Slice, normalised; None when they are known only during the run."""
+    """[(start, stop, step)] of each axis of a Slice, normalised; None when only the run knows them."""
     shape = p.spec(node.inputs[0]).shape
     if len(node.inputs) > 1:
         values = [p.constant(name) if name else None for name in (*node.inputs[1:], "", "")[:4]]
@@ -57,11 +58,12 @@ def slices(p: Planner, node):
             return None
         starts, ends, axes, steps = (None if v is None else v.tolist() for v in values)
     else:
-        starts, ends, axes, steps = node.attributes["starts"], node.attributes["ends"], node.attributes.get("axes"), None
+        starts, ends, axes, steps = (node.attributes.get(k) for k in ("starts", "ends", "axes", "steps"))
     axes = list(range(len(starts))) if axes is None else [a % len(shape) for a in axes]
     found = [(0, d, 1) for d in shape]
     for axis, start, end, step in zip(axes, starts, ends, steps or [1] * len(starts)):
-        found[axis] = slice(start, None if step < 0 and end < -shape[axis] else end, step).indices(shape[axis])
+        end = None if step < 0 and end < -shape[axis] else end
+        found[axis] = slice(start, end, step).indices(shape[axis])
     return found
 
 
@@ -69,13 +71,19 @@ def sliced_channels(p: Planner, node):
     """(first, count) if a Slice cuts nothing but channels, one after another; else None."""
     found = slices(p, node)
     shape = p.spec(node.inputs[0]).shape
-    if found is None or any(f != (0, d, 1) for f, d in zip(found[:1] + found[2:], shape[:1] + shape[2:])) or found[1][2] != 1:
+    if found is None or any(f != (0, d, 1) for axis, (f, d) in enumerate(zip(found, shape)) if axis != 1):
         return None
-    return found[1][0], found[1][1] - found[1][0]
+    first, end, step = found[1]
+    return (first, end - first) if step == 1 else None
 
 
 def slice_blocked(p: Planner, node) -> bool:
-    return blocked_input(p, node) and sliced_channels(p, node) is not None and 0 not in p.spec(node.outputs[0]).shape
+    y = p.spec(node.outputs[0])
+    return blocked_input(p, node) and sliced_channels(p, node) is not None and 0 not in y.shape
+
+
+def slice_pieces(p: Planner, node):
+    return [(node.outputs[0], sliced_channels(p, node)[0])]
 
 
 def blocked_input(p: Planner, node) -> bool:
@@ -105,7 +113,7 @@ def piece(p: Planner, name: str, out: str, first: int, count: int) -> None:
 
 
 def gather_channels(p: Planner, sources, out: str) -> None:
-    """Each channel of a value from (blocked view, channel). Addresses are known when the arena is laid out."""
+    """Each channel of a value from (blocked view, channel): addresses, known when the arena is laid out."""
     table = np.zeros((len(sources), 3), np.int64)
 
     def fill():
@@ -118,8 +126,9 @@ def gather_channels(p: Planner, sources, out: str) -> None:
     p.late.append(fill)
     y = p.new_blocked(out)
     rows, row_tiles = p.row_split(y.h, y.n * y.blocks, y.w * BLOCK)
-    p.emit("gather_channels", y.n * y.blocks * row_tiles, reads=buffers, x=Ref(Buffer(0, ARENA), 0), y=y.ref(), table=p.array(table).ref(), n=y.n,
-           c=y.c, h=y.h, w=y.w, yn=y.ns, yb=y.bs, yr=y.rs, row_tiles=row_tiles, rows=rows)
+    p.emit("gather_channels", y.n * y.blocks * row_tiles, reads=buffers, x=Ref(Buffer(0, ARENA), 0),
+           y=y.ref(), table=p.array(table).ref(), n=y.n, c=y.c, h=y.h, w=y.w, yn=y.ns, yb=y.bs, yr=y.rs,
+           row_tiles=row_tiles, rows=rows)
 
 
 def split_pieces(p, node):
@@ -135,7 +144,8 @@ def split_axis(p, node) -> int:
 
 
 def split_blocked(p, node) -> bool:
-    return blocked_input(p, node) and split_axis(p, node) == 1 and all(0 not in p.spec(n).shape for n in node.outputs)
+    whole = all(0 not in p.spec(n).shape for n in node.outputs)
+    return blocked_input(p, node) and split_axis(p, node) == 1 and whole
 
 
 def lower_split(p: Planner, node) -> None:
@@ -157,7 +167,8 @@ def concat_axis(p, node) -> int:
 
 def concat_blocked(p: Planner, node) -> bool:
     y = p.spec(node.outputs[0])
-    return (y.dtype == F32 and y.ndim in (3, 4) and concat_axis(p, node) == 1 and any(p.is_blocked.get(n) for n in node.inputs)
+    return (y.dtype == F32 and y.ndim in (3, 4) and concat_axis(p, node) == 1
+            and any(p.is_blocked.get(n) for n in node.inputs)
             and all(0 not in p.spec(n).shape for n in node.inputs))
 
 
@@ -190,7 +201,8 @@ def concat_channels(p: Planner, node) -> None:
     waiting = []
     for name, first in parts:
         target = y.channels(first, p.spec(name).shape[1], p.spec(name).shape)
-        if name not in p.blocked_views and p.constant(name) is None and nchw(p.spec(name).shape)[2:] != (1, 1):
+        is_vector = nchw(p.spec(name).shape)[2:] == (1, 1)
+        if name not in p.blocked_views and p.constant(name) is None and not is_vector:
             p.block(p.plain(name), target)          # straight from plain memory to its place
             continue
         x = p.blocked(name)
@@ -206,8 +218,7 @@ def copy_blocked(p: Planner, x: Blocked, y: Blocked) -> None:
 
 def lower_expand(p: Planner, node) -> None:
     x, shape = p.plain(node.inputs[0]), p.spec(node.outputs[0]).shape
-    lead = len(shape) - len(x.shape)
-    p.plain_views[node.outputs[0]] = x.with_(shape, [0] * lead + [0 if d == 1 else s for d, s in zip(x.shape, x.strides)])
+    p.plain_views[node.outputs[0]] = x.with_(shape, broadcast_strides(x, shape))
 
 
 def gather_indices(p: Planner, node):
@@ -221,7 +232,10 @@ def gather_indices(p: Planner, node):
 
 def gather_blocked(p: Planner, node) -> bool:
     found = gather_indices(p, node)
-    return blocked_input(p, node) and found is not None and found[0] == 1 and found[1].ndim == 1 and found[1].size > 0
+    if found is None or not blocked_input(p, node):
+        return False
+    axis, indices = found
+    return axis == 1 and indices.ndim == 1 and indices.size > 0
 
 
 def lower_gather(p: Planner, node) -> None:
@@ -251,27 +265,31 @@ def lower_gather(p: Planner, node) -> None:
 
 
 def lower_depth_to_space(p: Planner, node) -> None:
-    """[n][c r r][h][w] -> [n][c][h r][w r]: a copy whose strides say it all (https://onnx.ai/onnx/operators/onnx__DepthToSpace.html)."""
+    """[n][c r r][h][w] -> [n][c][h r][w r]: a copy whose strides say it all.
+
+    https://onnx.ai/onnx/operators/onnx__DepthToSpace.html
+    """
     spec, r = p.spec(node.inputs[0]), node.attributes["blocksize"]
     if spec.ndim != 4 or spec.dtype != F32 or 0 in spec.shape:
         raise Declined
     n, c, h, w = spec.shape
+    deep = c // r ** 2                          # channels that come out
     dcr = node.attributes.get("mode", "DCR") == "DCR"
     if p.is_blocked.get(node.inputs[0]) and node.inputs[0] not in p.plain_views:
         x = p.blocked(node.inputs[0])
         y = p.new_plain(node.outputs[0])
         sn, sc, sh, sw = y.strides
         i = np.arange(c)
-        deep, ry, rx = (i % (c // r ** 2), i // (c // r ** 2) // r, i // (c // r ** 2) % r) if dcr else (i // r ** 2, i // r % r, i % r)
-        offsets = (deep * sc + ry * sh + rx * sw).astype(np.int64)
+        channel, pixel = (i % deep, i // deep) if dcr else (i // r ** 2, i % r ** 2)
+        offsets = (channel * sc + pixel // r * sh + pixel % r * sw).astype(np.int64)
         return p.from_blocked(x, y, (sn, 0, sh * r, sw * r), coff=p.array(offsets).ref())
     x = p.plain(node.inputs[0])
     s = x.strides
     if dcr:
-        shape, strides = (n, r, r, c // r ** 2, h, w), (s[0], r * (c // r ** 2) * s[1], c // r ** 2 * s[1], s[1], s[2], s[3])
+        shape, strides = (n, r, r, deep, h, w), (s[0], r * deep * s[1], deep * s[1], s[1], s[2], s[3])
         perm = (0, 3, 4, 1, 5, 2)
     else:
-        shape, strides = (n, c // r ** 2, r, r, h, w), (s[0], r * r * s[1], r * s[1], s[1], s[2], s[3])
+        shape, strides = (n, deep, r, r, h, w), (s[0], r * r * s[1], r * s[1], s[1], s[2], s[3])
         perm = (0, 1, 4, 2, 5, 3)
     y = p.new_plain(node.outputs[0])
     shape, strides = [shape[a] for a in perm], [strides[a] for a in perm]
@@ -291,8 +309,11 @@ def lower_space_to_depth(p: Planner, node) -> None:
     p.map(shape, x.ref(), (s[0], s[2], s[3], s[1], s[2] * r, s[3] * r), y.ref(), row_major(shape))
 
 
+PAD_MODES = ("constant", "reflect", "edge")
+
+
 def pad_amounts(p: Planner, node):
-    """(before, after) of every axis, the mode and the constant of a Pad; None when known only during the run."""
+    """(before, after, mode, value) of a Pad, before and after by axis; None when only the run knows them."""
     rank, get = p.spec(node.inputs[0]).ndim, node.attributes.get
     mode, value = get("mode", "constant"), get("value", 0.0)
     if "pads" in node.attributes or "paddings" in node.attributes:
@@ -301,7 +322,8 @@ def pad_amounts(p: Planner, node):
         values = [p.constant(name) if name else None for name in (*node.inputs[1:], "", "")[:3]]
         if any(v is None for v, name in zip(values, node.inputs[1:]) if name):
             return None
-        pads, axes = values[0].tolist(), range(rank) if values[2] is None else [a % rank for a in values[2].tolist()]
+        pads = values[0].tolist()
+        axes = range(rank) if values[2] is None else [a % rank for a in values[2].tolist()]
         value = float(values[1].reshape(-1)[0]) if values[1] is not None and values[1].size else 0.0
     before, after = [0] * rank, [0] * rank
     for i, axis in enumerate(axes):
@@ -311,17 +333,21 @@ def pad_amounts(p: Planner, node):
 
 def pad_blocked(p: Planner, node) -> bool:
     found = pad_amounts(p, node)
-    return (found is not None and blocked_input(p, node) and not any(found[0][:2] + found[1][:1]) and min(found[0] + found[1]) >= 0
-            and 0 not in p.spec(node.inputs[0]).shape and (found[1][1] == 0 or found[2] == "constant") and found[2] in ("constant", "reflect", "edge"))
+    if found is None or not blocked_input(p, node) or 0 in p.spec(node.inputs[0]).shape:
+        return False
+    before, after, mode, _ = found
+    return (min(before + after) >= 0 and not any(before[:2] + after[:1]) and mode in PAD_MODES
+            and (after[1] == 0 or mode == "constant"))
 
 
 def lower_pad(p: Planner, node) -> None:
     found = pad_amounts(p, node)
     x_spec, out = p.spec(node.inputs[0]), node.outputs[0]
-    if (found is None or x_spec.dtype != F32 or min(found[0] + found[1]) < 0 or found[2] not in ("constant", "reflect", "edge") or x_spec.ndim > 6
-            or 0 in x_spec.shape or 0 in p.spec(out).shape):
+    if found is None or x_spec.dtype != F32 or x_spec.ndim > 6 or 0 in x_spec.shape or 0 in p.spec(out).shape:
         raise Declined
     before, after, mode, value = found
+    if min(before + after) < 0 or mode not in PAD_MODES:
+        raise Declined
     if not p.is_blocked[out]:
         x, y = p.plain(node.inputs[0]), p.new_plain(out)
         return pad_axes(p, list(x.shape), x.ref(), x.strides, y, y.strides, before, after, mode, value)
@@ -345,7 +371,7 @@ def fill(p: Planner, dims, y: Ref, ys, value: float) -> None:
 
 
 def pad_axes(p: Planner, dims, x: Ref, xs, y, ys, before, after, mode, value) -> None:
-    """Pad axis after axis: the first copy brings the values to their place, then each axis is extended from what is there."""
+    """A copy brings the values to their place, then axis after axis is extended from what is there."""
     def at(view, steps):
         return Ref(view.buffer, view.offset + 4 * steps)
     full = [b + d + a for b, d, a in zip(before, dims, after)]
@@ -358,9 +384,10 @@ def pad_axes(p: Planner, dims, x: Ref, xs, y, ys, before, after, mode, value) ->
     for axis in reversed(range(len(dims))):
         b, d, a = before[axis], dims[axis], after[axis]
         jobs = []
-        for count, first, source in ((b, 0, b + (b if mode == "reflect" else 0)), (a, b + d, b + d - (2 if mode == "reflect" else 1))):
-            if count:                           # reflect walks backwards, edge stays
-                step = -ys[axis] if mode == "reflect" else 0
+        mirrored = mode == "reflect"            # reflect walks backwards, edge stays
+        for count, first, source in ((b, 0, 2 * b if mirrored else b), (a, b + d, b + d - 1 - mirrored)):
+            if count:
+                step = -ys[axis] if mirrored else 0
                 where = [0 if i == axis else s for i, s in enumerate(start)]
                 base = sum(w * s for w, s in zip(where, ys))
                 part = [count if i == axis else n for i, n in enumerate(size)]
@@ -376,7 +403,7 @@ RULES = {
     **{name: Rule(lower_reshape, fresh=False) for name in ("Reshape", "Flatten", "Squeeze", "Unsqueeze")},
     "Identity": IDENTITY, "Dropout": IDENTITY,
     "Transpose": Rule(lower_transpose, fresh=False),
-    "Slice": Rule(lower_slice, slice_blocked, pieces=lambda p, node: [(node.outputs[0], sliced_channels(p, node)[0])]),
+    "Slice": Rule(lower_slice, slice_blocked, pieces=slice_pieces),
     "Split": Rule(lower_split, split_blocked, pieces=split_pieces),
     "Concat": Rule(lower_concat, concat_blocked),
     "Expand": Rule(lower_expand, fresh=False),

@@ -188,7 +188,7 @@ class Planner:
         view = self.plain_views.get(name)
         if view is None:
             if (value := self.constant(name)) is not None:
-                view = self.array(np.ascontiguousarray(value))
+                view = self.array(np.asarray(value, order="C"))     # ascontiguousarray gives a scalar an axis
             else:
                 view = self.unblock(name)
             self.plain_views[name] = view
@@ -422,15 +422,18 @@ class Planner:
                   beside=beside)
 
     def convert(self, shape, x: Ref, xs, y: Ref, ys, dtype, to, *, ss=None, beside=False, **more) -> None:
-        """y = x in the element type `to`, over strided axes. ss : the strides of the scales; more : how, s, z, lo, hi of
-        the kernel (convert.h)."""
+        """y = x in the element type `to`, over strided axes.
+
+        ss : the strides of the scales; more : how, s, z, lo, hi of the kernel (convert.h)
+        """
         packed = collapse(shape, xs, ys, ss or [0] * len(shape))
         if packed is None:
             raise Declined
         dims, (xs, ys, ss) = spread(packed[0], *packed[1])
         outer, tiles = self.outer_split(dims)
         codes = {"from": self.table.elements[dtype.name], "to": self.table.elements[to.name]}
-        self.emit("convert", tiles, x=x, y=y, dims=dims, xs=xs, ss=ss, ys=ys, outer=outer, beside=beside, **codes, **more)
+        self.emit("convert", tiles, x=x, y=y, dims=dims, xs=xs, ss=ss, ys=ys, outer=outer, beside=beside,
+                  **codes, **more)
 
     # ---- splitting work
 

@@ -107,6 +107,12 @@ def is_contiguous(shape, strides) -> bool:
     return True
 
 
+def broadcast_strides(view: Plain, shape) -> list[int]:
+    """Strides of a view broadcast to `shape`, by NumPy's rules: axes of one element step 0."""
+    lead = len(shape) - len(view.shape)
+    return [0] * lead + [0 if d == 1 else s for d, s in zip(view.shape, view.strides)]
+
+
 def reshape_strides(shape, strides, new) -> tuple[int, ...] | None:
     """Strides of the same elements in shape `new` (of equal size), or None when no strides do."""
     new = tuple(new)

@@ -1,0 +1,100 @@
+"""ConvTranspose -> convolutions, one for each phase of the stride, all in one step.
+
+Output row y takes input row i and kernel row k where y + pad = i * stride + k. The rows of one phase, which
+is y modulo the stride, share their kernel rows; from the largest k down these read consecutive input rows.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .epilogue import epilogue, epilogue_params
+from .lower_conv import bias_of
+from .lower_direct import conv_split, packed_conv
+from .planner import Declined, Planner, Rule
+from .views import BLOCK
+from .window import Window, spatial, window
+
+
+@dataclass(slots=True)
+class Phase:
+    """Along one axis, the outputs first, first + stride, ...
+
+    count : of outputs
+    taps : elements of the kernel that they take, descending
+    before, after : how many elements before and behind the input they read
+    """
+    first: int
+    count: int
+    taps: range
+    before: int
+    after: int
+
+
+def phases(kernel: int, stride: int, pad: int, outputs: int, inputs: int) -> list[Phase]:
+    """The phases of one axis."""
+    found = []
+    for first in range(min(stride, outputs)):
+        count = -(-(outputs - first) // stride)
+        taps = range((first + pad) % stride, kernel, stride)[::-1]
+        before = len(taps) - 1 - (first + pad) // stride
+        found.append(Phase(first, count, taps, before, count - 1 + len(taps) - before - inputs))
+    return found
+
+
+def transposed(p: Planner, node) -> tuple[Window, list[Phase], list[Phase]] | None:
+    """(window, phases of y, phases of x) where the kernels can run a ConvTranspose, else None."""
+    key = "transposed", id(node)
+    if key not in p.memo:
+        p.memo[key] = _transposed(p, node)
+    return p.memo[key]
+
+
+def _transposed(p, node):
+    x, w, y = p.spec(node.inputs[0]), p.spec(node.inputs[1]), p.spec(node.outputs[0])
+    if not spatial(p, node) or w.value is None or node.attributes.get("group", 1) != 1:
+        return None
+    win = window(node, x.shape, w.shape[2:])
+    if win.dilations != (1, 1) or bias_of(p, node, y.shape[1]) is None:
+        return None
+    return win, *map(phases, win.kernel, win.strides, win.pads, win.picture, win.count)
+
+
+def transpose_halo(p: Planner, node):
+    found = transposed(p, node)
+    if found is None:
+        return None
+    axes = found[1:]
+    before = [max(0, *(f.before for f in axis)) for axis in axes]
+    after = [max(0, *(f.after for f in axis)) for axis in axes]
+    return {node.inputs[0]: (*before, *after)}
+
+
+def lower_conv_transpose(p: Planner, node) -> None:
+    found = transposed(p, node)
+    if found is None or not all(f.taps for axis in found[1:] for f in axis):
+        raise Declined
+    win, along_y, along_x = found
+    w = p.constant(node.inputs[1])
+    ic, oc = w.shape[:2]
+    (kh, kw), (sh, sw) = win.kernel, win.strides
+    e = epilogue(p, node.outputs[0], bias_of(p, node, oc))
+    x, y = p.blocked(node.inputs[0]), p.new_blocked(e.name)
+    common = dict(n=y.n, groups=1, ib=x.blocks, last=(ic - 1) % BLOCK + 1, ob=y.blocks, dh=1, dw=1, sh=1,
+                  sw=1, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs, yr=y.rs * sh, yp=BLOCK * sw,
+                  **epilogue_params(p, e))
+    w = w.reshape(ic, oc, kh, kw)
+    pairs = [(fy, fx) for fy in along_y for fx in along_x]
+    for i, (fy, fx) in enumerate(pairs):
+        # taps descend: negative strides into the weights
+        packed = packed_conv(p, w, 1, oc, ic, (kh * kw, oc * kh * kw, -sh * kw, -sw),
+                             (len(fy.taps), len(fx.taps)), fy.taps[0] * kw + fx.taps[0],
+                             ("phase", fy.first, fx.first))
+        split = conv_split(p, y.n, 1, fy.count, fx.count, y.blocks)
+        p.emit("conv", y.n * split["row_tiles"] * split["oc_tiles"], beside=i < len(pairs) - 1,
+               flops=2 * y.n * x.h * x.w * w.size, x=x.ref(-fy.before, -fx.before),
+               y=y.ref(fy.first, fx.first), w=packed, kh=len(fy.taps), kw=len(fx.taps), oh=fy.count,
+               ow=fx.count, **split, **common)
+
+
+RULES = {"ConvTranspose": Rule(lower_conv_transpose, lambda p, node: transposed(p, node) is not None,
+                               transpose_halo)}
