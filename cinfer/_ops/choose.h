@@ -5,9 +5,9 @@
  *   1 equal  2 greater  3 greater or equal   y = a op b, y bool; less is greater with a and b exchanged
  *   4 and  5 or  6 xor  y = a op b, all bool
  *
- * element: code of the type of a and b (strided.h); comparisons know bool, uint8, int32, int64 and float32. Strides
- * are in elements, may be 0 or negative; dims[5] is the innermost axis. The outer indices, the product of dims[0..4]
- * in row-major order, are cut into tiles of `outer` each. y overlaps no input. */
+ * element: code of the type of a and b (strided.h); comparisons know bool, uint8, int32, int64 and float32.
+ * Strides are in elements, may be 0 or negative; dims[5] is the innermost axis. The outer indices, the
+ * product of dims[0..4] in row-major order, are cut into tiles of `outer` each. y overlaps no input. */
 #ifndef CHOOSE_H
 #define CHOOSE_H
 #include "strided.h"
@@ -46,8 +46,10 @@ static choose_fn choice(int64_t op, int64_t element)
 {
     static const choose_fn where[] = {[1] = where_1, [2] = where_2, [4] = where_4, [8] = where_8};
     static const choose_fn compare[][3] = {
-        {equal_uint8_t, greater_uint8_t, greater_equal_uint8_t}, {equal_int32_t, greater_int32_t, greater_equal_int32_t},
-        {equal_int64_t, greater_int64_t, greater_equal_int64_t}, {equal_float, greater_float, greater_equal_float}};
+        {equal_uint8_t, greater_uint8_t, greater_equal_uint8_t},
+        {equal_int32_t, greater_int32_t, greater_equal_int32_t},
+        {equal_int64_t, greater_int64_t, greater_equal_int64_t},
+        {equal_float, greater_float, greater_equal_float}};
     static const choose_fn logic[] = {bool_and, bool_or, bool_xor};
     if (op == CHOOSE_where) return where[element_size[element]];
     if (op >= CHOOSE_and) return logic[op - CHOOSE_and];
@@ -55,8 +57,8 @@ static choose_fn choice(int64_t op, int64_t element)
 }
 
 /* One row of any strides, in pieces. */
-static void choose_row(choose_fn f, const uint8_t *c, int64_t cs, const char *a, int64_t as, const char *b, int64_t bs,
-                       char *y, int64_t ys, int64_t n, int size, int result)
+static void choose_row(choose_fn f, const uint8_t *c, int64_t cs, const char *a, int64_t as, const char *b,
+                       int64_t bs, char *y, int64_t ys, int64_t n, int size, int result)
 {
     char s[8 * PIECE] __attribute__((aligned(64))), t[8 * PIECE] __attribute__((aligned(64)));
     uint8_t w[PIECE];
@@ -71,13 +73,13 @@ static void choose_row(choose_fn f, const uint8_t *c, int64_t cs, const char *a,
 }
 
 /* A plane: rows cr, ar, br, yr elements apart. */
-static void choose_plane(choose_fn f, const uint8_t *c, int64_t cr, int64_t cs, const char *a, int64_t ar, int64_t as,
-                         const char *b, int64_t br, int64_t bs, char *y, int64_t yr, int64_t ys, int64_t rows, int64_t n,
-                         int size, int result)
+static void choose_plane(choose_fn f, const uint8_t *c, int64_t cr, int64_t cs, const char *a, int64_t ar,
+                         int64_t as, const char *b, int64_t br, int64_t bs, char *y, int64_t yr, int64_t ys,
+                         int64_t rows, int64_t n, int size, int result)
 {
     if (SHORT_ROWS(n, rows)) SWAP_AXES(SWAP(cr, cs) SWAP(ar, as) SWAP(br, bs) SWAP(yr, ys))
     for (int64_t r = 0; r < rows; r++)
-        choose_row(f, c ? c + r * cr : NULL, cs, a + r * ar * size, as, b + r * br * size, bs, y + r * yr * result, ys, n,
-                   size, result);
+        choose_row(f, c ? c + r * cr : NULL, cs, a + r * ar * size, as, b + r * br * size, bs,
+                   y + r * yr * result, ys, n, size, result);
 }
 #endif

@@ -10,7 +10,8 @@ cdef extern from "choose.h" nogil:
         int64_t bs[6]
         int64_t ys[6]
         int64_t op, element, outer
-    ctypedef void (*choose_fn)(const unsigned char *, const void *, const void *, void *, int64_t) noexcept nogil
+    ctypedef void (*choose_fn)(const unsigned char *, const void *, const void *, void *,
+                               int64_t) noexcept nogil
     const signed char *element_size
     const char *choose_t_fields
     choose_fn choice(int64_t, int64_t)
@@ -30,7 +31,8 @@ cdef void choose_run(const void *params, char *const *base, char *scratch, int64
     walk_begin(&k, A.dims, tile, A.outer, 4)
     while k.left > 0:
         choose_plane(f, c + offset(&k, A.cs) if c != NULL else NULL, A.cs[4], A.cs[5],
-                     a + offset(&k, A.xs) * size, A.xs[4], A.xs[5], b + offset(&k, A.bs) * size, A.bs[4], A.bs[5],
+                     a + offset(&k, A.xs) * size, A.xs[4], A.xs[5],
+                     b + offset(&k, A.bs) * size, A.bs[4], A.bs[5],
                      y + offset(&k, A.ys) * result, A.ys[4], A.ys[5], k.rows, A.dims[5], size, result)
         walk_next(&k, A.dims)
 

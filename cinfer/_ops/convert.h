@@ -1,14 +1,14 @@
 /* From one element type to another, over strided tensors of up to 6 axes.
  *
  * convert, how
- *   0 cast        y = x in the type `to`, as C converts it; floats become integers by way of int64 and are cut to
- *                 the low bits; bool is whether x is not 0
+ *   0 cast        y = x in the type `to`, as C converts it; floats become integers by way of int64 and are
+ *                 cut to the low bits; bool is whether x is not 0
  *   1 quantise    y = min(hi, max(lo, rint(x / s) + z)), x float32, z float32; NaN becomes 0
  *   2 dequantise  y = (x - z) * s, x of 4 bytes at most, z int32, y float32
  *
- * from, to: element codes (strided.h). The same type twice moves the bits. Strides are in elements, may be 0 or
- * negative; dims[5] is the innermost axis; ss are those of s and z alike. The outer indices, the product of
- * dims[0..4] in row-major order, are cut into tiles of `outer` each. y overlaps no input.
+ * from, to: element codes (strided.h). The same type twice moves the bits. Strides are in elements, may be 0
+ * or negative; dims[5] is the innermost axis; ss are those of s and z alike. The outer indices, the product
+ * of dims[0..4] in row-major order, are cut into tiles of `outer` each. y overlaps no input.
  *
  * A row goes through up to three stages - widen, change, narrow - in pieces that stay in L1. */
 #ifndef CONVERT_H
@@ -50,7 +50,7 @@ static void f32_to_i32(const void *from, void *to, int64_t n, const scale_t *q)
         else st((float *)(y + i), (vf)to_int(v));
     }
 }
-/* To float32 with the last bit set where anything is lost ("to odd"), so that rounding to float16 is right. */
+/* To float32, the last bit set where anything is lost ("to odd"), so that rounding on to float16 is right. */
 static void f64_to_f32_odd(const void *from, void *to, int64_t n, const scale_t *q)
 {
     const double *x = from;
@@ -114,7 +114,8 @@ static conversion_t conversion(const convert_t *A)
 }
 
 /* One row of any strides, in pieces; q: of its first element, `step` being any stride. */
-static void convert_row(const conversion_t *c, const char *x, int64_t xs, char *y, int64_t ys, int64_t n, scale_t q)
+static void convert_row(const conversion_t *c, const char *x, int64_t xs, char *y, int64_t ys, int64_t n,
+                        scale_t q)
 {
     char t[3][8 * PIECE] __attribute__((aligned(64)));
     float s[PIECE], z[PIECE];
@@ -140,8 +141,8 @@ static void convert_row(const conversion_t *c, const char *x, int64_t xs, char *
     }
 }
 
-/* A plane: rows xr, sr, yr elements apart. Where 4-byte elements lie side by side across the rows, as the lanes
- * of a block do, squares of them are turned first. */
+/* A plane: rows xr, sr, yr elements apart. Where 4-byte elements lie side by side across the rows, as the
+ * lanes of a block do, squares of them are turned first. */
 static void convert_plane(const conversion_t *c, const char *x, int64_t xr, int64_t xs, scale_t q, int64_t sr,
                           char *y, int64_t yr, int64_t ys, int64_t rows, int64_t n)
 {

@@ -19,8 +19,8 @@ cdef extern from "convert.h" nogil:
     const char *convert_t_fields
     const char *element_names
     conversion_t conversion(const convert_t *)
-    void convert_plane(const conversion_t *, const char *, int64_t, int64_t, scale_t, int64_t, char *, int64_t,
-                       int64_t, int64_t, int64_t)
+    void convert_plane(const conversion_t *, const char *, int64_t, int64_t, scale_t, int64_t, char *,
+                       int64_t, int64_t, int64_t, int64_t)
 
 
 cdef void convert_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:

@@ -1,22 +1,22 @@
 /* The largest along an axis: its place (ArgMax, ArgMin), or the k first with their places (TopK).
  *
- * extreme  y[kept] = the place of the largest x[kept, :], int64; of equals the first, or the last where `last` is set;
- *          a NaN is beyond all others. smallest: the place of the smallest
- * top      the k first of x[kept, :] in descending order (smallest: ascending) -> values v and places i, int64; of
- *          equals the lower place first; a NaN is the largest
+ * extreme  y[kept] = the place of the largest x[kept, :], int64; of equals the first, or the last where
+ *          `last` is set; a NaN is beyond all others. smallest: the place of the smallest
+ * top      the k first of x[kept, :] in descending order (smallest: ascending) -> values v and places i,
+ *          int64; of equals the lower place first; a NaN is the largest
  *
- * dims are the kept axes, dims[3] the innermost; xs, ys their strides, v and i alike; n is the size of the axis,
- * rs its stride in x, ks that in v and i; all in elements. element: code of the type (strided.h), one of those that
- * are or widen to int32 or float32. n < 2^31; top needs 8 k bytes of scratch.
+ * dims are the kept axes, dims[3] the innermost; xs, ys their strides, v and i alike; n is the size of the
+ * axis, rs its stride in x, ks that in v and i; all in elements. element: code of the type (strided.h), one
+ * of those that are or widen to int32 or float32. n < 2^31; top needs 8 k bytes of scratch.
  * Kernel tile of extreme: `outer` of the outer kept indices dims[0..2] in row-major order, of each `columns`
  * neighbours along dims[3]. Of top: `outer` of all kept indices.
  *
- * Values are compared as int32 keys of the same order: -0 equals 0, subnormal numbers differ, NaN is the largest. */
+ * Values are compared as int32 keys of the same order: -0 equals 0, subnormal numbers differ. */
 #ifndef ORDER_H
 #define ORDER_H
 #include "strided.h"
-#define EXTREME_FIELDS(B, I, F, A) B(x) B(y) A(dims, 4) A(xs, 4) A(ys, 4) I(n) I(rs) I(element) I(smallest) I(last) \
-    I(outer) I(columns)
+#define EXTREME_FIELDS(B, I, F, A) B(x) B(y) A(dims, 4) A(xs, 4) A(ys, 4) I(n) I(rs) I(element) I(smallest) \
+    I(last) I(outer) I(columns)
 PARAMS(extreme_t, EXTREME_FIELDS)
 #define TOP_FIELDS(B, I, F, A) B(x) B(v) B(i) A(dims, 4) A(xs, 4) A(ys, 4) I(n) I(rs) I(k) I(ks) I(element) \
     I(smallest) I(outer)
@@ -29,7 +29,8 @@ INL keys_t keys_of(int64_t element, int64_t smallest, int nan_first)
     return (keys_t){element, smallest ? -1 : 0, nan_first || !smallest ? INT32_MAX : INT32_MIN};
 }
 /* n <= PIECE elements -> keys t */
-static __attribute__((noinline)) void to_keys(const keys_t *f, const char *x, int64_t xs, int64_t n, int32_t *t)
+static __attribute__((noinline)) void to_keys(const keys_t *f, const char *x, int64_t xs, int64_t n,
+                                              int32_t *t)
 {
     int32_t raw[PIECE], wide[PIECE];
     int size = element_size[f->element];
@@ -65,8 +66,8 @@ static int64_t extreme_row(const keys_t *f, const char *x, int64_t rs, int64_t n
     }
     return at;
 }
-static void extreme_columns(const keys_t *f, const char *x, int64_t rs, int64_t n, int64_t width, int last, int64_t *y,
-                            int64_t ys)
+static void extreme_columns(const keys_t *f, const char *x, int64_t rs, int64_t n, int64_t width, int last,
+                            int64_t *y, int64_t ys)
 {
     int32_t t[PIECE], best[PIECE], at[PIECE];
     int size = element_size[f->element];
@@ -88,8 +89,8 @@ static void extreme_columns(const keys_t *f, const char *x, int64_t rs, int64_t 
     }
 }
 
-/* The k first: a heap whose root is the last of them. An entry is the key above the place counted backwards, so that
- * no two are equal and the lower place is the larger entry. */
+/* The k first: a heap whose root is the last of them. An entry is the key above the place counted backwards,
+ * so that no two are equal and the lower place is the larger entry. */
 INL uint64_t entry(int32_t key, int64_t place)
 {
     return (uint64_t)((uint32_t)key ^ 0x80000000u) << 32 | (0xffffffffu - (uint32_t)place);

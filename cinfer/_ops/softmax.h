@@ -3,8 +3,8 @@
  * y = exp(scale*x - m) / sum, or scale*x - m - log(sum) where `log` is set; m is the largest scale*x
  *
  * xo, xs (yo, ys): floats between outer indices and along the axis; inner elements lie side by side. y may
- * be x. Kernel tile: `rows` outer indices, of each `columns` of the inner elements. Order of the sums: along a
- * contiguous axis VW or 2 VW lanes side by side, then the lanes pairwise; else along the axis. */
+ * be x. Kernel tile: `rows` outer indices, of each `columns` of the inner elements. Order of the sums: along
+ * a contiguous axis VW or 2 VW lanes side by side, then the lanes pairwise; else along the axis. */
 #ifndef SOFTMAX_H
 #define SOFTMAX_H
 #include "activation.h"

@@ -1,12 +1,12 @@
 /* Elements of any type at any stride: rows of them moved, their types widened and narrowed.
  *
  * row_move  y[i*ys] = x[i*xs], n elements of 1, 2, 4 or 8 bytes; their bits are not looked at
- * widen     the stage that makes a row of a narrow type wide, NULL where it is wide already; bool and integers
- *           below 4 bytes become int32, float16 becomes float32
+ * widen     the stage that makes a row of a narrow type wide, NULL where it is wide already; bool and
+ *           integers below 4 bytes become int32, float16 becomes float32
  * narrow    the reverse: integers are cut to their low bits, float32 is rounded half to even
  *
- * Element codes follow ELEMENTS; names are NumPy's. float16 is converted by instructions from AVX2 on, else in
- * integers, and never flushed. Nothing beyond the n elements is read or written. */
+ * Element codes follow ELEMENTS; names are NumPy's. float16 is converted by instructions from AVX2 on, else
+ * in integers, and never flushed. Nothing beyond the n elements is read or written. */
 #ifndef STRIDED_H
 #define STRIDED_H
 #include "elementwise.h"

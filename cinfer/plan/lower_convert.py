@@ -43,7 +43,9 @@ def quantisation(p: Planner, node):
     scale = p.constant(node.inputs[1])
     has_zero = len(node.inputs) > 2 and node.inputs[2]
     zero = p.constant(node.inputs[2]) if has_zero else np.zeros(1 if scale is None else scale.size)
-    if scale is None or zero is None or scale.dtype != F32 or get("block_size") or get("precision", 1) not in (0, 1):
+    if scale is None or zero is None or scale.dtype != F32:
+        raise Declined
+    if get("block_size") or get("precision", 1) not in (0, 1):
         raise Declined
     axis = None if scale.size == 1 else 0 if rank == 1 else get("axis", 1) % rank
     return np.array(scale.reshape(-1)), zero.reshape(-1), axis
@@ -65,8 +67,10 @@ def convert(p: Planner, node, scale=None, zero=None, axis: int | None = None, **
 
 
 def convert_blocked(p: Planner, x: Blocked, out: str, axis: int | None, more: dict) -> None:
-    """Straight from blocks to plain memory, over the axes (n, block, lane, row, pixel); the last block, if it is not
-    whole, in a job of its own."""
+    """Straight from blocks to plain memory, over the axes (n, block, lane, row, pixel).
+
+    The last block, if it is not whole, is a job of its own.
+    """
     y = p.new_plain(out)
     ys = y.strides if len(x.shape) == 4 else (*y.strides[:2], 0, y.strides[2])
     along = None if axis is None else axis if len(x.shape) == 4 or axis < 2 else 3
@@ -74,11 +78,13 @@ def convert_blocked(p: Planner, x: Blocked, out: str, axis: int | None, more: di
     whole, lanes = divmod(x.c, BLOCK)
     parts = [part for part in ((0, whole, BLOCK), (whole, 1, lanes)) if part[1] * part[2]]
     for first, blocks, lanes in parts:
-        here = {k: Ref(v.buffer, v.offset + 4 * first * ss[1]) if isinstance(v, Ref) else v for k, v in more.items()}
+        here = {k: Ref(v.buffer, v.offset + 4 * first * ss[1]) if isinstance(v, Ref) else v
+                for k, v in more.items()}
         p.convert((x.n, blocks, lanes, x.h, x.w), x.ref(block=first), (x.ns, x.bs, 1, x.rs, BLOCK),
                   y.ref(first * BLOCK * ys[1]), (ys[0], BLOCK * ys[1], *ys[1:]), x.dtype, y.dtype, ss=ss,
                   beside=first == 0 and len(parts) == 2, **here)
 
 
 CAST = Rule(lower_cast, same_layout, pieces=identity_pieces)
-RULES = {"Cast": CAST, "CastLike": CAST, "QuantizeLinear": Rule(lower_quantize), "DequantizeLinear": Rule(lower_dequantize)}
+RULES = {"Cast": CAST, "CastLike": CAST, "QuantizeLinear": Rule(lower_quantize),
+         "DequantizeLinear": Rule(lower_dequantize)}

@@ -35,9 +35,9 @@ def lower_extreme(p: Planner, node) -> None:
     dims, xs, ys = over(x, axis, row_major([d for a, d in enumerate(x.shape) if a != axis]))
     y = p.new_plain(node.outputs[0])
     outer, columns, tiles = split_plane(p, prod(dims[:3]), dims[3], x.shape[axis])
-    p.emit("extreme", tiles, x=x.ref(), y=y.ref(), dims=dims, xs=xs, ys=ys, n=x.shape[axis], rs=x.strides[axis],
-           element=p.table.elements[x.dtype.name], smallest=node.op_type == "ArgMin", last=get("select_last_index", 0),
-           outer=outer, columns=columns)
+    p.emit("extreme", tiles, x=x.ref(), y=y.ref(), dims=dims, xs=xs, ys=ys, n=x.shape[axis],
+           rs=x.strides[axis], element=p.table.elements[x.dtype.name], smallest=node.op_type == "ArgMin",
+           last=get("select_last_index", 0), outer=outer, columns=columns)
 
 
 def lower_top(p: Planner, node) -> None:

@@ -19,8 +19,8 @@ def rows_per_tile(p: Planner, rows: int, row_elements: int) -> tuple[int, int]:
 
 
 def split_plane(p: Planner, rows: int, columns: int, terms: int) -> tuple[int, int, int]:
-    """(rows per tile, columns per tile, tiles) of results that each take `terms` elements: along the rows, and where these
-    are few, along the columns too, in steps of whole cache lines."""
+    """(rows per tile, columns per tile, tiles) of results that each take `terms` elements: along the rows,
+    and where these are few, along the columns too, in steps of whole cache lines."""
     per, tiles = rows_per_tile(p, rows, columns * terms)
     more = max(1, min(-(-p.tiles_wanted() // tiles), per * columns * terms // (1 << 12)))
     wide = columns if more == 1 else -(-columns // more // 16) * 16

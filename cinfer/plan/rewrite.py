@@ -79,8 +79,9 @@ def merge_quantization(resolved: Resolved) -> None:
             unary = as_unary(clip, resolved)
             if unary is not None and unary.op == "clip" and saturates(unary, scale, zero, dtype):
                 name = clip.inputs[0]
-        resolved.nodes[i] = Node("QuantizeDequantize", [name], [back[0].outputs[0]],
-                                 {"scale": scale, "zero_point": zero, "dtype": dtype}, OWN_DOMAIN, name=node.name)
+        attributes = {"scale": scale, "zero_point": zero, "dtype": dtype}
+        resolved.nodes[i] = Node("QuantizeDequantize", [name], [back[0].outputs[0]], attributes, OWN_DOMAIN,
+                                 name=node.name)
         for other in back:                      # the first one's output is made above
             at = resolved.nodes.index(other, i)
             same = Node("Identity", [back[0].outputs[0]], list(other.outputs), opset=13, name=other.name)
@@ -92,8 +93,8 @@ def is_standard(node: Node, op_type: str) -> bool:
 
 
 def scale_of(resolved: Resolved, node: Node) -> tuple[float, int, str] | None:
-    """(scale, zero point, integer type) of a QuantizeLinear or DequantizeLinear between float32 and 8 bits, of
-    one positive scale; else None."""
+    """(scale, zero point, integer type) of a QuantizeLinear or DequantizeLinear between float32 and 8 bits,
+    of one positive scale; else None."""
     ends = resolved.spec(node.inputs[0]), resolved.spec(node.outputs[0])
     number, integer = ends if node.op_type == "QuantizeLinear" else ends[::-1]
     scale = resolved.constant(node.inputs[1])

@@ -1,4 +1,4 @@
-"""choose: Where, comparisons and logic against NumPy, over all kinds of strides and broadcasts, at every level."""
+"""choose: Where, comparisons and logic against NumPy, of all strides and broadcasts, at every level."""
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -31,9 +31,10 @@ def operand(data, dtype, shape):
 
 def choose(level, op, c, a, b, shape, y, outer, threads=2):
     more = {} if c is None else dict(c=at(c), cs=strides(c, shape))
-    run(level, "choose", -(-int(np.prod(shape[:-1])) // outer), threads, a=at(a), b=at(b), y=at(y), dims=padded(shape),
-        bs=strides(b, shape), ys=strides(y, shape), op=op, element=ELEMENTS[a.dtype.name], outer=outer,
-        **{"as": strides(a, shape)}, **more)
+    tiles = -(-int(np.prod(shape[:-1])) // outer)
+    run(level, "choose", tiles, threads, a=at(a), b=at(b), y=at(y), dims=padded(shape), bs=strides(b, shape),
+        ys=strides(y, shape), op=op, element=ELEMENTS[a.dtype.name], outer=outer, **{"as": strides(a, shape)},
+        **more)
 
 
 @settings(max_examples=80, deadline=None)

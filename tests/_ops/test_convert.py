@@ -1,5 +1,5 @@
-"""convert: every pair of element types against the operators Cast, QuantizeLinear and DequantizeLinear in NumPy,
-to the bit, over all kinds of strides, at every level."""
+"""convert: every pair of element types against Cast, QuantizeLinear and DequantizeLinear in NumPy, to the
+bit, over all kinds of strides, at every level."""
 from itertools import product
 
 import numpy as np
@@ -18,8 +18,10 @@ HOW = {"cast": 0, "quantise": 1, "dequantise": 2}
 
 
 def values(dtype, count, seed=0):
-    """Numbers of a type: its limits, halves, what overflows narrower types, NaN; subnormal float32 and float64 are
-    flushed during a run and left out."""
+    """Numbers of a type: its limits, halves, what overflows narrower types, NaN.
+
+    Subnormal float32 and float64 are flushed during a run and left out.
+    """
     rng = np.random.default_rng(seed)
     if dtype.kind == "b":
         return rng.integers(0, 2, count).astype(bool)
@@ -30,12 +32,12 @@ def values(dtype, count, seed=0):
         near = rng.integers(max(limits.min, -300), min(limits.max, 300), count, dtype, endpoint=True)
         return np.concatenate([np.array(some, dtype), np.where(rng.random(count) < .5, wide, near)])[-count:]
     bits = rng.integers(0, 1 << 16, count).astype(np.uint16).view(np.float16)
-    some = np.array([0, -0.0, np.nan, np.inf, -np.inf, .5, 1.5, 2.5, -2.5, 255.5, 65504, 65519.9, 65520, 2**31 - 1, 2.0**31,
-                     -2.0**31, 3e9, -3e9, 2.0**33 + 3, 2.0**63, -2.0**63, 1e19, 6e-8, 2.9802322387695312e-08,
-                     2.9802325e-08, 6.1e-5, 1.0009765625 + 2.0**-40, 2.0**-25 + 2.0**-70])
+    some = np.array([0, -0.0, np.nan, np.inf, -np.inf, .5, 1.5, 2.5, -2.5, 255.5, 65504, 65519.9, 65520,
+                     2**31 - 1, 2.0**31, -2.0**31, 3e9, -3e9, 2.0**33 + 3, 2.0**63, -2.0**63, 1e19, 6e-8,
+                     2.0**-25, 2.9802325e-08, 6.1e-5, 1.0009765625 + 2.0**-40, 2.0**-25 + 2.0**-70])
+    spread = rng.standard_normal(count) * 10.0 ** rng.integers(-6, 11, count)
     with np.errstate(all="ignore"):
-        found = np.concatenate([rng.standard_normal(count) * 10.0 ** rng.integers(-6, 11, count), bits.astype(float), some])
-        found = found.astype(dtype)
+        found = np.concatenate([spread, bits.astype(float), some]).astype(dtype)
     if dtype != np.float16:
         found[(found != 0) & (abs(found) < np.finfo(dtype).tiny)] = 0
     return found[-count:]
@@ -60,9 +62,9 @@ def convert(level, x, y, outer=10**9, threads=2, how="cast", s=None, z=None, axi
         if axis is not None:
             along[axis] = -1
         more = dict(s=at(s), z=at(z), ss=strides(s.reshape(along), y.shape))
-    run(level, "convert", -(-total // outer), threads, x=at(x), y=at(y), dims=padded(y.shape), xs=strides(x, y.shape),
-        ys=strides(y, y.shape), outer=outer, how=HOW[how], to=ELEMENTS[y.dtype.name], **{"from": ELEMENTS[x.dtype.name]},
-        **more, **limits)
+    more |= {"from": ELEMENTS[x.dtype.name], "to": ELEMENTS[y.dtype.name]}
+    run(level, "convert", -(-total // outer), threads, x=at(x), y=at(y), dims=padded(y.shape),
+        xs=strides(x, y.shape), ys=strides(y, y.shape), outer=outer, how=HOW[how], **more, **limits)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -103,7 +105,8 @@ def test_float16_between_its_numbers(level):
 
 
 @settings(max_examples=60, deadline=None)
-@given(data=st.data(), shape=sizes(), dtype=st.sampled_from(DTYPES), to=st.sampled_from(DTYPES), outer=st.integers(1, 60))
+@given(data=st.data(), shape=sizes(), dtype=st.sampled_from(DTYPES), to=st.sampled_from(DTYPES),
+       outer=st.integers(1, 60))
 @pytest.mark.parametrize("level", LEVELS)
 def test_all_strides(level, data, shape, dtype, to, outer):
     content = values(dtype, int(np.prod(shape))).reshape(shape)
@@ -126,7 +129,8 @@ def test_broadcasts(level):
 
 
 @settings(max_examples=60, deadline=None)
-@given(data=st.data(), shape=sizes(), to=st.sampled_from(["uint8", "int8", "uint16", "int16"]), outer=st.integers(1, 60))
+@given(data=st.data(), shape=sizes(), to=st.sampled_from(["uint8", "int8", "uint16", "int16"]),
+       outer=st.integers(1, 60))
 @pytest.mark.parametrize("level", LEVELS)
 def test_quantise(level, data, shape, to, outer):
     axis = data.draw(st.none() | st.integers(0, len(shape) - 1))
@@ -143,8 +147,10 @@ def test_quantise(level, data, shape, to, outer):
     x, _ = laid_out(content, data.draw(layouts(len(shape))))
     y, memory = laid_out(np.zeros(shape, to), data.draw(layouts(len(shape))))
     before = memory.copy()
-    convert(level, x, y, outer, how="quantise", s=s, z=z.astype(np.float32), axis=axis, lo=limits.min, hi=limits.max)
-    np.testing.assert_array_equal(y.copy(), wanted, err_msg=f"{level} {shape} axis {axis} {x.strides} -> {y.strides}")
+    convert(level, x, y, outer, how="quantise", s=s, z=z.astype(np.float32), axis=axis, lo=limits.min,
+            hi=limits.max)
+    np.testing.assert_array_equal(y.copy(), wanted,
+                                  err_msg=f"{level} {shape} axis {axis} {x.strides} -> {y.strides}")
     y[...] = 0
     np.testing.assert_array_equal(memory, before, err_msg="wrote elsewhere")
 
@@ -180,7 +186,7 @@ def test_blocked_source(level, shape):
         y = np.zeros(shape, to)
         total = n * c * h
         run(level, "convert", -(-total // outer), x=(0, address), y=at(y), dims=(1, n, c // 16, 16, h, w),
-            xs=(0, xn, xb, 1, xr, 16), ys=(0, c * h * w, 16 * h * w, h * w, w, 1), outer=outer, to=ELEMENTS[to],
-            **{"from": ELEMENTS["float32"]})
+            xs=(0, xn, xb, 1, xr, 16), ys=(0, c * h * w, 16 * h * w, h * w, w, 1), outer=outer,
+            **{"from": ELEMENTS["float32"], "to": ELEMENTS[to]})
         with np.errstate(all="ignore"):
             same(y, cast(content, y.dtype), f"{level} {shape} {halo} {to} outer {outer}")
