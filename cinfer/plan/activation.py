@@ -13,7 +13,7 @@ INF = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """op : name of a unary operator in api.h, with its two numbers; slope : per channel (axis 1), for prelu."""
+    """op : of UNARY_OPS in api.h, with its two numbers; slope : per channel (axis 1), for prelu."""
     op: str
     alpha: float = 0.0
     beta: float = 0.0
@@ -27,7 +27,9 @@ def _attributes(op, alpha=None, beta=None):
     """Rule for an operator whose numbers are the attributes alpha and beta; None: it has no such number."""
     def rule(node, p):
         get = node.attributes.get
-        return Unary(op, 0.0 if alpha is None else float(get("alpha", alpha)), 0.0 if beta is None else float(get("beta", beta)))
+        given = (0.0 if default is None else float(get(name, default))
+                 for name, default in (("alpha", alpha), ("beta", beta)))
+        return Unary(op, *given)
     return rule
 
 
@@ -83,11 +85,10 @@ RULES = {
     "Selu": _selu,
     "ThresholdedRelu": _attributes("thresholded_relu", 1.0),
     "QuantizeDequantize": _quantize_dequantize,
-    "Sigmoid": _attributes("sigmoid"), "Tanh": _attributes("tanh"), "Softplus": _attributes("softplus"), "Mish": _attributes("mish"),
-    "Exp": _attributes("exp"), "Log": _attributes("log"), "Sqrt": _attributes("sqrt"), "Abs": _attributes("abs"), "Neg": _attributes("neg"),
-    "Reciprocal": _attributes("reciprocal"), "Erf": _attributes("erf"), "Floor": _attributes("floor"), "Ceil": _attributes("ceil"),
-    "Round": _attributes("round"), "Sign": _attributes("sign"), "Softsign": _attributes("softsign"), "Sin": _attributes("sin"),
-    "Cos": _attributes("cos"), "Identity": _attributes("none"),
+    "Identity": _attributes("none"),
+    **{name: _attributes(name.lower()) for name in (
+        "Sigmoid", "Tanh", "Softplus", "Softsign", "Mish", "Exp", "Log", "Sqrt", "Abs", "Neg", "Reciprocal",
+        "Erf", "Floor", "Ceil", "Round", "Sign", "Sin", "Cos")},
 }
 
 
