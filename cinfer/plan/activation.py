@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..model.graph import Node
+from ..ops.quantize import OWN_DOMAIN
 
 INF = float("inf")
 
@@ -59,6 +60,17 @@ def _gelu(node, p):
     return Unary("gelu_tanh" if node.attributes.get("approximate", "none") == "tanh" else "gelu")
 
 
+def _selu(node, p):
+    get, rough = node.attributes.get, node.opset < 6
+    return Unary("selu", float(get("alpha", 1.6732 if rough else 1.67326319217681884765625)),
+                 float(get("gamma", 1.0507 if rough else 1.05070102214813232421875)))
+
+
+def _quantize_dequantize(node, p):
+    get = node.attributes.get
+    return Unary("quant_u8" if get("dtype") == "uint8" else "quant_s8", get("scale"), get("zero_point"))
+
+
 RULES = {
     "Relu": lambda node, p: Unary("clip", 0.0, INF),
     "Clip": _clip,
@@ -70,6 +82,9 @@ RULES = {
     "Swish": _attributes("swish", 1.0),
     "Elu": _attributes("elu", 1.0),
     "Celu": _attributes("celu", 1.0),
+    "Selu": _selu,
+    "ThresholdedRelu": _attributes("thresholded_relu", 1.0),
+    "QuantizeDequantize": _quantize_dequantize,
     "Identity": _attributes("none"),
     **{name: _attributes(name.lower()) for name in (
         "Sigmoid", "Tanh", "Softplus", "Softsign", "Mish", "Exp", "Log", "Sqrt", "Abs", "Neg", "Reciprocal",
@@ -79,5 +94,5 @@ RULES = {
 
 def as_unary(node: Node, p) -> Unary | None:
     """The unary function a node is, or None. p : the planner, for constants and shapes."""
-    rule = None if node.domain else RULES.get(node.op_type)
+    rule = RULES.get(node.op_type) if node.domain in ("", OWN_DOMAIN) else None
     return rule(node, p) if rule else None

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..model.graph import Node
 from ..ops import registry
+from ..ops.quantize import OWN_DOMAIN
 from ..ops.registry import TensorSpec
 from .memory import place
 from .resolve import Resolved
@@ -125,7 +126,7 @@ class Planner:
             fill()
 
     def rule(self, node: Node) -> Rule | None:
-        return self.rules.get(node.op_type) if not node.domain else None
+        return self.rules.get(node.op_type) if node.domain in ("", OWN_DOMAIN) else None
 
     def root(self, name: str) -> str:
         while name in self.home:
@@ -406,12 +407,15 @@ class Planner:
 
     def copy(self, x: Plain, y: Plain, beside: bool = False) -> None:
         """Steps that copy one plain view to another of the same shape."""
-        if x.dtype.itemsize % 4 or len(x.shape) > 6:
+        if not copied_by_kernels(x.dtype) or len(x.shape) > 6:
             return self.host_copy(x, y)
+        if x.dtype.itemsize < 4:
+            same = np.dtype(f"u{x.dtype.itemsize}")
+            return self.convert(x.shape, x.ref(), x.strides, y.ref(), y.strides, same, same, beside=beside)
         self.map(x.shape, x.ref(), x.strides, y.ref(), y.strides, x.dtype, beside=beside)
 
     def host_copy(self, x: Plain, y: Plain) -> None:
-        """A copy in NumPy: of elements below 4 bytes, or of more axes than the kernels walk."""
+        """A copy in NumPy: of more axes than the kernels walk, or of elements of odd sizes."""
         if self.beside:
             self.flush()
         for view in (x, y):
@@ -432,6 +436,20 @@ class Planner:
         outer, tiles = self.outer_split(dims)
         self.emit("map", tiles, x=x, y=y, dims=dims, xs=xs, ys=ys, op=self.table.unary[op], alpha=alpha,
                   beta=beta, outer=outer, beside=beside)
+
+    def convert(self, shape, x: Ref, xs, y: Ref, ys, dtype, to, *, ss=None, beside=False, **more) -> None:
+        """y = x in the element type `to`, over strided axes.
+
+        ss : the strides of the scales; more : how, s, z, lo, hi of the kernel (convert.h)
+        """
+        packed = collapse(shape, xs, ys, ss or [0] * len(shape))
+        if packed is None:
+            raise Declined
+        dims, (xs, ys, ss) = spread(packed[0], *packed[1])
+        outer, tiles = self.outer_split(dims)
+        codes = {"from": self.table.elements[dtype.name], "to": self.table.elements[to.name]}
+        self.emit("convert", tiles, x=x, y=y, dims=dims, xs=xs, ss=ss, ys=ys, outer=outer, beside=beside,
+                  **codes, **more)
 
     # ---- splitting work
 
@@ -475,6 +493,10 @@ class Planner:
             self.copy(view, target)
         if self.beside:
             self.flush()
+
+
+def copied_by_kernels(dtype) -> bool:
+    return dtype.itemsize in (1, 2) or dtype.itemsize % 4 == 0
 
 
 def spread(dims, *strides):
