@@ -10,6 +10,7 @@ import numpy as np
 
 from . import _ops, passes
 from .errors import InputError, UnsupportedError
+from .metadata import labels_of
 from .model import read
 from .model.graph import Graph, Model, TensorType, subgraphs
 from .ops import registry
@@ -91,9 +92,8 @@ class Session:
 
     @property
     def labels(self) -> list[str] | None:
-        """Class names from the key `cinfer.labels`, index = class; None without them."""
-        text = self.model.metadata.get("cinfer.labels")
-        return None if text is None else text.split("\n")
+        """Class names from the keys `cinfer.labels` or `names` (Ultralytics), index = class; None without."""
+        return labels_of(self.model.metadata)
 
     # ---- running
 

@@ -86,6 +86,29 @@ def test_says_what_to_do_where_nothing_is_compiled(tmp_path):
     assert "pip install" in last
 
 
+def test_labels_of_ultralytics(fixed):
+    session = pickle.loads(pickle.dumps(fixed))
+    assert session.labels is None
+    session.model.metadata["names"] = "{0: 'cat', 1: 'dog'}"
+    assert session.labels == ["cat", "dog"]
+
+
+def test_running_a_model_needs_numpy_alone(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(network().bytes())
+    code = ("import sys, cinfer, numpy\n"
+            "cinfer.load(sys.argv[1])(numpy.zeros((1, 3, 8, 8), 'f4')); print(*sys.modules)")
+    environment = {**os.environ, "PYTHONPATH": str(Path(cinfer.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", "import sys, numpy; print(*sys.modules)"], env=environment,
+                          capture_output=True, text=True, check=True)
+    there = set(done.stdout.split())
+    done = subprocess.run([sys.executable, "-c", code, str(path)], env=environment, capture_output=True,
+                          text=True, check=True)
+    loaded = set(done.stdout.split()) - there
+    assert "cinfer.session" in loaded
+    assert not {"onnx", "google", "PIL", "inspect", "argparse", "ast", "tempfile", "asyncio"} & loaded
+
+
 # ---- feeds
 
 X = pixels(1, 3, 8, 8)
