@@ -60,9 +60,8 @@ def test_classes_beyond_the_labels_have_none():
 
 def test_labels_of_the_user_must_be_as_many_as_the_classes():
     outputs = {"y": np.float32([[0.1, 0.9]])}
-    assert (
-        answer(described(task="classification", labels=["a", "b"]), outputs, labels=["c", "d"]).best[0][1] == "d"
-    )
+    given = described(task="classification", labels=["a", "b"])
+    assert answer(given, outputs, labels=["c", "d"]).best[0][1] == "d"
     with pytest.raises(InputError, match="3 labels for 2 classes"):
         answer(described(task="classification"), outputs, labels=["c", "d", "e"])
 
