@@ -1,4 +1,4 @@
-"""Builds the executor once and the kernels once per ISA level; all else of the package is in pyproject.toml.
+"""Builds the executor once and the kernels once per ISA level; pyproject.toml has the rest.
 
 cythonize() wants one source a module, so kernels.pyx is copied to build/ under each level's module name; the
 compiler flags differ, the text does not. Compiler flags are probed: GCC and Clang know different ones, and a
@@ -27,8 +27,7 @@ if platform.machine() in ("x86_64", "AMD64"):
     LEVELS |= {"avx2": AVX2, "avx512": AVX512, "avx512vnni": [*AVX512, "-mavx512vnni"]}
 elif platform.machine() in ("aarch64", "arm64"):
     LEVELS = {"neon": [], "dotprod": ["-march=armv8.2-a+dotprod"]}
-# -O3 unrolls the constant loops; predictive commoning would keep broadcasts alive across steps and spill the
-# sums.
+# -O3 unrolls the constant loops; predictive commoning would keep broadcasts alive and spill the sums.
 WANTED = ["-O3", "-g0", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math",
           "-fno-predictive-commoning", "-fvisibility=hidden"]
 USES_PYTHON = "#include <Python.h>\nint main(void) { return 0; }"
@@ -66,8 +65,8 @@ def extensions():
                  "(Debian, Ubuntu: apt install gcc libc6-dev python3-dev) and try again")
     include = sysconfig.get_path("include")
     if not compiles(["-w", f"-I{include}", *shlex.split(os.environ.get("CFLAGS", ""))], USES_PYTHON):
-        sys.exit(f"cinfer: Python.h, which belongs into {include}, cannot be compiled; install Python's headers "
-                 "(Debian, Ubuntu: apt install python3-dev) and try again")
+        sys.exit(f"cinfer: Python.h cannot be compiled (it belongs into {include}); install Python's "
+                 "headers (Debian, Ubuntu: apt install python3-dev) and try again")
     flags = [f for f in WANTED if compiles([f])]
     strip = ["-s"] if compiles(["-s"]) else []
     openmp = ["-fopenmp"] if compiles(["-fopenmp"], USES_OPENMP) else []

@@ -113,6 +113,20 @@ for _domain, _since in (("", 10), ("com.microsoft", 1)):    # that one knew 16 b
     op("DequantizeLinear", since=_since, domain=_domain)(DequantizeLinear)
 
 
+OWN_DOMAIN = "cinfer"       # of operators that the plan makes
+
+
+@op("QuantizeDequantize", since=1, domain=OWN_DOMAIN)
+class QuantizeDequantize:
+    """QuantizeLinear and DequantizeLinear of one scale, to uint8 or int8 and back: rounding to a grid."""
+    def infer(x, *, scale, zero_point, dtype):
+        return x.like()
+
+    def evaluate(x, *, scale, zero_point, dtype):
+        scale, zero = np.asarray(scale, F32), np.asarray(zero_point, dtype)
+        return dequantize(quantize(x, scale, zero, zero.dtype), scale, zero)
+
+
 def dynamic_range(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(scale, zero point) by which the numbers of x, and 0, fill uint8; scale 1 where all are 0."""
     low, high = x.min(initial=0).astype(F32), x.max(initial=0).astype(F32)

@@ -33,6 +33,14 @@ class Resolved:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
+    def spec(self, name: str) -> TensorSpec:
+        return self.specs[name]
+
+    def constant(self, name: str) -> np.ndarray | None:
+        """The value, when it is known before the run."""
+        spec = self.specs.get(name)
+        return None if spec is None else spec.value
+
 
 def resolve(graph: Graph, inputs: dict[str, TensorSpec], outputs: tuple[str, ...]) -> Resolved:
     """Give every value that `outputs` need a dtype and a shape.

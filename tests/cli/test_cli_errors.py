@@ -145,4 +145,5 @@ def test_picture_from_standard_input(tmp_path, red):
     with open(red, "rb") as file:
         process = start("run", classifier(tmp_path / "m.onnx"), "-", stdin=file)
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 0 and out == b"logits  float32 1x3  min 0  mean 0.333333  max 1  [1 0 0]\n", err
+    assert process.returncode == 0, err
+    assert out == b"logits  float32 1x3  min 0  mean 0.333333  max 1  [1 0 0]\n"

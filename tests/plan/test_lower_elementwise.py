@@ -52,6 +52,13 @@ def batch_norm_of_blocked(m):
     return m.conv(m.Relu(m.BatchNormalization(x, *statistics(m))), 18, 8, 3)
 
 
+@case()
+def selu_and_threshold(m):
+    x = m.input("x", 2, 18, 5, 7)
+    return (m.Selu(m.conv(x, 18, 18)), m.Selu(x, alpha=1.5, gamma=0.75), m.ThresholdedRelu(x, alpha=0.5),
+            m.ThresholdedRelu(m.conv(x, 18, 4)))
+
+
 @pytest.mark.parametrize("isa", _ops.usable_levels())
 @pytest.mark.parametrize("name", CASES)
 def test_answers_are_onnxruntimes(name, isa):

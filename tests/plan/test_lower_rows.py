@@ -2,8 +2,11 @@
 import numpy as np
 import pytest
 
+import cinfer
 from cinfer import _ops
+from cinfer.plan.planner import Planner
 
+from onnx_models import Model
 from plan_cases import Cases
 
 CASES = Cases()
@@ -32,6 +35,11 @@ def softmax_of_blocked_channels(m):
     return m.Softmax(x, axis=1), m.Softmax(m.Transpose(x, perm=[0, 2, 3, 1]), axis=-1)
 
 
+@case()
+def softmax_of_one_picture(m):
+    return m.Softmax(m.input("x", 1, 5, 90, 110), axis=1), m.LogSoftmax(m.input("z", 7, 5000), axis=0)
+
+
 for op in ("ReduceMean", "ReduceMax", "ReduceMin"):
     for axes, keep in [([2, 3], 1), ([2, 3], 0), ([1], 1), ([0, 2], 0), ([-1], 1), (None, 0),
                        ([0, 1, 2, 3], 1)]:
@@ -58,3 +66,13 @@ def reduce_in_numpy(m):
 @pytest.mark.parametrize("name", CASES)
 def test_answers_are_onnxruntimes(name, isa):
     CASES.check(name, isa)
+
+
+def test_softmax_of_one_picture_is_shared(monkeypatch):
+    m, found = Model(), []
+    data = m.outputs(m.Softmax(m.input("x", 1, 21, 100, 100), axis=1)).bytes()
+    monkeypatch.setattr(Planner, "emit", lambda self, kernel, tiles, **_: found.append(tiles))
+    for threads in (1, 2):
+        cinfer.load(data, threads=threads)._plan_for(None)
+    alone, shared = found
+    assert alone == 1 and shared > 2
