@@ -24,6 +24,17 @@ cdef extern from "api.h" nogil:
         int kernels
         const kernel_t *kernel
 
+cdef extern from "clock.h" nogil:
+    int64_t now_ns()
+
+cdef extern from "crowd.h" nogil:
+    ctypedef struct crowd_t:
+        pass
+    ctypedef struct seen_t:
+        int64_t work_ns, away_ns, over_ns
+    int crowd_threads(crowd_t *, int, int64_t)
+    void crowd_learn(crowd_t *, int, int, int64_t, int64_t, seen_t *)
+
 cdef extern from "steps.h" nogil:
     ctypedef struct job_t:
         tile_fn run
@@ -34,9 +45,8 @@ cdef extern from "steps.h" nogil:
         int64_t n_jobs, tiles
     ctypedef struct ticket_t:
         pass
-    int64_t now_ns()
     void steps_reset(ticket_t *, int64_t)
-    void steps_work(const step_t *, ticket_t *, int64_t, char *const *, char *, int64_t *)
+    void steps_work(const step_t *, ticket_t *, int64_t, char *const *, char *, int64_t *, seen_t *)
     void steps_alone(const step_t *, int64_t, char *const *, char *, int64_t *)
     unsigned long long flush_denormals()
     void restore_denormals(unsigned long long)
@@ -250,23 +260,50 @@ cdef class Program:
                       threads, when)
 
 
-cdef void run_steps(const step_t *steps, ticket_t *tickets, int64_t n, char **bases, char *scratch, int64_t scratch_bytes,
-                    int threads, int64_t *ended) noexcept nogil:
+cdef class Crowd:
+    """What runs of a process learn about the CPUs that are left to them (crowd.h). Times are in ns."""
+    cdef crowd_t c
+
+    def threads(self, int wanted, int64_t now_ns):
+        return crowd_threads(&self.c, wanted, now_ns)
+
+    def learn(self, int wanted, int used, int64_t now_ns, int64_t wall_ns, int64_t work_ns,
+              int64_t away_ns):
+        cdef seen_t seen
+        seen.work_ns, seen.away_ns, seen.over_ns = work_ns, away_ns, now_ns
+        crowd_learn(&self.c, wanted, used, now_ns, wall_ns, &seen)
+
+
+cdef Crowd the_crowd = Crowd()
+cdef crowd_t *crowd = &the_crowd.c
+
+
+cdef void run_steps(const step_t *steps, ticket_t *tickets, int64_t n, char **bases, char *scratch,
+                    int64_t scratch_bytes, int threads, int64_t *ended) noexcept nogil:
     cdef unsigned long long mode
-    if threads <= 1 or not HAVE_OPENMP:
+    cdef int64_t began, now
+    cdef int used = 1
+    cdef seen_t seen
+    if threads > 1 and HAVE_OPENMP:
+        began = now_ns()
+        used = crowd_threads(crowd, threads, began)
+    if used == 1:
         mode = flush_denormals()
         steps_alone(steps, n, bases, scratch, ended)
         restore_denormals(mode)
         return
     steps_reset(tickets, n)
-    with parallel(num_threads=threads):
-        share(steps, tickets, n, bases, scratch, scratch_bytes, threadid(), ended)
+    seen.work_ns, seen.away_ns, seen.over_ns = 0, 0, 0
+    with parallel(num_threads=used):
+        share(steps, tickets, n, bases, scratch, scratch_bytes, threadid(), ended, &seen)
+    now = now_ns()
+    crowd_learn(crowd, threads, used, now, now - began, &seen)
 
 
-cdef void share(const step_t *steps, ticket_t *tickets, int64_t n, char **bases, char *scratch, int64_t scratch_bytes,
-                int me, int64_t *ended) noexcept nogil:
+cdef void share(const step_t *steps, ticket_t *tickets, int64_t n, char **bases, char *scratch,
+                int64_t scratch_bytes, int me, int64_t *ended, seen_t *seen) noexcept nogil:
     cdef unsigned long long mode = flush_denormals()
-    steps_work(steps, tickets, n, bases, scratch + me * scratch_bytes, ended if me == 0 else NULL)
+    steps_work(steps, tickets, n, bases, scratch + me * scratch_bytes, ended if me == 0 else NULL, seen)
     restore_denormals(mode)
 
 
@@ -274,3 +311,4 @@ def run_once(Table table, str name, bytes params, int64_t tiles, int threads=1, 
     """One kernel outside any plan, all its buffers at absolute addresses: packing of weights, tests, benchmarks."""
     cdef Program p = Program(table, [[(name, params, tiles)]], 0, scratch_bytes)
     p.run(p.workspace(threads), [], threads)
+
