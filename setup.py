@@ -1,8 +1,9 @@
-"""Builds the executor once and the kernels once per ISA level; everything else about the package is in pyproject.toml.
+"""Builds the executor once and the kernels once per ISA level; pyproject.toml has the rest.
 
-cythonize() wants one source a module, so kernels.pyx is copied to build/ under each level's module name; the compiler
-flags differ, the text does not. Compiler flags are probed: GCC and Clang know different ones, and a compiler without OpenMP
-gives a single-threaded cinfer. CINFER_BUILD_LEVELS=avx2,baseline builds only these levels (for development).
+cythonize() wants one source a module, so kernels.pyx is copied to build/ under each level's module name; the
+compiler flags differ, the text does not. Compiler flags are probed: GCC and Clang know different ones, and a
+compiler without OpenMP gives a single-threaded cinfer. CINFER_BUILD_LEVELS=avx2,baseline builds only these
+levels (for development).
 """
 import os
 import pathlib
@@ -26,9 +27,9 @@ if platform.machine() in ("x86_64", "AMD64"):
     LEVELS |= {"avx2": AVX2, "avx512": AVX512, "avx512vnni": [*AVX512, "-mavx512vnni"]}
 elif platform.machine() in ("aarch64", "arm64"):
     LEVELS = {"neon": [], "dotprod": ["-march=armv8.2-a+dotprod"]}
-# -O3 unrolls the constant loops; predictive commoning would keep broadcasts alive across steps and spill the sums.
-WANTED = ["-O3", "-g0", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fno-predictive-commoning",
-          "-fvisibility=hidden"]
+# -O3 unrolls the constant loops; predictive commoning would keep broadcasts alive and spill the sums.
+WANTED = ["-O3", "-g0", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math",
+          "-fno-predictive-commoning", "-fvisibility=hidden"]
 
 
 def compiler():
@@ -41,7 +42,8 @@ def compiles(flags, text="int main(void) { return 0; }"):
         source = pathlib.Path(folder, "probe.c")
         source.write_text(text)
         try:
-            done = subprocess.run([*compiler(), "-Werror", *flags, str(source), "-o", str(source.with_suffix(".out"))],
+            program = source.with_suffix(".out")
+            done = subprocess.run([*compiler(), "-Werror", *flags, str(source), "-o", str(program)],
                                   capture_output=True)
         except OSError:
             return False
@@ -58,13 +60,14 @@ class BuildExt(build_ext):
 
 def extensions():
     if not compiles([]):
-        sys.exit(f"cinfer: no C compiler ({' '.join(compiler())} does not work); install one (Debian, Ubuntu: "
-                 "apt install gcc libc6-dev python3-dev) and try again")
+        sys.exit(f"cinfer: no C compiler ({' '.join(compiler())} does not work); install one "
+                 "(Debian, Ubuntu: apt install gcc libc6-dev python3-dev) and try again")
     flags = [f for f in WANTED if compiles([f])]
-    openmp = ["-fopenmp"] if compiles(["-fopenmp"], "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 0; }") else []
+    program = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 0; }"
+    openmp = ["-fopenmp"] if compiles(["-fopenmp"], program) else []
     if not openmp:
-        print("cinfer: this compiler has no OpenMP; cinfer will use one thread (GCC has it; for Clang install libomp-dev)",
-              file=sys.stderr)
+        print("cinfer: this compiler has no OpenMP; cinfer will use one thread "
+              "(GCC has it; for Clang install libomp-dev)", file=sys.stderr)
     chosen = os.environ.get("CINFER_BUILD_LEVELS")
     levels = {k: v for k, v in LEVELS.items() if compiles(v) and (not chosen or k in chosen.split(","))}
     headers = [str(p) for p in sorted([*OPS.glob("*.h"), *OPS.glob("*.pxi")])]
@@ -75,10 +78,11 @@ def extensions():
         copy = copies / f"_kernels_{level}.pyx"
         if not copy.exists() or copy.read_text() != text:
             copy.write_text(text)
-        yield Extension(f"cinfer._ops._kernels_{level}", [str(copy)], include_dirs=[str(OPS)], depends=headers,
-                        extra_compile_args=[*flags, *level_flags], extra_link_args=["-s"] if compiles(["-s"]) else [])
-    yield Extension("cinfer._ops.executor", [str(OPS / "executor.pyx")], include_dirs=[str(OPS)], depends=headers,
-                    extra_compile_args=["-O2", "-g0", *openmp], extra_link_args=openmp)
+        yield Extension(f"cinfer._ops._kernels_{level}", [str(copy)], include_dirs=[str(OPS)],
+                        depends=headers, extra_compile_args=[*flags, *level_flags],
+                        extra_link_args=["-s"] if compiles(["-s"]) else [])
+    yield Extension("cinfer._ops.executor", [str(OPS / "executor.pyx")], include_dirs=[str(OPS)],
+                    depends=headers, extra_compile_args=["-O2", "-g0", *openmp], extra_link_args=openmp)
 
 
 os.chdir(HERE)

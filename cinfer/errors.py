@@ -1,4 +1,4 @@
-"""Every error that cinfer raises on purpose. The message is one line: what is wrong, where, what would be right."""
+"""Every error that cinfer raises on purpose, each of one line: what is wrong, where, what would be right."""
 
 
 class Error(Exception):

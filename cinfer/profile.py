@@ -9,7 +9,8 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """ms: the median over the runs; gflops: float32 operations, a direct convolution's also where Winograd does fewer;
+    """ms: the median over the runs; gflops: float32 operations, a direct convolution's also where Winograd
+    does fewer;
     share_of_limit: of the multiply-adds that all threads could do; share: of the run."""
     operator: str
     node: str
@@ -23,7 +24,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """rows in the order of the run; other_ms: checks, outputs and waiting, so that rows and other_ms add up to total_ms."""
+    """rows in the order of the run; other_ms: checks, outputs and waiting, what rows lack to total_ms."""
     rows: list[Row]
     total_ms: float
     other_ms: float
@@ -35,7 +36,8 @@ def profile(session, feeds: dict | None, runs: int) -> Profile:
         plan = session._plan_for(None)
         feeds = {n: np.zeros(plan.specs[n].shape, plan.specs[n].dtype) for n in session._input_types}
     arrays = session._checked(feeds)
-    plan = session._plan({n: plan_spec(a) for n, a in zip(session._input_types, arrays)}, session._output_names)
+    plan = session._plan({n: plan_spec(a) for n, a in zip(session._input_types, arrays)},
+                         session._output_names)
     ended = np.zeros(max(1, len(plan.steps)), np.int64)
     steps, totals = [], []
     for _ in range(max(1, runs) + 1):
@@ -49,10 +51,12 @@ def profile(session, feeds: dict | None, runs: int) -> Profile:
     total_ms, rows = totals[middle] / 1e6, []
     for step, ns in zip(plan.steps, steps[middle]):
         gflops = step.flops / ns if step.flops and ns > 0 else None
-        node = step.node
-        shape = plan.specs[node.outputs[0]].shape if node is not None else ()
-        rows.append(Row(node.op_type if node is not None else "output", (node.name or node.outputs[0]) if node is not None else "",
-                        "x".join(map(str, shape)), step.label, ns / 1e6, gflops, gflops / limit if gflops else None, ns / 1e6 / total_ms))
+        operator, name, shape = "output", "", ()
+        if (node := step.node) is not None:
+            operator, name = node.op_type, node.name or node.outputs[0]
+            shape = plan.specs[node.outputs[0]].shape
+        rows.append(Row(operator, name, "x".join(map(str, shape)), step.label, ns / 1e6, gflops,
+                        gflops / limit if gflops else None, ns / 1e6 / total_ms))
     return Profile(rows, total_ms, total_ms - sum(r.ms for r in rows))
 
 

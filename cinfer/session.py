@@ -1,4 +1,4 @@
-"""A loaded model, ready to run: checks feeds, finds or makes the plan for their shapes, runs it, names the outputs."""
+"""A loaded model, ready to run: checks feeds, finds or makes the plan for their shapes, and runs it."""
 from __future__ import annotations
 
 import os
@@ -10,6 +10,7 @@ import numpy as np
 
 from . import _ops, passes
 from .errors import InputError, UnsupportedError
+from .metadata import labels_of
 from .model import read
 from .model.graph import Graph, Model, TensorType, subgraphs
 from .ops import registry
@@ -22,7 +23,7 @@ MOST_PLANS = 16                 # plans a session keeps, the least recently used
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An input or output of a model. shape : sizes, names of free sizes, or None; dtype : numpy dtype or None."""
+    """An input or output. shape : sizes, names of free sizes, or None; dtype : numpy dtype or None."""
     name: str
     dtype: np.dtype | None
     shape: tuple[int | str | None, ...] | None
@@ -51,14 +52,17 @@ class Session:
         scores, = session.run(None, {"input": x})
     """
 
-    def __init__(self, source, *, threads: int | None = None, isa: str | None = None):
+    def __init__(self, source, *, threads: int | None = None, isa: str | None = None,
+                 _fed: tuple[str, ...] = ()):
         self.threads = checked(threads)
         self._asked_isa = isa
         self._table = _ops.table(isa)
         if not isinstance(source, (str, os.PathLike)):
             source = bytes(source.read() if hasattr(source, "read") else source)
         self._source = source if isinstance(source, bytes) else os.fspath(source)
-        self.model: Model = read(self._source)
+        self._fed = _fed
+        self._feeding: dict[tuple[str, ...], Session] = {}
+        self.model: Model = self._read()
         self._graph = self.model.graph
         self._where = os.path.basename(self.model.path or "") or "model"
         self._input_types = dict(self._graph.inputs)
@@ -72,7 +76,8 @@ class Session:
         self.inputs = [Port(n, t.dtype, t.shape) for n, t in self._input_types.items()]
         self.outputs = [Port(n, t.dtype, t.shape) for n, t in self._graph.outputs.items()]
         if all(is_fixed(t) for t in self._input_types.values()):
-            self._plan({n: TensorSpec(t.dtype, t.shape) for n, t in self._input_types.items()}, self._output_names)
+            self._plan({n: TensorSpec(t.dtype, t.shape) for n, t in self._input_types.items()},
+                       self._output_names)
 
     # ---- what the model says of itself
 
@@ -87,9 +92,8 @@ class Session:
 
     @property
     def labels(self) -> list[str] | None:
-        """Class names from the key `cinfer.labels`, index = class; None without them."""
-        text = self.model.metadata.get("cinfer.labels")
-        return None if text is None else text.split("\n")
+        """Class names from the keys `cinfer.labels` or `names` (Ultralytics), index = class; None without."""
+        return labels_of(self.model.metadata)
 
     # ---- running
 
@@ -98,8 +102,9 @@ class Session:
 
         Parameters
         ----------
-        output_names : names of the values wanted (outputs, or any value inside the graph), or None for all outputs
-        feeds : dict of input name -> array of the input's dtype and shape
+        output_names : names of outputs, or of any values inside the graph; None for all outputs
+        feeds : dict of input name -> array of the input's dtype and shape; inputs to which the file gives a
+            default may be among them
 
         Returns
         -------
@@ -109,16 +114,21 @@ class Session:
         ------
         InputError : a name, dtype or shape does not fit; nothing is cast
         """
+        defaults = self.model.defaults
+        if defaults and isinstance(feeds, dict) and not defaults.keys().isdisjoint(feeds):
+            return self._that_takes(tuple(n for n in defaults if n in feeds)).run(output_names, feeds)
         arrays = self._checked(feeds)
         outputs = self._output_names if output_names is None else self._wanted(output_names)
         if len(set(outputs)) < len(outputs):
             once = tuple(dict.fromkeys(outputs))
             found = dict(zip(once, self.run(once, feeds)))
-            return [found.pop(name, None) if name not in outputs[i + 1:] else found[name].copy() for i, name in enumerate(outputs)]
+            return [found[name].copy() if name in outputs[i + 1:] else found[name]
+                    for i, name in enumerate(outputs)]
         key = outputs, tuple([a.shape for a in arrays])
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plan({n: TensorSpec(a.dtype, a.shape) for n, a in zip(self._input_types, arrays)}, outputs)
+            plan = self._plan({n: TensorSpec(a.dtype, a.shape) for n, a in zip(self._input_types, arrays)},
+                              outputs)
         elif len(self._plans) > 1:
             self._plans[key] = self._plans.pop(key, plan)       # the last one used goes last
         return plan.run(arrays)
@@ -126,13 +136,13 @@ class Session:
     def __call__(self, x) -> np.ndarray | list[np.ndarray]:
         """Run a model of one input; its output, or the list of them where it has several."""
         if len(self._input_types) != 1:
-            raise InputError(f"the model has {len(self._input_types)} inputs ({', '.join(self._input_types)}); "
-                             "call run(None, {name: array, ...})")
+            raise InputError(f"the model has {len(self._input_types)} inputs "
+                             f"({', '.join(self._input_types)}); call run(None, {{name: array, ...}})")
         result = self.run(None, {next(iter(self._input_types)): x})
         return result[0] if len(result) == 1 else result
 
     def memory(self, shapes: dict | None = None) -> int:
-        """Bytes that a run needs beside weights, inputs and outputs, for these input shapes (name -> sizes)."""
+        """Bytes that a run needs beside weights, inputs and outputs. shapes : sizes by input name"""
         return self._plan_for(shapes).arena_bytes
 
     def profile(self, feeds: dict | None = None, runs: int = 10):
@@ -148,28 +158,50 @@ class Session:
         kernels: dict[str, int] = {}
         for step in plan.steps:
             kernels[step.label] = kernels.get(step.label, 0) + 1
-        return {"macs": sum(s.flops for s in plan.steps) // 2, "planned_bytes": plan.arena_bytes, "kernels": kernels}
+        return {"macs": sum(s.flops for s in plan.steps) // 2, "planned_bytes": plan.arena_bytes,
+                "kernels": kernels}
 
     # ---- inside
+
+    def _read(self) -> Model:
+        """The file's model; of the inputs that have a default, those in `_fed` are inputs, else constants."""
+        model = read(self._source)
+        for name in self._fed:
+            model.graph.inputs[name] = model.defaults.pop(name)
+            del model.graph.constants[name]
+        return model
+
+    def _that_takes(self, names: tuple[str, ...]) -> Session:
+        """The session that is fed these inputs too, instead of using their defaults."""
+        session = self._feeding.get(names)
+        if session is None:
+            session = Session(self._source, threads=self.threads, isa=self._asked_isa, _fed=names)
+            self._feeding.clear()                               # one is kept: it holds weights of its own
+            self._feeding[names] = session
+        return session
 
     def _checked(self, feeds) -> list[np.ndarray]:
         """The feeds as C-contiguous arrays in the order of the inputs."""
         types = self._input_types
         if not isinstance(feeds, dict):
-            raise InputError(f"feeds is a {type(feeds).__name__}; pass a dict such as {{{next(iter(types), 'name')!r}: array}}")
+            raise InputError(f"feeds is a {type(feeds).__name__}; pass a dict such as "
+                             f"{{{next(iter(types), 'name')!r}: array}}")
         arrays = []
         for name, declared in types.items():
             try:
                 value = feeds[name]
             except KeyError:
-                raise InputError(f"no feed for input {name!r}; the model takes {', '.join(map(repr, types))}") from None
+                raise InputError(f"no feed for input {name!r}; the model takes "
+                                 f"{', '.join(map(repr, types))}") from None
             if type(value) is not np.ndarray:
                 if not isinstance(value, (np.ndarray, np.generic)):
-                    raise InputError(f"input {name!r}: got a {type(value).__name__}, the model takes a numpy array of {describe(declared)}")
+                    raise InputError(f"input {name!r}: got a {type(value).__name__}, the model takes a numpy "
+                                     f"array of {describe(declared)}")
                 value = np.asarray(value)
             if value.dtype != declared.dtype:
                 if declared.dtype is None:
-                    raise UnsupportedError(f"input {name!r} is no tensor; cinfer runs models whose inputs are tensors")
+                    raise UnsupportedError(f"input {name!r} is no tensor; cinfer runs models whose inputs "
+                                           "are tensors")
                 raise InputError(f"input {name!r}: got {value.dtype}, the model takes {declared.dtype}; "
                                  f"pass {name}.astype(np.{declared.dtype})")
             if declared.shape is not None and value.shape != declared.shape:
@@ -188,17 +220,18 @@ class Session:
         return tuple(names)
 
     def _graph_with(self, outputs: tuple[str, ...]) -> Graph:
-        """A graph that has these outputs: the rewritten one, or the file's own where rewriting has lost a value."""
+        """A graph with these outputs: the rewritten one, or the file's own where that has lost a value."""
         known = {*self._graph.inputs, *self._graph.constants}.union(*(n.outputs for n in self._graph.nodes))
         if known.issuperset(outputs):
             return self._graph
         if self._raw is None:
-            self._raw = read(self._source).graph
+            self._raw = self._read().graph
         raw = self._raw
         known = {*raw.inputs, *raw.constants}.union(*(n.outputs for n in raw.nodes))
         for name in outputs:
             if name not in known:
-                raise InputError(f"no output or inner value {name!r}; the outputs are {', '.join(map(repr, self._output_names))}")
+                raise InputError(f"no output or inner value {name!r}; the outputs are "
+                                 f"{', '.join(map(repr, self._output_names))}")
         return raw
 
     def _plan(self, specs: dict[str, TensorSpec], outputs: tuple[str, ...]) -> Plan:
@@ -206,7 +239,8 @@ class Session:
         with self._making:
             plan = self._plans.get(key)
             if plan is None:
-                plan = make_plan(self._table, self._graph_with(outputs), specs, outputs, self.threads, self._packed)
+                plan = make_plan(self._table, self._graph_with(outputs), specs, outputs, self.threads,
+                                 self._packed)
                 while len(self._plans) >= MOST_PLANS:
                     self._plans.pop(list(self._plans)[0], None)
                 self._plans[key] = plan
@@ -245,7 +279,9 @@ def _restore(source, threads, isa):
 
 
 def is_fixed(declared: TensorType) -> bool:
-    return declared.dtype is not None and declared.shape is not None and all(isinstance(d, int) and d >= 0 for d in declared.shape)
+    sizes = declared.shape
+    known = declared.dtype is not None and sizes is not None
+    return known and all(isinstance(d, int) and d >= 0 for d in sizes)
 
 
 def describe(declared: TensorType) -> str:
@@ -267,12 +303,14 @@ def check_shape(name: str, shape: tuple, declared: TensorType) -> None:
         raise InputError(f"input {name!r}: got shape {shape}{hint}; the model takes {describe(declared)}")
     for axis, (have, want) in enumerate(zip(shape, declared.shape)):
         if isinstance(want, int) and want >= 0 and have != want:
-            raise InputError(f"input {name!r}: axis {axis} is {have}, the model takes {want} ({describe(declared)})")
+            raise InputError(f"input {name!r}: axis {axis} is {have}, the model takes {want} "
+                             f"({describe(declared)})")
 
 
 def system_info() -> dict:
     """What `cinfer info` shows without a model: version, ISA levels, threads and why."""
     from .version import __version__
     threads, why = default_threads()
-    return {"version": __version__, "isa_built": _ops.built_levels(), "isa_usable": _ops.usable_levels(), "isa": _ops.table().level,
-            "threads": threads, "threads_why": why, "openmp": _ops.executor().have_openmp()}
+    return {"version": __version__, "isa_built": _ops.built_levels(), "isa_usable": _ops.usable_levels(),
+            "isa": _ops.table().level, "threads": threads, "threads_why": why,
+            "openmp": _ops.executor().have_openmp()}

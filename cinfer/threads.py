@@ -1,4 +1,4 @@
-"""How many threads this process may really use: what the user says, else the CPUs it is bound to and the container's quota."""
+"""How many threads this process may really use: by its CPUs and its container, or what the user says."""
 from __future__ import annotations
 
 import os
@@ -34,7 +34,7 @@ def checked(threads: int | None) -> int:
 
 
 def cgroup_cpus(root: str = "/sys/fs/cgroup", own: str = "/proc/self/cgroup") -> float | None:
-    """CPUs' worth of time that the control groups (v2, else v1) around this process allow; None without a limit."""
+    """CPUs' worth of time that the control groups (v2, else v1) of this process allow; None: no limit."""
     try:
         with open(own) as f:
             groups = [line.rstrip("\n").split(":", 2) for line in f]

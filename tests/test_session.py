@@ -1,7 +1,8 @@
-"""Sessions: feeds are checked, never cast; plans are kept, few; many threads, processes and copies give the same answers."""
+"""Sessions: feeds are checked, never cast; plans are few; threads, processes, copies answer the same."""
 import io
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,6 +53,62 @@ def pixels(*shape, dtype=np.float32):
     return np.random.default_rng(7).normal(size=shape).astype(dtype)
 
 
+def test_inputs_with_a_default():
+    """The file gives w; a feed may give another, of the declared type; the next run has the file's again."""
+    onnx = pytest.importorskip("onnx")
+    tensor = onnx.helper.make_tensor_value_info
+    ports = [tensor(name, 1, shape) for name, shape in (("x", [2]), ("w", ["n"]), ("y", ["n"]))]
+    node = onnx.helper.make_node("Mul", ["x", "w"], ["y"])
+    w = onnx.numpy_helper.from_array(np.float32([10, 20]), "w")
+    graph = onnx.helper.make_graph([node], "g", ports[:2], ports[2:], [w])
+    model = onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    session = cinfer.load(model.SerializeToString())
+    x = np.float32([1, 2])
+    assert [p.name for p in session.inputs] == ["x"]
+    for w in (np.float32([3, 4]), np.float32([5])):
+        assert session.run(None, {"x": x, "w": w})[0].tolist() == (x * w).tolist()
+    assert session.run(["y", "w"], {"x": x, "w": w})[1].tolist() == [5]
+    assert session(x).tolist() == [10, 40]
+    with pytest.raises(cinfer.InputError, match="input 'w': got float64"):
+        session.run(None, {"x": x, "w": np.zeros(2)})
+    with pytest.raises(cinfer.InputError, match="no input 'v'"):
+        session.run(None, {"x": x, "v": x})
+
+
+def test_says_what_to_do_where_nothing_is_compiled(tmp_path):
+    """As in a checkout of which nothing was built."""
+    package = tmp_path / "cinfer"
+    shutil.copytree(Path(cinfer.__file__).parent, package, ignore=shutil.ignore_patterns("*.so"))
+    done = subprocess.run([sys.executable, "-c", "import cinfer; cinfer.load(b'')"], cwd=tmp_path,
+                          capture_output=True, text=True)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("cinfer.errors.Error: the compiled part of cinfer is not in")
+    assert "pip install" in last
+
+
+def test_labels_of_ultralytics(fixed):
+    session = pickle.loads(pickle.dumps(fixed))
+    assert session.labels is None
+    session.model.metadata["names"] = "{0: 'cat', 1: 'dog'}"
+    assert session.labels == ["cat", "dog"]
+
+
+def test_running_a_model_needs_numpy_alone(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(network().bytes())
+    code = ("import sys, cinfer, numpy\n"
+            "cinfer.load(sys.argv[1])(numpy.zeros((1, 3, 8, 8), 'f4')); print(*sys.modules)")
+    environment = {**os.environ, "PYTHONPATH": str(Path(cinfer.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", "import sys, numpy; print(*sys.modules)"], env=environment,
+                          capture_output=True, text=True, check=True)
+    there = set(done.stdout.split())
+    done = subprocess.run([sys.executable, "-c", code, str(path)], env=environment, capture_output=True,
+                          text=True, check=True)
+    loaded = set(done.stdout.split()) - there
+    assert "cinfer.session" in loaded
+    assert not {"onnx", "google", "PIL", "inspect", "argparse", "ast", "tempfile", "asyncio"} & loaded
+
+
 # ---- feeds
 
 X = pixels(1, 3, 8, 8)
@@ -61,17 +118,26 @@ X = pixels(1, 3, 8, 8)
     ({}, "no feed for input 'images'; the model takes 'images'"),
     ({"image": X}, "no feed for input 'images'; the model takes 'images'"),
     ({"images": X, "mask": X}, "no input 'mask'; the model has 'images'"),
-    ({"images": X.astype(np.float64)}, "input 'images': got float64, the model takes float32; pass images.astype(np.float32)"),
-    ({"images": np.zeros((1, 3, 8, 8), np.uint8)}, "input 'images': got uint8, the model takes float32; pass images.astype(np.float32)"),
-    ({"images": X.astype(">f4")}, "input 'images': got >f4, the model takes float32; pass images.astype(np.float32)"),
-    ({"images": X.tolist()}, "input 'images': got a list, the model takes a numpy array of float32, shape (1, 3, 8, 8)"),
-    ({"images": None}, "input 'images': got a NoneType, the model takes a numpy array of float32, shape (1, 3, 8, 8)"),
-    ({"images": pixels(1, 3, 8, 9)}, "input 'images': axis 3 is 9, the model takes 8 (float32, shape (1, 3, 8, 8))"),
-    ({"images": pixels(2, 3, 8, 8)}, "input 'images': axis 0 is 2, the model takes 1 (float32, shape (1, 3, 8, 8))"),
-    ({"images": pixels(3, 8, 8)}, "input 'images': got shape (3, 8, 8); is the batch axis missing? pass x[np.newaxis]; "
-                                  "the model takes float32, shape (1, 3, 8, 8)"),
-    ({"images": pixels(8, 8, 3)}, "input 'images': got shape (8, 8, 3), which looks like one picture of HWC pixels; "
-                                  "transpose it and add the batch axis; the model takes float32, shape (1, 3, 8, 8)"),
+    ({"images": X.astype(np.float64)},
+     "input 'images': got float64, the model takes float32; pass images.astype(np.float32)"),
+    ({"images": np.zeros((1, 3, 8, 8), np.uint8)},
+     "input 'images': got uint8, the model takes float32; pass images.astype(np.float32)"),
+    ({"images": X.astype(">f4")},
+     "input 'images': got >f4, the model takes float32; pass images.astype(np.float32)"),
+    ({"images": X.tolist()},
+     "input 'images': got a list, the model takes a numpy array of float32, shape (1, 3, 8, 8)"),
+    ({"images": None},
+     "input 'images': got a NoneType, the model takes a numpy array of float32, shape (1, 3, 8, 8)"),
+    ({"images": pixels(1, 3, 8, 9)},
+     "input 'images': axis 3 is 9, the model takes 8 (float32, shape (1, 3, 8, 8))"),
+    ({"images": pixels(2, 3, 8, 8)},
+     "input 'images': axis 0 is 2, the model takes 1 (float32, shape (1, 3, 8, 8))"),
+    ({"images": pixels(3, 8, 8)},
+     "input 'images': got shape (3, 8, 8); is the batch axis missing? pass x[np.newaxis]; "
+     "the model takes float32, shape (1, 3, 8, 8)"),
+    ({"images": pixels(8, 8, 3)},
+     "input 'images': got shape (8, 8, 3), which looks like one picture of HWC pixels; "
+     "transpose it and add the batch axis; the model takes float32, shape (1, 3, 8, 8)"),
     ({"images": np.float32(1)}, "input 'images': got shape (); the model takes float32, shape (1, 3, 8, 8)"),
     (X, "feeds is a ndarray; pass a dict such as {'images': array}"),
     ([X], "feeds is a list; pass a dict such as {'images': array}"),
@@ -86,17 +152,20 @@ def test_refuses_feeds_in_one_line(fixed, feeds, message):
 def test_free_sizes_are_named(free):
     with pytest.raises(cinfer.InputError) as caught:
         free.run(None, {"images": pixels(1, 4, 8, 8)})
-    assert "axis 1 is 4, the model takes 3" in str(caught.value) and "('batch', 3, 'height', 'width')" in str(caught.value)
+    assert "axis 1 is 4, the model takes 3" in str(caught.value)
+    assert "('batch', 3, 'height', 'width')" in str(caught.value)
 
 
 def test_runs_after_a_refused_feed(fixed):
     with pytest.raises(cinfer.InputError):
         fixed.run(None, {"images": X[..., :7]})
-    assert_close(fixed.run(None, {"images": X})[0], expected(network().bytes(), {"images": X})[0], "after a refusal", 3e-5)
+    assert_close(fixed.run(None, {"images": X})[0], expected(network().bytes(), {"images": X})[0],
+                 "after a refusal", 3e-5)
 
 
-@pytest.mark.parametrize("turn", [lambda x: np.asfortranarray(x), lambda x: x[::-1, ::-1, ::-1, ::-1], lambda x: np.repeat(x, 2, 3)[..., ::2],
-                                  lambda x: np.broadcast_to(x[:, :1], x.shape), lambda x: x.view(type("Sub", (np.ndarray,), {}))])
+@pytest.mark.parametrize("turn", [
+    np.asfortranarray, lambda x: x[::-1, ::-1, ::-1, ::-1], lambda x: np.repeat(x, 2, 3)[..., ::2],
+    lambda x: np.broadcast_to(x[:, :1], x.shape), lambda x: x.view(type("Sub", (np.ndarray,), {}))])
 def test_takes_arrays_of_any_strides_and_leaves_them_alone(fixed, turn):
     x = turn(X.copy())
     before = x.tobytes()
@@ -114,7 +183,8 @@ def test_takes_read_only_arrays(fixed):
 
 def test_call_is_run_of_one_input(fixed):
     got = fixed(X)
-    assert isinstance(got, list) and [y.tobytes() for y in got] == [y.tobytes() for y in fixed.run(None, {"images": X})]
+    assert isinstance(got, list)
+    assert [y.tobytes() for y in got] == [y.tobytes() for y in fixed.run(None, {"images": X})]
 
 
 def test_call_of_a_model_of_two_inputs():
@@ -160,7 +230,8 @@ def test_loads_paths_bytes_and_files(tmp_path, fixed):
     path = tmp_path / "m.onnx"
     path.write_bytes(network().bytes())
     want = fixed.run(None, {"images": X})[0].tobytes()
-    for source in (path, str(path), path.read_bytes(), bytearray(path.read_bytes()), io.BytesIO(path.read_bytes())):
+    for source in (path, str(path), path.read_bytes(), bytearray(path.read_bytes()),
+                   io.BytesIO(path.read_bytes())):
         assert cinfer.load(source, threads=1).run(None, {"images": X})[0].tobytes() == want
 
 
@@ -173,7 +244,8 @@ def test_says_what_it_takes_and_gives(free):
 def test_refuses_an_unknown_level():
     with pytest.raises(cinfer.InputError) as caught:
         cinfer.load(network().bytes(), isa="sse9")
-    assert str(caught.value) == f"ISA level 'sse9' cannot be used here; usable: {', '.join(_ops.usable_levels())}"
+    usable = ", ".join(_ops.usable_levels())
+    assert str(caught.value) == f"ISA level 'sse9' cannot be used here; usable: {usable}"
 
 
 @pytest.mark.parametrize("level", _ops.usable_levels())
@@ -203,7 +275,8 @@ def test_of_many_unknown_operators_eight_are_named():
     with pytest.raises(cinfer.UnsupportedError) as caught:
         cinfer.load(m.outputs(x).bytes())
     text = str(caught.value)
-    assert "11 of 11 nodes" in text and text.endswith("; and 3 more") and "Odd7" in text and "Odd8" not in text
+    assert "11 of 11 nodes" in text and text.endswith("; and 3 more")
+    assert "Odd7" in text and "Odd8" not in text
 
 
 def test_sizes_that_contradict_each_other_name_the_node():
@@ -224,7 +297,8 @@ def test_keeps_few_plans_and_drops_the_oldest(free):
     shapes = [key[1][0] for key in session._plans]
     assert shapes == [(1, 3, size, 5) for size in range(9, 9 + MOST_PLANS)]
     x = pixels(1, 3, 4, 5)                                  # planned anew
-    assert_close(session.run(None, {"images": x})[0], expected(network(declared=FREE).bytes(), {"images": x})[0], "again", 3e-5)
+    assert_close(session.run(None, {"images": x})[0],
+                 expected(network(declared=FREE).bytes(), {"images": x})[0], "again", 3e-5)
 
 
 def test_the_plan_in_use_is_kept():
@@ -264,7 +338,8 @@ def test_a_pickled_session_gives_the_same_bits(protocol, tmp_path):
         session = cinfer.load(source, threads=2, isa=LEVEL)
         again = pickle.loads(pickle.dumps(session, protocol))
         assert (again.threads, again.isa) == (2, LEVEL)
-        assert [y.tobytes() for y in again.run(None, {"images": X})] == [y.tobytes() for y in session.run(None, {"images": X})]
+        copies = again.run(None, {"images": X})
+        assert [y.tobytes() for y in copies] == [y.tobytes() for y in session.run(None, {"images": X})]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -318,8 +393,11 @@ def test_a_forked_child_runs_after_its_parent(tmp_path, waiting):
     program = tmp_path / "fork.py"
     program.write_text(textwrap.dedent(FORK))
     environment = {k: v for k, v in os.environ.items() if k not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
-    environment |= {"PYTHONPATH": str(Path(cinfer.__file__).parents[1])} | ({"OMP_WAIT_POLICY": waiting} if waiting else {})
-    parent = subprocess.Popen([sys.executable, str(program), str(path)], env=environment, stdout=subprocess.PIPE, text=True)
+    environment["PYTHONPATH"] = str(Path(cinfer.__file__).parents[1])
+    if waiting:
+        environment["OMP_WAIT_POLICY"] = waiting
+    parent = subprocess.Popen([sys.executable, str(program), str(path)], env=environment,
+                              stdout=subprocess.PIPE, text=True)
     until = time.monotonic() + 5
     while parent.poll() is None and time.monotonic() < until:
         time.sleep(0.02)

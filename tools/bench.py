@@ -3,8 +3,8 @@
 
     python tools/bench.py MODEL.onnx ... [--threads N] [--rounds N]
 
-CPU time of the process for one thread, so that other work on the machine does not count; wall time for more. Free sizes are 1
-for the first axis and 224 for others. Needs onnxruntime.
+CPU time of the process for one thread, so that other work on the machine does not count; wall time for more.
+Free sizes are 1 for the first axis and 224 for others. Needs onnxruntime.
 """
 import argparse
 import statistics
@@ -19,17 +19,20 @@ import cinfer
 def engines(path, threads):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    ours, theirs = cinfer.load(path, threads=threads), onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    ours = cinfer.load(path, threads=threads)
+    theirs = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return ours, {"cinfer": ours.run, "onnxruntime": theirs.run}
 
 
 def feeds_for(session, rng):
-    shapes = {i.name: [d if isinstance(d, int) else 224 if axis else 1 for axis, d in enumerate(i.shape)] for i in session.inputs}
+    shapes = {i.name: [d if isinstance(d, int) else 224 if axis else 1 for axis, d in enumerate(i.shape)]
+              for i in session.inputs}
     return {i.name: rng.standard_normal(shapes[i.name]).astype(i.dtype) for i in session.inputs}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", metavar="MODEL")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=10)
@@ -48,7 +51,8 @@ def main():
                     run(None, feeds)
                     seen[name].append(1e3 * (clock() - start))
         cells = [f"{min(t):.2f} / {statistics.median(t):.2f}" for t in seen.values()]
-        print(f"{path.rsplit('/', 1)[-1]:28s} {cells[0]:>20s} {cells[1]:>20s} {min(seen['onnxruntime']) / min(seen['cinfer']):14.2f}")
+        ratio = min(seen["onnxruntime"]) / min(seen["cinfer"])
+        print(f"{path.rsplit('/', 1)[-1]:28s} {cells[0]:>20s} {cells[1]:>20s} {ratio:14.2f}")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
     python tools/bench_kernels.py [--isa avx512] [--only 3x3]
 
 Each layer is a model of one Conv node, its channels read from blocked memory. Times are CPU time, best of
-many, the limit is measured meanwhile (clocks change). x: Winograd over direct. Matrix products are gemm kernels
-called directly.
+many, the limit is measured meanwhile (clocks change). x: Winograd over direct. Matrix products are gemm
+kernels called directly.
 """
 import argparse
 import time

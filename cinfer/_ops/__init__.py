@@ -1,11 +1,11 @@
-"""Compiled code: the kernels of each ISA level and the executor. Chooses the level when first asked, not at import."""
+"""Compiled code: the kernels of each ISA level and the executor. The level is chosen when first asked for."""
 from __future__ import annotations
 
 import os
 from importlib import import_module
 from importlib.util import find_spec
 
-from ..errors import InputError
+from ..errors import Error, InputError
 
 LEVELS = ("baseline", "neon", "dotprod", "avx2", "avx512", "avx512vnni")        # weakest first
 _tables: dict = {}
@@ -15,9 +15,10 @@ _module = None
 def executor():
     """The executor module.
 
-    libgomp reads its settings once, when it is loaded: its idle threads would spin for milliseconds after every run, so the
-    spin is cut short here, unless the user has asked for another or libgomp is there already. Before a fork its threads
-    are given back: a child that inherited them would wait for ever in its first run.
+    libgomp reads its settings once, when it is loaded: its idle threads would spin for milliseconds after
+    every run, so the spin is cut short here, unless the user has asked for another or libgomp is there
+    already. Before a fork its threads are given back: a child that inherited them would wait for ever in its
+    first run.
     """
     global _module, executor
     if _module is None:
@@ -27,6 +28,10 @@ def executor():
             os.environ["GOMP_SPINCOUNT"] = "2000"
         try:
             module = import_module("cinfer._ops.executor")
+        except ModuleNotFoundError:
+            raise Error(f"the compiled part of cinfer is not in {os.path.dirname(__file__)}; "
+                        "'pip install -e .' builds it there, or work in another folder if it is installed"
+                        ) from None
         finally:
             executor = this
             if short:
@@ -49,7 +54,10 @@ def usable_levels() -> list[str]:
 
 
 def table(level: str | None = None):
-    """The kernels of a level; the best usable one, or what CINFER_ISA says, when None. InputError for an unusable one."""
+    """The kernels of a level; of the best usable one, or what CINFER_ISA says, when None.
+
+    Raises InputError for a level that cannot be used here.
+    """
     asked = level or os.environ.get("CINFER_ISA") or None
     if asked in _tables:
         return _tables[asked]
@@ -57,5 +65,6 @@ def table(level: str | None = None):
     if asked is not None and asked not in usable:
         raise InputError(f"ISA level {asked!r} cannot be used here; usable: {', '.join(usable)}")
     name = asked or usable[-1]
-    _tables[asked] = _tables[name] = executor().Table(name, import_module(f"cinfer._ops._kernels_{name}").table())
+    kernels = import_module(f"cinfer._ops._kernels_{name}").table()
+    _tables[asked] = _tables[name] = executor().Table(name, kernels)
     return _tables[asked]

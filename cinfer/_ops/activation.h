@@ -9,9 +9,11 @@
 #include "epilogue.h"
 #include "vec_math.h"
 
+/* NaN is stored as 0 */
 INL vf quantised(vf x, float scale, float zero, float lo, float hi)
 {
-    return (vmin(bc(hi), vmax(bc(lo), vrint(x / scale) + zero)) - zero) * scale;
+    vf q = vmin(bc(hi), vmax(bc(lo), vrint(x / scale) + zero));
+    return (pick(nan_of(q), (vf){0}, q) - zero) * scale;
 }
 
 INL vf activate(vf x, int op, float alpha, float beta)
@@ -53,6 +55,7 @@ INL vf activate(vf x, int op, float alpha, float beta)
     case U_softsign:     return x / (1 + vabs(x));
     case U_sin:          return vsin(x);
     case U_cos:          return vcos(x);
+    case U_thresholded_relu: return pick(lt(bc(alpha), x) | nan_of(x), x, zero);
     case U_quant_u8:     return quantised(x, alpha, beta, 0, 255);
     case U_quant_s8:     return quantised(x, alpha, beta, -128, 127);
     default:             return x;

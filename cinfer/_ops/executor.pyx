@@ -20,6 +20,7 @@ cdef extern from "api.h" nogil:
         int vw, conv_oc, gemm_n
         const char *unary
         const char *binary
+        const char *elements
         double (*fma)(long) noexcept nogil
         int kernels
         const kernel_t *kernel
@@ -83,7 +84,7 @@ cdef class Table:
     cdef const table_t *c
     cdef readonly str level
     cdef readonly int vw, conv_oc, gemm_n
-    cdef readonly dict index, fields, unary, binary
+    cdef readonly dict index, fields, unary, binary, elements
 
     def __init__(self, str level, capsule):
         self.c = <const table_t *>PyCapsule_GetPointer(capsule, "cinfer.table")
@@ -91,6 +92,7 @@ cdef class Table:
         self.vw, self.conv_oc, self.gemm_n = self.c.vw, self.c.conv_oc, self.c.gemm_n
         self.unary = {n: i for i, n in enumerate(self.c.unary.decode().split())}
         self.binary = {n: i for i, n in enumerate(self.c.binary.decode().split())}
+        self.elements = {n: i for i, n in enumerate(self.c.elements.decode().split())}
         self.index, self.fields = {}, {}
         for i in range(self.c.kernels):
             name = self.c.kernel[i].name.decode()

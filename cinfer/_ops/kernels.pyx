@@ -17,6 +17,7 @@ cdef extern from "api.h" nogil:
         int vw, conv_oc, gemm_n
         const char *unary
         const char *binary
+        const char *elements
         double (*fma)(long) noexcept nogil
         int kernels
         const kernel_t *kernel
@@ -66,6 +67,9 @@ include "layout.pxi"
 include "softmax.pxi"
 include "norm.pxi"
 include "reduce.pxi"
+include "convert.pxi"
+include "choose.pxi"
+include "order.pxi"
 
 cdef table_t the_table
 the_table.vw = VW
@@ -73,6 +77,7 @@ the_table.conv_oc = OCT
 the_table.gemm_n = OCT
 the_table.unary = unary_names
 the_table.binary = binary_names
+the_table.elements = element_names
 the_table.fma = fma
 the_table.kernels = n_entries
 the_table.kernel = entries

@@ -3,13 +3,13 @@
  * y = exp(scale*x - m) / sum, or scale*x - m - log(sum) where `log` is set; m is the largest scale*x
  *
  * xo, xs (yo, ys): floats between outer indices and along the axis; inner elements lie side by side. y may
- * be x. Kernel tile: `rows` outer indices. Order of the sums: along a contiguous axis VW or 2 VW lanes side
- * by side, then the lanes pairwise; else along the axis. */
+ * be x. Kernel tile: `rows` outer indices, of each `columns` of the inner elements. Order of the sums: along
+ * a contiguous axis VW or 2 VW lanes side by side, then the lanes pairwise; else along the axis. */
 #ifndef SOFTMAX_H
 #define SOFTMAX_H
 #include "activation.h"
 #define SOFTMAX_FIELDS(B, I, F, A) B(x) B(y) I(outer) I(n) I(inner) I(xo) I(xs) I(yo) I(ys) I(log) \
-    F(scale) I(rows)
+    F(scale) I(rows) I(columns)
 PARAMS(softmax_t, SOFTMAX_FIELDS)
 
 /* Along a contiguous axis. exp() of a NaN is a NaN in the sum, so that one NaN makes the whole row NaN. */

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import InputError
+from ..metadata import labels_of, literal
 
 IMAGENET = {
     "input.resize": "crop:0.875",
@@ -25,20 +26,16 @@ ULTRALYTICS_TASKS = {
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """words : key without "cinfer." -> text; origin : for people, where the words come from"""
+    """words : key without "cinfer." -> text; origin : for people, where the words come from; labels : class
+    names, index = class, None without them"""
     words: dict[str, str]
     origin: str
+    labels: list[str] | None = None
 
     @property
     def task(self) -> str:
         """One of docs/metadata.md, or any other word: then the raw outputs are the answer."""
         return self.words.get("task", "")
-
-    @property
-    def labels(self) -> list[str] | None:
-        """Class names, index = class; None without them."""
-        text = self.words.get("labels")
-        return None if text is None else text.split("\n")
 
 
 def describe(session) -> Described:
@@ -49,6 +46,7 @@ def describe(session) -> Described:
     InputError : its recipe is of a version that this cinfer does not know
     """
     metadata = session.metadata
+    labels = labels_of(metadata)
     version = metadata.get("cinfer.recipe")
     if version is not None:
         if version != "1":
@@ -56,39 +54,23 @@ def describe(session) -> Described:
                              "is there a newer cinfer?")
         words = {key[7:]: text for key, text in metadata.items() if key.startswith("cinfer.")}
         words.setdefault("output.kind", DEFAULT_KINDS.get(words.get("task"), ""))
-        return Described(words, "the model's metadata")
+        return Described(words, "the model's metadata", labels)
     if "task" in metadata and ("imgsz" in metadata or "names" in metadata or "stride" in metadata):
-        return Described(from_ultralytics(session, metadata), "the model's Ultralytics metadata")
-    return Described(from_shapes(session), "a guess by its shapes and ImageNet's habit")
+        return Described(from_ultralytics(session, metadata), "the model's Ultralytics metadata", labels)
+    return Described(from_shapes(session), "a guess by its shapes and ImageNet's habit", labels)
 
 
 def from_ultralytics(session, metadata: dict[str, str]) -> dict[str, str]:
-    """The keys `task`, `imgsz` and `names` of Ultralytics' exporter, translated."""
+    """The keys `task` and `imgsz` of Ultralytics' exporter, translated."""
     task = metadata["task"]
     size = sizes(picture_input(session), "NCHW") or literal(metadata.get("imgsz", ""), (list, tuple, int))
     size = [size, size] if isinstance(size, int) else size
-    words = {
+    return {
         "task": ULTRALYTICS_TASKS.get(task, task),
         "input.size": f"{size[0]}x{size[1]}" if size and len(size) == 2 else "multiple:32",
         "input.resize": "crop:1" if task == "classify" else "letterbox:114",
         "input.std": "255",
     }
-    names = literal(metadata.get("names", ""), (dict, list))
-    if isinstance(names, dict) and all(isinstance(i, int) and 0 <= i < 100_000 for i in names):
-        names = [names.get(i, str(i)) for i in range(max(names, default=-1) + 1)]
-    if isinstance(names, list) and names:
-        words["labels"] = "\n".join(" ".join(str(name).split()) for name in names)
-    return words
-
-
-def literal(text: str, types):
-    """The Python literal in a text if it is of these types, else None."""
-    from ast import literal_eval
-    try:
-        value = literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return None
-    return value if isinstance(value, types) else None
 
 
 def from_shapes(session) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The graph as plain data, in SSA form: every value has one name and one producer.
 
-A value is produced by a node, or is a graph input, or a constant. Nodes stand in an order in which every value is made
-before it is used. Absent optional inputs and outputs are the empty name "".
+A value is produced by a node, or is a graph input, or a constant. Nodes stand in an order in which every
+value is made before it is used. Absent optional inputs and outputs are the empty name "".
 """
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ class TensorType:
     """What is known of a value before it is computed.
 
     dtype : numpy dtype, or None when unknown
-    shape : tuple of sizes, or None when not even the rank is known; a size is an int, a str (a symbol such as 'batch')
-        or None (unknown)
+    shape : tuple of sizes, or None when not even the rank is known; a size is an int, a str (a symbol such as
+        'batch') or None (unknown)
     """
     dtype: np.dtype | None = None
     shape: tuple[int | str | None, ...] | None = None
 
     def __str__(self):
-        dims = "?" if self.shape is None else "x".join("?" if d is None else str(d) for d in self.shape) or "scalar"
+        sizes = ("?" if d is None else str(d) for d in self.shape or ())
+        dims = "?" if self.shape is None else "x".join(sizes) or "scalar"
         return f"{self.dtype or '?'} {dims}"
 
 
@@ -31,8 +32,8 @@ class TensorType:
 class Node:
     """One operator applied to values.
 
-    opset : version of the operator set by which `op_type` is to be read (the model's, for its domain; passes set the one
-        they mean)
+    opset : version of the operator set by which `op_type` is to be read (the model's, for its domain; passes
+        set the one they mean)
     attributes : values are int, float, str, bytes, numpy array, Graph (a subgraph),
         TensorType, or lists of these
     """
@@ -54,7 +55,7 @@ class Graph:
     """Nodes and what they work on.
 
     inputs, outputs : name -> declared type, in the order of the file
-    constants : name -> array, never written to; large ones are views of the mapped file, and lie there at any byte
+    constants : name -> array, never written to; large ones are views of the mapped file, at any byte of it
     types : declared types of inner values (value_info); a hint for people, nothing relies on it
     """
     name: str = ""
@@ -69,7 +70,7 @@ class Graph:
         return {out: node for node in self.nodes for out in node.outputs if out}
 
     def consumers(self) -> dict[str, list[Node]]:
-        """Value name -> the nodes that read it, subgraphs' outer references included; a node stands once per use."""
+        """Value name -> the nodes that read it, in their subgraphs too; a node stands once per use."""
         uses: dict[str, list[Node]] = {}
         for node in self.nodes:
             for name in node_reads(node):
@@ -77,7 +78,7 @@ class Graph:
         return uses
 
     def captures(self) -> list[str]:
-        """Names this graph reads from the graph around it (a subgraph's outer references), without repeats."""
+        """Names that this subgraph reads from the graph around it, without repeats."""
         known = {"", *self.inputs, *self.constants}
         outer: dict[str, None] = {}
         for node in self.nodes:
@@ -93,7 +94,7 @@ class Model:
 
     opset : domain ("" is ai.onnx) -> version
     path : where it came from, for messages and external data; None for bytes
-    defaults : inputs that have an initializer, by their declared types: they are constants of the graph, not inputs of it
+    defaults : inputs that have an initializer, by their declared types; in the graph they are constants
     """
     graph: Graph
     opset: dict[str, int] = field(default_factory=dict)

@@ -35,26 +35,21 @@ def fields(data, at: int, end: int) -> Iterator[tuple[int, int, int]]:
         at += 1
         if key > 0x7F:
             key, at = varint(data, at - 1, end)
+        if not 7 < key <= LARGEST_KEY:
+            raise WireError(f"field number {key >> 3} at byte {at}")
         kind = key & 7
-        if kind == 2:
+        if kind == 2 or kind == 0:
             if at >= end:
-                raise WireError(f"field {key >> 3} has no length at byte {at}; is the file truncated?")
-            size = data[at]
-            at += 1
-            if size > 0x7F:
-                size, at = varint(data, at - 1, end)
-            stop = at + size
-        elif kind == 0:
-            if at >= end:
-                raise WireError(f"field {key >> 3} has no value at byte {at}; is the file truncated?")
+                raise WireError(f"field {key >> 3} has no {'length' if kind else 'value'} at byte {at}; "
+                                "is the file truncated?")
             value = data[at]
             at += 1
             if value > 0x7F:
                 value, at = varint(data, at - 1, end)
-            if 7 < key <= LARGEST_KEY:
+            if kind == 0:
                 yield key, value, at
                 continue
-            raise WireError(f"field number {key >> 3} at byte {at}")
+            stop = at + value
         elif kind == 5:
             stop = at + 4
         elif kind == 1:
@@ -67,8 +62,6 @@ def fields(data, at: int, end: int) -> Iterator[tuple[int, int, int]]:
         if stop > end:
             raise WireError(f"field {key >> 3} says {stop - at} bytes, {end - at} are left at byte {at}; "
                             "is the file truncated?")
-        if not 7 < key <= LARGEST_KEY:
-            raise WireError(f"field number {key >> 3} at byte {at}")
         yield key, at, stop
         at = stop
 

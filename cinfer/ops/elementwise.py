@@ -35,7 +35,7 @@ def error_function(x: np.ndarray) -> np.ndarray:
 
 
 for _name, _function, _kind, _since in (
-        ("Abs", np.abs, "number", 1), ("Neg", np.negative, "number", 1), ("Sign", np.sign, "number", 9),
+        ("Abs", np.abs, "number", 1), ("Neg", np.negative, "signed", 1), ("Sign", np.sign, "number", 9),
         ("Ceil", np.ceil, "float", 1), ("Floor", np.floor, "float", 1),
         ("Round", np.rint, "float", 11),                                # halves to the even neighbour
         ("Sqrt", np.sqrt, "float", 1), ("Exp", np.exp, "float", 1), ("Log", np.log, "float", 1),
@@ -108,9 +108,9 @@ for _name, _function, _kind, _since in (
     binary(_name, _function, _kind, _since, BOOL)
 
 
-@op("Mod", since=10)
+@op("Mod", since=28)
 class Mod:
-    """With the sign of b, or with fmod=1 of a; floats had to have fmod=1 before opset 28."""
+    """With the sign of b, or with fmod=1 of a."""
     def infer(a, b, *, fmod=0):
         check_same(a.dtype, b)
         check_kind(a, "number")
@@ -119,6 +119,19 @@ class Mod:
     def evaluate(a, b, *, fmod=0):
         Mod.infer(spec_of(a), spec_of(b))
         return settle((np.fmod if fmod else np.mod)(widen(a), widen(b)), a.dtype)
+
+
+@op("Mod", since=10)
+class ModFirst:
+    """https://onnx.ai/onnx/operators/onnx__Mod.html"""
+    def infer(a, b, *, fmod=0):
+        if not fmod:
+            check_kind(a, "int")                # floats take the sign of a, and have to say so
+        return Mod.infer(a, b)
+
+    def evaluate(a, b, *, fmod=0):
+        ModFirst.infer(spec_of(a), spec_of(b), fmod=fmod)
+        return Mod.evaluate(a, b, fmod=fmod)
 
 
 def shift(x: np.ndarray, y: np.ndarray, direction: str) -> np.ndarray:

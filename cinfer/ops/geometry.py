@@ -96,7 +96,9 @@ def transposed_geometry(sizes: Sequence[int], kernel_shape: Sequence[int], *, au
     extra = numbers(output_padding, rank, 0, "output_padding", 0)
     if output_shape:
         # some exporters write the sizes of batch and channels too
-        output_shape = numbers(output_shape[-rank:], rank, 1, "output_shape", 1)
+        if len(output_shape) == rank + 2:
+            output_shape = output_shape[2:]
+        output_shape = numbers(output_shape, rank, 1, "output_shape", 1)
     outs = []
     for i, size in enumerate(sizes):
         full = (size - 1) * strides[i] + extra[i] + (kernel[i] - 1) * dilations[i] + 1

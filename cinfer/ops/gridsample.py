@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from .limits import check_ints, check_size
-from .registry import TensorSpec, op
+from .registry import op
 from .resize import cubic
 
 MODES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "cubic": "cubic", "bicubic": "cubic"}

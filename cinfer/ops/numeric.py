@@ -45,7 +45,14 @@ def highest(dtype: np.dtype):
     return int_limits(dtype)[1] if is_int(dtype) else True if dtype.kind == "b" else np.inf
 
 
-KINDS = {"float": is_float, "int": is_int, "number": lambda d: is_float(d) or is_int(d),
+def is_stored(dtype: np.dtype) -> bool:
+    """float8, int4 and their like: they are moved, cast and quantised, but nothing computes with them."""
+    return dtype.kind in "fV" and dtype.itemsize == 1
+
+
+KINDS = {"float": lambda d: is_float(d) and not is_stored(d), "int": lambda d: d.kind in "iu",
+         "number": lambda d: KINDS["float"](d) or KINDS["int"](d),
+         "signed": lambda d: KINDS["float"](d) or d.kind == "i",
          "any": lambda d: True, "bool": lambda d: d.kind == "b"}
 
 

@@ -15,8 +15,8 @@ from .cast import cast
 from .conv import convolve, infer_conv
 from .limits import check_axis
 from .matmul import matmul_shape
-from .numeric import (F32, NARROW_INTS, along, check_kind, check_sizes, int_limits, is_float, is_int, settle,
-                      spec_of, widen)
+from .numeric import (F32, NARROW_INTS, along, check_kind, check_same, check_sizes, int_limits, is_float,
+                      is_int, is_stored, settle, spec_of, widen)
 from .registry import op
 
 U8, I32 = np.dtype(np.uint8), np.dtype(np.int32)
@@ -96,11 +96,14 @@ class QuantizeLinear:
 class DequantizeLinear:
     """y = (x - x_zero_point) * x_scale"""
     def infer(x, x_scale, x_zero_point=None, *, axis=1, block_size=0, output_dtype=0):
+        if x.dtype.kind not in "iu" and not is_stored(x.dtype):
+            raise ValueError(f"x is {x.dtype}, which is not quantised")
+        check_same(x.dtype, x_zero_point, what="x and its zero point")
         check_granularity(x, x_scale, x_zero_point, axis, block_size)
         return x.like(dtype=dtype_of(output_dtype) if output_dtype else x_scale.dtype)
 
     def evaluate(x, x_scale, x_zero_point=None, *, axis=1, block_size=0, output_dtype=0):
-        check_granularity(x, x_scale, x_zero_point, axis, block_size)
+        DequantizeLinear.infer(*map(spec_of, (x, x_scale, x_zero_point)), axis=axis, block_size=block_size)
         scale, zero = (spread(v, x, axis, block_size) for v in (x_scale, x_zero_point))
         return dequantize(x, scale, zero, dtype_of(output_dtype) if output_dtype else x_scale.dtype)
 
@@ -108,6 +111,20 @@ class DequantizeLinear:
 for _domain, _since in (("", 10), ("com.microsoft", 1)):    # that one knew 16 bits before the standard did
     op("QuantizeLinear", since=_since, domain=_domain)(QuantizeLinear)
     op("DequantizeLinear", since=_since, domain=_domain)(DequantizeLinear)
+
+
+OWN_DOMAIN = "cinfer"       # of operators that the plan makes
+
+
+@op("QuantizeDequantize", since=1, domain=OWN_DOMAIN)
+class QuantizeDequantize:
+    """QuantizeLinear and DequantizeLinear of one scale, to uint8 or int8 and back: rounding to a grid."""
+    def infer(x, *, scale, zero_point, dtype):
+        return x.like()
+
+    def evaluate(x, *, scale, zero_point, dtype):
+        scale, zero = np.asarray(scale, F32), np.asarray(zero_point, dtype)
+        return dequantize(quantize(x, scale, zero, zero.dtype), scale, zero)
 
 
 def dynamic_range(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

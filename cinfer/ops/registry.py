@@ -1,4 +1,4 @@
-"""The table of operators: what each one means, by domain, name and the operator set version since which it means that.
+"""The table of operators: what each one means, by domain, name, and the opset since which it means that.
 
     @op("HardSigmoid", since=6)
     class HardSigmoid:
@@ -8,19 +8,19 @@
         def evaluate(x, *, alpha=0.2, beta=0.5):
             return np.clip(alpha * x + beta, 0, 1).astype(x.dtype)
 
-The parameters are the operator's inputs in order (an absent optional input is None), the keyword-only parameters its
-attributes, with the standard's defaults; a required attribute has no default. `infer` is given a TensorSpec for each
-input and returns one for each output (a tuple when there are several); sizes are always concrete there. `evaluate` does
-the same with arrays: the meaning of the operator in NumPy, for any dtype, used to fold constants and to run what no
-kernel runs. A keyword parameter `n_outputs`, where the signature has it, is the number of outputs the node asks for.
+The parameters are the operator's inputs in order (an absent optional input is None), the keyword-only
+parameters its attributes, with the standard's defaults; a required attribute has no default. `infer` is given
+a TensorSpec for each input and returns one for each output (a tuple when there are several); sizes are always
+concrete there. `evaluate` does the same with arrays: the meaning of the operator in NumPy, for any dtype,
+used to fold constants and to run what no kernel runs. A keyword parameter `n_outputs`, where the signature
+has it, is the number of outputs the node asks for.
 
-No `infer`: the sizes of the outputs depend on data and are known only after `evaluate` (NonZero, NonMaxSuppression).
-Both are plain functions in a class body, called without an instance. Both raise ValueError with one line that says what is wrong and what
-would be right; the caller adds node and file.
+No `infer`: the sizes of the outputs depend on data and are known only after `evaluate` (NonZero,
+NonMaxSuppression). Both are plain functions in a class body, called without an instance. Both raise
+ValueError with one line that says what is wrong and what would be right; the caller adds node and file.
 """
 from __future__ import annotations
 
-import inspect
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ from ..model.graph import Node
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """A tensor whose sizes are known: dtype, shape (ints), and the value itself where it is known before the run."""
+    """A tensor of known sizes: dtype, shape (ints), and the value itself where it is known before the run."""
     dtype: np.dtype
     shape: tuple[int, ...]
     value: np.ndarray | None = None
@@ -66,9 +66,13 @@ class UnknownValue(ValueError):
         super().__init__(f"{what} is known only during the run")
 
 
+REQUIRED = object()
+HAS_VARARGS = 0x04          # inspect.CO_VARARGS
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One registration. `attributes` maps name -> default, `inspect.Parameter.empty` when required."""
+    """One registration. attributes : name -> default, REQUIRED where there is none"""
     domain: str
     name: str
     since: int
@@ -91,26 +95,31 @@ def op(name: str, *, since: int = 1, domain: str = "") -> Callable:
     return register
 
 
-def describe(domain: str, name: str, since: int, evaluate: Callable, infer: Callable | None = None) -> Operator:
-    """An Operator read off the signature of `evaluate`."""
-    parameters = inspect.signature(evaluate).parameters.values()
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    keywords = {p.name: p.default for p in parameters if p.kind == p.KEYWORD_ONLY}
-    variadic = any(p.kind == p.VAR_POSITIONAL for p in parameters)
-    return Operator(domain, name, since, evaluate, infer,
-                    {k: v for k, v in keywords.items() if k != "n_outputs"},
-                    sum(p.default is p.empty for p in positional), None if variadic else len(positional),
+def describe(domain: str, name: str, since: int, evaluate: Callable,
+             infer: Callable | None = None) -> Operator:
+    """An Operator read off the signature of `evaluate`, a plain function.
+
+    From its code, for `inspect` takes longer to load than a model.
+    """
+    code = evaluate.__code__
+    most, variadic = code.co_argcount, bool(code.co_flags & HAS_VARARGS)
+    keywords = code.co_varnames[most:most + code.co_kwonlyargcount]
+    defaults = evaluate.__kwdefaults__ or {}
+    attributes = {k: defaults.get(k, REQUIRED) for k in keywords if k != "n_outputs"}
+    least = most - len(evaluate.__defaults__ or ())
+    return Operator(domain, name, since, evaluate, infer, attributes, least, None if variadic else most,
                     "n_outputs" in keywords)
 
 
 def add(operator: Operator) -> None:
     """Enter an operator into the table; the same (domain, name, since) replaces the older entry."""
     versions = _table.setdefault((operator.domain, operator.name), [])
-    versions[:] = sorted([o for o in versions if o.since != operator.since] + [operator], key=lambda o: o.since)
+    versions[:] = sorted([o for o in versions if o.since != operator.since] + [operator],
+                         key=lambda o: o.since)
 
 
 def find(node: Node) -> Operator | None:
-    """The operator a node means: the newest whose `since` is not above the node's opset; None when there is none."""
+    """The operator a node means: the newest whose `since` is not above the node's opset, or None."""
     versions = _table.get((node.domain, node.op_type), ())
     at = bisect_right(versions, node.opset, key=lambda o: o.since)
     return versions[at - 1] if at else None
@@ -129,8 +138,8 @@ def arguments(operator: Operator, node: Node) -> dict[str, object]:
     """The node's attributes as keyword arguments; UnsupportedError for one the operator does not know."""
     unknown = [k for k in node.attributes if k not in operator.attributes]
     if unknown:
-        raise UnsupportedError(f"{node}: unknown attribute {unknown[0]!r}; {operator.name} of opset {node.opset} has "
-                               f"{', '.join(operator.attributes) or 'none'}")
+        raise UnsupportedError(f"{node}: unknown attribute {unknown[0]!r}; {operator.name} of opset "
+                               f"{node.opset} has {', '.join(operator.attributes) or 'none'}")
     keywords = dict(node.attributes)
     if operator.wants_n_outputs:
         keywords["n_outputs"] = len(node.outputs)
@@ -141,16 +150,18 @@ def infer(operator: Operator, node: Node, inputs: list[TensorSpec | None]) -> tu
     """Specs of a node's outputs; UnknownValue when they depend on data."""
     if operator.infer is None:
         raise UnknownValue(f"the shape of {node}")
-    return as_tuple(operator.infer(*inputs, **arguments(operator, node)))
+    return for_outputs(node, operator.infer(*inputs, **arguments(operator, node)))
 
 
 def evaluate(operator: Operator, node: Node, inputs: list[np.ndarray | None]) -> tuple[np.ndarray, ...]:
     """The node's outputs in NumPy."""
     with np.errstate(all="ignore"):
-        return as_tuple(operator.evaluate(*inputs, **arguments(operator, node)))
+        return for_outputs(node, operator.evaluate(*inputs, **arguments(operator, node)))
 
 
-def as_tuple(result) -> tuple:
-    return result if isinstance(result, tuple) else (result,)
-
-
+def for_outputs(node: Node, result) -> tuple:
+    """The result as a tuple; ValueError where the node asks for more than the operator makes."""
+    results = result if isinstance(result, tuple) else (result,)
+    if len(node.outputs) > len(results) and any(node.outputs[len(results):]):
+        raise ValueError(f"{len(node.outputs)} outputs; {node.op_type} makes {len(results)} here")
+    return results

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from ..errors import Error, InputError, ModelError
 from ..model.graph import Graph, subgraphs
-from .check import check_arity, fault
+from .check import check_nodes, fault
 from .fold_affine import fold_batch_norm, fold_scale
 from .fold_constants import fold_constants
 from .fold_input_scale import fold_input_scale
@@ -56,7 +56,7 @@ def _run(graph: Graph, passes: list, check: bool, outer: Iterable[str], inner: b
         for subgraph in subgraphs(node):
             around = {*outer, *graph.inputs, *graph.constants, *graph.producers()} if check else ()
             changed |= _run(subgraph, passes, check, around, True)
-    check_arity(graph)
+    check_nodes(graph)
     at = Rewriter(graph, inner=inner)
     for each in passes:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import ModelError
-from ..model.graph import Graph, subgraphs
+from ..model.graph import Graph, Node, subgraphs
 from ..ops import registry
 
 
@@ -37,8 +37,32 @@ def fault(graph: Graph, outer: Iterable[str] = ()) -> str | None:
     return None
 
 
-def check_arity(graph: Graph) -> None:
-    """ModelError for a node with more or fewer inputs than its operator takes, or without output."""
+# What an attribute holds, where its default does not tell: (type of it or of its elements, is it a list)
+BY_NAME = {
+    **dict.fromkeys(("axis", "blocksize", "dtype", "end", "hidden_size", "k", "num_groups", "num_outputs",
+                     "size"), (int, False)),
+    **dict.fromkeys(("axes", "dilations", "ends", "kernel_shape", "output_padding", "output_shape",
+                     "paddings", "pads", "perm", "pooled_shape", "shape", "split", "starts", "strides"),
+                    (int, True)),
+    **dict.fromkeys(("clip", "height_scale", "max", "min", "width_scale"), (float, False)),
+    **dict.fromkeys(("activation_alpha", "activation_beta", "scales"), (float, True)),
+    "direction": (str, False), "equation": (str, False), "activations": (str, True)}
+WORDS = {int: "INT", float: "FLOAT", str: "STRING"}
+FLOAT_ONCE = ("p",)             # LpPool and LpNormalization of opset 1
+
+
+def check_attribute(node: Node, name: str, value: object, default: object) -> None:
+    """ModelError where an attribute is of another kind than its operator's."""
+    kind, many = (type(default), False) if type(default) in WORDS else BY_NAME.get(name, (None, False))
+    if kind is None or name in FLOAT_ONCE:
+        return
+    if isinstance(value, list) != many or not all(isinstance(v, kind) for v in (value if many else (value,))):
+        raise ModelError(f"{node}: its attribute {name!r} is not of type {WORDS[kind]}{'S' if many else ''}")
+
+
+def check_nodes(graph: Graph) -> None:
+    """ModelError for a node with more or fewer inputs than its operator takes, without output, or with an
+    attribute of another kind than its operator's."""
     for node in graph.nodes:
         if not any(node.outputs):
             raise ModelError(f"{node} has no output")
@@ -49,3 +73,8 @@ def check_arity(graph: Graph) -> None:
         if count < least or (most is not None and count > most):
             takes = f"at least {least}" if most is None else least if least == most else f"{least} to {most}"
             raise ModelError(f"{node} has {count} inputs; {node.op_type} of opset {node.opset} takes {takes}")
+        required = node.inputs[:least] if most is not None else node.inputs
+        if "" in required:
+            raise ModelError(f"{node}: its input {required.index('')} is left out; {node.op_type} needs it")
+        for name, value in node.attributes.items():
+            check_attribute(node, name, value, operator.attributes.get(name))

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..model.graph import Node
+from ..ops.quantize import OWN_DOMAIN
 
 INF = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """op : name of a unary operator in api.h, with its two numbers; slope : per channel (axis 1), for prelu."""
+    """op : of UNARY_OPS in api.h, with its two numbers; slope : per channel (axis 1), for prelu."""
     op: str
     alpha: float = 0.0
     beta: float = 0.0
@@ -26,7 +27,9 @@ def _attributes(op, alpha=None, beta=None):
     """Rule for an operator whose numbers are the attributes alpha and beta; None: it has no such number."""
     def rule(node, p):
         get = node.attributes.get
-        return Unary(op, 0.0 if alpha is None else float(get("alpha", alpha)), 0.0 if beta is None else float(get("beta", beta)))
+        given = (0.0 if default is None else float(get(name, default))
+                 for name, default in (("alpha", alpha), ("beta", beta)))
+        return Unary(op, *given)
     return rule
 
 
@@ -57,6 +60,17 @@ def _gelu(node, p):
     return Unary("gelu_tanh" if node.attributes.get("approximate", "none") == "tanh" else "gelu")
 
 
+def _selu(node, p):
+    get, rough = node.attributes.get, node.opset < 6
+    return Unary("selu", float(get("alpha", 1.6732 if rough else 1.67326319217681884765625)),
+                 float(get("gamma", 1.0507 if rough else 1.05070102214813232421875)))
+
+
+def _quantize_dequantize(node, p):
+    get = node.attributes.get
+    return Unary("quant_u8" if get("dtype") == "uint8" else "quant_s8", get("scale"), get("zero_point"))
+
+
 RULES = {
     "Relu": lambda node, p: Unary("clip", 0.0, INF),
     "Clip": _clip,
@@ -68,15 +82,17 @@ RULES = {
     "Swish": _attributes("swish", 1.0),
     "Elu": _attributes("elu", 1.0),
     "Celu": _attributes("celu", 1.0),
-    "Sigmoid": _attributes("sigmoid"), "Tanh": _attributes("tanh"), "Softplus": _attributes("softplus"), "Mish": _attributes("mish"),
-    "Exp": _attributes("exp"), "Log": _attributes("log"), "Sqrt": _attributes("sqrt"), "Abs": _attributes("abs"), "Neg": _attributes("neg"),
-    "Reciprocal": _attributes("reciprocal"), "Erf": _attributes("erf"), "Floor": _attributes("floor"), "Ceil": _attributes("ceil"),
-    "Round": _attributes("round"), "Sign": _attributes("sign"), "Softsign": _attributes("softsign"), "Sin": _attributes("sin"),
-    "Cos": _attributes("cos"), "Identity": _attributes("none"),
+    "Selu": _selu,
+    "ThresholdedRelu": _attributes("thresholded_relu", 1.0),
+    "QuantizeDequantize": _quantize_dequantize,
+    "Identity": _attributes("none"),
+    **{name: _attributes(name.lower()) for name in (
+        "Sigmoid", "Tanh", "Softplus", "Softsign", "Mish", "Exp", "Log", "Sqrt", "Abs", "Neg", "Reciprocal",
+        "Erf", "Floor", "Ceil", "Round", "Sign", "Sin", "Cos")},
 }
 
 
 def as_unary(node: Node, p) -> Unary | None:
     """The unary function a node is, or None. p : the planner, for constants and shapes."""
-    rule = None if node.domain else RULES.get(node.op_type)
+    rule = RULES.get(node.op_type) if node.domain in ("", OWN_DOMAIN) else None
     return rule(node, p) if rule else None

@@ -18,6 +18,15 @@ def rows_per_tile(p: Planner, rows: int, row_elements: int) -> tuple[int, int]:
     return per, -(-rows // per)
 
 
+def split_plane(p: Planner, rows: int, columns: int, terms: int) -> tuple[int, int, int]:
+    """(rows per tile, columns per tile, tiles) of results that each take `terms` elements: along the rows,
+    and where these are few, along the columns too, in steps of whole cache lines."""
+    per, tiles = rows_per_tile(p, rows, columns * terms)
+    more = max(1, min(-(-p.tiles_wanted() // tiles), per * columns * terms // (1 << 12)))
+    wide = columns if more == 1 else -(-columns // more // 16) * 16
+    return per, wide, tiles * -(-columns // wide)
+
+
 def lower_softmax(p: Planner, node) -> None:
     x = p.spec(node.inputs[0])
     if x.dtype != F32 or prod(x.shape) == 0 or x.ndim == 0:
@@ -28,9 +37,9 @@ def lower_softmax(p: Planner, node) -> None:
         n, inner = n * inner, 1
     source = p.plain(node.inputs[0], contiguous=True)
     y = p.new_plain(node.outputs[0])
-    rows, tiles = rows_per_tile(p, outer, n * inner)
+    rows, columns, tiles = split_plane(p, outer, inner, n)
     p.emit("softmax", tiles, x=source.ref(), y=y.ref(), outer=outer, n=n, inner=inner, xo=n * inner, xs=inner,
-           yo=n * inner, ys=inner, log=node.op_type == "LogSoftmax", scale=1.0, rows=rows)
+           yo=n * inner, ys=inner, log=node.op_type == "LogSoftmax", scale=1.0, rows=rows, columns=columns)
 
 
 def lower_layer_norm(p: Planner, node) -> None:

@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 
-from .planner import F32, Declined, Planner, Rule
+from .planner import F32, Declined, Planner, Rule, copied_by_kernels
 from .views import ARENA, BLOCK, Blocked, Buffer, Ref, broadcast_strides, nchw, row_major
 
 
@@ -178,7 +178,7 @@ def lower_concat(p: Planner, node) -> None:
         return concat_channels(p, node)
     axis, at = concat_axis(p, node), 0
     spec = p.spec(out)
-    if spec.dtype.itemsize % 4 or spec.ndim > 5:
+    if not copied_by_kernels(spec.dtype) or spec.ndim > 5:
         raise Declined                          # NumPy concatenates in one step
     parts = [n for n in node.inputs if prod(p.spec(n).shape)]
     views = [p.plain(n) for n in parts]
@@ -398,21 +398,10 @@ def pad_axes(p: Planner, dims, x: Ref, xs, y, ys, before, after, mode, value) ->
         start[axis], size[axis] = 0, full[axis]
 
 
-def lower_cast(p: Planner, node) -> None:
-    """To the same type: nothing."""
-    if p.spec(node.inputs[0]).dtype != p.spec(node.outputs[0]).dtype:
-        raise Declined
-    lower_identity(p, node)
-
-
-def same_layout(p, node) -> bool:
-    return blocked_input(p, node) and p.spec(node.inputs[0]).dtype == p.spec(node.outputs[0]).dtype
-
-
-IDENTITY = Rule(lower_identity, same_layout, pieces=identity_pieces)
+IDENTITY = Rule(lower_identity, blocked_input, pieces=identity_pieces)
 RULES = {
     **{name: Rule(lower_reshape, fresh=False) for name in ("Reshape", "Flatten", "Squeeze", "Unsqueeze")},
-    "Identity": IDENTITY, "Dropout": IDENTITY, "Cast": Rule(lower_cast, same_layout, pieces=identity_pieces),
+    "Identity": IDENTITY, "Dropout": IDENTITY,
     "Transpose": Rule(lower_transpose, fresh=False),
     "Slice": Rule(lower_slice, slice_blocked, pieces=slice_pieces),
     "Split": Rule(lower_split, split_blocked, pieces=split_pieces),

@@ -5,7 +5,7 @@ import numpy as np
 
 from .lower_direct import conv_split
 from .planner import Planner
-from .views import BLOCK, Plain, nchw, row_major
+from .views import BLOCK, Plain, nchw, nchw_strides, row_major
 from .window import Window
 
 STEM_CHANNELS = 4               # more are read from blocked memory; fewer leave blocks of 16 mostly empty
@@ -30,7 +30,7 @@ def stem_input(p: Planner, name: str, window: Window) -> Plain:
     """The picture [n][c][h][w], with a frame of zeros as wide as the windows reach beyond it."""
     x = p.plain(name)
     if len(x.shape) == 3:
-        x = x.with_(nchw(x.shape), (x.strides[0], x.strides[1], 0, x.strides[2]))
+        x = x.with_(nchw(x.shape), nchw_strides(x.strides))
     pads = window.overhang()
     return padded_copy(p, x, pads) if any(pads) else x
 

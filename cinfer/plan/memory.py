@@ -1,7 +1,7 @@
 """Offsets of buffers in the arena: buffers whose lifetimes overlap never share a byte.
 
-Buffers are placed in the order in which they come to life; each takes the smallest hole that fits (best fit), so memory just
-given up, still in cache, is used first.
+Buffers are placed in the order in which they come to life; each takes the smallest hole that fits (best fit),
+so memory just given up, still in cache, is used first.
 """
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ ENDLESS = 1 << 62
 
 
 def place(buffers) -> int:
-    """Set the `offset` of each buffer from its `first` and `last` step (both inclusive); return the size of the arena.
+    """Set the `offset` of each buffer from its `first` and `last` step, inclusive; return the arena's size.
 
     buffers : objects with bytes, first, last, offset
     """
     order = sorted(buffers, key=lambda b: b.first)
     ending = sorted(buffers, key=lambda b: b.last)
-    holes = [(0, ENDLESS)]                      # (offset, bytes) by offset; never adjacent; the last one has no end
+    holes = [(0, ENDLESS)]                  # (offset, bytes) by offset, never adjacent; the last has no end
     done = 0
     for buffer in order:
         while ending[done].last < buffer.first:

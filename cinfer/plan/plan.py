@@ -1,4 +1,4 @@
-"""One immutable plan for one set of input shapes: programs for the kernels, NumPy steps between them, and the memory of a run."""
+"""One immutable plan for one set of input shapes: kernels, NumPy steps between them, the memory of a run."""
 from __future__ import annotations
 
 from math import prod
@@ -6,12 +6,13 @@ from math import prod
 import numpy as np
 
 from .. import _ops
+from ..errors import Error, InputError, LimitError
 from ..model.graph import Graph
 from ..ops import registry
 from ..ops.registry import TensorSpec
 from .lowering import RULES
 from .planner import Planner, Step
-from .resolve import resolve
+from .resolve import REFUSALS, located, resolve
 from .rewrite import rewrite
 from .views import Blocked, Plain, Ref
 
@@ -36,31 +37,36 @@ class Plan:
         self.arena_bytes = planner.arena_bytes
         self.specs = planner.specs
         self._keep = planner.keep
-        packed = [[(kernel, table.pack(kernel, **{k: locate(v) for k, v in params.items()}), tiles) for kernel, params, tiles in step.jobs]
-                  for step in planner.steps]
+        packed = []
+        for step in planner.steps:
+            packed.append([(kernel, table.pack(kernel, **{k: locate(v) for k, v in params.items()}), tiles)
+                           for kernel, params, tiles in step.jobs])
+            step.jobs = ()                      # nobody asks for them again
         self.program = _ops.executor().Program(table, packed, planner.arena_bytes, planner.scratch_bytes)
         self.segments = segments(planner.steps)
         self.on_kernels_only = self.segments == [(0, len(planner.steps))] or not planner.steps
-        for step in planner.steps:
-            step.jobs = [(kernel, {k: v for k, v in params.items() if isinstance(v, int)}, tiles) for kernel, params, tiles in step.jobs]
 
     def run(self, inputs: list[np.ndarray], ended: np.ndarray | None = None) -> list[np.ndarray]:
         """Fresh output arrays for C-contiguous inputs of the planned shapes and dtypes.
 
         ended : int64 (steps,), filled with the time at which each step was over
+        Raises LimitError for want of memory, InputError where a NumPy step refuses the values that it gets.
         """
-        outputs = [np.empty(shape, dtype) for _, shape, dtype in self.outputs]
-        addresses = [a.ctypes.data for a in inputs]
-        addresses += [a.ctypes.data for a in outputs]
-        program = self.program
-        workspace = program.workspace(self.threads)
         try:
-            if self.on_kernels_only:
-                program.run(workspace, addresses, self.threads, 0, -1, ended)
-            else:
-                self._run_segments(workspace, inputs, outputs, addresses, ended)
-        finally:
-            program.release(workspace)
+            outputs = [np.empty(shape, dtype) for _, shape, dtype in self.outputs]
+            addresses = [a.ctypes.data for a in inputs]
+            addresses += [a.ctypes.data for a in outputs]
+            program = self.program
+            workspace = program.workspace(self.threads)
+            try:
+                if self.on_kernels_only:
+                    program.run(workspace, addresses, self.threads, 0, -1, ended)
+                else:
+                    self._run_segments(workspace, inputs, outputs, addresses, ended)
+            finally:
+                program.release(workspace)
+        except MemoryError as error:
+            raise LimitError(f"there is not enough memory for this run: {error}") from None
         return outputs
 
     def _run_segments(self, workspace, inputs, outputs, addresses, ended):
@@ -76,17 +82,21 @@ class Plan:
                     ended[segment] = time.monotonic_ns()
 
 
-def make_plan(table, graph: Graph, inputs: dict[str, TensorSpec], outputs: tuple[str, ...], threads: int, packed: dict) -> Plan:
+def make_plan(table, graph: Graph, inputs: dict[str, TensorSpec], outputs: tuple[str, ...], threads: int,
+              packed: dict) -> Plan:
     """Plan a graph for these input shapes.
 
     packed : weights in the kernels' layouts, shared by all plans of a session; completed here
-    Raises ModelError, UnsupportedError: see `resolve`.
+    Raises ModelError, UnsupportedError: see `resolve`; LimitError for want of memory.
     """
-    resolved = resolve(graph, inputs, outputs)
-    rewrite(resolved)
-    planner = Planner(table, resolved, threads, packed, RULES)
-    planner.plan()
-    return Plan(table, planner, threads)
+    try:
+        resolved = resolve(graph, inputs, outputs)
+        rewrite(resolved)
+        planner = Planner(table, resolved, threads, packed, RULES)
+        planner.plan()
+        return Plan(table, planner, threads)
+    except MemoryError as error:
+        raise LimitError(f"there is not enough memory to prepare this model: {error}") from None
 
 
 def locate(value):
@@ -114,10 +124,15 @@ def run_host(step: Step, bases) -> None:
     """One node in NumPy; its outputs are copied to where the plan wants them."""
     operator, node, inputs, outputs = step.host
     arrays = [None if view is None else array_at(view, bases) for view in inputs]
-    results = arrays if operator is None else registry.evaluate(operator, node, arrays)
-    for view, result in zip(outputs, results):
-        if view is not None:
-            array_at(view, bases)[...] = result
+    try:
+        results = arrays if operator is None else registry.evaluate(operator, node, arrays)
+        for view, result in zip(outputs, results):
+            if view is not None:
+                array_at(view, bases)[...] = result
+    except Error as error:
+        raise located(node, type(error), error) from None
+    except REFUSALS as error:               # of values: the plan was made, so the sizes are right
+        raise located(node, InputError, error) from None
 
 
 def array_at(view: Plain | Blocked, bases) -> np.ndarray:
@@ -132,7 +147,8 @@ def array_at(view: Plain | Blocked, bases) -> np.ndarray:
     offset = buffer.offset + view.offset
     if buffer.base > 1:
         base = base.reshape(-1).view(np.uint8)
-    return np.lib.stride_tricks.as_strided(base[offset:].view(np.uint8)[:view.dtype.itemsize].view(view.dtype), view.shape, strides)
+    first = base[offset:].view(np.uint8)[:view.dtype.itemsize].view(view.dtype)
+    return np.lib.stride_tricks.as_strided(first, view.shape, strides)
 
 
 def constant_at(view: Plain, strides) -> np.ndarray:

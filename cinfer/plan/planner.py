@@ -1,8 +1,8 @@
 """Resolved graph -> steps: the state of one planning and what every lowering works with.
 
-Three walks over the nodes: which values are blocked (forward); where they live - views of a Concat's memory, and the halo their
-readers need (backward); then each node is lowered to steps by the function that lowering.RULES has for its operator. A node
-without a rule, or whose rule declines, becomes a NumPy step.
+Three walks over the nodes: which values are blocked (forward); where they live - views of a Concat's memory,
+and the halo their readers need (backward); then each node is lowered to steps by the function that
+lowering.RULES has for its operator. A node without a rule, or whose rule declines, becomes a NumPy step.
 """
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from math import prod
 
 import numpy as np
 
-
 from ..model.graph import Node
 from ..ops import registry
+from ..ops.quantize import OWN_DOMAIN
 from ..ops.registry import TensorSpec
 from .memory import place
 from .resolve import Resolved
-from .views import ARENA, BLOCK, Blocked, Buffer, Plain, Ref, collapse, nchw, row_major
+from .views import ARENA, BLOCK, Blocked, Buffer, Plain, Ref, collapse, nchw, nchw_strides, row_major
 
 F32 = np.dtype(np.float32)
 NO_HALO = (0, 0, 0, 0)
@@ -34,18 +34,19 @@ class Rule:
     lower(p, node) : emits steps; raises Declined before the first of them
     blocked(p, node) : whether the node's outputs are blocked
     halo(p, node) : {input: (top, left, bottom, right)} that the kernel reads beyond its blocked inputs
-    pieces(p, node) : [(output, its first channel in the input)]: the outputs are channels of the first input, on block borders
-        no more than views of it
+    pieces(p, node) : [(output, its first channel in the input)]: the outputs are channels of the first input,
+        on block borders no more than views of it
     fresh : the outputs are new memory, so they may live in a Concat's
     """
     __slots__ = ("lower", "blocked", "halo", "pieces", "fresh")
 
     def __init__(self, lower, blocked=None, halo=None, pieces=None, fresh=True):
-        self.lower, self.blocked, self.halo, self.pieces, self.fresh = lower, blocked, halo, pieces, fresh and not pieces
+        self.lower, self.blocked, self.halo, self.pieces = lower, blocked, halo, pieces
+        self.fresh = fresh and not pieces
 
 
 class Step:
-    """jobs: (kernel, parameters, tiles), independent of each other; or host: a NumPy step (node, inputs, outputs)."""
+    """jobs : independent (kernel, parameters, tiles); or host : a NumPy step (node, inputs, outputs)"""
     __slots__ = ("jobs", "node", "label", "host", "flops")
 
     def __init__(self, node, label, host=None, flops=0):
@@ -76,12 +77,13 @@ class Planner:
                 self.consumers.setdefault(name, []).append(node)
             for name in filter(None, node.outputs):
                 self.producer[name] = node
-        self.output_buffers = {name: Buffer(0, 2 + len(self.inputs) + i) for i, name in enumerate(self.outputs)}
+        first = 2 + len(self.inputs)
+        self.output_buffers = {name: Buffer(0, i) for i, name in enumerate(self.outputs, first)}
         for i, name in enumerate(self.inputs):
             spec = self.specs[name]
             self.plain_views[name] = Plain(Buffer(0, 2 + i), 0, spec.shape, row_major(spec.shape), spec.dtype)
         self.is_blocked: dict[str, bool] = {}
-        self.home: dict[str, tuple[str, int]] = {}  # value -> (the value whose memory it lives in, first channel there)
+        self.home: dict[str, tuple[str, int]] = {}  # value -> (in whose memory it lives, first channel there)
         self.halos: dict[str, tuple] = {}
 
     # ---- the walks
@@ -119,12 +121,12 @@ class Planner:
             except Declined:
                 self.host_step(node)
         self.write_outputs()
-        self.arena_bytes = place(self.live_buffers()) + 64         # a view's last block may end beyond its value
+        self.arena_bytes = place(self.live_buffers()) + 64  # a view's last block may end beyond its value
         for fill in self.late:
             fill()
 
     def rule(self, node: Node) -> Rule | None:
-        return self.rules.get(node.op_type) if not node.domain else None
+        return self.rules.get(node.op_type) if node.domain in ("", OWN_DOMAIN) else None
 
     def root(self, name: str) -> str:
         while name in self.home:
@@ -138,7 +140,7 @@ class Planner:
         homes = [self.home.get(name) for name, _ in parts]
         if all(homes) and len({h[0] for h in homes}) == 1 and all(
                 h[1] - homes[0][1] == first for h, (_, first) in zip(homes, parts)) and out not in self.home:
-            self.home[out] = homes[0]               # a piece of a larger Concat (DenseNet): nothing to do at all
+            self.home[out] = homes[0]               # a piece of a larger Concat (DenseNet): nothing to do
             return
         names = [name for name, _ in parts]
         if any(first % BLOCK for _, first in parts):
@@ -146,18 +148,20 @@ class Planner:
         for name, first in parts:
             producer = self.producer.get(name)
             rule = producer and self.rule(producer)
-            if self.is_blocked.get(name) and rule and rule.fresh and name not in self.home and names.count(name) == 1:
+            fresh = self.is_blocked.get(name) and rule and rule.fresh
+            if fresh and name not in self.home and names.count(name) == 1:
                 self.home[name] = out, first
 
     def concat_parts(self, node: Node) -> list[tuple[str, int]]:
-        """(value, first channel) of a Concat's inputs; all pieces of a Split, in order, count as what was split."""
+        """(value, first channel) of a Concat's inputs; a Split's pieces, in order, count as its input."""
         parts, first, i, inputs = [], 0, 0, node.inputs
         while i < len(inputs):
             name = inputs[i]
-            split = self.producer.get(name)
-            if split is not None and split.op_type == "Split" and self.is_blocked[name] and inputs[i:i + len(split.outputs)] == split.outputs:
-                name = split.inputs[0]
-                i += len(split.outputs) - 1
+            node = self.producer.get(name)
+            if node is not None and node.op_type == "Split" and self.is_blocked[name]:
+                if inputs[i:i + len(node.outputs)] == node.outputs:
+                    name = node.inputs[0]
+                    i += len(node.outputs) - 1
             parts.append((name, first))
             first += self.specs[name].shape[1]
             i += 1
@@ -215,10 +219,11 @@ class Planner:
 
     def block(self, x: Plain, y: Blocked) -> None:
         """Steps that copy a plain value into blocked memory."""
-        s = {4: lambda s: s, 3: lambda s: (s[0], s[1], 0, s[2]), 2: lambda s: (s[0], s[1], 0, 0)}[len(x.shape)](x.strides)
+        xn, xc, xh, xw = nchw_strides(x.strides)
         rows, row_tiles = self.row_split(y.h, y.n * y.blocks, y.w * BLOCK)
-        self.emit("to_blocked", y.n * y.blocks * row_tiles, x=x.ref(), y=y.ref(), n=y.n, c=y.c, h=y.h, w=y.w, xn=s[0], xc=s[1], xh=s[2],
-                  xw=s[3], yn=y.ns, yb=y.bs, yr=y.rs, row_tiles=row_tiles, rows=rows)
+        self.emit("to_blocked", y.n * y.blocks * row_tiles, x=x.ref(), y=y.ref(), n=y.n, c=y.c, h=y.h, w=y.w,
+                  xn=xn, xc=xc, xh=xh, xw=xw, yn=y.ns, yb=y.bs, yr=y.rs, row_tiles=row_tiles,
+                  rows=rows)
 
     def unblock(self, name: str) -> Plain:
         x = self.blocked_views[name]
@@ -230,15 +235,17 @@ class Planner:
 
     def from_blocked(self, x: Blocked, y: Plain, strides, **more) -> None:
         """Steps that copy a blocked value to plain memory; strides over the axes of x.shape."""
-        s = {4: lambda s: s, 3: lambda s: (s[0], s[1], 0, s[2]), 2: lambda s: (s[0], s[1], 0, 0)}[len(x.shape)](strides)
+        yn, yc, yh, yw = nchw_strides(strides)
         rows, row_tiles = self.row_split(x.h, x.n * x.blocks, x.w * BLOCK)
-        self.emit("from_blocked", x.n * x.blocks * row_tiles, x=x.ref(), y=y.ref(), n=x.n, c=x.c, h=x.h, w=x.w, xn=x.ns, xb=x.bs, xr=x.rs,
-                  yn=s[0], yc=s[1], yh=s[2], yw=s[3], row_tiles=row_tiles, rows=rows, **more)
+        self.emit("from_blocked", x.n * x.blocks * row_tiles, x=x.ref(), y=y.ref(), n=x.n, c=x.c, h=x.h,
+                  w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=yn, yc=yc, yh=yh, yw=yw, row_tiles=row_tiles,
+                  rows=rows, **more)
 
     def vector_alias(self, x: Plain) -> Blocked | None:
         """A plain value of one pixel a picture, seen as blocked: the same memory where blocks are whole."""
         n, c, h, w = nchw(x.shape)
-        if h * w == 1 and x.contiguous and (c % BLOCK == 0 or (n == 1 and x.buffer.base == ARENA)) and x.offset % 64 == 0:
+        whole = c % BLOCK == 0 or (n == 1 and x.buffer.base == ARENA)
+        if h * w == 1 and x.contiguous and whole and x.offset % 64 == 0:
             return Blocked(x.buffer, x.offset, x.shape, c, BLOCK, BLOCK, NO_HALO)
         return None
 
@@ -259,7 +266,7 @@ class Planner:
         return view
 
     def new_blocked(self, name: str) -> Blocked:
-        """Fresh blocked memory for a value (its place in a Concat where it has one), registered under its name."""
+        """Fresh blocked memory for a value (its place in a Concat where it has one), under its name."""
         view = self.blocked_views[name] = self.storage(name)
         return view
 
@@ -281,10 +288,11 @@ class Planner:
         rs = (w + left + r) * BLOCK
         bs = rs * (h + t + b)
         blocks = -(-c // BLOCK)
-        view = Blocked(self.new_buffer(4 * n * blocks * bs), 4 * (t * rs + left * BLOCK), shape, blocks * bs, bs, rs, halo)
+        buffer, first = self.new_buffer(4 * n * blocks * bs), 4 * (t * rs + left * BLOCK)
+        view = Blocked(buffer, first, shape, blocks * bs, bs, rs, halo)
         if halo != NO_HALO:
-            self.beside.append(("zero_halo", dict(y=view.ref(), n=n, cb=blocks, h=h, w=w, yn=view.ns, yb=bs, yr=rs, t=t, l=left, b=b, r=r),
-                                n * blocks))
+            self.emit("zero_halo", n * blocks, beside=True, y=view.ref(), n=n, cb=blocks, h=h, w=w,
+                      yn=view.ns, yb=bs, yr=rs, t=t, l=left, b=b, r=r)
         return view
 
     def halo_of(self, name: str) -> tuple:
@@ -302,7 +310,8 @@ class Planner:
     def array(self, array: np.ndarray) -> Plain:
         """A contiguous array that the plan keeps, as a plain value."""
         self.keep.append(array)
-        return Plain(Buffer(array.nbytes, 0, array.ctypes.data if array.size else 0, array), 0, array.shape, row_major(array.shape), array.dtype)
+        buffer = Buffer(array.nbytes, 0, array.ctypes.data if array.size else 0, array)
+        return Plain(buffer, 0, array.shape, row_major(array.shape), array.dtype)
 
     def blocked_constant(self, value: np.ndarray) -> Blocked:
         n, c, h, w = nchw(value.shape)
@@ -310,7 +319,8 @@ class Planner:
         array = np.zeros((n, blocks * BLOCK, h, w), np.float32)
         array[:, :c] = value.reshape(n, c, h, w)
         array = np.ascontiguousarray(array.reshape(n, blocks, BLOCK, h, w).transpose(0, 1, 3, 4, 2))
-        return Blocked(self.array(array).buffer, 0, value.shape, blocks * h * w * BLOCK, h * w * BLOCK, w * BLOCK, NO_HALO)
+        rs = w * BLOCK
+        return Blocked(self.array(array).buffer, 0, value.shape, blocks * h * rs, h * rs, rs, NO_HALO)
 
     def channel_vector(self, value: np.ndarray, fill: float = 0.0) -> Ref:
         """A number per channel, padded to whole blocks."""
@@ -319,8 +329,9 @@ class Planner:
         padded[:value.size] = value
         return self.array(padded).ref()
 
-    def pack(self, kernel: str, array: np.ndarray, size: int, tiles: int, key: tuple, offset: int = 0, **params) -> Ref:
-        """Weights in the layout a kernel reads (`size` floats), made by its packing kernel once for all plans of the session.
+    def pack(self, kernel: str, array: np.ndarray, size: int, tiles: int, key: tuple, offset: int = 0,
+             **params) -> Ref:
+        """Weights in the layout a kernel reads (`size` floats), packed once for all plans of the session.
 
         offset : the element of `array` at which the kernel begins to read
         """
@@ -329,8 +340,9 @@ class Planner:
             from .. import _ops
             memory = _ops.executor().Memory(4 * size)
             source = np.ascontiguousarray(array, np.float32)
-            _ops.executor().run_once(self.table, kernel, self.table.pack(kernel, w=(0, source.ctypes.data + 4 * offset), y=(0, memory.address), **params),
-                                     tiles, self.threads)
+            begin = source.ctypes.data + 4 * offset
+            job = self.table.pack(kernel, w=(0, begin), y=(0, memory.address), **params)
+            _ops.executor().run_once(self.table, kernel, job, tiles, self.threads)
             self.packed[full] = memory, array
         memory = self.packed[full][0]
         self.keep.append(memory)
@@ -338,9 +350,13 @@ class Planner:
 
     # ---- steps
 
-    def emit(self, kernel: str, tiles: int, *, flops: int = 0, scratch: int = 0, beside: bool = False, reads=(), **params) -> None:
-        """One more step (or, `beside`, a job that goes into the next step, being independent of it). reads : buffers that are
-        read through a table of addresses, not through a parameter."""
+    def emit(self, kernel: str, tiles: int, *, flops: int = 0, scratch: int = 0, beside: bool = False,
+             reads=(), **params) -> None:
+        """One more step; or, `beside`, a job that goes into the next step, being independent of it.
+
+        scratch : bytes that a tile may write to
+        reads : buffers that are read through a table of addresses, not through a parameter
+        """
         self.scratch_bytes = max(self.scratch_bytes, scratch)
         if beside:
             self.beside.append((kernel, params, tiles))
@@ -391,19 +407,23 @@ class Planner:
 
     def copy(self, x: Plain, y: Plain, beside: bool = False) -> None:
         """Steps that copy one plain view to another of the same shape."""
-        if x.dtype.itemsize % 4 or len(x.shape) > 6:
+        if not copied_by_kernels(x.dtype) or len(x.shape) > 6:
             return self.host_copy(x, y)
+        if x.dtype.itemsize < 4:
+            same = np.dtype(f"u{x.dtype.itemsize}")
+            return self.convert(x.shape, x.ref(), x.strides, y.ref(), y.strides, same, same, beside=beside)
         self.map(x.shape, x.ref(), x.strides, y.ref(), y.strides, x.dtype, beside=beside)
 
     def host_copy(self, x: Plain, y: Plain) -> None:
-        """A copy in NumPy: of elements below 4 bytes, or of more axes than the kernels walk."""
+        """A copy in NumPy: of more axes than the kernels walk, or of elements of odd sizes."""
         if self.beside:
             self.flush()
         for view in (x, y):
             self.touch(view.buffer)
         self.steps.append(Step(self.node, "numpy", host=(None, None, [x], [y])))
 
-    def map(self, shape, x: Ref, xs, y: Ref, ys, dtype=F32, *, op="none", alpha=0.0, beta=0.0, beside=False) -> None:
+    def map(self, shape, x: Ref, xs, y: Ref, ys, dtype=F32, *, op="none", alpha=0.0, beta=0.0,
+            beside=False) -> None:
         """y = op(x) over strided axes. Other dtypes than float32, of whole words, can only be copied."""
         words = dtype.itemsize // 4
         if words > 1:                           # 8-byte values move as pairs of words
@@ -414,8 +434,22 @@ class Planner:
         dims, (xs, ys) = packed
         dims, (xs, ys) = spread(dims, xs, ys)
         outer, tiles = self.outer_split(dims)
-        self.emit("map", tiles, x=x, y=y, dims=dims, xs=xs, ys=ys, op=self.table.unary[op], alpha=alpha, beta=beta, outer=outer,
-                  beside=beside)
+        self.emit("map", tiles, x=x, y=y, dims=dims, xs=xs, ys=ys, op=self.table.unary[op], alpha=alpha,
+                  beta=beta, outer=outer, beside=beside)
+
+    def convert(self, shape, x: Ref, xs, y: Ref, ys, dtype, to, *, ss=None, beside=False, **more) -> None:
+        """y = x in the element type `to`, over strided axes.
+
+        ss : the strides of the scales; more : how, s, z, lo, hi of the kernel (convert.h)
+        """
+        packed = collapse(shape, xs, ys, ss or [0] * len(shape))
+        if packed is None:
+            raise Declined
+        dims, (xs, ys, ss) = spread(packed[0], *packed[1])
+        outer, tiles = self.outer_split(dims)
+        codes = {"from": self.table.elements[dtype.name], "to": self.table.elements[to.name]}
+        self.emit("convert", tiles, x=x, y=y, dims=dims, xs=xs, ss=ss, ys=ys, outer=outer, beside=beside,
+                  **codes, **more)
 
     # ---- splitting work
 
@@ -428,7 +462,8 @@ class Planner:
 
     def row_split(self, rows: int, others: int, row_elements: int) -> tuple[int, int]:
         """(rows per tile, tiles along the rows), `others` being the tiles there are in other directions."""
-        tiles = max(1, min(rows, -(-self.tiles_wanted() // max(1, others)), rows * row_elements * others // SMALL + 1))
+        worth = rows * row_elements * others // SMALL + 1
+        tiles = max(1, min(rows, -(-self.tiles_wanted() // max(1, others)), worth))
         per = -(-rows // tiles)
         return per, -(-rows // per)
 
@@ -460,6 +495,10 @@ class Planner:
             self.flush()
 
 
+def copied_by_kernels(dtype) -> bool:
+    return dtype.itemsize in (1, 2) or dtype.itemsize % 4 == 0
+
+
 def spread(dims, *strides):
     """Give a long innermost axis whose outer axes are few a second axis, so that there are tiles."""
     n = dims[-1]
@@ -470,5 +509,3 @@ def spread(dims, *strides):
         return dims, strides
     dims = [*dims[1:-1], n // inner, inner]
     return dims, [[*s[1:-1], s[-1] * inner, s[-1]] for s in strides]
-
-

@@ -1,8 +1,8 @@
 """Where values live: buffers, and views of them in one of two layouts.
 
-Plain: any strides over the value's own axes (row-major when contiguous), so Transpose, Slice, Split, Expand and Reshape are
-mostly views. Blocked: NCHW16c, `[n][c/16][h][w][16]` float32 with an optional halo of zeros around each picture; the lanes of
-the last block beyond the channel count hold anything.
+Plain: any strides over the value's own axes (row-major when contiguous), so Transpose, Slice, Split, Expand
+and Reshape are mostly views. Blocked: NCHW16c, `[n][c/16][h][w][16]` float32 with an optional halo of zeros
+around each picture; the lanes of the last block beyond the channel count hold anything.
 """
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from math import prod
 import numpy as np
 
 BLOCK = 16              # channels in a block, on every ISA level (CB in vec.h)
-ARENA = 1               # base numbers of api.h: 0 absolute addresses, 1 the arena, 2.. inputs and outputs of the run
+ARENA = 1               # base numbers of api.h: 0 absolute addresses, 1 the arena, 2.. inputs and outputs
 
 
 class Buffer:
-    """A piece of memory: in the arena (offset decided last, from its first and last use), or at a base of its own."""
+    """Memory: in the arena (offset decided last, from first and last use), or at a base of its own."""
     __slots__ = ("bytes", "base", "offset", "first", "last", "keep")
 
     def __init__(self, size: int, base: int = ARENA, offset: int = 0, keep=None):
@@ -36,7 +36,8 @@ class Plain:
     __slots__ = ("buffer", "offset", "shape", "strides", "dtype")
 
     def __init__(self, buffer, offset, shape, strides, dtype):
-        self.buffer, self.offset, self.shape, self.strides, self.dtype = buffer, offset, tuple(shape), tuple(strides), dtype
+        self.buffer, self.offset, self.dtype = buffer, offset, dtype
+        self.shape, self.strides = tuple(shape), tuple(strides)
 
     @property
     def contiguous(self) -> bool:
@@ -55,12 +56,18 @@ class Plain:
 
 
 class Blocked:
-    """n pictures of c channels, h x w; strides ns (picture), bs (block), rs (row) in floats; offset in bytes, of pixel (0, 0);
-    halo (top, left, bottom, right) in pixels. `shape` is the value's own: (n, c, h, w), (n, c, w) or (n, c)."""
+    """n pictures of c channels, h x w.
+
+    shape : the value's own, (n, c, h, w), (n, c, w) or (n, c)
+    ns, bs, rs : floats from picture to picture, from block to block, from row to row
+    offset : of pixel (0, 0), in bytes
+    halo : (top, left, bottom, right) in pixels
+    """
     __slots__ = ("buffer", "offset", "shape", "n", "c", "h", "w", "ns", "bs", "rs", "halo")
 
     def __init__(self, buffer, offset, shape, ns, bs, rs, halo):
-        self.buffer, self.offset, self.shape, self.ns, self.bs, self.rs, self.halo = buffer, offset, tuple(shape), ns, bs, rs, halo
+        self.buffer, self.offset, self.shape, self.halo = buffer, offset, tuple(shape), halo
+        self.ns, self.bs, self.rs = ns, bs, rs
         self.n, self.c, self.h, self.w = nchw(shape)
 
     @property
@@ -77,7 +84,8 @@ class Blocked:
 
     def channels(self, first: int, count: int, shape) -> Blocked:
         """The view of some channels; `first` is a multiple of 16."""
-        return Blocked(self.buffer, self.offset + 4 * (first // BLOCK) * self.bs, shape, self.ns, self.bs, self.rs, self.halo)
+        return Blocked(self.buffer, self.offset + 4 * (first // BLOCK) * self.bs, shape, self.ns, self.bs,
+                       self.rs, self.halo)
 
 
 def nchw(shape) -> tuple[int, int, int, int]:
@@ -87,6 +95,13 @@ def nchw(shape) -> tuple[int, int, int, int]:
     if len(shape) == 3:
         return shape[0], shape[1], 1, shape[2]
     return shape[0], shape[1], 1, 1
+
+
+def nchw_strides(strides) -> tuple[int, int, int, int]:
+    """The strides over nchw(shape); missing axes step 0."""
+    if len(strides) == 4:
+        return tuple(strides)
+    return strides[0], strides[1], 0, strides[2] if len(strides) == 3 else 0
 
 
 def row_major(shape) -> tuple[int, ...]:
@@ -146,7 +161,7 @@ def reshape_strides(shape, strides, new) -> tuple[int, ...] | None:
 
 
 def collapse(shape, *strides, most: int = 6):
-    """Merge neighbouring axes that all operands step through evenly, drop axes of 1, and pad in front to `most` axes.
+    """Merge axes that all operands step through evenly, drop axes of 1, and pad in front to `most` axes.
 
     Returns (dims, strides of each operand) as lists of length `most`, or None if more axes are left.
     """

@@ -76,7 +76,7 @@ def test_depthwise_activations_keep_nan(level, act, k, stride):
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_depthwise_without_bias(level):
-    x, w = np.ones((1, 16, 3, 3), np.float32), np.ones((16, 3, 3), np.float32)
+    x = np.ones((1, 16, 3, 3), np.float32)
     xs, ys, packed = Blocked.of(x, (1, 1, 1, 1)), Blocked((1, 16, 3, 3)), put(np.ones((9, 16)))
     run(level, "depthwise", 1, x=xs.at(-1, -1), w=ref(packed), y=ys.at(), n=1, cb=1, kh=3, kw=3, dh=1, dw=1,
         sh=1, sw=1, oh=3, ow=3, row_tiles=1, rows=3, **xs.params("x"), **ys.params("y"))

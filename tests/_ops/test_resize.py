@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from windows import LEVELS, RNG, Blocked, assert_close, put, ref, run
+from windows import LEVELS, RNG, Blocked, assert_close, ref, run
 
 CASES = [  # channels, (ih, iw), (oh, ow)
     (1, (1, 1), (1, 1)), (3, (1, 7), (2, 14)), (17, (7, 7), (14, 14)), (48, (13, 5), (7, 11)),

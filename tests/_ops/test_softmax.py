@@ -20,10 +20,11 @@ def softmax(x, scale, logarithm):
         return x - np.log(total) if logarithm else np.exp(x) / total
 
 
-def run(level, x, scale=1.0, logarithm=False, rows=2, in_place=False, threads=2):
+def run(level, x, scale=1.0, logarithm=False, rows=2, columns=None, in_place=False, threads=2):
     """x: [outer][n][inner]"""
     t = ops.table(level)
     outer, n, inner = x.shape
+    columns = columns or inner
     source = aligned(x.size)
     source[...] = x.reshape(-1)
     y = source if in_place else aligned(x.size + 32)
@@ -32,8 +33,8 @@ def run(level, x, scale=1.0, logarithm=False, rows=2, in_place=False, threads=2)
     target = y if in_place else y[16:-16]
     params = t.pack("softmax", x=(0, source.ctypes.data), y=(0, target.ctypes.data), outer=outer, n=n,
                     inner=inner, xo=n * inner, xs=inner, yo=n * inner, ys=inner, log=logarithm, scale=scale,
-                    rows=rows)
-    EXECUTOR.run_once(t, "softmax", params, -(-outer // rows), threads)
+                    rows=rows, columns=columns)
+    EXECUTOR.run_once(t, "softmax", params, -(-outer // rows) * -(-inner // columns), threads)
     if not in_place:
         assert (y[:16] == GUARD).all() and (y[-16:] == GUARD).all()
         np.testing.assert_array_equal(source, x.reshape(-1))
@@ -58,6 +59,7 @@ def test_softmax_matches_float64(level, shape, logarithm):
         np.testing.assert_allclose(y, wanted, rtol=most, atol=most if logarithm else 1e-37, err_msg=what)
         np.testing.assert_array_equal(run(level, x, scale, logarithm, rows=1, threads=1), y, err_msg=what)
         np.testing.assert_array_equal(run(level, x, scale, logarithm, in_place=True), y, err_msg=what)
+        np.testing.assert_array_equal(run(level, x, scale, logarithm, columns=5), y, err_msg=what)
 
 
 @pytest.mark.parametrize("level", LEVELS)

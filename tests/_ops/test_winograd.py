@@ -40,7 +40,7 @@ def pack(level, w, m, threads=1):
     blocks = -(-oc // 16)
     packed = aligned((m + 2) ** 2 * ic * blocks * 16 + 16)
     packed[...] = np.nan
-    source, at = put(w), w.strides
+    source = put(w)
     run(level, "pack_winograd", blocks, threads=threads, w=ref(source), y=ref(packed), oc=oc, ic=ic, m=m,
         so=9 * ic, si=9, sy=3, sx=1)
     assert np.isnan(packed[-16:]).all(), "written past the end"

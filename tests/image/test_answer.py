@@ -10,13 +10,13 @@ from cinfer.image.answer import answer
 from cinfer.image.described import Described
 
 
-def described(**words):
-    return Described({key.replace("_", "."): text for key, text in words.items()}, "a test")
+def described(labels=None, **words):
+    return Described({key.replace("_", "."): text for key, text in words.items()}, "a test", labels)
 
 
 def test_best_classes_come_first_with_their_labels():
     result = answer(
-        described(task="classification", labels="a\nb\nc", output_kind="probabilities"),
+        described(task="classification", labels=["a", "b", "c"], output_kind="probabilities"),
         {"y": np.float32([[0.2, 0.7, 0.1]])},
         top=2,
     )
@@ -54,15 +54,14 @@ def test_ties_go_to_the_lower_index():
 
 
 def test_classes_beyond_the_labels_have_none():
-    result = answer(described(task="classification", labels="a"), {"y": np.float32([[0, 9]])})
+    result = answer(described(task="classification", labels=["a"]), {"y": np.float32([[0, 9]])})
     assert result.lines()[0].endswith("class 1")
 
 
 def test_labels_of_the_user_must_be_as_many_as_the_classes():
     outputs = {"y": np.float32([[0.1, 0.9]])}
-    assert (
-        answer(described(task="classification", labels="a\nb"), outputs, labels=["c", "d"]).best[0][1] == "d"
-    )
+    given = described(task="classification", labels=["a", "b"])
+    assert answer(given, outputs, labels=["c", "d"]).best[0][1] == "d"
     with pytest.raises(InputError, match="3 labels for 2 classes"):
         answer(described(task="classification"), outputs, labels=["c", "d", "e"])
 

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from onnx import AttributeProto, numpy_helper
 
-import cinfer.ops  # noqa: F401  the operators that the interpreter asks for
 from cinfer.errors import Error, LimitError, ModelError
 from cinfer.model import read
 from cinfer.model.graph import subgraphs

@@ -1,4 +1,4 @@
-"""Trained networks: the answers that onnxruntime gave with its optimisations off, and those a person would give."""
+"""Trained networks: the answers that onnxruntime gave, not optimised, and those a person would give."""
 import json
 import sys
 from functools import lru_cache

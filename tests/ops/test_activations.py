@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from one_node import agrees_with_onnxruntime, refuses, run
 
-from cinfer.ops import activations  # noqa: F401  (registers the operators)
 
 CASES = backend_cases.of(*"""
     Relu LeakyRelu PRelu Elu Selu Celu Sigmoid HardSigmoid HardSwish Swish Mish Tanh Softplus Softsign

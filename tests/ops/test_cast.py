@@ -4,7 +4,6 @@ import pytest
 from one_node import infer, refuses, run, spec
 
 from cinfer.errors import ModelError
-from cinfer.ops import cast  # noqa: F401  (registers the operators)
 
 FLOAT, UINT8, INT8, INT32, INT64, STRING, BOOL, FLOAT16, DOUBLE, UINT64 = 1, 2, 3, 6, 7, 8, 9, 10, 11, 13
 FLOAT8E5M2, INT4 = 19, 22

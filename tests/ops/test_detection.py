@@ -4,7 +4,6 @@ import pytest
 from one_node import agrees_with_onnxruntime, refuses, run
 
 from cinfer.errors import LimitError
-from cinfer.ops import detection  # noqa: F401  (registers the operators)
 
 rng = np.random.default_rng(3)
 X = rng.standard_normal((2, 3, 9, 11)).astype(np.float32)

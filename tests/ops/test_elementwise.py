@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, strategies as st
 from one_node import refuses, run
 
-from cinfer.ops import elementwise  # noqa: F401  (registers the operators)
 
 CASES = backend_cases.of(*"""
     Add Sub Mul Div Mod Pow Min Max Sum Mean And Or Xor Not BitShift BitwiseAnd BitwiseOr BitwiseXor
@@ -72,6 +71,14 @@ def test_power_is_in_the_type_of_the_base():
     assert run("Pow", ints(2, -1, 4), np.float32([-1, -1, 0.5])).tolist() == [0, -1, 2]
     assert run("Pow", ints(2, -1), ints(-1, -3)).tolist() == [0, -1]
     assert run("Pow", np.float16([3]), np.float32([2])).dtype == np.float16
+
+
+def test_signs():
+    refuses("x is uint8; it has to be signed", "Neg", np.uint8([1]))
+    assert run("Neg", ints(-3, 4)).tolist() == [3, -4]
+    x, y = np.float32([-3]), np.float32([2])
+    refuses("x is float32; it has to be int", "Mod", x, y, opset=13)
+    assert run("Mod", x, y, opset=13, fmod=1).tolist() == [-1] and run("Mod", x, y, opset=28).tolist() == [1]
 
 
 def test_shifts_beyond_the_width():

@@ -5,7 +5,6 @@ from hypothesis import given, strategies as st
 from one_node import infer, needs_value, refuses, run, spec
 
 from cinfer.errors import LimitError
-from cinfer.ops import generate  # noqa: F401  (registers the operators)
 
 
 def ints(*values):

@@ -65,6 +65,8 @@ def test_output_shape_decides_the_pads(auto_pad, begins, ends):
     geometry = transposed_geometry([5], [4], strides=[2], output_shape=[9], auto_pad=auto_pad)
     assert (geometry.in_sizes, geometry.begins, geometry.ends) == ((9,), (begins,), (ends,))
     assert transposed_geometry([5], [4], strides=[2], output_shape=[1, 8, 9]).in_sizes == (9,)
+    with pytest.raises(ValueError, match="output_shape"):
+        transposed_geometry([5], [4], strides=[2], output_shape=[1, 1, 8, 9])
 
 
 @pytest.mark.parametrize("message, attributes", [

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from one_node import agrees_with_onnxruntime, needs_value, refuses, run, spec
 
-from cinfer.ops import gridsample  # noqa: F401  (registers the operators)
 
 rng = np.random.default_rng(2)
 X = rng.standard_normal((2, 3, 4, 5)).astype(np.float32)

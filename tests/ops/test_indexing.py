@@ -5,7 +5,6 @@ from hypothesis import given, strategies as st
 from one_node import needs_value, onnxruntime_runs, refuses, run, spec
 
 from cinfer.errors import LimitError
-from cinfer.ops import indexing  # noqa: F401  (registers the operators)
 
 rng = np.random.default_rng(5)
 X = rng.standard_normal((4, 3, 5)).astype(np.float32)

@@ -6,7 +6,6 @@ from hypothesis import given, strategies as st
 from one_node import agrees_with_onnxruntime, infer, refuses, run, spec
 
 from cinfer.errors import LimitError
-from cinfer.ops import matmul  # noqa: F401  (registers the operators)
 
 
 def numbers(*shape, dtype=np.float64) -> np.ndarray:

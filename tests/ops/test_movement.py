@@ -5,7 +5,6 @@ from hypothesis import given, settings, strategies as st
 from one_node import needs_value, refuses, run, spec
 
 from cinfer.errors import LimitError
-from cinfer.ops import movement  # noqa: F401  (registers the operators)
 
 X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 INT_MAX, INT_MIN = 2**63 - 1, -2**63

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from one_node import infer, refuses, run, spec
 
-from cinfer.ops import normalization  # noqa: F401  (registers the operators)
 
 CASES = backend_cases.of(*"""
     BatchNormalization InstanceNormalization LayerNormalization GroupNormalization RMSNormalization

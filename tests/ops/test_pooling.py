@@ -9,7 +9,6 @@ from naive_windows import windows
 from one_node import agrees_with_onnxruntime, infer, refuses, run, spec
 
 from cinfer.errors import LimitError
-from cinfer.ops import pooling  # noqa: F401  (registers the operators)
 
 
 @pytest.mark.parametrize("case", backend_cases.of(*"""

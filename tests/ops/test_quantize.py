@@ -67,6 +67,12 @@ def test_types_of_the_answer():
             output_dtype=5)
 
 
+def test_what_is_not_quantised_is_not_dequantised():
+    refuses("x is float32, which is not quantised", "DequantizeLinear", np.float32([3]), scalar(2))
+    refuses("x and its zero point are uint8 and int8", "DequantizeLinear", np.uint8([3]), scalar(2),
+            scalar(0, np.int8))
+
+
 def test_scales_that_do_not_fit():
     x = np.zeros((2, 3, 4), np.float32)
     refuses("the scale along axis 1 has shape [4]; it has to be [3]", "QuantizeLinear", x,

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 from one_node import agrees_with_onnxruntime, refuses, run
 
-from cinfer.ops import recurrent  # noqa: F401  (registers the operators)
 
 rng = np.random.default_rng(8)
 STEPS, BATCH, INPUT, HIDDEN = 5, 3, 4, 6

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 from one_node import needs_value, refuses, run, spec
 
-from cinfer.ops import col2im, signal  # noqa: F401  (registers the operators)
 
 rng = np.random.default_rng(4)
 

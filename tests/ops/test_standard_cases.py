@@ -5,9 +5,6 @@ import numpy as np
 import pytest
 from one_node import run
 
-from cinfer.ops import cast, col2im, detection, generate, gridsample, indexing  # noqa: F401
-from cinfer.ops import movement, recurrent, resize, shape, signal  # noqa: F401
-
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("ml_dtypes")
 

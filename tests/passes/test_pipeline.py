@@ -51,6 +51,14 @@ def test_check_names_the_pass_that_breaks_the_graph(monkeypatch):
         passes.run(spelled_swish())
 
 
+def test_a_pass_that_stumbles_is_an_error_that_names_it(monkeypatch):
+    def stumble(graph, at=None):
+        return [][0]
+    monkeypatch.setattr(passes, "PIPELINE", (stumble,))
+    with pytest.raises(ModelError, match="stumble cannot read a node's attributes: .*=-stumble leaves it"):
+        passes.run(spelled_swish())
+
+
 def neg(x, y):
     return Node("Neg", [x], [y], opset=13)
 
@@ -91,7 +99,12 @@ def test_subgraphs_are_rewritten_and_what_they_capture_stays():
 MALFORMED = {
     "Gather 'v0' has 1 inputs; Gather of opset 17 takes 2": lambda b, x: b.Gather(x),
     "Shape 'v0' has 2 inputs; Shape of opset 17 takes 1": lambda b, x: b.Shape(x, x),
-    "sink_transposes cannot read a node's attributes": lambda b, x: b.Transpose(x, perm=["a", 0]),
+    "Add 'v0': its input 0 is left out; Add needs it": lambda b, x: b.Add("", x),
+    "Concat 'v0': its input 1 is left out": lambda b, x: b.Concat(x, "", x, axis=0),
+    "Transpose 'v0': its attribute 'perm' is not of type INTS": lambda b, x: b.Transpose(x, perm=[1.0, 0.0]),
+    "Softmax 'v0': its attribute 'axis' is not of type INT": lambda b, x: b.Softmax(x, axis=1.0),
+    "Elu 'v0': its attribute 'alpha' is not of type FLOAT": lambda b, x: b.Elu(x, alpha="1"),
+    "Gather 'v0': its attribute 'axis' is not of type INT": lambda b, x: b.Gather(x, x, axis=[0]),
 }
 
 

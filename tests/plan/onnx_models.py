@@ -1,4 +1,4 @@
-"""Small models written with the onnx package, and what onnxruntime (else the operators in NumPy) makes of them."""
+"""Small models written with the onnx package, and what onnxruntime, or NumPy, makes of them."""
 from __future__ import annotations
 
 import numpy as np
@@ -10,7 +10,7 @@ from interpreter import evaluate
 
 
 class Model:
-    """A model that grows node by node: `y = m.Conv(x, weights, pads=[1] * 4)`; arrays among the inputs become constants."""
+    """A model that grows node by node: `y = m.Conv(x, weights, pads=[1] * 4)`; arrays become constants."""
 
     def __init__(self, opset: int = 17, seed: int = 0):
         onnx = pytest.importorskip("onnx")
@@ -23,13 +23,16 @@ class Model:
     def input(self, name: str, *shape, dtype=np.float32, declared=None) -> str:
         """An input that is fed with this shape. declared : the shape the model states, of sizes and names"""
         self.shapes[name], self._types[name] = shape, np.dtype(dtype)
-        kind = self._helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-        self._inputs.append(self._helper.make_tensor_value_info(name, kind, shape if declared is None else declared))
+        self._inputs.append(self._info(name, dtype, shape if declared is None else declared))
         return name
+
+    def _info(self, name, dtype, shape):
+        kind = self._helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        return self._helper.make_tensor_value_info(name, kind, shape)
 
     def constant(self, array) -> str:
         name = f"c{len(self._constants)}"
-        self._constants.append(self._numpy.from_array(np.ascontiguousarray(array) if np.ndim(array) else np.asarray(array), name))
+        self._constants.append(self._numpy.from_array(np.asarray(array, order="C"), name))
         return name
 
     def weights(self, *shape) -> np.ndarray:
@@ -54,16 +57,17 @@ class Model:
         """A Conv with bias of random weights, padded to the same size."""
         attributes.setdefault("pads", [k // 2] * 4)
         group = attributes.get("group", 1)
-        return self.node("Conv", x, self.weights(oc, ic // group, k, k), self.vector(oc), kernel_shape=[k, k], **attributes)
+        return self.node("Conv", x, self.weights(oc, ic // group, k, k), self.vector(oc), kernel_shape=[k, k],
+                         **attributes)
 
     def outputs(self, *names: str, dtype=np.float32) -> Model:
-        kind = self._helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-        self._outputs += [self._helper.make_tensor_value_info(name, kind, None) for name in names]
+        self._outputs += [self._info(name, dtype, None) for name in names]
         return self
 
     def bytes(self) -> bytes:
         graph = self._helper.make_graph(self._nodes, "g", self._inputs, self._outputs, self._constants)
-        return self._helper.make_model(graph, ir_version=8, opset_imports=[self._helper.make_opsetid("", self.opset)]).SerializeToString()
+        opsets = [self._helper.make_opsetid("", self.opset)]
+        return self._helper.make_model(graph, ir_version=8, opset_imports=opsets).SerializeToString()
 
     def feeds(self, seed: int = 1, **shapes) -> dict[str, np.ndarray]:
         """Random feeds. shapes : other sizes than the first ones, for models of free sizes"""
@@ -71,13 +75,14 @@ class Model:
         found = {}
         for name, shape in {**self.shapes, **shapes}.items():
             kind = self._types[name]
-            values = rng.normal(size=shape) if kind.kind == "f" else rng.integers(0, 2 if kind.kind == "b" else 9, shape)
+            end = 2 if kind.kind == "b" else 9
+            values = rng.normal(size=shape) if kind.kind == "f" else rng.integers(0, end, shape)
             found[name] = np.asarray(values).astype(kind)
         return found
 
 
 def expected(data: bytes, feeds: dict, names=None) -> list[np.ndarray]:
-    """The outputs by onnxruntime without optimisations; by the operators in NumPy where it is not installed."""
+    """The outputs by onnxruntime, not optimised; by the operators in NumPy where it is not installed."""
     try:
         import onnxruntime
     except ImportError:
@@ -105,11 +110,13 @@ def unaligned(array: np.ndarray) -> np.ndarray:
 
 def assert_close(got: np.ndarray, want: np.ndarray, where: str, tolerance: float) -> None:
     """tolerance : of the largest value expected; integers and truth values are compared exactly"""
-    assert (got.dtype, got.shape) == (want.dtype, want.shape), f"{where}: {got.dtype} {got.shape}, not {want.dtype} {want.shape}"
+    kinds = (got.dtype, got.shape), (want.dtype, want.shape)
+    assert kinds[0] == kinds[1], f"{where}: {kinds[0]}, not {kinds[1]}"
     if want.dtype.kind != "f":
         assert np.array_equal(got, want), f"{where}: differs"
     elif want.size:
         off = np.abs(got.astype(np.float64) - want)
         at = np.unravel_index(int(np.argmax(np.where(np.isnan(off), np.inf, off))), off.shape)
         scale = max(float(np.abs(want).max()), 1e-30)
-        assert off[at] <= tolerance * scale, f"{where}: off by {off[at]:.2g} of {scale:.2g} at {tuple(map(int, at))}"
+        place = tuple(map(int, at))
+        assert off[at] <= tolerance * scale, f"{where}: off by {off[at]:.2g} of {scale:.2g} at {place}"

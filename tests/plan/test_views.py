@@ -16,6 +16,10 @@ def read(shape, strides, start=0):
     return as_strided(DATA[start:], shape, [4 * s for s in strides], writeable=False)
 
 
+def address(array) -> int:
+    return array.__array_interface__["data"][0]
+
+
 @st.composite
 def strided(draw, most_axes=5, least_size=1):
     """(start, shape, strides) of a view that slicing, turning, dropping and stretching axes can make."""
@@ -26,8 +30,9 @@ def strided(draw, most_axes=5, least_size=1):
                       for d in view.shape)]
     for axis in range(view.ndim):
         if view.shape[axis] == 1 and draw(st.booleans()):
-            view = np.broadcast_to(view, view.shape[:axis] + (draw(st.integers(1, 4)),) + view.shape[axis + 1:])
-    start = (view.__array_interface__["data"][0] - DATA.__array_interface__["data"][0]) // 4 if view.size else 0
+            view = np.broadcast_to(view,
+                                   view.shape[:axis] + (draw(st.integers(1, 4)),) + view.shape[axis + 1:])
+    start = (address(view) - address(DATA)) // 4 if view.size else 0
     return start, view.shape, tuple(s // 4 for s in view.strides)
 
 
@@ -89,7 +94,8 @@ def test_reshape_of_nothing(new):
 @given(st.data())
 def test_collapse_walks_the_same_elements_in_order(data):
     start, shape, strides = data.draw(strided(most_axes=5))
-    other = row_major(shape) if data.draw(st.booleans()) else tuple(data.draw(st.integers(0, 9)) for _ in shape)
+    any_steps = tuple(data.draw(st.integers(0, 9)) for _ in shape)
+    other = row_major(shape) if data.draw(st.booleans()) else any_steps
     most = data.draw(st.sampled_from([3, 4, 6]))
     packed = collapse(shape, strides, other, most=most)
     if packed is None:
@@ -98,7 +104,8 @@ def test_collapse_walks_the_same_elements_in_order(data):
     dims, (xs, ys) = packed
     assert len(dims) == len(xs) == len(ys) == most
     for given_strides, found, at in ((strides, xs, start), (other, ys, 0)):
-        np.testing.assert_array_equal(read(dims, found, at).reshape(-1), read(shape, given_strides, at).reshape(-1))
+        np.testing.assert_array_equal(read(dims, found, at).reshape(-1),
+                                      read(shape, given_strides, at).reshape(-1))
 
 
 @pytest.mark.parametrize("shape, strides, dims, merged", [
@@ -137,7 +144,8 @@ def test_is_contiguous_is_numpys(view):
     assert is_contiguous(shape, strides) == read(shape, strides, start).flags.c_contiguous
 
 
-@pytest.mark.parametrize("shape, expected", [((2, 3, 4, 5), (2, 3, 4, 5)), ((2, 3, 5), (2, 3, 1, 5)), ((2, 3), (2, 3, 1, 1))])
+@pytest.mark.parametrize("shape, expected",
+                         [((2, 3, 4, 5), (2, 3, 4, 5)), ((2, 3, 5), (2, 3, 1, 5)), ((2, 3), (2, 3, 1, 1))])
 def test_nchw_gives_missing_axes_size_1(shape, expected):
     assert nchw(shape) == expected
 
@@ -154,7 +162,8 @@ def test_channels_of_a_blocked_value_on_a_block_border():
     h, w, (top, left, bottom, right) = 5, 7, (1, 2, 3, 4)
     rs = (w + left + right) * BLOCK
     bs = rs * (h + top + bottom)
-    x = Blocked(Buffer(0), 4 * (top * rs + left * BLOCK), (2, 40, h, w), 3 * bs, bs, rs, (top, left, bottom, right))
+    x = Blocked(Buffer(0), 4 * (top * rs + left * BLOCK), (2, 40, h, w), 3 * bs, bs, rs,
+                (top, left, bottom, right))
     assert x.blocks == 3 and x.ref(1, 2, 1).offset == x.offset + 4 * (bs + rs + 2 * BLOCK)
     part = x.channels(32, 8, (2, 8, h, w))
     assert (part.buffer, part.offset, part.blocks, part.c) == (x.buffer, x.offset + 4 * 2 * bs, 1, 8)

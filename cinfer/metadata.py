@@ -1,0 +1,30 @@
+"""How texts in a model's metadata are read: docs/metadata.md."""
+from __future__ import annotations
+
+MOST_LABELS = 100_000
+
+
+def labels_of(metadata: dict[str, str]) -> list[str] | None:
+    """Class names, index = class; None without them.
+
+    One a line under `cinfer.labels`, else what Ultralytics writes under `names`: a Python dict or list.
+    """
+    text = metadata.get("cinfer.labels")
+    if text is not None:
+        return text.split("\n")
+    names = literal(metadata.get("names", ""), (dict, list))
+    if isinstance(names, dict):
+        if not all(isinstance(i, int) and 0 <= i < MOST_LABELS for i in names):
+            return None
+        names = [names.get(i, i) for i in range(max(names, default=-1) + 1)]
+    return [" ".join(str(name).split()) for name in names] if names else None
+
+
+def literal(text: str, types):
+    """The Python literal in a text if it is of these types, else None."""
+    from ast import literal_eval
+    try:
+        value = literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+    return value if isinstance(value, types) else None

@@ -1,0 +1,48 @@
+"""ConvTranspose, by kernels and where it is left to NumPy."""
+import pytest
+
+from cinfer import _ops
+
+from plan_cases import Cases
+
+CASES = Cases()
+case = CASES.add
+
+
+for k, s, p, extra, c in [(2, 2, 0, 0, 24), (4, 2, 1, 0, 16), (3, 2, 1, 1, 17), (3, 1, 1, 0, 16),
+                          (3, 3, 0, 0, 8), (5, 2, 2, 1, 33)]:
+    @case(f"transposed k={k} s={s} p={p} output_padding={extra}", k=k, s=s, p=p, extra=extra, c=c)
+    def transposed(m, k, s, p, extra, c):
+        x = m.Relu(m.conv(m.input("x", 2, 3, 5, 6), 3, c))
+        y = m.ConvTranspose(x, m.weights(c, 20, k, k), m.vector(20), kernel_shape=[k, k], strides=[s, s],
+                            pads=[p] * 4, output_padding=[extra, extra])
+        return m.conv(m.Relu(y), 20, 5, 3)
+
+
+for name, attributes in [("group=4", dict(group=4, kernel_shape=[3, 3])),
+                         ("dilated", dict(dilations=[2, 2], kernel_shape=[3, 3])),
+                         ("stride_above_kernel", dict(strides=[3, 2], kernel_shape=[2, 1]))]:
+    @case(f"transposed_{name}", numpy=1, attributes=attributes)
+    def transposed_in_numpy(m, attributes):
+        x = m.Relu(m.conv(m.input("x", 1, 3, 5, 6), 3, 16))
+        y = m.ConvTranspose(x, m.weights(16, 32 // attributes.get("group", 1), *attributes["kernel_shape"]),
+                            m.vector(32), **attributes)
+        return m.conv(m.Relu(y), 32, 5, 3)
+
+
+@case()
+def transposed_to_an_output_shape(m):
+    return m.ConvTranspose(m.input("x", 1, 16, 5, 6), m.weights(16, 8, 3, 3), strides=[2, 2],
+                           output_shape=[10, 12], kernel_shape=[3, 3], auto_pad="SAME_UPPER")
+
+
+@case()
+def transposed_1d(m):
+    return m.ConvTranspose(m.input("x", 2, 18, 9), m.weights(18, 20, 4), m.vector(20), strides=[2],
+                           pads=[1, 1])
+
+
+@pytest.mark.parametrize("isa", _ops.usable_levels())
+@pytest.mark.parametrize("name", CASES)
+def test_answers_are_onnxruntimes(name, isa):
+    CASES.check(name, isa)

@@ -1,0 +1,18 @@
+"""Labels, whichever way a model's metadata write them."""
+import pytest
+
+from cinfer.metadata import labels_of
+
+
+@pytest.mark.parametrize("metadata, labels", [
+    ({}, None),
+    ({"cinfer.labels": "cat\ndog"}, ["cat", "dog"]),
+    ({"names": "['cat', 'sea  lion\\n']"}, ["cat", "sea lion"]),
+    ({"names": "{0: 'cat', 2: 'dog'}"}, ["cat", "1", "dog"]),
+    ({"cinfer.labels": "cat", "names": "['dog']"}, ["cat"]),
+    ({"names": "cat, dog"}, None),
+    ({"names": "{}"}, None),
+    ({"names": "{-1: 'cat'}"}, None),
+])
+def test_labels(metadata, labels):
+    assert labels_of(metadata) == labels
