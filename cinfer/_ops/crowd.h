@@ -1,12 +1,12 @@
 /* How many threads pay while other processes keep CPUs busy.
  *
- * The system takes a CPU away from a thread for milliseconds (a time slice), and a run must wait when that happens
- * with a tile in hand, or before a thread comes to the end of the OpenMP region: beside one busy process two threads
- * on two CPUs are hardly faster than one alone, and far slower now and then. A run that had to wait so and took longer
- * than one thread less would have is a stall. Two stalls within 100 ms are taken as a sign, one is not (systems have
- * hiccups): the next runs of this process take one thread less. After a pause the thread is tried again; if there is
- * another stall within 200 ms, the next pause is eight times as long (50 ms to 3.2 s).
- * Results do not depend on all this: tiles are fixed by the plan. */
+ * The system takes a CPU away from a thread for milliseconds (a time slice), and a run must wait when that
+ * happens with a tile in hand, or before a thread comes to the end of the OpenMP region: beside one busy
+ * process two threads on two CPUs are hardly faster than one alone, and far slower now and then. A run that
+ * had to wait so and took longer than one thread less would have is a stall. Two stalls within 100 ms are
+ * taken as a sign, one is not (systems have hiccups): the next runs of this process take one thread less.
+ * After a pause the thread is tried again; if there is another stall within 200 ms, the next pause is eight
+ * times as long (50 ms to 3.2 s). Results do not depend on all this: tiles are fixed by the plan. */
 #ifndef CINFER_CROWD_H
 #define CINFER_CROWD_H
 #include <stdatomic.h>

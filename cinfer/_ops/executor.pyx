@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Runs programs: lists of steps whose tiles threads draw by ticket (steps.h), one OpenMP region a run, the GIL released.
+"""Runs programs: lists of steps whose tiles threads draw by ticket (steps.h), one OpenMP region a run, the
+GIL released.
 
 The only module that knows OpenMP. Tensors are pointers here, nothing is known of graphs."""
 from cpython.bytes cimport PyBytes_AS_STRING
@@ -9,21 +10,7 @@ from cython.parallel cimport parallel, threadid
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memcpy
 
-cdef extern from "api.h" nogil:
-    ctypedef void (*tile_fn)(const void *, char *const *, char *, int64_t) noexcept nogil
-    ctypedef struct kernel_t:
-        const char *name
-        const char *fields
-        size_t size
-        tile_fn run
-    ctypedef struct table_t:
-        int vw, conv_oc, gemm_n
-        const char *unary
-        const char *binary
-        const char *elements
-        double (*fma)(long) noexcept nogil
-        int kernels
-        const kernel_t *kernel
+include "api.pxi"
 
 cdef extern from "clock.h" nogil:
     int64_t now_ns()
@@ -75,12 +62,15 @@ def have_openmp():
 
 
 def give_threads_back():
-    """End the idle OpenMP threads. Registered to run before a fork: a child that inherits them hangs in its first run."""
+    """End the idle OpenMP threads. Registered to run before a fork: a child that inherits them hangs in its
+    first run."""
     omp_give_back()
 
 
 cdef class Table:
-    """The kernels of one ISA level: `fields` maps name -> [(kind, field), ...], in the order of the parameter struct."""
+    """The kernels of one ISA level.
+
+    `fields` maps name -> [(kind, field), ...], in the order of the parameter struct."""
     cdef const table_t *c
     cdef readonly str level
     cdef readonly int vw, conv_oc, gemm_n
@@ -100,7 +90,9 @@ cdef class Table:
             self.fields[name] = [tuple(f.split(":")) for f in self.c.kernel[i].fields.decode().split()]
 
     def pack(self, str name, **values):
-        """The parameter struct of a kernel as bytes. Buffers are (base, offset); a missing buffer is absent, a missing number 0."""
+        """The parameter struct of a kernel as bytes.
+
+        Buffers are (base, offset); a missing buffer is absent, a missing number 0."""
         import struct
         form, flat = [], []
         for kind, field in self.fields[name]:
@@ -120,13 +112,15 @@ cdef class Table:
                 form.append(f"{n}q")
                 flat.extend(value + [0] * (n - len(value)))
         if values:
-            raise TypeError(f"kernel {name} has no parameter {', '.join(values)}; it has {', '.join(f for _, f in self.fields[name])}")
+            known = ", ".join(f for _, f in self.fields[name])
+            raise TypeError(f"kernel {name} has no parameter {', '.join(values)}; it has {known}")
         packed = struct.pack("=" + "".join(form), *flat)
         assert len(packed) == <int64_t>self.c.kernel[<int>self.index[name]].size, name
         return packed
 
     def peak_flops(self):
-        """Most float32 operations a second that one core reaches: best of 20 rounds of independent multiply-adds."""
+        """Most float32 operations a second that one core reaches: best of 20 rounds of independent
+        multiply-adds."""
         cdef double best = 0, flops
         cdef int64_t t
         for _ in range(20):
@@ -177,7 +171,8 @@ cdef class Program:
     ----------
     table : the kernels
     steps : list of steps, each a list of (kernel name, packed parameters, number of tiles)
-    arena_bytes, scratch_bytes : memory of a run, and what each thread needs on top (the largest need of any kernel)
+    arena_bytes, scratch_bytes : memory of a run, and what each thread needs on top (the largest need of any
+        kernel)
     """
     cdef step_t *steps
     cdef job_t *jobs
@@ -235,8 +230,8 @@ cdef class Program:
         self.free.clear()
 
     def run(self, Workspace w, list addresses, int threads, int64_t first=0, int64_t last=-1, ended=None):
-        """Run steps first..last-1 (all by default). addresses: of bases 2, 3, ... ; ended: int64 array for the time in ns
-        at which each step was over."""
+        """Run steps first..last-1 (all by default). addresses: of bases 2, 3, ... ; ended: int64 array for
+        the time in ns at which each step was over."""
         cdef char *base[66]
         cdef int64_t i, n = len(addresses)
         cdef char **bases = base
@@ -258,8 +253,8 @@ cdef class Program:
             times = ended
             when = &times[first]
         with nogil:
-            run_steps(self.steps + first, <ticket_t *>w.tickets.p, last - first, bases, w.scratch.p, self.scratch_bytes,
-                      threads, when)
+            run_steps(self.steps + first, <ticket_t *>w.tickets.p, last - first, bases, w.scratch.p,
+                      self.scratch_bytes, threads, when)
 
 
 cdef class Crowd:
@@ -310,7 +305,7 @@ cdef void share(const step_t *steps, ticket_t *tickets, int64_t n, char **bases,
 
 
 def run_once(Table table, str name, bytes params, int64_t tiles, int threads=1, int64_t scratch_bytes=0):
-    """One kernel outside any plan, all its buffers at absolute addresses: packing of weights, tests, benchmarks."""
+    """One kernel outside any plan, all its buffers at absolute addresses: packing, tests, benchmarks."""
     cdef Program p = Program(table, [[(name, params, tiles)]], 0, scratch_bytes)
     p.run(p.workspace(threads), [], threads)
 

@@ -1,6 +1,7 @@
-/* A run is a list of steps, a step a list of jobs, a job a number of tiles. Threads draw tiles by ticket. A step is over
- * when all its tiles are DONE, not when all threads have arrived: a thread that the system has put aside delays nobody
- * (unless it has a tile in hand), and a run never becomes much slower than one thread alone. */
+/* A run is a list of steps, a step a list of jobs, a job a number of tiles. Threads draw tiles by ticket. A
+ * step is over when all its tiles are DONE, not when all threads have arrived: a thread that the system has
+ * put aside delays nobody (unless it has a tile in hand), and a run never becomes much slower than one
+ * thread alone. */
 #ifndef CINFER_STEPS_H
 #define CINFER_STEPS_H
 #include <sched.h>
@@ -18,11 +19,13 @@
 # define PAUSE() ((void)0)
 #endif
 
-typedef struct { tile_fn run; const void *params; int64_t first; } job_t;   /* first: number of its first tile in the step */
+/* first: the number of its first tile in the step */
+typedef struct { tile_fn run; const void *params; int64_t first; } job_t;
 typedef struct { job_t *jobs; int64_t n_jobs, tiles; } step_t;
 typedef struct { _Alignas(64) atomic_llong next; atomic_llong done; } ticket_t;
 
-enum { SPINS = 2000, YIELDS = 1000 };   /* about 30 us of pauses, then the CPU is offered to others, then sleep */
+/* About 30 us of pauses, then the CPU is offered to others, then sleep. */
+enum { SPINS = 2000, YIELDS = 1000 };
 
 static inline void run_tile(const step_t *s, int64_t tile, char *const *base, char *scratch)
 {
@@ -76,7 +79,8 @@ static void steps_alone(const step_t *steps, int64_t n, char *const *base, char 
     }
 }
 
-/* Denormal numbers cost a hundred cycles each and mean nothing here: flushed during a run, the caller's mode restored. */
+/* Denormal numbers cost a hundred cycles each and mean nothing here: flushed during a run, the caller's mode
+ * restored. */
 static inline unsigned long long flush_denormals(void)
 {
 #if defined(__x86_64__)
