@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """All kernels of one ISA level. setup.py builds this file once per level under the names _kernels_LEVEL;
-`table()` hands the functions to the executor as a capsule. Each family is a .pxi file: parameters, drivers, and
-its entries in the table."""
+`table()` hands the functions to the executor as a capsule. Each family is a .pxi file: parameters, drivers,
+and its entries in the table."""
 from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t, int32_t
 
