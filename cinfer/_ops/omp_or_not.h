@@ -6,7 +6,8 @@
 enum { HAVE_OPENMP = 1 };
 static inline void omp_give_back(void)
 {
-# if _OPENMP >= 201811 || (defined(__GNUC__) && __GNUC__ >= 9)        /* GCC has it, though it claims OpenMP 4.5 */
+/* GCC has it, though it claims OpenMP 4.5 */
+# if _OPENMP >= 201811 || (defined(__GNUC__) && __GNUC__ >= 9)
     omp_pause_resource_all(omp_pause_hard);
 # endif
 }
