@@ -1,15 +1,16 @@
 /* What executor and kernels agree on, whatever ISA level a kernel module was built for: plain C types.
  *
- * A kernel is a function over *tiles*: run(params, base, scratch, tile) computes tile number `tile` of its output and
- * nothing else; tiles are independent, may run in any order on any thread, and each sum is formed inside one tile in a
- * fixed order, so the bits do not depend on the number of threads. All arguments are checked before (plan/): a kernel
- * cannot fail.
- * A kernel's parameters are a struct of 8-byte fields, declared once with PARAMS; the planner in Python fills them by
- * name through the description string.
- * Tensors are named by buf_t: bytes from a base pointer that the executor binds for each run, so that plans are immutable
- * and shared by threads. Base 0 is the null pointer: there `off` is an absolute address (weights), {0, 0} means absent;
- * base 1 is the arena, further bases are the inputs and outputs of the run.
- */
+ * A kernel is a function over *tiles*: run(params, base, scratch, tile) computes tile number `tile` of its
+ * output and nothing else; tiles are independent, may run in any order on any thread, and each sum is formed
+ * inside one tile in a fixed order, so the bits do not depend on the number of threads. All arguments are
+ * checked before (plan/): a kernel cannot fail.
+ *
+ * A kernel's parameters are a struct of 8-byte fields, declared once with PARAMS; the planner in Python fills
+ * them by name through the description string.
+ *
+ * Tensors are named by buf_t: bytes from a base pointer that the executor binds for each run, so that plans
+ * are immutable and shared by threads. Base 0 is the null pointer: there `off` is an absolute address
+ * (weights), {0, 0} means absent; base 1 is the arena, further ones are the inputs and outputs of the run. */
 #ifndef CINFER_API_H
 #define CINFER_API_H
 #include <stddef.h>
@@ -45,16 +46,20 @@ typedef struct {
     static const char type##_fields[] __attribute__((unused)) = FIELDS(NAME_B_, NAME_I_, NAME_F_, NAME_A_);
 
 /* In integers: from null + off != null a compiler may conclude that the base is not null, and base 0 is. */
-static inline void *at(char *const *base, buf_t b) { return (void *)((uintptr_t)base[b.base] + (uintptr_t)b.off); }
+static inline void *at(char *const *base, buf_t b)
+{
+    return (void *)((uintptr_t)base[b.base] + (uintptr_t)b.off);
+}
 
 /* Unary operators: activations of an epilogue, and the elementwise kernel. Their two numbers alpha, beta mean
  *   clip: lo, hi; leaky_relu, elu, celu, swish: alpha as in ONNX; prelu: a slope per channel instead;
  *   hard_sigmoid: alpha, beta; hard_swish: x * hard_sigmoid(x, alpha, beta); selu: alpha, gamma;
  *   thresholded_relu: alpha; quant_u8, quant_s8: scale, zero point of QuantizeLinear followed by
  *   DequantizeLinear. */
-#define UNARY_OPS(X) X(none) X(clip) X(prelu) X(leaky_relu) X(hard_sigmoid) X(hard_swish) X(sigmoid) X(swish) X(tanh) \
-    X(gelu) X(gelu_tanh) X(elu) X(celu) X(selu) X(softplus) X(mish) X(exp) X(log) X(sqrt) X(abs) X(neg) X(reciprocal) X(erf) \
-    X(floor) X(ceil) X(round) X(sign) X(softsign) X(sin) X(cos) X(thresholded_relu) \
+#define UNARY_OPS(X) \
+    X(none) X(clip) X(prelu) X(leaky_relu) X(hard_sigmoid) X(hard_swish) X(sigmoid) X(swish) X(tanh) X(gelu) \
+    X(gelu_tanh) X(elu) X(celu) X(selu) X(softplus) X(mish) X(exp) X(log) X(sqrt) X(abs) X(neg) \
+    X(reciprocal) X(erf) X(floor) X(ceil) X(round) X(sign) X(softsign) X(sin) X(cos) X(thresholded_relu) \
     X(quant_u8) X(quant_s8)
 #define BINARY_OPS(X) X(add) X(sub) X(mul) X(div) X(min) X(max) X(pow) X(prelu)
 #define ENUM_U_(n) U_##n,

@@ -1,5 +1,5 @@
-/* What is done to sums before they are stored: the activations that are cheap enough are done in registers, the others on what
- * was just stored, while it is in L1 (activation.h). */
+/* What is done to sums before they are stored: the activations that are cheap enough are done in registers,
+ * the others on what was just stored, while it is in L1 (activation.h). */
 #ifndef EPILOGUE_H
 #define EPILOGUE_H
 #include "api.h"
@@ -25,6 +25,7 @@ INL void activate_sums(vf *a, int n, const epilogue_t *f, const float *slope)
 /* Whether an activation is left to activate_rows(). */
 INL int acts_later(int64_t act)
 {
-    return !(act == U_none || act == U_clip || act == U_prelu || act == U_leaky_relu || act == U_hard_sigmoid || act == U_hard_swish);
+    return !(act == U_none || act == U_clip || act == U_prelu || act == U_leaky_relu ||
+             act == U_hard_sigmoid || act == U_hard_swish);
 }
 #endif

@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Runs programs: lists of steps whose tiles threads draw by ticket (steps.h), one OpenMP region a run, the GIL released.
+"""Runs programs: lists of steps whose tiles threads draw by ticket (steps.h), one OpenMP region a run, the
+GIL released.
 
 The only module that knows OpenMP. Tensors are pointers here, nothing is known of graphs."""
 from cpython.bytes cimport PyBytes_AS_STRING
@@ -9,21 +10,18 @@ from cython.parallel cimport parallel, threadid
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memcpy
 
-cdef extern from "api.h" nogil:
-    ctypedef void (*tile_fn)(const void *, char *const *, char *, int64_t) noexcept nogil
-    ctypedef struct kernel_t:
-        const char *name
-        const char *fields
-        size_t size
-        tile_fn run
-    ctypedef struct table_t:
-        int vw, conv_oc, gemm_n
-        const char *unary
-        const char *binary
-        const char *elements
-        double (*fma)(long) noexcept nogil
-        int kernels
-        const kernel_t *kernel
+include "api.pxi"
+
+cdef extern from "clock.h" nogil:
+    int64_t now_ns()
+
+cdef extern from "crowd.h" nogil:
+    ctypedef struct crowd_t:
+        pass
+    ctypedef struct seen_t:
+        int64_t work_ns, away_ns, over_ns
+    int crowd_threads(crowd_t *, int, int64_t)
+    void crowd_learn(crowd_t *, int, int, int64_t, int64_t, seen_t *)
 
 cdef extern from "steps.h" nogil:
     ctypedef struct job_t:
@@ -35,9 +33,8 @@ cdef extern from "steps.h" nogil:
         int64_t n_jobs, tiles
     ctypedef struct ticket_t:
         pass
-    int64_t now_ns()
     void steps_reset(ticket_t *, int64_t)
-    void steps_work(const step_t *, ticket_t *, int64_t, char *const *, char *, int64_t *)
+    void steps_work(const step_t *, ticket_t *, int64_t, char *const *, char *, int64_t *, seen_t *)
     void steps_alone(const step_t *, int64_t, char *const *, char *, int64_t *)
     unsigned long long flush_denormals()
     void restore_denormals(unsigned long long)
@@ -65,12 +62,15 @@ def have_openmp():
 
 
 def give_threads_back():
-    """End the idle OpenMP threads. Registered to run before a fork: a child that inherits them hangs in its first run."""
+    """End the idle OpenMP threads. Registered to run before a fork: a child that inherits them hangs in its
+    first run."""
     omp_give_back()
 
 
 cdef class Table:
-    """The kernels of one ISA level: `fields` maps name -> [(kind, field), ...], in the order of the parameter struct."""
+    """The kernels of one ISA level.
+
+    `fields` maps name -> [(kind, field), ...], in the order of the parameter struct."""
     cdef const table_t *c
     cdef readonly str level
     cdef readonly int vw, conv_oc, gemm_n
@@ -90,7 +90,9 @@ cdef class Table:
             self.fields[name] = [tuple(f.split(":")) for f in self.c.kernel[i].fields.decode().split()]
 
     def pack(self, str name, **values):
-        """The parameter struct of a kernel as bytes. Buffers are (base, offset); a missing buffer is absent, a missing number 0."""
+        """The parameter struct of a kernel as bytes.
+
+        Buffers are (base, offset); a missing buffer is absent, a missing number 0."""
         import struct
         form, flat = [], []
         for kind, field in self.fields[name]:
@@ -110,13 +112,15 @@ cdef class Table:
                 form.append(f"{n}q")
                 flat.extend(value + [0] * (n - len(value)))
         if values:
-            raise TypeError(f"kernel {name} has no parameter {', '.join(values)}; it has {', '.join(f for _, f in self.fields[name])}")
+            known = ", ".join(f for _, f in self.fields[name])
+            raise TypeError(f"kernel {name} has no parameter {', '.join(values)}; it has {known}")
         packed = struct.pack("=" + "".join(form), *flat)
         assert len(packed) == <int64_t>self.c.kernel[<int>self.index[name]].size, name
         return packed
 
     def peak_flops(self):
-        """Most float32 operations a second that one core reaches: best of 20 rounds of independent multiply-adds."""
+        """Most float32 operations a second that one core reaches: best of 20 rounds of independent
+        multiply-adds."""
         cdef double best = 0, flops
         cdef int64_t t
         for _ in range(20):
@@ -167,7 +171,8 @@ cdef class Program:
     ----------
     table : the kernels
     steps : list of steps, each a list of (kernel name, packed parameters, number of tiles)
-    arena_bytes, scratch_bytes : memory of a run, and what each thread needs on top (the largest need of any kernel)
+    arena_bytes, scratch_bytes : memory of a run, and what each thread needs on top (the largest need of any
+        kernel)
     """
     cdef step_t *steps
     cdef job_t *jobs
@@ -225,8 +230,8 @@ cdef class Program:
         self.free.clear()
 
     def run(self, Workspace w, list addresses, int threads, int64_t first=0, int64_t last=-1, ended=None):
-        """Run steps first..last-1 (all by default). addresses: of bases 2, 3, ... ; ended: int64 array for the time in ns
-        at which each step was over."""
+        """Run steps first..last-1 (all by default). addresses: of bases 2, 3, ... ; ended: int64 array for
+        the time in ns at which each step was over."""
         cdef char *base[66]
         cdef int64_t i, n = len(addresses)
         cdef char **bases = base
@@ -248,31 +253,59 @@ cdef class Program:
             times = ended
             when = &times[first]
         with nogil:
-            run_steps(self.steps + first, <ticket_t *>w.tickets.p, last - first, bases, w.scratch.p, self.scratch_bytes,
-                      threads, when)
+            run_steps(self.steps + first, <ticket_t *>w.tickets.p, last - first, bases, w.scratch.p,
+                      self.scratch_bytes, threads, when)
 
 
-cdef void run_steps(const step_t *steps, ticket_t *tickets, int64_t n, char **bases, char *scratch, int64_t scratch_bytes,
-                    int threads, int64_t *ended) noexcept nogil:
+cdef class Crowd:
+    """What runs of a process learn about the CPUs that are left to them (crowd.h). Times are in ns."""
+    cdef crowd_t c
+
+    def threads(self, int wanted, int64_t now_ns):
+        return crowd_threads(&self.c, wanted, now_ns)
+
+    def learn(self, int wanted, int used, int64_t now_ns, int64_t wall_ns, int64_t work_ns,
+              int64_t away_ns):
+        cdef seen_t seen
+        seen.work_ns, seen.away_ns, seen.over_ns = work_ns, away_ns, now_ns
+        crowd_learn(&self.c, wanted, used, now_ns, wall_ns, &seen)
+
+
+cdef Crowd the_crowd = Crowd()
+cdef crowd_t *crowd = &the_crowd.c
+
+
+cdef void run_steps(const step_t *steps, ticket_t *tickets, int64_t n, char **bases, char *scratch,
+                    int64_t scratch_bytes, int threads, int64_t *ended) noexcept nogil:
     cdef unsigned long long mode
-    if threads <= 1 or not HAVE_OPENMP:
+    cdef int64_t began, now
+    cdef int used = 1
+    cdef seen_t seen
+    if threads > 1 and HAVE_OPENMP:
+        began = now_ns()
+        used = crowd_threads(crowd, threads, began)
+    if used == 1:
         mode = flush_denormals()
         steps_alone(steps, n, bases, scratch, ended)
         restore_denormals(mode)
         return
     steps_reset(tickets, n)
-    with parallel(num_threads=threads):
-        share(steps, tickets, n, bases, scratch, scratch_bytes, threadid(), ended)
+    seen.work_ns, seen.away_ns, seen.over_ns = 0, 0, 0
+    with parallel(num_threads=used):
+        share(steps, tickets, n, bases, scratch, scratch_bytes, threadid(), ended, &seen)
+    now = now_ns()
+    crowd_learn(crowd, threads, used, now, now - began, &seen)
 
 
-cdef void share(const step_t *steps, ticket_t *tickets, int64_t n, char **bases, char *scratch, int64_t scratch_bytes,
-                int me, int64_t *ended) noexcept nogil:
+cdef void share(const step_t *steps, ticket_t *tickets, int64_t n, char **bases, char *scratch,
+                int64_t scratch_bytes, int me, int64_t *ended, seen_t *seen) noexcept nogil:
     cdef unsigned long long mode = flush_denormals()
-    steps_work(steps, tickets, n, bases, scratch + me * scratch_bytes, ended if me == 0 else NULL)
+    steps_work(steps, tickets, n, bases, scratch + me * scratch_bytes, ended if me == 0 else NULL, seen)
     restore_denormals(mode)
 
 
 def run_once(Table table, str name, bytes params, int64_t tiles, int threads=1, int64_t scratch_bytes=0):
-    """One kernel outside any plan, all its buffers at absolute addresses: packing of weights, tests, benchmarks."""
+    """One kernel outside any plan, all its buffers at absolute addresses: packing, tests, benchmarks."""
     cdef Program p = Program(table, [[(name, params, tiles)]], 0, scratch_bytes)
     p.run(p.workspace(threads), [], threads)
+

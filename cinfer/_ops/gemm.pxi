@@ -98,5 +98,4 @@ cdef void gemv_run(const void *params, char *const *base, char *scratch, int64_t
 
 enter("gemm", gemm_t_fields, sizeof(gemm_t), gemm_run)
 enter("pack_gemm", pack_gemm_t_fields, sizeof(pack_gemm_t), pack_gemm_run)
-enter("pack_stem", pack_gemm_t_fields, sizeof(pack_gemm_t), pack_gemm_run)
 enter("gemv", gemv_t_fields, sizeof(gemv_t), gemv_run)

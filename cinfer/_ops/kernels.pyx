@@ -1,29 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""All kernels of one ISA level. setup.py builds this file once per level under the names _kernels_LEVEL; `table()` hands
-the functions to the executor as a capsule. Each family is a .pxi file: parameters, drivers, and its entries in the table."""
+"""All kernels of one ISA level. setup.py builds this file once per level under the names _kernels_LEVEL;
+`table()` hands the functions to the executor as a capsule. Each family is a .pxi file: parameters, drivers,
+and its entries in the table."""
 from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t, int32_t
 
-cdef extern from "api.h" nogil:
-    ctypedef struct buf_t:
-        int64_t base, off
-    ctypedef void (*tile_fn)(const void *, char *const *, char *, int64_t) noexcept nogil
-    ctypedef struct kernel_t:
-        const char *name
-        const char *fields
-        size_t size
-        tile_fn run
-    ctypedef struct table_t:
-        int vw, conv_oc, gemm_n
-        const char *unary
-        const char *binary
-        const char *elements
-        double (*fma)(long) noexcept nogil
-        int kernels
-        const kernel_t *kernel
-    void *at(char *const *, buf_t)
-    const char *unary_names
-    const char *binary_names
+include "api.pxi"
 
 cdef extern from "vec.h" nogil:
     enum: CB, VW, NV

@@ -38,7 +38,7 @@ INL void run_next(run_t *r)
     else { r->at += r->end; r->left = r->w; }
 }
 
-/* n pixels side by side in each of `lanes` planes -> blocked, in squares; the last one starts early enough. */
+/* n pixels side by side in each of `lanes` planes -> blocked, in squares; the last starts early enough. */
 INL void block_planes(const float *x, int64_t plane, int lanes, int64_t n, float *y, int64_t w, int64_t row)
 {
     for (int64_t p = 0; p < n; p += VW) {

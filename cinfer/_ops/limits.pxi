@@ -1,7 +1,8 @@
 # What this core can do at most, measured by the profile and the benchmarks.
 
 cdef double fma(long n) noexcept nogil:
-    """n rounds of 12 independent vector multiply-adds; the flops done (0 never happens: it keeps the sums alive)."""
+    """n rounds of 12 independent vector multiply-adds; the flops done (0 never happens: it keeps the sums
+    alive)."""
     cdef vf[12] s
     cdef vf m = bc(1.0001), c = bc(0.9999)
     cdef float[16] out

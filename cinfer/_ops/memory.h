@@ -1,5 +1,5 @@
-/* Zeroed blocks straight from the system: 64-byte aligned at least; large ones are mapped, on huge pages where there are any,
- * and go back to the system when freed. */
+/* Zeroed blocks straight from the system: 64-byte aligned at least; large ones are mapped, on huge pages
+ * where there are any, and go back to the system when freed. */
 #ifndef CINFER_MEMORY_H
 #define CINFER_MEMORY_H
 #include <stdlib.h>

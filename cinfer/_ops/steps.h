@@ -1,12 +1,15 @@
-/* A run is a list of steps, a step a list of jobs, a job a number of tiles. Threads draw tiles by ticket. A step is over
- * when all its tiles are DONE, not when all threads have arrived: a thread that the system has put aside delays nobody
- * (unless it has a tile in hand), and a run never becomes much slower than one thread alone. */
+/* A run is a list of steps, a step a list of jobs, a job a number of tiles. Threads draw tiles by ticket. A
+ * step is over when all its tiles are DONE, not when all threads have arrived: a thread that the system has
+ * put aside delays nobody (unless it has a tile in hand), and a run never becomes much slower than one
+ * thread alone. */
 #ifndef CINFER_STEPS_H
 #define CINFER_STEPS_H
 #include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
 #include "api.h"
+#include "clock.h"
+#include "crowd.h"
 #if defined(__x86_64__)
 # include <immintrin.h>
 # define PAUSE() _mm_pause()
@@ -16,18 +19,13 @@
 # define PAUSE() ((void)0)
 #endif
 
-typedef struct { tile_fn run; const void *params; int64_t first; } job_t;   /* first: number of its first tile in the step */
+/* first: the number of its first tile in the step */
+typedef struct { tile_fn run; const void *params; int64_t first; } job_t;
 typedef struct { job_t *jobs; int64_t n_jobs, tiles; } step_t;
 typedef struct { _Alignas(64) atomic_llong next; atomic_llong done; } ticket_t;
 
-enum { SPINS = 2000, YIELDS = 1000 };   /* about 30 us of pauses, then the CPU is offered to others, then sleep */
-
-static inline int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
+/* About 30 us of pauses, then the CPU is offered to others, then sleep. */
+enum { SPINS = 2000, YIELDS = 1000 };
 
 static inline void run_tile(const step_t *s, int64_t tile, char *const *base, char *scratch)
 {
@@ -44,26 +42,33 @@ static void steps_reset(ticket_t *t, int64_t n)
     }
 }
 
-/* ended: NULL, or room for the time at which each step was over (only one thread passes it) */
-static void steps_work(const step_t *steps, ticket_t *tickets, int64_t n, char *const *base, char *scratch, int64_t *ended)
+/* ended: NULL, or room for the time at which each step was over (only one thread passes it). */
+static void steps_work(const step_t *steps, ticket_t *tickets, int64_t n, char *const *base, char *scratch,
+                       int64_t *ended, seen_t *seen)
 {
+    int64_t wall = now_ns(), cpu = thread_ns();         /* without long waits, where the CPU is given up */
     for (int64_t i = 0; i < n; i++) {
         const step_t *s = steps + i;
         ticket_t *k = tickets + i;
-        int64_t t, mine = 0;
+        int64_t t, mine = 0, w = 0;
         while (atomic_load_explicit(&k->next, memory_order_relaxed) < s->tiles &&
                (t = atomic_fetch_add_explicit(&k->next, 1, memory_order_relaxed)) < s->tiles) {
             run_tile(s, t, base, scratch);
             mine++;
         }
         if (mine) atomic_fetch_add_explicit(&k->done, mine, memory_order_acq_rel);
-        for (int64_t w = 0; atomic_load_explicit(&k->done, memory_order_acquire) < s->tiles; w++) {
+        for (; atomic_load_explicit(&k->done, memory_order_acquire) < s->tiles; w++) {
+            if (w == SPINS) { wall -= now_ns(); cpu -= thread_ns(); }
             if (w < SPINS) PAUSE();
             else if (w < SPINS + YIELDS) sched_yield();
             else nanosleep(&(struct timespec){0, 20000}, NULL);
         }
+        if (w > SPINS) { wall += now_ns(); cpu += thread_ns(); }
         if (ended) ended[i] = now_ns();
     }
+    const int64_t now = now_ns();
+    cpu = thread_ns() - cpu;
+    seen_add(seen, cpu, now - wall - cpu, now);
 }
 
 static void steps_alone(const step_t *steps, int64_t n, char *const *base, char *scratch, int64_t *ended)
@@ -74,7 +79,8 @@ static void steps_alone(const step_t *steps, int64_t n, char *const *base, char 
     }
 }
 
-/* Denormal numbers cost a hundred cycles each and mean nothing here: flushed during a run, the caller's mode restored. */
+/* Denormal numbers cost a hundred cycles each and mean nothing here: flushed during a run, the caller's mode
+ * restored. */
 static inline unsigned long long flush_denormals(void)
 {
 #if defined(__x86_64__)

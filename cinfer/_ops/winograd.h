@@ -118,7 +118,7 @@ WINO_OUT(4)
 /* Products: OV vectors of output channels x PX patches. v: [ic block][patch][16], bs floats from block to
  * block; w: [ic][OV*VW]; m: [oc block][patch][16], ms from block to block; k: input channels.
  * Weights come from memory, and hardware prefetching stops at each page: every step fetches some of the next
- * tile's, at ahead, `step` floats further each time, so that memory works all the time that the tile takes. */
+ * tile's, at ahead, `step` floats further each time, so that memory works as long as the tile takes. */
 #if VW == 16
 # define WINO_OV 2
 # define WINO_PX 14
@@ -134,8 +134,8 @@ WINO_OUT(4)
 # define EACH_WINO(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6)
 #endif
 #define WINO_OC (WINO_OV * VW)
-#define WINO_ARGS const float *v, size_t bs, const float *w, int64_t k, float *m, size_t ms, const float *ahead, \
-    size_t step
+#define WINO_ARGS const float *v, size_t bs, const float *w, int64_t k, float *m, size_t ms, \
+    const float *ahead, size_t step
 #define WINO_STEP(OV, PX) \
     vf q[OV]; \
     FOR(o, OV) { q[o] = ld(w + o * VW); if (o * VW % CB == 0) __builtin_prefetch(ahead + o * VW); } \

@@ -10,7 +10,8 @@ PATCHES = 28                    # of a tile: fewer read the weights too often, w
 def winograd_or_direct(n, ic, oc, oh, ow) -> str:
     """The cheapest of direct, F(4x4,3x3) and F(2x2,3x3).
 
-    The costs are in multiply-adds. Weights come from memory while others are multiplied: the slower of both counts.
+    The costs are in multiply-adds. Weights come from memory while others are multiplied: the slower of both
+    counts.
     """
     def padded(c):
         return -(-c // BLOCK) * BLOCK
@@ -41,12 +42,12 @@ def lower_winograd(p, choice, x, y, w, common, flops):
     patch_tiles, oc_tiles = -(-total // patches), -(-ob // blocks)
     scratch = 64 * taps * ((ib * patches | 1) + (blocks * patches | 1))
     p.emit("winograd", y.n * patch_tiles * oc_tiles, flops=flops, scratch=scratch, x=x.ref(), w=packed, ib=ib,
-           last=(ic - 1) % BLOCK + 1, ob=ob, ih=x.h, iw=x.w, pt=choice.window.pads[0], pl=choice.window.pads[1],
-           m=m, patches=patches, patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **common)
+           last=(ic - 1) % BLOCK + 1, ob=ob, ih=x.h, iw=x.w, pt=choice.window.pads[0],
+           pl=choice.window.pads[1], m=m, patches=patches, patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **common)
 
 
 def winograd_split(p, ob, total, n, width):
-    """(patches, output blocks) of a tile; blocks are split where there are too few patches for the threads."""
+    """(patches, output blocks) of a tile; blocks are split where patches are too few for the threads."""
     parts = -(-total // PATCHES)
     patches = -(-total // parts)
     step = max(1, width // BLOCK)

@@ -1,0 +1,22 @@
+# What executor and kernels agree on (api.h), for Cython.
+
+cdef extern from "api.h" nogil:
+    ctypedef struct buf_t:
+        int64_t base, off
+    ctypedef void (*tile_fn)(const void *, char *const *, char *, int64_t) noexcept nogil
+    ctypedef struct kernel_t:
+        const char *name
+        const char *fields
+        size_t size
+        tile_fn run
+    ctypedef struct table_t:
+        int vw, conv_oc, gemm_n
+        const char *unary
+        const char *binary
+        const char *elements
+        double (*fma)(long) noexcept nogil
+        int kernels
+        const kernel_t *kernel
+    void *at(char *const *, buf_t)
+    const char *unary_names
+    const char *binary_names
