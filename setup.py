@@ -30,6 +30,8 @@ elif platform.machine() in ("aarch64", "arm64"):
 # -O3 unrolls the constant loops; predictive commoning would keep broadcasts alive and spill the sums.
 WANTED = ["-O3", "-g0", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math",
           "-fno-predictive-commoning", "-fvisibility=hidden"]
+USES_PYTHON = "#include <Python.h>\nint main(void) { return 0; }"
+USES_OPENMP = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 0; }"
 
 
 def compiler():
@@ -42,8 +44,7 @@ def compiles(flags, text="int main(void) { return 0; }"):
         source = pathlib.Path(folder, "probe.c")
         source.write_text(text)
         try:
-            program = source.with_suffix(".out")
-            done = subprocess.run([*compiler(), "-Werror", *flags, str(source), "-o", str(program)],
+            done = subprocess.run([*compiler(), "-Werror", *flags, source, "-o", source.with_suffix(".out")],
                                   capture_output=True)
         except OSError:
             return False
@@ -62,15 +63,18 @@ def extensions():
     if not compiles([]):
         sys.exit(f"cinfer: no C compiler ({' '.join(compiler())} does not work); install one "
                  "(Debian, Ubuntu: apt install gcc libc6-dev python3-dev) and try again")
+    include = sysconfig.get_path("include")
+    if not compiles(["-w", f"-I{include}", *shlex.split(os.environ.get("CFLAGS", ""))], USES_PYTHON):
+        sys.exit(f"cinfer: Python.h cannot be compiled (it belongs into {include}); install Python's "
+                 "headers (Debian, Ubuntu: apt install python3-dev) and try again")
     flags = [f for f in WANTED if compiles([f])]
-    program = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 0; }"
-    openmp = ["-fopenmp"] if compiles(["-fopenmp"], program) else []
+    strip = ["-s"] if compiles(["-s"]) else []
+    openmp = ["-fopenmp"] if compiles(["-fopenmp"], USES_OPENMP) else []
     if not openmp:
-        print("cinfer: this compiler has no OpenMP; cinfer will use one thread "
-              "(GCC has it; for Clang install libomp-dev)", file=sys.stderr)
+        print("cinfer: this compiler has no OpenMP; cinfer will use one thread (GCC has it; for Clang "
+              "install libomp-dev)", file=sys.stderr)
     chosen = os.environ.get("CINFER_BUILD_LEVELS")
     levels = {k: v for k, v in LEVELS.items() if compiles(v) and (not chosen or k in chosen.split(","))}
-    headers = [str(p) for p in sorted([*OPS.glob("*.h"), *OPS.glob("*.pxi")])]
     copies = pathlib.Path("build", "kernels")
     copies.mkdir(parents=True, exist_ok=True)
     text = (HERE / OPS / "kernels.pyx").read_text()
@@ -78,11 +82,14 @@ def extensions():
         copy = copies / f"_kernels_{level}.pyx"
         if not copy.exists() or copy.read_text() != text:
             copy.write_text(text)
-        yield Extension(f"cinfer._ops._kernels_{level}", [str(copy)], include_dirs=[str(OPS)],
-                        depends=headers, extra_compile_args=[*flags, *level_flags],
-                        extra_link_args=["-s"] if compiles(["-s"]) else [])
-    yield Extension("cinfer._ops.executor", [str(OPS / "executor.pyx")], include_dirs=[str(OPS)],
-                    depends=headers, extra_compile_args=["-O2", "-g0", *openmp], extra_link_args=openmp)
+        yield extension(f"_kernels_{level}", copy, [*flags, *level_flags], strip)
+    yield extension("executor", OPS / "executor.pyx", ["-O2", "-g0", *openmp], [*strip, *openmp])
+
+
+def extension(name, source, compile_flags, link_flags):
+    headers = [str(p) for p in sorted([*OPS.glob("*.h"), *OPS.glob("*.pxi")])]
+    return Extension(f"cinfer._ops.{name}", [str(source)], include_dirs=[str(OPS)], depends=headers,
+                     extra_compile_args=compile_flags, extra_link_args=link_flags)
 
 
 os.chdir(HERE)

@@ -310,7 +310,7 @@ def check_shape(name: str, shape: tuple, declared: TensorType) -> None:
 def system_info() -> dict:
     """What `cinfer info` shows without a model: version, ISA levels, threads and why."""
     from .version import __version__
-    threads, why = default_threads()
+    openmp = _ops.executor().have_openmp()
+    threads, why = default_threads() if openmp else (1, "built without OpenMP")
     return {"version": __version__, "isa_built": _ops.built_levels(), "isa_usable": _ops.usable_levels(),
-            "isa": _ops.table().level, "threads": threads, "threads_why": why,
-            "openmp": _ops.executor().have_openmp()}
+            "isa": _ops.table().level, "threads": threads, "threads_why": why, "openmp": openmp}

@@ -6,8 +6,7 @@
 enum { HAVE_OPENMP = 1 };
 static inline void omp_give_back(void)
 {
-/* GCC has it, though it claims OpenMP 4.5 */
-# if _OPENMP >= 201811 || (defined(__GNUC__) && __GNUC__ >= 9)
+# if !defined(__clang__) && __GNUC__ >= 9               /* libgomp; Clang's libomp minds forks itself */
     omp_pause_resource_all(omp_pause_hard);
 # endif
 }

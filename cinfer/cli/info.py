@@ -46,8 +46,6 @@ def machine_lines(data: dict) -> list[str]:
         ["in use", data["isa"] + (" (CINFER_ISA)" if os.environ.get("CINFER_ISA") else "")],
         ["threads", f"{data['threads']} ({data['threads_why']})"],
     ]
-    if not data.get("openmp", True):
-        rows.append(["", "built without OpenMP: one thread, whatever is asked for"])
     return table(rows)
 
 

@@ -1,21 +1,27 @@
 """cinfer info and cinfer bench: facts that add up."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
+from cinfer._ops import executor
 from program import DATA, cinfer  # noqa: F401 (fixtures)
 from small_models import classifier, halves
 
 DEMO = DATA / "efficientnet_lite0_w8.onnx"
 
 
-def test_info_without_a_model_describes_the_machine(cinfer, monkeypatch):
+@pytest.mark.parametrize("openmp", [True, False])
+def test_info_without_a_model_describes_the_machine(cinfer, monkeypatch, openmp):
+    program = SimpleNamespace(can_run=executor().can_run, Table=executor().Table, have_openmp=lambda: openmp)
+    monkeypatch.setattr("cinfer._ops.executor", lambda: program)
     monkeypatch.setenv("CINFER_THREADS", "3")
     data = json.loads(cinfer("info", "--json").out)
-    assert data["threads"] == 3 and data["threads_why"] == "CINFER_THREADS"
+    threads = (3, "CINFER_THREADS") if openmp else (1, "built without OpenMP")
+    assert (data["threads"], data["threads_why"]) == threads
     assert data["isa"] in data["isa_usable"] and set(data["isa_usable"]) <= set(data["isa_built"])
     lines = cinfer("info").out
-    assert data["version"] in lines and "3 (CINFER_THREADS)" in lines
+    assert data["version"] in lines and "{} ({})".format(*threads) in lines
 
 
 def test_info_of_the_demo(cinfer):
