@@ -9,7 +9,7 @@
  *                  Tile = image*cb + block
  *
  * Plain strides n c h w, blocked strides n b r, all in floats. Other tiles = (image*row_tiles + r)*blocks +
- * r, rows r*rows .. of the picture. */
+ * b, rows r*rows .. of the picture. */
 #ifndef LAYOUT_H
 #define LAYOUT_H
 #include "api.h"
