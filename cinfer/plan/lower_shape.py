@@ -313,8 +313,10 @@ PAD_MODES = ("constant", "reflect", "edge")
 
 
 def pad_amounts(p: Planner, node):
-    """(before, after, mode, value) of a Pad, before and after by axis; None when only the run knows them."""
-    rank, get = p.spec(node.inputs[0]).ndim, node.attributes.get
+    """(before, after, mode, value) of a Pad, before and after by axis; None when only the run knows them, or
+    they reflect more than there is."""
+    shape, get = p.spec(node.inputs[0]).shape, node.attributes.get
+    rank = len(shape)
     mode, value = get("mode", "constant"), get("value", 0.0)
     if "pads" in node.attributes or "paddings" in node.attributes:
         pads, axes = get("pads", get("paddings")), range(rank)
@@ -328,6 +330,8 @@ def pad_amounts(p: Planner, node):
     before, after = [0] * rank, [0] * rank
     for i, axis in enumerate(axes):
         before[axis], after[axis] = pads[i], pads[len(axes) + i]
+    if mode == "reflect" and any(max(b, a) >= d for b, a, d in zip(before, after, shape) if b or a):
+        return None
     return before, after, mode, value
 
 

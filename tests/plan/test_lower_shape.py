@@ -6,6 +6,7 @@ import pytest
 
 from cinfer import _ops
 
+from onnx_models import by_numpy
 from plan_cases import Cases
 
 CASES = Cases()
@@ -180,6 +181,14 @@ for mode in ("constant", "reflect", "edge"):
             value = [np.float32(0.5)] if mode == "constant" else []
             y = m.Pad(m.conv(x, 18, 20), np.array(pads), *value, mode=mode)
             return m.Pad(x, np.array(pads), *value, mode=mode), m.conv(y, 20 + pads[1] + pads[5], 8, 3)
+
+
+@case(numpy=2, oracle=by_numpy)
+def pad_that_reflects_more_than_there_is(m):
+    """Back and forth, as NumPy does; onnxruntime reads beyond the tensor."""
+    x = m.input("x", 1, 18, 3, 4)
+    pads = np.array([0, 0, 0, 4, 0, 0, 7, 0])
+    return m.Pad(x, pads, mode="reflect"), m.conv(m.Pad(m.conv(x, 18, 20), pads, mode="reflect"), 20, 8, 3)
 
 
 @case()
