@@ -1,8 +1,9 @@
 /* A run is a list of steps, a step a list of jobs, a job a number of tiles. The tiles of a step are divided
- * evenly among the threads, in their order, so that in step after step a thread works on the same part of the
- * picture, which is in its cache. Each draws its own tiles by ticket, then those that others have not begun. A
- * step is over when all its tiles are DONE, not when all threads have arrived: a thread that the system has put
- * aside delays nobody (unless it has a tile in hand), and a run never becomes much slower than one thread alone. */
+ * evenly among the threads, in their order, so that in step after step a thread works on the same part of
+ * the picture, which is in its cache. Each draws its own tiles by ticket, then those that others have not
+ * begun. A step is over when all its tiles are DONE, not when all threads have arrived: a thread that the
+ * system has put aside delays nobody (unless it has a tile in hand), and a run never becomes much slower
+ * than one thread alone. */
 #ifndef CINFER_STEPS_H
 #define CINFER_STEPS_H
 #include <sched.h>
@@ -24,8 +25,8 @@
 /* first: the number of its first tile in the step */
 typedef struct { tile_fn run; const void *params; int64_t first; } job_t;
 typedef struct { job_t *jobs; int64_t n_jobs, tiles; } step_t;
-/* done: tiles of each of n steps; next: tickets drawn of thread 0's tiles of each step, then, `stride` further, of
- * thread 1's, ...: no two threads share a cache line. */
+/* done: tiles of each of n steps; next: tickets drawn of thread 0's tiles of each step, then, `stride` further,
+ * of thread 1's, ...: no two threads share a cache line. */
 typedef struct { int64_t n, threads, stride; atomic_llong *done, *next; } tickets_t;
 
 /* About 30 us of pauses, then the CPU is offered to others, then sleep. */
@@ -50,8 +51,8 @@ static inline tickets_t tickets_reset(void *memory, int64_t n, int64_t threads)
     return (tickets_t){n, threads, stride, memory, (atomic_llong *)memory + stride};
 }
 
-/* The part of thread `me`. ended: NULL, or room for the time at which each step was over (only one thread passes
- * it). */
+/* The part of thread `me`. ended: NULL, or room for the time at which each step was over (only one thread
+ * passes it). */
 static void steps_work(const step_t *steps, const tickets_t *k, int64_t me, char *const *base, char *scratch,
                        int64_t *ended, seen_t *seen)
 {
@@ -60,7 +61,8 @@ static void steps_work(const step_t *steps, const tickets_t *k, int64_t me, char
         const step_t *s = steps + i;
         int64_t mine = 0, w = 0;
         for (int64_t v = 0, owner = me; v < k->threads; v++, owner = owner + 1 < k->threads ? owner + 1 : 0) {
-            const int64_t first = s->tiles * owner / k->threads, n = s->tiles * (owner + 1) / k->threads - first;
+            const int64_t first = s->tiles * owner / k->threads;
+            const int64_t n = s->tiles * (owner + 1) / k->threads - first;
             atomic_llong *next = k->next + owner * k->stride + i;
             int64_t t;
             while (n && atomic_load_explicit(next, memory_order_relaxed) < n &&

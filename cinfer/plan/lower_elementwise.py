@@ -35,7 +35,7 @@ def blocked_axes(view: Blocked, shape) -> tuple[list[int], list[int]]:
 
 
 def by_rows(p: Planner, dims, *strides):
-    """dims and strides with rows before blocks where threads share a step: each stays in its part of the picture."""
+    """dims and strides with rows before blocks where threads share a step: each stays in its rows."""
     if p.threads == 1 or prod(dims) < 2 * SMALL:
         return dims, *strides
     return tuple([v[0], v[2], v[1], *v[3:]] for v in (dims, *strides))
