@@ -22,11 +22,13 @@ from .recognise_layer_norm import recognise_layer_norm
 from .remove_dead import remove_dead
 from .remove_identity import remove_identity
 from .sink_transposes import sink_transposes
+from .widen_halves import widen_halves
 
-# The order matters: constants first, for most guards ask for constants; what is spelled out is read before
-# scales are folded, for Conv -> Add 3 -> Clip would lose its Add; Transposes move before Pad and scales are
-# looked for beside Conv.
+# The order matters: float16 goes first, for all else is made for float32; then constants, for most guards
+# ask for constants; what is spelled out is read before scales are folded, for Conv -> Add 3 -> Clip would
+# lose its Add; Transposes move before Pad and scales are looked for beside Conv.
 PIPELINE = (
+    widen_halves,
     remove_identity,
     fold_constants,
     recognise_layer_norm,
