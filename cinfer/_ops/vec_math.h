@@ -240,7 +240,7 @@ INL vf verf(vf x)
 }
 
 /* x Phi(x) = max(0, x) - |x|/2 erfc(|x|/sqrt 2), without what cancels in 1 + erf: erfc(a) = exp(-a P(a)), P a
- * fit up to a = 4.3 and constant beyond, where the product is below 4e-9. Off by 3e-8, or 4e-6 of the result. */
+ * fit up to a = 4.3, constant beyond, where the product is below 4e-9. Off by 3e-8, or 4e-6 of the result. */
 INL vf vgelu(vf x)
 {
     vf a = vabs(x) * .70710678118654752f, b = vmin(bc(4.3f), a), q = bc(3.932367500e-07f);
