@@ -48,8 +48,7 @@ cdef void depthwise_run(const void *params, char *const *base, char *scratch, in
                     min(DW_ROWS, y1 - i))
             p += q
         if acts_later(A.act):
-            for h in range(<int>min(DW_ROWS, y1 - i)):
-                activate_rows(y + (i + h) * A.yr, A.ow * CB, <int>A.act, A.alpha, A.beta)
+            activate_rows(y + i * A.yr, A.ow * CB, min(DW_ROWS, y1 - i), A.yr, <int>A.act, A.alpha, A.beta)
 
 
 cdef void pack_depthwise_run(const void *params, char *const *base, char *scratch,

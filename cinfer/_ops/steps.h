@@ -25,8 +25,8 @@
 /* first: the number of its first tile in the step */
 typedef struct { tile_fn run; const void *params; int64_t first; } job_t;
 typedef struct { job_t *jobs; int64_t n_jobs, tiles; } step_t;
-/* done: tiles of each of n steps; next: tickets drawn of thread 0's tiles of each step, then, `stride` further,
- * of thread 1's, ...: no two threads share a cache line. */
+/* done: tiles of each of n steps; next: tickets drawn of thread 0's tiles of each step, then, `stride` on, of
+ * thread 1's, ...: no two threads share a cache line. */
 typedef struct { int64_t n, threads, stride; atomic_llong *done, *next; } tickets_t;
 
 /* About 30 us of pauses, then the CPU is offered to others, then sleep. */

@@ -126,7 +126,8 @@ class Planner:
             fill()
 
     def rule(self, node: Node) -> Rule | None:
-        return self.rules.get(node.op_type) if node.domain in ("", OWN_DOMAIN) else None
+        known = node.domain in ("", OWN_DOMAIN)
+        return self.rules.get(node.op_type if known else f"{node.domain}.{node.op_type}")
 
     def root(self, name: str) -> str:
         while name in self.home:
