@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.graph import Graph, Node
+from .element_types import FLOAT
 from .pattern import Rewriter, has, rewrite
 
 # What computes it in floats; its opset (None: an attribute says it); where (tensor, scale, zero point) of the
@@ -19,6 +20,7 @@ _FLOATS = {
     "com.microsoft.QLinearSigmoid": ("Sigmoid", 13, (0,), 3),
     "com.microsoft.QLinearSoftmax": ("Softmax", None, (0,), 3),
 }
+_SUMS = {"ConvInteger": ("Conv", 11), "MatMulInteger": ("MatMul", 13)}
 _WEIGHTS = ("QLinearConv", "QLinearMatMul", "com.microsoft.QGemm")      # the second input may be per channel
 _BIAS = {"QLinearConv": 8, "com.microsoft.QGemm": 6}                    # int32, by the product of the scales
 OPSET = 13
@@ -33,10 +35,14 @@ def expand_quantized(graph: Graph, at: Rewriter) -> bool:
     else reads between, for the largest number stays the largest. So the network is one of floats, which
     QuantizeLinear and DequantizeLinear round between the operators.
 
+    x -> DynamicQuantizeLinear -> MatMulInteger -> Cast   becomes
+    x -> DynamicQuantizeLinear -> DequantizeLinear -> MatMul, by a scale of 1; so does ConvInteger.
+
     Sums are rounded as float32, not exact: y8 may be the neighbour where a number lies on the border.
 
     Only with constant scales and zero points of 8 bits: one for a whole tensor, or one for each output
-    channel of constant weights; not for channels_last.
+    channel of constant weights; not for channels_last. Of MatMulInteger, only with constant weights, and when
+    all that read its integers are Casts to float32.
     """
     expansion = _Expansion(at)
     for node in graph.nodes:
@@ -57,6 +63,8 @@ class _Expansion:
 
     def expand(self, node: Node) -> None:
         kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+        if kind in _SUMS:
+            return self.expand_sum(node)
         if kind not in _FLOATS or node.attributes.get("channels_last"):
             return
         op_type, opset, places, end = _FLOATS[kind]
@@ -83,6 +91,33 @@ class _Expansion:
             at.insert(Node("QuantizeLinear", [node.outputs[0], scale, zero], [out], opset=OPSET,
                            name=node.name), after=node)
         at.change(node, op_type, inputs, opset, **attributes)
+
+    def expand_sum(self, node: Node) -> None:
+        """ConvInteger, MatMulInteger: sums of products less zero points, in int32."""
+        at, out = self.at, node.outputs[0]
+        x, weights, zero, shift = node.inputs + [""] * (4 - len(node.inputs))
+        maker, w, readers = at.maker(x, "DynamicQuantizeLinear"), at.array(weights), at.uses.get(out, ())
+        if maker is None or maker.outputs[2:] != [zero] or w is None or out in at.pinned or not all(
+                reader.op_type == "Cast" and reader.attributes.get("to") == FLOAT for reader in readers):
+            return
+        if w.dtype.name not in ("uint8", "int8") or w.ndim < 2:
+            return
+        wide = w.astype(np.float32)
+        if shift:
+            shifts, is_conv = at.array(shift), node.op_type == "ConvInteger"
+            line = w.shape[:1] if is_conv else w.shape[-1:]
+            if shifts is None or shifts.dtype != w.dtype or shifts.size != 1 and shifts.shape != line:
+                return
+            wide -= shifts.reshape(-1, *(1,) * (w.ndim - 1) if is_conv else ())
+        op_type, opset = _SUMS[node.op_type]
+        one = at.constant(np.array(1, np.float32), "one")
+        y = at.fresh(out)
+        node.name = node.name or out
+        at.set_outputs(node, [y])
+        for cast in tuple(at.uses.get(out, ())):
+            at.change(cast, "Identity", [y], OPSET)
+        at.change(node, op_type, [self.real(node, x, one, zero, None), at.constant(wide, weights)], opset,
+                  **node.attributes)
 
     def is_single(self, scale: str, zero: str) -> bool:
         """Are these the constants of a whole tensor? A zero point may be left out."""
@@ -118,7 +153,8 @@ class _Expansion:
     def real(self, node: Node, name: str, scale: str, zero: str, axis: int | None) -> str:
         """The tensor in floats."""
         at = self.at
-        key = name, at.array(scale).tobytes(), at.array(zero).tobytes() if zero else b""
+        zeros = at.array(zero) if zero else None
+        key = name, at.array(scale).tobytes(), zero.encode() if zeros is None else zeros.tobytes()
         if key not in self.made:
             self.made[key] = Node("DequantizeLinear", [name, scale, zero] if zero else [name, scale],
                                   [at.fresh(name)], {} if axis is None else {"axis": axis}, opset=OPSET,

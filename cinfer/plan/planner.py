@@ -508,7 +508,7 @@ def spread(dims, *strides):
     n = dims[-1]
     if prod(dims[:-1]) >= 16 or n < 2 * SMALL or dims[0] != 1:
         return dims, strides
-    inner = next((d for d in range(SMALL, SMALL // 8, -1) if n % d == 0), 0)
+    inner = next((n // k for k in range(-(-n // SMALL), -(-8 * n // SMALL)) if n % k == 0), 0)
     if not inner:
         return dims, strides
     dims = [*dims[1:-1], n // inner, inner]

@@ -162,3 +162,51 @@ def test_exported_network_has_no_integer_operators_left(name, monkeypatch):
     passes.run(graph)
     assert set(ops(graph)) <= {"Conv", "Add", "MaxPool", "GlobalAveragePool", "Flatten", "Gemm",
                                "QuantizeLinear", "DequantizeLinear"}
+
+
+def integer_sum(b: Builder, op_type: str, w, *zero, **attributes) -> str:
+    """Of an input that is quantised by its own range, in floats: as onnxruntime writes it."""
+    x = b.input("x", 2, 4, 6, 6)
+    y, scale, shift = b.node("DynamicQuantizeLinear", x, n=3)
+    return b.Mul(b.Cast(b.node(op_type, y, w, shift, *zero, **attributes), to=1), b.Mul(scale, F(0.01)))
+
+
+SUMS = {
+    "matmul": lambda b: integer_sum(b, "MatMulInteger", weights(6, 5), S8(3)),
+    "matmul of columns": lambda b: integer_sum(b, "MatMulInteger", weights(6, 5), per_channel(5)[1]),
+    "matmul without zero point": lambda b: integer_sum(b, "MatMulInteger", weights(4, 6, 5, dtype=U8)),
+    "conv": lambda b: integer_sum(b, "ConvInteger", weights(5, 4, 3, 3), S8(3), pads=[1, 1, 1, 1]),
+    "conv of channels": lambda b: integer_sum(b, "ConvInteger", weights(5, 4, 3, 3), per_channel(5)[1]),
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_sums_of_integers_are_exact_in_floats(name):
+    """At most 36 products of 255 * 255: below 2^24, so that float32 holds each sum."""
+    b = Builder()
+    graph = b.output(SUMS[name](b))
+    after = copy.deepcopy(graph)
+    passes.run(after)
+    assert not {"MatMulInteger", "ConvInteger", "Cast"} & set(ops(after))
+    feeds = {"x": np.random.default_rng(5).normal(size=(2, 4, 6, 6)).astype(F)}
+    np.testing.assert_array_equal(evaluate(after, feeds)[0], evaluate(graph, feeds)[0])
+
+
+def test_sums_that_are_wanted_as_integers_stay():
+    def quantised(b):
+        return b.node("DynamicQuantizeLinear", b.input("x", 2, 6), n=3)
+    b = Builder()
+    y, _, zero = quantised(b)
+    total = b.MatMulInteger(y, weights(6, 5), zero)
+    unchanged(b.output(b.Cast(total, to=1), total), expand_quantized)
+    b = Builder()
+    y, _, zero = quantised(b)
+    total = b.MatMulInteger(y, weights(6, 5), zero)
+    unchanged(b.output(b.Cast(total, to=1), b.Neg(total)), expand_quantized)
+    b = Builder()
+    y, _, zero = quantised(b)
+    w = b.input("w", 6, 5, dtype=S8)
+    unchanged(b.output(b.Cast(b.MatMulInteger(y, w, zero), to=1)), expand_quantized)
+    b = Builder()
+    unchanged(b.output(b.Cast(b.MatMulInteger(b.input("y", 2, 6, dtype=U8), weights(6, 5), U8(3)), to=1)),
+              expand_quantized)

@@ -102,10 +102,35 @@ def rounding_before_and_after(m):
         rounded(m.Add(x, np.float32(1)))
 
 
-@case(numpy=2)
-def scales_of_this_run_in_numpy(m):
+@case()
+def scales_of_this_run(m):
     x, scale = m.input("x", 2, 18, 5), m.Add(m.Abs(m.input("s", 1)), np.float32(0.1))
-    return m.DequantizeLinear(m.QuantizeLinear(x, scale), scale)
+    zero = m.Cast(m.Abs(m.Mul(m.input("z", 1), np.float32(9))), to=2)
+    blocked = m.QuantizeLinear(m.MaxPool(x, kernel_shape=[1]), scale, zero)
+    return (m.DequantizeLinear(m.QuantizeLinear(x, scale), scale),
+            m.DequantizeLinear(blocked, np.float32(1), zero))
+
+
+@case(numpy=1)
+def scales_of_this_run_and_each_channel_in_numpy(m):
+    x, scale = m.input("x", 2, 18, 5), m.Add(m.Abs(m.input("s", 18)), np.float32(0.1))
+    return m.Cast(m.QuantizeLinear(x, scale, np.zeros(18, np.uint8)), to=1)
+
+
+for bounds in ("all", "above", "below", "zero"):
+    @case(f"dynamic range {bounds}", bounds=bounds)
+    def dynamic_range(m, bounds):
+        """Of numbers on both sides of 0, on one side, and of zeros."""
+        def kept(x):
+            x = {"above": m.Abs, "below": lambda x: m.Neg(m.Abs(x))}.get(bounds, m.Identity)(x)
+            return m.Mul(x, np.float32(bounds != "zero"))
+        found = []
+        for x in (m.input("x", 2, 20, 5, 7), m.input("i", 40000), m.input("s")):
+            y, scale, zero = m.node("DynamicQuantizeLinear", kept(x), n=3)
+            found += [m.Cast(y, to=1), m.Cast(zero, to=1)] + [scale] * (bounds != "zero")
+        blocked = m.MaxPool(kept(m.input("p", 1, 20, 3, 3)), kernel_shape=[1, 1])
+        y, _, _ = m.node("DynamicQuantizeLinear", blocked, n=3)
+        return *found, m.Cast(y, to=1)
 
 
 @pytest.mark.parametrize("isa", _ops.usable_levels())
