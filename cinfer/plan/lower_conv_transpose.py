@@ -127,8 +127,8 @@ def lower_joined(p: Planner, x, w, y, e, win: Window, flops: int) -> None:
     channels = oc * kh * kw
     common = few_params(p, x, y, e, [i * yr + j * yp for i in range(kh) for j in range(kw)])
     packed = packed_few(p, w, channels, ic, (1, channels, 0, 0), (1, 1), key=("joined",))
-    emit_few(p, packed, flops=flops, **common | dict(x=x.ref(), y=y.ref(), kh=1, kw=1, dh=1, dw=1, sh=1, sw=1, oh=x.h,
-             ow=x.w, yr=yr * kh, yp=yp * kw))
+    common |= dict(kh=1, kw=1, dh=1, dw=1, sh=1, sw=1, oh=x.h, ow=x.w, yr=yr * kh, yp=yp * kw)
+    emit_few(p, packed, flops=flops, x=x.ref(), y=y.ref(), **common)
 
 
 RULES = {"ConvTranspose": Rule(lower_conv_transpose, transpose_blocked, transpose_halo)}

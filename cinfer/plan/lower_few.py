@@ -61,7 +61,7 @@ def few_output(p: Planner, e) -> Plain:
     A Transpose to channels last that is all that follows, and the activation behind it, are taken along.
     """
     user = p.sole_consumer(e.name)
-    if user is None or user.op_type != "Transpose" or tuple(user.attributes.get("perm", ())) != (0, 2, 3, 1):
+    if user is None or user.op_type != "Transpose" or list(user.attributes.get("perm", ())) != [0, 2, 3, 1]:
         y = p.new_plain(e.name)
         return y.with_(nchw(y.shape), nchw_strides(y.strides))
     p.done.add(id(user))
