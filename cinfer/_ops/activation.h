@@ -2,7 +2,7 @@
  *
  * activate             one vector; op is a constant, or its switch costs a jump each time
  * unary_row            y[i] = op(x[i]), n floats, nothing beyond them is read or written; y may be x
- * activate_rows        the same in place
+ * activate_rows        rows of n floats, step floats apart, in place
  * activate_rows_prelu  slopes by lane of a block */
 #ifndef ACTIVATION_H
 #define ACTIVATION_H
@@ -28,7 +28,7 @@ INL vf activate(vf x, int op, float alpha, float beta)
     case U_sigmoid:      return vsigmoid(x);
     case U_swish:        return x / (1 + vexp(-alpha * x));
     case U_tanh:         return vtanh(x);
-    case U_gelu:         return .5f * x * (1 + verf(x * 0.70710678118654752f));
+    case U_gelu:         return vgelu(x);
     case U_gelu_tanh: {  /* sqrt(2/pi) (x + 0.044715 x^3) */
         vf t = x * (0.79788456080286536f + 0.035677408136300125f * (x * x));
         return .5f * x * (1 + vtanh(t));
@@ -63,25 +63,30 @@ INL vf activate(vf x, int op, float alpha, float beta)
 }
 
 #define UNARY_ROW(name) \
-static __attribute__((noinline)) void unary_row_##name(const float *x, float *y, int64_t n, float alpha, \
-                                                       float beta) \
+static __attribute__((noinline)) void unary_row_##name(const float *x, float *y, int64_t n, int64_t rows, \
+                                                       int64_t step, float alpha, float beta) \
 { \
-    int64_t i = 0; \
-    for (; i + VW <= n; i += VW) st(y + i, activate(ld(x + i), U_##name, alpha, beta)); \
-    if (i < n) st_part(y + i, activate(ld_part(x + i, n - i, 0), U_##name, alpha, beta), n - i); \
+    for (; rows > 0; rows--, x += step, y += step) { \
+        int64_t i = 0; \
+        for (; i + VW <= n; i += VW) st(y + i, activate(ld(x + i), U_##name, alpha, beta)); \
+        if (i < n) st_part(y + i, activate(ld_part(x + i, n - i, 0), U_##name, alpha, beta), n - i); \
+    } \
 }
 UNARY_OPS(UNARY_ROW)
-typedef void (*unary_fn)(const float *x, float *y, int64_t n, float alpha, float beta);
+typedef void (*unary_fn)(const float *x, float *y, int64_t n, int64_t rows, int64_t step, float alpha,
+                         float beta);
 #define UNARY_REF(name) unary_row_##name,
 static const unary_fn unary_rows[U_COUNT] __attribute__((unused)) = {UNARY_OPS(UNARY_REF)};
 
 INL void unary_row(const float *x, float *y, int64_t n, int op, float alpha, float beta)
 {
-    unary_rows[op](x, y, n, alpha, beta);
+    unary_rows[op](x, y, n, 1, 0, alpha, beta);
 }
-static inline void activate_rows(float *p, int64_t n, int op, float alpha, float beta)
+/* Many short rows in one call: their latencies overlap. */
+static inline void activate_rows(float *p, int64_t n, int64_t rows, int64_t step, int op, float alpha,
+                                 float beta)
 {
-    if (op != U_none) unary_rows[op](p, p, n, alpha, beta);
+    if (op != U_none) unary_rows[op](p, p, n, rows, step, alpha, beta);
 }
 /* slope: of the 16 channels of the block */
 static __attribute__((noinline, unused)) void activate_rows_prelu(float *p, int64_t pixels,

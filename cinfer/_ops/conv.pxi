@@ -55,13 +55,13 @@ DEF CHUNK_BYTES = 262144                # of input under all channel tiles: a pa
 
 cdef void activate_tile(const tile_t *T, const int64_t *yo, int64_t pixels, int64_t channels) noexcept nogil:
     """An activation that needs more than the sums' registers, on what a tile has just stored."""
-    cdef int64_t p = 0, q, c, width = channels if T.yb == CB else min(channels, CB)
-    while p < pixels:
-        q = p + 1
-        while q < pixels and width == CB and yo[q] - yo[q - 1] == CB:
+    cdef int64_t p = 0, q, c, step, width = channels if T.yb == CB else min(channels, CB)
+    while p < pixels:                            # pixels at equal steps in one call
+        q, step = p + 1, yo[p + 1] - yo[p] if p + 1 < pixels else 0
+        while q < pixels and yo[q] - yo[q - 1] == step:
             q += 1
         for c in range((channels + width - 1) // width):
-            activate_rows(T.y + yo[p] + c * T.yb, width * (q - p), <int>T.e.act, T.e.alpha, T.e.beta)
+            activate_rows(T.y + yo[p] + c * T.yb, width, q - p, step, <int>T.e.act, T.e.alpha, T.e.beta)
         p = q
 
 

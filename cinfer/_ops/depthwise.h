@@ -6,7 +6,7 @@
  * w     packed by pack_depthwise: [cb][kh*kw][16]; bias and slope padded to whole blocks
  * y     pixel (0, 0); both with strides n b r in floats
  * Order of sums: the taps row by row, whatever the tile; the bias last (see conv.h).
- * Kernel tile = (image*cb + block)*row_tiles + r, rows r*rows .. of the output.
+ * Kernel tile = (image*row_tiles + r)*cb + block, rows r*rows .. of the output.
  *
  * Register tiles, one vector of channels x PX pixels of a row:
  *   dw_K_S_PX   K x K taps, stride S, dilation 1: an input vector is loaded once a row and meets all its taps

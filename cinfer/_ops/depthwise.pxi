@@ -20,8 +20,8 @@ cdef extern from "depthwise.h" nogil:
 
 cdef void depthwise_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const depthwise_t *A = <const depthwise_t *>params
-    cdef int64_t y0 = tile % A.row_tiles * A.rows, y1 = min(y0 + A.rows, A.oh), plane = tile // A.row_tiles
-    cdef int64_t b = plane % A.cb, image = plane // A.cb
+    cdef int64_t b = tile % A.cb, r = tile // A.cb % A.row_tiles, image = tile // A.cb // A.row_tiles
+    cdef int64_t y0 = r * A.rows, y1 = min(y0 + A.rows, A.oh)
     cdef int64_t tiles = (A.ow + DW_PX - 1) // DW_PX, i, t, p, q
     cdef const float *x = <const float *>at(base, A.x) + image * A.xn + b * A.xb
     cdef const float *w = <const float *>at(base, A.w) + b * A.kh * A.kw * CB
@@ -48,8 +48,7 @@ cdef void depthwise_run(const void *params, char *const *base, char *scratch, in
                     min(DW_ROWS, y1 - i))
             p += q
         if acts_later(A.act):
-            for h in range(<int>min(DW_ROWS, y1 - i)):
-                activate_rows(y + (i + h) * A.yr, A.ow * CB, <int>A.act, A.alpha, A.beta)
+            activate_rows(y + i * A.yr, A.ow * CB, min(DW_ROWS, y1 - i), A.yr, <int>A.act, A.alpha, A.beta)
 
 
 cdef void pack_depthwise_run(const void *params, char *const *base, char *scratch,

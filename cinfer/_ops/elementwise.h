@@ -47,12 +47,12 @@ static __attribute__((noinline)) void map_strided(const float *x, int64_t xs, fl
         m = n < PIECE ? n : PIECE;
         if (ys == 1) {
             gather(x, xs, m, y);
-            activate_rows(y, m, op, alpha, beta);
+            activate_rows(y, m, 1, 0, op, alpha, beta);
         } else if (op == U_none) {
             for (int64_t i = 0; i < m; i++) y[i * ys] = x[i * xs];
         } else {
             gather(x, xs, m, t);
-            activate_rows(t, m, op, alpha, beta);
+            activate_rows(t, m, 1, 0, op, alpha, beta);
             for (int64_t i = 0; i < m; i++) y[i * ys] = t[i];
         }
     }
@@ -106,7 +106,7 @@ static void map_plane(const float *x, int64_t xr, int64_t xs, float *y, int64_t 
             int64_t m = n - i < 64 ? n - i : 64;
             transpose_plane(x + i * xs, xs, y + i, yr, m, rows);
         }
-        if (op != U_none) for (int64_t r = 0; r < rows; r++) activate_rows(y + r * yr, n, op, alpha, beta);
+        activate_rows(y, n, rows, yr, op, alpha, beta);
     } else if (xs == 1 && yr == 1 && rows >= VW && n >= VW && op == U_none) {
         for (int64_t i = 0; i < n; i += 64)
             transpose_plane(x + i, xr, y + i * ys, ys, rows, n - i < 64 ? n - i : 64);
@@ -162,7 +162,7 @@ INL void activate_plane(float *y, int64_t yr, int64_t rows, int64_t n, int act, 
 {
     if (act == U_none || act == U_clip) return;
     if (yr == n) { n *= rows; rows = 1; }
-    for (; rows > 0; rows--, y += yr) activate_rows(y, n, act, alpha, beta);
+    activate_rows(y, n, rows, yr, act, alpha, beta);
 }
 
 /* A plane of any strides and size. */

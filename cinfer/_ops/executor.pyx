@@ -31,10 +31,11 @@ cdef extern from "steps.h" nogil:
     ctypedef struct step_t:
         job_t *jobs
         int64_t n_jobs, tiles
-    ctypedef struct ticket_t:
+    ctypedef struct tickets_t:
         pass
-    void steps_reset(ticket_t *, int64_t)
-    void steps_work(const step_t *, ticket_t *, int64_t, char *const *, char *, int64_t *, seen_t *)
+    int64_t tickets_bytes(int64_t, int64_t)
+    tickets_t tickets_reset(void *, int64_t, int64_t)
+    void steps_work(const step_t *, const tickets_t *, int64_t, char *const *, char *, int64_t *, seen_t *)
     void steps_alone(const step_t *, int64_t, char *const *, char *, int64_t *)
     unsigned long long flush_denormals()
     void restore_denormals(unsigned long long)
@@ -160,6 +161,7 @@ cdef class Memory:
 cdef class Workspace:
     """What one run at a time writes to: arena, tickets, scratch of each thread."""
     cdef readonly Memory arena
+    cdef int threads
     cdef Memory tickets
     cdef Memory scratch
 
@@ -214,11 +216,12 @@ cdef class Program:
                 w = self.free.pop()
             except IndexError:
                 break
-            if w.scratch.size >= threads * self.scratch_bytes:
+            if w.threads >= threads:
                 return w
         w = Workspace.__new__(Workspace)
         w.arena = Memory(self.arena_bytes)
-        w.tickets = Memory(self.n_steps * sizeof(ticket_t))
+        w.threads = threads
+        w.tickets = Memory(tickets_bytes(self.n_steps, threads))
         w.scratch = Memory(threads * self.scratch_bytes)
         return w
 
@@ -253,7 +256,7 @@ cdef class Program:
             times = ended
             when = &times[first]
         with nogil:
-            run_steps(self.steps + first, <ticket_t *>w.tickets.p, last - first, bases, w.scratch.p,
+            run_steps(self.steps + first, w.tickets.p, last - first, bases, w.scratch.p,
                       self.scratch_bytes, threads, when)
 
 
@@ -275,12 +278,13 @@ cdef Crowd the_crowd = Crowd()
 cdef crowd_t *crowd = &the_crowd.c
 
 
-cdef void run_steps(const step_t *steps, ticket_t *tickets, int64_t n, char **bases, char *scratch,
+cdef void run_steps(const step_t *steps, void *memory, int64_t n, char **bases, char *scratch,
                     int64_t scratch_bytes, int threads, int64_t *ended) noexcept nogil:
     cdef unsigned long long mode
     cdef int64_t began, now
     cdef int used = 1
     cdef seen_t seen
+    cdef tickets_t tickets
     if threads > 1 and HAVE_OPENMP:
         began = now_ns()
         used = crowd_threads(crowd, threads, began)
@@ -289,18 +293,18 @@ cdef void run_steps(const step_t *steps, ticket_t *tickets, int64_t n, char **ba
         steps_alone(steps, n, bases, scratch, ended)
         restore_denormals(mode)
         return
-    steps_reset(tickets, n)
+    tickets = tickets_reset(memory, n, used)
     seen.work_ns, seen.away_ns, seen.over_ns = 0, 0, 0
     with parallel(num_threads=used):
-        share(steps, tickets, n, bases, scratch, scratch_bytes, threadid(), ended, &seen)
+        share(steps, &tickets, bases, scratch, scratch_bytes, threadid(), ended, &seen)
     now = now_ns()
     crowd_learn(crowd, threads, used, now, now - began, &seen)
 
 
-cdef void share(const step_t *steps, ticket_t *tickets, int64_t n, char **bases, char *scratch,
+cdef void share(const step_t *steps, const tickets_t *tickets, char **bases, char *scratch,
                 int64_t scratch_bytes, int me, int64_t *ended, seen_t *seen) noexcept nogil:
     cdef unsigned long long mode = flush_denormals()
-    steps_work(steps, tickets, n, bases, scratch + me * scratch_bytes, ended if me == 0 else NULL, seen)
+    steps_work(steps, tickets, me, bases, scratch + me * scratch_bytes, ended if me == 0 else NULL, seen)
     restore_denormals(mode)
 
 

@@ -92,7 +92,7 @@ INL void finish_row(float *y, int64_t n, float scale, const float *bias, const f
         if (n - j >= VW) st(y + j, v);
         else st_part(y + j, v, n - j);
     }
-    if (acts_later(e->act)) activate_rows(y, n, (int)e->act, e->alpha, e->beta);
+    if (acts_later(e->act)) activate_rows(y, n, 1, 0, (int)e->act, e->alpha, e->beta);
 }
 
 /* n columns of k rows into a tile `width` wide: source columns sn apart, rows sk. */

@@ -22,7 +22,7 @@ cdef extern from "activation.h" nogil:
         int64_t act
         float alpha, beta
     bint acts_later(int64_t)
-    void activate_rows(float *, int64_t, int, float, float)
+    void activate_rows(float *, int64_t, int64_t, int64_t, int, float, float)
 
 DEF MOST_KERNELS = 96
 cdef kernel_t[MOST_KERNELS] entries

@@ -8,8 +8,8 @@
  * zero_halo        zeros the frame of t, l, b, r pixels around each picture; y points at pixel (0, 0).
  *                  Tile = image*cb + block
  *
- * Plain strides n c h w, blocked strides n b r, all in floats. Other tiles = (image*blocks + b)*row_tiles +
- * r, rows r*rows .. of the picture. */
+ * Plain strides n c h w, blocked strides n b r, all in floats. Other tiles = (image*row_tiles + r)*blocks +
+ * b, rows r*rows .. of the picture. */
 #ifndef LAYOUT_H
 #define LAYOUT_H
 #include "api.h"

@@ -38,10 +38,10 @@ ctypedef struct part_t:
 cdef part_t part_of(int64_t tile, int64_t c, int64_t h, int64_t row_tiles, int64_t rows) noexcept nogil:
     cdef part_t k
     cdef int64_t blocks = (c + CB - 1) // CB
-    k.row = tile % row_tiles * rows
+    k.row = tile // blocks % row_tiles * rows
     k.end = min(h, k.row + rows)
-    k.block = tile // row_tiles % blocks
-    k.image = tile // row_tiles // blocks
+    k.block = tile % blocks
+    k.image = tile // blocks // row_tiles
     k.lanes = <int>min(CB, c - k.block * CB)
     return k
 

@@ -82,7 +82,7 @@ static __attribute__((noinline)) void instance_norm_block(const instance_norm_t 
     for (int64_t i = 0; i < A->h; i++, x += A->xr, y += A->yr) {
         for (int64_t j = 0; j < A->w * CB; j += CB)
             FOR(v, NV) st(y + j + v * VW, (ld(x + j + v * VW) - mean[v]) * k[v] + b[v]);
-        activate_rows(y, A->w * CB, (int)A->act, (float)A->alpha, (float)A->beta);
+        activate_rows(y, A->w * CB, 1, 0, (int)A->act, (float)A->alpha, (float)A->beta);
     }
 }
 

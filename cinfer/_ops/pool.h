@@ -6,7 +6,7 @@
  *       padding, but not what ceil_mode lets hang over it. A window without any pixel gives -inf, or 0 for an
  *       average.
  * Order: down each column of the window, then along the columns; the same in every tile function.
- * Kernel tile = (image*cb + block)*row_tiles + r, rows r*rows .. of the output.
+ * Kernel tile = (image*row_tiles + r)*cb + block, rows r*rows .. of the output.
  * Kernel tile of global_pool = image*cb + block.
  *
  * Tile functions do pixels whose windows lie inside from left to right; the rows of the window are counted at

@@ -31,8 +31,8 @@ cdef float inverse(int64_t n) noexcept nogil:
 
 cdef void pool_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const pool_t *A = <const pool_t *>params
-    cdef int64_t y0 = tile % A.row_tiles * A.rows, plane = tile // A.row_tiles
-    cdef int64_t b = plane % A.cb, image = plane // A.cb
+    cdef int64_t b = tile % A.cb, y0 = tile // A.cb % A.row_tiles * A.rows
+    cdef int64_t image = tile // A.cb // A.row_tiles
     cdef const float *x = <const float *>at(base, A.x) + image * A.xn + b * A.xb
     cdef float *y = <float *>at(base, A.y) + image * A.yn + b * A.yb
     # windows of columns a .. e-1 lie inside from left to right

@@ -7,7 +7,7 @@
  *
  * iy0, iy1, wy  int32, int32, float of each output row; ix0, ix1, wx of each column; indices inside
  * x, y          point at pixel (0, 0); strides n b r in floats
- * Kernel tile = (image*cb + block)*row_tiles + r, rows r*rows .. of the output. */
+ * Kernel tile = (image*row_tiles + r)*cb + block, rows r*rows .. of the output. */
 #ifndef RESIZE_H
 #define RESIZE_H
 #include "api.h"

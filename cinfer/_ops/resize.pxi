@@ -34,8 +34,8 @@ cdef void resize_linear(const float *x0, const float *x1, float wy, const int32_
 
 cdef void resize_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const resize_t *A = <const resize_t *>params
-    cdef int64_t y0 = tile % A.row_tiles * A.rows, plane = tile // A.row_tiles
-    cdef int64_t b = plane % A.cb, image = plane // A.cb, i
+    cdef int64_t b = tile % A.cb, y0 = tile // A.cb % A.row_tiles * A.rows
+    cdef int64_t image = tile // A.cb // A.row_tiles, i
     cdef const float *x = <const float *>at(base, A.x) + image * A.xn + b * A.xb
     cdef float *y = <float *>at(base, A.y) + image * A.yn + b * A.yb
     cdef const int32_t *iy0 = <const int32_t *>at(base, A.iy0)

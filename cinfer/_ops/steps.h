@@ -1,11 +1,14 @@
-/* A run is a list of steps, a step a list of jobs, a job a number of tiles. Threads draw tiles by ticket. A
- * step is over when all its tiles are DONE, not when all threads have arrived: a thread that the system has
- * put aside delays nobody (unless it has a tile in hand), and a run never becomes much slower than one
- * thread alone. */
+/* A run is a list of steps, a step a list of jobs, a job a number of tiles. The tiles of a step are divided
+ * evenly among the threads, in their order, so that in step after step a thread works on the same part of
+ * the picture, which is in its cache. Each draws its own tiles by ticket, then those that others have not
+ * begun. A step is over when all its tiles are DONE, not when all threads have arrived: a thread that the
+ * system has put aside delays nobody (unless it has a tile in hand), and a run never becomes much slower
+ * than one thread alone. */
 #ifndef CINFER_STEPS_H
 #define CINFER_STEPS_H
 #include <sched.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <time.h>
 #include "api.h"
 #include "clock.h"
@@ -22,7 +25,9 @@
 /* first: the number of its first tile in the step */
 typedef struct { tile_fn run; const void *params; int64_t first; } job_t;
 typedef struct { job_t *jobs; int64_t n_jobs, tiles; } step_t;
-typedef struct { _Alignas(64) atomic_llong next; atomic_llong done; } ticket_t;
+/* done: tiles of each of n steps; next: tickets drawn of thread 0's tiles of each step, then, `stride` on, of
+ * thread 1's, ...: no two threads share a cache line. */
+typedef struct { int64_t n, threads, stride; atomic_llong *done, *next; } tickets_t;
 
 /* About 30 us of pauses, then the CPU is offered to others, then sleep. */
 enum { SPINS = 2000, YIELDS = 1000 };
@@ -34,30 +39,40 @@ static inline void run_tile(const step_t *s, int64_t tile, char *const *base, ch
     j->run(j->params, base, scratch, tile - j->first);
 }
 
-static void steps_reset(ticket_t *t, int64_t n)
+static inline int64_t tickets_bytes(int64_t n, int64_t threads)
 {
-    for (int64_t i = 0; i < n; i++) {
-        atomic_store_explicit(&t[i].next, 0, memory_order_relaxed);
-        atomic_store_explicit(&t[i].done, 0, memory_order_relaxed);
-    }
+    return (n + 7) / 8 * 8 * (1 + threads) * (int64_t)sizeof(atomic_llong);
 }
 
-/* ended: NULL, or room for the time at which each step was over (only one thread passes it). */
-static void steps_work(const step_t *steps, ticket_t *tickets, int64_t n, char *const *base, char *scratch,
+static inline tickets_t tickets_reset(void *memory, int64_t n, int64_t threads)
+{
+    const int64_t stride = (n + 7) / 8 * 8;
+    memset(memory, 0, (size_t)tickets_bytes(n, threads));
+    return (tickets_t){n, threads, stride, memory, (atomic_llong *)memory + stride};
+}
+
+/* The part of thread `me`. ended: NULL, or room for the time at which each step was over (only one thread
+ * passes it). */
+static void steps_work(const step_t *steps, const tickets_t *k, int64_t me, char *const *base, char *scratch,
                        int64_t *ended, seen_t *seen)
 {
     int64_t wall = now_ns(), cpu = thread_ns();         /* without long waits, where the CPU is given up */
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < k->n; i++) {
         const step_t *s = steps + i;
-        ticket_t *k = tickets + i;
-        int64_t t, mine = 0, w = 0;
-        while (atomic_load_explicit(&k->next, memory_order_relaxed) < s->tiles &&
-               (t = atomic_fetch_add_explicit(&k->next, 1, memory_order_relaxed)) < s->tiles) {
-            run_tile(s, t, base, scratch);
-            mine++;
+        int64_t mine = 0, w = 0;
+        for (int64_t v = 0, owner = me; v < k->threads; v++, owner = owner + 1 < k->threads ? owner + 1 : 0) {
+            const int64_t first = s->tiles * owner / k->threads;
+            const int64_t n = s->tiles * (owner + 1) / k->threads - first;
+            atomic_llong *next = k->next + owner * k->stride + i;
+            int64_t t;
+            while (n && atomic_load_explicit(next, memory_order_relaxed) < n &&
+                   (t = atomic_fetch_add_explicit(next, 1, memory_order_relaxed)) < n) {
+                run_tile(s, first + t, base, scratch);
+                mine++;
+            }
         }
-        if (mine) atomic_fetch_add_explicit(&k->done, mine, memory_order_acq_rel);
-        for (; atomic_load_explicit(&k->done, memory_order_acquire) < s->tiles; w++) {
+        if (mine) atomic_fetch_add_explicit(k->done + i, mine, memory_order_acq_rel);
+        for (; atomic_load_explicit(k->done + i, memory_order_acquire) < s->tiles; w++) {
             if (w == SPINS) { wall -= now_ns(); cpu -= thread_ns(); }
             if (w < SPINS) PAUSE();
             else if (w < SPINS + YIELDS) sched_yield();

@@ -77,7 +77,7 @@ cdef void wino_outputs(const winograd_t *A, const float *M, int64_t ms, int64_t 
                        int64_t n, const float *bias, const float *slope, const epilogue_t *f,
                        const float *res, float *y) noexcept nogil:
     """M[t*t][nb][n][16] -> patches first .. first+n-1 of output blocks b0 .. b0+nb-1."""
-    cdef int64_t across = (A.ow + A.m - 1) // A.m, b, q, top, left, nh, nw, i
+    cdef int64_t across = (A.ow + A.m - 1) // A.m, b, q, top, left, nh, nw
     cdef const float *r = NULL
     cdef const float *shift = NULL
     cdef float *out
@@ -95,8 +95,7 @@ cdef void wino_outputs(const winograd_t *A, const float *M, int64_t ms, int64_t 
             else:
                 wino_out_4(M, ms, shift, slope + b * CB, f, r, A.rr, out, A.yr, <int>nh, <int>nw)
             if acts_later(f.act):
-                for i in range(nh):
-                    activate_rows(out + i * A.yr, nw * CB, <int>f.act, f.alpha, f.beta)
+                activate_rows(out, nw * CB, nh, A.yr, <int>f.act, f.alpha, f.beta)
             M += CB
             left += A.m
             if left >= A.ow:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from ..errors import Error, InputError, ModelError
 from ..model.graph import Graph, subgraphs
 from .check import check_nodes, fault
+from .expand_quantized import expand_quantized
 from .fold_affine import fold_batch_norm, fold_scale
 from .fold_constants import fold_constants
 from .fold_input_scale import fold_input_scale
@@ -22,11 +23,14 @@ from .recognise_layer_norm import recognise_layer_norm
 from .remove_dead import remove_dead
 from .remove_identity import remove_identity
 from .sink_transposes import sink_transposes
+from .widen_halves import widen_halves
 
-# The order matters: constants first, for most guards ask for constants; what is spelled out is read before
-# scales are folded, for Conv -> Add 3 -> Clip would lose its Add; Transposes move before Pad and scales are
-# looked for beside Conv.
+# The order matters: float16 and 8 bits go first, for all else is made for float32; then constants, for most
+# guards ask for constants; what is spelled out is read before scales are folded, for Conv -> Add 3 -> Clip
+# would lose its Add; Transposes move before Pad and scales are looked for beside Conv.
 PIPELINE = (
+    widen_halves,
+    expand_quantized,
     remove_identity,
     fold_constants,
     recognise_layer_norm,

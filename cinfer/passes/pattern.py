@@ -37,7 +37,14 @@ class Rewriter:
 
     def __init__(self, graph: Graph, *, inner: bool = False):
         self.graph = graph
-        self._inner = inner                 # a subgraph: the ranks of its inputs may differ from turn to turn
+        self.inner = inner                  # a subgraph: the ranks of its inputs may differ from turn to turn
+        self.coarse: set[str] = set()       # constants that are of float32, but have been rounded to float16
+        self._serial = 0
+        self.index()
+
+    def index(self) -> None:
+        """Make all indices anew, after a pass that has changed most of the graph."""
+        graph = self.graph
         self.producers: dict[str, Node] = {}
         self.uses: dict[str, list[Node]] = {}
         self.pinned: set[str] = set(graph.outputs)
@@ -45,7 +52,6 @@ class Rewriter:
         self._removed: set[Node] = set()
         self._inserted: dict[Node | None, list[Node]] = {}
         self._ranks: dict[str, int] | None = None
-        self._serial = 0
         producers, uses, by_type = self.producers, self.uses, self._by_type
         for node in graph.nodes:
             for name in node.inputs:
@@ -129,7 +135,7 @@ class Rewriter:
     def rank(self, name: str) -> int | None:
         """The rank of a value, where operators, constants and the declared inputs prove it."""
         if self._ranks is None:
-            self._ranks = {} if self._inner else {
+            self._ranks = {} if self.inner else {
                 n: len(t.shape) for n, t in self.graph.inputs.items() if t.shape is not None}
             for node in self.graph.nodes:
                 rank_of_outputs(node, self._ranks, self.graph.constants)
@@ -143,7 +149,7 @@ class Rewriter:
 
     def declared(self, name: str) -> tuple[int | str | None, ...] | None:
         """The shape that the graph declares for one of its inputs."""
-        known = None if self._inner else self.graph.inputs.get(name)
+        known = None if self.inner else self.graph.inputs.get(name)
         return None if known is None else known.shape
 
     def encloses(self, nodes: Iterable[Node], root: Node) -> bool:

@@ -33,7 +33,7 @@ class Spelling:
         value = self.at.scalar(name, beside)
         if value is not None:
             self.dtype = self.at.graph.constants[name].dtype
-            if self.dtype.itemsize < 4:
+            if self.dtype.itemsize < 4 or name in self.at.coarse:
                 self.tolerance = 2e-3           # two roundings to float16
         return value
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from .activation import RULES as UNARY, as_unary
 from .epilogue import activation_params, epilogue
-from .planner import F32, Declined, Planner, Rule, spread
+from .planner import F32, SMALL, Declined, Planner, Rule, spread
 from .views import BLOCK, Blocked, broadcast_strides, collapse, nchw
 
 BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Min": "min", "Max": "max", "Pow": "pow",
@@ -32,6 +32,13 @@ def blocked_axes(view: Blocked, shape) -> tuple[list[int], list[int]]:
     have = [view.n, view.blocks, view.h, view.w, BLOCK]
     strides = [view.ns, view.bs, view.rs, BLOCK, 1]
     return dims, [s if d == e else 0 for s, d, e in zip(strides, have, dims)]
+
+
+def by_rows(p: Planner, dims, *strides):
+    """dims and strides with rows before blocks where threads share a step: each stays in its rows."""
+    if p.threads == 1 or prod(dims) < 2 * SMALL:
+        return dims, *strides
+    return tuple([v[0], v[2], v[1], *v[3:]] for v in (dims, *strides))
 
 
 def operand(p: Planner, name: str, shape):
@@ -67,8 +74,10 @@ def lower_unary(p: Planner, node) -> None:
         source, target = p.blocked(node.inputs[0]), p.new_blocked(node.outputs[0])
         (dims, xs), (_, ys) = blocked_axes(source, y.shape), blocked_axes(target, y.shape)
         if unary.slope is not None:
-            slope = p.channel_vector(unary.slope), [0, BLOCK, 0, 0, 1]
+            dims, xs, ss, ys = by_rows(p, dims, xs, [0, BLOCK, 0, 0, 1], ys)
+            slope = p.channel_vector(unary.slope), ss
             return emit_zip(p, dims, (source.ref(), xs), slope, (target.ref(), ys), "prelu")
+        dims, xs, ys = by_rows(p, dims, xs, ys)
         return apply(p, unary, dims, source, xs, target, ys)
     if unary.slope is not None:
         return lower_binary(p, node)
@@ -102,11 +111,11 @@ def lower_binary(p: Planner, node) -> None:
         raise Declined
     op = BINARY[node.op_type]
     if p.is_blocked[node.outputs[0]]:
-        a, b = (operand(p, name, y.shape) for name in node.inputs)
+        (a, a_strides), (b, b_strides) = (operand(p, name, y.shape) for name in node.inputs)
         e = epilogue(p, node.outputs[0], slope=False)
         target = p.new_blocked(e.name)
-        dims, ys = blocked_axes(target, y.shape)
-        return emit_zip(p, dims, a, b, (target.ref(), ys), op, e)
+        dims, *strides = by_rows(p, *blocked_axes(target, y.shape), a_strides, b_strides)
+        return emit_zip(p, dims, (a, strides[1]), (b, strides[2]), (target.ref(), strides[0]), op, e)
     a, b = (p.plain(name) for name in node.inputs)
     operands = [(v.ref(), broadcast_strides(v, y.shape)) for v in (a, b)]
     e = epilogue(p, node.outputs[0], slope=False)
@@ -132,7 +141,7 @@ def lower_batch_norm(p: Planner, node) -> None:
     if blocked:
         source, target = p.blocked(node.inputs[0]), p.new_blocked(e.name)
         dims, xs = blocked_axes(source, x.shape)
-        ys, vs = blocked_axes(target, x.shape)[1], [0, BLOCK, 0, 0, 1]
+        dims, xs, ys, vs = by_rows(p, dims, xs, blocked_axes(target, x.shape)[1], [0, BLOCK, 0, 0, 1])
     else:
         source, target = p.plain(node.inputs[0]), p.new_plain(e.name)
         dims, xs, ys, vs = x.shape, source.strides, target.strides, [0, 1] + [0] * (x.ndim - 2)

@@ -47,11 +47,14 @@ def lower_matmul(p: Planner, node) -> None:
     a, b, y = (p.spec(n) for n in (*node.inputs[:2], node.outputs[0]))
     if a.dtype != F32 or a.ndim < 1 or b.ndim < 2 or prod(y.shape) == 0 or a.shape[-1] == 0:
         raise Declined
+    alpha = float(node.attributes.get("alpha", 1.0))        # of FusedMatMul
+    if any(node.attributes.get(name) for name in ("transA", "transB", "transBatchA", "transBatchB")):
+        raise Declined
     if b.value is not None and b.ndim == 2 and a.ndim >= 2:
-        return constant_matrix(p, node, node.inputs[0], b.value, (1, b.shape[1]), *b.shape)
+        return constant_matrix(p, node, node.inputs[0], b.value, (1, b.shape[1]), *b.shape, scale=alpha)
     if a.ndim < 2:
         raise Declined
-    batched(p, node)
+    batched(p, node, alpha)
 
 
 def lower_gemm(p: Planner, node) -> None:
@@ -115,7 +118,7 @@ def two_batch_sizes(batch) -> tuple[int, int]:
     return (prod(sizes[:-1]), sizes[-1]) if sizes else (1, 1)
 
 
-def batched(p: Planner, node) -> None:
+def batched(p: Planner, node, scale: float) -> None:
     """A product of two values: the right one is packed during the run, by tiles of columns."""
     a_name, b_name = node.inputs[:2]
     y_shape = p.spec(node.outputs[0]).shape
@@ -144,7 +147,7 @@ def batched(p: Planner, node) -> None:
     p.emit("gemm", tiles(batch0 * batch1, s), flops=2 * batch0 * batch1 * m * n * k, a=a.ref(),
            w=packed.ref(), y=y.ref(), batch0=batch0, batch1=batch1, m=m, n=n, k=k, lda=a.strides[-2],
            ldy=y.strides[-2], a0=a0, a1=a1, w0=k * packed_n * each1 if w0 else 0,
-           w1=k * packed_n if w1 else 0, y0=y0, y1=y1, scale=1.0, scratch=copy_room(k),
+           w1=k * packed_n if w1 else 0, y0=y0, y1=y1, scale=scale, scratch=copy_room(k),
            scratch_bytes=copy_room(k), **s, **epilogue_params(p, e))
 
 
@@ -157,4 +160,5 @@ def transposed_order(p: Planner, name: str):
     return perm if perm[-1] == len(perm) - 1 else None
 
 
-RULES = {"MatMul": Rule(lower_matmul), "Gemm": Rule(lower_gemm)}
+RULES = {"MatMul": Rule(lower_matmul), "Gemm": Rule(lower_gemm),
+         "com.microsoft.FusedMatMul": Rule(lower_matmul)}

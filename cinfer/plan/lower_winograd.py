@@ -43,7 +43,8 @@ def lower_winograd(p, choice, x, y, w, common, flops):
     scratch = 64 * taps * ((ib * patches | 1) + (blocks * patches | 1))
     p.emit("winograd", y.n * patch_tiles * oc_tiles, flops=flops, scratch=scratch, x=x.ref(), w=packed, ib=ib,
            last=(ic - 1) % BLOCK + 1, ob=ob, ih=x.h, iw=x.w, pt=choice.window.pads[0],
-           pl=choice.window.pads[1], m=m, patches=patches, patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **common)
+           pl=choice.window.pads[1], m=m, patches=patches, patch_tiles=patch_tiles, oc_tiles=oc_tiles,
+           blocks=blocks, **common)
 
 
 def winograd_split(p, ob, total, n, width):

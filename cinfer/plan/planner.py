@@ -126,7 +126,8 @@ class Planner:
             fill()
 
     def rule(self, node: Node) -> Rule | None:
-        return self.rules.get(node.op_type) if node.domain in ("", OWN_DOMAIN) else None
+        known = node.domain in ("", OWN_DOMAIN)
+        return self.rules.get(node.op_type if known else f"{node.domain}.{node.op_type}")
 
     def root(self, name: str) -> str:
         while name in self.home:
@@ -461,9 +462,12 @@ class Planner:
         return outer, max(1, -(-total // outer))
 
     def row_split(self, rows: int, others: int, row_elements: int) -> tuple[int, int]:
-        """(rows per tile, tiles along the rows), `others` being the tiles there are in other directions."""
+        """(rows per tile, tiles along the rows), `others` being the tiles there are in other directions.
+
+        At least a tile of rows for each thread, as in convolutions: each stays in its part of the picture.
+        """
         worth = rows * row_elements * others // SMALL + 1
-        tiles = max(1, min(rows, -(-self.tiles_wanted() // max(1, others)), worth))
+        tiles = max(1, min(rows, max(self.threads, -(-self.tiles_wanted() // max(1, others))), worth))
         per = -(-rows // tiles)
         return per, -(-rows // per)
 

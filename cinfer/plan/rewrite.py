@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.graph import Node
+from ..ops.microsoft import DOMAIN as MICROSOFT_DOMAIN
 from ..ops.numeric import F32
 from ..ops.quantize import OWN_DOMAIN, quantize
 from ..ops.registry import TensorSpec
@@ -18,6 +19,7 @@ def rewrite(resolved: Resolved) -> None:
     """Apply all rewrites, in place."""
     channel_shuffles(resolved)
     merge_quantization(resolved)
+    fold_scales(resolved)
     resolved.nodes = needed(resolved.nodes, resolved.outputs)
 
 
@@ -86,6 +88,50 @@ def merge_quantization(resolved: Resolved) -> None:
             at = resolved.nodes.index(other, i)
             same = Node("Identity", [back[0].outputs[0]], list(other.outputs), opset=13, name=other.name)
             resolved.nodes[at:at + 1] = [] if other is back[0] else [same]
+
+
+def fold_scales(resolved: Resolved) -> None:
+    """Mul or Div by one number before a MatMul, or after it   becomes   FusedMatMul, its alpha
+
+    Only of float32, when nobody else sees the value between, and the number does not change its shape.
+    """
+    users = readers(resolved)
+    makers = {name: node for node in resolved.nodes for name in node.outputs}
+    for i, node in enumerate(resolved.nodes):
+        if not is_standard(node, "MatMul") or resolved.spec(node.outputs[0]).dtype != F32:
+            continue
+        alpha, inputs, output = 1.0, list(node.inputs), node.outputs[0]
+        for j, name in enumerate(inputs):
+            found = scaled_by(resolved, makers.get(name))
+            if found is not None and len(users[name]) == 1 and name not in resolved.outputs:
+                inputs[j], alpha = found[0], alpha * found[1]
+        after = users.get(output, ())
+        if len(after) == 1 and output not in resolved.outputs:
+            found = scaled_by(resolved, after[0])
+            if found is not None and found[0] == output:
+                output, alpha = after[0].outputs[0], alpha * found[1]
+        if (inputs, output) != (list(node.inputs), node.outputs[0]):
+            if output != node.outputs[0]:
+                resolved.nodes.remove(after[0])
+            made = Node("FusedMatMul", inputs, [output], {"alpha": alpha}, MICROSOFT_DOMAIN, name=node.name)
+            resolved.nodes[i] = makers[output] = made
+
+
+def scaled_by(resolved: Resolved, node: Node | None) -> tuple[str, float] | None:
+    """(value, number) if the node multiplies a value by a finite number, or divides it by one."""
+    if node is None or not (is_standard(node, "Mul") or is_standard(node, "Div")):
+        return None
+    for name, other in (node.inputs, node.inputs[::-1]):
+        number = resolved.constant(other)
+        if number is not None and number.size == 1 \
+                and resolved.spec(name).shape == resolved.spec(node.outputs[0]).shape:
+            value = float(number.reshape(-1)[0])
+            if node.op_type == "Div":
+                value = 1 / value if value else np.inf
+            return (name, value) if np.isfinite(value) else None
+        if node.op_type == "Div":
+            break
+    return None
 
 
 def is_standard(node: Node, op_type: str) -> bool:

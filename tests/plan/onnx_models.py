@@ -86,7 +86,8 @@ def expected(data: bytes, feeds: dict, names=None) -> list[np.ndarray]:
     try:
         import onnxruntime
     except ImportError:
-        assert names is None
+        if names is not None:
+            pytest.skip("only onnxruntime gives inner values")
         return evaluate(read(data).graph, feeds)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 4

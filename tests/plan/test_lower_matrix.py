@@ -2,8 +2,10 @@
 import numpy as np
 import pytest
 
+import cinfer
 from cinfer import _ops
 
+from onnx_models import Model, assert_close, expected
 from plan_cases import Cases
 
 CASES = Cases()
@@ -46,6 +48,34 @@ def matmul_bias_residual_activation(m):
     y = m.Add(m.MatMul(m.Relu(m.Add(m.vector(40), m.MatMul(x, m.weights(24, 40)))), m.weights(40, 24)),
               m.vector(24))
     return m.Add(x, y), m.Add(m.MatMul(x, m.weights(24, 40)), m.vector(30, 40))
+
+
+@case()
+def numbers_around_products(m):
+    """Mul and Div by one number go into the product, chains and all; those that change a shape do not."""
+    a, b, w = m.input("a", 2, 5, 7), m.input("b", 2, 7, 9), m.weights(9, 6)
+    two, half, wide = np.float32(2), np.array([0.5], np.float32), np.full((1, 1, 1, 1), 3, np.float32)
+    y = m.Mul(m.MatMul(m.Div(a, two), m.Mul(half, b)), np.float32(-1.5))
+    return (m.MatMul(y, w), m.Div(m.MatMul(m.Mul(y, half), w), two), m.MatMul(m.Mul(a, wide), b),
+            m.MatMul(m.Div(two, m.Add(m.Abs(a), two)), b))
+
+
+def test_numbers_before_and_after_a_product_are_its_scale():
+    m = Model()
+    a, b = m.input("a", 2, 5, 7), m.input("b", 2, 7, 9)
+    y = m.Mul(m.MatMul(m.Mul(a, np.float32(0.5)), m.Div(b, np.float32(3))), np.float32(4))
+    session = cinfer.load(m.outputs(y).bytes(), threads=1)
+    assert [s.label for s in session._plan_for(None).steps] == ["pack_gemm", "gemm"]
+
+
+def test_a_product_that_others_see_is_not_scaled():
+    m = Model()
+    a, b = m.input("a", 2, 5, 7), m.input("b", 2, 7, 9)
+    product = m.MatMul(a, b)
+    outputs = m.Mul(product, np.float32(4)), m.Relu(product)
+    data, feeds = m.outputs(*outputs).bytes(), m.feeds()
+    for got, want in zip(cinfer.load(data, threads=1).run(None, feeds), expected(data, feeds)):
+        assert_close(got, want, "unscaled", 3e-6)
 
 
 @case()

@@ -1,0 +1,141 @@
+"""Operators on quantised numbers, spelled with DequantizeLinear and QuantizeLinear."""
+from __future__ import annotations
+
+import numpy as np
+
+from ..model.graph import Graph, Node
+from .pattern import Rewriter, has, rewrite
+
+# What computes it in floats; its opset (None: an attribute says it); where (tensor, scale, zero point) of the
+# inputs begin; where scale and zero point of the output are
+_FLOATS = {
+    "QLinearConv": ("Conv", 11, (0, 3), 6), "QLinearMatMul": ("MatMul", 13, (0, 3), 6),
+    "com.microsoft.QGemm": ("Gemm", 13, (0, 3), 7),
+    "com.microsoft.QLinearAdd": ("Add", 14, (0, 3), 6), "com.microsoft.QLinearMul": ("Mul", 14, (0, 3), 6),
+    "com.microsoft.QLinearAveragePool": ("AveragePool", 19, (0,), 3),
+    "com.microsoft.QLinearConcat": ("Concat", 13, None, 0),
+    "com.microsoft.QLinearGlobalAveragePool": ("GlobalAveragePool", 1, (0,), 3),
+    "com.microsoft.QLinearLeakyRelu": ("LeakyRelu", 16, (0,), 3),
+    "com.microsoft.QLinearSigmoid": ("Sigmoid", 13, (0,), 3),
+    "com.microsoft.QLinearSoftmax": ("Softmax", None, (0,), 3),
+}
+_WEIGHTS = ("QLinearConv", "QLinearMatMul", "com.microsoft.QGemm")      # the second input may be per channel
+_BIAS = {"QLinearConv": 8, "com.microsoft.QGemm": 6}                    # int32, by the product of the scales
+OPSET = 13
+
+
+@rewrite
+def expand_quantized(graph: Graph, at: Rewriter) -> bool:
+    """x8 -> QLinearConv -> y8   becomes   x8 -> DequantizeLinear -> Conv -> QuantizeLinear -> y8
+
+    In the same way QLinearMatMul, and onnxruntime's QGemm, QLinearAdd, QLinearMul, QLinearConcat, pools and
+    activations. x8 -> MaxPool -> DequantizeLinear becomes x8 -> DequantizeLinear -> MaxPool, where nobody
+    else reads between, for the largest number stays the largest. So the network is one of floats, which
+    QuantizeLinear and DequantizeLinear round between the operators.
+
+    Sums are rounded as float32, not exact: y8 may be the neighbour where a number lies on the border.
+
+    Only with constant scales and zero points of 8 bits: one for a whole tensor, or one for each output
+    channel of constant weights; not for channels_last.
+    """
+    expansion = _Expansion(at)
+    for node in graph.nodes:
+        expansion.expand(node)
+    if expansion.made:
+        at.settle()
+        for pool in at.of("MaxPool"):
+            expansion.raise_above(pool)
+    return bool(expansion.made)
+
+
+class _Expansion:
+    """made : (name of a tensor, bytes of scale and zero point) -> its DequantizeLinear"""
+
+    def __init__(self, at: Rewriter):
+        self.at = at
+        self.made: dict[tuple[str, bytes, bytes], Node] = {}
+
+    def expand(self, node: Node) -> None:
+        kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+        if kind not in _FLOATS or node.attributes.get("channels_last"):
+            return
+        op_type, opset, places, end = _FLOATS[kind]
+        inputs = node.inputs + [""] * (end + 2 - len(node.inputs))
+        scale, zero = inputs[end:end + 2]
+        if not (kind == "com.microsoft.QGemm" and not scale or zero and self.is_single(scale, zero)):
+            return
+        triples = [inputs[i:i + 3] for i in places or range(2, len(inputs), 3)]
+        axes = [self.axis(kind, node, *triple) if i == 1 and kind in _WEIGHTS else None
+                for i, triple in enumerate(triples)]
+        bias = self.bias(kind, node, triples) if kind in _BIAS else []
+        if bias is None or not all(self.is_single(*triple[1:]) or axis is not None
+                                   for triple, axis in zip(triples, axes)):
+            return
+        reals = [self.real(node, *triple, axis) for triple, axis in zip(triples, axes)]
+        self.rewrite(node, op_type, opset or node.attributes["opset"], reals + bias, scale, zero)
+
+    def rewrite(self, node: Node, op_type: str, opset: int, inputs: list[str], scale: str, zero: str) -> None:
+        at, out = self.at, node.outputs[0]
+        node.name = node.name or out
+        attributes = {k: v for k, v in node.attributes.items() if k not in ("channels_last", "opset")}
+        if scale:
+            at.set_outputs(node, [at.fresh(out)])
+            at.insert(Node("QuantizeLinear", [node.outputs[0], scale, zero], [out], opset=OPSET,
+                           name=node.name), after=node)
+        at.change(node, op_type, inputs, opset, **attributes)
+
+    def is_single(self, scale: str, zero: str) -> bool:
+        """Are these the constants of a whole tensor? A zero point may be left out."""
+        scales, zeros = self.at.array(scale), self.at.array(zero)
+        return (scales is not None and scales.size == 1 and scales.ndim < 2 and scales.dtype == np.float32
+                and (not zero or zeros is not None and zeros.size == 1 and zeros.ndim < 2
+                     and zeros.dtype.name in ("uint8", "int8")))
+
+    def axis(self, kind: str, node: Node, weights: str, scale: str, zero: str) -> int | None:
+        """The axis of constant weights along which scales and zero points lie; None where they do not."""
+        w, scales, zeros = map(self.at.array, (weights, scale, zero))
+        if w is None or scales is None or scales.ndim != 1 or scales.dtype != np.float32 \
+                or zero and (zeros is None or zeros.shape != scales.shape or zeros.dtype != w.dtype):
+            return None
+        if kind == "QLinearConv":
+            return 0
+        return None if w.ndim != 2 else 0 if node.attributes.get("transB") else 1
+
+    def bias(self, kind: str, node: Node, triples: list[list[str]]) -> list[str] | None:
+        """The bias in floats, where there is one; None where it, or the weights, are not constant."""
+        at, place = self.at, _BIAS[kind]
+        x_scale, w_scale = (at.array(triple[1]) for triple in triples)
+        if x_scale is None or w_scale is None or at.array(triples[1][0]) is None:
+            return None
+        if not has(node, place):
+            return []
+        stored = at.array(node.inputs[place])
+        if stored is None or stored.dtype != np.int32 or x_scale.size != 1:
+            return None
+        scale = x_scale.reshape(()).astype(np.float64) * w_scale * node.attributes.get("alpha", 1.0)
+        return [at.constant((stored * scale).astype(np.float32), node.inputs[place])]
+
+    def real(self, node: Node, name: str, scale: str, zero: str, axis: int | None) -> str:
+        """The tensor in floats."""
+        at = self.at
+        key = name, at.array(scale).tobytes(), at.array(zero).tobytes() if zero else b""
+        if key not in self.made:
+            self.made[key] = Node("DequantizeLinear", [name, scale, zero] if zero else [name, scale],
+                                  [at.fresh(name)], {} if axis is None else {"axis": axis}, opset=OPSET,
+                                  name=node.name or node.outputs[0])
+            at.insert(self.made[key], after=at.producers.get(name))
+        return self.made[key].outputs[0]
+
+    def raise_above(self, pool: Node) -> None:
+        """x8 -> MaxPool -> DequantizeLinear   becomes   x8 -> DequantizeLinear -> MaxPool"""
+        at, out = self.at, pool.outputs[0]
+        readers = at.uses.get(out, ())
+        if len(readers) != 1 or out in at.pinned or len(pool.outputs) > 1:
+            return
+        back = readers[0]
+        if back not in self.made.values() or not at.array(back.inputs[1]).min() > 0:
+            return
+        (_, scale, *zero), real = back.inputs, back.outputs[0]
+        at.remove(back)
+        at.set_outputs(pool, [real])
+        at.set_inputs(pool, [self.real(pool, pool.inputs[0], scale, *(zero or [""]), None)])

@@ -1,0 +1,164 @@
+"""QLinear operators in floats between DequantizeLinear and QuantizeLinear."""
+import copy
+
+import numpy as np
+import pytest
+
+from cinfer import passes
+from cinfer.passes.check import fault
+from cinfer.passes.expand_quantized import expand_quantized
+from conftest import shared
+from handmade import Builder, ops, unchanged
+from interpreter import evaluate
+
+F, U8, S8 = np.float32, np.uint8, np.int8
+
+
+def whole(scale: float, zero: int, dtype=U8) -> tuple:
+    return F(scale), dtype(zero)
+
+
+def weights(*shape, dtype=S8) -> np.ndarray:
+    limits = np.iinfo(dtype)
+    return np.random.default_rng(shape).integers(limits.min, limits.max + 1, shape).astype(dtype)
+
+
+def per_channel(n: int) -> tuple:
+    return np.linspace(0.01, 0.02, n, dtype=F), np.arange(n, dtype=S8) - 2
+
+
+def picture(b: Builder) -> str:
+    return b.input("x", 2, 4, 6, 6, dtype=U8)
+
+
+def own(b: Builder, op_type: str, *inputs, domain="com.microsoft", **attributes) -> str:
+    y = b.node(op_type, *inputs)
+    node = b.graph.nodes[-1]
+    node.domain, node.opset, node.attributes = domain, 1, attributes
+    return y
+
+
+X, Y = whole(0.05, 120), whole(0.5, 100)
+BIAS = np.array([300, -4000, 0, 77, 5], np.int32)
+CASES = {
+    "conv": (lambda b: b.QLinearConv(picture(b), *X, weights(5, 4, 3, 3), *whole(0.02, 0, S8), *Y, BIAS,
+                                     pads=[1, 1, 1, 1]), "Conv"),
+    "conv of channels": (lambda b: b.QLinearConv(picture(b), *X, weights(5, 4, 3, 3), *per_channel(5), *Y),
+                         "Conv"),
+    "conv of channels with bias": (lambda b: b.QLinearConv(
+        picture(b), *X, weights(5, 4, 1, 1), *per_channel(5), *Y, BIAS, strides=[2, 2]), "Conv"),
+    "conv of groups": (lambda b: b.QLinearConv(picture(b), *X, weights(6, 2, 3, 3, dtype=U8),
+                                               *whole(0.02, 131), *Y, group=2), "Conv"),
+    "matmul": (lambda b: b.QLinearMatMul(b.input("x", 3, 7, dtype=U8), *X, b.input("y", 7, 4, dtype=S8),
+                                         *whole(0.1, 3, S8), *Y), "MatMul"),
+    "matmul of columns": (lambda b: b.QLinearMatMul(b.input("x", 2, 3, 7, dtype=U8), *X, weights(7, 5),
+                                                    *per_channel(5), *Y), "MatMul"),
+    "gemm": (lambda b: own(b, "QGemm", b.input("x", 3, 7, dtype=U8), *X, weights(5, 7), *per_channel(5),
+                           BIAS, *Y, transB=1, alpha=0.5), "Gemm"),
+    "gemm to floats": (lambda b: own(b, "QGemm", b.input("x", 3, 7, dtype=U8), *X, weights(7, 5),
+                                     *per_channel(5), BIAS), "Gemm"),
+    "add": (lambda b: own(b, "QLinearAdd", picture(b), *X, b.input("y", 4, 1, 6, dtype=U8),
+                          *whole(0.1, 7), *Y), "Add"),
+    "mul": (lambda b: own(b, "QLinearMul", picture(b), *X, picture(b), *whole(0.1, 0), *Y), "Mul"),
+    "concat": (lambda b: own(b, "QLinearConcat", *Y, picture(b), *X, b.input("y", 2, 3, 6, 6, dtype=U8),
+                             *whole(0.1, 7), axis=1), "Concat"),
+    "average": (lambda b: own(b, "QLinearAveragePool", picture(b), *X, *whole(0.04, 90),
+                              kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1), "AveragePool"),
+    "global average": (lambda b: own(b, "QLinearGlobalAveragePool", picture(b), *X, *whole(0.04, 90),
+                                     channels_last=0), "GlobalAveragePool"),
+    "leaky relu": (lambda b: own(b, "QLinearLeakyRelu", picture(b), *X, *Y, alpha=0.25), "LeakyRelu"),
+    "sigmoid": (lambda b: own(b, "QLinearSigmoid", picture(b), *X, *whole(1 / 256, 0)), "Sigmoid"),
+    "softmax": (lambda b: own(b, "QLinearSoftmax", picture(b), *X, *whole(1 / 256, 0), opset=11, axis=1),
+                "Softmax"),
+}
+
+
+def outputs(graph, seed: int) -> list:
+    r = np.random.default_rng(seed)
+    feeds = {name: r.integers(np.iinfo(t.dtype).min, np.iinfo(t.dtype).max + 1, t.shape).astype(t.dtype)
+             for name, t in graph.inputs.items()}
+    return evaluate(graph, feeds)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("run", [expand_quantized, passes.run])
+def test_numbers_stay_but_for_the_border_between_steps(name, run):
+    build, op_type = CASES[name]
+    b = Builder()
+    graph = b.output(build(b))
+    after = copy.deepcopy(graph)
+    assert run(after) and fault(after) is None
+    assert op_type in ops(after) and not any(node.domain for node in after.nodes)
+    differ = total = 0
+    for seed in range(4):
+        for want, got in zip(outputs(graph, seed), outputs(after, seed)):
+            assert got.dtype == want.dtype and got.shape == want.shape
+            if want.dtype.kind == "f":
+                np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5 * np.abs(want).max())
+                continue
+            off = np.abs(got.astype(int) - want)
+            assert off.max() <= 1, f"seed {seed}: off by {off.max()} steps"
+            differ, total = differ + np.count_nonzero(off), total + off.size
+    # scales are round numbers here, so that many sums lie on a border
+    assert differ <= 0.02 * total
+
+
+def test_a_network_is_one_of_floats_and_constants():
+    b = Builder()
+    x = b.QuantizeLinear(b.input("x", 1, 4, 8, 8), *X)
+    y = b.QLinearConv(x, *X, weights(5, 4, 3, 3), *per_channel(5), *Y, BIAS)
+    y = b.MaxPool(y, kernel_shape=[2, 2])
+    z = b.QLinearConv(y, *Y, weights(5, 5, 1, 1), *per_channel(5), *Y)
+    y = own(b, "QLinearAdd", z, *Y, y, *Y, *Y)
+    graph = b.output(b.DequantizeLinear(y, *Y))
+    passes.run(graph)
+    assert ops(graph) == ["QuantizeLinear", "DequantizeLinear", "Conv", "QuantizeLinear", "DequantizeLinear",
+                          "MaxPool", "Conv", "QuantizeLinear", "DequantizeLinear", "Add", "QuantizeLinear",
+                          "DequantizeLinear"]
+    assert all(graph.constants[n.inputs[1]].dtype == F for n in graph.nodes if n.op_type == "Conv")
+
+
+def test_integers_between_can_still_be_had():
+    b = Builder()
+    y = b.QLinearConv(picture(b), *X, weights(5, 4, 3, 3), *per_channel(5), *Y)
+    pooled = b.MaxPool(y, kernel_shape=[2, 2])
+    graph = b.output(b.QLinearConv(pooled, *Y, weights(5, 5, 1, 1), *per_channel(5), *Y), y, pooled)
+    after = copy.deepcopy(graph)
+    expand_quantized(after)
+    assert [a.dtype for a in outputs(after, 0)] == [U8] * 3
+    for want, got in zip(outputs(graph, 0)[1:], outputs(after, 0)[1:]):
+        assert np.abs(got.astype(int) - want).max() <= 1
+
+
+KEPT = {
+    "scales of the run": lambda b: b.QLinearConv(
+        picture(b), b.input("s", dtype=F), U8(3), weights(5, 4, 3, 3), *per_channel(5), *Y),
+    "weights of the run": lambda b: b.QLinearConv(
+        picture(b), *X, b.input("w", 5, 4, 3, 3, dtype=S8), *whole(0.1, 3, S8), *Y),
+    "bias of the run": lambda b: b.QLinearConv(
+        picture(b), *X, weights(5, 4, 3, 3), *per_channel(5), *Y, b.input("b", 5, dtype=np.int32)),
+    "rows with scales of their own": lambda b: b.QLinearMatMul(
+        b.input("x", 5, 7, dtype=S8), *per_channel(5), weights(7, 4), *whole(0.1, 3, S8), *Y),
+    "channels last": lambda b: own(b, "QLinearGlobalAveragePool", picture(b), *X, *Y, channels_last=1),
+    "no zero point that tells the type": lambda b: own(b, "QLinearAdd", picture(b), *X, picture(b), *X, Y[0]),
+    "float64 scales": lambda b: own(b, "QLinearSigmoid", picture(b), np.array(0.1), X[1], *Y),
+    "a domain of one's own": lambda b: own(b, "QLinearSigmoid", picture(b), *X, *Y, domain="own"),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_keeps(name):
+    b = Builder()
+    unchanged(b.output(KEPT[name](b)), expand_quantized)
+
+
+@pytest.mark.parametrize("name", ["resnet18__qop", "mobilenet_v2__qop"])
+def test_exported_network_has_no_integer_operators_left(name, monkeypatch):
+    from cinfer.model import read
+    monkeypatch.syspath_prepend(shared("zoo"))
+    recipes = pytest.importorskip("recipes")
+    model = recipes.fill(recipes.load_skeleton(shared(f"zoo/skeletons/{name}.onnx.gz")))
+    graph = read(model.SerializeToString()).graph
+    passes.run(graph)
+    assert set(ops(graph)) <= {"Conv", "Add", "MaxPool", "GlobalAveragePool", "Flatten", "Gemm",
+                               "QuantizeLinear", "DequantizeLinear"}
