@@ -12,15 +12,15 @@
  *   bias     absent, or a number a channel, as slope
  *   Kernel tile = image*parts + t: the output pixels t*pixels .. of a picture, row after row, of all channels
  * pack_few   from any strides so (oc) si (ic) sy sx, in floats. Kernel tile = oc.
- * Order of sums: in each lane blocks, kernel rows, taps (below 16 lanes also the vectors of a block); then the
- * lanes, by sum4() and sum_quads(); then bias, res: the same for every pixel, wherever its tile begins. */
+ * Order of sums: in each lane blocks, kernel rows, taps, vectors of a block; then the lanes,
+ * by sum4() and sum_quads(); then bias, res: the same for every pixel, wherever its tile begins. */
 #ifndef CONV_FEW_H
 #define CONV_FEW_H
 #include "conv_tile.h"
 #include "activation.h"
 #include "transpose.h"
-#define CONV_FEW_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) B(yo) I(n) I(ib) I(last) I(oc) I(kh) \
-    I(kw) I(dh) I(dw) I(sh) I(sw) I(oh) I(ow) I(xn) I(xb) I(xr) I(yn) I(yr) I(yp) I(rn) I(rc) I(rr) \
+#define CONV_FEW_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) B(yo) I(n) I(ib) I(last) I(oc) \
+    I(kh) I(kw) I(dh) I(dw) I(sh) I(sw) I(oh) I(ow) I(xn) I(xb) I(xr) I(yn) I(yr) I(yp) I(rn) I(rc) I(rr) \
     I(rp) I(act) F(alpha) F(beta) I(parts) I(pixels)
 PARAMS(conv_few_t, CONV_FEW_FIELDS)
 #define PACK_FEW_FIELDS(B, I, F, A) B(w) B(y) I(oc) I(ic) I(kh) I(kw) I(so) I(si) I(sy) I(sx)

@@ -34,15 +34,15 @@ cdef void few_sums(const few_t *T, int64_t channels, const float *x, int64_t *xo
     while p < n:
         if p > n - px:
             p = max(0, n - px)                   # the last tile does some pixels again
-        if xo[p + px - 1] - xo[p] == (px - 1) * CB:
+        if n >= px and xo[p + px - 1] - xo[p] == (px - 1) * CB:     # no step is less than a pixel
             few_near[channels](T, x + xo[p], xo + p, s + p)
         else:
             few_list[channels](T, x, xo + p, s + p)
         p += px
 
 
-cdef void few_finish(const conv_few_t *A, char *const *base, int64_t image, int64_t c, int64_t first, int64_t n,
-                     float *s) noexcept nogil:
+cdef void few_finish(const conv_few_t *A, char *const *base, int64_t image, int64_t c, int64_t first,
+                     int64_t n, float *s) noexcept nogil:
     """Bias, residual and activation of n sums of one channel, from pixel `first` on, and to y with them."""
     cdef const float *bias = <const float *>at(base, A.bias)
     cdef const float *res = <const float *>at(base, A.res)

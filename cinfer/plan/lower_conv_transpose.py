@@ -121,7 +121,7 @@ def lower_conv_transpose(p: Planner, node) -> None:
 
 
 def lower_joined(p: Planner, x, w, y, e, win: Window, flops: int) -> None:
-    """Windows side by side: each pixel makes a tile of the output, whose elements are channels of one step."""
+    """Windows side by side: what one pixel makes are channels of one step, so that it is read once."""
     ic, oc = w.shape[:2]
     (kh, kw), (_, _, yr, yp) = win.kernel, y.strides
     channels = oc * kh * kw

@@ -100,8 +100,8 @@ def lower_few(p: Planner, node, win, w, e) -> None:
     oc, ic = w.shape[:2]
     oh, ow = win.count
     packed = packed_few(p, w, oc, ic, (ic * kh * kw, kh * kw, kw, 1), (kh, kw))
-    emit_few(p, packed, flops=2 * x.n * oh * ow * w.size, x=x.ref(-top, -left), y=y.ref(), kh=kh, kw=kw, dh=dh,
-             dw=dw, sh=sh, sw=sw, oh=oh, ow=ow, **few_params(p, x, y, e))
+    emit_few(p, packed, flops=2 * x.n * oh * ow * w.size, x=x.ref(-top, -left), y=y.ref(), kh=kh, kw=kw,
+             dh=dh, dw=dw, sh=sh, sw=sw, oh=oh, ow=ow, **few_params(p, x, y, e))
 
 
 def emit_few(p: Planner, w, *, n, oh, ow, **params) -> None:
