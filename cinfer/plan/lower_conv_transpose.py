@@ -1,4 +1,4 @@
-"""ConvTranspose -> convolutions, one for each phase of the stride, all in one step.
+"""ConvTranspose -> convolutions (`conv` or `conv_few`), one for each phase of the stride, all in one step.
 
 Output row y takes input row i and kernel row k where y + pad = i * stride + k. The rows of one phase, which
 is y modulo the stride, share their kernel rows; from the largest k down these read consecutive input rows.

@@ -31,8 +31,8 @@ def few_pays(p: Planner, name: str, ic: int, oc: int, taps: float) -> bool:
     vectors = BLOCK // vw
     whole, last = divmod(ic, BLOCK)
     few = oc * ((whole * vectors + -(-last // vw)) * taps + LANES_COST)
-    direct = -(-oc // BLOCK) * (vectors * ic * taps + BLOCK_COST)
-    return few < direct and wanted_plain(p, name)
+    direct = vectors * ic * taps + BLOCK_COST
+    return oc < BLOCK and few < direct and wanted_plain(p, name)
 
 
 def wanted_plain(p: Planner, name: str, depth: int = 0) -> bool:

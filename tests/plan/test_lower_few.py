@@ -112,7 +112,8 @@ def channels_last_is_not_all(m):
 
 
 for ic, oc, k, s, p, extra in [(16, 1, 2, 2, 0, 0), (64, 3, 4, 2, 1, 0), (24, 2, 3, 2, 1, 1),
-                               (33, 3, 3, 3, 0, 0), (20, 1, 3, 1, 1, 0), (40, 4, 2, 2, 0, 0), (16, 2, 4, 4, 1, 0)]:
+                               (33, 3, 3, 3, 0, 0), (20, 1, 3, 1, 1, 0), (40, 4, 2, 2, 0, 0),
+                               (16, 2, 4, 4, 1, 0)]:
     @case(f"transposed ic={ic} oc={oc} k={k} s={s} p={p} output_padding={extra}", ic=ic, oc=oc, k=k, s=s, p=p,
           extra=extra)
     def transposed(m, ic, oc, k, s, p, extra):
@@ -164,11 +165,12 @@ def test_a_head_is_one_step(build):
 @pytest.mark.parametrize("build", [
     lambda m, x: head(m, x, 16),
     lambda m, x: head(m, x, 13, 1),
+    lambda m, x: m.Transpose(head(m, x, 17), perm=[0, 2, 3, 1]),
     lambda m, x: m.conv(head(m, x, 8), 8, 16),
     lambda m, x: m.MaxPool(head(m, x), kernel_shape=[2, 2]),
     lambda m, x: m.Mul(head(m, x, 1), x),
     lambda m, x: m.Concat(head(m, x), x, axis=1),
-], ids=["block", "many", "conv", "pool", "mask", "concat"])
+], ids=["block", "many", "more", "conv", "pool", "mask", "concat"])
 def test_blocked_where_blocks_are_full_or_wanted(build):
     assert "conv_few" not in steps(build, 1, 32, 8, 8)
 
