@@ -39,6 +39,7 @@ cdef void enter(const char *name, const char *fields, size_t size, tile_fn run) 
 
 include "limits.pxi"
 include "conv.pxi"
+include "conv_few.pxi"
 include "gemm.pxi"
 include "winograd.pxi"
 include "depthwise.pxi"

@@ -7,6 +7,7 @@ import numpy as np
 
 from .epilogue import epilogue, epilogue_params
 from .lower_direct import MOST_MERGED, lower_depthwise, lower_direct, merged_size
+from .lower_few import few_pays, lower_few
 from .lower_matrix import matrix_vector
 from .lower_stem import STEM_CHANNELS, STEM_TAPS, lower_stem, stem_input
 from .lower_winograd import lower_winograd, winograd_or_direct
@@ -20,7 +21,8 @@ LOWER = {"direct": lower_direct, "depthwise": lower_depthwise, "stem": lower_ste
 
 @dataclass(slots=True)
 class Choice:
-    """kind : a key of LOWER, or "vector": the picture is one pixel, the weights are a matrix."""
+    """kind : a key of LOWER; "vector": the picture is one pixel, the weights are a matrix; or "few": output
+    channels, in plain memory."""
     kind: str
     window: Window
     groups: int
@@ -51,6 +53,8 @@ def _choose(p, node):
     taps = ic * win.kernel[0] * win.kernel[1]
     if ic <= STEM_CHANNELS and taps <= STEM_TAPS and not p.is_blocked.get(node.inputs[0]):
         return Choice("stem", win, 1)
+    if few_pays(p, node.outputs[0], ic, oc, win.kernel[0] * win.kernel[1]):
+        return Choice("few", win, 1)
     if win.kernel == (3, 3) and win.strides == win.dilations == (1, 1):
         return Choice(winograd_or_direct(n, ic, oc, oh, ow), win, 1)
     return Choice("direct", win, 1)
@@ -65,7 +69,7 @@ def bias_of(p: Planner, node, channels: int) -> np.ndarray | None:
 
 def conv_halo(p: Planner, node):
     choice = choose(p, node)
-    if choice is None or choice.kind not in ("direct", "depthwise"):
+    if choice is None or choice.kind not in ("direct", "depthwise", "few"):
         return None
     return {node.inputs[0]: choice.window.overhang()}
 
@@ -79,6 +83,8 @@ def lower_conv(p: Planner, node) -> None:
                  residual=choice.kind not in ("depthwise", "vector"))
     if choice.kind == "vector":
         return lower_vector(p, node, w, e)
+    if choice.kind == "few":
+        return lower_few(p, node, choice.window, w, e)
     residual = p.blocked(e.residual) if e.residual else None
     if choice.kind == "stem":
         x = stem_input(p, node.inputs[0], choice.window)
@@ -109,4 +115,9 @@ def lower_vector(p, node, w, e):
     matrix_vector(p, x.ref(), x.strides[0], y.ref(), y.ns, n, oc, ic, w, (ic, 1), e)
 
 
-RULES = {"Conv": Rule(lower_conv, lambda p, node: choose(p, node) is not None, conv_halo)}
+def conv_blocked(p: Planner, node) -> bool:
+    choice = choose(p, node)
+    return choice is not None and choice.kind != "few"
+
+
+RULES = {"Conv": Rule(lower_conv, conv_blocked, conv_halo)}

@@ -13,7 +13,7 @@ MOST_MERGED = 1 << 26           # elements that grouped weights may grow to when
 def lower_direct(p, choice, x, y, w, common, flops):
     w, groups = merged(p, w, choice.groups) if choice.groups > 1 else (w, 1)
     oc, ic, (kh, kw) = w.shape[0] // groups, w.shape[1], choice.window.kernel
-    packed = packed_conv(p, w, groups, oc, ic, (ic * kh * kw, kh * kw, kw, 1), (kh, kw))
+    packed = packed_conv(p, w, oc, ic, (ic * kh * kw, kh * kw, kw, 1), (kh, kw), groups=groups)
     (top, left, _, _), (sh, sw), (dh, dw) = choice.window.pads, choice.window.strides, choice.window.dilations
     split = conv_split(p, y.n, groups, y.h, y.w, -(-oc // BLOCK))
     p.emit("conv", y.n * groups * split["row_tiles"] * split["oc_tiles"], flops=flops, x=x.ref(-top, -left),
@@ -36,7 +36,7 @@ def conv_split(p, n, groups, oh, ow, ob) -> dict:
     return dict(rows=rows, row_tiles=row_tiles, blocks=blocks, oc_tiles=-(-ob // blocks))
 
 
-def packed_conv(p, w, groups, oc, ic, strides, taps, offset=0, key=()):
+def packed_conv(p, w, oc, ic, strides, taps, offset=0, key=(), groups=1):
     """Weights for `conv`: [group][oc tile][block][kh][kw][channel][oc tile width].
 
     strides : over (oc, ic, y, x) in w
