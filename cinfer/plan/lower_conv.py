@@ -30,10 +30,7 @@ class Choice:
 
 def choose(p: Planner, node) -> Choice | None:
     """The algorithm for a Conv; None where no kernel fits."""
-    key = "conv", id(node)
-    if key not in p.memo:
-        p.memo[key] = _choose(p, node)
-    return p.memo[key]
+    return p.once(("conv", id(node)), lambda: _choose(p, node))
 
 
 def _choose(p, node):

@@ -45,10 +45,7 @@ def phases(kernel: int, stride: int, pad: int, outputs: int, inputs: int) -> lis
 
 def transposed(p: Planner, node) -> tuple[Window, list[Phase], list[Phase]] | None:
     """(window, phases of y, phases of x) where the kernels can run a ConvTranspose, else None."""
-    key = "transposed", id(node)
-    if key not in p.memo:
-        p.memo[key] = _transposed(p, node)
-    return p.memo[key]
+    return p.once(("transposed", id(node)), lambda: _transposed(p, node))
 
 
 def _transposed(p, node):

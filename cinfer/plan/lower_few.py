@@ -37,12 +37,10 @@ def few_pays(p: Planner, name: str, ic: int, oc: int, taps: float) -> bool:
 
 def wanted_plain(p: Planner, name: str, depth: int = 0) -> bool:
     """Whether everybody who reads a value reads it from plain memory."""
-    key = "wanted plain", name
-    if key not in p.memo:
-        users = p.consumers.get(name, ())
-        p.memo[key] = (depth < DEEPEST and bool(users or name in p.output_buffers)
-                       and all(reads_plain(p, user, name, depth) for user in users))
-    return p.memo[key]
+    users = p.consumers.get(name, ())
+    return p.once(("wanted plain", name), lambda: (
+        depth < DEEPEST and bool(users or name in p.output_buffers)
+        and all(reads_plain(p, user, name, depth) for user in users)))
 
 
 def reads_plain(p: Planner, node, name: str, depth: int) -> bool:

@@ -55,11 +55,7 @@ def lower_global_pool(p: Planner, node) -> None:
 
 def resize_tables(p: Planner, node):
     """(index, weights) along y and x of a Resize or Upsample of pictures by one tap or two, else None."""
-    key = "resize", id(node)
-    if key in p.memo:
-        return p.memo[key]
-    p.memo[key] = result = _resize_tables(p, node)
-    return result
+    return p.once(("resize", id(node)), lambda: _resize_tables(p, node))
 
 
 def _resize_tables(p, node):

@@ -170,6 +170,12 @@ class Planner:
 
     # ---- values
 
+    def once(self, key: tuple, find):
+        """find(), the first time; then what it gave."""
+        if key not in self.memo:
+            self.memo[key] = find()
+        return self.memo[key]
+
     def spec(self, name: str) -> TensorSpec:
         return self.specs[name]
 
@@ -197,10 +203,7 @@ class Planner:
                 view = self.unblock(name)
             self.plain_views[name] = view
         if contiguous and not view.contiguous:
-            key = "contiguous", name
-            if key not in self.memo:
-                self.memo[key] = self.copied(view)
-            view = self.memo[key]
+            view = self.once(("contiguous", name), lambda: self.copied(view))
         return view
 
     def blocked(self, name: str) -> Blocked:
