@@ -121,16 +121,15 @@ def scaled_by(resolved: Resolved, node: Node | None) -> tuple[str, float] | None
     """(value, number) if the node multiplies a value by a finite number, or divides it by one."""
     if node is None or not (is_standard(node, "Mul") or is_standard(node, "Div")):
         return None
-    for name, other in (node.inputs, node.inputs[::-1]):
+    is_division = node.op_type == "Div"
+    for name, other in (node.inputs,) if is_division else (node.inputs, node.inputs[::-1]):
         number = resolved.constant(other)
         if number is not None and number.size == 1 \
                 and resolved.spec(name).shape == resolved.spec(node.outputs[0]).shape:
             value = float(number.reshape(-1)[0])
-            if node.op_type == "Div":
+            if is_division:
                 value = 1 / value if value else np.inf
             return (name, value) if np.isfinite(value) else None
-        if node.op_type == "Div":
-            break
     return None
 
 
