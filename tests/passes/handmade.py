@@ -4,10 +4,13 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+import pytest
 
+from cinfer.model import read
 from cinfer.model.graph import Graph, Node, TensorType
 from cinfer.passes.check import fault
 
+from conftest import shared
 from interpreter import evaluate
 
 
@@ -74,3 +77,11 @@ def unchanged(graph: Graph, one_pass) -> None:
     assert not one_pass(after)
     assert [(n.op_type, n.inputs, n.outputs, n.opset) for n in after.nodes] == [
         (n.op_type, n.inputs, n.outputs, n.opset) for n in graph.nodes]
+
+
+def exported(name: str, monkeypatch) -> Graph:
+    """The graph of a model of the zoo, made whole; skips the test where there is none."""
+    monkeypatch.syspath_prepend(shared("zoo"))
+    recipes = pytest.importorskip("recipes")
+    model = recipes.fill(recipes.load_skeleton(shared(f"zoo/skeletons/{name}.onnx.gz")))
+    return read(model.SerializeToString()).graph

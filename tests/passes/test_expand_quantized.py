@@ -7,8 +7,7 @@ import pytest
 from cinfer import passes
 from cinfer.passes.check import fault
 from cinfer.passes.expand_quantized import expand_quantized
-from conftest import shared
-from handmade import Builder, ops, unchanged
+from handmade import Builder, exported, ops, unchanged
 from interpreter import evaluate
 
 F, U8, S8 = np.float32, np.uint8, np.int8
@@ -154,11 +153,7 @@ def test_keeps(name):
 
 @pytest.mark.parametrize("name", ["resnet18__qop", "mobilenet_v2__qop"])
 def test_exported_network_has_no_integer_operators_left(name, monkeypatch):
-    from cinfer.model import read
-    monkeypatch.syspath_prepend(shared("zoo"))
-    recipes = pytest.importorskip("recipes")
-    model = recipes.fill(recipes.load_skeleton(shared(f"zoo/skeletons/{name}.onnx.gz")))
-    graph = read(model.SerializeToString()).graph
+    graph = exported(name, monkeypatch)
     passes.run(graph)
     assert set(ops(graph)) <= {"Conv", "Add", "MaxPool", "GlobalAveragePool", "Flatten", "Gemm",
                                "QuantizeLinear", "DequantizeLinear"}

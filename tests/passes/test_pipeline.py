@@ -9,7 +9,7 @@ from cinfer.errors import Error, InputError, ModelError
 from cinfer.model.graph import Graph, Node, TensorType
 from cinfer.passes.check import fault
 from conftest import shared
-from handmade import Builder, ops
+from handmade import Builder, exported, ops
 from interpreter import evaluate
 
 F = np.float32
@@ -176,12 +176,8 @@ EXPORTED = {
 
 @pytest.mark.parametrize("name", EXPORTED)
 def test_exported_graph_stays_valid(name, monkeypatch):
-    from cinfer.model import read
-    monkeypatch.syspath_prepend(shared("zoo"))
     monkeypatch.setenv("CINFER_CHECK", "1")
-    recipes = pytest.importorskip("recipes")
-    model = recipes.fill(recipes.load_skeleton(shared(f"zoo/skeletons/{name}.onnx.gz")))
-    graph = read(model.SerializeToString()).graph
+    graph = exported(name, monkeypatch)
     passes.run(graph)
     assert fault(graph) is None
     assert {op_type: ops(graph).count(op_type) for op_type in EXPORTED[name]} == EXPORTED[name]

@@ -10,8 +10,7 @@ from cinfer import passes
 from cinfer.model.graph import Graph, TensorType
 from cinfer.passes.check import fault
 from cinfer.passes.widen_halves import widen_halves
-from conftest import shared
-from handmade import Builder, ops, rewritten, unchanged
+from handmade import Builder, exported, ops, rewritten, unchanged
 from interpreter import evaluate
 
 H, F = np.float16, np.float32
@@ -336,12 +335,8 @@ ZOO = {"mobilenet_v2__fp16": ("Cast", 0), "resnet50__fp16_unsorted": ("Cast", 0)
 
 @pytest.mark.parametrize("name", ZOO)
 def test_exported_graph_is_rewritten_like_its_float32_twin(name, monkeypatch):
-    from cinfer.model import read
-    monkeypatch.syspath_prepend(shared("zoo"))
     monkeypatch.setenv("CINFER_CHECK", "1")
-    recipes = pytest.importorskip("recipes")
-    model = recipes.fill(recipes.load_skeleton(shared(f"zoo/skeletons/{name}.onnx.gz")))
-    graph = read(model.SerializeToString()).graph
+    graph = exported(name, monkeypatch)
     passes.run(graph)
     op_type, count = ZOO[name]
     assert ops(graph).count(op_type) == count

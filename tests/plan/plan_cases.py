@@ -73,3 +73,10 @@ def hold(data: bytes, feeds: dict, want: list, where: str, isa: str) -> None:
         again = session.run(None, given)
         bits = bits or [y.tobytes() for y in got]
         assert bits == [y.tobytes() for y in got] == [y.tobytes() for y in again], f"{label}: other bits"
+
+
+def steps(build, *shape) -> list[str]:
+    """The labels of the steps that one thread gets for build(model, x)."""
+    m = Model()
+    data = m.outputs(build(m, m.input("x", *shape))).bytes()
+    return [step.label for step in cinfer.load(data, threads=1)._plan_for(None).steps]

@@ -6,7 +6,7 @@ import cinfer
 from cinfer import _ops
 
 from onnx_models import Model, expected
-from plan_cases import Cases, hold
+from plan_cases import Cases, hold, steps
 
 CASES = Cases()
 case = CASES.add
@@ -137,12 +137,6 @@ for bounds in ("all", "above", "below", "zero"):
 @pytest.mark.parametrize("name", CASES)
 def test_answers_are_onnxruntimes(name, isa):
     CASES.check(name, isa)
-
-
-def steps(build, *shape) -> list[str]:
-    m = Model()
-    data = m.outputs(build(m, m.input("x", *shape))).bytes()
-    return [step.label for step in cinfer.load(data, threads=1)._plan_for(None).steps]
 
 
 def test_quantisation_is_part_of_the_step_before():

@@ -2,10 +2,9 @@
 import numpy as np
 import pytest
 
-import cinfer
 from cinfer import _ops
 
-from onnx_models import Model
+import plan_cases
 from plan_cases import Cases
 
 CASES = Cases()
@@ -142,9 +141,8 @@ def test_answers_are_onnxruntimes(name, isa):
 
 
 def steps(build, *shape) -> list[str]:
-    m = Model()
-    data = m.outputs(build(m, m.Relu(m.conv(m.input("x", *shape), shape[1], 32)))).bytes()
-    return [step.label for step in cinfer.load(data, threads=1)._plan_for(None).steps][2:]
+    """Those behind a convolution to 32 channels."""
+    return plan_cases.steps(lambda m, x: build(m, m.Relu(m.conv(x, shape[1], 32))), *shape)[2:]
 
 
 def head(m, x, oc=3, k=3):

@@ -2,11 +2,9 @@
 import numpy as np
 import pytest
 
-import cinfer
 from cinfer import _ops
 
-from onnx_models import Model
-from plan_cases import Cases
+from plan_cases import Cases, steps
 
 CASES = Cases()
 case = CASES.add
@@ -36,12 +34,6 @@ def outputs_within_the_graph(m):
 @pytest.mark.parametrize("name", CASES)
 def test_answers_are_onnxruntimes(name, isa):
     CASES.check(name, isa)
-
-
-def steps(build, *shape) -> list[str]:
-    m = Model()
-    data = m.outputs(build(m, m.input("x", *shape))).bytes()
-    return [step.label for step in cinfer.load(data, threads=1)._plan_for(None).steps]
 
 
 def test_residual_and_activation_are_one_step():
