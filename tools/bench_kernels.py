@@ -16,7 +16,7 @@ import cinfer
 from cinfer import _ops
 from cinfer.model.graph import Graph, Node, TensorType
 from cinfer.ops.registry import TensorSpec
-from cinfer.plan import lower_winograd
+from cinfer.plan import lower_conv
 from cinfer.plan.plan import make_plan
 
 # ic, oc, size, kernel, stride
@@ -70,13 +70,15 @@ def convolution(table, layer, way):
                             Node("Conv", ["b", "w"], ["y"], {"strides": [stride] * 2, "pads": [k // 2] * 4},
                                  opset=13)],
                   {"x": TensorType(f32, (1, ic, size, size))}, {"y": TensorType(f32)}, {"w": weights})
-    chosen = lower_winograd.winograd_or_direct
-    lower_winograd.winograd_or_direct = lambda *_: way
+    chosen = lower_conv.winograd_or_direct
+    lower_conv.winograd_or_direct = lambda *_: way
     try:
         plan = make_plan(table, graph, {"x": TensorSpec(f32, (1, ic, size, size))}, ("y",), 1, {})
     finally:
-        lower_winograd.winograd_or_direct = chosen
+        lower_conv.winograd_or_direct = chosen
     at = next(i for i, step in enumerate(plan.steps) if step.flops)
+    if k == 3 and stride == 1 and (plan.steps[at].label == "winograd") != (way != "direct"):
+        raise SystemExit(f"the planner chose {plan.steps[at].label} where {way} was asked for")
     flops, workspace = plan.steps[at].flops, plan.program.workspace(1)
     x, y = np.ones((1, ic, size, size), np.float32), np.empty(plan.outputs[0][1], np.float32)
     addresses = [x.ctypes.data, y.ctypes.data]
