@@ -2,25 +2,28 @@
  *
  * The system takes a CPU away from a thread for milliseconds (a time slice), and a run must wait when that
  * happens with a tile in hand, or before a thread comes to the end of the OpenMP region: beside one busy
- * process two threads on two CPUs are hardly faster than one alone, and far slower now and then. A run that
- * had to wait so and took longer than one thread less would have is a stall. Two stalls within 100 ms are
- * taken as a sign, one is not (systems have hiccups): the next runs of this process take one thread less.
- * After a pause the thread is tried again; if there is another stall within 200 ms, the next pause is eight
- * times as long (50 ms to 3.2 s). Results do not depend on all this: tiles are fixed by the plan. */
+ * process two threads on two CPUs are hardly faster than one alone, and far slower now and then. So runs of
+ * this process take one thread less after two of them within 100 ms were slower than that and the system
+ * counts more running tasks than CPUs (/proc/loadavg; where that is not to be read, all threads run). They
+ * take it back when the count leaves room, which is looked up every 50 ms, or for a trial every 3 s: a
+ * neighbour of low priority counts, but does no harm. Never below the share of the CPUs that would be fair.
+ * Results do not depend on all this: tiles are fixed by the plan. */
 #ifndef CINFER_CROWD_H
 #define CINFER_CROWD_H
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 typedef struct {
     atomic_llong fewer;                 /* threads that runs do without */
-    atomic_llong stall_ns;              /* the last stall that was not acted upon */
-    atomic_llong pause_ns, retry_ns;    /* the last pause, and its end */
+    atomic_llong slow_ns;               /* the last run that was slower than with one thread less */
+    atomic_llong looked_ns, changed_ns; /* when others were counted, and when `fewer` changed */
 } crowd_t;
 
-static const int64_t STALL_NS = 300000, SIGN_NS = 100000000, TRIAL_NS = 200000000, SHORT_PAUSE_NS = 50000000,
-                     LONG_PAUSE_NS = 3200000000;
-enum { LONGER = 8 };
+static const int64_t SIGN_NS = 100000000, SOON_NS = 5000000, LOOK_NS = 50000000, TRIAL_NS = 3000000000;
 
 #define GET(x) ((int64_t)atomic_load_explicit(&(x), memory_order_relaxed))
 #define SET(x, v) atomic_store_explicit(&(x), v, memory_order_relaxed)
@@ -28,45 +31,79 @@ enum { LONGER = 8 };
 /* What the threads of a run saw. */
 typedef struct {
     atomic_llong work_ns;               /* CPU time that they worked, together */
-    atomic_llong away_ns;               /* the longest that the system kept one of them from its tiles */
-    atomic_llong over_ns;               /* when the first of them came to the end */
+    atomic_llong arrived;               /* threads that have begun */
+    atomic_llong others;                /* running tasks of the system besides them; -1: not counted */
+    int used, look;                     /* threads of this run; whether it counts the others */
 } seen_t;
 
-static inline void seen_add(seen_t *s, int64_t work_ns, int64_t away_ns, int64_t now_ns)
+/* The beginning of a file of the system, or "". */
+static inline void read_head(const char *path, char *text, size_t size)
 {
-    long long old = GET(s->away_ns), none = 0;
-    atomic_fetch_add_explicit(&s->work_ns, work_ns, memory_order_relaxed);
-    while (old < away_ns && !atomic_compare_exchange_weak(&s->away_ns, &old, away_ns)) {}
-    atomic_compare_exchange_strong(&s->over_ns, &none, now_ns);
+    const int f = open(path, O_RDONLY | O_CLOEXEC);
+    const ssize_t n = f < 0 ? 0 : read(f, text, size - 1);
+    text[n < 0 ? 0 : n] = 0;
+    if (f >= 0) close(f);
 }
 
-/* Threads for a run that begins at now_ns and may have `wanted`. */
-static inline int crowd_threads(crowd_t *c, int wanted, int64_t now_ns)
+/* Running tasks of the system, those of this process included; 0: unknown. */
+static inline int64_t running_tasks(void)
 {
-    int64_t fewer = GET(c->fewer);
-    if (fewer && now_ns >= GET(c->retry_ns)) fewer--;
-    return wanted - fewer > 1 ? (int)(wanted - fewer) : 1;
+    char text[128];
+    int running = 0;
+    read_head("/proc/loadavg", text, sizeof text);      /* "0.29 0.81 0.95 2/312 4711": 2 are running */
+    return sscanf(text, "%*s %*s %*s %d/", &running) == 1 ? running : 0;
 }
 
-/* After a run with `used` threads that ended at now_ns and took wall_ns. */
-static inline void crowd_learn(crowd_t *c, int wanted, int used, int64_t now_ns, int64_t wall_ns, seen_t *s)
+/* CPUs in operation; more than any machine has: unknown. */
+static inline int64_t online_cpus(void)
 {
-    const int64_t late_ns = now_ns - GET(s->over_ns), retry_ns = GET(c->retry_ns);
-    const int waited = late_ns > STALL_NS || GET(s->away_ns) > STALL_NS;
-    const int trial = retry_ns && retry_ns <= now_ns && now_ns < retry_ns + TRIAL_NS;
-    if (waited && wall_ns * (used - 1) > GET(s->work_ns) * 5 / 4) {
-        if (!trial && (!GET(c->stall_ns) || now_ns - GET(c->stall_ns) > SIGN_NS)) {
-            SET(c->stall_ns, now_ns);
-            return;
-        }
-        const int64_t pause = trial ? GET(c->pause_ns) * LONGER : SHORT_PAUSE_NS;
-        SET(c->pause_ns, pause < LONG_PAUSE_NS ? pause : LONG_PAUSE_NS);
-        SET(c->retry_ns, now_ns + GET(c->pause_ns));
-        SET(c->fewer, wanted - used + 1);
-        SET(c->stall_ns, 0);
-    } else if (!trial && used > wanted - GET(c->fewer)) {               /* it goes well: try the next */
-        SET(c->fewer, wanted - used);
-        SET(c->retry_ns, now_ns);
+    char text[1024], *at = text;
+    int64_t n = 0;
+    read_head("/sys/devices/system/cpu/online", text, sizeof text);      /* "0-3,6" */
+    for (char *end; *at; at = *end == ',' ? end + 1 : end) {
+        long first = strtol(at, &end, 10), last = first;
+        if (end == at) break;
+        if (*end == '-') last = strtol(end + 1, &end, 10);
+        n += last - first + 1;
     }
+    return n ? n : 1 << 20;
+}
+
+/* Each thread as it begins. The last to come counts: then all of them run, or would. */
+static inline void seen_begin(seen_t *s)
+{
+    if (!s->look || atomic_fetch_add_explicit(&s->arrived, 1, memory_order_relaxed) + 1 != s->used) return;
+    const int64_t running = running_tasks();
+    SET(s->others, running < s->used ? 0 : running - s->used);
+}
+
+/* The run that begins at now_ns and may have `wanted` threads. */
+static inline void crowd_begin(crowd_t *c, int wanted, int64_t now_ns, seen_t *s)
+{
+    const int64_t fewer = GET(c->fewer), unseen_ns = now_ns - GET(c->looked_ns);
+    SET(s->work_ns, 0);
+    SET(s->arrived, 0);
+    SET(s->others, -1);
+    s->used = wanted - fewer > 1 ? (int)(wanted - fewer) : 1;
+    s->look = unseen_ns > LOOK_NS ? fewer || now_ns - GET(c->slow_ns) < SIGN_NS
+                                  : unseen_ns > SOON_NS && now_ns - GET(c->slow_ns) < SIGN_NS;
+}
+
+/* After a run that ended at now_ns and took wall_ns, on a machine of `cpus` CPUs. */
+static inline void crowd_learn(crowd_t *c, int wanted, int64_t now_ns, int64_t wall_ns, seen_t *s, int64_t cpus)
+{
+    const int64_t used = s->used, others = GET(s->others), free = cpus - others;
+    const int64_t fair = cpus * wanted / (wanted + (others > 0 ? others : 0)), room = free > fair ? free : fair;
+    const int slow = used > 1 && wall_ns * (used - 1) > GET(s->work_ns);
+    if (others >= 0) SET(c->looked_ns, now_ns);
+    if (slow && others >= 0 && used > room) {
+        SET(c->fewer, wanted - used + 1);
+    } else if (used < wanted && ((others >= 0 && used < room) || now_ns - GET(c->changed_ns) > TRIAL_NS)) {
+        SET(c->fewer, wanted - used - 1);
+    } else {
+        if (slow) SET(c->slow_ns, now_ns);
+        return;
+    }
+    SET(c->changed_ns, now_ns);
 }
 #endif

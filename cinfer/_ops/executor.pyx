@@ -19,9 +19,12 @@ cdef extern from "crowd.h" nogil:
     ctypedef struct crowd_t:
         pass
     ctypedef struct seen_t:
-        int64_t work_ns, away_ns, over_ns
-    int crowd_threads(crowd_t *, int, int64_t)
-    void crowd_learn(crowd_t *, int, int, int64_t, int64_t, seen_t *)
+        int64_t work_ns, others
+        int used, look
+    int64_t online_cpus(), running_tasks()
+    void seen_begin(seen_t *)
+    void crowd_begin(crowd_t *, int, int64_t, seen_t *)
+    void crowd_learn(crowd_t *, int, int64_t, int64_t, seen_t *, int64_t)
 
 cdef extern from "steps.h" nogil:
     ctypedef struct job_t:
@@ -264,41 +267,55 @@ cdef class Crowd:
     """What runs of a process learn about the CPUs that are left to them (crowd.h). Times are in ns."""
     cdef crowd_t c
 
-    def threads(self, int wanted, int64_t now_ns):
-        return crowd_threads(&self.c, wanted, now_ns)
+    def run(self, int wanted, int64_t began, wall_ns, int64_t cpus):
+        """One run: how many threads it has, and whether it counts the `others`.
 
-    def learn(self, int wanted, int used, int64_t now_ns, int64_t wall_ns, int64_t work_ns,
-              int64_t away_ns):
+        wall_ns: function of the number of threads that gives (wall_ns, work_ns, others)."""
         cdef seen_t seen
-        seen.work_ns, seen.away_ns, seen.over_ns = work_ns, away_ns, now_ns
-        crowd_learn(&self.c, wanted, used, now_ns, wall_ns, &seen)
+        crowd_begin(&self.c, wanted, began, &seen)
+        wall, work, others = wall_ns(seen.used)
+        seen.work_ns = work
+        if seen.look:
+            seen.others = others
+        crowd_learn(&self.c, wanted, began + <int64_t>wall, wall, &seen, cpus)
+        return seen.used, bool(seen.look)
+
+
+def system_counts():
+    """(CPUs in operation, running tasks or 0 where that is unknown) of this machine."""
+    return online_cpus(), running_tasks()
 
 
 cdef Crowd the_crowd = Crowd()
 cdef crowd_t *crowd = &the_crowd.c
+cdef int64_t cpus = online_cpus()
 
 
 cdef void run_steps(const step_t *steps, void *memory, int64_t n, char **bases, char *scratch,
                     int64_t scratch_bytes, int threads, int64_t *ended) noexcept nogil:
-    cdef unsigned long long mode
     cdef int64_t began, now
-    cdef int used = 1
     cdef seen_t seen
     cdef tickets_t tickets
-    if threads > 1 and HAVE_OPENMP:
-        began = now_ns()
-        used = crowd_threads(crowd, threads, began)
-    if used == 1:
-        mode = flush_denormals()
-        steps_alone(steps, n, bases, scratch, ended)
-        restore_denormals(mode)
+    if threads == 1 or not HAVE_OPENMP:
+        alone(steps, n, bases, scratch, ended)
         return
-    tickets = tickets_reset(memory, n, used)
-    seen.work_ns, seen.away_ns, seen.over_ns = 0, 0, 0
-    with parallel(num_threads=used):
-        share(steps, &tickets, bases, scratch, scratch_bytes, threadid(), ended, &seen)
+    began = now_ns()
+    crowd_begin(crowd, threads, began, &seen)
+    if seen.used == 1:
+        seen_begin(&seen)
+        alone(steps, n, bases, scratch, ended)
+    else:
+        tickets = tickets_reset(memory, n, seen.used)
+        with parallel(num_threads=seen.used):
+            share(steps, &tickets, bases, scratch, scratch_bytes, threadid(), ended, &seen)
     now = now_ns()
-    crowd_learn(crowd, threads, used, now, now - began, &seen)
+    crowd_learn(crowd, threads, now, now - began, &seen, cpus)
+
+
+cdef void alone(const step_t *steps, int64_t n, char **bases, char *scratch, int64_t *ended) noexcept nogil:
+    cdef unsigned long long mode = flush_denormals()
+    steps_alone(steps, n, bases, scratch, ended)
+    restore_denormals(mode)
 
 
 cdef void share(const step_t *steps, const tickets_t *tickets, char **bases, char *scratch,

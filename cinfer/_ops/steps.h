@@ -56,7 +56,8 @@ static inline tickets_t tickets_reset(void *memory, int64_t n, int64_t threads)
 static void steps_work(const step_t *steps, const tickets_t *k, int64_t me, char *const *base, char *scratch,
                        int64_t *ended, seen_t *seen)
 {
-    int64_t wall = now_ns(), cpu = thread_ns();         /* without long waits, where the CPU is given up */
+    seen_begin(seen);
+    int64_t work = -thread_ns();                        /* without long waits, where the CPU is given up */
     for (int64_t i = 0; i < k->n; i++) {
         const step_t *s = steps + i;
         int64_t mine = 0, w = 0;
@@ -73,17 +74,15 @@ static void steps_work(const step_t *steps, const tickets_t *k, int64_t me, char
         }
         if (mine) atomic_fetch_add_explicit(k->done + i, mine, memory_order_acq_rel);
         for (; atomic_load_explicit(k->done + i, memory_order_acquire) < s->tiles; w++) {
-            if (w == SPINS) { wall -= now_ns(); cpu -= thread_ns(); }
+            if (w == SPINS) work += thread_ns();
             if (w < SPINS) PAUSE();
             else if (w < SPINS + YIELDS) sched_yield();
             else nanosleep(&(struct timespec){0, 20000}, NULL);
         }
-        if (w > SPINS) { wall += now_ns(); cpu += thread_ns(); }
+        if (w > SPINS) work -= thread_ns();
         if (ended) ended[i] = now_ns();
     }
-    const int64_t now = now_ns();
-    cpu = thread_ns() - cpu;
-    seen_add(seen, cpu, now - wall - cpu, now);
+    atomic_fetch_add_explicit(&seen->work_ns, work + thread_ns(), memory_order_relaxed);
 }
 
 static void steps_alone(const step_t *steps, int64_t n, char *const *base, char *scratch, int64_t *ended)
