@@ -407,3 +407,25 @@ def test_a_forked_child_runs_after_its_parent(tmp_path, waiting):
         pytest.fail("the child hangs")
     parent.stdout.close()
     assert parent.returncode == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="Linux")
+def test_threads_stay_on_the_cpus_that_the_user_gave_them():
+    """Threads that wake on one CPU move apart (_ops/spread.h), and only for that moment."""
+    allowed = os.sched_getaffinity(0)
+    session = cinfer.load(network(h=32, w=32).bytes(), threads=2)
+    x = np.ones((1, 3, 32, 32), np.float32)
+    want = session.run(None, {"images": x})[0].tobytes()
+    threads = [int(t) for t in os.listdir("/proc/self/task")]
+    before = {t: os.sched_getaffinity(t) for t in threads}
+    try:
+        for cpus in (set(list(allowed)[:1]), allowed):
+            for t in threads:
+                os.sched_setaffinity(t, cpus)               # first all on one CPU, so that they meet
+            for rest in (0, 0, 0.002, 0.002):
+                time.sleep(rest)
+                assert session.run(None, {"images": x})[0].tobytes() == want
+                assert all(os.sched_getaffinity(t) == cpus for t in threads)
+    finally:
+        for t, cpus in before.items():
+            os.sched_setaffinity(t, cpus)

@@ -26,6 +26,15 @@ cdef extern from "crowd.h" nogil:
     void crowd_begin(crowd_t *, int, int64_t, seen_t *)
     void crowd_learn(crowd_t *, int, int64_t, int64_t, seen_t *, int64_t)
 
+cdef extern from "spread.h" nogil:
+    ctypedef struct rest_t:
+        pass
+    ctypedef struct spread_t:
+        pass
+    void spread_begin(spread_t *, rest_t *, int64_t)
+    void spread_out(spread_t *, int)
+    void spread_end(rest_t *, int64_t)
+
 cdef extern from "steps.h" nogil:
     ctypedef struct job_t:
         tile_fn run
@@ -289,6 +298,7 @@ def system_counts():
 cdef Crowd the_crowd = Crowd()
 cdef crowd_t *crowd = &the_crowd.c
 cdef int64_t cpus = online_cpus()
+cdef rest_t rest
 
 
 cdef void run_steps(const step_t *steps, void *memory, int64_t n, char **bases, char *scratch,
@@ -296,6 +306,7 @@ cdef void run_steps(const step_t *steps, void *memory, int64_t n, char **bases, 
     cdef int64_t began, now
     cdef seen_t seen
     cdef tickets_t tickets
+    cdef spread_t spread
     if threads == 1 or not HAVE_OPENMP:
         alone(steps, n, bases, scratch, ended)
         return
@@ -306,10 +317,12 @@ cdef void run_steps(const step_t *steps, void *memory, int64_t n, char **bases, 
         alone(steps, n, bases, scratch, ended)
     else:
         tickets = tickets_reset(memory, n, seen.used)
+        spread_begin(&spread, &rest, began)
         with parallel(num_threads=seen.used):
-            share(steps, &tickets, bases, scratch, scratch_bytes, threadid(), ended, &seen)
+            share(steps, &tickets, bases, scratch, scratch_bytes, threadid(), ended, &seen, &spread)
     now = now_ns()
     crowd_learn(crowd, threads, now, now - began, &seen, cpus)
+    spread_end(&rest, now)
 
 
 cdef void alone(const step_t *steps, int64_t n, char **bases, char *scratch, int64_t *ended) noexcept nogil:
@@ -319,8 +332,9 @@ cdef void alone(const step_t *steps, int64_t n, char **bases, char *scratch, int
 
 
 cdef void share(const step_t *steps, const tickets_t *tickets, char **bases, char *scratch,
-                int64_t scratch_bytes, int me, int64_t *ended, seen_t *seen) noexcept nogil:
+                int64_t scratch_bytes, int me, int64_t *ended, seen_t *seen, spread_t *spread) noexcept nogil:
     cdef unsigned long long mode = flush_denormals()
+    spread_out(spread, me)
     steps_work(steps, tickets, me, bases, scratch + me * scratch_bytes, ended if me == 0 else NULL, seen)
     restore_denormals(mode)
 

@@ -1,0 +1,69 @@
+/* Threads that wake on one CPU while another is idle.
+ *
+ * A virtual machine gives an idle CPU back to its host, and Linux then takes it for one that the host has
+ * preempted and avoids it: a thread woken after a pause shares the CPU of the thread that woke it, for up to
+ * some milliseconds, until the load is balanced, or in every short run again. So after a pause thread 0 steps
+ * aside for a moment, and the others move if they find themselves on a CPU where a thread of this run has
+ * begun. Their affinity is what it was afterwards. */
+#ifndef CINFER_SPREAD_H
+#define CINFER_SPREAD_H
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#if defined(__linux__)
+static const int64_t REST_NS = 500000;                  /* a CPU that idles so long may be given back */
+
+/* Of the process: when its last run ended, and whether threads have met since they last made room. */
+typedef struct { atomic_llong ended_ns; atomic_int met; } rest_t;
+/* Of a run: whether thread 0 steps aside, and the CPUs on which threads have begun. */
+typedef struct { rest_t *rest; int aside; atomic_ullong cpus[CPU_SETSIZE / 64]; } spread_t;
+
+/* Marks a CPU; whether it was marked before. */
+static inline int spread_mark(spread_t *s, int cpu)
+{
+    const unsigned long long bit = 1ull << cpu % 64;
+    if (cpu < 0 || cpu >= CPU_SETSIZE) return 0;
+    return (atomic_fetch_or_explicit(s->cpus + cpu / 64, bit, memory_order_relaxed) & bit) != 0;
+}
+
+/* Thread 0, before the others wake. */
+static inline void spread_begin(spread_t *s, rest_t *rest, int64_t now_ns)
+{
+    s->rest = rest;
+    s->aside = now_ns - atomic_load_explicit(&rest->ended_ns, memory_order_relaxed) > REST_NS ||
+               atomic_load_explicit(&rest->met, memory_order_relaxed);
+    if (s->aside) atomic_store_explicit(&rest->met, 0, memory_order_relaxed);
+    for (int i = 0; i < CPU_SETSIZE / 64; i++) atomic_store_explicit(s->cpus + i, 0, memory_order_relaxed);
+    spread_mark(s, sched_getcpu());
+}
+
+/* Each thread, when it begins. */
+static inline void spread_out(spread_t *s, int me)
+{
+    cpu_set_t allowed, idle;
+    if (me == 0) {
+        if (s->aside) sched_yield();
+        return;
+    }
+    if (!spread_mark(s, sched_getcpu()) || sched_getaffinity(0, sizeof allowed, &allowed)) return;
+    idle = allowed;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (atomic_load_explicit(s->cpus + cpu / 64, memory_order_relaxed) >> cpu % 64 & 1) CPU_CLR(cpu, &idle);
+    if (!CPU_COUNT(&idle) || sched_setaffinity(0, sizeof idle, &idle)) return;
+    atomic_store_explicit(&s->rest->met, 1, memory_order_relaxed);
+    spread_mark(s, sched_getcpu());
+    sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
+static inline void spread_end(rest_t *rest, int64_t now_ns)
+{
+    atomic_store_explicit(&rest->ended_ns, now_ns, memory_order_relaxed);
+}
+#else
+typedef struct { int unused; } rest_t, spread_t;
+static inline void spread_begin(spread_t *s, rest_t *rest, int64_t now_ns) { (void)s; (void)rest; (void)now_ns; }
+static inline void spread_out(spread_t *s, int me) { (void)s; (void)me; }
+static inline void spread_end(rest_t *rest, int64_t now_ns) { (void)rest; (void)now_ns; }
+#endif
+#endif
