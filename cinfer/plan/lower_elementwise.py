@@ -7,7 +7,8 @@ import numpy as np
 
 from .activation import RULES as UNARY, as_unary
 from .epilogue import activation_params, epilogue
-from .planner import F32, SMALL, Declined, Planner, Rule, spread
+from .planner import Planner, Rule
+from .steps import F32, SMALL, Declined, spread
 from .views import BLOCK, Blocked, broadcast_strides, collapse, nchw
 
 BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Min": "min", "Max": "max", "Pow": "pow",

@@ -6,7 +6,8 @@ from math import prod
 import numpy as np
 
 from .epilogue import activation_params, epilogue
-from .planner import F32, Declined, Planner, Rule
+from .planner import Planner, Rule
+from .steps import F32, Declined
 from .views import BLOCK
 from .window import Window, spatial, window
 
