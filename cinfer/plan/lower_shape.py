@@ -126,7 +126,7 @@ def gather_channels(p: Planner, sources, out: str) -> None:
         raise Declined
     p.late.append(fill)
     y = p.new_blocked(out)
-    rows, row_tiles = p.row_split(y.h, y.n * y.blocks, y.w * BLOCK)
+    rows, row_tiles = p.row_split(y.h, y.w, y.n * y.blocks, BLOCK)
     p.emit("gather_channels", y.n * y.blocks * row_tiles, reads=buffers, x=Ref(Buffer(0, ARENA), 0),
            y=y.ref(), table=p.array(table).ref(), n=y.n, c=y.c, h=y.h, w=y.w, yn=y.ns, yb=y.bs, yr=y.rs,
            row_tiles=row_tiles, rows=rows)

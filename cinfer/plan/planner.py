@@ -205,7 +205,7 @@ class Planner(Steps):
     def block(self, x: Plain, y: Blocked) -> None:
         """Steps that copy a plain value into blocked memory."""
         xn, xc, xh, xw = nchw_strides(x.strides)
-        rows, row_tiles = self.row_split(y.h, y.n * y.blocks, y.w * BLOCK)
+        rows, row_tiles = self.row_split(y.h, y.w, y.n * y.blocks, BLOCK)
         self.emit("to_blocked", y.n * y.blocks * row_tiles, x=x.ref(), y=y.ref(), n=y.n, c=y.c, h=y.h, w=y.w,
                   xn=xn, xc=xc, xh=xh, xw=xw, yn=y.ns, yb=y.bs, yr=y.rs, row_tiles=row_tiles,
                   rows=rows)
@@ -221,7 +221,7 @@ class Planner(Steps):
     def from_blocked(self, x: Blocked, y: Plain, strides, **more) -> None:
         """Steps that copy a blocked value to plain memory; strides over the axes of x.shape."""
         yn, yc, yh, yw = nchw_strides(strides)
-        rows, row_tiles = self.row_split(x.h, x.n * x.blocks, x.w * BLOCK)
+        rows, row_tiles = self.row_split(x.h, x.w, x.n * x.blocks, BLOCK)
         self.emit("from_blocked", x.n * x.blocks * row_tiles, x=x.ref(), y=y.ref(), n=x.n, c=x.c, h=x.h,
                   w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=yn, yc=yc, yh=yh, yw=yw, row_tiles=row_tiles,
                   rows=rows, **more)

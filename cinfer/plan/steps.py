@@ -11,6 +11,7 @@ from .views import BLOCK, Buffer, Plain, Ref, collapse, row_major
 F32 = np.dtype(np.float32)
 TILES_PER_THREAD = 6
 SMALL = 1 << 14                 # elements an elementwise tile should have at least
+LEAST_PART = 48                 # pixels of a picture that a thread should have for itself
 
 
 class Declined(Exception):
@@ -181,15 +182,31 @@ class Steps:
         outer = -(-total // tiles) if total else 1
         return outer, max(1, -(-total // outer))
 
-    def row_split(self, rows: int, others: int, row_elements: int) -> tuple[int, int]:
-        """(rows per tile, tiles along the rows), `others` being the tiles there are in other directions.
+    def row_split(self, h: int, w: int, others: int, pixel_work: int) -> tuple[int, int]:
+        """(rows per tile, tiles along the rows) of a picture, `others` being the tiles there are in other
+        directions; pixel_work: what one of them does for a pixel, in elements."""
+        worth = h * w * pixel_work * others // SMALL + 1
+        tiles = -(-self.tiles_wanted() // max(1, others))
+        if self.share_rows(h, w):
+            tiles = max(self.threads, tiles)
+        return self.even_rows(h, min(tiles, worth))
 
-        At least a tile of rows for each thread, as in convolutions: each stays in its part of the picture.
-        """
-        worth = rows * row_elements * others // SMALL + 1
-        tiles = max(1, min(rows, max(self.threads, -(-self.tiles_wanted() // max(1, others))), worth))
-        per = -(-rows // tiles)
-        return per, -(-rows // per)
+    def share_rows(self, h: int, w: int) -> bool:
+        """Whether threads divide the rows of a picture among themselves, else its channels: in all steps
+        alike, so that each stays in its part of the picture. Too few rows cannot be divided evenly."""
+        return h >= self.threads and h * w >= LEAST_PART * self.threads
+
+    def even_rows(self, h: int, tiles: int) -> tuple[int, int]:
+        """(rows per tile, tiles) for about so many tiles. Where there are enough for all threads, the part of
+        each ends where a tile ends, if that makes tiles at most twice as large or small."""
+        tiles = max(1, min(h, tiles))
+        rows = -(-h // tiles)
+        if tiles >= self.threads > 1:
+            part = -(-h // self.threads)
+            whole = [k for k in range(-(-rows // 2), 2 * rows + 1) if part % k == 0]
+            if whole:
+                rows = min(whole, key=lambda k: max(k, rows) / min(k, rows))
+        return rows, -(-h // rows)
 
     def tiles_wanted(self) -> int:
         return 1 if self.threads == 1 else self.threads * TILES_PER_THREAD
