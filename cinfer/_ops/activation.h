@@ -26,7 +26,7 @@ INL vf activate(vf x, int op, float alpha, float beta)
     case U_hard_sigmoid: return vmin(one, vmax(zero, x * alpha + beta));
     case U_hard_swish:   return x * vmin(one, vmax(zero, x * alpha + beta));
     case U_sigmoid:      return vsigmoid(x);
-    case U_swish:        return x / (1 + vexp(-alpha * x));
+    case U_swish:        return vswish(x, alpha);
     case U_tanh:         return vtanh(x);
     case U_gelu:         return vgelu(x);
     case U_gelu_tanh: {  /* sqrt(2/pi) (x + 0.044715 x^3) */

@@ -11,7 +11,7 @@
  *   y        pixel (0, 0); strides yn yb yr; pixels yp floats apart: 16, or more to write every second pixel
  *   res      absent, or strides rn rb rr, pixels 16 apart
  *   bias     absent, or padded to whole blocks, as slope
- *   Kernel tile = ((image*groups + group)*row_tiles + r)*oc_tiles + c: output rows r*rows .., output blocks
+ *   Kernel tile = ((image*row_tiles + r)*groups + group)*oc_tiles + c: output rows r*rows .., output blocks
  *   c*blocks .. of the group; blocks is a multiple of OCT/16 unless oc_tiles is 1.
  * conv_stem  few input channels, from plain memory that holds its padding: x at k is koff[k] floats (int32)
  *            from the pixel's corner, pixels are i*sh*xr + j*sw*xp floats from x; w packed by pack_gemm,

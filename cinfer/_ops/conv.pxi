@@ -158,9 +158,8 @@ cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t
 
 cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const conv_t *A = <const conv_t *>params
-    cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles
-    cdef int64_t at_group = tile // A.oc_tiles // A.row_tiles
-    cdef int64_t g = at_group % A.groups, image = at_group // A.groups, channel = g * A.ob * CB
+    cdef int64_t c = tile % A.oc_tiles, g = tile // A.oc_tiles % A.groups, channel = g * A.ob * CB
+    cdef int64_t part = tile // A.oc_tiles // A.groups, r = part % A.row_tiles, image = part // A.row_tiles
     cdef product_t P
     P.k = ((A.ib - 1) * CB + A.last) * A.kh * A.kw
     P.x = <const float *>at(base, A.x) + image * A.xn + g * A.ib * A.xb

@@ -5,7 +5,8 @@ from math import prod
 
 import numpy as np
 
-from .planner import Declined, Planner, Rule, spread
+from .planner import Planner, Rule
+from .steps import Declined, spread
 from .views import broadcast_strides, collapse
 
 # operator -> (number of the kernel's, whether the operands change places); the numbers are in choose.h

@@ -11,7 +11,8 @@ from .lower_few import few_pays, lower_few
 from .lower_matrix import matrix_vector
 from .lower_stem import STEM_CHANNELS, STEM_TAPS, lower_stem, stem_input
 from .lower_winograd import lower_winograd, winograd_or_direct
-from .planner import NO_HALO, Declined, Planner, Rule
+from .planner import NO_HALO, Planner, Rule
+from .steps import Declined
 from .views import Blocked, nchw
 from .window import Window, spatial, window
 

@@ -12,7 +12,8 @@ from .epilogue import epilogue, epilogue_params
 from .lower_conv import bias_of
 from .lower_direct import conv_split, packed_conv
 from .lower_few import emit_few, few_output, few_params, few_pays, packed_few
-from .planner import Declined, Planner, Rule
+from .planner import Planner, Rule
+from .steps import Declined
 from .views import BLOCK
 from .window import Window, spatial, window
 

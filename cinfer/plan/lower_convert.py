@@ -8,7 +8,8 @@ import numpy as np
 from .lower_elementwise import emit_zip
 from .lower_rows import REDUCTIONS
 from .lower_shape import blocked_input, identity_pieces, lower_identity
-from .planner import F32, Declined, Planner, Rule
+from .planner import Planner, Rule
+from .steps import F32, Declined
 from .views import BLOCK, Blocked, Plain, Ref
 
 U8 = np.dtype(np.uint8)

@@ -23,12 +23,10 @@ def lower_direct(p, choice, x, y, w, common, flops):
 
 def conv_split(p, n, groups, oh, ow, ob) -> dict:
     """rows, row_tiles, blocks, oc_tiles: a few tiles a thread; rows first, then channels."""
-    wanted = -(-p.tiles_wanted() // (n * groups))
-    if wanted == 1:
-        return dict(rows=oh, row_tiles=1, blocks=ob, oc_tiles=1)
-    row_tiles = max(1, min(wanted, oh, oh * ow // 56))
-    rows = -(-oh // row_tiles)
-    row_tiles = -(-oh // rows)
+    wanted, row_tiles = -(-p.tiles_wanted() // (n * groups)), 1
+    if p.share_rows(oh, ow):
+        row_tiles = max(p.threads, min(wanted, oh * ow // 56))
+    rows, row_tiles = p.even_rows(oh, row_tiles)
     step = max(1, p.table.conv_oc // BLOCK)            # blocks of a register tile
     oc_tiles = max(1, min(-(-wanted // row_tiles), ob // step or 1))
     blocks = -(-ob // oc_tiles)
@@ -95,7 +93,7 @@ def lower_depthwise(p, choice, x, y, w, common, flops):
     """One filter a channel."""
     (kh, kw), (sh, sw), (dh, dw) = choice.window.kernel, choice.window.strides, choice.window.dilations
     packed = p.pack("pack_depthwise", w, x.blocks * BLOCK * kh * kw, x.blocks, (), c=x.c, taps=kh * kw)
-    rows, row_tiles = p.row_split(y.h, y.n * y.blocks, y.w * BLOCK * kh * kw)
+    rows, row_tiles = p.row_split(y.h, y.w, y.n * y.blocks, BLOCK * kh * kw)
     top, left = choice.window.pads[:2]
     p.emit("depthwise", y.n * y.blocks * row_tiles, flops=flops, x=x.ref(-top, -left), w=packed, cb=x.blocks,
            kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, row_tiles=row_tiles, rows=rows, **common)

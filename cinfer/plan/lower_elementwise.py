@@ -7,7 +7,8 @@ import numpy as np
 
 from .activation import RULES as UNARY, as_unary
 from .epilogue import activation_params, epilogue
-from .planner import F32, SMALL, Declined, Planner, Rule, spread
+from .planner import Planner, Rule
+from .steps import F32, SMALL, Declined, spread
 from .views import BLOCK, Blocked, broadcast_strides, collapse, nchw
 
 BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Min": "min", "Max": "max", "Pow": "pow",
@@ -35,8 +36,8 @@ def blocked_axes(view: Blocked, shape) -> tuple[list[int], list[int]]:
 
 
 def by_rows(p: Planner, dims, *strides):
-    """dims and strides with rows before blocks where threads share a step: each stays in its rows."""
-    if p.threads == 1 or prod(dims) < 2 * SMALL:
+    """dims and strides with rows before blocks where threads divide the rows: each stays in its own."""
+    if p.threads == 1 or prod(dims) < 2 * SMALL or not p.share_rows(*dims[2:4]):
         return dims, *strides
     return tuple([v[0], v[2], v[1], *v[3:]] for v in (dims, *strides))
 

@@ -6,7 +6,8 @@ from math import prod
 import numpy as np
 
 from .epilogue import Epilogue, epilogue, epilogue_params
-from .planner import F32, Declined, Planner, Rule
+from .planner import Planner, Rule
+from .steps import F32, Declined
 from .views import BLOCK, Plain, Ref
 
 FEW_ROWS = 2                    # so many rows or fewer: the weights are read in place, they are the cost

@@ -6,7 +6,8 @@ from math import prod
 import numpy as np
 
 from .lower_rows import rows_per_tile, split_plane
-from .planner import Declined, Planner, Rule
+from .planner import Planner, Rule
+from .steps import Declined
 from .views import Plain, collapse, row_major
 
 # the element types that order.h has keys for

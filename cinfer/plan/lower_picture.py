@@ -6,7 +6,8 @@ from math import prod
 import numpy as np
 
 from .epilogue import activation_params, epilogue
-from .planner import F32, Declined, Planner, Rule
+from .planner import Planner, Rule
+from .steps import F32, Declined
 from .views import BLOCK
 from .window import Window, spatial, window
 
@@ -34,7 +35,7 @@ def lower_pool(p: Planner, node) -> None:
     win = pool_window(p, node)
     x, y = p.blocked(node.inputs[0]), p.new_blocked(node.outputs[0])
     mode = 0 if not average else 2 if node.attributes.get("count_include_pad", 0) else 1
-    rows, row_tiles = p.row_split(y.h, y.n * y.blocks, y.w * BLOCK * win.kernel[0])
+    rows, row_tiles = p.row_split(y.h, y.w, y.n * y.blocks, BLOCK * win.kernel[0])
     (kh, kw), (sh, sw), (dh, dw), (pt, pl, pb, pr) = win.kernel, win.strides, win.dilations, win.pads
     p.emit("pool", y.n * y.blocks * row_tiles, x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, ih=x.h, iw=x.w,
            oh=y.h, ow=y.w, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, pt=pt, pl=pl, pb=pb, pr=pr, xn=x.ns,
@@ -95,7 +96,7 @@ def lower_resize(p: Planner, node) -> None:
         for name, values, dtype in (("i{}0", index[:, 0], np.int32), ("i{}1", index[:, -1], np.int32),
                                     ("w{}", second, np.float32)):
             params[name.format(axis)] = p.array(np.ascontiguousarray(values, dtype)).ref()
-    rows, row_tiles = p.row_split(y.h, y.n * y.blocks, y.w * BLOCK)
+    rows, row_tiles = p.row_split(y.h, y.w, y.n * y.blocks, BLOCK)
     p.emit("resize", y.n * y.blocks * row_tiles, x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, oh=y.h, ow=y.w,
            xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs, yr=y.rs, linear=linear, row_tiles=row_tiles,
            rows=rows, **params)

@@ -6,7 +6,8 @@ from math import prod
 import numpy as np
 
 from .lower_picture import global_pool
-from .planner import F32, Declined, Planner, Rule
+from .planner import Planner, Rule
+from .steps import F32, Declined
 from .views import collapse
 
 REDUCTIONS = {"ReduceSum": 0, "ReduceMean": 1, "ReduceMax": 2, "ReduceMin": 3}

@@ -47,5 +47,7 @@ def padded_copy(p: Planner, x: Plain, pads) -> Plain:
         if 0 not in dims:
             p.emit("fill", 1, beside=True, y=y.ref(at), dims=[1, 1, *dims], ys=[0, 0, *ys], value=0.0,
                    outer=dims[0] * dims[1] * dims[2])
-    p.map(x.shape, x.ref(), x.strides, y.ref(t * ys[2] + left * ys[3]), ys)
+    order = (0, 2, 1, 3) if ys[1] > 1 or c == 1 else (0, 2, 3, 1)       # rows first: threads divide them
+    dims, xs, to = ([v[axis] for axis in order] for v in (x.shape, x.strides, ys))
+    p.map(dims, x.ref(), xs, y.ref(t * ys[2] + left * ys[3]), to)
     return y.with_(y.shape, ys)

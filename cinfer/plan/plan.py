@@ -11,9 +11,10 @@ from ..model.graph import Graph
 from ..ops import registry
 from ..ops.registry import TensorSpec
 from .lowering import RULES
-from .planner import Planner, Step
+from .planner import Planner
 from .resolve import REFUSALS, located, resolve
 from .rewrite import rewrite
+from .steps import Step
 from .views import Blocked, Plain, Ref
 
 FEW_FLOPS, FEW_BYTES = 5_000_000, 1 << 20       # a run of less work is over before a second thread is awake

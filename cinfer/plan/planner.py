@@ -1,4 +1,4 @@
-"""Resolved graph -> steps: the state of one planning and what every lowering works with.
+"""Resolved graph -> steps: where the values of a planning live, which is what every lowering works with.
 
 Three walks over the nodes: which values are blocked (forward); where they live - views of a Concat's memory,
 and the halo their readers need (backward); then each node is lowered to steps by the function that
@@ -16,16 +16,10 @@ from ..ops.quantize import OWN_DOMAIN
 from ..ops.registry import TensorSpec
 from .memory import place
 from .resolve import Resolved
-from .views import ARENA, BLOCK, Blocked, Buffer, Plain, Ref, collapse, nchw, nchw_strides, row_major
+from .steps import F32, Declined, Steps
+from .views import ARENA, BLOCK, Blocked, Buffer, Plain, nchw, nchw_strides, row_major
 
-F32 = np.dtype(np.float32)
 NO_HALO = (0, 0, 0, 0)
-TILES_PER_THREAD = 6
-SMALL = 1 << 14                 # elements an elementwise tile should have at least
-
-
-class Declined(Exception):
-    """A lowering cannot run this node with kernels; NumPy will."""
 
 
 class Rule:
@@ -45,31 +39,18 @@ class Rule:
         self.fresh = fresh and not pieces
 
 
-class Step:
-    """jobs : independent (kernel, parameters, tiles); or host : a NumPy step (node, inputs, outputs)"""
-    __slots__ = ("jobs", "node", "label", "host", "flops")
-
-    def __init__(self, node, label, host=None, flops=0):
-        self.jobs, self.node, self.label, self.host, self.flops = [], node, label, host, flops
-
-
-class Planner:
+class Planner(Steps):
     def __init__(self, table, resolved: Resolved, threads: int, packed: dict, rules: dict):
-        self.table, self.threads, self.packed, self.rules = table, threads, packed, rules
+        super().__init__(table, threads, packed)
+        self.rules = rules
         self.specs, self.inputs, self.outputs = resolved.specs, resolved.inputs, resolved.outputs
         self.nodes = resolved.nodes
-        self.steps: list[Step] = []
-        self.beside: list = []                      # jobs that go into the next step
-        self.buffers: list[Buffer] = []
-        self.scratch_bytes = 0
         self.plain_views: dict[str, Plain] = {}
         self.blocked_views: dict[str, Blocked] = {}
         self.storages: dict[str, Blocked] = {}
         self.done: set[int] = set()                 # nodes that an earlier one has taken into its epilogue
         self.memo: dict = {}                        # what a rule decided in an early walk, for its lowering
-        self.keep: list = []                        # arrays that parameters point into
         self.late: list = []                        # called when offsets in the arena are known
-        self.node: Node | None = None
         self.consumers: dict[str, list[Node]] = {}
         self.producer: dict[str, Node] = {}
         for node in self.nodes:
@@ -224,7 +205,7 @@ class Planner:
     def block(self, x: Plain, y: Blocked) -> None:
         """Steps that copy a plain value into blocked memory."""
         xn, xc, xh, xw = nchw_strides(x.strides)
-        rows, row_tiles = self.row_split(y.h, y.n * y.blocks, y.w * BLOCK)
+        rows, row_tiles = self.row_split(y.h, y.w, y.n * y.blocks, BLOCK)
         self.emit("to_blocked", y.n * y.blocks * row_tiles, x=x.ref(), y=y.ref(), n=y.n, c=y.c, h=y.h, w=y.w,
                   xn=xn, xc=xc, xh=xh, xw=xw, yn=y.ns, yb=y.bs, yr=y.rs, row_tiles=row_tiles,
                   rows=rows)
@@ -240,7 +221,7 @@ class Planner:
     def from_blocked(self, x: Blocked, y: Plain, strides, **more) -> None:
         """Steps that copy a blocked value to plain memory; strides over the axes of x.shape."""
         yn, yc, yh, yw = nchw_strides(strides)
-        rows, row_tiles = self.row_split(x.h, x.n * x.blocks, x.w * BLOCK)
+        rows, row_tiles = self.row_split(x.h, x.w, x.n * x.blocks, BLOCK)
         self.emit("from_blocked", x.n * x.blocks * row_tiles, x=x.ref(), y=y.ref(), n=x.n, c=x.c, h=x.h,
                   w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=yn, yc=yc, yh=yh, yw=yw, row_tiles=row_tiles,
                   rows=rows, **more)
@@ -302,21 +283,6 @@ class Planner:
     def halo_of(self, name: str) -> tuple:
         return self.halos.get(self.root(name), NO_HALO)
 
-    def new_buffer(self, size: int) -> Buffer:
-        buffer = Buffer(size)
-        self.buffers.append(buffer)
-        return buffer
-
-    def scratch(self, shape, dtype=F32) -> Plain:
-        """Plain memory without a name."""
-        return Plain(self.new_buffer(prod(shape) * dtype.itemsize), 0, shape, row_major(shape), dtype)
-
-    def array(self, array: np.ndarray) -> Plain:
-        """A contiguous array that the plan keeps, as a plain value."""
-        self.keep.append(array)
-        buffer = Buffer(array.nbytes, 0, array.ctypes.data if array.size else 0, array)
-        return Plain(buffer, 0, array.shape, row_major(array.shape), array.dtype)
-
     def blocked_constant(self, value: np.ndarray) -> Blocked:
         n, c, h, w = nchw(value.shape)
         blocks = -(-c // BLOCK)
@@ -326,156 +292,12 @@ class Planner:
         rs = w * BLOCK
         return Blocked(self.array(array).buffer, 0, value.shape, blocks * h * rs, h * rs, rs, NO_HALO)
 
-    def channel_vector(self, value: np.ndarray, fill: float = 0.0) -> Ref:
-        """A number per channel, padded to whole blocks."""
-        value = np.asarray(value, np.float32).reshape(-1)
-        padded = np.full(-(-value.size // BLOCK) * BLOCK, fill, np.float32)
-        padded[:value.size] = value
-        return self.array(padded).ref()
-
-    def pack(self, kernel: str, array: np.ndarray, size: int, tiles: int, key: tuple, offset: int = 0,
-             **params) -> Ref:
-        """Weights in the layout a kernel reads (`size` floats), packed once for all plans of the session.
-
-        offset : the element of `array` at which the kernel begins to read
-        """
-        full = kernel, array.ctypes.data, array.shape, array.strides, size, key
-        if full not in self.packed:
-            from .. import _ops
-            memory = _ops.executor().Memory(4 * size)
-            source = np.ascontiguousarray(array, np.float32)
-            begin = source.ctypes.data + 4 * offset
-            job = self.table.pack(kernel, w=(0, begin), y=(0, memory.address), **params)
-            _ops.executor().run_once(self.table, kernel, job, tiles, self.threads)
-            self.packed[full] = memory, array
-        memory = self.packed[full][0]
-        self.keep.append(memory)
-        return Ref(Buffer(memory.size, 0, memory.address), 0)
-
-    # ---- steps
-
-    def emit(self, kernel: str, tiles: int, *, flops: int = 0, scratch: int = 0, beside: bool = False,
-             reads=(), **params) -> None:
-        """One more step; or, `beside`, a job that goes into the next step, being independent of it.
-
-        scratch : bytes that a tile may write to
-        reads : buffers that are read through a table of addresses, not through a parameter
-        """
-        self.scratch_bytes = max(self.scratch_bytes, scratch)
-        if beside:
-            self.beside.append((kernel, params, tiles))
-            return
-        step = Step(self.node, kernel, flops=flops)
-        step.jobs = [(kernel, params, tiles), *self.beside]
-        self.beside = []
-        for _, job, _ in step.jobs:
-            for value in job.values():
-                if isinstance(value, Ref):
-                    self.touch(value.buffer)
-        for buffer in reads:
-            self.touch(buffer)
-        self.steps.append(step)
-
-    def touch(self, buffer: Buffer) -> None:
-        now = len(self.steps)
-        buffer.last = now
-        if buffer.first is None:
-            buffer.first = now
-
-    def live_buffers(self) -> list[Buffer]:
-        return [b for b in self.buffers if b.first is not None]
-
     def host_step(self, node: Node) -> None:
         """The node in NumPy, between the steps of the kernels."""
         operator = registry.lookup(node)
         inputs = [self.plain(name, contiguous=True) if name else None for name in node.inputs]
-        if self.beside:
-            self.flush()
-        outputs = []
-        for name in node.outputs:
-            outputs.append(self.new_plain(name) if name else None)
-        for view in filter(None, inputs + outputs):
-            self.touch(view.buffer)
-        self.steps.append(Step(node, "numpy", host=(operator, node, inputs, outputs)))
-
-    def flush(self) -> None:
-        """A step for the jobs that wait for one."""
-        kernel, params, tiles = self.beside.pop()
-        self.emit(kernel, tiles, **params)
-
-    def copied(self, x: Plain) -> Plain:
-        """A contiguous copy."""
-        y = self.scratch(x.shape, x.dtype)
-        self.copy(x, y)
-        return y
-
-    def copy(self, x: Plain, y: Plain, beside: bool = False) -> None:
-        """Steps that copy one plain view to another of the same shape."""
-        if not copied_by_kernels(x.dtype) or len(x.shape) > 6:
-            return self.host_copy(x, y)
-        if x.dtype.itemsize < 4:
-            same = np.dtype(f"u{x.dtype.itemsize}")
-            return self.convert(x.shape, x.ref(), x.strides, y.ref(), y.strides, same, same, beside=beside)
-        self.map(x.shape, x.ref(), x.strides, y.ref(), y.strides, x.dtype, beside=beside)
-
-    def host_copy(self, x: Plain, y: Plain) -> None:
-        """A copy in NumPy: of more axes than the kernels walk, or of elements of odd sizes."""
-        if self.beside:
-            self.flush()
-        for view in (x, y):
-            self.touch(view.buffer)
-        self.steps.append(Step(self.node, "numpy", host=(None, None, [x], [y])))
-
-    def map(self, shape, x: Ref, xs, y: Ref, ys, dtype=F32, *, op="none", alpha=0.0, beta=0.0,
-            beside=False) -> None:
-        """y = op(x) over strided axes. Other dtypes than float32, of whole words, can only be copied."""
-        words = dtype.itemsize // 4
-        if words > 1:                           # 8-byte values move as pairs of words
-            shape, xs, ys = (*shape, words), (*(s * words for s in xs), 1), (*(s * words for s in ys), 1)
-        packed = collapse(shape, xs, ys)
-        if packed is None:
-            raise Declined
-        dims, (xs, ys) = packed
-        dims, (xs, ys) = spread(dims, xs, ys)
-        outer, tiles = self.outer_split(dims)
-        self.emit("map", tiles, x=x, y=y, dims=dims, xs=xs, ys=ys, op=self.table.unary[op], alpha=alpha,
-                  beta=beta, outer=outer, beside=beside)
-
-    def convert(self, shape, x: Ref, xs, y: Ref, ys, dtype, to, *, ss=None, beside=False, **more) -> None:
-        """y = x in the element type `to`, over strided axes.
-
-        ss : the strides of the scales; more : how, s, z, lo, hi of the kernel (convert.h)
-        """
-        packed = collapse(shape, xs, ys, ss or [0] * len(shape))
-        if packed is None:
-            raise Declined
-        dims, (xs, ys, ss) = spread(packed[0], *packed[1])
-        outer, tiles = self.outer_split(dims)
-        codes = {"from": self.table.elements[dtype.name], "to": self.table.elements[to.name]}
-        self.emit("convert", tiles, x=x, y=y, dims=dims, xs=xs, ss=ss, ys=ys, outer=outer, beside=beside,
-                  **codes, **more)
-
-    # ---- splitting work
-
-    def outer_split(self, dims) -> tuple[int, int]:
-        """(outer indices per tile, tiles) of an elementwise kernel."""
-        total = prod(dims[:-1])
-        tiles = max(1, min(total, self.tiles_wanted(), total * dims[-1] // SMALL))
-        outer = -(-total // tiles) if total else 1
-        return outer, max(1, -(-total // outer))
-
-    def row_split(self, rows: int, others: int, row_elements: int) -> tuple[int, int]:
-        """(rows per tile, tiles along the rows), `others` being the tiles there are in other directions.
-
-        At least a tile of rows for each thread, as in convolutions: each stays in its part of the picture.
-        """
-        worth = rows * row_elements * others // SMALL + 1
-        tiles = max(1, min(rows, max(self.threads, -(-self.tiles_wanted() // max(1, others))), worth))
-        per = -(-rows // tiles)
-        return per, -(-rows // per)
-
-    def tiles_wanted(self) -> int:
-        return 1 if self.threads == 1 else self.threads * TILES_PER_THREAD
+        outputs = [self.new_plain(name) if name else None for name in node.outputs]
+        self.host(operator, node, inputs, outputs)
 
     # ---- outputs
 
@@ -500,19 +322,3 @@ class Planner:
             self.copy(view, target)
         if self.beside:
             self.flush()
-
-
-def copied_by_kernels(dtype) -> bool:
-    return dtype.itemsize in (1, 2) or dtype.itemsize % 4 == 0
-
-
-def spread(dims, *strides):
-    """Give a long innermost axis whose outer axes are few a second axis, so that there are tiles."""
-    n = dims[-1]
-    if prod(dims[:-1]) >= 16 or n < 2 * SMALL or dims[0] != 1:
-        return dims, strides
-    inner = next((n // k for k in range(-(-n // SMALL), -(-8 * n // SMALL)) if n % k == 0), 0)
-    if not inner:
-        return dims, strides
-    dims = [*dims[1:-1], n // inner, inner]
-    return dims, [[*s[1:-1], s[-1] * inner, s[-1]] for s in strides]

@@ -4,7 +4,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..ops.geometry import conv_geometry, transposed_geometry
-from .planner import F32, Planner
+from .planner import Planner
+from .steps import F32
 
 OF_GEOMETRY = frozenset(("auto_pad", "ceil_mode", "dilations", "output_padding", "output_shape", "pads",
                          "strides"))

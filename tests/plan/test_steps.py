@@ -1,0 +1,47 @@
+"""How work is split: tiles cover all rows; where all threads share them, each ends its part with a tile."""
+from hypothesis import given, strategies as st
+import pytest
+
+from cinfer.plan.lower_direct import conv_split
+from cinfer.plan.steps import LEAST_PART, SMALL, Steps
+
+
+class Table:
+    conv_oc = 32
+
+
+def steps(threads):
+    return Steps(Table, threads, {})
+
+
+@given(h=st.integers(1, 300), tiles=st.integers(0, 400), threads=st.integers(1, 16))
+def test_rows_are_covered_by_about_as_many_tiles_as_wanted(h, tiles, threads):
+    rows, count = steps(threads).even_rows(h, tiles)
+    assert rows >= 1 and (count - 1) * rows < h <= count * rows
+    assert count <= 2 * max(1, tiles)
+
+
+@pytest.mark.parametrize("h, tiles, threads, want", [
+    (14, 3, 2, (7, 2)), (56, 12, 2, (4, 14)), (28, 12, 2, (2, 14)), (7, 2, 2, (4, 2)), (112, 12, 2, (8, 14)),
+    (26, 12, 2, (3, 9)), (28, 1, 2, (28, 1)), (100, 12, 1, (9, 12)), (56, 24, 4, (2, 28))])
+def test_the_part_of_a_thread_ends_where_a_tile_ends(h, tiles, threads, want):
+    assert steps(threads).even_rows(h, tiles) == want
+
+
+@given(h=st.integers(1, 120), w=st.integers(1, 120), blocks=st.integers(1, 80), groups=st.integers(1, 40),
+       n=st.integers(1, 3), threads=st.integers(1, 8))
+def test_convolutions_and_others_divide_a_picture_alike(h, w, blocks, groups, n, threads):
+    p = steps(threads)
+    conv = conv_split(p, n, groups, h, w, blocks)
+    assert conv["row_tiles"] * conv["rows"] >= h and conv["oc_tiles"] * conv["blocks"] >= blocks
+    assert conv["oc_tiles"] == 1 or conv["blocks"] % 2 == 0
+    _, row_tiles = p.row_split(h, w, n * blocks, 16)
+    if not p.share_rows(h, w):
+        assert conv["row_tiles"] == 1 and (row_tiles == 1 or n * blocks < p.tiles_wanted())
+    elif h % threads == 0 and h * w * 16 * blocks >= SMALL * threads:
+        assert conv["row_tiles"] >= threads and row_tiles >= threads
+
+
+def test_small_pictures_are_divided_by_channels():
+    assert not steps(2).share_rows(7, 7) and steps(2).share_rows(14, 14) and not steps(8).share_rows(14, 14)
+    assert not steps(4).share_rows(3, 4 * LEAST_PART)
