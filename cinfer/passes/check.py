@@ -60,9 +60,17 @@ def check_attribute(node: Node, name: str, value: object, default: object) -> No
         raise ModelError(f"{node}: its attribute {name!r} is not of type {WORDS[kind]}{'S' if many else ''}")
 
 
+# Operators all of whose inputs are of one type
+ONE_TYPE = frozenset("""Add Clip Concat Conv ConvTranspose Div Equal Gemm Greater Less MatMul Max Mean Min Mul
+                        PRelu Sub Sum""".split())
+
+
 def check_nodes(graph: Graph) -> None:
-    """ModelError for a node with more or fewer inputs than its operator takes, without output, or with an
-    attribute of another kind than its operator's."""
+    """ModelError for a node with more or fewer inputs than its operator takes, without output, with an
+    attribute of another kind than its operator's, or with graph inputs and constants of several types where
+    it takes one: a pass that reads a constant leaves no trace of its type."""
+    types = {name: declared.dtype for name, declared in graph.inputs.items() if declared.dtype is not None}
+    types.update((name, array.dtype) for name, array in graph.constants.items())
     for node in graph.nodes:
         if not any(node.outputs):
             raise ModelError(f"{node} has no output")
@@ -76,5 +84,10 @@ def check_nodes(graph: Graph) -> None:
         required = node.inputs[:least] if most is not None else node.inputs
         if "" in required:
             raise ModelError(f"{node}: its input {required.index('')} is left out; {node.op_type} needs it")
+        if node.op_type in ONE_TYPE and not node.domain:
+            found = {types[name] for name in node.inputs if name in types}
+            if len(found) > 1:
+                raise ModelError(f"{node}: its inputs are {' and '.join(sorted(map(str, found)))}; "
+                                 f"{node.op_type} takes one type")
         for name, value in node.attributes.items():
             check_attribute(node, name, value, operator.attributes.get(name))

@@ -17,7 +17,8 @@ from .views import Blocked, nchw
 from .window import Window, spatial, window
 
 LOWER = {"direct": lower_direct, "depthwise": lower_depthwise, "stem": lower_stem,
-         "winograd4": lower_winograd, "winograd2": lower_winograd}
+         "winograd4": lower_winograd, "winograd2": lower_winograd,
+         "vector": lower_direct}        # where a reader wants a halo around the pixel
 
 
 @dataclass(slots=True)
@@ -79,7 +80,7 @@ def lower_conv(p: Planner, node) -> None:
     w = p.constant(node.inputs[1])
     e = epilogue(p, node.outputs[0], bias_of(p, node, w.shape[0]),
                  residual=choice.kind not in ("depthwise", "vector"))
-    if choice.kind == "vector":
+    if choice.kind == "vector" and p.halo_of(e.name) == NO_HALO:
         return lower_vector(p, node, w, e)
     if choice.kind == "few":
         return lower_few(p, node, choice.window, w, e)
@@ -107,6 +108,8 @@ def output_params(y: Blocked, residual: Blocked | None) -> dict:
 def lower_vector(p, node, w, e):
     """A 1x1 convolution of a single pixel: a matrix times a vector, weights read in place."""
     x = p.plain(node.inputs[0])
+    if x.strides[1] != 1:
+        x = p.plain(node.inputs[0], contiguous=True)
     n, ic = x.shape[:2]
     oc = w.shape[0]
     y = p.new_blocked(e.name)

@@ -104,6 +104,9 @@ MALFORMED = {
     "Transpose 'v0': its attribute 'perm' is not of type INTS": lambda b, x: b.Transpose(x, perm=[1.0, 0.0]),
     "Softmax 'v0': its attribute 'axis' is not of type INT": lambda b, x: b.Softmax(x, axis=1.0),
     "Elu 'v0': its attribute 'alpha' is not of type FLOAT": lambda b, x: b.Elu(x, alpha="1"),
+    "Clip 'v0': its inputs are float32 and float64; Clip takes one type":
+        lambda b, x: b.Clip(x, np.zeros(())),
+    "Mul 'v0': its inputs are float32 and int64; Mul takes one type": lambda b, x: b.Mul(np.int64([1]), x),
     "Gather 'v0': its attribute 'axis' is not of type INT": lambda b, x: b.Gather(x, x, axis=[0]),
 }
 

@@ -127,6 +127,24 @@ def depthwise_multiplier_two(m):
     return m.conv(m.input("x", 1, 16, 6, 6), 16, 32, 3, group=16)
 
 
+for name, shape, view in [
+        ("every other channel", (1, 64, 1, 1), lambda m, x: m.Slice(x, *map(np.array, ([0], [64], [1], [2])))),
+        ("turned", (32, 2, 1, 1), lambda m, x: m.Transpose(x, perm=[1, 0, 2, 3])),
+        ("channels last", (2, 1, 1, 32), lambda m, x: m.Transpose(x, perm=[0, 3, 1, 2])),
+        ("one of many", (2, 32, 1, 5), lambda m, x: m.Slice(x, *map(np.array, ([2], [3], [3])))),
+        ("one channel", (1, 1, 1, 1), lambda m, x: m.Expand(x, np.array([1, 32, 1, 1])))]:
+    @case(f"conv of a pixel, {name}", shape=shape, view=view)
+    def conv_of_a_pixel(m, shape, view):
+        return m.Relu(m.conv(view(m, m.input("x", *shape)), 32, 20))
+
+
+for group in (1, 20):
+    @case(f"conv of a pixel, then of the zeros around it, group={group}", group=group)
+    def conv_of_a_pixel_and_a_window(m, group):
+        pixel = m.Relu(m.conv(m.input("x", 2, 32, 1, 1), 32, 20))
+        return m.conv(pixel, 20, 40 if group == 1 else 20, 3, group=group)
+
+
 @case()
 def conv_of_a_value_known_from_shapes(m):
     """The picture is the same for all runs of a shape, and larger than what is folded."""
