@@ -90,10 +90,12 @@ static inline void crowd_begin(crowd_t *c, int wanted, int64_t now_ns, seen_t *s
 }
 
 /* After a run that ended at now_ns and took wall_ns, on a machine of `cpus` CPUs. */
-static inline void crowd_learn(crowd_t *c, int wanted, int64_t now_ns, int64_t wall_ns, seen_t *s, int64_t cpus)
+static inline void crowd_learn(crowd_t *c, int wanted, int64_t now_ns, int64_t wall_ns, seen_t *s,
+                               int64_t cpus)
 {
     const int64_t used = s->used, others = GET(s->others), free = cpus - others;
-    const int64_t fair = cpus * wanted / (wanted + (others > 0 ? others : 0)), room = free > fair ? free : fair;
+    const int64_t fair = cpus * wanted / (wanted + (others > 0 ? others : 0));
+    const int64_t room = free > fair ? free : fair;
     const int slow = used > 1 && wall_ns * (used - 1) > GET(s->work_ns);
     if (others >= 0) SET(c->looked_ns, now_ns);
     if (slow && others >= 0 && used > room) {

@@ -64,7 +64,11 @@ INL void softmax_columns(const float *x, int64_t xs, float *y, int64_t ys, int64
         for (int64_t i = 0; i < n; i++) ST(y + i * ys, s * LD(x + i * xs) - top - sum);
         return;
     }
-    for (int64_t i = 0; i < n; i++) { vf e = vexp_near(s * LD(x + i * xs) - top, 1); ST(y + i * ys, e); sum += e; }
+    for (int64_t i = 0; i < n; i++) {
+        vf e = vexp_near(s * LD(x + i * xs) - top, 1);
+        ST(y + i * ys, e);
+        sum += e;
+    }
     sum = 1 / sum;
     for (int64_t i = 0; i < n; i++) ST(y + i * ys, LD(y + i * ys) * sum);
 #undef LD
