@@ -29,9 +29,9 @@ INL vf activate(vf x, int op, float alpha, float beta)
     case U_swish:        return vswish(x, alpha);
     case U_tanh:         return vtanh(x);
     case U_gelu:         return vgelu(x);
-    case U_gelu_tanh: {  /* sqrt(2/pi) (x + 0.044715 x^3) */
+    case U_gelu_tanh: {  /* x/2 (1 + tanh t) = x sigmoid(2t), t = sqrt(2/pi) (x + 0.044715 x^3) */
         vf t = x * (0.79788456080286536f + 0.035677408136300125f * (x * x));
-        return .5f * x * (1 + vtanh(t));
+        return x / (1 + vexp_near(t, -2));
     }
     case U_elu:          return vmax(zero, x) + alpha * vexpm1_neg(vmin(zero, x));
     case U_celu:         return vmax(zero, x) + alpha * vexpm1_neg(vmin(zero, x) / alpha);

@@ -69,7 +69,7 @@ static inline int64_t online_cpus(void)
     return n ? n : 1 << 20;
 }
 
-/* Each thread as it begins. The last to come counts: then all of them run, or would. */
+/* Each thread as it begins. The last to come counts: by then all of them run, or would. */
 static inline void seen_begin(seen_t *s)
 {
     if (!s->look || atomic_fetch_add_explicit(&s->arrived, 1, memory_order_relaxed) + 1 != s->used) return;
@@ -85,15 +85,16 @@ static inline void crowd_begin(crowd_t *c, int wanted, int64_t now_ns, seen_t *s
     SET(s->arrived, 0);
     SET(s->others, -1);
     s->used = wanted - fewer > 1 ? (int)(wanted - fewer) : 1;
-    s->look = unseen_ns > LOOK_NS ? fewer || now_ns - GET(c->slow_ns) < SIGN_NS
-                                  : unseen_ns > SOON_NS && now_ns - GET(c->slow_ns) < SIGN_NS;
+    s->look = (now_ns - GET(c->slow_ns) < SIGN_NS && unseen_ns > SOON_NS) || (fewer && unseen_ns > LOOK_NS);
 }
 
 /* After a run that ended at now_ns and took wall_ns, on a machine of `cpus` CPUs. */
-static inline void crowd_learn(crowd_t *c, int wanted, int64_t now_ns, int64_t wall_ns, seen_t *s, int64_t cpus)
+static inline void crowd_learn(crowd_t *c, int wanted, int64_t now_ns, int64_t wall_ns, seen_t *s,
+                               int64_t cpus)
 {
     const int64_t used = s->used, others = GET(s->others), free = cpus - others;
-    const int64_t fair = cpus * wanted / (wanted + (others > 0 ? others : 0)), room = free > fair ? free : fair;
+    const int64_t fair = cpus * wanted / (wanted + (others > 0 ? others : 0));
+    const int64_t room = free > fair ? free : fair;
     const int slow = used > 1 && wall_ns * (used - 1) > GET(s->work_ns);
     if (others >= 0) SET(c->looked_ns, now_ns);
     if (slow && others >= 0 && used > room) {

@@ -28,22 +28,22 @@ static __attribute__((noinline)) void softmax_row(const float *x, float *y, int6
     for (; i < whole; i += VW) top = vmax(top, s * ld(x + i));
     const vf m = bc(max_of_lanes(vmax(top, top2)));
     if (logarithm) {
-        for (i = 0; i < whole; i += VW) sum += vexp(s * ld(x + i) - m);
-        if (whole < n) sum += vexp(rest - m);
+        for (i = 0; i < whole; i += VW) sum += vexp_near(s * ld(x + i) - m, 1);
+        if (whole < n) sum += vexp_near(rest - m, 1);
         const vf l = vlog(bc(sum_of_lanes(sum)));
         for (i = 0; i < whole; i += VW) st(y + i, s * ld(x + i) - m - l);
         if (whole < n) st_part(y + whole, rest - m - l, n - whole);
         return;
     }
     for (i = 0; i + 2 * VW <= whole; i += 2 * VW) {
-        vf a = vexp(s * ld(x + i) - m), b = vexp(s * ld(x + i + VW) - m);
+        vf a = vexp_near(s * ld(x + i) - m, 1), b = vexp_near(s * ld(x + i + VW) - m, 1);
         st(y + i, a);
         st(y + i + VW, b);
         sum += a;
         sum2 += b;
     }
-    for (; i < whole; i += VW) { vf a = vexp(s * ld(x + i) - m); st(y + i, a); sum += a; }
-    if (whole < n) sum2 += rest = vexp(rest - m);
+    for (; i < whole; i += VW) { vf a = vexp_near(s * ld(x + i) - m, 1); st(y + i, a); sum += a; }
+    if (whole < n) sum2 += rest = vexp_near(rest - m, 1);
     const vf k = bc(1.f / sum_of_lanes(sum + sum2));
     for (i = 0; i < whole; i += VW) st(y + i, ld(y + i) * k);
     if (whole < n) st_part(y + whole, rest * k, n - whole);
@@ -59,12 +59,16 @@ INL void softmax_columns(const float *x, int64_t xs, float *y, int64_t ys, int64
     vf top = bc(-INF_), sum = {0};
     for (int64_t i = 0; i < n; i++) top = vmax(top, s * LD(x + i * xs));
     if (logarithm) {
-        for (int64_t i = 0; i < n; i++) sum += vexp(s * LD(x + i * xs) - top);
+        for (int64_t i = 0; i < n; i++) sum += vexp_near(s * LD(x + i * xs) - top, 1);
         sum = vlog(sum);
         for (int64_t i = 0; i < n; i++) ST(y + i * ys, s * LD(x + i * xs) - top - sum);
         return;
     }
-    for (int64_t i = 0; i < n; i++) { vf e = vexp(s * LD(x + i * xs) - top); ST(y + i * ys, e); sum += e; }
+    for (int64_t i = 0; i < n; i++) {
+        vf e = vexp_near(s * LD(x + i * xs) - top, 1);
+        ST(y + i * ys, e);
+        sum += e;
+    }
     sum = 1 / sum;
     for (int64_t i = 0; i < n; i++) ST(y + i * ys, LD(y + i * ys) * sum);
 #undef LD

@@ -26,6 +26,10 @@ static inline int spread_mark(spread_t *s, int cpu)
     if (cpu < 0 || cpu >= CPU_SETSIZE) return 0;
     return (atomic_fetch_or_explicit(s->cpus + cpu / 64, bit, memory_order_relaxed) & bit) != 0;
 }
+static inline int spread_marked(spread_t *s, int cpu)
+{
+    return (int)(atomic_load_explicit(s->cpus + cpu / 64, memory_order_relaxed) >> cpu % 64 & 1);
+}
 
 /* Thread 0, before the others wake. */
 static inline void spread_begin(spread_t *s, rest_t *rest, int64_t now_ns)
@@ -49,7 +53,7 @@ static inline void spread_out(spread_t *s, int me)
     if (!spread_mark(s, sched_getcpu()) || sched_getaffinity(0, sizeof allowed, &allowed)) return;
     idle = allowed;
     for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (atomic_load_explicit(s->cpus + cpu / 64, memory_order_relaxed) >> cpu % 64 & 1) CPU_CLR(cpu, &idle);
+        if (spread_marked(s, cpu)) CPU_CLR(cpu, &idle);
     if (!CPU_COUNT(&idle) || sched_setaffinity(0, sizeof idle, &idle)) return;
     atomic_store_explicit(&s->rest->met, 1, memory_order_relaxed);
     spread_mark(s, sched_getcpu());
@@ -62,7 +66,10 @@ static inline void spread_end(rest_t *rest, int64_t now_ns)
 }
 #else
 typedef struct { int unused; } rest_t, spread_t;
-static inline void spread_begin(spread_t *s, rest_t *rest, int64_t now_ns) { (void)s; (void)rest; (void)now_ns; }
+static inline void spread_begin(spread_t *s, rest_t *rest, int64_t now_ns)
+{
+    (void)s; (void)rest; (void)now_ns;
+}
 static inline void spread_out(spread_t *s, int me) { (void)s; (void)me; }
 static inline void spread_end(rest_t *rest, int64_t now_ns) { (void)rest; (void)now_ns; }
 #endif

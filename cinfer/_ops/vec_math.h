@@ -3,7 +3,7 @@
  * Masks: a vm is a mask register on AVX-512 and a vector of 0 or -1 elsewhere; lt, eq, nan_of make them, & |
  * ~ combine them, pick(m, a, b) is m ? a : b.
  * Largest errors in units of the last place (tests/_ops/test_vec_math.py measures them at each level):
- *   exp 1.1, expm1 of x <= 0 1, log 1, log1p 2, tanh 1.5, sigmoid 3 (for x < -1 it is |x| more), erf 1.5,
+ *   exp 1.1, expm1 of x <= 0 1, log 1, log1p 2, tanh 1.5, sigmoid 3 (of x < -1 |x| more), erf 1.5,
  *   pow 0.6, sin and cos 1.5 (|x| < 8192; beyond, the argument is reduced exactly, lane by lane).
  * Limits are exact: exp(-inf) = 0, exp overflows to inf, log(0) = -inf, log(x < 0) is NaN, tanh, erf and
  * sigmoid saturate; NaN stays NaN; pow is IEEE 754's. Subnormal numbers count as zero (the executor flushes
@@ -167,6 +167,28 @@ INL vf exp_parts(vf x, vf *n)
     q = q * r + 0.500000009570f;
     return r + r * r * q;
 }
+/* 2^t, -127 (gives 0) <= t <= 128 (inf), off by 1.3 ulp */
+INL vf vexp2(vf t)
+{
+    vf n = vrint(t), f = t - n, p = bc(1.327647203e-03f);
+    p = p * f + 9.675541480e-03f;
+    p = p * f + 5.550713275e-02f;
+    p = p * f + 2.402211972e-01f;
+    p = p * f + 6.931469671e-01f;
+    p = p * f + 1.000000072e+00f;
+#if VW == 16
+    return times_exp2(p, n);
+#else
+    return p * exp2_int(n);
+#endif
+}
+/* e^kx where it matters little that kx is rounded: half an ulp of kx in the result */
+INL vf vexp_near(vf x, float k)
+{
+    return vexp2(vmin(bc(128.f), vmax(bc(-127.f), x * (k * 1.44269504088896341f))));
+}
+INL vf vsigmoid(vf x) { return 1 / (1 + vexp_near(x, -1)); }
+INL vf vswish(vf x, float alpha) { return x / (1 + vexp_near(x, -alpha)); }     /* x sigmoid(alpha x) */
 INL vf vexp(vf x)
 {
     vf n, m = exp_parts(vmin(bc(90.f), vmax(bc(-105.f), x)), &n);
@@ -211,24 +233,6 @@ INL vf vlog1p_unit(vf x)
     vf u = 1 + x, n, f = log_parts(u, &n);
     return log_of_parts(f, n) + (x - (u - 1)) / u;
 }
-/* 1 + e^kx, for the logistic function: a product and a polynomial for 2^f. e^kx is off by half an ulp of kx. */
-INL vf one_plus_exp(vf x, float k)
-{
-    vf t = vmin(bc(128.f), vmax(bc(-126.f), x * (k * 1.44269504088896341f))), n = vrint(t), f = t - n;
-    vf p = bc(1.327647203e-03f);
-    p = p * f + 9.675541480e-03f;
-    p = p * f + 5.550713275e-02f;
-    p = p * f + 2.402211972e-01f;
-    p = p * f + 6.931469671e-01f;
-    p = p * f + 1.000000072e+00f;
-#if VW == 16
-    return 1 + times_exp2(p, n);
-#else
-    return 1 + p * exp2_int(n);
-#endif
-}
-INL vf vsigmoid(vf x) { return 1 / one_plus_exp(x, -1); }
-INL vf vswish(vf x, float alpha) { return x / one_plus_exp(x, -alpha); }        /* x sigmoid(alpha x) */
 INL vf vtanh(vf x)
 {
     vf a = vabs(x), s = x * x, p = bc(-0.005697388392f);
@@ -236,7 +240,7 @@ INL vf vtanh(vf x)
     p = p * s - 0.053737799666f;
     p = p * s + 0.133314204061f;
     p = p * s - 0.333332811863f;
-    return pick(lt(a, bc(.625f)), x + x * s * p, signed_as(1 - 2 / (1 + vexp(a + a)), x));
+    return pick(lt(a, bc(.625f)), x + x * s * p, signed_as(1 - 2 / (1 + vexp_near(a, 2)), x));
 }
 /* x (1 + P(x^2)) below 1, beyond it 1 - exp(-Q(|x|)), Q = -log erfc */
 INL vf verf(vf x)
@@ -257,21 +261,19 @@ INL vf verf(vf x)
     return pick(lt(a, bc(1.f)), x + x * p, signed_as(1 - vexp(-q), x));
 }
 
-/* x Phi(x) = max(0, x) - |x|/2 erfc(|x|/sqrt 2), without what cancels in 1 + erf: erfc(a) = exp(-a P(a)), P a
- * fit up to a = 4.3, constant beyond, where the product is below 4e-9. Off by 3e-8, or 4e-6 of the result. */
+/* x Phi(x) = max(0, x) - |x|/2 erfc(|x|/sqrt 2), without what cancels in 1 + erf: erfc(a) = 2^(a P(a)), P a
+ * fit up to a = 4.1, constant beyond, where the product is below 2e-8. Off by 3e-8, or 4e-6 of the result. */
 INL vf vgelu(vf x)
 {
-    vf a = vabs(x) * .70710678118654752f, b = vmin(bc(4.3f), a), q = bc(3.932367500e-07f);
-    q = q * b - 8.969488000e-06f;
-    q = q * b + 8.725546000e-05f;
-    q = q * b - 4.570885200e-04f;
-    q = q * b + 1.202457100e-03f;
-    q = q * b + 5.113776000e-04f;
-    q = q * b - 1.970122400e-02f;
-    q = q * b + 1.030199000e-01f;
-    q = q * b + 6.365685000e-01f;
-    q = q * b + 1.128382800e+00f;
-    return vmax((vf){0}, x) - vabs(x) * .5f * vexp(-(q * a));
+    vf a = vabs(x) * .70710678118654752f, b = vmin(bc(4.1f), a), q = bc(-3.043306024e-05f);
+    q = q * b + 3.174281489e-04f;
+    q = q * b - 1.051786185e-03f;
+    q = q * b - 1.539091966e-03f;
+    q = q * b + 2.898168404e-02f;
+    q = q * b - 1.488533614e-01f;
+    q = q * b - 9.183242864e-01f;
+    q = q * b - 1.627916852e+00f;
+    return vmax((vf){0}, x) - vabs(x) * .5f * vexp2(vmax(bc(-127.f), q * a));
 }
 
 /* x = k pi/2 + r for |x| >= 8192, by x times 96 bits of 2/pi (the words before them give whole turns only):
