@@ -232,8 +232,8 @@ def _merge(at: Rewriter) -> bool:
         source = node.inputs[0]
         if perm == tuple(range(len(perm))):
             changed |= at.alias(node, source)
-        elif (source, perm) in seen:
-            if at.alias(node, seen[source, perm]):
+        elif (twin := seen.get((source, perm))) in at.producers:    # it may have gone away, unread
+            if at.alias(node, twin):
                 changed = True
                 if node.outputs[0] in at.pinned:            # the other one took over the name
                     seen[source, perm] = node.outputs[0]

@@ -96,7 +96,7 @@ def constant_matrix(p: Planner, node, a_name, w, strides, k, n, bias=None, scale
     s = split(p, 1, m, n)
     p.emit("gemm", tiles(1, s), flops=2 * m * n * k, a=rows.ref(), w=packed,
            res=residual.ref() if residual else None, ldr=n, y=y.ref(), batch0=1, batch1=1, m=m, n=n, k=k,
-           lda=rows.strides[0] or k, ldy=n, scale=scale, scratch=copy_room(k), scratch_bytes=copy_room(k),
+           lda=rows.strides[0], ldy=n, scale=scale, scratch=copy_room(k), scratch_bytes=copy_room(k),
            **s, **epilogue_params(p, e))
 
 

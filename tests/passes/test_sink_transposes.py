@@ -123,6 +123,17 @@ def test_equal_transposes_of_one_value_become_one():
     assert ops(rewritten(graph, sink_transposes)) == ["Transpose", "MatMul", "MatMul"]
 
 
+@pytest.mark.parametrize("between", [[], [1, 0, 2, 3]])
+def test_a_transpose_is_not_the_twin_of_one_that_went_away(between):
+    """The second, or the third undoing the second, is the first again, which nobody reads any more."""
+    b = Builder(13)
+    x = nhwc(b, b.input("x", 2, 4, 6, 5))
+    for perm in [between, between] if between else [[0, 1, 2, 3]]:
+        x = b.Transpose(x, perm=perm)
+    after = rewritten(b.output(b.MatMul(x, values(4, 3))), sink_transposes)
+    assert ops(after) == ["Transpose", "MatMul"] and after.nodes[0].attributes["perm"] == [0, 2, 3, 1]
+
+
 def test_transpose_without_perm_reverses():
     b = Builder(13)
     graph = b.output(b.Transpose(b.Relu(b.Transpose(b.input("x", 2, 3, 4)))))

@@ -42,6 +42,13 @@ def matmul_of_vectors(m):
     return m.MatMul(a, x), m.MatMul(x, m.Transpose(a)), m.MatMul(x, x)
 
 
+for rows in (2, 3, 70):
+    @case(f"{rows} equal rows", rows=rows)
+    def matmul_of_equal_rows(m, rows):
+        x = m.Expand(m.input("x", 1, 33), np.array([rows, 33]))
+        return m.MatMul(x, m.weights(33, 20)), m.Relu(m.Gemm(x, m.weights(20, 33), m.vector(20), transB=1))
+
+
 @case()
 def matmul_bias_residual_activation(m):
     x = m.input("x", 2, 30, 24)
