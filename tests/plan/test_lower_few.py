@@ -173,6 +173,14 @@ def test_blocked_where_blocks_are_full_or_wanted(build):
     assert "conv_few" not in steps(build, 1, 32, 8, 8)
 
 
+@pytest.mark.parametrize("ic,oc,few", [(8, 6, True), (64, 15, False)])
+@pytest.mark.parametrize("isa", _ops.usable_levels())
+def test_lanes_and_sums_are_weighed(monkeypatch, isa, ic, oc, few):
+    monkeypatch.setenv("CINFER_ISA", isa)
+    labels = plan_cases.steps(lambda m, x: m.conv(m.Relu(m.conv(x, 32, ic)), ic, oc, 3), 1, 32, 8, 8)
+    assert ("conv_few" in labels) == few
+
+
 def test_a_long_chain_of_functions_is_planned():
     def build(m, x):
         y = head(m, x)
