@@ -48,7 +48,7 @@ def empty_tensors(m):
 def empty_tensors_turned(m):
     """NumPy steps want a copy in order."""
     e = m.Transpose(m.input("e", 1, 3, 2, 0), perm=[0, 3, 1, 2])
-    return m.Elu(e), m.Softplus(e), m.Greater(e, np.float32(0)), m.Cast(e, to=11)
+    return m.Elu(e), m.Softplus(e)
 
 
 @case(numpy=9)
