@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Latency of cinfer beside onnxruntime, in turns within one process, one thread: best and median, ms.
 
-    python tools/bench.py MODEL.onnx ... [--threads N] [--rounds N]
+    python tools/bench.py MODEL.onnx ... [--threads N] [--rounds N] [--rate N]
 
 CPU time of the process for one thread, so that other work on the machine does not count; wall time for more.
-Free sizes are 1 for the first axis and 224 for others. Needs onnxruntime.
+With --rate, pictures come at so many a second, as from a camera: wall time, and the CPU time a picture costs,
+idle threads included. Free sizes are 1 for the first axis and 224 for others. Needs onnxruntime.
 """
 import argparse
 import statistics
@@ -14,6 +15,8 @@ import numpy as np
 import onnxruntime
 
 import cinfer
+
+RUNS = 3                        # of an engine in a round
 
 
 def engines(path, threads):
@@ -30,29 +33,47 @@ def feeds_for(session, rng):
     return {i.name: rng.standard_normal(shapes[i.name]).astype(i.dtype) for i in session.inputs}
 
 
+def settle():
+    """Until idle threads of the engine before have stopped spinning."""
+    for _ in range(100):
+        before = time.process_time()
+        time.sleep(0.02)
+        if time.process_time() - before < 0.002:
+            break
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", metavar="MODEL")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rate", type=float, help="pictures a second; as fast as possible without")
     arguments = parser.parse_args()
-    clock = time.process_time if arguments.threads == 1 else time.perf_counter
-    print(f"{'model':28s} {'cinfer best/median':>20s} {'onnxruntime':>20s} {'ratio of best':>14s}")
+    clock = time.process_time if arguments.threads == 1 and not arguments.rate else time.perf_counter
+    cost = "  CPU ms a picture, cinfer and onnxruntime" if arguments.rate else ""
+    print(f"{'model':28s} {'cinfer best/median':>20s} {'onnxruntime':>20s} {'ratio of best':>14s}{cost}")
     for path in arguments.models:
         session, runs = engines(path, arguments.threads)
         feeds = feeds_for(session, np.random.default_rng(0))
-        seen = {name: [] for name in runs}
+        seen, used = {name: [] for name in runs}, {name: [] for name in runs}
         for _ in range(arguments.rounds):
             for name, run in runs.items():
+                if arguments.threads > 1:
+                    settle()
                 run(None, feeds)                # the caches are the other's
-                for _ in range(3):
+                before = time.process_time()
+                for _ in range(RUNS):
+                    if arguments.rate:
+                        time.sleep(1 / arguments.rate)
                     start = clock()
                     run(None, feeds)
                     seen[name].append(1e3 * (clock() - start))
+                used[name].append(1e3 * (time.process_time() - before) / RUNS)
         cells = [f"{min(t):.2f} / {statistics.median(t):.2f}" for t in seen.values()]
         ratio = min(seen["onnxruntime"]) / min(seen["cinfer"])
-        print(f"{path.rsplit('/', 1)[-1]:28s} {cells[0]:>20s} {cells[1]:>20s} {ratio:14.2f}")
+        cost = "".join(f"  {statistics.median(t):8.2f}" for t in used.values()) if arguments.rate else ""
+        print(f"{path.rsplit('/', 1)[-1]:28s} {cells[0]:>20s} {cells[1]:>20s} {ratio:14.2f}{cost}", flush=True)
 
 
 if __name__ == "__main__":

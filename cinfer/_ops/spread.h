@@ -13,6 +13,7 @@
 
 #if defined(__linux__)
 static const int64_t REST_NS = 500000;                  /* a CPU that idles so long may be given back */
+enum { MOST_MOVES = 4 };
 
 /* Of the process: when its last run ended, and whether threads have met since they last made room. */
 typedef struct { atomic_llong ended_ns; atomic_int met; } rest_t;
@@ -46,17 +47,21 @@ static inline void spread_begin(spread_t *s, rest_t *rest, int64_t now_ns)
 static inline void spread_out(spread_t *s, int me)
 {
     cpu_set_t allowed, idle;
+    int moves = 0;
     if (me == 0) {
         if (s->aside) sched_yield();
         return;
     }
-    if (!spread_mark(s, sched_getcpu()) || sched_getaffinity(0, sizeof allowed, &allowed)) return;
-    idle = allowed;
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (spread_marked(s, cpu)) CPU_CLR(cpu, &idle);
-    if (!CPU_COUNT(&idle) || sched_setaffinity(0, sizeof idle, &idle)) return;
+    while (spread_mark(s, sched_getcpu()) && moves < MOST_MOVES) {      /* another may have moved there too */
+        if (!moves && sched_getaffinity(0, sizeof allowed, &allowed)) return;
+        idle = allowed;
+        for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+            if (spread_marked(s, cpu)) CPU_CLR(cpu, &idle);
+        if (!CPU_COUNT(&idle) || sched_setaffinity(0, sizeof idle, &idle)) break;
+        moves++;
+    }
+    if (!moves) return;
     atomic_store_explicit(&s->rest->met, 1, memory_order_relaxed);
-    spread_mark(s, sched_getcpu());
     sched_setaffinity(0, sizeof allowed, &allowed);
 }
 

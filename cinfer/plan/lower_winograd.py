@@ -5,6 +5,7 @@ from .views import BLOCK
 
 WEIGHT_COST = 12                # multiply-adds in the time that one weight takes to come from memory
 PATCHES = 28                    # of a tile: fewer read the weights too often, with more their sums leave L2
+FEWEST = 20                     # patches of a tile where that gives all threads the same number of tiles
 
 
 def winograd_or_direct(n, ic, oc, oh, ow) -> str:
@@ -48,12 +49,15 @@ def lower_winograd(p, choice, x, y, w, common, flops):
 
 
 def winograd_split(p, ob, total, n, width):
-    """(patches, output blocks) of a tile; blocks are split where patches are too few for the threads."""
+    """(patches, output blocks) of a tile: as many tiles for each thread, and few, for each transforms all its
+    inputs and reads all its weights; blocks are split only where patches are too few for the threads."""
     parts = -(-total // PATCHES)
+    even = -(-parts // p.threads) * p.threads
+    if n % p.threads and total >= FEWEST * even:
+        parts = even
     patches = -(-total // parts)
-    step = max(1, width // BLOCK)
-    oc_tiles = 1
-    if p.threads > 1 and n * parts < 2 * p.threads:
-        oc_tiles = max(1, min(-(-2 * p.threads // (n * parts)), ob // (2 * step)))
+    step, oc_tiles = max(1, width // BLOCK), 1
+    if n * parts < p.threads:
+        oc_tiles = max(1, min(-(-p.threads // (n * parts)), ob // (2 * step)))
     blocks = -(-(-(-ob // oc_tiles)) // step) * step
     return patches, blocks

@@ -3,6 +3,7 @@ from hypothesis import given, strategies as st
 import pytest
 
 from cinfer.plan.lower_direct import conv_split
+from cinfer.plan.lower_winograd import FEWEST, PATCHES, winograd_split
 from cinfer.plan.steps import LEAST_PART, SMALL, Steps
 
 
@@ -45,3 +46,22 @@ def test_convolutions_and_others_divide_a_picture_alike(h, w, blocks, groups, n,
 def test_small_pictures_are_divided_by_channels():
     assert not steps(2).share_rows(7, 7) and steps(2).share_rows(14, 14) and not steps(8).share_rows(14, 14)
     assert not steps(4).share_rows(3, 4 * LEAST_PART)
+
+
+@given(h=st.integers(1, 60), w=st.integers(1, 60), n=st.integers(1, 4), ob=st.integers(1, 40),
+       threads=st.integers(1, 9))
+def test_winograd_tiles_cover_all_and_each_thread_has_as_many(h, w, n, ob, threads):
+    total = h * w
+    patches, blocks = winograd_split(steps(threads), ob, total, n, 32)
+    parts = -(-total // patches)
+    assert 1 <= patches <= PATCHES and (parts - 1) * patches < total
+    assert blocks >= ob or blocks % 2 == 0
+    if n == 1 and total % (FEWEST * threads) == 0:
+        assert blocks >= ob and parts % threads == 0
+
+
+def test_winograd_of_resnet():
+    assert winograd_split(steps(2), 4, 196, 1, 32) == (25, 4)           # 56x56, 64 channels: four tiles each
+    assert winograd_split(steps(2), 16, 16, 1, 32) == (16, 8)           # 14x14, 256: half the channels each
+    assert winograd_split(steps(4), 8, 49, 1, 32) == (25, 4)
+    assert winograd_split(steps(1), 8, 49, 1, 32) == (25, 8)
