@@ -44,7 +44,7 @@ def axis_taps(size: int, out: int, kernel: int, stride: int, dilation: int, begi
               ) -> Iterator[tuple[int, slice, slice]]:
     """As Geometry.taps, for one axis; a kernel much larger than the input costs nothing."""
     tap = max(0, -(((out - 1) * stride - begin) // dilation))
-    while tap < min(kernel, (size - 1 + begin) // dilation + 1):
+    while out and tap < min(kernel, (size - 1 + begin) // dilation + 1):
         offset = tap * dilation - begin
         start = max(0, -(offset // stride))                         # the first window at or behind element 0
         stop = min(out, (size - 1 - offset) // stride + 1)

@@ -120,6 +120,8 @@ class _Region:
             maker = at.producers.get(name)
             before = _perm(maker, at)
             if before:
+                if maker.inputs[0] in self.made:        # x + its Transpose: the region reads itself, turned
+                    return 0
                 stays = name in at.pinned or any(name not in self.nodes.get(r, ()) for r in at.uses[name])
                 gain += (before == perm) - stays
             elif not (maker and turned_outside(maker, at, perm)):

@@ -147,6 +147,8 @@ class Steps:
     def map(self, shape, x: Ref, xs, y: Ref, ys, dtype=F32, *, op="none", alpha=0.0, beta=0.0,
             beside=False) -> None:
         """y = op(x) over strided axes. Other dtypes than float32, of whole words, can only be copied."""
+        if 0 in shape:
+            return
         words = dtype.itemsize // 4
         if words > 1:                           # 8-byte values move as pairs of words
             shape, xs, ys = (*shape, words), (*(s * words for s in xs), 1), (*(s * words for s in ys), 1)
@@ -164,6 +166,8 @@ class Steps:
 
         ss : the strides of the scales; more : how, s, z, lo, hi of the kernel (convert.h)
         """
+        if 0 in shape:
+            return
         packed = collapse(shape, xs, ys, ss or [0] * len(shape))
         if packed is None:
             raise Declined

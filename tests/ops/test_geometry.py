@@ -15,7 +15,7 @@ def test_as_many_windows_as_fit(case):
     assert (geometry.begins, geometry.ends) == (tuple(window.begins), tuple(window.ends))
 
 
-@given(st.integers(0, 6), st.integers(1, 6), st.integers(1, 6), st.integers(1, 4), st.integers(1, 3),
+@given(st.integers(0, 6), st.integers(0, 6), st.integers(1, 6), st.integers(1, 4), st.integers(1, 3),
        st.integers(0, 7))
 @settings(max_examples=300)
 def test_taps_read_just_what_lies_inside(size, out, kernel, stride, dilation, begin):

@@ -134,6 +134,15 @@ def test_a_transpose_is_not_the_twin_of_one_that_went_away(between):
     assert ops(after) == ["Transpose", "MatMul"] and after.nodes[0].attributes["perm"] == [0, 2, 3, 1]
 
 
+@pytest.mark.parametrize("perm", [[1, 0, 2], [1, 2, 0]])
+def test_a_value_beside_its_own_transpose_is_left_alone(perm):
+    b = Builder(13)
+    x = b.Relu(b.input("x", 4, 4, 4))
+    y = b.Max(b.Transpose(x, perm=perm), x)
+    after = rewritten(b.output(b.Tanh(b.Transpose(y, perm=perm))), sink_transposes)
+    assert ops(after).count("Transpose") == 2
+
+
 def test_transpose_without_perm_reverses():
     b = Builder(13)
     graph = b.output(b.Transpose(b.Relu(b.Transpose(b.input("x", 2, 3, 4)))))

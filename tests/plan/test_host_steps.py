@@ -45,6 +45,19 @@ def empty_tensors(m):
 
 
 @case(numpy=9)
+def empty_tensors_turned(m):
+    """NumPy steps want a copy in order."""
+    e = m.Transpose(m.input("e", 1, 3, 2, 0), perm=[0, 3, 1, 2])
+    return m.Elu(e), m.Softplus(e)
+
+
+@case(numpy=9)
+def transposed_convolution_of_nothing(m):
+    x = m.input("x", 1, 3, 0, 2)
+    return m.Relu(m.ConvTranspose(x, m.weights(3, 4, 3, 3), m.vector(4), pads=[0, 1, 0, 1]))
+
+
+@case(numpy=9)
 def empty_batch(m):
     x = m.input("x", 0, 3, 6, 6)
     return (m.Relu(m.conv(x, 3, 16, 3)),
