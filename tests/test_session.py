@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -416,16 +417,25 @@ def test_threads_stay_on_the_cpus_that_the_user_gave_them():
     session = cinfer.load(network(h=32, w=32).bytes(), threads=2)
     x = np.ones((1, 3, 32, 32), np.float32)
     want = session.run(None, {"images": x})[0].tobytes()
-    threads = [int(t) for t in os.listdir("/proc/self/task")]
-    before = {t: os.sched_getaffinity(t) for t in threads}
+    threads = {}
+    for name in os.listdir("/proc/self/task"):
+        with suppress(ProcessLookupError):                  # another test's thread, that has just ended
+            threads[int(name)] = os.sched_getaffinity(int(name))
+
+    def each(act):
+        for t in threads:
+            with suppress(ProcessLookupError):
+                act(t)
+
+    def check(t):
+        assert os.sched_getaffinity(t) == cpus
+
     try:
-        for cpus in (set(list(allowed)[:1]), allowed):
-            for t in threads:
-                os.sched_setaffinity(t, cpus)               # first all on one CPU, so that they meet
+        for cpus in (set(list(allowed)[:1]), allowed):      # first all on one CPU, so that they meet
+            each(lambda t: os.sched_setaffinity(t, cpus))
             for rest in (0, 0, 0.002, 0.002):
                 time.sleep(rest)
                 assert session.run(None, {"images": x})[0].tobytes() == want
-                assert all(os.sched_getaffinity(t) == cpus for t in threads)
+                each(check)
     finally:
-        for t, cpus in before.items():
-            os.sched_setaffinity(t, cpus)
+        each(lambda t: os.sched_setaffinity(t, threads[t]))
