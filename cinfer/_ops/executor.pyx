@@ -39,7 +39,7 @@ cdef extern from "steps.h" nogil:
     ctypedef struct job_t:
         tile_fn run
         const void *params
-        int64_t first
+        int64_t tiles
     ctypedef struct step_t:
         job_t *jobs
         int64_t n_jobs, tiles
@@ -211,7 +211,7 @@ cdef class Program:
                 self.keep.append(params)
                 job.run = table.c.kernel[<int>table.index[name]].run
                 job.params = <const void *>PyBytes_AS_STRING(params)
-                job.first = tiles
+                job.tiles = count
                 tiles += count
                 job += 1
             self.steps[i].tiles = tiles

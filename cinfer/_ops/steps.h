@@ -1,4 +1,4 @@
-/* A run is a list of steps, a step a list of jobs, a job a number of tiles. The tiles of a step are divided
+/* A run is a list of steps, a step a list of jobs, a job a number of tiles. The tiles of each job are divided
  * evenly among the threads, in their order, so that in step after step a thread works on the same part of
  * the picture, which is in its cache. Each draws its own tiles by ticket, then those that others have not
  * begun. A step is over when all its tiles are DONE, not when all threads have arrived: a thread that the
@@ -22,8 +22,7 @@
 # define PAUSE() ((void)0)
 #endif
 
-/* first: the number of its first tile in the step */
-typedef struct { tile_fn run; const void *params; int64_t first; } job_t;
+typedef struct { tile_fn run; const void *params; int64_t tiles; } job_t;
 typedef struct { job_t *jobs; int64_t n_jobs, tiles; } step_t;
 /* done: tiles of each of n steps; next: tickets drawn of thread 0's tiles of each step, then, `stride` on, of
  * thread 1's, ...: no two threads share a cache line. */
@@ -32,11 +31,33 @@ typedef struct { int64_t n, threads, stride; atomic_llong *done, *next; } ticket
 /* About 30 us of pauses, then the CPU is offered to others, then sleep. */
 enum { SPINS = 2000, YIELDS = 1000 };
 
-static inline void run_tile(const step_t *s, int64_t tile, char *const *base, char *scratch)
+/* The first of a job's tiles in the part of thread `owner` of `threads`. */
+static inline int64_t part_begin(const job_t *j, int64_t owner, int64_t threads)
 {
-    const job_t *j = s->jobs + s->n_jobs - 1;
-    while (tile < j->first) j--;
-    j->run(j->params, base, scratch, tile - j->first);
+    return j->tiles * owner / threads;
+}
+
+/* Tiles in a thread's part of a step. */
+static inline int64_t part_tiles(const step_t *s, int64_t owner, int64_t threads)
+{
+    int64_t n = 0;
+    for (const job_t *j = s->jobs; j < s->jobs + s->n_jobs; j++)
+        n += part_begin(j, owner + 1, threads) - part_begin(j, owner, threads);
+    return n;
+}
+
+/* Tile t of a thread's part. */
+static inline void run_tile(const step_t *s, int64_t owner, int64_t threads, int64_t t, char *const *base,
+                            char *scratch)
+{
+    for (const job_t *j = s->jobs;; j++) {
+        const int64_t first = part_begin(j, owner, threads), n = part_begin(j, owner + 1, threads) - first;
+        if (t < n) {
+            j->run(j->params, base, scratch, first + t);
+            return;
+        }
+        t -= n;
+    }
 }
 
 static inline int64_t tickets_bytes(int64_t n, int64_t threads)
@@ -62,13 +83,12 @@ static void steps_work(const step_t *steps, const tickets_t *k, int64_t me, char
         const step_t *s = steps + i;
         int64_t mine = 0, w = 0;
         for (int64_t v = 0, owner = me; v < k->threads; v++, owner = owner + 1 < k->threads ? owner + 1 : 0) {
-            const int64_t first = s->tiles * owner / k->threads;
-            const int64_t n = s->tiles * (owner + 1) / k->threads - first;
+            const int64_t n = part_tiles(s, owner, k->threads);
             atomic_llong *next = k->next + owner * k->stride + i;
             int64_t t;
             while (n && atomic_load_explicit(next, memory_order_relaxed) < n &&
                    (t = atomic_fetch_add_explicit(next, 1, memory_order_relaxed)) < n) {
-                run_tile(s, first + t, base, scratch);
+                run_tile(s, owner, k->threads, t, base, scratch);
                 mine++;
             }
         }
@@ -88,7 +108,8 @@ static void steps_work(const step_t *steps, const tickets_t *k, int64_t me, char
 static void steps_alone(const step_t *steps, int64_t n, char *const *base, char *scratch, int64_t *ended)
 {
     for (int64_t i = 0; i < n; i++) {
-        for (int64_t t = 0; t < steps[i].tiles; t++) run_tile(steps + i, t, base, scratch);
+        for (const job_t *j = steps[i].jobs; j < steps[i].jobs + steps[i].n_jobs; j++)
+            for (int64_t t = 0; t < j->tiles; t++) j->run(j->params, base, scratch, t);
         if (ended) ended[i] = now_ns();
     }
 }
