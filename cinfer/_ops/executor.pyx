@@ -26,6 +26,12 @@ cdef extern from "crowd.h" nogil:
     void crowd_begin(crowd_t *, int, int64_t, seen_t *)
     void crowd_learn(crowd_t *, int, int64_t, int64_t, seen_t *, int64_t)
 
+cdef extern from "pace.h" nogil:
+    ctypedef struct pace_t:
+        pass
+    int pace_threads(pace_t *, int, int64_t)
+    void pace_learn(pace_t *, int, int, int64_t, int64_t)
+
 cdef extern from "spread.h" nogil:
     ctypedef struct rest_t:
         pass
@@ -179,7 +185,7 @@ cdef class Workspace:
 
 
 cdef class Program:
-    """Steps ready to run; immutable, so any number of Python threads may run it at once.
+    """Steps ready to run; immutable but for what runs learn (pace.h), so any number of Python threads may run it at once.
 
     Parameters
     ----------
@@ -193,6 +199,7 @@ cdef class Program:
     cdef readonly int64_t n_steps
     cdef readonly int64_t arena_bytes, scratch_bytes
     cdef list keep, free
+    cdef pace_t pace
 
     def __init__(self, Table table, list steps, int64_t arena_bytes, int64_t scratch_bytes):
         cdef int64_t i, j, tiles
@@ -269,7 +276,8 @@ cdef class Program:
             when = &times[first]
         with nogil:
             run_steps(self.steps + first, w.tickets.p, last - first, bases, w.scratch.p,
-                      self.scratch_bytes, threads, when)
+                      self.scratch_bytes, threads, when,
+                      &self.pace if last - first == self.n_steps else NULL)
 
 
 cdef class Crowd:
@@ -290,6 +298,18 @@ cdef class Crowd:
         return seen.used, bool(seen.look)
 
 
+cdef class Pace:
+    """What runs of a program learn about the threads that pay (pace.h). Times are in ns."""
+    cdef pace_t p
+
+    def run(self, int wanted, int64_t began, wall_ns):
+        """One run; the number of its threads. wall_ns: how long it takes, by that number."""
+        cdef int asked = pace_threads(&self.p, wanted, began)
+        cdef int64_t wall = wall_ns(asked)
+        pace_learn(&self.p, wanted, asked, began + wall, wall)
+        return asked
+
+
 def system_counts():
     """(CPUs in operation, running tasks or 0 where that is unknown) of this machine."""
     return online_cpus(), running_tasks()
@@ -302,8 +322,9 @@ cdef rest_t rest
 
 
 cdef void run_steps(const step_t *steps, void *memory, int64_t n, char **bases, char *scratch,
-                    int64_t scratch_bytes, int threads, int64_t *ended) noexcept nogil:
+                    int64_t scratch_bytes, int threads, int64_t *ended, pace_t *pace) noexcept nogil:
     cdef int64_t began, now
+    cdef int asked = threads
     cdef seen_t seen
     cdef tickets_t tickets
     cdef spread_t spread
@@ -311,7 +332,9 @@ cdef void run_steps(const step_t *steps, void *memory, int64_t n, char **bases, 
         alone(steps, n, bases, scratch, ended)
         return
     began = now_ns()
-    crowd_begin(crowd, threads, began, &seen)
+    if pace != NULL:
+        asked = pace_threads(pace, threads, began)
+    crowd_begin(crowd, asked, began, &seen)
     if seen.used == 1:
         seen_begin(&seen)
         alone(steps, n, bases, scratch, ended)
@@ -321,7 +344,9 @@ cdef void run_steps(const step_t *steps, void *memory, int64_t n, char **bases, 
         with parallel(num_threads=seen.used):
             share(steps, &tickets, bases, scratch, scratch_bytes, threadid(), ended, &seen, &spread)
     now = now_ns()
-    crowd_learn(crowd, threads, now, now - began, &seen, cpus)
+    crowd_learn(crowd, asked, now, now - began, &seen, cpus)
+    if pace != NULL and seen.used == asked:
+        pace_learn(pace, threads, asked, now, now - began)
     spread_end(&rest, now)
 
 
