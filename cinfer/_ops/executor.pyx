@@ -185,7 +185,8 @@ cdef class Workspace:
 
 
 cdef class Program:
-    """Steps ready to run; immutable but for what runs learn (pace.h), so any number of Python threads may run it at once.
+    """Steps ready to run; immutable but for what runs learn (pace.h): any number of Python threads may run it
+    at once.
 
     Parameters
     ----------
