@@ -11,11 +11,10 @@
 #ifndef CINFER_CROWD_H
 #define CINFER_CROWD_H
 #include <fcntl.h>
-#include <stdatomic.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "relaxed.h"
 
 typedef struct {
     atomic_llong fewer;                 /* threads that runs do without */
@@ -24,9 +23,6 @@ typedef struct {
 } crowd_t;
 
 static const int64_t SIGN_NS = 100000000, SOON_NS = 5000000, LOOK_NS = 50000000, TRIAL_NS = 3000000000;
-
-#define GET(x) ((int64_t)atomic_load_explicit(&(x), memory_order_relaxed))
-#define SET(x, v) atomic_store_explicit(&(x), v, memory_order_relaxed)
 
 /* What the threads of a run saw. */
 typedef struct {

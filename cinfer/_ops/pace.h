@@ -7,8 +7,7 @@
  * second. Runs of more than 5 ms are left alone: they gain little, and a trial costs much. */
 #ifndef CINFER_PACE_H
 #define CINFER_PACE_H
-#include <stdatomic.h>
-#include <stdint.h>
+#include "relaxed.h"
 
 typedef struct {
     atomic_llong halved;                /* whether runs have half the threads */
@@ -21,45 +20,42 @@ static const int64_t FIRST_WAIT_NS = 50000000, AGAIN_NS = 1000000000, LONGEST_WA
                      LONG_RUN_NS = 5000000;
 enum { TRIALS = 2 };
 
-#define LOOK_AT(x) ((int64_t)atomic_load_explicit(&(x), memory_order_relaxed))
-#define PUT(x, v) atomic_store_explicit(&(x), v, memory_order_relaxed)
-
 static inline int pace_on_trial(pace_t *p, int64_t now_ns)
 {
-    const int64_t next_ns = LOOK_AT(p->next_ns);
-    return next_ns && now_ns >= next_ns && LOOK_AT(p->usual_ns) < LONG_RUN_NS;
+    const int64_t next_ns = GET(p->next_ns);
+    return next_ns && now_ns >= next_ns && GET(p->usual_ns) < LONG_RUN_NS;
 }
 
 /* Threads for a run that begins at now_ns and may have `wanted`. */
 static inline int pace_threads(pace_t *p, int wanted, int64_t now_ns)
 {
-    return wanted > 1 && (LOOK_AT(p->halved) != 0) != pace_on_trial(p, now_ns) ? wanted / 2 : wanted;
+    return wanted > 1 && (GET(p->halved) != 0) != pace_on_trial(p, now_ns) ? wanted / 2 : wanted;
 }
 
 /* After a run that pace_threads gave `asked` of `wanted` threads. */
 static inline void pace_learn(pace_t *p, int wanted, int asked, int64_t now_ns, int64_t wall_ns)
 {
-    const int64_t halved = LOOK_AT(p->halved) != 0, usual_ns = LOOK_AT(p->usual_ns), slack_ns = usual_ns / 64;
+    const int64_t halved = GET(p->halved) != 0, usual_ns = GET(p->usual_ns), slack_ns = usual_ns / 64;
     if (wanted < 2) return;
     if ((asked < wanted) == halved) {                   /* not a trial */
-        PUT(p->usual_ns, !usual_ns || wall_ns < usual_ns + slack_ns ? wall_ns : usual_ns + slack_ns);
-        if (!LOOK_AT(p->next_ns)) PUT(p->next_ns, now_ns + FIRST_WAIT_NS);
+        SET(p->usual_ns, !usual_ns || wall_ns < usual_ns + slack_ns ? wall_ns : usual_ns + slack_ns);
+        if (!GET(p->next_ns)) SET(p->next_ns, now_ns + FIRST_WAIT_NS);
         return;
     }
-    const int64_t n = LOOK_AT(p->trials) + 1, old_ns = LOOK_AT(p->trial_ns);
+    const int64_t n = GET(p->trials) + 1, old_ns = GET(p->trial_ns);
     const int64_t least_ns = n == 1 || wall_ns < old_ns ? wall_ns : old_ns;
-    PUT(p->trials, n < TRIALS ? n : 0);
-    PUT(p->trial_ns, least_ns);
+    SET(p->trials, n < TRIALS ? n : 0);
+    SET(p->trial_ns, least_ns);
     if (n < TRIALS) return;
-    int64_t wait_ns = LOOK_AT(p->wait_ns) * 2;
+    int64_t wait_ns = GET(p->wait_ns) * 2;
     if (wait_ns < AGAIN_NS) wait_ns = AGAIN_NS;
     if (wait_ns > LONGEST_WAIT_NS) wait_ns = LONGEST_WAIT_NS;
     if (least_ns < usual_ns - usual_ns / 16) {
-        PUT(p->halved, !halved);
-        PUT(p->usual_ns, least_ns);
+        SET(p->halved, !halved);
+        SET(p->usual_ns, least_ns);
         wait_ns = AGAIN_NS;
     }
-    PUT(p->wait_ns, wait_ns);
-    PUT(p->next_ns, now_ns + wait_ns);
+    SET(p->wait_ns, wait_ns);
+    SET(p->next_ns, now_ns + wait_ns);
 }
 #endif

@@ -8,8 +8,7 @@
 #ifndef CINFER_SPREAD_H
 #define CINFER_SPREAD_H
 #include <sched.h>
-#include <stdatomic.h>
-#include <stdint.h>
+#include "relaxed.h"
 
 #if defined(__linux__)
 static const int64_t REST_NS = 500000;                  /* a CPU that idles so long may be given back */
@@ -29,17 +28,16 @@ static inline int spread_mark(spread_t *s, int cpu)
 }
 static inline int spread_marked(spread_t *s, int cpu)
 {
-    return (int)(atomic_load_explicit(s->cpus + cpu / 64, memory_order_relaxed) >> cpu % 64 & 1);
+    return GET(s->cpus[cpu / 64]) >> cpu % 64 & 1;
 }
 
 /* Thread 0, before the others wake. */
 static inline void spread_begin(spread_t *s, rest_t *rest, int64_t now_ns)
 {
     s->rest = rest;
-    s->aside = now_ns - atomic_load_explicit(&rest->ended_ns, memory_order_relaxed) > REST_NS ||
-               atomic_load_explicit(&rest->met, memory_order_relaxed);
-    if (s->aside) atomic_store_explicit(&rest->met, 0, memory_order_relaxed);
-    for (int i = 0; i < CPU_SETSIZE / 64; i++) atomic_store_explicit(s->cpus + i, 0, memory_order_relaxed);
+    s->aside = now_ns - GET(rest->ended_ns) > REST_NS || GET(rest->met);
+    if (s->aside) SET(rest->met, 0);
+    for (int i = 0; i < CPU_SETSIZE / 64; i++) SET(s->cpus[i], 0);
     spread_mark(s, sched_getcpu());
 }
 
@@ -61,13 +59,13 @@ static inline void spread_out(spread_t *s, int me)
         moves++;
     }
     if (!moves) return;
-    atomic_store_explicit(&s->rest->met, 1, memory_order_relaxed);
+    SET(s->rest->met, 1);
     sched_setaffinity(0, sizeof allowed, &allowed);
 }
 
 static inline void spread_end(rest_t *rest, int64_t now_ns)
 {
-    atomic_store_explicit(&rest->ended_ns, now_ns, memory_order_relaxed);
+    SET(rest->ended_ns, now_ns);
 }
 #else
 typedef struct { int unused; } rest_t, spread_t;
