@@ -16,6 +16,7 @@ from .model.graph import Graph, Model, TensorType, subgraphs
 from .ops import registry
 from .ops.registry import TensorSpec
 from .plan.plan import Plan, make_plan
+from .plan.store import Store
 from .threads import checked, default_threads
 
 MOST_PLANS = 16                 # plans a session keeps, the least recently used one goes first
@@ -68,7 +69,7 @@ class Session:
         self._input_types = dict(self._graph.inputs)
         self._output_names = tuple(self._graph.outputs)
         self._raw: Graph | None = None
-        self._packed: dict = {}
+        self._packed = Store(self._table, self.threads)
         self._plans: dict = {}
         self._making = threading.Lock()
         self._refuse_unknown_operators()

@@ -16,8 +16,9 @@ import cinfer
 from cinfer import _ops
 from cinfer.model.graph import Graph, Node, TensorType
 from cinfer.ops.registry import TensorSpec
-from cinfer.plan import lower_conv
+from cinfer.plan.kernels import conv_winograd
 from cinfer.plan.plan import make_plan
+from cinfer.plan.store import Store
 
 # ic, oc, size, kernel, stride
 LAYERS = [
@@ -70,12 +71,12 @@ def convolution(table, layer, way):
                             Node("Conv", ["b", "w"], ["y"], {"strides": [stride] * 2, "pads": [k // 2] * 4},
                                  opset=13)],
                   {"x": TensorType(f32, (1, ic, size, size))}, {"y": TensorType(f32)}, {"w": weights})
-    chosen = lower_conv.winograd_or_direct
-    lower_conv.winograd_or_direct = lambda *_: way
+    costs = conv_winograd.costs
+    conv_winograd.costs = lambda *_: [float(way != each) for each in ("direct", "winograd4", "winograd2")]
     try:
-        plan = make_plan(table, graph, {"x": TensorSpec(f32, (1, ic, size, size))}, ("y",), 1, {})
+        plan = make_plan(table, graph, {"x": TensorSpec(f32, (1, ic, size, size))}, ("y",), 1, Store(table, 1))
     finally:
-        lower_conv.winograd_or_direct = chosen
+        conv_winograd.costs = costs
     at = next(i for i, step in enumerate(plan.steps) if step.flops)
     if k == 3 and stride == 1 and (plan.steps[at].label == "winograd") != (way != "direct"):
         raise SystemExit(f"the planner chose {plan.steps[at].label} where {way} was asked for")

@@ -1,67 +1,119 @@
-"""What a step does to its value before storing it: additions and the activation that follow are taken in."""
+"""What a step does to its value before storing it: the additions and the activation behind an operator.
+
+`chain` decides once which nodes may go into the step of the one before them; a kernel that cannot take all of
+them is asked again with one less.
+"""
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from .activation import NONE, Unary, as_unary
+from ..model.graph import Node
+from .candidate import RESIDUAL, ROW, SLOPE, TURN, UNARY, Kernel
+
+TURN_PERM = [0, 2, 3, 1]                # channels last
 
 
-@dataclass(slots=True)
-class Epilogue:
-    """name = unary(value + bias + residual). bias : a number per channel; residual : a name or ""."""
-    name: str
-    bias: np.ndarray | None = None
-    unary: Unary = NONE
-    residual: str = ""
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """op : of UNARY_OPS in activation.h, with its two numbers.
 
-
-def epilogue(p, name: str, bias: np.ndarray | None = None, *, columns: int = 0, residual: bool = False,
-             slope: bool = True) -> Epilogue:
-    """Take the additions and the activation that follow a value into its step; their nodes are done with it.
-
-    bias : what the node itself adds
-    columns : so many numbers along the last axis may become the bias, where there is none
-    residual : a value of the same shape may be added
-    slope : the activation may have a slope per channel
+    slope : name of the constant with a slope per channel (axis 1), for prelu
     """
-    e = Epilogue(name, bias)
-    while e.unary is NONE and (user := p.sole_consumer(e.name)) is not None:
-        unary = as_unary(user, p)
-        if unary is not None and user.inputs[0] == e.name and (slope or unary.slope is None):
-            e.unary = unary
-        elif not take_addition(p, e, user, columns, residual):
+    op: str
+    alpha: float = 0.0
+    beta: float = 0.0
+    slope: str = ""
+
+
+NONE = Unary("none")
+
+
+class Epilogue:
+    """name = unary(value + row + residual), its axes turned to channels last where `turned`.
+
+    nodes : those that are done with the step, beside the first
+    row : name of a constant along the last axis; residual : name of a value of the same shape
+    """
+    __slots__ = ("name", "nodes", "row", "residual", "unary", "turned")
+
+    def __init__(self, name: str, nodes: tuple = (), row: str = "", residual: str = "", unary: Unary = NONE,
+                 turned: bool = False):
+        self.name, self.nodes, self.row, self.residual = name, nodes, row, residual
+        self.unary, self.turned = unary, turned
+
+
+class Group:
+    """A node, and the epilogue of its step. output : its first output, behind the epilogue"""
+    __slots__ = ("node", "epilogue")
+
+    def __init__(self, node: Node, epilogue: Epilogue):
+        self.node, self.epilogue = node, epilogue
+
+    @property
+    def output(self) -> str:
+        return self.epilogue.name
+
+
+def chain(node: Node, kernel: Kernel, values) -> list[Epilogue]:
+    """All epilogues that the node's step might have, each with one more node than the last; the first has
+    none."""
+    found = [Epilogue(node.outputs[0])]
+    takes = kernel.takes(node) if callable(kernel.takes) else kernel.takes
+    while takes:
+        reader = values.sole_reader(found[-1].name)
+        longer = reader and extended(found[-1], reader, takes, values)
+        if not longer:
             break
-        p.done.add(id(user))
-        e.name = user.outputs[0]
-    return e
+        found.append(longer)
+    return found
 
 
-def take_addition(p, e: Epilogue, user, columns: int, residual: bool) -> bool:
-    """Whether `user` adds what can become the bias or the residual, which then is noted in `e`."""
-    if user.op_type != "Add" or user.domain or user.inputs[0] == user.inputs[1]:
-        return False
-    other = user.inputs[user.inputs[0] == e.name]
-    shape, value = p.spec(e.name).shape, p.constant(other)
-    if e.residual or p.spec(user.outputs[0]).shape != shape:
-        return False
-    is_row = value is not None and value.size == columns and value.shape[-1:] == (columns,)
-    if is_row and e.bias is None:
-        e.bias = value.reshape(-1)
-    elif residual and p.spec(other).shape == shape and p.available(other):
-        e.residual = other
-    else:
-        return False
-    return True
+def extended(e: Epilogue, reader: Node, takes, values) -> Epilogue | None:
+    """The epilogue with what `reader` does, or None."""
+    kernel = values.kernel_of(reader)
+    if kernel is None:
+        return None
+    nodes, output = (*e.nodes, reader), reader.outputs[0]
+    if e.unary is NONE and UNARY in takes and kernel.unary is not None and reader.inputs[0] == e.name:
+        unary = kernel.unary(reader, values)
+        if unary is not None and (not unary.slope or (SLOPE in takes and not e.turned)):
+            return Epilogue(output, nodes, e.row, e.residual, unary, e.turned)
+    if e.turned:
+        return None
+    if TURN in takes and reader.op_type == "Transpose":
+        if list(reader.attributes.get("perm", ())) == TURN_PERM:
+            return Epilogue(output, nodes, e.row, e.residual, e.unary, True)
+    if e.unary is NONE and not e.residual and reader.op_type == "Add" and not reader.domain:
+        return with_addition(e, reader, takes, values, nodes)
+    return None
 
 
-def activation_params(p, e: Epilogue) -> dict:
+def with_addition(e: Epilogue, add: Node, takes, values, nodes) -> Epilogue | None:
+    """The epilogue with what an Add adds: a constant row, or a value of the same shape that is there by now."""
+    if len(add.inputs) != 2 or add.inputs[0] == add.inputs[1]:
+        return None
+    other, output = add.inputs[add.inputs[0] == e.name], add.outputs[0]
+    shape, value = values.shape(e.name), values.constant(other)
+    if values.shape(output) != shape:
+        return None
+    columns = shape[-1:]
+    if ROW in takes and not e.row and value is not None and columns and (value.size,) == columns == \
+            value.shape[-1:]:
+        return Epilogue(output, nodes, other, "", NONE)
+    if RESIDUAL in takes and values.shape(other) == shape and values.available(other):
+        return Epilogue(output, nodes, e.row, other, NONE)
+    return None
+
+
+def activation_params(out, e: Epilogue) -> dict:
     """The parameters of a kernel that knows activations."""
-    return dict(act=p.table.unary[e.unary.op], alpha=e.unary.alpha, beta=e.unary.beta)
+    unary = e.unary
+    return dict(act=out.table.unary[unary.op], alpha=unary.alpha, beta=unary.beta)
 
 
-def epilogue_params(p, e: Epilogue) -> dict:
-    """The parameters of a kernel that knows a bias, activations and slopes per channel."""
-    bias, slope = (None if v is None else p.channel_vector(v) for v in (e.bias, e.unary.slope))
-    return dict(bias=bias, slope=slope, **activation_params(p, e))
+def epilogue_params(out, e: Epilogue, bias) -> dict:
+    """The parameters of a kernel that knows a bias, activations and slopes per channel. bias : Ref or None"""
+    slope = e.unary.slope
+    return dict(bias=bias, slope=out.vector(slope) if slope else None, **activation_params(out, e))

@@ -10,11 +10,14 @@ from ..errors import Error, InputError, LimitError
 from ..model.graph import Graph
 from ..ops import registry
 from ..ops.registry import TensorSpec
-from .lowering import RULES
-from .planner import Planner
+from . import kernels  # noqa: F401  (enters the kernels)
+from .emit import Emitter, Step
+from .memory import place
+from .placement import place as place_values
 from .resolve import REFUSALS, located, resolve
-from .rewrite import rewrite
-from .steps import Step
+from .rewrite import readers, rewrite
+from .store import Store
+from .tiles import Tiles
 from .views import Blocked, Plain, Ref
 
 FEW_FLOPS, FEW_BYTES = 5_000_000, 1 << 20       # a run of less work is over before a second thread is awake
@@ -30,22 +33,22 @@ class Plan:
     steps : what the profile shows, one entry a step (planner.Step)
     """
 
-    def __init__(self, table, planner: Planner, threads: int):
-        self.steps = planner.steps
-        few = sum(s.flops for s in planner.steps) <= FEW_FLOPS and planner.arena_bytes <= FEW_BYTES
+    def __init__(self, table, bound, emitter: Emitter, arena_bytes: int, threads: int):
+        self.steps = emitter.steps
+        few = sum(s.flops for s in self.steps) <= FEW_FLOPS and arena_bytes <= FEW_BYTES
         self.threads = 1 if few else threads
-        self.outputs = [(n, planner.specs[n].shape, planner.specs[n].dtype) for n in planner.outputs]
-        self.arena_bytes = planner.arena_bytes
-        self.specs = planner.specs
-        self._keep = planner.keep
+        self.outputs = [(n, bound.facts[n].shape, bound.facts[n].dtype) for n in bound.outputs]
+        self.arena_bytes = arena_bytes
+        self.specs = bound.facts
+        self._keep = emitter.keep
         packed = []
-        for step in planner.steps:
+        for step in self.steps:
             packed.append([(kernel, table.pack(kernel, **{k: locate(v) for k, v in params.items()}), tiles)
                            for kernel, params, tiles in step.jobs])
             step.jobs = ()                      # nobody asks for them again
-        self.program = _ops.executor().Program(table, packed, planner.arena_bytes, planner.scratch_bytes)
-        self.segments = segments(planner.steps)
-        self.on_kernels_only = self.segments == [(0, len(planner.steps))] or not planner.steps
+        self.program = _ops.executor().Program(table, packed, arena_bytes, emitter.scratch_bytes)
+        self.segments = segments(self.steps)
+        self.on_kernels_only = self.segments == [(0, len(self.steps))] or not self.steps
 
     def run(self, inputs: list[np.ndarray], ended: np.ndarray | None = None) -> list[np.ndarray]:
         """Fresh output arrays for C-contiguous inputs of the planned shapes and dtypes.
@@ -84,18 +87,21 @@ class Plan:
 
 
 def make_plan(table, graph: Graph, inputs: dict[str, TensorSpec], outputs: tuple[str, ...], threads: int,
-              packed: dict) -> Plan:
+              store: Store) -> Plan:
     """Plan a graph for these input shapes.
 
-    packed : weights in the kernels' layouts, shared by all plans of a session; completed here
+    store : what the plans of a session share; completed here
     Raises ModelError, UnsupportedError: see `resolve`; LimitError for want of memory.
     """
     try:
-        resolved = resolve(graph, inputs, outputs)
-        rewrite(resolved)
-        planner = Planner(table, resolved, threads, packed, RULES)
-        planner.plan()
-        return Plan(table, planner, threads)
+        bound = resolve(graph, inputs, outputs)
+        rewrite(bound)
+        bound.facts = bound.specs
+        bound.readers, bound.makers = readers(bound), {n: node for node in bound.nodes for n in node.outputs if n}
+        emitter = Emitter(place_values(bound, table, Tiles(threads), store))
+        emitter.run()
+        arena_bytes = emitter.lay_out(place) + 64       # a view's last block may end beyond its value
+        return Plan(table, bound, emitter, arena_bytes, threads)
     except MemoryError as error:
         raise LimitError(f"there is not enough memory to prepare this model: {error}") from None
 

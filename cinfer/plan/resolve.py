@@ -25,7 +25,7 @@ NOT_A_FUNCTION = frozenset(("RandomNormal", "RandomNormalLike", "RandomUniform",
                             "Bernoulli", "Multinomial"))
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Resolved:
     """nodes : what is left to run, in order; specs : of every value they touch and of the outputs"""
     nodes: list[Node]

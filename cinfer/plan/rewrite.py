@@ -11,7 +11,7 @@ from ..ops.microsoft import DOMAIN as MICROSOFT_DOMAIN
 from ..ops.numeric import F32
 from ..ops.quantize import OWN_DOMAIN, quantize
 from ..ops.registry import TensorSpec
-from .activation import as_unary
+from .kernels.activations import clip as clip_limits, relu as relu_limits
 from .resolve import Resolved, needed
 
 
@@ -78,8 +78,8 @@ def merge_quantization(resolved: Resolved) -> None:
         name, (scale, zero, dtype) = node.inputs[0], found.pop()
         clip = makers.get(name)
         if clip is not None and len(users[name]) == 1 and name not in resolved.outputs:
-            unary = as_unary(clip, resolved)
-            if unary is not None and unary.op == "clip" and saturates(unary, scale, zero, dtype):
+            unary = as_limits(clip, resolved)
+            if unary is not None and saturates(unary, scale, zero, dtype):
                 name = clip.inputs[0]
         attributes = {"scale": scale, "zero_point": zero, "dtype": dtype}
         resolved.nodes[i] = Node("QuantizeDequantize", [name], [back[0].outputs[0]], attributes, OWN_DOMAIN,
@@ -157,3 +157,8 @@ def saturates(clip, scale: float, zero: int, dtype: str) -> bool:
     ends = quantize(np.array([clip.alpha, clip.beta], F32), np.asarray(scale, F32), np.asarray(zero, dtype),
                     np.dtype(dtype))
     return ends.tolist() == [np.iinfo(dtype).min, np.iinfo(dtype).max]
+
+
+def as_limits(node, resolved):
+    rule = {"Clip": clip_limits, "Relu": relu_limits}.get(node.op_type) if not node.domain else None
+    return rule(node, resolved) if rule else None

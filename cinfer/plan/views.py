@@ -11,16 +11,22 @@ from math import prod
 import numpy as np
 
 BLOCK = 16              # channels in a block, on every ISA level (CB in vec.h)
-ARENA = 1               # base numbers of api.h: 0 absolute addresses, 1 the arena, 2.. inputs and outputs
+ABSOLUTE, ARENA, FIRST_ARRAY = 0, 1, 2      # base numbers of api.h; from 2 on the inputs and outputs of a run
+F32 = np.dtype(np.float32)
+NO_HALO = (0, 0, 0, 0)
 
 
 class Buffer:
-    """Memory: in the arena (offset decided last, from first and last use), or at a base of its own."""
-    __slots__ = ("bytes", "base", "offset", "first", "last", "keep")
+    """Memory: in the arena (offset decided last, from first and last use), or at a base of its own.
+
+    keep : what has to stay alive with it
+    within : (another buffer, bytes from its start), when it is memory of that one
+    """
+    __slots__ = ("bytes", "base", "offset", "first", "last", "keep", "within")
 
     def __init__(self, size: int, base: int = ARENA, offset: int = 0, keep=None):
         self.bytes, self.base, self.offset, self.keep = size, base, offset, keep
-        self.first = self.last = None
+        self.first = self.last = self.within = None
 
 
 class Ref:
@@ -76,7 +82,7 @@ class Blocked:
 
     @property
     def dtype(self):
-        return np.dtype(np.float32)
+        return F32
 
     def ref(self, row: int = 0, column: int = 0, block: int = 0) -> Ref:
         """Pointer to a pixel of a block."""

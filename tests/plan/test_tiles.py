@@ -2,22 +2,23 @@
 from hypothesis import given, strategies as st
 import pytest
 
-from cinfer.plan.lower_direct import conv_split
-from cinfer.plan.lower_winograd import FEWEST, PATCHES, winograd_split
-from cinfer.plan.steps import LEAST_PART, SMALL, Steps
+from types import SimpleNamespace
+
+from cinfer.plan.kernels import conv_direct, conv_winograd
+from cinfer.plan.kernels.conv_winograd import FEWEST, PATCHES
+from cinfer.plan.tiles import LEAST_PART, SMALL, Tiles
+
+WIDTH = 32                  # output channels of a register tile
 
 
-class Table:
-    conv_oc = 32
-
-
-def steps(threads):
-    return Steps(Table, threads, {})
+def out(threads):
+    """What an emission is told of a machine."""
+    return SimpleNamespace(tiles=Tiles(threads), table=SimpleNamespace(conv_oc=WIDTH))
 
 
 @given(h=st.integers(1, 300), tiles=st.integers(0, 400), threads=st.integers(1, 16))
 def test_rows_are_covered_by_about_as_many_tiles_as_wanted(h, tiles, threads):
-    rows, count = steps(threads).even_rows(h, tiles)
+    rows, count = Tiles(threads).even_rows(h, tiles)
     assert rows >= 1 and (count - 1) * rows < h <= count * rows
     assert count <= 2 * max(1, tiles)
 
@@ -26,33 +27,33 @@ def test_rows_are_covered_by_about_as_many_tiles_as_wanted(h, tiles, threads):
     (14, 3, 2, (7, 2)), (56, 12, 2, (4, 14)), (28, 12, 2, (2, 14)), (7, 2, 2, (4, 2)), (112, 12, 2, (8, 14)),
     (26, 12, 2, (3, 9)), (28, 1, 2, (28, 1)), (100, 12, 1, (9, 12)), (56, 24, 4, (2, 28))])
 def test_the_part_of_a_thread_ends_where_a_tile_ends(h, tiles, threads, want):
-    assert steps(threads).even_rows(h, tiles) == want
+    assert Tiles(threads).even_rows(h, tiles) == want
 
 
 @given(h=st.integers(1, 120), w=st.integers(1, 120), blocks=st.integers(1, 80), groups=st.integers(1, 40),
        n=st.integers(1, 3), threads=st.integers(1, 8))
 def test_convolutions_and_others_divide_a_picture_alike(h, w, blocks, groups, n, threads):
-    p = steps(threads)
-    conv = conv_split(p, n, groups, h, w, blocks)
+    tiles = Tiles(threads)
+    conv = conv_direct.divided(out(threads), n, groups, h, w, blocks)
     assert conv["row_tiles"] * conv["rows"] >= h and conv["oc_tiles"] * conv["blocks"] >= blocks
     assert conv["oc_tiles"] == 1 or conv["blocks"] % 2 == 0
-    _, row_tiles = p.row_split(h, w, n * blocks, 16)
-    if not p.share_rows(h, w):
-        assert conv["row_tiles"] == 1 and (row_tiles == 1 or n * blocks < p.tiles_wanted())
+    _, row_tiles = tiles.rows(h, w, n * blocks, 16)
+    if not tiles.share_rows(h, w):
+        assert conv["row_tiles"] == 1 and (row_tiles == 1 or n * blocks < tiles.wanted)
     elif h % threads == 0 and h * w * 16 * blocks >= SMALL * threads:
         assert conv["row_tiles"] >= threads and row_tiles >= threads
 
 
 def test_small_pictures_are_divided_by_channels():
-    assert not steps(2).share_rows(7, 7) and steps(2).share_rows(14, 14) and not steps(8).share_rows(14, 14)
-    assert not steps(4).share_rows(3, 4 * LEAST_PART)
+    assert not Tiles(2).share_rows(7, 7) and Tiles(2).share_rows(14, 14) and not Tiles(8).share_rows(14, 14)
+    assert not Tiles(4).share_rows(3, 4 * LEAST_PART)
 
 
 @given(h=st.integers(1, 60), w=st.integers(1, 60), n=st.integers(1, 4), ob=st.integers(1, 40),
        threads=st.integers(1, 9))
 def test_winograd_tiles_cover_all_and_each_thread_has_as_many(h, w, n, ob, threads):
     total = h * w
-    patches, blocks = winograd_split(steps(threads), ob, total, n, 32)
+    patches, blocks = conv_winograd.divided(threads, ob, total, n, WIDTH)
     parts = -(-total // patches)
     assert 1 <= patches <= PATCHES and (parts - 1) * patches < total
     assert blocks >= ob or blocks % 2 == 0
@@ -61,7 +62,7 @@ def test_winograd_tiles_cover_all_and_each_thread_has_as_many(h, w, n, ob, threa
 
 
 def test_winograd_of_resnet():
-    assert winograd_split(steps(2), 4, 196, 1, 32) == (25, 4)           # 56x56, 64 channels: four tiles each
-    assert winograd_split(steps(2), 16, 16, 1, 32) == (16, 8)           # 14x14, 256: half the channels each
-    assert winograd_split(steps(4), 8, 49, 1, 32) == (25, 4)
-    assert winograd_split(steps(1), 8, 49, 1, 32) == (25, 8)
+    assert conv_winograd.divided(2, 4, 196, 1, WIDTH) == (25, 4)           # 56x56, 64 channels: four tiles each
+    assert conv_winograd.divided(2, 16, 16, 1, WIDTH) == (16, 8)           # 14x14, 256: half the channels each
+    assert conv_winograd.divided(4, 8, 49, 1, WIDTH) == (25, 4)
+    assert conv_winograd.divided(1, 8, 49, 1, WIDTH) == (25, 8)

@@ -3,12 +3,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..ops.geometry import conv_geometry, transposed_geometry
-from .planner import Planner
-from .steps import F32
+from ...ops.geometry import conv_geometry, transposed_geometry
+from ..views import F32
 
-OF_GEOMETRY = frozenset(("auto_pad", "ceil_mode", "dilations", "output_padding", "output_shape", "pads",
-                         "strides"))
+GEOMETRY = "auto_pad dilations kernel_shape pads strides "          # attributes that `window` reads
+OF_GEOMETRY = frozenset(f"ceil_mode output_padding output_shape {GEOMETRY}".split()) - {"kernel_shape"}
 
 
 @dataclass(slots=True)
@@ -45,7 +44,7 @@ def window(node, x_shape, kernel) -> Window:
                   (*y_x(g.begins, 0), *y_x(g.ends, 0)), y_x(g.in_sizes, 1), y_x(g.out_sizes, 1))
 
 
-def spatial(p: Planner, node) -> bool:
+def is_picture(node, values) -> bool:
     """Whether a node takes and makes float32 pictures, 1-D or 2-D, none of them empty."""
-    x = p.spec(node.inputs[0])
-    return x.dtype == F32 and x.ndim in (3, 4) and 0 not in x.shape and 0 not in p.spec(node.outputs[0]).shape
+    x = values.fact(node.inputs[0])
+    return x.dtype == F32 and x.ndim in (3, 4) and 0 not in x.shape and 0 not in values.shape(node.outputs[0])

@@ -1,0 +1,295 @@
+"""Emission: what was chosen and placed becomes steps. Nothing is decided here that a candidate has promised.
+
+An Emitter is what `Candidate.emit` is called with: it gives the frozen views of values and takes steps. A *step*
+is a list of jobs that are independent of each other; a *job* is a kernel, its parameters and a number of tiles.
+"""
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from ..model.graph import Node
+from .placement import Placement, allocate_blocked, vector_in_blocks
+from .store import constant
+from .tiles import spread
+from .views import (ABSOLUTE, ARENA, BLOCK, F32, NO_HALO, Blocked, Buffer, Plain, Ref, collapse, nchw_strides,
+                    row_major)
+
+MOST_AXES = 6                   # that elementwise kernels walk
+
+
+class Step:
+    """jobs : independent (kernel, parameters, tiles); or host : a NumPy step (operator, node, inputs, outputs)"""
+    __slots__ = ("jobs", "node", "label", "host", "flops")
+
+    def __init__(self, node, label, host=None, flops=0):
+        self.jobs, self.node, self.label, self.host, self.flops = [], node, label, host, flops
+
+
+class Emitter:
+    """table, tiles, store : as in Values
+
+    buffers : of the arena, with the first and last step that touches them
+    keep : what the steps' addresses point into
+    address_tables : (array to fill, [(view, channel), ...]), when offsets in the arena are known
+    """
+
+    def __init__(self, placed: Placement):
+        self._placed = placed
+        self.table, self.tiles, self.store = placed.table, placed.tiles, placed.store
+        self.node: Node | None = None               # whose steps are being emitted
+        self.steps: list[Step] = []
+        self.buffers: list[Buffer] = []
+        self.keep: list = []
+        self.address_tables: list[tuple] = []
+        self.scratch_bytes = 0
+        self._beside: list = []                     # jobs that go into the next step
+        self._framed: set[int] = set()              # buffers whose halo is filled
+        self._within: dict[int, Buffer] = {}        # buffers that are memory of others
+
+    def run(self) -> None:
+        """Emit everything that was placed, then the outputs that were not computed in place."""
+        for self.node, emit in self._placed.items:
+            emit(self)
+        self.node = None
+        self._write_outputs()
+        if self._beside:
+            self._flush()
+
+    # ---- values
+
+    def fact(self, name: str):
+        return self._placed.facts[name]
+
+    def constant(self, name: str) -> np.ndarray | None:
+        return self._placed.constant(name)
+
+    def plain(self, name: str) -> Plain:
+        return self._placed.plain_views[name]
+
+    def contiguous(self, name: str) -> Plain:
+        return self._placed.contiguous_views.get(name) or self._placed.plain_views[name]
+
+    def blocked(self, name: str) -> Blocked:
+        return self._placed.blocked_views[name]
+
+    def output(self, name: str) -> Blocked:
+        """Blocked memory to be written; its halo is filled beside the next step."""
+        y = self.blocked(name)
+        self._frame(self._placed.blocked_views[self._placed.root(name)])
+        return y
+
+    def vector(self, name: str) -> Ref:
+        """A constant, a number per channel."""
+        return self.store.vector(name, self._placed.constant(name))
+
+    def scratch(self, shape, dtype=F32) -> Plain:
+        """Plain memory for a value between steps."""
+        return Plain(Buffer(prod(shape) * dtype.itemsize), 0, shape, row_major(shape), dtype)
+
+    def array(self, array: np.ndarray) -> Ref:
+        """A contiguous array of this plan."""
+        return constant(array).ref()
+
+    def addresses(self, sources) -> Ref:
+        """A table for `gather_channels`: where each of [(blocked view, channel), ...] is in the arena."""
+        table = np.zeros((len(sources), 3), np.int64)
+        self.address_tables.append((table, sources))
+        return self.array(table)
+
+    # ---- steps
+
+    def step(self, kernel: str, tiles: int, *, flops: int = 0, scratch: int = 0, beside: bool = False,
+             reads=(), **params) -> None:
+        """One more step; or, `beside`, a job that goes into the next step, being independent of it.
+
+        scratch : bytes that a tile may write to
+        reads : buffers that are read through a table of addresses, not through a parameter
+        """
+        if scratch > self.scratch_bytes:
+            self.scratch_bytes = scratch
+        job = kernel, params, tiles, reads
+        if beside:
+            self._beside.append(job)
+            return
+        step = Step(self.node, kernel, flops=flops)
+        jobs = [job, *self._beside]
+        if self._beside:
+            self._beside = []
+        for name, params, tiles, reads in jobs:
+            step.jobs.append((name, params, tiles))
+            for value in params.values():
+                if type(value) is Ref:
+                    self._touch(value.buffer)
+            for buffer in reads:
+                self._touch(buffer)
+        self.steps.append(step)
+
+    def _touch(self, buffer: Buffer) -> None:
+        while buffer.within is not None:
+            self._within[id(buffer)] = buffer
+            buffer = buffer.within[0]
+        if buffer.base == ARENA and buffer.bytes:       # without bytes it stands for the arena as a whole
+            buffer.last = len(self.steps)
+            if buffer.first is None:
+                buffer.first = buffer.last
+                self.buffers.append(buffer)
+        elif buffer.keep is not None:
+            self.keep.append(buffer.keep)
+
+    def _flush(self) -> None:
+        """A step for the jobs that wait for one."""
+        kernel, params, tiles, reads = self._beside.pop()
+        self.step(kernel, tiles, reads=reads, **params)
+
+    def host(self, operator, node: Node | None, inputs: list, outputs: list) -> None:
+        """A step in NumPy, between those of the kernels; without an operator, a copy."""
+        if self._beside:
+            self._flush()
+        for view in inputs + outputs:
+            if view is not None:
+                self._touch(view.buffer)
+        self.steps.append(Step(self.node, "numpy", host=(operator, node, inputs, outputs)))
+
+    def _frame(self, root: Blocked) -> None:
+        if root.halo != NO_HALO and id(root.buffer) not in self._framed:
+            self._framed.add(id(root.buffer))
+            top, left, bottom, right = root.halo
+            self.step("zero_halo", root.n * root.blocks, beside=True, y=root.ref(), n=root.n, cb=root.blocks,
+                      h=root.h, w=root.w, yn=root.ns, yb=root.bs, yr=root.rs, t=top, l=left, b=bottom, r=right)
+
+    # ---- layouts
+
+    def to_blocked(self, name: str) -> None:
+        """Fill the blocked view of a value that was made plain, unless it is the same memory."""
+        x, y = self.plain(name), self.blocked(name)
+        if y.buffer is not x.buffer and y.buffer.base != ABSOLUTE:
+            self.block(x, self.output(name))
+
+    def from_blocked(self, name: str) -> None:
+        """Fill the plain view of a value that was made in blocks, unless it is the same memory."""
+        y = self.plain(name)
+        if y.buffer.within is None:
+            self.unblock(self.blocked(name), y, y.strides)
+
+    def block(self, x: Plain, y: Blocked) -> None:
+        """Copy a plain value into blocked memory."""
+        xn, xc, xh, xw = nchw_strides(x.strides)
+        rows, row_tiles = self.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK)
+        self.step("to_blocked", y.n * y.blocks * row_tiles, x=x.ref(), y=y.ref(), n=y.n, c=y.c, h=y.h, w=y.w,
+                  xn=xn, xc=xc, xh=xh, xw=xw, yn=y.ns, yb=y.bs, yr=y.rs, row_tiles=row_tiles, rows=rows)
+
+    def unblock(self, x: Blocked, y: Plain, strides, **more) -> None:
+        """Copy a blocked value to plain memory; strides over the axes of x.shape."""
+        yn, yc, yh, yw = nchw_strides(strides)
+        rows, row_tiles = self.tiles.rows(x.h, x.w, x.n * x.blocks, BLOCK)
+        self.step("from_blocked", x.n * x.blocks * row_tiles, x=x.ref(), y=y.ref(), n=x.n, c=x.c, h=x.h,
+                  w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=yn, yc=yc, yh=yh, yw=yw, row_tiles=row_tiles, rows=rows,
+                  **more)
+
+    def in_blocks(self, x: Plain) -> Blocked:
+        """A plain view in blocks: the same memory where it can be, else a copy for the next step."""
+        view = vector_in_blocks(x)
+        if view is None:
+            view = allocate_blocked(x.shape, NO_HALO)
+            self.block(x, view)
+        return view
+
+    def in_arena(self, x: Blocked) -> Blocked:
+        """A blocked value in the arena: itself, or a copy where it is an input or a constant."""
+        if address(x.buffer)[0] == ARENA:
+            return x
+        y = allocate_blocked(x.shape, NO_HALO)
+        self.copy_blocked(x, y)
+        return y
+
+    def copy_blocked(self, x: Blocked, y: Blocked) -> None:
+        self.map((x.n, x.blocks, x.h, x.w * BLOCK), x.ref(), (x.ns, x.bs, x.rs, 1), y.ref(),
+                 (y.ns, y.bs, y.rs, 1))
+
+    # ---- copies and elementwise maps
+
+    def copy(self, x: Plain, y: Plain, beside: bool = False) -> None:
+        """Copy one plain view to another of the same shape: by kernels, or in NumPy where elements are of odd
+        sizes or there are more axes than kernels walk."""
+        size, shape, xs, ys = x.dtype.itemsize, x.shape, x.strides, y.strides
+        if size % 4 == 0 and size > 4:                      # pairs of words, or more
+            words = size // 4
+            shape, xs, ys = (*shape, words), (*(s * words for s in xs), 1), (*(s * words for s in ys), 1)
+        walk = collapse(shape, xs, ys)
+        if walk is None or not (size in (1, 2) or size % 4 == 0):
+            return self.host(None, None, [x], [y])
+        if 0 in x.shape:
+            return None
+        if size >= 4:
+            return self._map(walk, x.ref(), y.ref(), beside=beside)
+        same = self.table.elements[f"uint{8 * size}"]
+        dims, (xs, ys) = walk
+        dims, (xs, ys) = spread(dims, xs, ys)
+        outer, tiles = self.tiles.outer(dims)
+        return self.step("convert", tiles, x=x.ref(), y=y.ref(), dims=dims, xs=xs, ss=[0] * MOST_AXES, ys=ys,
+                         outer=outer, beside=beside, to=same, **{"from": same})
+
+    def map(self, shape, x: Ref, xs, y: Ref, ys, *, op="none", alpha=0.0, beta=0.0, beside=False) -> None:
+        """y = op(x), float32, over strided axes that collapse to MOST_AXES."""
+        if 0 not in shape:
+            self._map(collapse(shape, xs, ys), x, y, op=op, alpha=alpha, beta=beta, beside=beside)
+
+    def _map(self, walk, x: Ref, y: Ref, *, op="none", alpha=0.0, beta=0.0, beside=False) -> None:
+        dims, (xs, ys) = walk
+        dims, (xs, ys) = spread(dims, xs, ys)
+        outer, tiles = self.tiles.outer(dims)
+        self.step("map", tiles, x=x, y=y, dims=dims, xs=xs, ys=ys, op=self.table.unary[op], alpha=alpha,
+                  beta=beta, outer=outer, beside=beside)
+
+    def convert(self, shape, x: Ref, xs, y: Ref, ys, dtype, to, *, ss=None, beside=False, **more) -> None:
+        """y = x in the element type `to`, over strided axes that collapse to MOST_AXES.
+
+        ss : the strides of the scales; more : how, s, z, lo, hi of the kernel (convert.h)
+        """
+        if 0 in shape:
+            return
+        dims, strides = collapse(shape, xs, ys, ss or [0] * len(shape))
+        dims, (xs, ys, ss) = spread(dims, *strides)
+        outer, tiles = self.tiles.outer(dims)
+        codes = {"from": self.table.elements[dtype.name], "to": self.table.elements[to.name]}
+        self.step("convert", tiles, x=x, y=y, dims=dims, xs=xs, ss=ss, ys=ys, outer=outer, beside=beside,
+                  **codes, **more)
+
+    # ---- the end
+
+    def lay_out(self, place) -> int:
+        """Give all buffers their addresses; the size of the arena in bytes.
+
+        place : function of the buffers that sets their offsets and returns how many bytes they need
+        """
+        size = place(self.buffers)
+        for buffer in self._within.values():
+            buffer.base, buffer.offset = address(buffer)
+        for table, sources in self.address_tables:
+            for i, (x, c) in enumerate(sources):
+                table[i] = (address(x.buffer)[1] + x.offset) // 4 + (c // BLOCK) * x.bs + c % BLOCK, x.rs, x.ns
+        return size
+
+    def _write_outputs(self) -> None:
+        """Copy into the output arrays whatever was not computed in place there."""
+        placed = self._placed
+        for name, buffer in placed.output_buffers.items():
+            view, fact = placed.plain_views.get(name), placed.facts[name]
+            if prod(fact.shape) == 0 or (view is not None and view.buffer is buffer and view.contiguous):
+                continue
+            target = Plain(buffer, 0, fact.shape, row_major(fact.shape), fact.dtype)
+            if view is None and name in placed.blocked_views:
+                self.unblock(placed.blocked_views[name], target, target.strides)
+            else:
+                self.copy(self.store.array(name, fact.value) if view is None else view, target)
+
+
+def address(buffer: Buffer) -> tuple[int, int]:
+    """(base, offset) of a buffer, after those that it lies in were laid out."""
+    more = 0
+    while buffer.within is not None:
+        buffer, offset = buffer.within
+        more += offset
+    return buffer.base, buffer.offset + more

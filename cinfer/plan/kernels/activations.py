@@ -1,0 +1,149 @@
+"""Functions of one number -> `map`, or the epilogue of the step before; Softmax -> `softmax`."""
+from __future__ import annotations
+
+from math import prod
+
+from ...ops.quantize import OWN_DOMAIN
+from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, PLAIN, Candidate, kernel
+from ..epilogue import Unary
+from ..views import BLOCK, F32, collapse
+from . import elementwise
+
+INF = float("inf")
+
+
+def unary(*operators, attributes="", domain="", **kwargs):
+    """Decorator of a function (node, values) -> Unary or None: the operators are functions of one number."""
+    def enter(rule):
+        kernel(*operators, attributes=attributes, reading=FOLLOWS, unary=rule, domain=domain, **kwargs)(
+            lambda group, values: candidates(group, values, rule))
+        return rule
+    return enter
+
+
+def named(op: str, operator: str, **numbers) -> None:
+    """An operator that is a function of UNARY_OPS; numbers : its attributes that are alpha and beta, with their
+    defaults."""
+    given = list(numbers.items())
+
+    def rule(node, values):
+        get = node.attributes.get
+        return Unary(op, *(float(get(name, default)) for name, default in given))
+    unary(operator, attributes=" ".join(numbers))(rule)
+
+
+for _name in ("Sigmoid", "Tanh", "Softplus", "Softsign", "Mish", "Exp", "Log", "Sqrt", "Abs", "Neg", "Reciprocal",
+              "Erf", "Floor", "Ceil", "Round", "Sign", "Sin", "Cos"):
+    named(_name.lower(), _name)
+named("leaky_relu", "LeakyRelu", alpha=0.01)
+named("hard_sigmoid", "HardSigmoid", alpha=0.2, beta=0.5)
+named("swish", "Swish", alpha=1.0)
+named("elu", "Elu", alpha=1.0)
+named("celu", "Celu", alpha=1.0)
+named("thresholded_relu", "ThresholdedRelu", alpha=1.0)
+
+
+@unary("Relu")
+def relu(node, values):
+    return Unary("clip", 0.0, INF)
+
+
+@unary("HardSwish")
+def hard_swish(node, values):
+    return Unary("hard_swish", 1 / 6, 0.5)
+
+
+@unary("Clip", attributes="min max")
+def clip(node, values):
+    limits = [node.attributes.get("min", -INF), node.attributes.get("max", INF)]
+    for i, name in enumerate(node.inputs[1:3]):
+        if name:
+            if (value := values.constant(name)) is None or value.size != 1:
+                return None
+            limits[i] = float(value.reshape(-1)[0])
+    return Unary("clip", *limits)
+
+
+@unary("Gelu", attributes="approximate")
+def gelu(node, values):
+    return Unary("gelu_tanh" if node.attributes.get("approximate", "none") == "tanh" else "gelu")
+
+
+@unary("Selu", attributes="alpha gamma")
+def selu(node, values):
+    get, rough = node.attributes.get, node.opset < 6
+    return Unary("selu", float(get("alpha", 1.6732 if rough else 1.67326319217681884765625)),
+                 float(get("gamma", 1.0507 if rough else 1.05070102214813232421875)))
+
+
+@unary("QuantizeDequantize", attributes="scale zero_point dtype", domain=OWN_DOMAIN)
+def quantize_dequantize(node, values):
+    get = node.attributes.get
+    return Unary("quant_u8" if get("dtype") == "uint8" else "quant_s8", get("scale"), get("zero_point"))
+
+
+@unary("PRelu")
+def prelu(node, values):
+    """Of constant slope: one number, or one per channel (axis 1)."""
+    slope, shape = values.constant(node.inputs[1]), values.shape(node.inputs[0])
+    if slope is None:
+        return None
+    if slope.size == 1:
+        return Unary("leaky_relu", float(slope.reshape(-1)[0]))
+    axis = 1 - (len(shape) - slope.ndim)                # the slope's axes are aligned with the last ones of x
+    if len(shape) >= 2 and axis >= 0 and slope.size == shape[1] == slope.shape[axis]:
+        return Unary("prelu", slope=node.inputs[1])
+    return None
+
+
+def candidates(group, values, rule) -> tuple[Candidate, ...]:
+    """The function in one pass over memory, in whichever layout its input is."""
+    node = group.node
+    function = rule(node, values)
+    x, y = values.fact(node.inputs[0]), values.fact(node.outputs[0])
+    if function is None or function.slope and not elementwise.follows(node, values):
+        return elementwise.binary(group, values) if node.op_type == "PRelu" else ()
+    if x.dtype != F32 or y.dtype != F32 or prod(x.shape) == 0:
+        return ()
+    if elementwise.follows(node, values):
+        return (Candidate(lambda out: emit_blocked(out, group, function), ((node.inputs[0], BLOCKED),), BLOCKED),)
+    if x.ndim > 6 and collapse(y.shape, values.plain(node.inputs[0]).strides, values.plain(node.outputs[0]).strides) \
+            is None:
+        return ()
+
+    def emit(out):
+        source, target = out.plain(node.inputs[0]), out.plain(node.outputs[0])
+        out.map(y.shape, source.ref(), source.strides, target.ref(), target.strides, op=function.op,
+                alpha=function.alpha, beta=function.beta)
+    return (Candidate(emit, ((node.inputs[0], PLAIN),)),)
+
+
+def emit_blocked(out, group, function: Unary) -> None:
+    source, target = out.blocked(group.node.inputs[0]), out.output(group.output)
+    (dims, xs), (_, ys) = (elementwise.blocked_axes(view, target.shape) for view in (source, target))
+    if function.slope:
+        dims, xs, ss, ys = elementwise.by_rows(out, dims, xs, [0, BLOCK, 0, 0, 1], ys)
+        slope = out.vector(function.slope), ss
+        return elementwise.emit_zip(out, dims, (source.ref(), xs), slope, (target.ref(), ys), "prelu")
+    dims, xs, ys = elementwise.by_rows(out, dims, xs, ys)
+    return out.map(dims, source.ref(), xs, target.ref(), ys, op=function.op, alpha=function.alpha,
+                   beta=function.beta)
+
+
+@kernel("Softmax", "LogSoftmax", attributes="axis")
+def softmax(group, values):
+    node = group.node
+    x = values.fact(node.inputs[0])
+    if x.dtype != F32 or prod(x.shape) == 0 or x.ndim == 0:
+        return ()
+    axis = node.attributes.get("axis", -1 if node.opset >= 13 else 1) % x.ndim
+    outer, n, inner = prod(x.shape[:axis]), x.shape[axis], prod(x.shape[axis + 1:])
+    if node.opset < 13:                         # over all axes from there on
+        n, inner = n * inner, 1
+
+    def emit(out):
+        source, y = out.contiguous(node.inputs[0]), out.plain(node.outputs[0])
+        rows, columns, tiles = out.tiles.plane(outer, inner, n)
+        out.step("softmax", tiles, x=source.ref(), y=y.ref(), outer=outer, n=n, inner=inner, xo=n * inner, xs=inner,
+                 yo=n * inner, ys=inner, log=node.op_type == "LogSoftmax", scale=1.0, rows=rows, columns=columns)
+    return (Candidate(emit, ((node.inputs[0], CONTIGUOUS),)),)

@@ -1,0 +1,61 @@
+"""Conv: which algorithm.
+
+A pixel of one picture is a product of a matrix and a vector; few input channels are read from plain memory
+(conv_stem.py), few output channels written to plain memory (conv_few.py); 3x3 windows may go by Winograd's way
+(conv_winograd.py); everything else is summed as it stands (conv_direct.py).
+"""
+from __future__ import annotations
+
+from ..candidate import BLOCKED, RESIDUAL, SLOPE, TURN, UNARY, kernel
+from ..epilogue import epilogue_params
+from ..views import BLOCK, NO_HALO, nchw
+from . import conv_direct, conv_few, conv_stem, conv_winograd
+from .conv_params import Conv, bias_ref, has_known_bias, in_blocks
+from .matmul import vector_product
+from .window import GEOMETRY, is_picture, window
+
+
+@kernel("Conv", attributes=GEOMETRY + "group", reading=BLOCKED, takes=(UNARY, SLOPE, RESIDUAL, TURN))
+def conv(group, values):
+    node, e = group.node, group.epilogue
+    w = values.constant(node.inputs[1])
+    if w is None or not has_known_bias(node, values) or not is_picture(node, values):
+        return ()
+    x, y = values.shape(node.inputs[0]), values.shape(node.outputs[0])
+    win, groups = window(node, x, w.shape[2:]), node.attributes.get("group", 1)
+    conv = Conv(group, win, groups, w, node.inputs[1], nchw(x), nchw(y))
+    ic, oc = conv.x_shape[1], conv.y_shape[1]
+    if groups == 1:
+        if is_vector(conv):
+            return () if e.residual or e.turned else (in_blocks(conv, vector, halo=False),)
+        if conv_stem.fits(conv, values):
+            return () if e.turned else (conv_stem.candidate(conv),)
+        if conv_few.pays(values, node.outputs[0], ic, oc, win.kernel[0] * win.kernel[1]):
+            return (conv_few.candidate(conv),)
+    if e.turned:
+        return ()
+    if groups == ic == oc and groups > 1:
+        return () if e.residual else (in_blocks(conv, conv_direct.emit_depthwise),)
+    if groups > 1 and conv_direct.merged_size(w.shape, groups) > conv_direct.MOST_MERGED:
+        return ()
+    if groups == 1 and win.kernel == (3, 3) and win.strides == win.dilations == (1, 1):
+        return conv_winograd.candidates(conv)
+    return (in_blocks(conv, conv_direct.emit),)
+
+
+def is_vector(conv: Conv) -> bool:
+    """Whether a convolution is a matrix times a vector or two."""
+    n, _, h, w = conv.x_shape
+    return conv.win.kernel == (1, 1) and h * w == conv.y_shape[2] * conv.y_shape[3] == 1 and n <= 2 \
+        and conv.win.pads == NO_HALO
+
+
+def vector(out, conv: Conv) -> None:
+    """A 1x1 convolution of a single pixel, weights read in place; directly where a halo lies around a pixel."""
+    e = conv.group.epilogue
+    x, y = out.blocked(conv.x), out.output(e.name)
+    if (x.c > BLOCK and x.bs != BLOCK) or (y.c > BLOCK and y.bs != BLOCK):
+        return conv_direct.emit(out, conv)
+    oc, ic = conv.w.shape[:2]
+    return vector_product(out, conv.w, conv.w_name, (ic, 1), x=x.ref(), ldx=x.ns, y=y.ref(), ldy=y.ns, m=y.n,
+                          n=oc, k=ic, scale=1.0, **epilogue_params(out, e, bias_ref(out, conv.group.node, oc)))

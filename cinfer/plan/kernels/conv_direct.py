@@ -1,0 +1,100 @@
+"""Convolutions by their sums as they stand, blocked in and out: `conv`, in groups too, and `depthwise`."""
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from ..views import BLOCK
+from .conv_params import Conv, output_params
+
+MOST_MERGED = 1 << 26           # elements that grouped weights may grow to when groups are merged
+LEAST_PIXELS = 56               # of a tile
+
+
+def emit(out, conv: Conv) -> None:
+    w, name, groups = merged(out.store, conv)
+    oc, ic, (kh, kw) = w.shape[0] // groups, w.shape[1], conv.win.kernel
+    packed = packed_weights(out, w, name, oc, ic, (ic * kh * kw, kh * kw, kw, 1), (kh, kw), groups=groups)
+    (top, left, _, _), (sh, sw), (dh, dw) = conv.win.pads, conv.win.strides, conv.win.dilations
+    x, (n, _, oh, ow) = out.blocked(conv.x), conv.y_shape
+    split = divided(out, n, groups, oh, ow, -(-oc // BLOCK))
+    out.step("conv", n * groups * split["row_tiles"] * split["oc_tiles"], flops=2 * n * oh * ow * w.size,
+             x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, w=packed, groups=groups, ib=-(-ic // BLOCK),
+             last=(ic - 1) % BLOCK + 1, ob=-(-oc // BLOCK), kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, yp=BLOCK,
+             **split, **output_params(out, conv))
+
+
+def divided(out, n, groups, oh, ow, ob) -> dict:
+    """rows, row_tiles, blocks, oc_tiles: a few tiles a thread; rows first, then channels."""
+    tiles = out.tiles
+    wanted, row_tiles = -(-tiles.wanted // (n * groups)), 1
+    if tiles.share_rows(oh, ow):
+        row_tiles = max(tiles.threads, min(wanted, oh * ow // LEAST_PIXELS))
+    rows, row_tiles = tiles.even_rows(oh, row_tiles)
+    step = max(1, out.table.conv_oc // BLOCK)          # blocks of a register tile
+    oc_tiles = max(1, min(-(-wanted // row_tiles), ob // step or 1))
+    blocks = -(-ob // oc_tiles)
+    blocks = -(-blocks // step) * step
+    return dict(rows=rows, row_tiles=row_tiles, blocks=blocks, oc_tiles=-(-ob // blocks))
+
+
+def packed_weights(out, w, name, oc, ic, strides, taps, offset=0, groups=1):
+    """Weights for `conv`: [group][oc tile][block][kh][kw][channel][oc tile width].
+
+    strides : over (oc, ic, y, x) in w; taps : (kh, kw); offset : of the first tap in w
+    """
+    ob = -(-oc // BLOCK)
+    so, si, sy, sx = strides
+    size = groups * ob * BLOCK * ic * taps[0] * taps[1]
+    tiles = groups * -(-ob * BLOCK // out.table.conv_oc)
+    return out.store.packed("pack_conv", name, w, size, tiles, offset, groups=groups, oc=oc, ic=ic, kh=taps[0],
+                            kw=taps[1], so=so, si=si, sy=sy, sx=sx, sg=so * oc)
+
+
+def merged(store, conv: Conv) -> tuple[np.ndarray, str, int]:
+    """(weights, their name, groups) with neighbouring groups merged, until they fill whole blocks."""
+    merge = merge_of(conv.w.shape, conv.groups)
+    if merge == 1:
+        return conv.w, conv.w_name, conv.groups
+    w = store.once(("merged", conv.w_name, conv.groups, merge), conv.w,
+                   lambda: merged_groups(conv.w, conv.groups, merge))
+    return w, f"{conv.w_name} of {conv.groups} groups, {merge} merged", conv.groups // merge
+
+
+def merged_groups(w: np.ndarray, groups: int, merge: int) -> np.ndarray:
+    """Weights with so many neighbouring groups merged, zeros between them. w : [oc][ic/groups][*kernel]"""
+    oc, icg, *kernel = w.shape
+    ocg = oc // groups
+    dense = np.zeros((groups // merge, merge, ocg, merge, icg, *kernel), np.float32)
+    source = w.reshape(groups // merge, merge, ocg, icg, *kernel)
+    for i in range(merge):
+        dense[:, i, :, i] = source[:, i]
+    return dense.reshape(oc, merge * icg, *kernel)
+
+
+def merge_of(shape, groups: int) -> int:
+    """How many neighbouring groups must be merged to fill whole blocks of input and output channels."""
+    icg, ocg = shape[1], shape[0] // groups
+    for m in range(1, groups):
+        if groups % m == 0 and m * icg % BLOCK == 0 and m * ocg % BLOCK == 0:
+            return m
+    return groups
+
+
+def merged_size(shape, groups: int) -> int:
+    """Elements of the weights after merging."""
+    return prod(shape) * merge_of(shape, groups)
+
+
+def emit_depthwise(out, conv: Conv) -> None:
+    """One filter a channel."""
+    (kh, kw), (sh, sw), (dh, dw) = conv.win.kernel, conv.win.strides, conv.win.dilations
+    x, (_, _, oh, ow) = out.blocked(conv.x), conv.y_shape
+    packed = out.store.packed("pack_depthwise", conv.w_name, conv.w, x.blocks * BLOCK * kh * kw, x.blocks, c=x.c,
+                              taps=kh * kw)
+    rows, row_tiles = out.tiles.rows(oh, ow, x.n * x.blocks, BLOCK * kh * kw)
+    top, left = conv.win.pads[:2]
+    out.step("depthwise", x.n * x.blocks * row_tiles, flops=conv.flops, x=x.ref(-top, -left), xn=x.ns, xb=x.bs,
+             xr=x.rs, w=packed, cb=x.blocks, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, row_tiles=row_tiles,
+             rows=rows, **output_params(out, conv))

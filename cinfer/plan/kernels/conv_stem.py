@@ -1,0 +1,62 @@
+"""The first convolution of a network: few input channels, read from plain memory, padded there."""
+from __future__ import annotations
+
+import numpy as np
+
+from ..candidate import PLAIN, Candidate
+from ..views import BLOCK, Plain, nchw, nchw_strides, row_major
+from .conv_direct import divided
+from .conv_params import Conv, in_blocks, output_params
+
+STEM_CHANNELS = 4               # more are read from blocked memory; fewer leave blocks of 16 mostly empty
+STEM_TAPS = 1024                # most terms of a sum in conv_stem
+
+
+def fits(conv: Conv, values) -> bool:
+    """Whether a convolution of one group reads few channels that do not lie in blocks."""
+    ic, (kh, kw) = conv.x_shape[1], conv.win.kernel
+    return ic <= STEM_CHANNELS and ic * kh * kw <= STEM_TAPS and not values.is_blocked(conv.x)
+
+
+def candidate(conv: Conv) -> Candidate:
+    return in_blocks(conv, emit, reads=((conv.x, PLAIN),))
+
+
+def emit(out, conv: Conv) -> None:
+    (sh, sw), (dh, dw), (kh, kw) = conv.win.strides, conv.win.dilations, conv.win.kernel
+    oc, ic = conv.w.shape[:2]
+    x = framed(out, out.plain(conv.x), conv.win.overhang())
+    xn, xc, xr, xp = x.strides
+    offsets = np.arange(ic)[:, None, None] * xc + np.arange(kh)[:, None] * dh * xr + np.arange(kw) * dw * xp
+    n, _, oh, ow = conv.y_shape
+    taps, blocks = ic * kh * kw, -(-oc // BLOCK)
+    packed = out.store.packed("pack_gemm", conv.w_name, conv.w, taps * blocks * BLOCK,
+                              -(-blocks * BLOCK // out.table.gemm_n), batch0=1, batch1=1, k=taps, n=oc, sk=1,
+                              sn=taps)
+    split = divided(out, n, 1, oh, ow, blocks)
+    out.step("conv_stem", n * split["row_tiles"] * split["oc_tiles"], flops=conv.flops, x=x.ref(), w=packed,
+             koff=out.array(offsets.reshape(-1).astype(np.int32)), k=taps, ob=blocks, sh=sh, sw=sw, xn=xn, xr=xr,
+             xp=xp, **split, **output_params(out, conv))
+
+
+def framed(out, x: Plain, pads) -> Plain:
+    """The picture [n][c][h][w] with a frame of zeros, as wide as the windows reach beyond it: itself where that
+    is nowhere, else a copy with the channels where they are (planes or interleaved)."""
+    if len(x.shape) == 3:
+        x = x.with_(nchw(x.shape), nchw_strides(x.strides))
+    if not any(pads):
+        return x
+    n, c, h, w = x.shape
+    t, left, b, r = pads
+    hp, wp = h + t + b, w + left + r
+    y = out.scratch((n, c, hp, wp))
+    ys = (c * hp * wp, 1, wp * c, c) if x.strides[1] == 1 and c > 1 else row_major(y.shape)
+    for dims, at in (((n, c, t, wp), 0), ((n, c, b, wp), (hp - b) * ys[2]), ((n, c, h, left), t * ys[2]),
+                     ((n, c, h, r), t * ys[2] + (wp - r) * ys[3])):
+        if 0 not in dims:
+            out.step("fill", 1, beside=True, y=y.ref(at), dims=[1, 1, *dims], ys=[0, 0, *ys], value=0.0,
+                     outer=dims[0] * dims[1] * dims[2])
+    order = (0, 2, 1, 3) if ys[1] > 1 or c == 1 else (0, 2, 3, 1)       # rows first: threads divide them
+    dims, xs, to = ([v[axis] for axis in order] for v in (x.shape, x.strides, ys))
+    out.map(dims, x.ref(), xs, y.ref(t * ys[2] + left * ys[3]), to)
+    return y.with_(y.shape, ys)

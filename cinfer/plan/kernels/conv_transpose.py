@@ -1,0 +1,137 @@
+"""ConvTranspose -> convolutions (`conv` or `conv_few`), one for each phase of the stride, all in one step.
+
+Output row y takes input row i and kernel row k where y + pad = i * stride + k. The rows of one phase, which
+is y modulo the stride, share their kernel rows; from the largest k down these read consecutive input rows.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from ..candidate import BLOCKED, PLAIN, SLOPE, TURN, UNARY, Candidate, kernel
+from ..epilogue import epilogue_params
+from ..views import BLOCK
+from . import conv_direct, conv_few
+from .conv_params import bias_ref, has_known_bias
+from .window import GEOMETRY, Window, is_picture, window
+
+
+@dataclass(slots=True)
+class Phase:
+    """Along one axis, the outputs first, first + stride, ...
+
+    count : of outputs
+    taps : elements of the kernel that they take, descending
+    before, after : how many elements before and behind the input they read
+    """
+    first: int
+    count: int
+    taps: range
+    before: int
+    after: int
+
+
+def phases(kernel: int, stride: int, pad: int, outputs: int, inputs: int) -> list[Phase]:
+    """The phases of one axis."""
+    found = []
+    for first in range(min(stride, outputs)):
+        count = -(-(outputs - first) // stride)
+        taps = range((first + pad) % stride, kernel, stride)[::-1]
+        before = len(taps) - 1 - (first + pad) // stride
+        found.append(Phase(first, count, taps, before, count - 1 + len(taps) - before - inputs))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Transposed:
+    """A ConvTranspose as the kernels want to know it. along_y, along_x : the phases; w : [ic][oc][*kernel]"""
+    group: object
+    win: Window
+    along_y: list[Phase]
+    along_x: list[Phase]
+    w: object
+    flops: int
+
+    @property
+    def joined(self) -> bool:
+        """Whether windows lie side by side, none of them cropped: each output belongs to one input pixel."""
+        win = self.win
+        return win.kernel == win.strides and not any(win.pads) and win.picture == tuple(
+            count * stride for count, stride in zip(win.count, win.strides))
+
+
+@kernel("ConvTranspose", attributes=GEOMETRY + "group output_padding output_shape", reading=BLOCKED,
+        takes=(UNARY, SLOPE, TURN))
+def conv_transpose(group, values):
+    node, e = group.node, group.epilogue
+    w = values.constant(node.inputs[1])
+    if not is_picture(node, values) or w is None or node.attributes.get("group", 1) != 1 \
+            or not has_known_bias(node, values):
+        return ()
+    x, y = node.inputs[0], group.output
+    shape = values.shape(x)
+    win = window(node, shape, w.shape[2:])
+    along_y, along_x = map(phases, win.kernel, win.strides, win.pads, win.picture, win.count)
+    if win.dilations != (1, 1) or not all(f.taps for f in (*along_y, *along_x)):
+        return ()
+    t = Transposed(group, win, along_y, along_x, w, 2 * shape[0] * prod(shape[2:]) * w.size)
+    before = [max(0, *(f.before for f in axis)) for axis in (along_y, along_x)]
+    after = [max(0, *(f.after for f in axis)) for axis in (along_y, along_x)]
+    halo = ((x, (*before, *after)),)
+    ic, oc = w.shape[:2]
+    if conv_few.pays(values, node.outputs[0], ic, oc, prod(win.kernel) / prod(win.strides)):
+        return (Candidate(lambda out: emit_few(out, t), ((x, BLOCKED),), PLAIN, halo=halo),)
+    if e.turned:
+        return ()
+    return (Candidate(lambda out: emit(out, t), ((x, BLOCKED),), BLOCKED, halo=halo),)
+
+
+def weights_of(t: Transposed, fy: Phase, fx: Phase) -> tuple:
+    """What the packing of a phase's weights reads: taps descend, so strides into the weights are negative."""
+    ic, oc = t.w.shape[:2]
+    (kh, kw), (sh, sw) = t.win.kernel, t.win.strides
+    return (t.w, t.group.node.inputs[1], oc, ic, (kh * kw, oc * kh * kw, -sh * kw, -sw),
+            (len(fy.taps), len(fx.taps)), fy.taps[0] * kw + fx.taps[0])
+
+
+def emit(out, t: Transposed) -> None:
+    e, (sh, sw) = t.group.epilogue, t.win.strides
+    ic, oc = t.w.shape[:2]
+    x, y = out.blocked(t.group.node.inputs[0]), out.output(e.name)
+    common = dict(n=y.n, groups=1, ib=x.blocks, last=(ic - 1) % BLOCK + 1, ob=y.blocks, xn=x.ns, xb=x.bs, xr=x.rs,
+                  yn=y.ns, yb=y.bs, dh=1, dw=1, sh=1, sw=1, yr=y.rs * sh, yp=BLOCK * sw, flops=t.flops,
+                  **epilogue_params(out, e, bias_ref(out, t.group.node, oc)))
+    pairs = [(fy, fx) for fy in t.along_y for fx in t.along_x]
+    for i, (fy, fx) in enumerate(pairs):
+        split = conv_direct.divided(out, y.n, 1, fy.count, fx.count, y.blocks)
+        out.step("conv", y.n * split["row_tiles"] * split["oc_tiles"], beside=i < len(pairs) - 1,
+                 x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first, fx.first), kh=len(fy.taps), kw=len(fx.taps),
+                 oh=fy.count, ow=fx.count, w=conv_direct.packed_weights(out, *weights_of(t, fy, fx)), **split,
+                 **common)
+
+
+def emit_few(out, t: Transposed) -> None:
+    sh, sw = t.win.strides
+    x, y = out.blocked(t.group.node.inputs[0]), conv_few.output(out, t.group.epilogue)
+    if t.joined:
+        return emit_joined(out, t, x, y)
+    _, _, yr, yp = y.strides
+    common = conv_few.common_params(out, x, y, t.group)
+    common |= dict(dh=1, dw=1, sh=1, sw=1, yr=yr * sh, yp=yp * sw, flops=t.flops)
+    pairs = [(fy, fx) for fy in t.along_y for fx in t.along_x]
+    for i, (fy, fx) in enumerate(pairs):
+        conv_few.step(out, conv_few.packed_weights(out, *weights_of(t, fy, fx)), beside=i < len(pairs) - 1,
+                      x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first * yr + fx.first * yp), kh=len(fy.taps),
+                      kw=len(fx.taps), oh=fy.count, ow=fx.count, **common)
+    return None
+
+
+def emit_joined(out, t: Transposed, x, y) -> None:
+    """Windows side by side: what one pixel makes are channels of one step, so that it is read once."""
+    ic, oc = t.w.shape[:2]
+    (kh, kw), (_, _, yr, yp) = t.win.kernel, y.strides
+    channels = oc * kh * kw
+    common = conv_few.common_params(out, x, y, t.group, [i * yr + j * yp for i in range(kh) for j in range(kw)])
+    packed = conv_few.packed_weights(out, t.w, t.group.node.inputs[1], channels, ic, (1, channels, 0, 0), (1, 1))
+    common |= dict(kh=1, kw=1, dh=1, dw=1, sh=1, sw=1, oh=x.h, ow=x.w, yr=yr * kh, yp=yp * kw)
+    conv_few.step(out, packed, flops=t.flops, x=x.ref(), y=y.ref(), **common)

@@ -1,0 +1,79 @@
+"""3x3 convolutions by Winograd's F(4x4,3x3) and F(2x2,3x3): when, and in what tiles."""
+from __future__ import annotations
+
+from ..candidate import Candidate
+from ..costs import MULTIPLY_ADD_NS
+from ..views import BLOCK
+from . import conv_direct
+from .conv_params import Conv, in_blocks, output_params
+
+WEIGHT_COST = 12                # multiply-adds in the time that one weight takes to come from memory
+PRODUCT_COST = 1.1              # of a multiply-add, over one of `conv`: tiles are smaller
+TRANSFORM_COST = 8              # multiply-adds in the time of transforming one number, there or back
+PATCHES = 28                    # of a tile: fewer read the weights too often, with more their sums leave L2
+FEWEST = 20                     # patches of a tile where that gives all threads the same number of tiles
+
+
+def candidates(conv: Conv) -> tuple[Candidate, ...]:
+    """Direct, F(4x4,3x3) and F(2x2,3x3), with what they cost."""
+    n, ic, _, _ = conv.x_shape
+    _, oc, oh, ow = conv.y_shape
+    direct, four, two = costs(n, ic, oc, oh, ow)
+    found = (in_blocks(conv, conv_direct.emit, cost_ns=direct),)
+    if ic < BLOCK or oc < BLOCK:
+        return found
+    return (*found, in_blocks(conv, lambda out, c: emit(out, c, 4), halo=False, cost_ns=four),
+            in_blocks(conv, lambda out, c: emit(out, c, 2), halo=False, cost_ns=two))
+
+
+def costs(n: int, ic: int, oc: int, oh: int, ow: int) -> tuple[float, float, float]:
+    """Costs in ns of direct, F(4x4,3x3), F(2x2,3x3).
+
+    Weights come from memory while others are multiplied: the slower of both counts.
+    """
+    ic_blocks, oc_blocks = -(-ic // BLOCK) * BLOCK, -(-oc // BLOCK) * BLOCK
+
+    def winograd(m):
+        patches = n * -(-oh // m) * -(-ow // m)
+        taps = (m + 2) ** 2
+        products = taps * ic * oc_blocks * patches
+        transforms = taps * patches * (TRANSFORM_COST * ic_blocks + TRANSFORM_COST * oc_blocks)
+        weights = WEIGHT_COST * taps * ic * oc_blocks
+        return (max(products * PRODUCT_COST, weights) + transforms) * MULTIPLY_ADD_NS
+    direct = 9 * ic * oc_blocks * max(n * oh * ow, WEIGHT_COST) * MULTIPLY_ADD_NS
+    return direct, winograd(4), winograd(2)
+
+
+def emit(out, conv: Conv, m: int) -> None:
+    """One step: transform of patches, products, transform back; all of a tile in the thread's scratch."""
+    oc, ic = conv.w.shape[:2]
+    taps, ob, ib = (m + 2) ** 2, -(-oc // BLOCK), -(-ic // BLOCK)
+    packed = out.store.packed("pack_winograd", conv.w_name, conv.w, taps * ob * BLOCK * ic, ob, oc=oc, ic=ic, m=m,
+                              so=9 * ic, si=9, sy=3, sx=1)
+    x, (n, _, oh, ow) = out.blocked(conv.x), conv.y_shape
+    total = -(-oh // m) * -(-ow // m)
+    patches, blocks = divided(out.tiles.threads, ob, total, n, out.table.conv_oc)
+    patch_tiles, oc_tiles = -(-total // patches), -(-ob // blocks)
+    scratch = 64 * taps * ((ib * patches | 1) + (blocks * patches | 1))
+    out.step("winograd", n * patch_tiles * oc_tiles, flops=conv.flops, scratch=scratch, x=x.ref(), xn=x.ns, xb=x.bs,
+             xr=x.rs, w=packed, ib=ib, last=(ic - 1) % BLOCK + 1, ob=ob, ih=x.h, iw=x.w, pt=conv.win.pads[0],
+             pl=conv.win.pads[1], m=m, patches=patches, patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks,
+             **output_params(out, conv))
+
+
+def divided(threads: int, ob: int, total: int, n: int, width: int) -> tuple[int, int]:
+    """(patches, output blocks) of a tile: as many tiles for each thread, and few, for each transforms all its
+    inputs and reads all its weights; blocks are split only where patches are too few for the threads.
+
+    total : patches of a picture; width : channels of a register tile
+    """
+    parts = -(-total // PATCHES)
+    even = -(-parts // threads) * threads
+    if n % threads and total >= FEWEST * even:
+        parts = even
+    patches = -(-total // parts)
+    step, oc_tiles = max(1, width // BLOCK), 1
+    if n * parts < threads:
+        oc_tiles = max(1, min(-(-threads // (n * parts)), ob // (2 * step)))
+    blocks = -(-(-(-ob // oc_tiles)) // step) * step
+    return patches, blocks

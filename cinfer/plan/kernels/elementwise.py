@@ -1,0 +1,149 @@
+"""Binary operators, in whichever layout their operands are -> `zip`; Where, comparisons, logic -> `choose`."""
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, PLAIN, UNARY, Candidate, kernel
+from ..epilogue import activation_params
+from ..tiles import SMALL, spread
+from ..views import BLOCK, F32, Blocked, broadcast_strides, collapse, nchw
+
+BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Min": "min", "Max": "max", "Pow": "pow",
+          "PRelu": "prelu", "Sum": "add"}
+
+
+def follows(node, values) -> bool:
+    """Blocked where an operand of the output's own shape is."""
+    y = values.fact(node.outputs[0])
+    if y.dtype != F32 or y.ndim not in (3, 4) or 0 in y.shape:
+        return False
+    return any(name and values.is_blocked(name) and values.shape(name) == y.shape for name in node.inputs)
+
+
+def blocked_axes(view: Blocked, shape) -> tuple[list[int], list[int]]:
+    """(dims, strides) of a blocked view over the axes (n, block, row, pixel, lane) of the output's shape.
+
+    Broadcast axes step 0.
+    """
+    n, c, h, w = nchw(shape)
+    dims = [n, -(-c // BLOCK), h, w, BLOCK]
+    have = [view.n, view.blocks, view.h, view.w, BLOCK]
+    strides = [view.ns, view.bs, view.rs, BLOCK, 1]
+    return dims, [s if d == e else 0 for s, d, e in zip(strides, have, dims)]
+
+
+def by_rows(out, dims, *strides):
+    """dims and strides with rows before blocks where threads divide the rows: each stays in its own."""
+    if out.tiles.threads == 1 or prod(dims) < 2 * SMALL or not out.tiles.share_rows(*dims[2:4]):
+        return dims, *strides
+    return tuple([v[0], v[2], v[1], *v[3:]] for v in (dims, *strides))
+
+
+def full_shape(shape, rank: int) -> tuple[int, ...]:
+    """A shape with axes of one in front, as broadcasting sees it."""
+    return (1,) * (rank - len(shape)) + tuple(shape)
+
+
+def operand_layout(name: str, rank: int, values) -> tuple[str, str] | None:
+    """How an operand of a blocked operation is read; None for a constant that the store has in blocks."""
+    shape = values.shape(name)
+    full = full_shape(shape, rank)
+    if full[1] == 1:
+        return name, PLAIN if values.plain(name).reshaped(full) is not None else CONTIGUOUS
+    if len(shape) == rank:
+        return name, BLOCKED
+    return None if values.constant(name) is not None else (name, CONTIGUOUS)
+
+
+def operand(out, name: str, shape):
+    """(Ref, strides over blocked_axes) of any operand of a blocked operation."""
+    own = out.fact(name).shape
+    full = full_shape(own, len(shape))
+    n, c, h, w = nchw(full)
+    if c > 1:
+        if len(own) == len(shape):
+            view = out.blocked(name)
+        elif (value := out.constant(name)) is not None:
+            view = out.store.blocked(name, value, full)
+        else:
+            view = out.in_blocks(out.contiguous(name).reshaped(full))
+        return view.ref(), blocked_axes(view, shape)[1]
+    view = out.plain(name).reshaped(full) or out.contiguous(name).reshaped(full)
+    s = view.strides if len(full) == 4 else (view.strides[0], view.strides[1], 0, view.strides[2])
+    return view.ref(), [s[0] if n > 1 else 0, 0, s[2] if h > 1 else 0, s[3] if w > 1 else 0, 0]
+
+
+def emit_zip(out, dims, a, b, y, op, e=None) -> None:
+    """y = act(a op b); each operand (Ref, strides over dims)."""
+    dims, strides = collapse(dims, a[1], b[1], y[1])
+    dims, (xs, bs, ys) = spread(dims, *strides)
+    outer, tiles = out.tiles.outer(dims)
+    act = activation_params(out, e) if e else {}
+    out.step("zip", tiles, a=a[0], b=b[0], y=y[0], dims=dims, bs=bs, ys=ys, op=out.table.binary[op], outer=outer,
+             **{"as": xs}, **act)
+
+
+@kernel(*(name for name in BINARY if name != "PRelu"), attributes="broadcast", reading=FOLLOWS, takes=(UNARY,))
+def binary(group, values):
+    node = group.node
+    y = values.fact(node.outputs[0])
+    if len(node.inputs) != 2 or y.dtype != F32 or any(values.fact(n).dtype != F32 for n in node.inputs):
+        return ()
+    if prod(y.shape) == 0 or y.ndim > 6:
+        return ()
+    if follows(node, values):
+        reads = (operand_layout(name, y.ndim, values) for name in node.inputs)
+        return (Candidate(lambda out: emit_blocked(out, group), tuple(filter(None, reads)), BLOCKED),)
+    return (Candidate(lambda out: emit_plain(out, group), tuple((name, PLAIN) for name in node.inputs)),)
+
+
+def emit_blocked(out, group) -> None:
+    node = group.node
+    shape = out.fact(node.outputs[0]).shape
+    (a, a_strides), (b, b_strides) = (operand(out, name, shape) for name in node.inputs)
+    target = out.output(group.output)
+    dims, ys, xs, bs = by_rows(out, *blocked_axes(target, shape), a_strides, b_strides)
+    emit_zip(out, dims, (a, xs), (b, bs), (target.ref(), ys), BINARY[node.op_type], group.epilogue)
+
+
+def emit_plain(out, group) -> None:
+    node, target = group.node, out.plain(group.output)
+    a, b = ((view.ref(), broadcast_strides(view, target.shape)) for view in map(out.plain, node.inputs))
+    emit_zip(out, target.shape, a, b, (target.ref(), target.strides), BINARY[node.op_type], group.epilogue)
+
+
+# operator -> (number of the kernel's, whether the operands change places); the numbers are in choose.h
+CHOICES = {"Where": (0, False), "Equal": (1, False), "Greater": (2, False), "Less": (2, True),
+           "GreaterOrEqual": (3, False), "LessOrEqual": (3, True), "And": (4, False), "Or": (5, False),
+           "Xor": (6, False), "Not": (6, False)}
+COMPARED = ("bool", "uint8", "int32", "int64", "float32")
+
+
+@kernel(*CHOICES)
+def choose(group, values):
+    node = group.node
+    y, (op, swapped) = values.fact(node.outputs[0]), CHOICES[node.op_type]
+    element = values.fact(node.inputs[-1]).dtype.name
+    known = element in (values.table.elements if op == 0 else COMPARED)
+    if not known or prod(y.shape) == 0 or y.ndim > 6:
+        return ()
+
+    def emit(out):
+        views = [out.plain(name) for name in node.inputs]
+        if node.op_type == "Not":
+            views.append(out.store.array("true", TRUE))
+        operands = views[-2:][::-1] if swapped else views[-2:]
+        target = out.plain(node.outputs[0])
+        strides = [broadcast_strides(v, y.shape) for v in operands + views[:-2]] + [target.strides]
+        dims, strides = collapse(y.shape, *strides)
+        dims, (xs, bs, *cs, ys) = spread(dims, *strides)
+        outer, tiles = out.tiles.outer(dims)
+        which = dict(c=views[0].ref(), cs=cs[0]) if op == 0 else {}
+        out.step("choose", tiles, a=operands[0].ref(), b=operands[1].ref(), y=target.ref(), dims=dims, bs=bs, ys=ys,
+                 op=op, element=out.table.elements[element], outer=outer, **{"as": xs}, **which)
+    return (Candidate(emit, tuple((name, PLAIN) for name in node.inputs)),)
+
+
+TRUE = np.ones((), bool)

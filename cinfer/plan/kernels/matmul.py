@@ -1,0 +1,222 @@
+"""Gemm and MatMul -> steps, row-major. A constant matrix is packed once, or read in place for a few rows."""
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from ..candidate import CONTIGUOUS, PLAIN, RESIDUAL, ROW, UNARY, Candidate, kernel
+from ..epilogue import epilogue_params
+from ..store import channel_vector
+from ..views import BLOCK, F32, Plain, Ref, row_major
+
+FEW_ROWS = 2                    # so many rows or fewer: the weights are read in place, they are the cost
+LEAST_ROWS = 48                 # of a tile
+LEAST_WEIGHTS = 1 << 15         # that a tile reads in place
+
+
+class Matrix:
+    """y = act(scale * a w + bias + residual). w : constant, called `w_name`; strides : over (n, k) in it"""
+    __slots__ = ("group", "a", "m", "n", "k", "w", "w_name", "strides", "bias", "beta", "scale")
+
+    def __init__(self, group, values, w_name, strides, k, n, scale, bias="", beta=1.0):
+        self.group, self.a = group, group.node.inputs[0]
+        self.m, self.n, self.k = prod(values.shape(self.a)[:-1]), n, k
+        self.w, self.w_name, self.strides = values.constant(w_name), w_name, strides
+        self.bias, self.beta, self.scale = bias, beta, scale
+
+
+def matmul_takes(node):
+    return (ROW, RESIDUAL, UNARY)
+
+
+def gemm_takes(node):
+    return (RESIDUAL, UNARY) if len(node.inputs) > 2 and node.inputs[2] else (ROW, RESIDUAL, UNARY)
+
+
+@kernel("FusedMatMul", domain="com.microsoft", attributes="alpha", takes=matmul_takes)
+@kernel("MatMul", takes=matmul_takes)
+def matmul(group, values):
+    node = group.node
+    a, b, y = (values.fact(name) for name in (*node.inputs[:2], node.outputs[0]))
+    if a.dtype != F32 or a.ndim < 1 or b.ndim < 2 or prod(y.shape) == 0 or a.shape[-1] == 0:
+        return ()
+    scale = float(node.attributes.get("alpha", 1.0))            # of FusedMatMul
+    if b.value is not None and b.ndim == 2 and a.ndim >= 2:
+        k, n = b.shape
+        return constant_matrix(Matrix(group, values, node.inputs[1], (1, n), k, n, scale), values)
+    return batched(group, values, scale) if a.ndim >= 2 else ()
+
+
+@kernel("Gemm", attributes="alpha beta transB broadcast", takes=gemm_takes)
+def gemm(group, values):
+    node, get = group.node, group.node.attributes.get
+    a, b, y = (values.fact(name) for name in (*node.inputs[:2], node.outputs[0]))
+    c = node.inputs[2] if len(node.inputs) > 2 else ""
+    if a.dtype != F32 or b.value is None or prod(y.shape) == 0 or a.shape[1] == 0:
+        return ()
+    n, k = y.shape[1], a.shape[1]
+    if c:
+        value = values.constant(c)
+        if value is None or not (value.size == 1 or value.size == n == value.shape[-1]):
+            return ()
+    strides = (k, 1) if get("transB", 0) else (1, n)
+    return constant_matrix(Matrix(group, values, node.inputs[1], strides, k, n, float(get("alpha", 1.0)), c,
+                                  float(get("beta", 1.0))), values)
+
+
+def constant_matrix(x: Matrix, values) -> tuple[Candidate, ...]:
+    residual = x.group.epilogue.residual
+    rows = values.plain(x.a).reshaped((x.m, x.k))
+    layout = PLAIN if rows is not None and (x.k == 1 or rows.strides[1] == 1) else CONTIGUOUS
+    if x.m <= FEW_ROWS:
+        return () if residual else (Candidate(lambda out: emit_few_rows(out, x), ((x.a, layout),)),)
+    reads = ((x.a, layout), (residual, CONTIGUOUS)) if residual else ((x.a, layout),)
+    return (Candidate(lambda out: emit_packed(out, x), reads),)
+
+
+def rows_of(out, x: Matrix) -> Plain:
+    """a as [m][k], each row in one piece."""
+    rows = out.plain(x.a).reshaped((x.m, x.k))
+    if rows is None or (x.k > 1 and rows.strides[1] != 1):
+        rows = out.contiguous(x.a).reshaped((x.m, x.k))
+    return rows
+
+
+def bias_ref(out, x: Matrix) -> Ref | None:
+    """The bias of a Gemm, times beta, or the row that the epilogue adds."""
+    name = x.bias or x.group.epilogue.row
+    if not name:
+        return None
+    value = out.constant(name)
+    return out.store.once(("bias", name, x.n, x.beta), value, lambda: channel_vector(
+        np.broadcast_to(value.reshape(-1), (x.n,)) * np.float32(x.beta)))
+
+
+def emit_few_rows(out, x: Matrix) -> None:
+    rows, y = rows_of(out, x), out.plain(x.group.output)
+    vector_product(out, x.w, x.w_name, x.strides, x=rows.ref(), ldx=rows.strides[0], y=y.ref(), ldy=x.n, m=x.m,
+                   n=x.n, k=x.k, scale=x.scale, **epilogue_params(out, x.group.epilogue, bias_ref(out, x)))
+
+
+def vector_product(out, w, w_name: str, strides, *, m, n, k, **params) -> None:
+    """y[m][n] = act(scale * x[m][k] w + bias), w read in place; strides : over (n, k) in w, one of them 1"""
+    cols = max(1, -(-n // max(1, min(out.tiles.wanted, n * k // LEAST_WEIGHTS))))
+    cols = -(-cols // BLOCK) * BLOCK
+    out.step("gemv", -(-n // cols), flops=2 * m * n * k, w=out.store.matrix(w_name, w).ref(), m=m, n=n, k=k,
+             sn=strides[0], sk=strides[1], cols=cols, **params)
+
+
+def emit_packed(out, x: Matrix) -> None:
+    e, m, n, k = x.group.epilogue, x.m, x.n, x.k
+    rows, y = rows_of(out, x), out.plain(x.group.output)
+    residual = out.contiguous(e.residual).ref() if e.residual else None
+    packed = out.store.packed("pack_gemm", x.w_name, x.w, k * (-(-n // BLOCK) * BLOCK),
+                              -(-n // out.table.gemm_n), batch0=1, batch1=1, k=k, n=n, sn=x.strides[0],
+                              sk=x.strides[1])
+    split = divided(out, 1, m, n)
+    out.step("gemm", split["row_tiles"] * split["col_tiles"], flops=2 * m * n * k, a=rows.ref(), w=packed,
+             res=residual, ldr=n, y=y.ref(), batch0=1, batch1=1, m=m, n=n, k=k, lda=rows.strides[0], ldy=n,
+             scale=x.scale, scratch=copy_room(k), scratch_bytes=copy_room(k), **split,
+             **epilogue_params(out, e, bias_ref(out, x)))
+
+
+def divided(out, batch: int, m: int, n: int) -> dict:
+    """Tiles of a matrix product: rows first, then columns in whole register tiles."""
+    width = out.table.gemm_n
+    wanted = -(-out.tiles.wanted // batch)
+    row_tiles = max(1, min(wanted, m // LEAST_ROWS))
+    rows = -(-m // row_tiles)
+    row_tiles = -(-m // rows)
+    col_tiles = max(1, min(-(-wanted // row_tiles), n // (2 * width)))
+    cols = -(-(-(-n // col_tiles)) // width) * width
+    return dict(rows=rows, row_tiles=row_tiles, cols=cols, col_tiles=-(-n // cols))
+
+
+def copy_room(k: int) -> int:
+    """Bytes in which a tile copies its rows to blocks of 16 columns (_ops/gemm.h)."""
+    return max(1 << 18, 896 * -(-k // 16))
+
+
+# ---- products of two values
+
+def two_batch_axes(view: Plain, batch) -> tuple[int, int] | None:
+    """Strides over the batch as two axes (broadcast axes step 0); None when it needs more axes."""
+    lead = view.shape[:-2]
+    lead_strides = view.strides[:-2]
+    strides = [0] * (len(batch) - len(lead)) + [0 if d == 1 else s for d, s in zip(lead, lead_strides)]
+    axes = [(d, s) for d, s in zip(batch, strides) if d != 1]
+    while len(axes) > 2:
+        (d0, s0), (d1, s1) = axes[:2]
+        if s0 != d1 * s1:
+            return None
+        axes[:2] = [(d0 * d1, s1)]
+    return tuple(s for _, s in [(1, 0)] * (2 - len(axes)) + axes)
+
+
+def two_batch_sizes(batch) -> tuple[int, int]:
+    sizes = [d for d in batch if d != 1]
+    return (prod(sizes[:-1]), sizes[-1]) if sizes else (1, 1)
+
+
+def row_major_like(shape, dtype) -> Plain:
+    return Plain(None, 0, shape, row_major(shape), dtype)
+
+
+def batched(group, values, scale: float) -> tuple[Candidate, ...]:
+    """A product of two values: the right one is packed during the run, by tiles of columns."""
+    if group.epilogue.residual:
+        return ()
+    a_name, b_name = group.node.inputs[:2]
+    batch = values.shape(group.node.outputs[0])[:-2]
+    a, b = values.plain(a_name), values.plain(b_name)
+    a_layout = b_layout = PLAIN
+    if a.strides[-1] != 1 and a.shape[-1] > 1 or two_batch_axes(a, batch) is None:
+        a_layout, a = CONTIGUOUS, row_major_like(a.shape, a.dtype)
+    if two_batch_axes(b, batch) is None:
+        b_layout, b = CONTIGUOUS, row_major_like(b.shape, b.dtype)
+    if two_batch_axes(a, batch) is None or two_batch_axes(b, batch) is None:
+        return ()                               # batches broadcast in more axes than two
+    order = transposed_order(values, group.output)
+    if order is not None and not fits_order(values.shape(group.output), order, batch):
+        order = None
+    return (Candidate(lambda out: emit_batched(out, group, scale, a_layout, b_layout),
+                      ((a_name, a_layout), (b_name, b_layout)), order=order),)
+
+
+def transposed_order(values, name: str):
+    """The order of axes in memory for which a following Transpose is free (heads side by side), or None."""
+    reader = values.sole_reader(name)
+    if reader is None or reader.op_type != "Transpose" or reader.domain:
+        return None
+    perm = tuple(reader.attributes.get("perm") or range(len(values.shape(name)))[::-1])
+    return perm if perm[-1] == len(perm) - 1 else None
+
+
+def fits_order(shape, order, batch) -> bool:
+    """Whether a product can be written with its axes in this order."""
+    y = row_major_like([shape[axis] for axis in order], F32)
+    y = y.with_(shape, [y.strides[order.index(axis)] for axis in range(len(order))])
+    return y.strides[-1] == 1 and two_batch_axes(y, batch) is not None
+
+
+def emit_batched(out, group, scale: float, a_layout, b_layout) -> None:
+    e, (a_name, b_name) = group.epilogue, group.node.inputs[:2]
+    a, b = (out.contiguous(name) if layout is CONTIGUOUS else out.plain(name)
+            for name, layout in ((a_name, a_layout), (b_name, b_layout)))
+    y = out.plain(group.output)
+    batch, (m, n), k = y.shape[:-2], y.shape[-2:], a.shape[-1]
+    (a0, a1), (w0, w1), (y0, y1) = (two_batch_axes(view, batch) for view in (a, b, y))
+    batch0, batch1 = two_batch_sizes(batch)
+    packed_n = -(-n // BLOCK) * BLOCK
+    each0, each1 = (batch0 if w0 else 1), (batch1 if w1 else 1)
+    packed = out.scratch((each0, each1, k, packed_n))
+    out.step("pack_gemm", each0 * each1 * -(-n // out.table.gemm_n), w=b.ref(), y=packed.ref(), batch0=each0,
+             batch1=each1, k=k, n=n, sk=b.strides[-2], sn=b.strides[-1], w0=w0, w1=w1)
+    split = divided(out, batch0 * batch1, m, n)
+    row = out.store.vector(e.row, out.constant(e.row)) if e.row else None
+    out.step("gemm", batch0 * batch1 * split["row_tiles"] * split["col_tiles"],
+             flops=2 * batch0 * batch1 * m * n * k, a=a.ref(), w=packed.ref(), y=y.ref(), batch0=batch0,
+             batch1=batch1, m=m, n=n, k=k, lda=a.strides[-2], ldy=y.strides[-2], a0=a0, a1=a1,
+             w0=k * packed_n * each1 if w0 else 0, w1=k * packed_n if w1 else 0, y0=y0, y1=y1, scale=scale,
+             scratch=copy_room(k), scratch_bytes=copy_room(k), **split, **epilogue_params(out, e, row))

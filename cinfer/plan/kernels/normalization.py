@@ -1,0 +1,96 @@
+"""BatchNormalization -> `scale_shift`; InstanceNormalization, LayerNormalization, LRN -> kernels of their name."""
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, PLAIN, UNARY, Candidate, kernel
+from ..epilogue import activation_params
+from ..store import channel_vector
+from ..views import BLOCK, F32, collapse
+from .elementwise import blocked_axes, by_rows, follows
+from .window import is_picture
+
+
+@kernel("BatchNormalization", attributes="epsilon momentum", reading=FOLLOWS, takes=(UNARY,))
+def batch_norm(group, values):
+    """y = act(x * s + t): https://onnx.ai/onnx/operators/onnx__BatchNormalization.html, inference form."""
+    node, x = group.node, values.fact(group.node.inputs[0])
+    if x.dtype != F32 or x.ndim < 2 or prod(x.shape) == 0 or any(node.outputs[1:]):
+        return ()
+    if any(values.constant(name) is None for name in node.inputs[1:5]):
+        return ()
+    if follows(node, values):
+        return (Candidate(lambda out: emit_batch_norm(out, group, True), ((node.inputs[0], BLOCKED),), BLOCKED),)
+    view = values.plain(node.inputs[0])
+    if x.ndim > 6 and collapse(x.shape, view.strides, channel_axis(x), values.plain(group.output).strides) is None:
+        return ()
+    return (Candidate(lambda out: emit_batch_norm(out, group, False), ((node.inputs[0], PLAIN),)),)
+
+
+def channel_axis(x) -> list[int]:
+    """Strides of a vector of channels over the axes of a plain value."""
+    return [0, 1] + [0] * (len(x.shape) - 2)
+
+
+def emit_batch_norm(out, group, in_blocks: bool) -> None:
+    node = group.node
+    s, t = out.store.once(("scale_shift", node), None, lambda: scale_shift(node, out))
+    if in_blocks:
+        x, y = out.blocked(node.inputs[0]), out.output(group.output)
+        dims, xs = blocked_axes(x, x.shape)
+        dims, xs, ys, vs = by_rows(out, dims, xs, blocked_axes(y, x.shape)[1], [0, BLOCK, 0, 0, 1])
+    else:
+        x, y = out.plain(node.inputs[0]), out.plain(group.output)
+        dims, xs, ys, vs = x.shape, x.strides, y.strides, channel_axis(x)
+    dims, (xs, vs, ys) = collapse(dims, xs, vs, ys)
+    outer, tiles = out.tiles.outer(dims)
+    out.step("scale_shift", tiles, x=x.ref(), s=s, t=t, y=y.ref(), dims=dims, xs=xs, ss=vs, ts=vs, ys=ys,
+             outer=outer, **activation_params(out, group.epilogue))
+
+
+def scale_shift(node, out):
+    scale, bias, mean, var = (out.constant(name).astype(np.float64) for name in node.inputs[1:5])
+    s = scale / np.sqrt(var + node.attributes.get("epsilon", 1e-5))
+    return channel_vector(s), channel_vector(bias - mean * s)
+
+
+@kernel("InstanceNormalization", attributes="epsilon", reading=BLOCKED, takes=(UNARY,))
+def instance_norm(group, values):
+    node = group.node
+    if not is_picture(node, values) or any(values.constant(name) is None for name in node.inputs[1:3]):
+        return ()
+
+    def emit(out):
+        x, y = out.blocked(node.inputs[0]), out.output(group.output)
+        out.step("instance_norm", x.n * x.blocks, x=x.ref(), scale=out.vector(node.inputs[1]),
+                 bias=out.vector(node.inputs[2]), y=y.ref(), n=x.n, cb=x.blocks, h=x.h, w=x.w, xn=x.ns, xb=x.bs,
+                 xr=x.rs, yn=y.ns, yb=y.bs, yr=y.rs, eps=node.attributes.get("epsilon", 1e-5),
+                 **activation_params(out, group.epilogue))
+    return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
+
+
+@kernel("LayerNormalization", attributes="axis epsilon stash_type")
+def layer_norm(group, values):
+    node, get = group.node, group.node.attributes.get
+    x = values.fact(node.inputs[0])
+    has_bias = len(node.inputs) > 2 and bool(node.inputs[2])
+    scale, bias = values.constant(node.inputs[1]), values.constant(node.inputs[2]) if has_bias else None
+    if x.dtype != F32 or scale is None or (has_bias and bias is None) or prod(x.shape) == 0 \
+            or any(node.outputs[1:]) or get("stash_type", 1) != 1:
+        return ()
+    axis = get("axis", -1) % x.ndim
+    rows, cols = prod(x.shape[:axis]), prod(x.shape[axis:])
+
+    def vector(out, name, value):
+        return out.store.once(("rows of", name, x.shape[axis:]), value,
+                              lambda: channel_vector(np.broadcast_to(value, x.shape[axis:])))
+
+    def emit(out):
+        source, y = out.contiguous(node.inputs[0]), out.plain(node.outputs[0])
+        chunk, tiles = out.tiles.sums(rows, cols)
+        shift = vector(out, node.inputs[2], bias) if has_bias else out.store.zeros(cols)
+        out.step("layer_norm", tiles, x=source.ref(), scale=vector(out, node.inputs[1], scale), bias=shift,
+                 y=y.ref(), rows=rows, cols=cols, xr=cols, yr=cols, eps=get("epsilon", 1e-5), chunk=chunk)
+    return (Candidate(emit, ((node.inputs[0], CONTIGUOUS),)),)

@@ -1,0 +1,92 @@
+"""What is prepared once for all plans of a session: weights in the layouts of kernels, vectors, other constants.
+
+An entry's key says all that was read to make it: the name of the constant, the kernel that packs it, and every
+parameter of that kernel. A constant computed from sizes may be another array under the same name in the next
+plan: an entry holds the array that it was made from, and serves no other.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _ops
+from .views import BLOCK, Blocked, Buffer, NO_HALO, Plain, Ref, nchw, row_major
+
+
+class Store:
+    """Shared by the plans of one session, which are made one at a time."""
+
+    def __init__(self, table, threads: int):
+        self.table, self.threads = table, threads
+        self._made: dict[tuple, tuple] = {}         # key -> (array it was made from, what was made)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def once(self, key: tuple, array, make):
+        """make(), the first time for this key and array; then what it gave."""
+        found = self._made.get(key)
+        if found is None or found[0] is not array:
+            found = self._made[key] = array, make()
+        return found[1]
+
+    def array(self, name: str, array: np.ndarray) -> Plain:
+        """A constant as a contiguous plain value."""
+        return self.once(("array", name), array, lambda: constant(np.asarray(array, order="C")))
+
+    def matrix(self, name: str, array: np.ndarray) -> Plain:
+        """A constant as contiguous float32."""
+        return self.once(("float32", name), array, lambda: constant(np.ascontiguousarray(array, np.float32)))
+
+    def vector(self, name: str, array: np.ndarray) -> Ref:
+        """A number per channel."""
+        return self.once(("vector", name), array, lambda: channel_vector(array))
+
+    def zeros(self, count: int) -> Ref:
+        return self.once(("zeros", count), None, lambda: channel_vector(np.zeros(count, np.float32)))
+
+    def blocked(self, name: str, array: np.ndarray, shape) -> Blocked:
+        """A constant, seen in this shape of rank 2 to 4, in blocks; no halo."""
+        return self.once(("blocked", name, tuple(shape)), array, lambda: blocked_constant(array.reshape(shape)))
+
+    def packed(self, kernel: str, name: str, array: np.ndarray, size: int, tiles: int, offset: int = 0,
+               **params) -> Ref:
+        """Weights in the layout a kernel reads.
+
+        kernel : the one that packs; size : float32 it writes, in so many tiles
+        name : of the constant, or of what was derived from it; array : its values
+        offset : the element at which the kernel begins to read; params : its other parameters
+        """
+        key = kernel, name, array.shape, size, tiles, offset, *params.items()
+        return self.once(key, array, lambda: self._pack(kernel, array, size, tiles, offset, params))
+
+    def _pack(self, kernel, array, size, tiles, offset, params) -> Ref:
+        executor = _ops.executor()
+        memory = executor.Memory(4 * size)
+        source = np.ascontiguousarray(array, np.float32)
+        job = self.table.pack(kernel, w=(0, source.ctypes.data + 4 * offset), y=(0, memory.address), **params)
+        executor.run_once(self.table, kernel, job, tiles, self.threads)
+        return Ref(Buffer(memory.size, 0, memory.address, memory), 0)
+
+
+def constant(array: np.ndarray) -> Plain:
+    """A contiguous array as a plain value."""
+    buffer = Buffer(array.nbytes, 0, array.ctypes.data if array.size else 0, array)
+    return Plain(buffer, 0, array.shape, row_major(array.shape), array.dtype)
+
+
+def channel_vector(value: np.ndarray) -> Ref:
+    """A number per channel, padded with zeros to whole blocks."""
+    value = np.asarray(value, np.float32).reshape(-1)
+    padded = np.zeros(-(-value.size // BLOCK) * BLOCK, np.float32)
+    padded[:value.size] = value
+    return constant(padded).ref()
+
+
+def blocked_constant(value: np.ndarray) -> Blocked:
+    n, c, h, w = nchw(value.shape)
+    blocks = -(-c // BLOCK)
+    array = np.zeros((n, blocks * BLOCK, h, w), np.float32)
+    array[:, :c] = value.reshape(n, c, h, w)
+    array = np.ascontiguousarray(array.reshape(n, blocks, BLOCK, h, w).transpose(0, 1, 3, 4, 2))
+    rs = w * BLOCK
+    return Blocked(constant(array).buffer, 0, value.shape, blocks * h * rs, h * rs, rs, NO_HALO)

@@ -1,0 +1,84 @@
+"""How work is divided into tiles: few enough to cost nothing, enough for all threads to have some.
+
+All steps divide a picture alike, so that each thread stays in its own part of it. None of this changes a bit of
+a result: each sum is formed inside one tile.
+"""
+from __future__ import annotations
+
+from math import prod
+
+TILES_PER_THREAD = 6
+SMALL = 1 << 14                 # elements an elementwise tile should have at least
+SMALL_SUMS = 1 << 12            # terms that a tile of sums along rows should have at least
+LEAST_PART = 48                 # pixels of a picture that a thread should have for itself
+LINE = 16                       # float32 in a cache line
+
+
+class Tiles:
+    """The division of work among `threads`. wanted : how many tiles a step should have"""
+    __slots__ = ("threads", "wanted")
+
+    def __init__(self, threads: int):
+        self.threads = threads
+        self.wanted = 1 if threads == 1 else threads * TILES_PER_THREAD
+
+    def outer(self, dims) -> tuple[int, int]:
+        """(outer indices per tile, tiles) of an elementwise kernel."""
+        total = prod(dims[:-1])
+        tiles = max(1, min(total, self.wanted, total * dims[-1] // SMALL))
+        outer = -(-total // tiles) if total else 1
+        return outer, max(1, -(-total // outer))
+
+    def rows(self, h: int, w: int, others: int, pixel_work: int) -> tuple[int, int]:
+        """(rows per tile, tiles along the rows) of a picture.
+
+        others : tiles there are in other directions; pixel_work : what one of them does for a pixel, in elements
+        """
+        worth = h * w * pixel_work * others // SMALL + 1
+        tiles = -(-self.wanted // max(1, others))
+        if self.share_rows(h, w):
+            tiles = max(self.threads, tiles)
+        return self.even_rows(h, min(tiles, worth))
+
+    def share_rows(self, h: int, w: int) -> bool:
+        """Whether threads divide the rows of a picture among themselves, else its channels: in all steps
+        alike. Too few rows cannot be divided evenly."""
+        return h >= self.threads and h * w >= LEAST_PART * self.threads
+
+    def even_rows(self, h: int, tiles: int) -> tuple[int, int]:
+        """(rows per tile, tiles) for about so many tiles. Where there are enough for all threads, the part of
+        each ends where a tile ends, if that makes tiles at most twice as large or small."""
+        tiles = max(1, min(h, tiles))
+        rows = -(-h // tiles)
+        if tiles >= self.threads > 1:
+            part = -(-h // self.threads)
+            whole = [k for k in range(-(-rows // 2), 2 * rows + 1) if part % k == 0]
+            if whole:
+                rows = min(whole, key=lambda k: max(k, rows) / min(k, rows))
+        return rows, -(-h // rows)
+
+    def sums(self, rows: int, terms: int) -> tuple[int, int]:
+        """(rows per tile, tiles) of results that each take `terms` elements."""
+        tiles = max(1, min(rows, self.wanted, rows * terms // SMALL_SUMS))
+        per = -(-rows // tiles)
+        return per, -(-rows // per)
+
+    def plane(self, rows: int, columns: int, terms: int) -> tuple[int, int, int]:
+        """(rows per tile, columns per tile, tiles) of rows x columns results that each take `terms` elements:
+        along the rows, and where these are few, along the columns too, in steps of whole cache lines."""
+        per, tiles = self.sums(rows, columns * terms)
+        more = max(1, min(-(-self.wanted // tiles), per * columns * terms // SMALL_SUMS))
+        wide = columns if more == 1 else -(-columns // more // LINE) * LINE
+        return per, wide, tiles * -(-columns // wide)
+
+
+def spread(dims, *strides):
+    """Give a long innermost axis whose outer axes are few a second axis, so that there are tiles."""
+    n = dims[-1]
+    if prod(dims[:-1]) >= 16 or n < 2 * SMALL or dims[0] != 1:
+        return dims, strides
+    inner = next((n // k for k in range(-(-n // SMALL), -(-8 * n // SMALL)) if n % k == 0), 0)
+    if not inner:
+        return dims, strides
+    dims = [*dims[1:-1], n // inner, inner]
+    return dims, [[*s[1:-1], s[-1] * inner, s[-1]] for s in strides]
