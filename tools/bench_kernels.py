@@ -15,7 +15,7 @@ import numpy as np
 import cinfer
 from cinfer import _ops
 from cinfer.model.graph import Graph, Node, TensorType
-from cinfer.ops.registry import TensorSpec
+from cinfer.ops.facts import Fact
 from cinfer.plan import lower_conv
 from cinfer.plan.plan import make_plan
 
@@ -73,7 +73,7 @@ def convolution(table, layer, way):
     chosen = lower_conv.winograd_or_direct
     lower_conv.winograd_or_direct = lambda *_: way
     try:
-        plan = make_plan(table, graph, {"x": TensorSpec(f32, (1, ic, size, size))}, ("y",), 1, {})
+        plan = make_plan(table, graph, {"x": Fact(f32, (1, ic, size, size))}, ("y",), 1, {})
     finally:
         lower_conv.winograd_or_direct = chosen
     at = next(i for i, step in enumerate(plan.steps) if step.flops)

@@ -9,10 +9,10 @@ from .. import _ops
 from ..errors import Error, InputError, LimitError
 from ..model.graph import Graph
 from ..ops import registry
-from ..ops.registry import TensorSpec
+from ..ops.facts import Fact
+from .bind import REFUSALS, bind, located
 from .lowering import RULES
 from .planner import Planner
-from .resolve import REFUSALS, located, resolve
 from .rewrite import rewrite
 from .steps import Step
 from .views import Blocked, Plain, Ref
@@ -83,15 +83,15 @@ class Plan:
                     ended[segment] = time.monotonic_ns()
 
 
-def make_plan(table, graph: Graph, inputs: dict[str, TensorSpec], outputs: tuple[str, ...], threads: int,
+def make_plan(table, graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, ...], threads: int,
               packed: dict) -> Plan:
     """Plan a graph for these input shapes.
 
     packed : weights in the kernels' layouts, shared by all plans of a session; completed here
-    Raises ModelError, UnsupportedError: see `resolve`; LimitError for want of memory.
+    Raises ModelError, UnsupportedError: see `bind`; LimitError for want of memory.
     """
     try:
-        resolved = resolve(graph, inputs, outputs)
+        resolved = bind(graph, inputs, outputs)
         rewrite(resolved)
         planner = Planner(table, resolved, threads, packed, RULES)
         planner.plan()

@@ -15,7 +15,7 @@ from ..ops import registry
 from ..ops.quantize import OWN_DOMAIN
 from ..ops.registry import TensorSpec
 from .memory import place
-from .resolve import Resolved
+from .bind import Bound as Resolved
 from .steps import F32, Declined, Steps
 from .views import ARENA, BLOCK, Blocked, Buffer, Plain, nchw, nchw_strides, row_major
 
