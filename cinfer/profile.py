@@ -61,5 +61,5 @@ def profile(session, feeds: dict | None, runs: int) -> Profile:
 
 
 def plan_spec(array: np.ndarray):
-    from .ops.registry import TensorSpec
-    return TensorSpec(array.dtype, array.shape)
+    from .ops.facts import Fact
+    return Fact(array.dtype, array.shape)

@@ -14,7 +14,7 @@ from .metadata import labels_of
 from .model import read
 from .model.graph import Graph, Model, TensorType, subgraphs
 from .ops import registry
-from .ops.registry import TensorSpec
+from .ops.facts import Fact
 from .plan.plan import Plan, make_plan
 from .plan.store import Store
 from .threads import checked, default_threads
@@ -77,7 +77,7 @@ class Session:
         self.inputs = [Port(n, t.dtype, t.shape) for n, t in self._input_types.items()]
         self.outputs = [Port(n, t.dtype, t.shape) for n, t in self._graph.outputs.items()]
         if all(is_fixed(t) for t in self._input_types.values()):
-            self._plan({n: TensorSpec(t.dtype, t.shape) for n, t in self._input_types.items()},
+            self._plan({n: Fact(t.dtype, t.shape) for n, t in self._input_types.items()},
                        self._output_names)
 
     # ---- what the model says of itself
@@ -128,7 +128,7 @@ class Session:
         key = outputs, tuple([a.shape for a in arrays])
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plan({n: TensorSpec(a.dtype, a.shape) for n, a in zip(self._input_types, arrays)},
+            plan = self._plan({n: Fact(a.dtype, a.shape) for n, a in zip(self._input_types, arrays)},
                               outputs)
         elif len(self._plans) > 1:
             self._plans[key] = self._plans.pop(key, plan)       # the last one used goes last
@@ -235,7 +235,7 @@ class Session:
                                  f"{', '.join(map(repr, self._output_names))}")
         return raw
 
-    def _plan(self, specs: dict[str, TensorSpec], outputs: tuple[str, ...]) -> Plan:
+    def _plan(self, specs: dict[str, Fact], outputs: tuple[str, ...]) -> Plan:
         key = outputs, tuple([s.shape for s in specs.values()])
         with self._making:
             plan = self._plans.get(key)
@@ -253,7 +253,7 @@ class Session:
             shape = tuple(shapes[name]) if shapes and name in shapes else tuple(
                 d if isinstance(d, int) else 1 for d in declared.shape or ())
             check_shape(name, shape, declared)
-            specs[name] = TensorSpec(declared.dtype, shape)
+            specs[name] = Fact(declared.dtype, shape)
         return self._plan(specs, self._output_names)
 
     def _refuse_unknown_operators(self) -> None:

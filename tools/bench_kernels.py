@@ -15,7 +15,7 @@ import numpy as np
 import cinfer
 from cinfer import _ops
 from cinfer.model.graph import Graph, Node, TensorType
-from cinfer.ops.registry import TensorSpec
+from cinfer.ops.facts import Fact
 from cinfer.plan.kernels import conv_winograd
 from cinfer.plan.plan import make_plan
 from cinfer.plan.store import Store
@@ -74,7 +74,7 @@ def convolution(table, layer, way):
     costs = conv_winograd.costs
     conv_winograd.costs = lambda *_: [float(way != each) for each in ("direct", "winograd4", "winograd2")]
     try:
-        plan = make_plan(table, graph, {"x": TensorSpec(f32, (1, ic, size, size))}, ("y",), 1, Store(table, 1))
+        plan = make_plan(table, graph, {"x": Fact(f32, (1, ic, size, size))}, ("y",), 1, Store(table, 1))
     finally:
         conv_winograd.costs = costs
     at = next(i for i, step in enumerate(plan.steps) if step.flops)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.tensors import DTYPES, EXTENDED, dtype_of
-from .registry import TensorSpec, op
+from .facts import Fact
+from .registry import op
 
 
 def bits(dtype: np.dtype) -> int:
@@ -157,4 +158,4 @@ class BitCast:
         return x.like(dtype=dtype)
 
     def evaluate(x, *, to):
-        return np.ascontiguousarray(x).reshape(x.shape).view(BitCast.infer(TensorSpec.of(x), to=to).dtype)
+        return np.ascontiguousarray(x).reshape(x.shape).view(BitCast.infer(Fact.of(x), to=to).dtype)

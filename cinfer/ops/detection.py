@@ -6,8 +6,9 @@ from math import ceil
 import numpy as np
 
 from ..errors import LimitError
+from .facts import Fact
 from .limits import check_scalar, check_size
-from .registry import TensorSpec, op
+from .registry import op
 
 
 def corners(boxes: np.ndarray, center_point_box: int) -> np.ndarray:
@@ -214,7 +215,7 @@ class MaxRoiPool:
         return x.like(check_rois(x, rois, 5, tuple(pooled_shape)))
 
     def evaluate(x, rois, *, pooled_shape, spatial_scale=1.0):
-        y = np.zeros(MaxRoiPool.infer(TensorSpec.of(x), rois, pooled_shape=pooled_shape).shape, x.dtype)
+        y = np.zeros(MaxRoiPool.infer(Fact.of(x), rois, pooled_shape=pooled_shape).shape, x.dtype)
         if not (np.isfinite(rois).all() and (abs(rois * spatial_scale) < 1e9).all()):
             raise ValueError("a roi that is not finite, or ends beyond 1e9 pixels")
         check_batches(rois[:, 0], x.shape[0])

@@ -7,8 +7,9 @@ from math import ceil, isfinite
 import numpy as np
 
 from ..model.tensors import dtype_of
+from .facts import Fact
 from .limits import check_ints, check_scalar, check_size
-from .registry import TensorSpec, op
+from .registry import op
 
 
 def constant_value(value, value_float, value_floats, value_int, value_ints, value_string,
@@ -27,7 +28,7 @@ class Constant:
     """https://onnx.ai/onnx/operators/onnx__Constant.html"""
     def infer(*, value=None, value_float=None, value_floats=None, value_int=None, value_ints=None,
               value_string=None, value_strings=None):
-        return TensorSpec.of(constant_value(value, value_float, value_floats, value_int, value_ints,
+        return Fact.of(constant_value(value, value_float, value_floats, value_int, value_ints,
                                             value_string, value_strings))
 
     def evaluate(*, value=None, value_float=None, value_floats=None, value_int=None, value_ints=None,
@@ -49,7 +50,7 @@ def filled_shape(shape: np.ndarray, value: np.ndarray) -> tuple[int, ...]:
 class ConstantOfShape:
     """One value everywhere. https://onnx.ai/onnx/operators/onnx__ConstantOfShape.html"""
     def infer(shape, *, value=ZERO):
-        return TensorSpec(value.dtype, filled_shape(shape.known("the shape of ConstantOfShape"), value))
+        return Fact(value.dtype, filled_shape(shape.known("the shape of ConstantOfShape"), value))
 
     def evaluate(shape, *, value=ZERO):
         return np.full(filled_shape(shape, value), value.reshape(()), value.dtype)
@@ -97,7 +98,7 @@ class EyeLike:
         return x.like(dtype=x.dtype if dtype is None else dtype_of(dtype))
 
     def evaluate(x, *, dtype=None, k=0):
-        kind = EyeLike.infer(TensorSpec.of(x), dtype=dtype).dtype
+        kind = EyeLike.infer(Fact.of(x), dtype=dtype).dtype
         rows, columns = x.shape
         return np.eye(rows, columns, max(-rows, min(columns, k))).astype(kind)
 
@@ -129,7 +130,7 @@ def draw_uniform(shape: Sequence[int], dtype: np.dtype, low: float, high: float,
 class RandomNormal:
     """https://onnx.ai/onnx/operators/onnx__RandomNormal.html"""
     def infer(*, shape, dtype=1, mean=0.0, scale=1.0, seed=None):
-        return TensorSpec(random_type(dtype, None), check_size(shape, 8))
+        return Fact(random_type(dtype, None), check_size(shape, 8))
 
     def evaluate(*, shape, dtype=1, mean=0.0, scale=1.0, seed=None):
         return draw_normal(shape, random_type(dtype, None), mean, scale, seed)
@@ -149,7 +150,7 @@ class RandomNormalLike:
 class RandomUniform:
     """https://onnx.ai/onnx/operators/onnx__RandomUniform.html"""
     def infer(*, shape, dtype=1, low=0.0, high=1.0, seed=None):
-        return TensorSpec(random_type(dtype, None), check_size(shape, 8))
+        return Fact(random_type(dtype, None), check_size(shape, 8))
 
     def evaluate(*, shape, dtype=1, low=0.0, high=1.0, seed=None):
         return draw_uniform(shape, random_type(dtype, None), low, high, seed)
@@ -187,7 +188,7 @@ class Multinomial:
         return x.like(check_size((x.shape[0], sample_size), 8), random_type(dtype, x, "iu"))
 
     def evaluate(x, *, dtype=6, sample_size=1, seed=None):
-        spec = Multinomial.infer(TensorSpec.of(x), dtype=dtype, sample_size=sample_size)
+        spec = Multinomial.infer(Fact.of(x), dtype=dtype, sample_size=sample_size)
         total = np.cumsum(np.exp(x.astype(np.float64) - x.max(1, keepdims=True)), axis=1)
         drawn = generator(seed).random(spec.shape) * total[:, -1:]
         index = [np.searchsorted(t, d, side="right") for t, d in zip(total, drawn)]

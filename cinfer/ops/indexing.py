@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .facts import Fact
 from .limits import check_axis, check_scalar, check_size
-from .registry import TensorSpec, op
+from .registry import op
 
 INT64 = np.dtype(np.int64)
 
@@ -135,7 +136,7 @@ class ScatterElements:
         return x.like()
 
     def evaluate(x, indices, updates, *, axis=0, reduction="none"):
-        ScatterElements.infer(TensorSpec.of(x), indices, updates, axis=axis, reduction=reduction)
+        ScatterElements.infer(Fact.of(x), indices, updates, axis=axis, reduction=reduction)
         return scatter(x, element_index(x, indices, check_axis(axis, x.ndim)), updates, reduction)
 
 
@@ -152,7 +153,7 @@ class ScatterND:
         return x.like()
 
     def evaluate(x, indices, updates, *, reduction="none"):
-        ScatterND.infer(TensorSpec.of(x), indices, updates, reduction=reduction)
+        ScatterND.infer(Fact.of(x), indices, updates, reduction=reduction)
         where = tuple(check_indices(indices[..., i], x.shape[i], i) for i in range(indices.shape[-1]))
         return scatter(x, where, updates, reduction)
 
@@ -172,7 +173,7 @@ class TensorScatter:
         return past_cache.like()
 
     def evaluate(past_cache, update, write_indices=None, *, axis=-2, mode="linear"):
-        TensorScatter.infer(TensorSpec.of(past_cache), update, axis=axis, mode=mode)
+        TensorScatter.infer(Fact.of(past_cache), update, axis=axis, mode=mode)
         axis = check_axis(axis, past_cache.ndim)
         batch, room, count = past_cache.shape[0], past_cache.shape[axis], update.shape[axis]
         start = np.zeros(batch, np.int64) if write_indices is None else write_indices

@@ -83,5 +83,5 @@ def check_scalar(value: np.ndarray, what: str):
 
 
 def known(spec, what: str) -> np.ndarray | None:
-    """The value of an optional input's TensorSpec; None where the input is absent."""
+    """The value of an optional input's Fact; None where the input is absent."""
     return None if spec is None else spec.known(what)

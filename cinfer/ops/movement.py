@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .facts import Fact
 from .limits import check_axes, check_axis, check_ints, check_scalar, check_size, known
-from .registry import TensorSpec, op
+from .registry import op
 
 INT_TYPES = ("int64", "int32")
 
@@ -404,7 +405,7 @@ class ReverseSequence:
         return x.like()
 
     def evaluate(x, sequence_lens, *, time_axis=0, batch_axis=1):
-        ReverseSequence.infer(TensorSpec.of(x), sequence_lens, time_axis=time_axis, batch_axis=batch_axis)
+        ReverseSequence.infer(Fact.of(x), sequence_lens, time_axis=time_axis, batch_axis=batch_axis)
         steps = x.shape[time_axis]
         if sequence_lens.size and not 0 <= sequence_lens.min() <= sequence_lens.max() <= steps:
             raise ValueError(f"sequence_lens {sequence_lens.min()} to {sequence_lens.max()}; allowed is 0 "
@@ -424,7 +425,7 @@ class Trilu:
         return x.like()
 
     def evaluate(x, k=None, *, upper=1):
-        Trilu.infer(TensorSpec.of(x))
+        Trilu.infer(Fact.of(x))
         rows, columns = x.shape[-2:]
         k = 0 if k is None else max(-rows - 1, min(columns + 1, check_scalar(k, "k")))
         return np.triu(x, k) if upper else np.tril(x, k)

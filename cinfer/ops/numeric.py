@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .facts import Fact
 from .limits import check_axis, check_size
-from .registry import TensorSpec
 
 F32 = np.dtype(np.float32)
 # The limits of integers that numpy does not know
@@ -69,9 +69,9 @@ def check_same(dtype: np.dtype, *others, what: str = "inputs") -> None:
             raise ValueError(f"{what} are {dtype} and {x.dtype}; they have to be of one type")
 
 
-def spec_of(x: np.ndarray | None) -> TensorSpec | None:
+def spec_of(x: np.ndarray | None) -> Fact | None:
     """For `evaluate`, to be as strict as `infer` by calling it."""
-    return None if x is None else TensorSpec.of(x)
+    return None if x is None else Fact.of(x)
 
 
 def widen(x: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@
 
 The parameters are the operator's inputs in order (an absent optional input is None), the keyword-only
 parameters its attributes, with the standard's defaults; a required attribute has no default. `infer` is given
-a TensorSpec for each input and returns one for each output (a tuple when there are several); sizes are always
+a Fact for each input and returns one for each output (a tuple when there are several); sizes are always
 concrete there. `evaluate` does the same with arrays: the meaning of the operator in NumPy, for any dtype,
 used to fold constants and to run what no kernel runs. A keyword parameter `n_outputs`, where the signature
 has it, is the number of outputs the node asks for.
@@ -29,42 +29,10 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..model.graph import Node
+from .facts import Fact, UnknownValue
 
 
-@dataclass(frozen=True, slots=True)
-class TensorSpec:
-    """A tensor of known sizes: dtype, shape (ints), and the value itself where it is known before the run."""
-    dtype: np.dtype
-    shape: tuple[int, ...]
-    value: np.ndarray | None = None
-
-    @classmethod
-    def of(cls, array: np.ndarray) -> TensorSpec:
-        """The spec of an array whose value is known."""
-        return cls(array.dtype, array.shape, array)
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    def like(self, shape: tuple[int, ...] | None = None, dtype=None) -> TensorSpec:
-        """The same with another shape or dtype, its value unknown."""
-        return TensorSpec(self.dtype if dtype is None else np.dtype(dtype),
-                          self.shape if shape is None else tuple(int(d) for d in shape))
-
-    def known(self, what: str) -> np.ndarray:
-        """The value, or ValueError saying that `what` must be known before the run."""
-        if self.value is None:
-            raise UnknownValue(what)
-        return self.value
-
-
-class UnknownValue(ValueError):
-    """A size depends on the value of an input that is known only during the run."""
-
-    def __init__(self, what: str):
-        super().__init__(f"{what} is known only during the run")
-
+TensorSpec = Fact           # as others still call it
 
 REQUIRED = object()
 HAS_VARARGS = 0x04          # inspect.CO_VARARGS
@@ -146,8 +114,8 @@ def arguments(operator: Operator, node: Node) -> dict[str, object]:
     return keywords
 
 
-def infer(operator: Operator, node: Node, inputs: list[TensorSpec | None]) -> tuple[TensorSpec, ...]:
-    """Specs of a node's outputs; UnknownValue when they depend on data."""
+def infer(operator: Operator, node: Node, inputs: list[Fact | None]) -> tuple[Fact, ...]:
+    """Facts of a node's outputs; UnknownValue when they depend on data."""
     if operator.infer is None:
         raise UnknownValue(f"the shape of {node}")
     return for_outputs(node, operator.infer(*inputs, **arguments(operator, node)))

@@ -10,8 +10,9 @@ from math import floor, isfinite, prod
 
 import numpy as np
 
+from .facts import Fact
 from .limits import check_axes, check_ints, check_size, known
-from .registry import TensorSpec, op
+from .registry import op
 
 MODES = ("nearest", "linear", "cubic")
 COORDINATES = ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
@@ -260,7 +261,7 @@ class Resize:
         return resize_array(x, out, tables, extrapolation_value)
 
 
-def known_unless_empty(spec: TensorSpec | None, what: str) -> np.ndarray | None:
+def known_unless_empty(spec: Fact | None, what: str) -> np.ndarray | None:
     return None if spec is None or spec.shape == (0,) else known(spec, what)
 
 
@@ -271,7 +272,7 @@ def upsample_spec(x, scales: Sequence[float], mode: str):
 
 def upsample_array(x: np.ndarray, scales: Sequence[float], mode: str, ceil_down: bool = False) -> np.ndarray:
     """Before opset 11: corner (0, 0) stays in place, the nearest is the one before."""
-    upsample_spec(TensorSpec.of(x), scales, mode)
+    upsample_spec(Fact.of(x), scales, mode)
     mode = "linear" if mode == "bilinear" else mode
     out, tables = resize_axes(x.shape, None, scales, mode=mode, coordinate_transformation_mode="asymmetric",
                               nearest_mode="floor")

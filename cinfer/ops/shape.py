@@ -10,8 +10,9 @@ from math import prod
 
 import numpy as np
 
+from .facts import Fact
 from .limits import check_axes, check_axis, check_ints, check_size, known
-from .registry import TensorSpec, op
+from .registry import op
 
 
 @op("Identity", since=1)
@@ -151,7 +152,7 @@ def shape_value(shape: Sequence[int], start: int, end: int | None) -> np.ndarray
 class Shape:
     """int64, from axis `start` to before `end`. https://onnx.ai/onnx/operators/onnx__Shape.html"""
     def infer(x, *, start=0, end=None):
-        return TensorSpec.of(shape_value(x.shape, start, end))
+        return Fact.of(shape_value(x.shape, start, end))
 
     def evaluate(x, *, start=0, end=None):
         return shape_value(x.shape, start, end)
@@ -161,7 +162,7 @@ class Shape:
 class Size:
     """The number of elements, int64. https://onnx.ai/onnx/operators/onnx__Size.html"""
     def infer(x):
-        return TensorSpec.of(np.array(prod(x.shape), np.int64))
+        return Fact.of(np.array(prod(x.shape), np.int64))
 
     def evaluate(x):
         return np.array(x.size, np.int64)

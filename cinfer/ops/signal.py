@@ -6,8 +6,9 @@ from math import log10
 import numpy as np
 
 from ..model.tensors import dtype_of
+from .facts import Fact
 from .limits import check_axis, check_scalar, check_size, known
-from .registry import TensorSpec, op
+from .registry import op
 
 
 def as_complex(x: np.ndarray) -> np.ndarray:
@@ -114,8 +115,8 @@ def cosine_window(size: np.ndarray, periodic: int, output_datatype: int,
     return y.astype(dtype_of(output_datatype))
 
 
-def window_spec(size: np.ndarray, output_datatype: int) -> TensorSpec:
-    return TensorSpec(dtype_of(output_datatype), check_size((check_scalar(size, "size"),), 8))
+def window_spec(size: np.ndarray, output_datatype: int) -> Fact:
+    return Fact(dtype_of(output_datatype), check_size((check_scalar(size, "size"),), 8))
 
 
 @op("HannWindow", since=17)
@@ -163,8 +164,8 @@ class MelWeightMatrix:
     def infer(num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz, *,
               output_datatype=1):
         inputs = (num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz)
-        return TensorSpec(dtype_of(output_datatype),
-                          mel_shape(*(i.known("the inputs of MelWeightMatrix") for i in inputs)))
+        return Fact(dtype_of(output_datatype),
+                    mel_shape(*(i.known("the inputs of MelWeightMatrix") for i in inputs)))
 
     def evaluate(num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz, *,
                  output_datatype=1):

@@ -3,9 +3,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..graphs.index import has_subgraphs
 from ..model.graph import Graph, Node
 from ..ops import registry
-from .pattern import Rewriter, has_subgraphs, rewrite
+from ..ops.facts import Fact
+from .pattern import Rewriter, rewrite
 
 SMALL_BYTES = 64 << 20          # a result up to this size is kept, whatever it was made from
 GROWTH, SLACK_BYTES = 4, 1 << 20    # a larger one up to so many times its inputs: int8 -> float32
@@ -61,7 +63,7 @@ def _evaluate(node: Node, arrays: list[np.ndarray | None], budget: int) -> tuple
     limit = min(budget, max(SMALL_BYTES, SLACK_BYTES + GROWTH * given))
     try:
         if operator.infer is not None and node.op_type not in _NO_LARGER:
-            specs = [None if a is None else registry.TensorSpec.of(a) for a in arrays]
+            specs = [None if a is None else Fact.of(a) for a in arrays]
             sizes = [_nbytes(spec) for spec in registry.infer(operator, node, specs)]
             if sum(sizes) > limit:
                 return None
@@ -74,7 +76,7 @@ def _evaluate(node: Node, arrays: list[np.ndarray | None], budget: int) -> tuple
     return results if sum(array.nbytes for array in results) <= limit else None
 
 
-def _nbytes(spec: registry.TensorSpec) -> int:
+def _nbytes(spec: Fact) -> int:
     nbytes = spec.dtype.itemsize
     for size in spec.shape:
         nbytes *= size

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from ..graphs.index import has_subgraphs
 from ..model.graph import Graph, Node, node_reads, subgraphs
 from .ranks import BROADCAST, KEEP, rank_of_outputs
 
@@ -280,12 +281,3 @@ class Rewriter:
 def has(node: Node, position: int) -> bool:
     """Is the optional input there?"""
     return position < len(node.inputs) and bool(node.inputs[position])
-
-
-def has_subgraphs(node: Node) -> bool:
-    """Does the node carry a subgraph (If, Loop, Scan)?"""
-    for value in node.attributes.values():
-        kind = type(value)
-        if kind is Graph or kind is list and value and type(value[0]) is Graph:
-            return True
-    return False

@@ -7,15 +7,16 @@ import numpy as np
 
 from .. import _ops
 from ..errors import Error, InputError, LimitError
+from ..graphs.index import Index
 from ..model.graph import Graph
 from ..ops import registry
-from ..ops.registry import TensorSpec
+from ..ops.facts import Fact
 from . import kernels  # noqa: F401  (enters the kernels)
+from .bind import REFUSALS, bind, located
 from .emit import Emitter, Step
 from .memory import place
 from .placement import place as place_values
-from .resolve import REFUSALS, located, resolve
-from .rewrite import readers, rewrite
+from .rewrite import rewrite
 from .store import Store
 from .tiles import Tiles
 from .views import Blocked, Plain, Ref
@@ -86,18 +87,18 @@ class Plan:
                     ended[segment] = time.monotonic_ns()
 
 
-def make_plan(table, graph: Graph, inputs: dict[str, TensorSpec], outputs: tuple[str, ...], threads: int,
+def make_plan(table, graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, ...], threads: int,
               store: Store) -> Plan:
     """Plan a graph for these input shapes.
 
     store : what the plans of a session share; completed here
-    Raises ModelError, UnsupportedError: see `resolve`; LimitError for want of memory.
+    Raises ModelError, UnsupportedError: see `bind`; LimitError for want of memory.
     """
     try:
-        bound = resolve(graph, inputs, outputs)
+        bound = bind(graph, inputs, outputs)
         rewrite(bound)
-        bound.facts = bound.specs
-        bound.readers, bound.makers = readers(bound), {n: node for node in bound.nodes for n in node.outputs if n}
+        index = Index(bound.nodes)
+        bound.readers, bound.makers = index.readers, index.makers
         emitter = Emitter(place_values(bound, table, Tiles(threads), store))
         emitter.run()
         arena_bytes = emitter.lay_out(place) + 64       # a view's last block may end beyond its value

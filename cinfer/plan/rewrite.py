@@ -10,9 +10,9 @@ from ..model.graph import Node
 from ..ops.microsoft import DOMAIN as MICROSOFT_DOMAIN
 from ..ops.numeric import F32
 from ..ops.quantize import OWN_DOMAIN, quantize
-from ..ops.registry import TensorSpec
+from ..ops.facts import Fact
 from .kernels.activations import clip as clip_limits, relu as relu_limits
-from .resolve import Resolved, needed
+from .bind import Bound as Resolved, needed
 
 
 def rewrite(resolved: Resolved) -> None:
@@ -53,7 +53,7 @@ def channel_shuffles(resolved: Resolved) -> None:
         if len(x) == 4 and x == y and (split[:1], split[3:]) == (x[:1], x[2:]):
             order = np.arange(x[1]).reshape(split[1:3]).T.reshape(-1)
             name = f"{back.outputs[0]}/channels"
-            specs[name] = TensorSpec.of(order)
+            specs[name] = Fact.of(order)
             at = resolved.nodes.index(back, i)
             resolved.nodes[at] = Node("Gather", [node.inputs[0], name], list(back.outputs), {"axis": 1},
                                       opset=13, name=back.name)

@@ -17,7 +17,7 @@ import pytest
 
 from cinfer.model.graph import Node
 from cinfer.ops import registry
-from cinfer.ops.registry import TensorSpec, UnknownValue
+from cinfer.ops.facts import Fact, UnknownValue
 
 onnx = pytest.importorskip("onnx")
 from onnx import numpy_helper                                           # noqa: E402
@@ -97,7 +97,7 @@ def foresee(operator, node: Node, arrays: list, known: slice, results: tuple) ->
     if operator.infer is None:
         return
     told = {id(a) for a in arrays[known] if a is not None}
-    specs = [None if a is None else TensorSpec(a.dtype, a.shape, a if id(a) in told else None)
+    specs = [None if a is None else Fact(a.dtype, a.shape, a if id(a) in told else None)
              for a in arrays]
     try:
         foreseen = registry.infer(operator, node, specs)

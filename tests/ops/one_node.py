@@ -6,7 +6,7 @@ import pytest
 
 from cinfer.model.graph import Node
 from cinfer.ops import registry
-from cinfer.ops.registry import TensorSpec, UnknownValue
+from cinfer.ops.facts import Fact, UnknownValue
 
 
 def run(op_type: str, *inputs, opset: int = 21, n_outputs: int = 1, domain: str = "", **attributes):
@@ -21,17 +21,17 @@ def run(op_type: str, *inputs, opset: int = 21, n_outputs: int = 1, domain: str 
     for x, old in zip(inputs, before):
         assert x is None or x.tobytes() == old.tobytes(), f"{op_type} wrote to its input"
     if operator.infer:
-        specs = registry.infer(operator, node, [None if x is None else TensorSpec.of(x) for x in inputs])
+        specs = registry.infer(operator, node, [None if x is None else Fact.of(x) for x in inputs])
         for spec, output in zip(specs, outputs):
             assert (spec.dtype, spec.shape) == (output.dtype, output.shape)
     return outputs[0] if n_outputs == 1 else outputs[:n_outputs]
 
 
 def infer(op_type: str, *inputs, opset: int = 21, n_outputs: int = 1, domain: str = "", **attributes):
-    """Specs of the outputs; an input is a TensorSpec, or an array whose value is known."""
+    """Specs of the outputs; an input is a Fact, or an array whose value is known."""
     node = Node(op_type, ["" if x is None else "in" for x in inputs], ["out"] * n_outputs, attributes, domain,
                 opset, "it")
-    specs = [TensorSpec.of(x) if isinstance(x, np.ndarray) else x for x in inputs]
+    specs = [Fact.of(x) if isinstance(x, np.ndarray) else x for x in inputs]
     return registry.infer(registry.lookup(node), node, specs)
 
 
@@ -47,8 +47,8 @@ def refuses(message: str, op_type: str, *inputs, opset: int = 21, error=ValueErr
             break
 
 
-def spec(*shape, dtype=np.float32) -> TensorSpec:
-    return TensorSpec(np.dtype(dtype), shape)
+def spec(*shape, dtype=np.float32) -> Fact:
+    return Fact(np.dtype(dtype), shape)
 
 
 def needs_value(op_type: str, *inputs, opset: int = 21, **keywords) -> None:

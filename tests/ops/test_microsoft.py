@@ -5,7 +5,7 @@ from one_node import onnxruntime_runs, refuses, run
 
 from cinfer.model.graph import Node
 from cinfer.ops import microsoft, registry
-from cinfer.ops.registry import TensorSpec
+from cinfer.ops.facts import Fact
 
 
 def scalar(value, dtype=np.float32):
@@ -69,8 +69,8 @@ def test_softmax(axis, opset, axes):
     inputs = [x, scalar(0.02), scalar(130, np.uint8), scalar(1 / 256), scalar(0, np.uint8)]
     y, = registry.evaluate(registry.lookup(node), node, inputs)
     np.testing.assert_array_equal(y, expected)
-    foreseen, = registry.infer(registry.lookup(node), node, list(map(TensorSpec.of, inputs)))
-    assert foreseen == TensorSpec(y.dtype, y.shape)
+    foreseen, = registry.infer(registry.lookup(node), node, list(map(Fact.of, inputs)))
+    assert foreseen == Fact(y.dtype, y.shape)
 
 
 @pytest.mark.parametrize("dtype, zero", [(np.uint8, 130), (np.int8, -3)])

@@ -37,11 +37,11 @@ def test_sizes_beyond_the_machine():
     assert message.startswith("Expand 'v0': a tensor of shape")
 
 
-@pytest.mark.parametrize("where", ["resolve", "Plan.run"])
+@pytest.mark.parametrize("where", ["bind", "Plan.run"])
 def test_want_of_memory_is_an_error_of_cinfer(monkeypatch, where):
     def full(*_, **__):
         raise MemoryError("Unable to allocate 9 GiB")
-    monkeypatch.setattr(plans, *(("resolve", full) if where == "resolve" else ("run_host", full)))
+    monkeypatch.setattr(plans, *(("bind", full) if where == "bind" else ("run_host", full)))
     message = refused(cinfer.LimitError, gather_elements)
     assert "not enough memory" in message and message.endswith(": Unable to allocate 9 GiB")
 

@@ -2,8 +2,8 @@
 import numpy as np
 
 from cinfer.model.graph import Graph, Node, TensorType
-from cinfer.ops.registry import TensorSpec
-from cinfer.plan.resolve import resolve
+from cinfer.ops.facts import Fact
+from cinfer.plan.bind import bind
 
 F32 = np.dtype(np.float32)
 
@@ -13,5 +13,5 @@ def test_an_output_that_nobody_wants_is_no_value():
     graph = Graph("g", [Node("Split", ["x"], ["", "b"], {"axis": 0}, opset=13),
                         Node("Clip", ["b", "", "most"], ["y"], opset=13)],
                   {"x": TensorType(F32, (4, 3))}, {"y": TensorType()}, {"most": np.float32(1)})
-    resolved = resolve(graph, {"x": TensorSpec(F32, (4, 3))}, ("y",))
-    assert resolved.specs["y"].shape == (2, 3)
+    bound = bind(graph, {"x": Fact(F32, (4, 3))}, ("y",))
+    assert bound.facts["y"].shape == (2, 3)

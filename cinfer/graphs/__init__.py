@@ -1,0 +1,1 @@
+"""Graphs as something to walk in: who makes and who reads each value."""
