@@ -3,12 +3,12 @@
 GIL released.
 
 The only module that knows OpenMP. Tensors are pointers here, nothing is known of graphs."""
-from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from cython.parallel cimport parallel, threadid
 from libc.stdint cimport int64_t, uintptr_t
-from libc.string cimport memcpy
+from libc.string cimport memset
 
 include "api.pxi"
 
@@ -86,6 +86,15 @@ def give_threads_back():
     omp_give_back()
 
 
+cdef class Place:
+    """Where a field lies in a parameter struct. kind: as in api.h; offset: in bytes; count: of an array"""
+    cdef char kind
+    cdef int64_t offset, count
+
+    def __init__(self, char kind, int64_t offset, int64_t count):
+        self.kind, self.offset, self.count = kind, offset, count
+
+
 cdef class Table:
     """The kernels of one ISA level.
 
@@ -94,6 +103,7 @@ cdef class Table:
     cdef readonly str level
     cdef readonly int vw, conv_oc, gemm_n
     cdef readonly dict index, fields, unary, binary, elements
+    cdef dict places
 
     def __init__(self, str level, capsule):
         self.c = <const table_t *>PyCapsule_GetPointer(capsule, "cinfer.table")
@@ -102,39 +112,57 @@ cdef class Table:
         self.unary = {n: i for i, n in enumerate(self.c.unary.decode().split())}
         self.binary = {n: i for i, n in enumerate(self.c.binary.decode().split())}
         self.elements = {n: i for i, n in enumerate(self.c.elements.decode().split())}
-        self.index, self.fields = {}, {}
+        self.index, self.fields, self.places = {}, {}, {}
         for i in range(self.c.kernels):
             name = self.c.kernel[i].name.decode()
             self.index[name] = i
             self.fields[name] = [tuple(f.split(":")) for f in self.c.kernel[i].fields.decode().split()]
+            self.places[name], offset = {}, 0
+            for kind, field in self.fields[name]:
+                place = Place(ord(kind[0]), offset, int(kind[1:] or 1))
+                offset += 16 if place.kind == b"B" else 8 * place.count
+                self.places[name][field] = place
+            assert offset == <int64_t>self.c.kernel[i].size, name
 
     def pack(self, str name, **values):
         """The parameter struct of a kernel as bytes.
 
-        Buffers are (base, offset); a missing buffer is absent, a missing number 0."""
-        import struct
-        form, flat = [], []
-        for kind, field in self.fields[name]:
-            value = values.pop(field, None)
-            if kind == "B":
-                form.append("qq")
-                flat.extend(value or (0, 0))
-            elif kind == "I":
-                form.append("q")
-                flat.append(int(value or 0))
-            elif kind == "F":
-                form.append("d")
-                flat.append(float(value or 0))
+        A buffer is (base, offset), or a reference with `offset` into a `buffer` that has `base` and `offset`;
+        a missing buffer is absent, a missing number 0."""
+        cdef dict places = self.places[name]
+        cdef Py_ssize_t size = self.c.kernel[<int>self.index[name]].size
+        cdef bytes packed = PyBytes_FromStringAndSize(NULL, size)
+        cdef char *to = PyBytes_AS_STRING(packed)
+        cdef Place place
+        cdef int64_t *whole
+        cdef int64_t i
+        memset(to, 0, size)
+        for field, value in values.items():
+            place = places.get(field)
+            if place is None:
+                known = ", ".join(places)
+                raise TypeError(f"kernel {name} has no parameter {field}; it has {known}")
+            if value is None:
+                continue
+            whole = <int64_t *>(to + place.offset)
+            if place.kind == b"I":
+                whole[0] = value if type(value) is int else int(value)
+            elif place.kind == b"F":
+                (<double *>whole)[0] = value
+            elif place.kind == b"B":
+                if type(value) is tuple:
+                    whole[0], whole[1] = (<tuple>value)[0], (<tuple>value)[1]
+                else:
+                    buffer = value.buffer
+                    whole[0], whole[1] = buffer.base, <int64_t>buffer.offset + <int64_t>value.offset
             else:
-                n = int(kind[1:])
-                value = list(value or ())
-                form.append(f"{n}q")
-                flat.extend(value + [0] * (n - len(value)))
-        if values:
-            known = ", ".join(f for _, f in self.fields[name])
-            raise TypeError(f"kernel {name} has no parameter {', '.join(values)}; it has {known}")
-        packed = struct.pack("=" + "".join(form), *flat)
-        assert len(packed) == <int64_t>self.c.kernel[<int>self.index[name]].size, name
+                if len(value) > place.count:
+                    raise ValueError(f"kernel {name}: {field} has {len(value)} numbers, "
+                                     f"{place.count} are most")
+                i = 0
+                for number in value:
+                    whole[i] = number
+                    i += 1
         return packed
 
     def peak_flops(self):
