@@ -219,9 +219,12 @@ def window(rng: Random, rank: int, most: int = 4, *, pool=False) -> dict:
         return [rng.randint(least, most) for _ in range(rank)]
     kernel = numbers(1, most) if rng.random() < 0.6 else [rng.choice((1, 2, 3, 3, 5))] * rank
     found = dict(kernel_shape=kernel)
-    if rng.random() < 0.6:
+    how = rng.random()
+    if how < 0.2:                                   # windows side by side
+        found["strides"] = list(kernel)
+    elif how < 0.7:
         found["strides"] = numbers(1, 3) if rng.random() < 0.5 else [rng.choice((1, 2, 2, 3))] * rank
-    if rng.random() < 0.3:
+    if rng.random() < 0.25:
         found["dilations"] = numbers(1, 3)
     how = rng.random()
     if how < 0.25:
