@@ -57,6 +57,8 @@ def conv_transpose(g: Graph, x: str, rank: int, channels: int):
         attributes["output_padding"] = [rng.randint(0, s) for s in strides]
     if rng.random() < 0.3:
         attributes["output_shape"] = [max(1, d * s + rng.randint(-4, 4)) for d, s in zip(shape[2:], strides)]
+    if rng.random() < 0.4:
+        graphs.crop(rng, shape[2:], attributes)
     w = (g.array((channels, oc // group, *attributes["kernel_shape"])) / channels ** 0.5).astype(np.float32)
     return g.add("ConvTranspose", x, w, *([g.array((oc,))] if rng.random() < 0.5 else []), group=group, **attributes)
 
