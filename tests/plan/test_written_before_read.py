@@ -1,0 +1,39 @@
+"""Every value that a step reads was written by a step before: what memory held at first makes no difference."""
+from random import Random
+
+import numpy as np
+import pytest
+
+import cinfer
+from cinfer import _ops
+
+from random_graphs import random_graph
+from watched import LARGE, NAN, bits, hold, watching
+
+OPSETS = (11, 13, 17, 18, 21, 24)
+SEEDS = 40                          # graphs of a test
+
+
+@pytest.mark.parametrize("isa", _ops.usable_levels())
+@pytest.mark.parametrize("block", range(6))
+def test_random_graphs_mean_what_numpy_says_in_memory_of_any_content(block, isa):
+    for seed in range(block * SEEDS, (block + 1) * SEEDS):
+        rng = Random(seed)
+        hold(random_graph(rng, rng.choice(OPSETS)), f"seed {seed}", isa)
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_a_run_leaves_nothing_that_the_next_one_sees(block):
+    """The same session, other feeds between, its memory overwritten between: the same bits."""
+    for seed in range(1000 + block * SEEDS, 1000 + (block + 1) * SEEDS):
+        rng = Random(seed)
+        graph = random_graph(rng, rng.choice(OPSETS))
+        feeds = graph.feeds()
+        with watching(NAN, spaced=False) as watch:
+            session = cinfer.load(graph.bytes(), threads=1 + seed % 2)
+            first = session.run(None, feeds)
+            session.run(None, {k: np.zeros_like(v) for k, v in feeds.items()})
+            again = session.run(None, feeds)
+            watch.fill = LARGE
+            other = session.run(None, feeds)
+        assert bits(first) == bits(again) == bits(other), f"seed {seed}\n{graph}"

@@ -1,0 +1,151 @@
+"""Runs of whole models under watch: guards around buffers and outputs, and memory that is not zero at first.
+
+What it hooks into is stable: the compiled `Program`, `cinfer.plan.memory.place`, and that outputs come from
+`numpy.empty`. Each hook counts its uses, and a run in which one was never used fails.
+"""
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+import cinfer
+from cinfer import _ops
+from cinfer.plan import memory
+
+GUARD = 1024                        # bytes on either side of a buffer or output, whole cache lines
+NAN, LARGE = 0xFF, 0x7B             # bytes: floats of them are NaN, and 1.3e36
+FOREVER = 1 << 30
+
+
+class Watch:
+    """fill : the byte that all memory has before a run
+
+    spaced : buffers lie apart, each with guards of its own, and share no memory
+    gaps : arena size -> [(begin, end)], where no buffer lies
+    """
+
+    def __init__(self, fill: int, spaced: bool):
+        self.fill, self.spaced = fill, spaced
+        self.gaps: dict[int, list[tuple[int, int]]] = {}
+        self.outputs: list[tuple[np.ndarray, int]] = []
+        self.runs = 0
+
+    def place(self, buffers) -> int:
+        """`memory.place`, of larger buffers that are never given up."""
+        buffers = list(buffers)
+        sizes = [(b.bytes, b.first, b.last) for b in buffers]
+        for b in buffers:
+            b.bytes, b.first, b.last = b.bytes + 2 * GUARD, 0, FOREVER
+        size = PLACE(buffers)
+        for b, (count, first, last) in zip(buffers, sizes):
+            b.bytes, b.first, b.last, b.offset = count, first, last, b.offset + GUARD
+        # a view's last block may be read beyond its value, and whole blocks are written: up to a cache line
+        taken = sorted((b.offset, b.offset + memory.rounded(b.bytes)) for b in buffers)
+        ends = [0, *(end for _, end in taken)]
+        self.gaps[size] = [(end, begin) for end, (begin, _) in zip(ends, taken)] + [(ends[-1], size)]
+        return size
+
+    def workspace(self, arena) -> None:
+        np.frombuffer(arena, np.uint8)[...] = self.fill
+        self.runs += 1
+
+    def check(self, arena) -> None:
+        """AssertionError if a gap was written to."""
+        if not self.spaced:
+            return
+        held = np.frombuffer(arena, np.uint8)
+        fitting = [gaps for size, gaps in self.gaps.items() if size <= held.size <= size + 64]
+        for gaps in fitting[-1:]:
+            for begin, end in gaps:
+                wrong = np.flatnonzero(held[begin:end] != self.fill)
+                assert not wrong.size, (f"wrote {wrong.size} bytes beside a buffer: {int(wrong[0])} of "
+                                        f"{end - begin} bytes into the gap at {begin} of the arena")
+
+    def empty(self, shape, dtype=float, *args, **keywords):
+        """`numpy.empty`, within guards."""
+        array = EMPTY(shape, dtype, *args, **keywords)
+        if array.dtype.hasobject:
+            return array
+        room = np.full(array.nbytes + 2 * GUARD + 64, self.fill, np.uint8)
+        first = GUARD + -(room.ctypes.data + GUARD) % 64
+        self.outputs.append((room, first, array.nbytes))
+        return room[first:first + array.nbytes].view(array.dtype).reshape(array.shape)
+
+    def check_outputs(self) -> None:
+        for i, (room, first, size) in enumerate(self.outputs):
+            for side, guard in (("before", room[:first]), ("behind", room[first + size:])):
+                wrong = np.flatnonzero(guard != self.fill)
+                assert not wrong.size, f"wrote {wrong.size} bytes {side} output array {i}"
+
+
+PLACE, EMPTY = memory.place, np.empty
+# limits under which a planning does not divide work
+FINE = {"FEW_FLOPS": -1, "SMALL": 8, "LEAST_PART": 1, "LEAST_PIXELS": 2}
+
+
+@contextmanager
+def watching(fill: int, spaced: bool = True):
+    """Whatever is loaded within is planned and run under watch; yields the Watch."""
+    watch, executor = Watch(fill, spaced), _ops.executor()
+
+    class Program(executor.Program):
+        def workspace(self, threads):
+            found = super().workspace(threads)
+            watch.workspace(found.arena)
+            return found
+
+        def release(self, workspace):
+            watch.check(workspace.arena)
+            super().release(workspace)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executor, "Program", Program)
+        for name, module in list(sys.modules.items()):      # small work is divided among threads too
+            if name.startswith("cinfer.plan."):
+                for constant, value in FINE.items():
+                    if constant in vars(module):
+                        patch.setattr(module, constant, value)
+        if spaced:
+            for name, module in list(sys.modules.items()):
+                if name.startswith("cinfer.") and getattr(module, "place", None) is PLACE:
+                    patch.setattr(module, "place", watch.place)
+        yield watch
+
+
+def run_watched(data: bytes, feeds: dict, *, threads: int, isa: str | None, fill: int = NAN,
+                spaced: bool = True) -> list[np.ndarray]:
+    """The outputs of one run, after a check that nothing was written beside buffers and outputs."""
+    with watching(fill, spaced) as watch:
+        session = cinfer.load(data, threads=threads, isa=isa)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(np, "empty", watch.empty)
+            results = session.run(None, feeds)
+        watch.check_outputs()
+        held = [room for room, _, _ in watch.outputs]
+        assert all(any(np.shares_memory(y, room) for room in held) or not y.size for y in results), \
+            "outputs are not from numpy.empty: their guards guard nothing"
+        return [y.copy() for y in results]
+
+
+def hold(graph, where: str, isa: str) -> None:
+    """A `random_graphs.Graph` gives what is expected, of the same bits by 1 and 2 threads, in memory that was
+    NaN and in memory that was large numbers, of spaced buffers and of buffers that follow each other."""
+    data, feeds = graph.bytes(), graph.feeds()
+
+    def run(threads, fill, spaced):
+        try:
+            return run_watched(data, feeds, threads=threads, isa=isa, fill=fill, spaced=spaced)
+        except (AssertionError, cinfer.Error) as error:
+            raise AssertionError(f"{where} {isa} threads={threads}: {error}\n{graph}") from None
+    first, second = run(1, NAN, True), run(2, LARGE, False)
+    graph.assert_expected(first, f"{where} {isa}")
+    if bits(first) != bits(second):
+        why = "threads" if bits(first) == bits(run(1, LARGE, True)) else "unwritten memory"
+        raise AssertionError(f"{where} {isa}: other bits, by {why}\n{graph}")
+
+
+def bits(arrays) -> list[bytes]:
+    return [a.tobytes() for a in arrays]
