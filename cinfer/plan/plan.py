@@ -19,7 +19,7 @@ from .placement import place as place_values
 from .rewrite import rewrite
 from .store import Store
 from .tiles import Tiles
-from .views import Blocked, Plain, Ref
+from .views import Blocked, Plain
 
 FEW_FLOPS, FEW_BYTES = 5_000_000, 1 << 20       # a run of less work is over before a second thread is awake
 
@@ -31,7 +31,7 @@ class Plan:
     ----------
     outputs : list of (name, shape, dtype)
     arena_bytes : memory of one run, beside its outputs
-    steps : what the profile shows, one entry a step (planner.Step)
+    steps : what the profile shows, one entry a step (emit.Step)
     """
 
     def __init__(self, table, bound, emitter: Emitter, arena_bytes: int, threads: int):
@@ -44,7 +44,7 @@ class Plan:
         self._keep = emitter.keep
         packed = []
         for step in self.steps:
-            packed.append([(kernel, table.pack(kernel, **{k: locate(v) for k, v in params.items()}), tiles)
+            packed.append([(kernel, table.pack(kernel, **params), tiles)
                            for kernel, params, tiles in step.jobs])
             step.jobs = ()                      # nobody asks for them again
         self.program = _ops.executor().Program(table, packed, arena_bytes, emitter.scratch_bytes)
@@ -105,13 +105,6 @@ def make_plan(table, graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, 
         return Plan(table, bound, emitter, arena_bytes, threads)
     except MemoryError as error:
         raise LimitError(f"there is not enough memory to prepare this model: {error}") from None
-
-
-def locate(value):
-    """A parameter as the kernels take it."""
-    if isinstance(value, Ref):
-        return value.buffer.base, value.buffer.offset + value.offset
-    return value
 
 
 def segments(steps: list[Step]) -> list:

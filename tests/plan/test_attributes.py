@@ -27,9 +27,9 @@ INTERNAL = {("cinfer", "QuantizeDequantize")}
 
 def kernel_operators() -> list[tuple[str, str]]:
     """(domain, name) of the operators that the planner has kernels for."""
-    from cinfer.plan.lowering import RULES
-    names = {tuple(key.rpartition(".")[::2]) for key in RULES}
-    return sorted({("cinfer", n) if registry.find(Node(n, [], [], {}, "cinfer", 1)) else (d, n) for d, n in names})
+    from cinfer.plan import kernels  # noqa: F401
+    from cinfer.plan.candidate import KERNELS
+    return sorted(KERNELS)
 
 
 def versions(domain: str, name: str) -> list[tuple[registry.Operator, int]]:

@@ -90,7 +90,8 @@ def prelu(node, values):
         return None
     if slope.size == 1:
         return Unary("leaky_relu", float(slope.reshape(-1)[0]))
-    axis = 1 - (len(shape) - slope.ndim)                # the slope's axes are aligned with the last ones of x
+    # the slope's axes are aligned with the last ones of x; before opset 7 it was one per channel
+    axis = 1 - (len(shape) - slope.ndim) if node.opset >= 7 else 0
     if len(shape) >= 2 and axis >= 0 and slope.size == shape[1] == slope.shape[axis]:
         return Unary("prelu", slope=node.inputs[1])
     return None
@@ -136,9 +137,10 @@ def softmax(group, values):
     x = values.fact(node.inputs[0])
     if x.dtype != F32 or prod(x.shape) == 0 or x.ndim == 0:
         return ()
-    axis = node.attributes.get("axis", -1 if node.opset >= 13 else 1) % x.ndim
-    outer, n, inner = prod(x.shape[:axis]), x.shape[axis], prod(x.shape[axis + 1:])
-    if node.opset < 13:                         # over all axes from there on
+    axis = node.attributes.get("axis", -1 if node.opset >= 13 else 1)
+    axis += x.ndim * (axis < 0)
+    outer, n, inner = prod(x.shape[:axis]), prod(x.shape[axis:axis + 1]), prod(x.shape[axis + 1:])
+    if node.opset < 13:                         # over all axes from there on; there may be none
         n, inner = n * inner, 1
 
     def emit(out):

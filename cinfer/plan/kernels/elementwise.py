@@ -41,6 +41,11 @@ def by_rows(out, dims, *strides):
     return tuple([v[0], v[2], v[1], *v[3:]] for v in (dims, *strides))
 
 
+def broadcasts(shape, to) -> bool:
+    """Whether a shape broadcasts to another by NumPy's rules."""
+    return len(shape) <= len(to) and all(d in (1, e) for d, e in zip(shape[::-1], to[::-1]))
+
+
 def full_shape(shape, rank: int) -> tuple[int, ...]:
     """A shape with axes of one in front, as broadcasting sees it."""
     return (1,) * (rank - len(shape)) + tuple(shape)
@@ -91,8 +96,8 @@ def binary(group, values):
     y = values.fact(node.outputs[0])
     if len(node.inputs) != 2 or y.dtype != F32 or any(values.fact(n).dtype != F32 for n in node.inputs):
         return ()
-    if prod(y.shape) == 0 or y.ndim > 6:
-        return ()
+    if prod(y.shape) == 0 or y.ndim > 6 or not all(broadcasts(values.shape(n), y.shape) for n in node.inputs):
+        return ()                               # the last: slopes and axes of old opsets
     if follows(node, values):
         reads = (operand_layout(name, y.ndim, values) for name in node.inputs)
         return (Candidate(lambda out: emit_blocked(out, group), tuple(filter(None, reads)), BLOCKED),)
