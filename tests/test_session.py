@@ -17,7 +17,7 @@ import pytest
 
 import cinfer
 from cinfer import _ops
-from cinfer.session import MOST_PLANS
+from cinfer import session as sessions
 
 from onnx_models import Model, assert_close, expected
 
@@ -290,27 +290,40 @@ def test_sizes_that_contradict_each_other_name_the_node():
 
 # ---- plans
 
-def test_keeps_few_plans_and_drops_the_oldest(free):
+FEW_PLANS = 5
+
+
+@pytest.fixture
+def few_plans(monkeypatch):
+    """Room for FEW_PLANS plans of the network with free sizes."""
     session = cinfer.load(network(declared=FREE).bytes(), threads=1)
-    for size in range(4, 4 + MOST_PLANS + 5):
-        session.run(None, {"images": pixels(1, 3, size, 5)})
-        assert len(session._plans) <= MOST_PLANS
-    shapes = [key[1][0] for key in session._plans]
-    assert shapes == [(1, 3, size, 5) for size in range(9, 9 + MOST_PLANS)]
+    session(X)
+    plan, = session._plans.values()
+    monkeypatch.setattr(sessions, "KEPT_BYTES", int((FEW_PLANS + 0.5) * plan.kept_bytes))
+    session.trim()
+    assert session._plans == {}
+    return session
+
+
+def test_keeps_few_plans_and_drops_the_oldest(few_plans):
+    for size in range(4, 4 + 3 * FEW_PLANS):
+        few_plans.run(None, {"images": pixels(1, 3, size, 5)})
+        assert len(few_plans._plans) <= FEW_PLANS
+    shapes = [key[1][0] for key in few_plans._plans]
+    assert shapes == [(1, 3, size, 5) for size in range(4 + 2 * FEW_PLANS, 4 + 3 * FEW_PLANS)]
     x = pixels(1, 3, 4, 5)                                  # planned anew
-    assert_close(session.run(None, {"images": x})[0],
+    assert_close(few_plans.run(None, {"images": x})[0],
                  expected(network(declared=FREE).bytes(), {"images": x})[0], "again", 3e-5)
 
 
-def test_the_plan_in_use_is_kept():
-    session = cinfer.load(network(declared=FREE).bytes(), threads=1)
+def test_the_plan_in_use_is_kept(few_plans):
     often = pixels(1, 3, 30, 30)
-    session.run(None, {"images": often})
-    plan = session._plans[session._output_names, (often.shape,)]
-    for size in range(4, 4 + MOST_PLANS + 5):
-        session.run(None, {"images": pixels(1, 3, size, 5)})
-        session.run(None, {"images": often})
-    assert session._plans[session._output_names, (often.shape,)] is plan
+    few_plans.run(None, {"images": often})
+    plan = few_plans._plans[few_plans._output_names, (often.shape,)]
+    for size in range(4, 4 + 3 * FEW_PLANS):
+        few_plans.run(None, {"images": pixels(1, 3, size, 5)})
+        few_plans.run(None, {"images": often})
+    assert few_plans._plans[few_plans._output_names, (often.shape,)] is plan
 
 
 def test_plans_once_for_a_shape(free):
