@@ -3,6 +3,7 @@
 GIL released.
 
 The only module that knows OpenMP. Tensors are pointers here, nothing is known of graphs."""
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_GetPointer
@@ -343,7 +344,7 @@ cdef class Program:
         cdef char *base[66]
         cdef int64_t i, n = len(addresses)
         cdef char **bases = base
-        cdef int64_t[::1] times
+        cdef Py_buffer times
         cdef int64_t *when = NULL
         cdef Memory more
         cdef char *scratch
@@ -361,13 +362,18 @@ cdef class Program:
         scratch = bases[1] + self.arena_bytes
         for i in range(n):
             bases[2 + i] = <char *><uintptr_t>addresses[i]
-        if ended is not None:
-            times = ended
-            when = &times[first]
+        if ended is not None:                   # no typed memoryview: their set-up at import loses a Ctrl-C
+            PyObject_GetBuffer(ended, &times, PyBUF_WRITABLE)
+            if times.len < last * <int64_t>sizeof(int64_t):
+                PyBuffer_Release(&times)
+                raise ValueError("no room for the times of all steps")
+            when = <int64_t *>times.buf + first
         with nogil:
             run_steps(self.steps + first, scratch + threads * self.scratch_bytes, last - first, bases, scratch,
                       self.scratch_bytes, threads, when, &w.control,
                       &self.pace if last - first == self.n_steps else NULL)
+        if when != NULL:
+            PyBuffer_Release(&times)
         if w.control.stop != GO:
             raise_what_is_set()
         return w.control.stop
