@@ -63,6 +63,10 @@ cdef extern from "spread.h" nogil:
     void spread_out(spread_t *, int)
     void spread_end(rest_t *, int64_t)
 
+cdef extern from "room.h" nogil:
+    int room_for(int, int64_t), threads_possible(int)
+    void room_taken(int)
+
 cdef extern from "steps.h" nogil:
     ctypedef struct job_t:
         tile_fn run
@@ -109,6 +113,12 @@ def give_threads_back():
     """End the idle OpenMP threads. Registered to run before a fork: a child that inherits them hangs in its
     first run."""
     omp_give_back()
+    room_taken(1)
+
+
+def more_threads(int n):
+    """How many of n more threads the system would allow now (room.h)."""
+    return threads_possible(n)
 
 
 cdef class Place:
@@ -439,6 +449,8 @@ cdef void run_steps(const step_t *steps, void *memory, int64_t n, char **bases, 
     if pace != NULL:
         asked = pace_threads(pace, threads, began)
     crowd_begin(crowd, asked, began, &seen)
+    if seen.used > 1:
+        seen.used = room_for(seen.used, began)
     if seen.used == 1:
         seen_begin(&seen)
         alone(steps, n, bases, scratch, ended, control)
@@ -448,6 +460,7 @@ cdef void run_steps(const step_t *steps, void *memory, int64_t n, char **bases, 
         with parallel(num_threads=seen.used):
             share(steps, &tickets, bases, scratch, scratch_bytes, threadid(), ended, control, &seen,
                   &spread)
+        room_taken(seen.used)
     now = now_ns()
     spread_end(&rest, now)
     if GET(control.stop):                   # what was not finished teaches nothing
