@@ -2,11 +2,11 @@
 
 Everything is loaded when first used: importing cinfer is almost free.
 """
-from .errors import Error, InputError, LimitError, ModelError, UnsupportedError
+from .errors import Cancelled, Error, InputError, LimitError, ModelError, UnsupportedError
 from .version import __version__
 
-__all__ = ["Error", "InputError", "LimitError", "ModelError", "Session", "UnsupportedError", "__version__",
-           "load"]
+__all__ = ["Cancelled", "Error", "InputError", "LimitError", "ModelError", "Session", "UnsupportedError",
+           "__version__", "load"]
 
 
 def __getattr__(name: str):

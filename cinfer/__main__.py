@@ -1,7 +1,14 @@
 """`python -m cinfer`, and the program `cinfer`."""
 import sys
 
-from cinfer.cli import main
+
+def main() -> int:
+    try:
+        from cinfer.cli import main
+        return main()
+    except KeyboardInterrupt:                           # while modules are loaded
+        return 130
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -19,3 +19,7 @@ class InputError(Error):
 
 class LimitError(Error):
     """The request would take more memory or time than it may."""
+
+
+class Cancelled(Error):
+    """The run was ended before its end: by `Session.cancel`, or because it took longer than its timeout."""

@@ -42,7 +42,7 @@ def profile(session, feeds: dict | None, runs: int) -> Profile:
     steps, totals = [], []
     for _ in range(max(1, runs) + 1):
         begin = time.monotonic_ns()
-        plan.run(session._checked(feeds), ended)
+        plan.run(session._checked(feeds), session._pool, ended)
         totals.append(time.monotonic_ns() - begin)
         steps.append(np.diff(ended[:len(plan.steps)], prepend=begin))
     steps, totals = np.array(steps[1:]), np.array(totals[1:])

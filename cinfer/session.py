@@ -1,25 +1,31 @@
-"""A loaded model, ready to run: checks feeds, finds or makes the plan for their shapes, and runs it."""
+"""A loaded model, ready to run: checks feeds, finds or makes the routine for their shapes, and runs it."""
 from __future__ import annotations
 
 import os
 import threading
 from dataclasses import dataclass
 from math import prod
+from operator import index
 
 import numpy as np
 
 from . import _ops, passes
-from .errors import InputError, UnsupportedError
+from .errors import InputError, LimitError, UnsupportedError
 from .metadata import labels_of
 from .model import read
 from .model.graph import Graph, Model, TensorType, subgraphs
 from .ops import registry
 from .ops.facts import Fact
-from .plan.plan import Plan, make_plan
+from .plan.plan import make_plan
 from .plan.store import Store
+from .run.control import check_limit, deadline_ns
+from .run.pool import Pool, closed
+from .run.routine import Routine
 from .threads import checked, default_threads
 
-MOST_PLANS = 16                 # plans a session keeps, the least recently used one goes first
+# What the routines that a session keeps for earlier sizes take in all, weights and workspaces aside: about 30
+# of a network of 60 steps. The least recently used goes first; the newest stays, and so do pinned ones.
+KEPT_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,8 @@ class Port:
     shape: tuple[int | str | None, ...] | None
 
 
-def load(source, *, threads: int | None = None, isa: str | None = None) -> Session:
+def load(source, *, threads: int | None = None, isa: str | None = None,
+         max_memory: int | None = None) -> Session:
     """Load an ONNX model.
 
     Parameters
@@ -38,12 +45,15 @@ def load(source, *, threads: int | None = None, isa: str | None = None) -> Sessi
     source : path, bytes, or binary file object
     threads : threads of a run, 1 to 256; what this process may really use by default
     isa : level of the kernels ('baseline', 'avx2', 'avx512', ...); the best one this CPU has by default
+    max_memory : bytes that a run may take: its workspace and its outputs, known before it begins. Not counted
+        are weights, which all runs share, the caller's inputs, and what a step in NumPy takes for itself
 
     Raises
     ------
     cinfer.Error : the file is missing or no model, uses what cinfer does not run, or an argument is wrong
+    LimitError : runs of these sizes, if they are fixed, would take more than max_memory
     """
-    return Session(source, threads=threads, isa=isa)
+    return Session(source, threads=threads, isa=isa, max_memory=max_memory)
 
 
 class Session:
@@ -51,12 +61,20 @@ class Session:
 
         session = cinfer.load("model.onnx")
         scores, = session.run(None, {"input": x})
+
+    Runs share one pool of workspaces, as large as the largest of their plans needs and as many as ran at once
+    of late. `with cinfer.load("model.onnx") as session:` closes the session at the end.
     """
 
     def __init__(self, source, *, threads: int | None = None, isa: str | None = None,
-                 _fed: tuple[str, ...] = ()):
+                 max_memory: int | None = None, _fed: tuple[str, ...] = ()):
         self.threads = checked(threads)
-        self._asked_isa = isa
+        if isa is not None and not isinstance(isa, str):
+            raise InputError(f"isa={isa!r}: the level is one of {', '.join(map(repr, _ops.usable_levels()))}")
+        if max_memory is not None and (isinstance(max_memory, bool) or not isinstance(max_memory, int)
+                                       or max_memory < 1):
+            raise InputError(f"max_memory={max_memory!r}: the limit is a number of bytes, or None for none")
+        self._asked_isa, self._max_memory = isa, max_memory
         self._table = _ops.table(isa)
         if not isinstance(source, (str, os.PathLike)):
             source = bytes(source.read() if hasattr(source, "read") else source)
@@ -70,7 +88,9 @@ class Session:
         self._output_names = tuple(self._graph.outputs)
         self._raw: Graph | None = None
         self._packed = Store(self._table, self.threads)
-        self._plans: dict = {}
+        self._plans: dict = {}                          # routines, the last one used last
+        self._pinned: set = set()                       # keys of those that stay
+        self._pool = Pool()
         self._making = threading.Lock()
         self._refuse_unknown_operators()
         passes.run(self._graph)
@@ -78,7 +98,7 @@ class Session:
         self.outputs = [Port(n, t.dtype, t.shape) for n, t in self._graph.outputs.items()]
         if all(is_fixed(t) for t in self._input_types.values()):
             self._plan({n: Fact(t.dtype, t.shape) for n, t in self._input_types.items()},
-                       self._output_names)
+                       self._output_names, pin=True)
 
     # ---- what the model says of itself
 
@@ -98,7 +118,7 @@ class Session:
 
     # ---- running
 
-    def run(self, output_names, feeds: dict) -> list[np.ndarray]:
+    def run(self, output_names, feeds: dict, *, timeout: float | None = None) -> list[np.ndarray]:
         """Run the model once.
 
         Parameters
@@ -106,6 +126,8 @@ class Session:
         output_names : names of outputs, or of any values inside the graph; None for all outputs
         feeds : dict of input name -> array of the input's dtype and shape; inputs to which the file gives a
             default may be among them
+        timeout : seconds that the run may take. Making the plan for new sizes counts, but is not interrupted,
+            nor is a single step in NumPy
 
         Returns
         -------
@@ -114,15 +136,23 @@ class Session:
         Raises
         ------
         InputError : a name, dtype or shape does not fit; nothing is cast
+        LimitError : the run would take more than max_memory, or than there is
+        Cancelled : by `cancel`, or after `timeout`; the session can be used as before
+        KeyboardInterrupt : within milliseconds of Ctrl-C, in the main thread, and likewise whatever another
+            handler of a signal raises
         """
+        pool = self._pool
+        cancels = pool.cancels
+        deadline = 0 if timeout is None else deadline_ns(timeout)
         defaults = self.model.defaults
         if defaults and isinstance(feeds, dict) and not defaults.keys().isdisjoint(feeds):
-            return self._that_takes(tuple(n for n in defaults if n in feeds)).run(output_names, feeds)
+            return self._that_takes(tuple(n for n in defaults if n in feeds)).run(output_names, feeds,
+                                                                                   timeout=timeout)
         arrays = self._checked(feeds)
         outputs = self._output_names if output_names is None else self._wanted(output_names)
         if len(set(outputs)) < len(outputs):
             once = tuple(dict.fromkeys(outputs))
-            found = dict(zip(once, self.run(once, feeds)))
+            found = dict(zip(once, self.run(once, feeds, timeout=timeout)))
             return [found[name].copy() if name in outputs[i + 1:] else found[name]
                     for i, name in enumerate(outputs)]
         key = outputs, tuple([a.shape for a in arrays])
@@ -132,15 +162,60 @@ class Session:
                               outputs)
         elif len(self._plans) > 1:
             self._plans[key] = self._plans.pop(key, plan)       # the last one used goes last
-        return plan.run(arrays)
+        return plan.run(arrays, pool, cancels=cancels, deadline_ns=deadline, timeout=timeout)
 
-    def __call__(self, x) -> np.ndarray | list[np.ndarray]:
+    def __call__(self, x, *, timeout: float | None = None) -> np.ndarray | list[np.ndarray]:
         """Run a model of one input; its output, or the list of them where it has several."""
         if len(self._input_types) != 1:
             raise InputError(f"the model has {len(self._input_types)} inputs "
                              f"({', '.join(self._input_types)}); call run(None, {{name: array, ...}})")
-        result = self.run(None, {next(iter(self._input_types)): x})
+        result = self.run(None, {next(iter(self._input_types)): x}, timeout=timeout)
         return result[0] if len(result) == 1 else result
+
+    def cancel(self) -> None:
+        """End the runs under way, from any thread; each raises `Cancelled`, within milliseconds unless a step
+        in NumPy lasts longer."""
+        self._pool.cancel()
+        for session in list(self._feeding.values()):
+            session.cancel()
+
+    # ---- memory
+
+    def warmup(self, shapes) -> None:
+        """Make the plans for these sizes now, weights packed, so that first runs are as quick as later ones.
+
+        shapes : dict of input name -> sizes, or a list of such. The plans stay until the session is closed.
+        """
+        for each in [shapes] if isinstance(shapes, dict) or shapes is None else listed(shapes):
+            self._plan_for(each, pin=True)
+
+    def trim(self) -> None:
+        """Give back the memory that no run is using: workspaces, and plans but for those of `warmup` and of a
+        model of fixed sizes. Later runs take anew what they need."""
+        with self._making:
+            self._plans = {key: plan for key, plan in list(self._plans.items()) if key in self._pinned}
+            if not self._plans:
+                self._packed.clear()
+            self._raw = None
+        self._feeding.clear()
+        self._pool.trim()
+
+    def close(self) -> None:
+        """Give back everything; runs under way come to their end, later ones raise `cinfer.Error`."""
+        self._pool.close()
+        with self._making:
+            self._plans, self._packed, self._raw = {}, {}, None
+            self._graph = self.model.graph = Graph()
+            self.model.defaults.clear()
+        for session in list(self._feeding.values()):
+            session.close()
+        self._feeding.clear()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
 
     def memory(self, shapes: dict | None = None) -> int:
         """Bytes that a run needs beside weights, inputs and outputs. shapes : sizes by input name"""
@@ -148,6 +223,8 @@ class Session:
 
     def profile(self, feeds: dict | None = None, runs: int = 10):
         """Time per step: a `cinfer.profile.Profile`. feeds : as for run; zeros by default, free sizes 1."""
+        if isinstance(runs, bool) or not isinstance(runs, int) or runs < 1:
+            raise InputError(f"runs={runs!r}: how many runs to time is an int of at least 1")
         from .profile import profile
         return profile(self, feeds, runs)
 
@@ -176,7 +253,10 @@ class Session:
         """The session that is fed these inputs too, instead of using their defaults."""
         session = self._feeding.get(names)
         if session is None:
-            session = Session(self._source, threads=self.threads, isa=self._asked_isa, _fed=names)
+            if self._pool.closed:
+                raise closed()
+            session = Session(self._source, threads=self.threads, isa=self._asked_isa,
+                              max_memory=self._max_memory, _fed=names)
             self._feeding.clear()                               # one is kept: it holds weights of its own
             self._feeding[names] = session
         return session
@@ -218,6 +298,9 @@ class Session:
     def _wanted(self, names) -> tuple[str, ...]:
         if isinstance(names, str):
             raise InputError(f"output_names is the string {names!r}; pass a list: [{names!r}]")
+        if not isinstance(names, (list, tuple)) or not all(isinstance(n, str) for n in names):
+            raise InputError(f"output_names is {names!r}; pass a list of names, such as "
+                             f"[{next(iter(self._output_names), 'name')!r}], or None for all outputs")
         return tuple(names)
 
     def _graph_with(self, outputs: tuple[str, ...]) -> Graph:
@@ -235,26 +318,66 @@ class Session:
                                  f"{', '.join(map(repr, self._output_names))}")
         return raw
 
-    def _plan(self, specs: dict[str, Fact], outputs: tuple[str, ...]) -> Plan:
+    def _plan(self, specs: dict[str, Fact], outputs: tuple[str, ...], pin: bool = False) -> Routine:
         key = outputs, tuple([s.shape for s in specs.values()])
         with self._making:
+            if self._pool.closed:
+                raise closed()
             plan = self._plans.get(key)
             if plan is None:
-                plan = make_plan(self._table, self._graph_with(outputs), specs, outputs, self.threads,
-                                 self._packed)
-                while len(self._plans) >= MOST_PLANS:
-                    self._plans.pop(list(self._plans)[0], None)
-                self._plans[key] = plan
+                plan = self._make(self._graph_with(outputs), specs, outputs)
+            if pin:
+                self._pinned.add(key)
+            self._plans[key] = plan
+            taken = sum(p.kept_bytes for p in list(self._plans.values()))
+            for old in list(self._plans):
+                if taken <= KEPT_BYTES:
+                    break
+                if old != key and old not in self._pinned and (gone := self._plans.pop(old, None)):
+                    taken -= gone.kept_bytes
         return plan
 
-    def _plan_for(self, shapes: dict | None) -> Plan:
+    def _make(self, graph: Graph, specs: dict[str, Fact], outputs: tuple[str, ...]) -> Routine:
+        planned = make_plan(self._table, graph, specs, outputs, self.threads, self._packed)
+        try:
+            routine = Routine(self._table, planned)
+        except MemoryError as error:
+            raise LimitError(f"there is not enough memory to prepare this model: {error}") from None
+        check_limit(planned, routine.run_bytes, self._max_memory)
+        return routine
+
+    def _plan_for(self, shapes: dict | None, pin: bool = False) -> Routine:
+        """The routine for sizes by input name; free sizes that are not given are 1."""
         specs = {}
+        given = self._sizes(shapes)
         for name, declared in self._input_types.items():
-            shape = tuple(shapes[name]) if shapes and name in shapes else tuple(
-                d if isinstance(d, int) else 1 for d in declared.shape or ())
+            shape = given.get(name)
+            if shape is None:
+                shape = tuple(d if isinstance(d, int) else 1 for d in declared.shape or ())
             check_shape(name, shape, declared)
             specs[name] = Fact(declared.dtype, shape)
-        return self._plan(specs, self._output_names)
+        return self._plan(specs, self._output_names, pin)
+
+    def _sizes(self, shapes: dict | None) -> dict[str, tuple[int, ...]]:
+        """What a caller says of sizes, or InputError."""
+        types = self._input_types
+        if shapes is None:
+            return {}
+        if not isinstance(shapes, dict):
+            raise InputError(f"shapes is a {type(shapes).__name__}; pass a dict such as "
+                             f"{{{next(iter(types), 'name')!r}: (1, 3, 224, 224)}}")
+        found = {}
+        for name, sizes in shapes.items():
+            if name not in types:
+                raise InputError(f"no input {name!r}; the model has {', '.join(map(repr, types))}")
+            try:
+                found[name] = tuple([index(d) for d in sizes])
+            except TypeError:
+                found[name] = (-1,)
+            if min(found[name], default=0) < 0:
+                raise InputError(f"input {name!r}: {sizes!r} is no shape; pass sizes of at least 0, such as "
+                                 "(1, 3, 224, 224)")
+        return found
 
     def _refuse_unknown_operators(self) -> None:
         """All nodes that cannot run, in one error."""
@@ -272,11 +395,19 @@ class Session:
             raise UnsupportedError(f"{self._where}: cannot run {len(unknown)} of {total} nodes: {shown}")
 
     def __reduce__(self):
-        return _restore, (self._source, self.threads, self._asked_isa)
+        return _restore, (self._source, self.threads, self._asked_isa, self._max_memory)
 
 
-def _restore(source, threads, isa):
-    return Session(source, threads=threads, isa=isa)
+def _restore(source, threads, isa, max_memory=None):
+    return Session(source, threads=threads, isa=isa, max_memory=max_memory)
+
+
+def listed(shapes) -> list:
+    """The shapes of a warmup, or InputError."""
+    if not isinstance(shapes, (list, tuple)):
+        raise InputError(f"shapes is a {type(shapes).__name__}; pass a dict of input name -> sizes, or a list "
+                         "of such dicts")
+    return list(shapes)
 
 
 def is_fixed(declared: TensorType) -> bool:

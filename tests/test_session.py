@@ -17,7 +17,7 @@ import pytest
 
 import cinfer
 from cinfer import _ops
-from cinfer.session import MOST_PLANS
+from cinfer import session as sessions
 
 from onnx_models import Model, assert_close, expected
 
@@ -290,27 +290,40 @@ def test_sizes_that_contradict_each_other_name_the_node():
 
 # ---- plans
 
-def test_keeps_few_plans_and_drops_the_oldest(free):
+FEW_PLANS = 5
+
+
+@pytest.fixture
+def few_plans(monkeypatch):
+    """Room for FEW_PLANS plans of the network with free sizes."""
     session = cinfer.load(network(declared=FREE).bytes(), threads=1)
-    for size in range(4, 4 + MOST_PLANS + 5):
-        session.run(None, {"images": pixels(1, 3, size, 5)})
-        assert len(session._plans) <= MOST_PLANS
-    shapes = [key[1][0] for key in session._plans]
-    assert shapes == [(1, 3, size, 5) for size in range(9, 9 + MOST_PLANS)]
+    session(X)
+    plan, = session._plans.values()
+    monkeypatch.setattr(sessions, "KEPT_BYTES", int((FEW_PLANS + 0.5) * plan.kept_bytes))
+    session.trim()
+    assert session._plans == {}
+    return session
+
+
+def test_keeps_few_plans_and_drops_the_oldest(few_plans):
+    for size in range(4, 4 + 3 * FEW_PLANS):
+        few_plans.run(None, {"images": pixels(1, 3, size, 5)})
+        assert len(few_plans._plans) <= FEW_PLANS
+    shapes = [key[1][0] for key in few_plans._plans]
+    assert shapes == [(1, 3, size, 5) for size in range(4 + 2 * FEW_PLANS, 4 + 3 * FEW_PLANS)]
     x = pixels(1, 3, 4, 5)                                  # planned anew
-    assert_close(session.run(None, {"images": x})[0],
+    assert_close(few_plans.run(None, {"images": x})[0],
                  expected(network(declared=FREE).bytes(), {"images": x})[0], "again", 3e-5)
 
 
-def test_the_plan_in_use_is_kept():
-    session = cinfer.load(network(declared=FREE).bytes(), threads=1)
+def test_the_plan_in_use_is_kept(few_plans):
     often = pixels(1, 3, 30, 30)
-    session.run(None, {"images": often})
-    plan = session._plans[session._output_names, (often.shape,)]
-    for size in range(4, 4 + MOST_PLANS + 5):
-        session.run(None, {"images": pixels(1, 3, size, 5)})
-        session.run(None, {"images": often})
-    assert session._plans[session._output_names, (often.shape,)] is plan
+    few_plans.run(None, {"images": often})
+    plan = few_plans._plans[few_plans._output_names, (often.shape,)]
+    for size in range(4, 4 + 3 * FEW_PLANS):
+        few_plans.run(None, {"images": pixels(1, 3, size, 5)})
+        few_plans.run(None, {"images": often})
+    assert few_plans._plans[few_plans._output_names, (often.shape,)] is plan
 
 
 def test_plans_once_for_a_shape(free):
@@ -439,3 +452,122 @@ def test_threads_stay_on_the_cpus_that_the_user_gave_them():
                 each(check)
     finally:
         each(lambda t: os.sched_setaffinity(t, threads[t]))
+
+
+# ---- arguments
+
+@pytest.mark.parametrize("call, message", [
+    (lambda s: s.run(3, {"images": X}), "output_names is 3; pass a list of names, such as ['v"),
+    (lambda s: s.run([3], {"images": X}), "output_names is [3]; pass a list of names, such as ['v"),
+    (lambda s: s.run([[]], {"images": X}), "output_names is [[]]; pass a list of names, such as ['v"),
+    (lambda s: s.memory({"x": (1, 3, 8, 8)}), "no input 'x'; the model has 'images'"),
+    (lambda s: s.summary({"x": (1, 3, 8, 8)}), "no input 'x'; the model has 'images'"),
+    (lambda s: s.warmup({"x": (1, 3, 8, 8)}), "no input 'x'; the model has 'images'"),
+    (lambda s: s.warmup([{"x": (1, 3, 8, 8)}]), "no input 'x'; the model has 'images'"),
+    (lambda s: s.memory({"images": 5}), "input 'images': 5 is no shape; pass sizes of at least 0"),
+    (lambda s: s.memory({"images": "abcd"}), "input 'images': 'abcd' is no shape; pass sizes of at least 0"),
+    (lambda s: s.memory({"images": (1, 3, 8, -1)}), "input 'images': (1, 3, 8, -1) is no shape; pass sizes"),
+    (lambda s: s.memory({"images": (1, 3, 8, 8.5)}), "input 'images': (1, 3, 8, 8.5) is no shape; pass sizes"),
+    (lambda s: s.memory({"images": (1, 4, 8, 8)}), "input 'images': axis 1 is 4, the model takes 3"),
+    (lambda s: s.memory([(1, 3, 8, 8)]), "shapes is a list; pass a dict such as {'images': (1, 3, 224, 224)}"),
+    (lambda s: s.warmup(3), "shapes is a int; pass a dict of input name -> sizes, or a list of such dicts"),
+    (lambda s: s.warmup([3]), "shapes is a int; pass a dict such as {'images': (1, 3, 224, 224)}"),
+    (lambda s: s.profile(runs="many"), "runs='many': how many runs to time is an int of at least 1"),
+    (lambda s: s.profile(runs=0), "runs=0: how many runs to time is an int of at least 1"),
+    (lambda s: cinfer.load(b"", threads="a"), "threads='a': the number of threads is an int from 1 to 256"),
+    (lambda s: cinfer.load(b"", isa=3), "isa=3: the level is one of "),
+    (lambda s: cinfer.load(b"", max_memory="1G"), "max_memory='1G': the limit is a number of bytes"),
+    (lambda s: cinfer.load(b"", max_memory=0), "max_memory=0: the limit is a number of bytes"),
+    (lambda s: cinfer.load(b"", max_memory=True), "max_memory=True: the limit is a number of bytes"),
+])
+def test_refuses_arguments_in_one_line(free, call, message):
+    with pytest.raises(cinfer.InputError) as caught:
+        call(free)
+    assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+
+
+# ---- memory
+
+def test_warmup_plans_ahead_and_for_good(monkeypatch):
+    session = cinfer.load(network(declared=FREE).bytes(), threads=1)
+    session.warmup({"images": (1, 3, 10, 12)})
+    session.warmup([{"images": (2, 3, np.int64(8), 8)}, {"images": [1, 3, 9, 9]}])
+    monkeypatch.setattr(sessions, "KEPT_BYTES", 1)
+    warm = set(session._plans)
+    assert {key[1][0] for key in warm} == {(1, 3, 10, 12), (2, 3, 8, 8), (1, 3, 9, 9)}
+    monkeypatch.setattr(sessions, "make_plan", lambda *_: pytest.fail("planned again"))
+    session.run(None, {"images": pixels(1, 3, 10, 12)})
+    monkeypatch.undo()
+    monkeypatch.setattr(sessions, "KEPT_BYTES", 1)
+    for size in (4, 5, 6):
+        session.run(None, {"images": pixels(1, 3, size, size)})
+    assert warm < set(session._plans) and len(session._plans) == len(warm) + 1
+    session.trim()
+    assert set(session._plans) == warm
+
+
+def test_trim_gives_back_what_is_not_in_use(free):
+    session = cinfer.load(network(declared=FREE).bytes(), threads=1)
+    want = [y.tobytes() for y in session.run(None, {"images": X})]
+    session.trim()
+    assert not session._plans and not session._packed and not session._pool.free
+    assert [y.tobytes() for y in session.run(None, {"images": X})] == want
+
+
+def test_a_closed_session_says_so():
+    with cinfer.load(network(declared=FREE).bytes(), threads=1) as session:
+        session.run(None, {"images": X})
+    copy = pickle.loads(pickle.dumps(session))
+    for call in (lambda: session.run(None, {"images": X}), lambda: session(X), lambda: session.memory(),
+                 lambda: session.warmup(None), lambda: session.profile({"images": X})):
+        with pytest.raises(cinfer.Error) as caught:
+            call()
+        assert str(caught.value) == "this session is closed; load the model again"
+    session.close(), session.trim(), session.cancel()
+    assert session.inputs[0].name == "images" and not session._plans and not session._pool.free
+    assert copy.run(None, {"images": X})[0].shape == (1, 16, 8, 8)
+
+
+def test_runs_under_way_come_to_their_end_when_the_session_is_closed():
+    data = network(2, 64, 64).bytes()
+    x = {"images": pixels(2, 3, 64, 64)}
+    want = cinfer.load(data, threads=1).run(None, x)[0].tobytes()
+    for _ in range(20):
+        session, seen = cinfer.load(data, threads=2), []
+
+        def work():
+            try:
+                while True:
+                    seen.append(session.run(None, x)[0].tobytes())
+            except Exception as error:
+                seen.append(error)
+        workers = [threading.Thread(target=work) for _ in range(2)]
+        for worker in workers:
+            worker.start()
+        time.sleep(0.01)
+        session.close()
+        for worker in workers:
+            worker.join(30)
+        errors = [y for y in seen if not isinstance(y, bytes)]
+        assert [type(e) for e in errors] == [cinfer.Error] * 2
+        assert all("closed" in str(e) for e in errors)
+        assert {y for y in seen if isinstance(y, bytes)} <= {want} and not session._pool.free
+
+
+def test_refuses_what_takes_more_than_max_memory():
+    data = network(declared=FREE).bytes()
+    session = cinfer.load(data, threads=1, max_memory=200_000)
+    session.run(None, {"images": pixels(1, 3, 8, 8)})
+    large = {"images": pixels(1, 3, 320, 300)}
+    for _ in range(2):
+        with pytest.raises(cinfer.LimitError) as caught:
+            session.run(None, large)
+        text = str(caught.value)
+        assert text.startswith("a run of these sizes needs ") and "max_memory is 200000" in text
+        assert f"1x20x320x300 {20 * 320 * 300 * 4} bytes" in text and "\n" not in text
+    assert not session._pool.busy and max(w.size for w in session._pool.free) <= 200_000
+    with pytest.raises(cinfer.LimitError):
+        pickle.loads(pickle.dumps(session)).run(None, large)
+    with pytest.raises(cinfer.LimitError):
+        cinfer.load(network(1, 320, 300).bytes(), max_memory=200_000)
+    cinfer.load(data, threads=1, max_memory=50_000_000).run(None, large)

@@ -19,6 +19,7 @@ from cinfer.ops.facts import Fact
 from cinfer.plan.kernels import conv_winograd
 from cinfer.plan.plan import make_plan
 from cinfer.plan.store import Store
+from cinfer.run.routine import Routine
 
 # ic, oc, size, kernel, stride
 LAYERS = [
@@ -77,14 +78,15 @@ def convolution(table, layer, way):
         plan = make_plan(table, graph, {"x": Fact(f32, (1, ic, size, size))}, ("y",), 1, Store(table, 1))
     finally:
         conv_winograd.costs = costs
+    routine = Routine(table, plan)
     at = next(i for i, step in enumerate(plan.steps) if step.flops)
     if k == 3 and stride == 1 and (plan.steps[at].label == "winograd") != (way != "direct"):
         raise SystemExit(f"the planner chose {plan.steps[at].label} where {way} was asked for")
-    flops, workspace = plan.steps[at].flops, plan.program.workspace(1)
+    flops, workspace = plan.steps[at].flops, routine.program.workspace(1)
     x, y = np.ones((1, ic, size, size), np.float32), np.empty(plan.outputs[0][1], np.float32)
     addresses = [x.ctypes.data, y.ctypes.data]
-    plan.program.run(workspace, addresses, 1)
-    best, limit = timed(table, flops, lambda: plan.program.run(workspace, addresses, 1, at, at + 1))
+    routine.program.run(workspace, addresses, 1)
+    best, limit = timed(table, flops, lambda: routine.program.run(workspace, addresses, 1, at, at + 1))
     return best, limit, flops
 
 

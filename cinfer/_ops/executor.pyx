@@ -3,17 +3,39 @@
 GIL released.
 
 The only module that knows OpenMP. Tensors are pointers here, nothing is known of graphs."""
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from cython.parallel cimport parallel, threadid
-from libc.stdint cimport int64_t, uintptr_t
-from libc.string cimport memset
+from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from libc.string cimport memcpy, memset
 
 include "api.pxi"
 
 cdef extern from "clock.h" nogil:
     int64_t now_ns()
+
+cdef extern from "control.h" nogil:
+    enum: GO, CANCELLED, TIMED_OUT, INTERRUPTED
+    ctypedef struct control_t:
+        int stop
+    void control_begin(control_t *, int, int64_t, int (*)(uint64_t) noexcept nogil)
+    bint control_look(control_t *)
+    bint on_main_thread()
+
+cdef extern from "relaxed.h" nogil:
+    int64_t GET(...)
+    void SET(...)
+
+cdef extern from *:
+    """
+    static int raise_what_is_set(void) { return PyErr_Occurred() ? -1 : 0; }
+    """
+    int raise_what_is_set() except -1
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals()
 
 cdef extern from "crowd.h" nogil:
     ctypedef struct crowd_t:
@@ -41,6 +63,10 @@ cdef extern from "spread.h" nogil:
     void spread_out(spread_t *, int)
     void spread_end(rest_t *, int64_t)
 
+cdef extern from "room.h" nogil:
+    int room_for(int, int64_t), threads_possible(int)
+    void room_taken(int)
+
 cdef extern from "steps.h" nogil:
     ctypedef struct job_t:
         tile_fn run
@@ -53,10 +79,13 @@ cdef extern from "steps.h" nogil:
         pass
     int64_t tickets_bytes(int64_t, int64_t)
     tickets_t tickets_reset(void *, int64_t, int64_t)
-    void steps_work(const step_t *, const tickets_t *, int64_t, char *const *, char *, int64_t *, seen_t *)
-    void steps_alone(const step_t *, int64_t, char *const *, char *, int64_t *)
-    unsigned long long flush_denormals()
-    void restore_denormals(unsigned long long)
+    void steps_work(const step_t *, const tickets_t *, int64_t, char *const *, char *, int64_t *, control_t *,
+                    seen_t *)
+    void steps_alone(const step_t *, int64_t, char *const *, char *, int64_t *, control_t *)
+
+cdef extern from "denormals.h" nogil:
+    uint64_t float_mode(), flush_denormals()
+    void set_float_mode(uint64_t)
 
 cdef extern from "cpu.h" nogil:
     int cpu_runs(const char *)
@@ -84,6 +113,12 @@ def give_threads_back():
     """End the idle OpenMP threads. Registered to run before a fork: a child that inherits them hangs in its
     first run."""
     omp_give_back()
+    room_taken(1)
+
+
+def more_threads(int n):
+    """How many of n more threads the system would allow now (room.h)."""
+    return threads_possible(n)
 
 
 cdef class Place:
@@ -129,6 +164,10 @@ cdef class Table:
 
         A buffer is (base, offset), or a reference with `offset` into a `buffer` that has `base` and `offset`;
         a missing buffer is absent, a missing number 0."""
+        return self.fill(name, values)
+
+    def fill(self, str name, dict values, bytes rest=None):
+        """As pack(name, **values); what is missing is as in `rest`, a struct of the same kernel."""
         cdef dict places = self.places[name]
         cdef Py_ssize_t size = self.c.kernel[<int>self.index[name]].size
         cdef bytes packed = PyBytes_FromStringAndSize(NULL, size)
@@ -136,7 +175,10 @@ cdef class Table:
         cdef Place place
         cdef int64_t *whole
         cdef int64_t i
-        memset(to, 0, size)
+        if rest is None:
+            memset(to, 0, size)
+        else:
+            memcpy(to, PyBytes_AS_STRING(rest), size)
         for field, value in values.items():
             place = places.get(field)
             if place is None:
@@ -204,12 +246,57 @@ cdef class Memory:
         view.suboffsets, view.internal = NULL, NULL
 
 
+cdef int64_t asked_ns = 0, dear_ns = 0      # when the interpreter was asked last, and how long to leave it
+
+
+cdef int ask_python(uint64_t callers) noexcept nogil:
+    """Let Python run the handlers of signals that have come; whether one has raised: the error stays set.
+
+    Other threads of Python may hold the GIL for milliseconds: asking is left for 20 times as long as it took
+    to get it, so that it never costs more than 5 %."""
+    cdef int64_t now = now_ns()
+    cdef uint64_t mode = float_mode()
+    cdef int raised
+    global asked_ns, dear_ns
+    if now - asked_ns < dear_ns or not on_main_thread():
+        return 0
+    set_float_mode(callers)              # handlers are the caller's code
+    with gil:
+        dear_ns = 20 * (now_ns() - now)
+        raised = PyErr_CheckSignals() < 0
+    asked_ns = now_ns()
+    set_float_mode(mode)
+    return raised
+
+
 cdef class Workspace:
-    """What one run at a time writes to: arena, tickets, scratch of each thread."""
-    cdef readonly Memory arena
-    cdef int threads
-    cdef Memory tickets
-    cdef Memory scratch
+    """What one run at a time writes to: a block of `size` bytes, in which a program puts its arena, tickets
+    and the scratch of each thread; and the word that stops it."""
+    cdef readonly Memory memory
+    cdef readonly int64_t size
+    cdef control_t control
+    cdef public int64_t used                # for the pool: the last run that had it, and when that was over
+    cdef public double left
+
+    def __init__(self, int64_t size):
+        self.memory, self.size = Memory(size), size
+        self.begin(False)
+
+    cpdef begin(self, bint watched, int64_t deadline_ns=0):
+        """Before a run. watched: whether it looks at the clock and for signals; deadline_ns: 0 for none"""
+        SET(self.control.stop, GO)
+        control_begin(&self.control, watched, deadline_ns, ask_python)
+
+    def cancel(self):
+        """End the run under way; from any thread."""
+        SET(self.control.stop, CANCELLED)
+
+    def stopped(self):
+        """Between stages: 0, or why the run has to end, CANCELLED or TIMED_OUT."""
+        if self.control.stop == GO:
+            control_look(&self.control)
+        raise_what_is_set()
+        return self.control.stop
 
 
 cdef class Program:
@@ -226,25 +313,27 @@ cdef class Program:
     cdef step_t *steps
     cdef job_t *jobs
     cdef readonly int64_t n_steps
-    cdef readonly int64_t arena_bytes, scratch_bytes
-    cdef list keep, free
+    cdef readonly int64_t arena_bytes, scratch_bytes, params_bytes
+    cdef list keep
     cdef pace_t pace
 
     def __init__(self, Table table, list steps, int64_t arena_bytes, int64_t scratch_bytes):
         cdef int64_t i, j, tiles
-        self.keep, self.free = [table], []
-        self.arena_bytes, self.scratch_bytes = arena_bytes, (scratch_bytes + 4095) // 4096 * 4096
+        self.keep = [table]
+        self.arena_bytes, self.scratch_bytes = whole_pages(arena_bytes), whole_pages(scratch_bytes)
         self.n_steps = len(steps)
         self.steps = <step_t *>PyMem_Calloc(max(1, self.n_steps), sizeof(step_t))
         self.jobs = <job_t *>PyMem_Calloc(max(1, sum(len(s) for s in steps)), sizeof(job_t))
         if self.steps == NULL or self.jobs == NULL:
             raise MemoryError("no memory for the steps of a plan")
         cdef job_t *job = self.jobs
+        self.params_bytes = 0
         for i, step in enumerate(steps):
             self.steps[i].jobs, self.steps[i].n_jobs = job, len(step)
             tiles = 0
             for name, params, count in step:
                 self.keep.append(params)
+                self.params_bytes += len(<bytes>params)
                 job.run = table.c.kernel[<int>table.index[name]].run
                 job.params = <const void *>PyBytes_AS_STRING(params)
                 job.tiles = count
@@ -256,57 +345,59 @@ cdef class Program:
         PyMem_Free(self.steps)
         PyMem_Free(self.jobs)
 
-    cpdef Workspace workspace(self, int threads):
-        """A workspace from the pool, or a new one. Give it back with `release`."""
-        cdef Workspace w
-        while self.free:
-            try:
-                w = self.free.pop()
-            except IndexError:
-                break
-            if w.threads >= threads:
-                return w
-        w = Workspace.__new__(Workspace)
-        w.arena = Memory(self.arena_bytes)
-        w.threads = threads
-        w.tickets = Memory(tickets_bytes(self.n_steps, threads))
-        w.scratch = Memory(threads * self.scratch_bytes)
-        return w
+    def needs(self, int threads):
+        """The size of a workspace in which so many threads can run it."""
+        return self.arena_bytes + threads * self.scratch_bytes + tickets_bytes(self.n_steps, threads)
 
-    cpdef release(self, Workspace w):
-        self.free.append(w)
-
-    def trim(self):
-        """Free the memory of workspaces not in use."""
-        self.free.clear()
+    def workspace(self, int threads):
+        """A workspace of its own."""
+        return Workspace(self.needs(threads))
 
     def run(self, Workspace w, list addresses, int threads, int64_t first=0, int64_t last=-1, ended=None):
-        """Run steps first..last-1 (all by default). addresses: of bases 2, 3, ... ; ended: int64 array for
-        the time in ns at which each step was over."""
+        """Run steps first..last-1 (all by default). 0, or why not all were run: CANCELLED or TIMED_OUT; what
+        a handler of a signal raises is raised.
+
+        addresses: of bases 2, 3, ... ; ended: int64 array for the time in ns at which each step was over"""
         cdef char *base[66]
         cdef int64_t i, n = len(addresses)
         cdef char **bases = base
-        cdef int64_t[::1] times
+        cdef Py_buffer times
         cdef int64_t *when = NULL
         cdef Memory more
+        cdef char *scratch
         if last < 0:
             last = self.n_steps
         if last <= first:
-            return
+            return GO
+        if w.size < self.needs(threads):
+            raise ValueError("the workspace is too small")
         if n > 64:
             more = Memory((n + 2) * sizeof(char *))
             bases = <char **>more.p
         bases[0] = NULL
-        bases[1] = w.arena.p
+        bases[1] = w.memory.p
+        scratch = bases[1] + self.arena_bytes
         for i in range(n):
             bases[2 + i] = <char *><uintptr_t>addresses[i]
-        if ended is not None:
-            times = ended
-            when = &times[first]
+        if ended is not None:                   # no typed memoryview: their set-up at import loses a Ctrl-C
+            PyObject_GetBuffer(ended, &times, PyBUF_WRITABLE)
+            if times.len < last * <int64_t>sizeof(int64_t):
+                PyBuffer_Release(&times)
+                raise ValueError("no room for the times of all steps")
+            when = <int64_t *>times.buf + first
         with nogil:
-            run_steps(self.steps + first, w.tickets.p, last - first, bases, w.scratch.p,
-                      self.scratch_bytes, threads, when,
+            run_steps(self.steps + first, scratch + threads * self.scratch_bytes, last - first, bases, scratch,
+                      self.scratch_bytes, threads, when, &w.control,
                       &self.pace if last - first == self.n_steps else NULL)
+        if when != NULL:
+            PyBuffer_Release(&times)
+        if w.control.stop != GO:
+            raise_what_is_set()
+        return w.control.stop
+
+
+cdef int64_t whole_pages(int64_t size):
+    return (size + 4095) // 4096 * 4096
 
 
 cdef class Crowd:
@@ -351,46 +442,56 @@ cdef rest_t rest
 
 
 cdef void run_steps(const step_t *steps, void *memory, int64_t n, char **bases, char *scratch,
-                    int64_t scratch_bytes, int threads, int64_t *ended, pace_t *pace) noexcept nogil:
+                    int64_t scratch_bytes, int threads, int64_t *ended, control_t *control,
+                    pace_t *pace) noexcept nogil:
     cdef int64_t began, now
     cdef int asked = threads
     cdef seen_t seen
     cdef tickets_t tickets
     cdef spread_t spread
     if threads == 1 or not HAVE_OPENMP:
-        alone(steps, n, bases, scratch, ended)
+        alone(steps, n, bases, scratch, ended, control)
         return
     began = now_ns()
     if pace != NULL:
         asked = pace_threads(pace, threads, began)
     crowd_begin(crowd, asked, began, &seen)
+    if seen.used > 1:
+        seen.used = room_for(seen.used, began)
     if seen.used == 1:
         seen_begin(&seen)
-        alone(steps, n, bases, scratch, ended)
+        alone(steps, n, bases, scratch, ended, control)
     else:
         tickets = tickets_reset(memory, n, seen.used)
         spread_begin(&spread, &rest, began)
         with parallel(num_threads=seen.used):
-            share(steps, &tickets, bases, scratch, scratch_bytes, threadid(), ended, &seen, &spread)
+            share(steps, &tickets, bases, scratch, scratch_bytes, threadid(), ended, control, &seen,
+                  &spread)
+        room_taken(seen.used)
     now = now_ns()
+    spread_end(&rest, now)
+    if GET(control.stop):                   # what was not finished teaches nothing
+        return
     crowd_learn(crowd, asked, now, now - began, &seen, cpus)
     if pace != NULL and seen.used == asked:
         pace_learn(pace, threads, asked, now, now - began)
-    spread_end(&rest, now)
 
 
-cdef void alone(const step_t *steps, int64_t n, char **bases, char *scratch, int64_t *ended) noexcept nogil:
-    cdef unsigned long long mode = flush_denormals()
-    steps_alone(steps, n, bases, scratch, ended)
-    restore_denormals(mode)
+cdef void alone(const step_t *steps, int64_t n, char **bases, char *scratch, int64_t *ended,
+                control_t *control) noexcept nogil:
+    cdef uint64_t mode = flush_denormals()
+    steps_alone(steps, n, bases, scratch, ended, control)
+    set_float_mode(mode)
 
 
 cdef void share(const step_t *steps, const tickets_t *tickets, char **bases, char *scratch,
-                int64_t scratch_bytes, int me, int64_t *ended, seen_t *seen, spread_t *spread) noexcept nogil:
-    cdef unsigned long long mode = flush_denormals()
+                int64_t scratch_bytes, int me, int64_t *ended, control_t *control, seen_t *seen,
+                spread_t *spread) noexcept nogil:
+    cdef uint64_t mode = flush_denormals()
     spread_out(spread, me)
-    steps_work(steps, tickets, me, bases, scratch + me * scratch_bytes, ended if me == 0 else NULL, seen)
-    restore_denormals(mode)
+    steps_work(steps, tickets, me, bases, scratch + me * scratch_bytes, ended if me == 0 else NULL,
+               control, seen)
+    set_float_mode(mode)
 
 
 def run_once(Table table, str name, bytes params, int64_t tiles, int threads=1, int64_t scratch_bytes=0):

@@ -3,7 +3,7 @@
  * the picture, which is in its cache. Each draws its own tiles by ticket, then those that others have not
  * begun. A step is over when all its tiles are DONE, not when all threads have arrived: a thread that the
  * system has put aside delays nobody (unless it has a tile in hand), and a run never becomes much slower
- * than one thread alone. */
+ * than one thread alone. All threads leave a run that is stopped (control.h) after the tile in hand. */
 #ifndef CINFER_STEPS_H
 #define CINFER_STEPS_H
 #include <sched.h>
@@ -12,6 +12,7 @@
 #include <time.h>
 #include "api.h"
 #include "clock.h"
+#include "control.h"
 #include "crowd.h"
 #if defined(__x86_64__)
 # include <immintrin.h>
@@ -72,10 +73,10 @@ static inline tickets_t tickets_reset(void *memory, int64_t n, int64_t threads)
     return (tickets_t){n, threads, stride, memory, (atomic_llong *)memory + stride};
 }
 
-/* The part of thread `me`. ended: NULL, or room for the time at which each step was over (only one thread
- * passes it). */
+/* The part of thread `me`; thread 0 is the caller's. ended: NULL, or room for the time at which each step was
+ * over (only one thread passes it). */
 static void steps_work(const step_t *steps, const tickets_t *k, int64_t me, char *const *base, char *scratch,
-                       int64_t *ended, seen_t *seen)
+                       int64_t *ended, control_t *control, seen_t *seen)
 {
     seen_begin(seen);
     int64_t work = -thread_ns();                        /* without long waits, where the CPU is given up */
@@ -86,60 +87,38 @@ static void steps_work(const step_t *steps, const tickets_t *k, int64_t me, char
             const int64_t n = part_tiles(s, owner, k->threads);
             atomic_llong *next = k->next + owner * k->stride + i;
             int64_t t;
-            while (n && atomic_load_explicit(next, memory_order_relaxed) < n &&
+            while (n && atomic_load_explicit(next, memory_order_relaxed) < n && control_go(control, me == 0) &&
                    (t = atomic_fetch_add_explicit(next, 1, memory_order_relaxed)) < n) {
                 run_tile(s, owner, k->threads, t, base, scratch);
                 mine++;
             }
         }
         if (mine) atomic_fetch_add_explicit(k->done + i, mine, memory_order_acq_rel);
-        for (; atomic_load_explicit(k->done + i, memory_order_acquire) < s->tiles; w++) {
+        for (; atomic_load_explicit(k->done + i, memory_order_acquire) < s->tiles && !GET(control->stop); w++) {
             if (w == SPINS) work += thread_ns();
             if (w < SPINS) PAUSE();
+            else if (!control_go(control, me == 0)) break;
             else if (w < SPINS + YIELDS) sched_yield();
             else nanosleep(&(struct timespec){0, 20000}, NULL);
         }
         if (w > SPINS) work -= thread_ns();
+        if (GET(control->stop)) break;
         if (ended) ended[i] = now_ns();
     }
     atomic_fetch_add_explicit(&seen->work_ns, work + thread_ns(), memory_order_relaxed);
 }
 
-static void steps_alone(const step_t *steps, int64_t n, char *const *base, char *scratch, int64_t *ended)
+static void steps_alone(const step_t *steps, int64_t n, char *const *base, char *scratch, int64_t *ended,
+                        control_t *control)
 {
     for (int64_t i = 0; i < n; i++) {
         for (const job_t *j = steps[i].jobs; j < steps[i].jobs + steps[i].n_jobs; j++)
-            for (int64_t t = 0; t < j->tiles; t++) j->run(j->params, base, scratch, t);
+            for (int64_t t = 0; t < j->tiles; t++) {
+                if (!control_go(control, 1)) return;
+                j->run(j->params, base, scratch, t);
+            }
         if (ended) ended[i] = now_ns();
     }
 }
 
-/* Denormal numbers cost a hundred cycles each and mean nothing here: flushed during a run, the caller's mode
- * restored. */
-static inline unsigned long long flush_denormals(void)
-{
-#if defined(__x86_64__)
-    unsigned mode = _mm_getcsr();
-    _mm_setcsr(mode | 0x8040);
-    return mode;
-#elif defined(__aarch64__)
-    unsigned long long mode;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
-    __asm__ volatile("msr fpcr, %0" : : "r"(mode | (1ull << 24)));
-    return mode;
-#else
-    return 0;
-#endif
-}
-
-static inline void restore_denormals(unsigned long long mode)
-{
-#if defined(__x86_64__)
-    _mm_setcsr((unsigned)mode);
-#elif defined(__aarch64__)
-    __asm__ volatile("msr fpcr, %0" : : "r"(mode));
-#else
-    (void)mode;
-#endif
-}
 #endif

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..model.graph import Node
 from .placement import Placement, allocate_blocked, vector_in_blocks
-from .store import constant
+from .store import Fixed, constant
 from .tiles import spread
 from .views import (ABSOLUTE, ARENA, BLOCK, F32, NO_HALO, Blocked, Buffer, Plain, Ref, collapse, nchw_strides,
                     row_major)
@@ -31,7 +31,7 @@ class Emitter:
     """table, tiles, store : as in Values
 
     buffers : of the arena, with the first and last step that touches them
-    keep : what the steps' addresses point into
+    keep : what the steps' addresses point into; own_bytes : of it, what only this plan has
     address_tables : (array to fill, [(view, channel), ...]), when offsets in the arena are known
     """
 
@@ -43,7 +43,7 @@ class Emitter:
         self.buffers: list[Buffer] = []
         self.keep: list = []
         self.address_tables: list[tuple] = []
-        self.scratch_bytes = 0
+        self.scratch_bytes = self.own_bytes = 0
         self._beside: list = []                     # jobs that go into the next step
         self._framed: set[int] = set()              # buffers whose halo is filled
         self._within: dict[int, Buffer] = {}        # buffers that are memory of others
@@ -90,6 +90,7 @@ class Emitter:
 
     def array(self, array: np.ndarray) -> Ref:
         """A contiguous array of this plan."""
+        self.own_bytes += array.nbytes
         return constant(array).ref()
 
     def addresses(self, sources) -> Ref:
@@ -100,25 +101,28 @@ class Emitter:
 
     # ---- steps
 
-    def step(self, kernel: str, tiles: int, *, flops: int = 0, scratch: int = 0, beside: bool = False,
+    def step(self, kernel: str | Fixed, tiles: int, *, flops: int = 0, scratch: int = 0, beside: bool = False,
              reads=(), **params) -> None:
         """One more step; or, `beside`, a job that goes into the next step, being independent of it.
 
+        kernel : its name, or what is fixed of its parameters
         scratch : bytes that a tile may write to
         reads : buffers that are read through a table of addresses, not through a parameter
         """
         if scratch > self.scratch_bytes:
             self.scratch_bytes = scratch
         job = kernel, params, tiles, reads
+        if type(kernel) is Fixed:
+            self.keep.extend(kernel.keep)
         if beside:
             self._beside.append(job)
             return
-        step = Step(self.node, kernel, flops=flops)
+        step = Step(self.node, kernel if type(kernel) is str else kernel.kernel, flops=flops)
         jobs = [job, *self._beside]
         if self._beside:
             self._beside = []
-        for name, params, tiles, reads in jobs:
-            step.jobs.append((name, params, tiles))
+        for kernel, params, tiles, reads in jobs:
+            step.jobs.append((kernel, params, tiles))
             for value in params.values():
                 if type(value) is Ref:
                     self._touch(value.buffer)
@@ -223,7 +227,7 @@ class Emitter:
         if 0 in x.shape:
             return None
         if size >= 4:
-            return self._map(walk, x.ref(), y.ref(), beside=beside)
+            return self.map(shape, x.ref(), xs, y.ref(), ys, beside=beside)
         same = self.table.elements[f"uint{8 * size}"]
         dims, (xs, ys) = walk
         dims, (xs, ys) = spread(dims, xs, ys)
@@ -234,14 +238,9 @@ class Emitter:
     def map(self, shape, x: Ref, xs, y: Ref, ys, *, op="none", alpha=0.0, beta=0.0, beside=False) -> None:
         """y = op(x), float32, over strided axes that collapse to MOST_AXES."""
         if 0 not in shape:
-            self._map(collapse(shape, xs, ys), x, y, op=op, alpha=alpha, beta=beta, beside=beside)
-
-    def _map(self, walk, x: Ref, y: Ref, *, op="none", alpha=0.0, beta=0.0, beside=False) -> None:
-        dims, (xs, ys) = walk
-        dims, (xs, ys) = spread(dims, xs, ys)
-        outer, tiles = self.tiles.outer(dims)
-        self.step("map", tiles, x=x, y=y, dims=dims, xs=xs, ys=ys, op=self.table.unary[op], alpha=alpha,
-                  beta=beta, outer=outer, beside=beside)
+            dims, (xs, ys), outer, tiles = self.tiles.walk(tuple(shape), tuple(xs), tuple(ys))
+            self.step("map", tiles, x=x, y=y, dims=dims, xs=xs, ys=ys, op=self.table.unary[op], alpha=alpha,
+                      beta=beta, outer=outer, beside=beside)
 
     def convert(self, shape, x: Ref, xs, y: Ref, ys, dtype, to, *, ss=None, beside=False, **more) -> None:
         """y = x in the element type `to`, over strided axes that collapse to MOST_AXES.
@@ -250,9 +249,8 @@ class Emitter:
         """
         if 0 in shape:
             return
-        dims, strides = collapse(shape, xs, ys, ss or [0] * len(shape))
-        dims, (xs, ys, ss) = spread(dims, *strides)
-        outer, tiles = self.tiles.outer(dims)
+        dims, (xs, ys, ss), outer, tiles = self.tiles.walk(tuple(shape), tuple(xs), tuple(ys),
+                                                           tuple(ss or [0] * len(shape)))
         codes = {"from": self.table.elements[dtype.name], "to": self.table.elements[to.name]}
         self.step("convert", tiles, x=x, y=y, dims=dims, xs=xs, ss=ss, ys=ys, outer=outer, beside=beside,
                   **codes, **more)
@@ -293,3 +291,12 @@ def address(buffer: Buffer) -> tuple[int, int]:
         buffer, offset = buffer.within
         more += offset
     return buffer.base, buffer.offset + more
+
+
+def packed(table, step: Step) -> list[tuple[str, bytes, int]]:
+    """The jobs of a step that has been laid out, their parameters as kernels take them. They are packed once:
+    the step forgets them."""
+    jobs, step.jobs = step.jobs, ()
+    return [(kernel, table.fill(kernel, params), tiles) if type(kernel) is str
+            else (kernel.kernel, table.fill(kernel.kernel, params, kernel.data), tiles)
+            for kernel, params, tiles in jobs]

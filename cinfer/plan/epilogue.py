@@ -77,7 +77,7 @@ def extended(e: Epilogue, reader: Node, takes, values) -> Epilogue | None:
         return None
     nodes, output = (*e.nodes, reader), reader.outputs[0]
     if e.unary is NONE and UNARY in takes and kernel.unary is not None and reader.inputs[0] == e.name:
-        unary = kernel.unary(reader, values)
+        unary = values.unary_of(reader, kernel)
         if unary is not None and (not unary.slope or (SLOPE in takes and not e.turned)):
             return Epilogue(output, nodes, e.row, e.residual, unary, e.turned)
     if e.turned:

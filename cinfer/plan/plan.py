@@ -1,90 +1,44 @@
-"""One immutable plan for one set of input shapes: kernels, NumPy steps between them, the memory of a run."""
+"""One plan for one set of input shapes: steps of kernels and of NumPy, and the memory that they need."""
 from __future__ import annotations
 
-from math import prod
-
-import numpy as np
-
-from .. import _ops
-from ..errors import Error, InputError, LimitError
+from ..errors import LimitError
 from ..graphs.index import Index
 from ..model.graph import Graph
-from ..ops import registry
 from ..ops.facts import Fact
 from . import kernels  # noqa: F401  (enters the kernels)
-from .bind import REFUSALS, bind, located
-from .emit import Emitter, Step
+from .bind import Bound, bind
+from .emit import Emitter
 from .memory import place
 from .placement import place as place_values
 from .rewrite import rewrite
 from .store import Store
 from .tiles import Tiles
-from .views import Blocked, Plain
 
 FEW_FLOPS, FEW_BYTES = 5_000_000, 1 << 20       # a run of less work is over before a second thread is awake
+BEHIND = 64                                     # bytes: a view's last block may end beyond its value
 
 
 class Plan:
-    """Ready to run; shared by all threads.
+    """What run/ makes a routine of.
 
     Attributes
     ----------
+    steps : list of Step: jobs of kernels, or a step in NumPy
     outputs : list of (name, shape, dtype)
-    arena_bytes : memory of one run, beside its outputs
-    steps : what the profile shows, one entry a step (emit.Step)
+    facts : dtype and shape of each value
+    arena_bytes, scratch_bytes : memory of a run beside its outputs, and what each thread needs on top
+    few, threads : whether a run is so short that one thread does it; how many it may have
+    keep : what parameters point into
+    own_bytes : of it, what only this plan has
     """
 
-    def __init__(self, table, bound, emitter: Emitter, arena_bytes: int, threads: int):
-        self.steps = emitter.steps
-        few = sum(s.flops for s in self.steps) <= FEW_FLOPS and arena_bytes <= FEW_BYTES
-        self.threads = 1 if few else threads
-        self.outputs = [(n, bound.facts[n].shape, bound.facts[n].dtype) for n in bound.outputs]
-        self.arena_bytes = arena_bytes
-        self.specs = bound.facts
-        self._keep = emitter.keep
-        packed = []
-        for step in self.steps:
-            packed.append([(kernel, table.pack(kernel, **params), tiles)
-                           for kernel, params, tiles in step.jobs])
-            step.jobs = ()                      # nobody asks for them again
-        self.program = _ops.executor().Program(table, packed, arena_bytes, emitter.scratch_bytes)
-        self.segments = segments(self.steps)
-        self.on_kernels_only = self.segments == [(0, len(self.steps))] or not self.steps
-
-    def run(self, inputs: list[np.ndarray], ended: np.ndarray | None = None) -> list[np.ndarray]:
-        """Fresh output arrays for C-contiguous inputs of the planned shapes and dtypes.
-
-        ended : int64 (steps,), filled with the time at which each step was over
-        Raises LimitError for want of memory, InputError where a NumPy step refuses the values that it gets.
-        """
-        try:
-            outputs = [np.empty(shape, dtype) for _, shape, dtype in self.outputs]
-            addresses = [a.ctypes.data for a in inputs]
-            addresses += [a.ctypes.data for a in outputs]
-            program = self.program
-            workspace = program.workspace(self.threads)
-            try:
-                if self.on_kernels_only:
-                    program.run(workspace, addresses, self.threads, 0, -1, ended)
-                else:
-                    self._run_segments(workspace, inputs, outputs, addresses, ended)
-            finally:
-                program.release(workspace)
-        except MemoryError as error:
-            raise LimitError(f"there is not enough memory for this run: {error}") from None
-        return outputs
-
-    def _run_segments(self, workspace, inputs, outputs, addresses, ended):
-        arena = np.frombuffer(workspace.arena, np.uint8)
-        bases = [None, arena, *inputs, *outputs]
-        for segment in self.segments:
-            if isinstance(segment, tuple):
-                self.program.run(workspace, addresses, self.threads, *segment, ended)
-            else:
-                run_host(self.steps[segment], bases)
-                if ended is not None:
-                    import time
-                    ended[segment] = time.monotonic_ns()
+    def __init__(self, bound: Bound, emitter: Emitter, arena_bytes: int, threads: int):
+        self.steps, self.facts, self.keep = emitter.steps, bound.facts, emitter.keep
+        self.arena_bytes, self.scratch_bytes = arena_bytes, emitter.scratch_bytes
+        self.own_bytes = emitter.own_bytes
+        self.few = sum(step.flops for step in self.steps) <= FEW_FLOPS and arena_bytes <= FEW_BYTES
+        self.threads = 1 if self.few else threads
+        self.outputs = [(name, bound.facts[name].shape, bound.facts[name].dtype) for name in bound.outputs]
 
 
 def make_plan(table, graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, ...], threads: int,
@@ -101,58 +55,6 @@ def make_plan(table, graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, 
         bound.readers, bound.makers = index.readers, index.makers
         emitter = Emitter(place_values(bound, table, Tiles(threads), store))
         emitter.run()
-        arena_bytes = emitter.lay_out(place) + 64       # a view's last block may end beyond its value
-        return Plan(table, bound, emitter, arena_bytes, threads)
+        return Plan(bound, emitter, emitter.lay_out(place) + BEHIND, threads)
     except MemoryError as error:
         raise LimitError(f"there is not enough memory to prepare this model: {error}") from None
-
-
-def segments(steps: list[Step]) -> list:
-    """Runs of kernel steps as (first, last), NumPy steps as their number."""
-    found, first = [], 0
-    for i, step in enumerate(steps):
-        if step.host is not None:
-            if i > first:
-                found.append((first, i))
-            found.append(i)
-            first = i + 1
-    if first < len(steps):
-        found.append((first, len(steps)))
-    return found
-
-
-def run_host(step: Step, bases) -> None:
-    """One node in NumPy; its outputs are copied to where the plan wants them."""
-    operator, node, inputs, outputs = step.host
-    arrays = [None if view is None else array_at(view, bases) for view in inputs]
-    try:
-        results = arrays if operator is None else registry.evaluate(operator, node, arrays)
-        for view, result in zip(outputs, results):
-            if view is not None:
-                array_at(view, bases)[...] = result
-    except Error as error:
-        raise located(node, type(error), error) from None
-    except REFUSALS as error:               # of values: the plan was made, so the sizes are right
-        raise located(node, InputError, error) from None
-
-
-def array_at(view: Plain | Blocked, bases) -> np.ndarray:
-    """The array a plain view means during a run."""
-    buffer = view.buffer
-    strides = [s * view.dtype.itemsize for s in view.strides]
-    if prod(view.shape) == 0:
-        return np.empty(view.shape, view.dtype)
-    if buffer.base == 0:
-        return constant_at(view, strides)
-    base = bases[buffer.base]
-    offset = buffer.offset + view.offset
-    if buffer.base > 1:
-        base = base.reshape(-1).view(np.uint8)
-    first = base[offset:].view(np.uint8)[:view.dtype.itemsize].view(view.dtype)
-    return np.lib.stride_tricks.as_strided(first, view.shape, strides)
-
-
-def constant_at(view: Plain, strides) -> np.ndarray:
-    source = view.buffer.keep
-    flat = source.reshape(-1)[view.offset // view.dtype.itemsize:]
-    return np.lib.stride_tricks.as_strided(flat, view.shape, strides)

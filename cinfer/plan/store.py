@@ -12,21 +12,50 @@ from .. import _ops
 from .views import BLOCK, Blocked, Buffer, NO_HALO, Plain, Ref, nchw, row_major
 
 
+class Fixed:
+    """The parameters of a step that do not depend on sizes. data : the parameter struct, the others being 0
+
+    keep : what the addresses in it point into
+    """
+    __slots__ = ("kernel", "data", "keep")
+
+    def __init__(self, table, kernel: str, params: dict):
+        self.kernel, self.data = kernel, table.pack(kernel, **params)
+        self.keep = [value.buffer.keep for value in params.values() if type(value) is Ref]
+
+
 class Store:
     """Shared by the plans of one session, which are made one at a time."""
 
     def __init__(self, table, threads: int):
         self.table, self.threads = table, threads
         self._made: dict[tuple, tuple] = {}         # key -> (array it was made from, what was made)
+        self.of_node: dict = {}                     # (what, node) -> what its attributes say, whatever the sizes
 
     def __len__(self) -> int:
         return len(self._made)
+
+    def clear(self) -> None:
+        """Forget everything; what plans still use lives on with them."""
+        self._made.clear()
+        self.of_node.clear()
 
     def once(self, key: tuple, array, make):
         """make(), the first time for this key and array; then what it gave."""
         found = self._made.get(key)
         if found is None or found[0] is not array:
             found = self._made[key] = array, make()
+        return found[1]
+
+    def fixed(self, kernel: str, key: tuple, arrays: tuple, make) -> Fixed:
+        """The parameters of a step that do not depend on sizes, as a kernel takes them.
+
+        key : what they are made from, beside the constants `arrays`; make : function that gives them by name
+        """
+        key = "fixed", kernel, *key
+        found = self._made.get(key)
+        if found is None or any(a is not b for a, b in zip(found[0], arrays)):
+            found = self._made[key] = arrays, Fixed(self.table, kernel, make())
         return found[1]
 
     def array(self, name: str, array: np.ndarray) -> Plain:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from math import prod
 
+from .views import collapse
+
 TILES_PER_THREAD = 6
 SMALL = 1 << 14                 # elements an elementwise tile should have at least
 SMALL_SUMS = 1 << 12            # terms that a tile of sums along rows should have at least
@@ -16,11 +18,23 @@ LINE = 16                       # float32 in a cache line
 
 class Tiles:
     """The division of work among `threads`. wanted : how many tiles a step should have"""
-    __slots__ = ("threads", "wanted")
+    __slots__ = ("threads", "wanted", "_walks")
 
     def __init__(self, threads: int):
         self.threads = threads
         self.wanted = 1 if threads == 1 else threads * TILES_PER_THREAD
+        self._walks: dict[tuple, tuple] = {}
+
+    def walk(self, dims: tuple, *strides: tuple) -> tuple:
+        """(dims, strides of each operand, outer indices per tile, tiles) of an elementwise kernel over axes that
+        collapse to those it walks. Networks repeat their layers: what was found is kept."""
+        key = dims, *strides
+        found = self._walks.get(key)
+        if found is None:
+            dims, strides = collapse(dims, *strides)
+            dims, strides = spread(dims, *strides)
+            found = self._walks[key] = dims, strides, *self.outer(dims)
+        return found
 
     def outer(self, dims) -> tuple[int, int]:
         """(outer indices per tile, tiles) of an elementwise kernel."""

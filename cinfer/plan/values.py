@@ -42,7 +42,21 @@ class Values:
 
     def kernel_of(self, node: Node) -> Kernel | None:
         """As candidate.kernel_of, remembered."""
-        return self.store.once(("kernel", node), None, lambda: kernel_of(node))
+        known = self.store.of_node
+        key = "kernel", node
+        if key not in known:
+            known[key] = kernel_of(node)
+        return known[key]
+
+    def unary_of(self, node: Node, kernel: Kernel):
+        """What `kernel.unary` says of a node; remembered where that is a matter of attributes alone."""
+        if len(node.inputs) > 1:
+            return kernel.unary(node, self)
+        known = self.store.of_node
+        key = "unary", node
+        if key not in known:
+            known[key] = kernel.unary(node, self)
+        return known[key]
 
     def sole_reader(self, name: str) -> Node | None:
         """The one node that reads a value nobody else will see."""

@@ -171,17 +171,18 @@ def collapse(shape, *strides, most: int = 6):
 
     Returns (dims, strides of each operand) as lists of length `most`, or None if more axes are left.
     """
-    axes = []
-    for axis, d in enumerate(shape):
+    dims, runs = [], []                             # of each merged axis, the steps of all operands
+    for d, steps in zip(shape, zip(*strides)):
         if d == 1:
             continue
-        steps = [s[axis] for s in strides]
-        if axes and all(p == d * s for p, s in zip(axes[-1][1], steps)):
-            axes[-1] = (axes[-1][0] * d, steps)
+        if dims and runs[-1] == tuple([d * s for s in steps]):
+            dims[-1] *= d
+            runs[-1] = steps
         else:
-            axes.append((d, steps))
-    if len(axes) > most:
+            dims.append(d)
+            runs.append(steps)
+    if len(dims) > most:
         return None
-    pad = most - len(axes)
-    dims = [1] * pad + [d for d, _ in axes]
-    return dims, [[0] * pad + [steps[i] for _, steps in axes] for i in range(len(strides))]
+    pad = most - len(dims)
+    zeros = [0] * pad
+    return [1] * pad + dims, [zeros + [run[i] for run in runs] for i in range(len(strides))]

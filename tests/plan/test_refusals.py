@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 
 import cinfer
-from cinfer.plan import plan as plans
 
 from onnx_models import Model
 
@@ -37,11 +36,11 @@ def test_sizes_beyond_the_machine():
     assert message.startswith("Expand 'v0': a tensor of shape")
 
 
-@pytest.mark.parametrize("where", ["bind", "Plan.run"])
+@pytest.mark.parametrize("where", ["cinfer.plan.plan.bind", "cinfer.run.routine.run_host"])
 def test_want_of_memory_is_an_error_of_cinfer(monkeypatch, where):
     def full(*_, **__):
         raise MemoryError("Unable to allocate 9 GiB")
-    monkeypatch.setattr(plans, *(("bind", full) if where == "bind" else ("run_host", full)))
+    monkeypatch.setattr(where, full)
     message = refused(cinfer.LimitError, gather_elements)
     assert "not enough memory" in message and message.endswith(": Unable to allocate 9 GiB")
 

@@ -12,11 +12,45 @@ from . import elementwise
 INF = float("inf")
 
 
+def candidates(group, values) -> tuple[Candidate, ...]:
+    """The function in one pass over memory, in whichever layout its input is."""
+    node = group.node
+    function = values.unary_of(node, values.kernel_of(node))
+    x, y = values.fact(node.inputs[0]), values.fact(node.outputs[0])
+    if function is None or function.slope and not elementwise.follows(node, values):
+        return elementwise.binary(group, values) if node.op_type == "PRelu" else ()
+    if x.dtype != F32 or y.dtype != F32 or prod(x.shape) == 0:
+        return ()
+    if elementwise.follows(node, values):
+        return (Candidate(lambda out: emit_blocked(out, group, function), ((node.inputs[0], BLOCKED),), BLOCKED),)
+    if x.ndim > 6 and collapse(y.shape, values.plain(node.inputs[0]).strides, values.plain(node.outputs[0]).strides) \
+            is None:
+        return ()
+
+    def emit(out):
+        source, target = out.plain(node.inputs[0]), out.plain(node.outputs[0])
+        out.map(y.shape, source.ref(), source.strides, target.ref(), target.strides, op=function.op,
+                alpha=function.alpha, beta=function.beta)
+    return (Candidate(emit, ((node.inputs[0], PLAIN),)),)
+
+
+def emit_blocked(out, group, function: Unary) -> None:
+    source, target = out.blocked(group.node.inputs[0]), out.output(group.output)
+    (dims, xs), (_, ys) = (elementwise.blocked_axes(view, target.shape) for view in (source, target))
+    if function.slope:
+        dims, xs, ss, ys = elementwise.by_rows(out, dims, xs, [0, BLOCK, 0, 0, 1], ys)
+        slope = out.vector(function.slope), ss
+        return elementwise.emit_zip(out, dims, (source.ref(), xs), slope, (target.ref(), ys), "prelu")
+    dims, xs, ys = elementwise.by_rows(out, dims, xs, ys)
+    return out.map(dims, source.ref(), xs, target.ref(), ys, op=function.op, alpha=function.alpha,
+                   beta=function.beta)
+
+
 def unary(*operators, attributes="", domain="", **kwargs):
     """Decorator of a function (node, values) -> Unary or None: the operators are functions of one number."""
     def enter(rule):
         kernel(*operators, attributes=attributes, reading=FOLLOWS, unary=rule, domain=domain, **kwargs)(
-            lambda group, values: candidates(group, values, rule))
+            candidates)
         return rule
     return enter
 
@@ -95,40 +129,6 @@ def prelu(node, values):
     if len(shape) >= 2 and axis >= 0 and slope.size == shape[1] == slope.shape[axis]:
         return Unary("prelu", slope=node.inputs[1])
     return None
-
-
-def candidates(group, values, rule) -> tuple[Candidate, ...]:
-    """The function in one pass over memory, in whichever layout its input is."""
-    node = group.node
-    function = rule(node, values)
-    x, y = values.fact(node.inputs[0]), values.fact(node.outputs[0])
-    if function is None or function.slope and not elementwise.follows(node, values):
-        return elementwise.binary(group, values) if node.op_type == "PRelu" else ()
-    if x.dtype != F32 or y.dtype != F32 or prod(x.shape) == 0:
-        return ()
-    if elementwise.follows(node, values):
-        return (Candidate(lambda out: emit_blocked(out, group, function), ((node.inputs[0], BLOCKED),), BLOCKED),)
-    if x.ndim > 6 and collapse(y.shape, values.plain(node.inputs[0]).strides, values.plain(node.outputs[0]).strides) \
-            is None:
-        return ()
-
-    def emit(out):
-        source, target = out.plain(node.inputs[0]), out.plain(node.outputs[0])
-        out.map(y.shape, source.ref(), source.strides, target.ref(), target.strides, op=function.op,
-                alpha=function.alpha, beta=function.beta)
-    return (Candidate(emit, ((node.inputs[0], PLAIN),)),)
-
-
-def emit_blocked(out, group, function: Unary) -> None:
-    source, target = out.blocked(group.node.inputs[0]), out.output(group.output)
-    (dims, xs), (_, ys) = (elementwise.blocked_axes(view, target.shape) for view in (source, target))
-    if function.slope:
-        dims, xs, ss, ys = elementwise.by_rows(out, dims, xs, [0, BLOCK, 0, 0, 1], ys)
-        slope = out.vector(function.slope), ss
-        return elementwise.emit_zip(out, dims, (source.ref(), xs), slope, (target.ref(), ys), "prelu")
-    dims, xs, ys = elementwise.by_rows(out, dims, xs, ys)
-    return out.map(dims, source.ref(), xs, target.ref(), ys, op=function.op, alpha=function.alpha,
-                   beta=function.beta)
 
 
 @kernel("Softmax", "LogSoftmax", attributes="axis")

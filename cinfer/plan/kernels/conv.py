@@ -22,7 +22,7 @@ def conv(group, values):
     if w is None or not has_known_bias(node, values) or not is_picture(node, values):
         return ()
     x, y = values.shape(node.inputs[0]), values.shape(node.outputs[0])
-    win, groups = window(node, x, w.shape[2:]), node.attributes.get("group", 1)
+    win, groups = window(node, values, w.shape[2:]), node.attributes.get("group", 1)
     conv = Conv(group, win, groups, w, node.inputs[1], nchw(x), nchw(y))
     ic, oc = conv.x_shape[1], conv.y_shape[1]
     if groups == 1:

@@ -6,23 +6,29 @@ from math import prod
 import numpy as np
 
 from ..views import BLOCK
-from .conv_params import Conv, output_params
+from .conv_params import Conv, fixed, output_params
 
 MOST_MERGED = 1 << 26           # elements that grouped weights may grow to when groups are merged
 LEAST_PIXELS = 56               # of a tile
 
 
 def emit(out, conv: Conv) -> None:
-    w, name, groups = merged(out.store, conv)
-    oc, ic, (kh, kw) = w.shape[0] // groups, w.shape[1], conv.win.kernel
-    packed = packed_weights(out, w, name, oc, ic, (ic * kh * kw, kh * kw, kw, 1), (kh, kw), groups=groups)
-    (top, left, _, _), (sh, sw), (dh, dw) = conv.win.pads, conv.win.strides, conv.win.dilations
+    merge = merge_of(conv.w.shape, conv.groups) if conv.groups > 1 else 1
+    groups = conv.groups // merge
+    (kh, kw), (sh, sw), (dh, dw) = conv.win.kernel, conv.win.strides, conv.win.dilations
+    oc, ic = conv.w.shape[0] // groups, conv.w.shape[1] * merge
+
+    def params():
+        w, name = merged(out.store, conv, merge)
+        packed = packed_weights(out, w, name, oc, ic, (ic * kh * kw, kh * kw, kw, 1), (kh, kw), groups=groups)
+        return dict(w=packed, groups=groups, ib=-(-ic // BLOCK), last=(ic - 1) % BLOCK + 1, ob=-(-oc // BLOCK), kh=kh,
+                    kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, yp=BLOCK)
+    top, left = conv.win.pads[:2]
     x, (n, _, oh, ow) = out.blocked(conv.x), conv.y_shape
     split = divided(out, n, groups, oh, ow, -(-oc // BLOCK))
-    out.step("conv", n * groups * split["row_tiles"] * split["oc_tiles"], flops=2 * n * oh * ow * w.size,
-             x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, w=packed, groups=groups, ib=-(-ic // BLOCK),
-             last=(ic - 1) % BLOCK + 1, ob=-(-oc // BLOCK), kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, yp=BLOCK,
-             **split, **output_params(out, conv))
+    out.step(fixed(out, "conv", conv, (groups,), params), n * groups * split["row_tiles"] * split["oc_tiles"],
+             flops=2 * n * oh * ow * conv.w.size * merge, x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, **split,
+             **output_params(out, conv))
 
 
 def divided(out, n, groups, oh, ow, ob) -> dict:
@@ -52,14 +58,13 @@ def packed_weights(out, w, name, oc, ic, strides, taps, offset=0, groups=1):
                             kw=taps[1], so=so, si=si, sy=sy, sx=sx, sg=so * oc)
 
 
-def merged(store, conv: Conv) -> tuple[np.ndarray, str, int]:
-    """(weights, their name, groups) with neighbouring groups merged, until they fill whole blocks."""
-    merge = merge_of(conv.w.shape, conv.groups)
+def merged(store, conv: Conv, merge: int) -> tuple[np.ndarray, str]:
+    """(weights, their name) with so many neighbouring groups merged."""
     if merge == 1:
-        return conv.w, conv.w_name, conv.groups
+        return conv.w, conv.w_name
     w = store.once(("merged", conv.w_name, conv.groups, merge), conv.w,
                    lambda: merged_groups(conv.w, conv.groups, merge))
-    return w, f"{conv.w_name} of {conv.groups} groups, {merge} merged", conv.groups // merge
+    return w, f"{conv.w_name} of {conv.groups} groups, {merge} merged"
 
 
 def merged_groups(w: np.ndarray, groups: int, merge: int) -> np.ndarray:
@@ -91,10 +96,13 @@ def emit_depthwise(out, conv: Conv) -> None:
     """One filter a channel."""
     (kh, kw), (sh, sw), (dh, dw) = conv.win.kernel, conv.win.strides, conv.win.dilations
     x, (_, _, oh, ow) = out.blocked(conv.x), conv.y_shape
-    packed = out.store.packed("pack_depthwise", conv.w_name, conv.w, x.blocks * BLOCK * kh * kw, x.blocks, c=x.c,
-                              taps=kh * kw)
+
+    def params():
+        packed = out.store.packed("pack_depthwise", conv.w_name, conv.w, x.blocks * BLOCK * kh * kw, x.blocks,
+                                  c=x.c, taps=kh * kw)
+        return dict(w=packed, cb=x.blocks, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw)
     rows, row_tiles = out.tiles.rows(oh, ow, x.n * x.blocks, BLOCK * kh * kw)
     top, left = conv.win.pads[:2]
-    out.step("depthwise", x.n * x.blocks * row_tiles, flops=conv.flops, x=x.ref(-top, -left), xn=x.ns, xb=x.bs,
-             xr=x.rs, w=packed, cb=x.blocks, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, row_tiles=row_tiles,
-             rows=rows, **output_params(out, conv))
+    out.step(fixed(out, "depthwise", conv, (), params), x.n * x.blocks * row_tiles, flops=conv.flops,
+             x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, row_tiles=row_tiles, rows=rows,
+             **output_params(out, conv))

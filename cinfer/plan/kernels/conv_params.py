@@ -5,6 +5,7 @@ import numpy as np
 
 from ..candidate import BLOCKED, Candidate
 from ..epilogue import Group, epilogue_params
+from ..store import Fixed
 from .window import Window
 
 
@@ -54,12 +55,22 @@ def bias_ref(out, node, channels: int):
     return out.vector(node.inputs[2]) if has_bias else out.store.zeros(channels)
 
 
+def fixed(out, kernel: str, conv: Conv, key: tuple, make) -> Fixed:
+    """What does not depend on sizes of the parameters of a kernel that writes blocks.
+
+    key : what make() reads beside weights and windows; make : function that gives the parameters
+    """
+    node, e = conv.group.node, conv.group.epilogue
+    constants = (conv.w, *(out.constant(name) for name in (*node.inputs[2:3], e.unary.slope) if name))
+    return out.store.fixed(kernel, (node, e.unary, *key), constants, lambda: dict(
+        make(), **epilogue_params(out, e, bias_ref(out, node, conv.y_shape[1]))))
+
+
 def output_params(out, conv: Conv) -> dict:
-    """Output, residual, bias and activation of what writes blocks."""
+    """Output and residual of what writes blocks."""
     e = conv.group.epilogue
     y = out.output(e.name)
-    params = dict(n=y.n, oh=y.h, ow=y.w, y=y.ref(), yn=y.ns, yb=y.bs, yr=y.rs,
-                  **epilogue_params(out, e, bias_ref(out, conv.group.node, y.c)))
+    params = dict(n=y.n, oh=y.h, ow=y.w, y=y.ref(), yn=y.ns, yb=y.bs, yr=y.rs)
     if e.residual:
         residual = out.blocked(e.residual)
         params |= dict(res=residual.ref(), rn=residual.ns, rb=residual.bs, rr=residual.rs)

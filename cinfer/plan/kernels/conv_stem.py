@@ -4,9 +4,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..candidate import PLAIN, Candidate
+from ..epilogue import epilogue_params
 from ..views import BLOCK, Plain, nchw, nchw_strides, row_major
 from .conv_direct import divided
-from .conv_params import Conv, in_blocks, output_params
+from .conv_params import Conv, bias_ref, in_blocks, output_params
 
 STEM_CHANNELS = 4               # more are read from blocked memory; fewer leave blocks of 16 mostly empty
 STEM_TAPS = 1024                # most terms of a sum in conv_stem
@@ -36,7 +37,8 @@ def emit(out, conv: Conv) -> None:
     split = divided(out, n, 1, oh, ow, blocks)
     out.step("conv_stem", n * split["row_tiles"] * split["oc_tiles"], flops=conv.flops, x=x.ref(), w=packed,
              koff=out.array(offsets.reshape(-1).astype(np.int32)), k=taps, ob=blocks, sh=sh, sw=sw, xn=xn, xr=xr,
-             xp=xp, **split, **output_params(out, conv))
+             xp=xp, **split, **output_params(out, conv),
+             **epilogue_params(out, conv.group.epilogue, bias_ref(out, conv.group.node, oc)))
 
 
 def framed(out, x: Plain, pads) -> Plain:

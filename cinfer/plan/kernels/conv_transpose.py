@@ -70,7 +70,7 @@ def conv_transpose(group, values):
         return ()
     x, y = node.inputs[0], group.output
     shape = values.shape(x)
-    win = window(node, shape, w.shape[2:])
+    win = window(node, values, w.shape[2:])
     along_y, along_x = map(phases, win.kernel, win.strides, win.pads, win.picture, win.count)
     if win.dilations != (1, 1) or not all(f.taps for f in (*along_y, *along_x)):
         return ()

@@ -5,7 +5,7 @@ from ..candidate import Candidate
 from ..costs import MULTIPLY_ADD_NS
 from ..views import BLOCK
 from . import conv_direct
-from .conv_params import Conv, in_blocks, output_params
+from .conv_params import Conv, fixed, in_blocks, output_params
 
 WEIGHT_COST = 12                # multiply-adds in the time that one weight takes to come from memory
 PRODUCT_COST = 1.1              # of a multiply-add, over one of `conv`: tiles are smaller
@@ -48,17 +48,19 @@ def emit(out, conv: Conv, m: int) -> None:
     """One step: transform of patches, products, transform back; all of a tile in the thread's scratch."""
     oc, ic = conv.w.shape[:2]
     taps, ob, ib = (m + 2) ** 2, -(-oc // BLOCK), -(-ic // BLOCK)
-    packed = out.store.packed("pack_winograd", conv.w_name, conv.w, taps * ob * BLOCK * ic, ob, oc=oc, ic=ic, m=m,
-                              so=9 * ic, si=9, sy=3, sx=1)
-    x, (n, _, oh, ow) = out.blocked(conv.x), conv.y_shape
+
+    def params():
+        packed = out.store.packed("pack_winograd", conv.w_name, conv.w, taps * ob * BLOCK * ic, ob, oc=oc, ic=ic,
+                                  m=m, so=9 * ic, si=9, sy=3, sx=1)
+        return dict(w=packed, ib=ib, last=(ic - 1) % BLOCK + 1, ob=ob, m=m)
+    x, (n, _, oh, ow), (top, left, _, _) = out.blocked(conv.x), conv.y_shape, conv.win.pads
     total = -(-oh // m) * -(-ow // m)
     patches, blocks = divided(out.tiles.threads, ob, total, n, out.table.conv_oc)
     patch_tiles, oc_tiles = -(-total // patches), -(-ob // blocks)
     scratch = 64 * taps * ((ib * patches | 1) + (blocks * patches | 1))
-    out.step("winograd", n * patch_tiles * oc_tiles, flops=conv.flops, scratch=scratch, x=x.ref(), xn=x.ns, xb=x.bs,
-             xr=x.rs, w=packed, ib=ib, last=(ic - 1) % BLOCK + 1, ob=ob, ih=x.h, iw=x.w, pt=conv.win.pads[0],
-             pl=conv.win.pads[1], m=m, patches=patches, patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks,
-             **output_params(out, conv))
+    out.step(fixed(out, "winograd", conv, (m,), params), n * patch_tiles * oc_tiles, flops=conv.flops,
+             scratch=scratch, x=x.ref(), xn=x.ns, xb=x.bs, xr=x.rs, ih=x.h, iw=x.w, pt=top, pl=left, patches=patches,
+             patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **output_params(out, conv))
 
 
 def divided(threads: int, ob: int, total: int, n: int, width: int) -> tuple[int, int]:

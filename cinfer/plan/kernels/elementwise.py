@@ -22,28 +22,27 @@ def follows(node, values) -> bool:
     return any(name and values.is_blocked(name) and values.shape(name) == y.shape for name in node.inputs)
 
 
-def blocked_axes(view: Blocked, shape) -> tuple[list[int], list[int]]:
+def blocked_axes(view: Blocked, shape) -> tuple[tuple, tuple]:
     """(dims, strides) of a blocked view over the axes (n, block, row, pixel, lane) of the output's shape.
 
     Broadcast axes step 0.
     """
     n, c, h, w = nchw(shape)
-    dims = [n, -(-c // BLOCK), h, w, BLOCK]
-    have = [view.n, view.blocks, view.h, view.w, BLOCK]
-    strides = [view.ns, view.bs, view.rs, BLOCK, 1]
-    return dims, [s if d == e else 0 for s, d, e in zip(strides, have, dims)]
+    blocks = -(-c // BLOCK)
+    return (n, blocks, h, w, BLOCK), (view.ns if view.n == n else 0, view.bs if view.blocks == blocks else 0,
+                                      view.rs if view.h == h else 0, BLOCK if view.w == w else 0, 1)
 
 
 def by_rows(out, dims, *strides):
     """dims and strides with rows before blocks where threads divide the rows: each stays in its own."""
     if out.tiles.threads == 1 or prod(dims) < 2 * SMALL or not out.tiles.share_rows(*dims[2:4]):
         return dims, *strides
-    return tuple([v[0], v[2], v[1], *v[3:]] for v in (dims, *strides))
+    return tuple((v[0], v[2], v[1], *v[3:]) for v in (dims, *strides))
 
 
 def broadcasts(shape, to) -> bool:
     """Whether a shape broadcasts to another by NumPy's rules."""
-    return len(shape) <= len(to) and all(d in (1, e) for d, e in zip(shape[::-1], to[::-1]))
+    return shape == to or len(shape) <= len(to) and all(d in (1, e) for d, e in zip(shape[::-1], to[::-1]))
 
 
 def full_shape(shape, rank: int) -> tuple[int, ...]:
@@ -54,7 +53,7 @@ def full_shape(shape, rank: int) -> tuple[int, ...]:
 def operand_layout(name: str, rank: int, values) -> tuple[str, str] | None:
     """How an operand of a blocked operation is read; None for a constant that the store has in blocks."""
     shape = values.shape(name)
-    full = full_shape(shape, rank)
+    full = shape if len(shape) == rank else full_shape(shape, rank)
     if full[1] == 1:
         return name, PLAIN if values.plain(name).reshaped(full) is not None else CONTIGUOUS
     if len(shape) == rank:
@@ -65,6 +64,9 @@ def operand_layout(name: str, rank: int, values) -> tuple[str, str] | None:
 def operand(out, name: str, shape):
     """(Ref, strides over blocked_axes) of any operand of a blocked operation."""
     own = out.fact(name).shape
+    if own == shape and own[1] > 1:
+        view = out.blocked(name)
+        return view.ref(), blocked_axes(view, shape)[1]
     full = full_shape(own, len(shape))
     n, c, h, w = nchw(full)
     if c > 1:
@@ -77,14 +79,12 @@ def operand(out, name: str, shape):
         return view.ref(), blocked_axes(view, shape)[1]
     view = out.plain(name).reshaped(full) or out.contiguous(name).reshaped(full)
     s = view.strides if len(full) == 4 else (view.strides[0], view.strides[1], 0, view.strides[2])
-    return view.ref(), [s[0] if n > 1 else 0, 0, s[2] if h > 1 else 0, s[3] if w > 1 else 0, 0]
+    return view.ref(), (s[0] if n > 1 else 0, 0, s[2] if h > 1 else 0, s[3] if w > 1 else 0, 0)
 
 
 def emit_zip(out, dims, a, b, y, op, e=None) -> None:
     """y = act(a op b); each operand (Ref, strides over dims)."""
-    dims, strides = collapse(dims, a[1], b[1], y[1])
-    dims, (xs, bs, ys) = spread(dims, *strides)
-    outer, tiles = out.tiles.outer(dims)
+    dims, (xs, bs, ys), outer, tiles = out.tiles.walk(tuple(dims), tuple(a[1]), tuple(b[1]), tuple(y[1]))
     act = activation_params(out, e) if e else {}
     out.step("zip", tiles, a=a[0], b=b[0], y=y[0], dims=dims, bs=bs, ys=ys, op=out.table.binary[op], outer=outer,
              **{"as": xs}, **act)

@@ -44,8 +44,7 @@ def emit_batch_norm(out, group, in_blocks: bool) -> None:
     else:
         x, y = out.plain(node.inputs[0]), out.plain(group.output)
         dims, xs, ys, vs = x.shape, x.strides, y.strides, channel_axis(x)
-    dims, (xs, vs, ys) = collapse(dims, xs, vs, ys)
-    outer, tiles = out.tiles.outer(dims)
+    dims, (xs, vs, ys), outer, tiles = out.tiles.walk(tuple(dims), tuple(xs), tuple(vs), tuple(ys))
     out.step("scale_shift", tiles, x=x.ref(), s=s, t=t, y=y.ref(), dims=dims, xs=xs, ss=vs, ts=vs, ys=ys,
              outer=outer, **activation_params(out, group.epilogue))
 

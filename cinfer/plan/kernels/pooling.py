@@ -17,7 +17,7 @@ def pool(group, values):
     node, get = group.node, group.node.attributes.get
     if not is_picture(node, values) or any(node.outputs[1:]):
         return ()
-    win = window(node, values.shape(node.inputs[0]), get("kernel_shape"))
+    win = window(node, values, get("kernel_shape"))
     average = node.op_type == "AveragePool"
     if win.kernel == win.picture and win.count == win.dilations == (1, 1) and not any(win.pads):
         return global_pool(node, GLOBAL_MEAN if average else GLOBAL_MAX)

@@ -1,8 +1,6 @@
 """Where the windows of a Conv, ConvTranspose or pool lie: `ops/geometry.py` as the kernels take it."""
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ...ops.geometry import conv_geometry, transposed_geometry
 from ..views import F32
 
@@ -10,30 +8,49 @@ GEOMETRY = "auto_pad dilations kernel_shape pads strides "          # attributes
 OF_GEOMETRY = frozenset(f"ceil_mode output_padding output_shape {GEOMETRY}".split()) - {"kernel_shape"}
 
 
-@dataclass(slots=True)
 class Window:
     """Sizes as (y, x), pads as (top, left, bottom, right); a 1-D picture has the height 1.
 
     picture : what the windows lie on, the input (of a ConvTranspose the output)
     count : how many windows, the sizes of the output (of a ConvTranspose the input)
     """
-    kernel: tuple[int, int]
-    strides: tuple[int, int]
-    dilations: tuple[int, int]
-    pads: tuple[int, int, int, int]
-    picture: tuple[int, int]
-    count: tuple[int, int]
+    __slots__ = ("kernel", "strides", "dilations", "pads", "picture", "count")
+
+    def __init__(self, kernel, strides, dilations, pads, picture, count):
+        self.kernel, self.strides, self.dilations, self.pads = kernel, strides, dilations, pads
+        self.picture, self.count = picture, count
 
     def overhang(self) -> tuple[int, int, int, int]:
         """How far the windows reach beyond the picture (top, left, bottom, right)."""
-        before = self.pads[:2]
-        after = (max(0, (n - 1) * s + (k - 1) * d + 1 - b - size) for n, s, k, d, b, size in zip(
-            self.count, self.strides, self.kernel, self.dilations, before, self.picture))
-        return *before, *after
+        (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = self.kernel, self.strides, self.dilations, self.pads
+        (h, w), (oh, ow) = self.picture, self.count
+        bottom, right = (oh - 1) * sh + (kh - 1) * dh + 1 - top - h, (ow - 1) * sw + (kw - 1) * dw + 1 - left - w
+        return top, left, bottom if bottom > 0 else 0, right if right > 0 else 0
 
 
-def window(node, x_shape, kernel) -> Window:
-    """The windows of a node on one or two spatial axes, auto_pad resolved. kernel : its sizes along them."""
+def window(node, values, kernel) -> Window:
+    """The windows of a node on one or two spatial axes, auto_pad resolved. kernel : its sizes along them"""
+    x, y = values.shape(node.inputs[0]), values.shape(node.outputs[0])
+    if node.op_type == "ConvTranspose":
+        x, y = y, x
+    picture, count = (x[2:], y[2:]) if len(x) == 4 else ((1, x[2]), (1, y[2]))
+    known, key = values.store.of_node, ("window", node, tuple(kernel))
+    if key not in known:
+        known[key] = fixed_window(node, values.shape(node.inputs[0]), kernel)
+    if known[key] is not None:
+        return Window(*known[key], picture, count)
+    return windows_of(node, values.shape(node.inputs[0]), kernel)
+
+
+def fixed_window(node, x_shape, kernel):
+    """(kernel, strides, dilations, pads) where they do not depend on sizes, else None."""
+    if node.attributes.get("auto_pad", "NOTSET") != "NOTSET" or node.attributes.get("output_shape"):
+        return None
+    win = windows_of(node, x_shape, kernel)
+    return win.kernel, win.strides, win.dilations, win.pads
+
+
+def windows_of(node, x_shape, kernel) -> Window:
     geometry = transposed_geometry if node.op_type == "ConvTranspose" else conv_geometry
     g = geometry(x_shape[2:], kernel, **{k: v for k, v in node.attributes.items() if k in OF_GEOMETRY})
 

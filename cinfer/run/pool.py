@@ -1,0 +1,94 @@
+"""The memory of runs: one pool of workspaces for all plans of a session."""
+from __future__ import annotations
+
+import threading
+import time
+
+from .. import _ops
+from ..errors import Error
+from .control import CANCELLED, cancelled
+
+LATELY_RUNS, LATELY_SECONDS = 8, 0.2
+
+
+class Pool:
+    """Workspaces that are taken for a run and given back.
+
+    The last one given back is the next one taken, as its memory is in cache; where a plan needs a larger one
+    it is freed, and one made in its place: so what is kept is as large as the largest plan needs, not the sum
+    of all. There are as many as runs at once have used lately: one that the last LATELY_RUNS runs and
+    LATELY_SECONDS did without is freed after the next run.
+
+    No lock on the way of a run: `list.pop` and `append`, `set.add` and `discard` are atomic.
+    """
+
+    def __init__(self):
+        self.free: list = []                    # last given back, last
+        self.busy: set = set()
+        self.runs = self.cancels = 0
+        self.closed = False
+        self._shedding = threading.Lock()
+        self._new = _ops.executor().Workspace
+
+    def take(self, size: int, watched: bool, deadline_ns: int, cancels: int):
+        """A workspace of at least so many bytes, ready for a run that began when `cancels` was this."""
+        try:
+            workspace = self.free.pop()
+            if workspace.size < size:
+                workspace = None                # freed first, so that there are never both
+                workspace = self._new(size)
+        except IndexError:
+            workspace = self._new(size)
+        workspace.begin(watched, deadline_ns)
+        self.busy.add(workspace)
+        if self.closed or self.cancels != cancels:      # looked at last: cancel() stops what is in `busy`
+            self.give_back(workspace)
+            raise closed() if self.closed else cancelled(CANCELLED)
+        return workspace
+
+    def give_back(self, workspace) -> None:
+        self.busy.discard(workspace)
+        self.runs = workspace.used = self.runs + 1
+        now = workspace.left = time.monotonic()
+        self.free.append(workspace)
+        if len(self.free) > 1 or self.closed:
+            self._shed(now)
+
+    def _shed(self, now: float) -> None:
+        """Free what no run needed lately."""
+        with self._shedding:
+            if self.closed:
+                self.free.clear()
+            while len(self.free) > 1:
+                try:
+                    oldest = self.free.pop(0)
+                except IndexError:
+                    return
+                if self.runs - oldest.used < LATELY_RUNS or now - oldest.left < LATELY_SECONDS:
+                    self.free.insert(0, oldest)
+                    return
+
+    def cancel(self) -> None:
+        """End all runs under way."""
+        self.cancels += 1
+        for workspace in list(self.busy):
+            workspace.cancel()
+
+    def trim(self) -> int:
+        """Free what is not in use; how many bytes that were."""
+        freed = 0
+        while self.free:
+            try:
+                freed += self.free.pop().size
+            except IndexError:
+                break
+        return freed
+
+    def close(self) -> None:
+        """No more runs; those under way come to their end."""
+        self.closed = True
+        self.trim()
+
+
+def closed() -> Error:
+    return Error("this session is closed; load the model again")

@@ -1,0 +1,114 @@
+"""What a plan is when it is ready to run: stages of kernels and of NumPy, immutable, shared by all threads."""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from .. import _ops
+from ..errors import LimitError
+from ..ops.facts import Fact
+from ..plan.emit import packed
+from .control import cancelled
+from .host import Host, run_host
+from .pool import Pool
+
+STEP_BYTES = 1500               # what Python's objects of a step take: step, node, names, views
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """Steps first..last-1 of the program."""
+    first: int
+    last: int
+
+
+class Routine:
+    """Ready to run.
+
+    Attributes
+    ----------
+    stages : list of Kernels and Host, in order
+    steps : what the profile shows, one entry a step
+    specs : dtype and shape of the values that the profile names
+    outputs : list of (name, shape, dtype)
+    arena_bytes : memory of the values of a run, beside its outputs
+    run_bytes : all that a run takes: arena, scratch of each thread, tickets, outputs
+    kept_bytes : what the routine itself takes, beside weights (an estimate)
+    """
+
+    def __init__(self, table, plan):
+        self.steps, self.outputs, self.threads = plan.steps, plan.outputs, plan.threads
+        self.arena_bytes, self._keep = plan.arena_bytes, plan.keep
+        self.stages = stages(plan.steps)
+        jobs = [packed(table, step) for step in plan.steps]
+        self.program = _ops.executor().Program(table, jobs, plan.arena_bytes, plan.scratch_bytes)
+        self.workspace_bytes = self.program.needs(self.threads)
+        self.run_bytes = self.workspace_bytes + sum(prod(s) * d.itemsize for _, s, d in self.outputs)
+        self.on_kernels_only = all(isinstance(stage, Kernels) for stage in self.stages)
+        self.watched = not (plan.few and self.on_kernels_only)
+        named = {s.node.outputs[0] for s in plan.steps if s.node is not None}
+        self.specs = {name: Fact(spec.dtype, spec.shape) for name, spec in plan.facts.items()
+                      if spec is not None and (name in named or spec.value is None)}
+        self.kept_bytes = self.program.params_bytes + STEP_BYTES * len(plan.steps) + plan.own_bytes
+
+    def run(self, inputs: list[np.ndarray], pool: Pool, ended: np.ndarray | None = None, *,
+            cancels: int | None = None, deadline_ns: int = 0, timeout=None) -> list[np.ndarray]:
+        """Fresh output arrays for C-contiguous inputs of the planned shapes and dtypes.
+
+        ended : int64 (steps,), filled with the time at which each step was over
+        cancels : of the pool, when the caller began; deadline_ns : 0 for none; timeout : for the message
+
+        Raises LimitError for want of memory, InputError where a NumPy step refuses the values that it gets,
+        Cancelled.
+        """
+        if cancels is None:
+            cancels = pool.cancels
+        try:
+            outputs = [np.empty(shape, dtype) for _, shape, dtype in self.outputs]
+            addresses = [a.ctypes.data for a in inputs]
+            addresses += [a.ctypes.data for a in outputs]
+            workspace = pool.take(self.workspace_bytes, self.watched or deadline_ns > 0, deadline_ns, cancels)
+            try:
+                if self.on_kernels_only:
+                    why = self.program.run(workspace, addresses, self.threads, 0, -1, ended)
+                else:
+                    why = self._run_stages(workspace, inputs, outputs, addresses, ended)
+            finally:
+                pool.give_back(workspace)
+        except MemoryError as error:
+            raise LimitError(f"there is not enough memory for this run: {error}") from None
+        if why:
+            raise cancelled(why, timeout)
+        return outputs
+
+    def _run_stages(self, workspace, inputs, outputs, addresses, ended) -> int:
+        bases = [None, np.frombuffer(workspace.memory, np.uint8), *inputs, *outputs]
+        for stage in self.stages:
+            if isinstance(stage, Kernels):
+                why = self.program.run(workspace, addresses, self.threads, stage.first, stage.last, ended)
+            else:
+                why = workspace.stopped()
+                if not why:
+                    run_host(stage, bases)
+                    if ended is not None:
+                        ended[stage.step] = time.monotonic_ns()
+            if why:
+                return why
+        return workspace.stopped()
+
+
+def stages(steps) -> list:
+    """The steps of a plan, those of kernels that follow each other in one stage."""
+    found, first = [], 0
+    for i, step in enumerate(steps):
+        if step.host is not None:
+            if i > first:
+                found.append(Kernels(first, i))
+            found.append(Host(i, *step.host))
+            first = i + 1
+    if first < len(steps):
+        found.append(Kernels(first, len(steps)))
+    return found

@@ -1,0 +1,43 @@
+"""Ctrl-C at the program: status 130, no traceback, in good time."""
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import cinfer
+
+from models import long_network, steps_in_numpy
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("program")
+    (folder / "long.onnx").write_bytes(long_network(layers=200))
+    (folder / "numpy.onnx").write_bytes(steps_in_numpy(n=2000))
+    Image.new("RGB", (20, 10), (255, 0, 0)).save(folder / "red.png")
+    return folder
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="Linux")
+@pytest.mark.parametrize("after", [0, 0.7])
+@pytest.mark.parametrize("arguments", [("run", "long.onnx", "red.png"), ("run", "long.onnx", "red.png", "red.png"),
+                                       ("bench", "long.onnx"), ("bench", "numpy.onnx", "--threads", "1")],
+                         ids=" ".join)
+def test_ctrl_c(files, arguments, after):
+    environment = {**os.environ, "PYTHONPATH": str(Path(cinfer.__file__).parents[1])}
+    p = subprocess.Popen([sys.executable, "-m", "cinfer", *arguments], cwd=files, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True, env=environment)
+    while "_ops/executor" not in Path(f"/proc/{p.pid}/maps").read_text():     # a system at work starts slowly
+        time.sleep(0.01)
+    time.sleep(after)
+    assert p.poll() is None
+    p.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    out, err = p.communicate(timeout=30)
+    assert (p.returncode, out, err) == (130, "", "")
+    assert time.monotonic() - began < 2
