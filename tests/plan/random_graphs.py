@@ -15,6 +15,7 @@ import numpy as np
 from cinfer.errors import Error
 from cinfer.model.graph import Node
 from cinfer.ops import registry
+from cinfer.ops.registry import TensorSpec
 
 F32 = np.dtype(np.float32)
 MOST_ELEMENTS = 12_000
@@ -46,7 +47,7 @@ class Graph:
         """Random numbers; floats are multiples of 1/4 between -3 and 3."""
         dtype, rng = np.dtype(dtype), np.random.default_rng(self.rng.randrange(1 << 30))
         if dtype.kind == "f":
-            return np.clip(np.round(rng.normal(size=shape) * 4) / 4, -3, 3).astype(dtype)
+            return (np.clip(np.round(rng.normal(size=shape) * 4) / 4, -3, 3) + 0.0).astype(dtype)      # no -0.0
         if dtype.kind == "b":
             return rng.random(shape) < 0.5
         return rng.integers(-5 if dtype.kind == "i" else 0, 9, shape).astype(dtype)
@@ -83,9 +84,12 @@ class Graph:
         names = [i if isinstance(i, str) else "" if i is None else self.constant(i) for i in inputs]
         outputs = [f"v{len(self.nodes)}" + (f"_{k}" if n > 1 else "") for k in range(n)]
         node = Node(op_type, names, outputs, attributes, domain, 1 if domain else self.opset, outputs[0])
+        given = [self.values[i] if i else None for i in names]
         try:
-            results = registry.evaluate(registry.lookup(node), node,
-                                        [self.values[i] if i else None for i in names])
+            operator = registry.lookup(node)
+            if operator.infer is not None:
+                registry.infer(operator, node, [None if a is None else TensorSpec.of(a) for a in given])
+            results = registry.evaluate(operator, node, given)
             results = [np.asarray(r) for r in results][:n]
             fine = len(results) == n and all(self._fits(r) for r in results)
         except REFUSALS:
@@ -132,13 +136,16 @@ class Graph:
         return {name: self.values[name] for name in self.inputs}
 
     def bytes(self) -> bytes:
-        from onnx import helper, numpy_helper
+        from onnx import AttributeProto, helper, numpy_helper
 
         def info(name, shape):
             kind = helper.np_dtype_to_tensor_dtype(self.values[name].dtype)
             return helper.make_tensor_value_info(name, kind, shape)
-        nodes = [helper.make_node(n.op_type, n.inputs, n.outputs, domain=n.domain, **n.attributes)
-                 for n in self.nodes]
+        nodes = []
+        for n in self.nodes:
+            nodes.append(helper.make_node(n.op_type, n.inputs, n.outputs, domain=n.domain))
+            nodes[-1].attribute.extend(helper.make_attribute(k, v, attr_type=AttributeProto.INTS if v == [] else None)
+                                       for k, v in n.attributes.items())
         graph = helper.make_graph(nodes, "g", [info(n, self.declared.get(n, self.values[n].shape)) for n in self.inputs],
                                   [info(n, None) for n in self.outputs],
                                   [numpy_helper.from_array(self.values[n], n) for n in self.constants])

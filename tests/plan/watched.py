@@ -138,8 +138,9 @@ def hold(graph, where: str, isa: str) -> None:
     def run(threads, fill, spaced):
         try:
             return run_watched(data, feeds, threads=threads, isa=isa, fill=fill, spaced=spaced)
-        except (AssertionError, cinfer.Error) as error:
-            raise AssertionError(f"{where} {isa} threads={threads}: {error}\n{graph}") from None
+        except Exception as error:
+            what = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+            raise AssertionError(f"{where} {isa} threads={threads}: {what}{error}\n{graph}") from error
     first, second = run(1, NAN, True), run(2, LARGE, False)
     graph.assert_expected(first, f"{where} {isa}")
     if bits(first) != bits(second):
