@@ -887,3 +887,90 @@ def random_graph(rng: Random, opset: int = 17, adders=None, least: int = 2, most
             break
         rng.choices(functions, weights)[0](g)
     return g.finish()
+
+
+# ---- many pictures of one size, in whole blocks of channels and not: what lives in whose memory
+
+def same_picture(g: Graph, channels: int | None = None) -> str | None:
+    size = g.values[g.inputs[0]].shape
+    return g.pick(lambda a: picture(a) and a.shape[:1] == size[:1] and a.shape[2:] == size[2:]
+                  and channels in (None, a.shape[1]))
+
+
+def same_conv(g: Graph):
+    x = same_picture(g)
+    c, rank = g.values[x].shape[1], g.values[x].ndim - 2
+    k, oc = g.rng.choice((1, 3)), g.rng.choice((16, 16, 32, 48, 8, 3))
+    group = g.rng.choice((1, 1, 1, c))
+    oc = c if group == c else oc
+    y = g.add("Conv", x, g.weights(oc, c // group, *[k] * rank), g.array((oc,)), pads=[k // 2] * 2 * rank, group=group)
+    if y and g.rng.random() < 0.3 and (z := same_picture(g, oc)):
+        y = g.add("Add", *g.rng.sample((y, z), 2)) or y
+    if y and g.rng.random() < 0.4:
+        g.add(g.rng.choice(("Relu", "Tanh")), y)
+
+
+def same_concat(g: Graph):
+    parts = [same_picture(g) for _ in range(g.rng.randint(2, 4))]
+    g.add("Concat", *parts, axis=g.rng.choice((1, 1, 1, 1 - g.values[parts[0]].ndim)), keeps=True)
+
+
+def same_split(g: Graph):
+    x = same_picture(g)
+    c = g.values[x].shape[1]
+    cuts = sorted(g.rng.sample([n for n in range(1, c) if n % 16 == 0 or g.rng.random() < 0.05],
+                               k=min(g.rng.randint(1, 2), (c - 1) // 16)))
+    sizes = [b - a for a, b in zip([0, *cuts], [*cuts, c])]
+    if len(sizes) > 1:
+        g.add("Split", x, np.array(sizes), n=len(sizes), axis=1, keeps=True)
+
+
+def same_slice(g: Graph):
+    x = same_picture(g)
+    c = g.values[x].shape[1]
+    first = g.rng.choice((0, 16, 32, 1))
+    last = g.rng.choice((c, c, c - 1, first + 16))
+    if first < min(last, c):
+        g.add("Slice", x, np.array([first]), np.array([last]), np.array([1]), keeps=True)
+
+
+def same_view(g: Graph):
+    x = same_picture(g)
+    op = g.rng.choice(("Identity", "Dropout", "Cast", "Transpose", "Gather", "Reshape"))
+    shape = g.values[x].shape
+    if op == "Transpose":
+        y = g.add(op, x, perm=[0, *range(2, len(shape)), 1], keeps=True)
+        y and g.add(op, y, perm=[0, len(shape) - 1, *range(1, len(shape) - 1)], keeps=True)
+    elif op == "Gather":
+        c = shape[1]
+        g.add(op, x, np.array(g.rng.choice((range(c), range(c)[::-1], range(0, c, 2), [c - 1, 0]))), axis=1, keeps=True)
+    elif op == "Reshape":
+        y = g.add(op, x, np.array([shape[0], shape[1], -1]), keeps=True)
+        y and g.add(op, y, np.array(shape), keeps=True)
+    else:
+        g.add(op, x, keeps=True, **(dict(to=1) if op == "Cast" else {}))
+
+
+def same_pointwise(g: Graph):
+    x = same_picture(g)
+    c = g.values[x].shape[1]
+    how = g.rng.random()
+    if how < 0.3:
+        g.add(g.rng.choice(("Relu", "Sigmoid", "Neg")), x, keeps=False)
+    elif how < 0.6 and (z := same_picture(g, c)):
+        g.add(g.rng.choice(("Add", "Mul", "Max", "Sum")), x, z)
+    elif how < 0.8:
+        gate = g.add("Sigmoid", g.add("GlobalAveragePool", x))
+        g.add("Mul", x, gate)
+    else:
+        rank = g.values[x].ndim - 2
+        g.add(g.rng.choice(("MaxPool", "AveragePool")), x, kernel_shape=[3] * rank, pads=[1] * 2 * rank)
+
+
+SAME = [(same_conv, 4.0), (same_concat, 3.0), (same_split, 2.0), (same_slice, 1.0), (same_view, 1.5), (same_pointwise, 2.0)]
+
+
+def concatenated_graph(rng: Random, least: int = 5, most: int = 25) -> Graph:
+    """Convolutions, Concats, Splits and what lies between them, as DenseNet, C2f and ELAN have."""
+    shape = (rng.choice((1, 1, 2)), rng.choice((3, 16, 32, 33)), *rng.choice(((4, 5), (1, 1), (3, 3), (7,), (2, 6))))
+    return random_graph(rng, 17, SAME, least, most, shape)

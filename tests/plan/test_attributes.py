@@ -51,6 +51,8 @@ def versions(domain: str, name: str) -> list[tuple[registry.Operator, int]]:
 CASES = [(d, n, operator, opset) for d, n in kernel_operators() if (d, n) not in INTERNAL
          for operator, opset in versions(d, n)]
 
+CASES_OF_NOW = [c for c in CASES if c[0] or c[3] == NEWEST]
+
 
 def case_name(case) -> str:
     return f"{case[1]}-{case[3]}"
@@ -126,8 +128,8 @@ def test_every_attribute_has_values_to_be_tried(case):
 
 # ---- inputs
 
-SHAPES = [(2, 17, 3, 5), (1, 16, 4, 4), (1, 3, 6, 4), (2, 8, 6), (2, 4, 3, 2, 5), (3, 5), (7,), (), (2, 1, 3, 2, 2, 3, 2),
-          (1, 2, 3, 1, 2, 3, 2, 2), (2, 0, 3), (1, 4, 1, 1)]
+SHAPES = [(2, 17, 3, 5), (1, 16, 4, 4), (1, 3, 6, 4), (2, 8, 6), (2, 4, 3, 2, 5), (3, 5), (7,), (), (2, 3, 2, 3, 2, 3),
+          (2, 3, 2, 2, 3, 2, 2), (2, 2, 3, 2, 2, 3, 2, 2), (2, 0, 3), (1, 4, 1, 1)]
 PICTURES = [(2, 17, 3, 5), (1, 16, 4, 4), (1, 3, 6, 4), (2, 8, 6), (1, 4, 3, 2, 5), (1, 36, 1, 1), (1, 4, 6, 6)]
 MATRICES = [(4, 6), (3, 17), (1, 5), (33, 16)]
 UNARY = {"Abs", "Ceil", "Celu", "Cos", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "Identity",
@@ -370,8 +372,8 @@ def first_input(g: Graph, name: str, shape, rest, before: str, dtype=None) -> st
         if name == "DequantizeLinear":
             dtype = rest[1].dtype if len(rest) > 1 else np.uint8
     dtype = np.dtype(dtype)
-    if before == "transpose" and len(shape) > 1:
-        perm = list(g.rng.sample(range(len(shape)), len(shape)))
+    if before in ("transpose", "reversed") and len(shape) > 1:
+        perm = g.rng.sample(range(len(shape)), len(shape)) if before == "transpose" else list(range(len(shape)))[::-1]
         back = [perm.index(i) for i in range(len(shape))]
         return g.add("Transpose", g.input(*(shape[a] for a in perm), dtype=dtype), perm=back, keeps=True)
     if before == "conv" and len(shape) > 2 and dtype == F32 and 0 not in shape:
@@ -433,10 +435,18 @@ def build(case, seed: int, dtype=None, attempt: int = 0):
     """(graph, "" or when NumPy refuses it)"""
     domain, name, operator, opset = case
     rng = Random(f"{name} {opset} {seed} {dtype} {attempt}")
-    g = Graph(rng, opset if not domain else 17, tame=False)
     given = all_arguments(domain, name, opset)
-    shape, rest, base, n = rng.choice(given) if attempt or dtype else given[seed % len(given)]
+    recipe = rng.choice(given) if attempt or dtype else given[seed % len(given)]
+    shape, _, base, _ = recipe
     attributes = base if dtype else variants(rng, case, seed, shape, base)
+    return assemble(case, rng, recipe, attributes, rng.choice(BEFORE), rng.choice(BEHIND), dtype)
+
+
+def assemble(case, rng: Random, recipe, attributes: dict, before: str, behind: str, dtype=None):
+    """As `build`, of these arguments and neighbours."""
+    domain, name, operator, opset = case
+    g = Graph(rng, opset if not domain else 17, tame=False)
+    shape, rest, _, n = recipe
     if dtype and rest:
         rest = [r if r is None or r.dtype != F32 or name in ("QuantizeLinear", "DequantizeLinear", "Resize", "Upsample")
                 else r.astype(dtype) for r in rest]
@@ -446,11 +456,8 @@ def build(case, seed: int, dtype=None, attempt: int = 0):
     if rng.random() < 0.1 and len(inputs) == 1 and name in BINARY | {"MatMul"} and not isinstance(inputs[0], str):
         first, inputs = g.constant(g.array(shape, inputs[0].dtype)), [g.input(*inputs[0].shape, array=inputs[0])]
     else:
-        first = first_input(g, name, shape, rest, rng.choice(BEFORE), dtype)
-    if domain:                          # attributes of domains of their own have no names in the helper's way
-        y = g.add(name, first, *inputs, n=n, domain=domain, **attributes)
-    else:
-        y = g.add(name, first, *inputs, n=n, **attributes)
+        first = first_input(g, name, shape, rest, before, dtype)
+    y = g.add(name, first, *inputs, n=n, domain=domain, **attributes)
     if y is None:
         outputs = [f"y{i}" for i in range(n)]
         names = [first] + [i if isinstance(i, str) else "" if i is None else g.constant(i) for i in inputs]
@@ -460,8 +467,8 @@ def build(case, seed: int, dtype=None, attempt: int = 0):
             g.values[output] = np.zeros((), g.values[first].dtype)
         g.outputs = outputs
         return g, refuses(operator, node, [g.values[i] if i else None for i in names])
-    append(g, y if isinstance(y, str) else y[0], rng.choice(BEHIND))
-    return g.finish(), ""
+    append(g, y if isinstance(y, str) else y[0], behind)
+    return g.finish(0), ""
 
 
 def refuses(operator, node, given) -> str:
@@ -511,7 +518,23 @@ def test_attributes_mean_what_numpy_says(case):
     checked(case, range(max(MORE, listed if listed > MORE else 2 * listed, min(given, MOST))))
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c[0] or c[3] == NEWEST], ids=case_name)
+@pytest.mark.parametrize("case", CASES_OF_NOW, ids=case_name)
+def test_turned_tensors_of_many_axes_mean_what_numpy_says(case):
+    """None of whose axes merge: more than kernels walk. What follows must not be lost where a kernel declines."""
+    given = [r for r in all_arguments(*case[:2], case[3]) if len(r[0]) > 5 and 0 not in r[0]]
+    failures = []
+    for i, recipe in enumerate(given[::max(1, len(given) // 6)]):
+        for dtype in (None, "int64") if case[1] not in OF_BOOL else (None,):
+            graph, refused = assemble(case, Random(f"{case[1:]} {i}"), recipe, recipe[2], "reversed",
+                                      ("relu", "add", "clip")[i % 3], dtype)
+            try:
+                refused or hold(graph, f"{case_name(case)} recipe {i} {dtype or ''}", _ops.usable_levels()[-1])
+            except AssertionError as error:
+                failures.append(str(error))
+    assert not failures, "\n\n".join(failures)
+
+
+@pytest.mark.parametrize("case", CASES_OF_NOW, ids=case_name)
 def test_other_element_types_mean_what_numpy_says(case):
     checked(case, range(len(TYPES)), TYPES)
 

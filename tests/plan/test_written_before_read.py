@@ -7,7 +7,7 @@ import pytest
 import cinfer
 from cinfer import _ops
 
-from random_graphs import random_graph
+from random_graphs import concatenated_graph, random_graph
 from watched import LARGE, NAN, bits, hold, watching
 
 OPSETS = (11, 13, 17, 18, 21, 24)
@@ -20,6 +20,13 @@ def test_random_graphs_mean_what_numpy_says_in_memory_of_any_content(block, isa)
     for seed in range(block * SEEDS, (block + 1) * SEEDS):
         rng = Random(seed)
         hold(random_graph(rng, rng.choice(OPSETS)), f"seed {seed}", isa)
+
+
+@pytest.mark.parametrize("isa", _ops.usable_levels())
+@pytest.mark.parametrize("block", range(3))
+def test_concats_and_splits_mean_what_numpy_says_in_memory_of_any_content(block, isa):
+    for seed in range(block * SEEDS, (block + 1) * SEEDS):
+        hold(concatenated_graph(Random(seed)), f"seed {seed}", isa)
 
 
 @pytest.mark.parametrize("block", range(2))
