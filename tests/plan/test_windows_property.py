@@ -1,4 +1,5 @@
 """Windowed operators of any attributes, alone and in a row, against their meaning in NumPy."""
+from itertools import product
 from random import Random
 
 import numpy as np
@@ -11,7 +12,8 @@ from random_graphs import Graph, random_graph, window
 from watched import hold
 
 CHANNELS = (1, 3, 15, 16, 17, 33)
-SEEDS = 40
+F32 = np.float32
+SEEDS = 25
 
 
 def sizes(rng: Random, least: int = 1) -> list[int]:
@@ -171,7 +173,7 @@ def one(kind, seed: int) -> Graph:
 @pytest.mark.parametrize("isa", _ops.usable_levels())
 @pytest.mark.parametrize("kind", KINDS)
 def test_operator_means_what_numpy_says(kind, isa):
-    for seed in range(SEEDS * (3 if kind in (conv, conv_transpose, pad) else 1)):
+    for seed in range(SEEDS * (4 if kind is conv_transpose else 2 if kind in (conv, pad) else 1)):
         hold(one(kind, seed), f"{kind.__name__} seed {seed}", isa)
 
 
@@ -189,3 +191,53 @@ def test_several_in_a_row_mean_what_numpy_says(block, isa):
         rng = Random(seed)
         shape = (rng.choice((1, 2)), rng.choice(CHANNELS), *sizes(rng))
         hold(random_graph(rng, 22, ROWS, 3, 8, shape), f"seed {seed}", isa)
+
+
+# ---- all windows of a few elements, many in one graph
+
+def axes(op: str, size: int) -> list[tuple]:
+    """(kernel, stride, dilation, begin, end) along an axis of so many elements; those that an operator refuses, or
+    repeat what others do, are few."""
+    found = []
+    for k in range(1, 5):
+        for s, d in product((1, 2, 3, 4), (1, 2) if k > 1 else (1,)):
+            reach = (k - 1) * d + 1
+            full = (size - 1) * s + reach if op == "ConvTranspose" else size
+            most = min(full - 1, reach) if op == "ConvTranspose" else k - 1 if op.endswith("Pool") else reach
+            found += [(k, s, d, b, e) for b in range(most + 1) for e in range(most + 1)
+                      if (full - b - e >= 1 if op == "ConvTranspose" else full + b + e >= reach)]
+    return found
+
+
+MANY = 60                           # nodes of a graph
+
+
+@pytest.mark.parametrize("op, ic, oc, group", [
+    ("ConvTranspose", 1, 1, 1), ("ConvTranspose", 17, 3, 1), ("ConvTranspose", 16, 17, 1), ("ConvTranspose", 4, 4, 2),
+    ("Conv", 3, 3, 1), ("Conv", 16, 17, 1), ("Conv", 17, 2, 1), ("Conv", 17, 17, 17), ("Conv", 32, 32, 4),
+    ("MaxPool", 17, 17, 1), ("AveragePool", 3, 3, 1)])
+def test_every_small_window_means_what_numpy_says(op, ic, oc, group):
+    levels, rng = _ops.usable_levels(), Random(f"{op} {ic} {oc} {group}")
+    for size in (1, 2, 4):
+        listed = axes(op, size)
+        rng.shuffle(listed)
+        listed = listed[:(4 if ic == 1 else 2) * MANY]      # of one channel they cost least
+        for first in range(0, len(listed), MANY):
+            g = Graph(rng, 22)
+            other = rng.choice((1, 2, 4))
+            x = g.add("Relu", g.input(1, ic, size, other), keeps=True) if rng.random() < 0.5 else g.input(1, ic, size, other)
+            across = axes(op, other)
+            for down in listed[first:first + MANY]:
+                pair = (down, rng.choice([a for a in across if a[1] == a[0] or rng.random() < 0.5] or across))
+                kernel, strides, dilations, begins, ends = ([one[i] for one in pair] for i in range(5))
+                where = dict(kernel_shape=kernel, strides=strides, dilations=dilations, pads=[*begins, *ends])
+                if op == "Conv":
+                    y = g.add(op, x, g.weights(oc, ic // group, *kernel), group=group, **where)
+                elif op == "ConvTranspose":
+                    y = g.add(op, x, g.array((ic, oc // group, *kernel)) / F32(ic), group=group, **where)
+                else:
+                    y = g.add(op, x, **where, ceil_mode=rng.randint(0, 1), **(
+                        dict(count_include_pad=rng.randint(0, 1)) if op == "AveragePool" else {}))
+                if y and rng.random() < 0.2:
+                    g.add("Relu", y, keeps=True)
+            hold(g.finish(0), f"{op} ic={ic} oc={oc} group={group} size={size}", levels[-1 - first // MANY % len(levels)])

@@ -7,11 +7,11 @@ import pytest
 import cinfer
 from cinfer import _ops
 
-from random_graphs import concatenated_graph, random_graph
+from random_graphs import concatenated_graph, halved, quantized_graph, random_graph
 from watched import LARGE, NAN, bits, hold, watching
 
 OPSETS = (11, 13, 17, 18, 21, 24)
-SEEDS = 40                          # graphs of a test
+SEEDS = 25                          # graphs of a test
 
 
 @pytest.mark.parametrize("isa", _ops.usable_levels())
@@ -27,6 +27,14 @@ def test_random_graphs_mean_what_numpy_says_in_memory_of_any_content(block, isa)
 def test_concats_and_splits_mean_what_numpy_says_in_memory_of_any_content(block, isa):
     for seed in range(block * SEEDS, (block + 1) * SEEDS):
         hold(concatenated_graph(Random(seed)), f"seed {seed}", isa)
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_quantized_and_float16_graphs_mean_what_numpy_says_in_memory_of_any_content(block):
+    isa = _ops.usable_levels()[-1 - block % len(_ops.usable_levels())]
+    for seed in range(block * SEEDS, (block + 1) * SEEDS):
+        hold(quantized_graph(Random(seed)), f"quantized seed {seed}", isa)
+        hold(halved(random_graph(Random(seed), 17)), f"float16 seed {seed}", isa)
 
 
 @pytest.mark.parametrize("block", range(2))

@@ -5,8 +5,10 @@ What it hooks into is stable: the compiled `Program`, `cinfer.plan.memory.place`
 """
 from __future__ import annotations
 
+import importlib
 import sys
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import pytest
@@ -86,6 +88,23 @@ PLACE, EMPTY = memory.place, np.empty
 FINE = {"FEW_FLOPS": -1, "SMALL": 8, "LEAST_PART": 1, "LEAST_PIXELS": 2}
 
 
+@cache
+def planning() -> list:
+    """The modules of the planner, all of which a session imports."""
+    importlib.import_module("cinfer.session")
+    return [module for name, module in sys.modules.items() if name.startswith("cinfer.plan.")]
+
+
+@cache
+def limits() -> list[tuple]:
+    return [(module, name, value) for module in planning() for name, value in FINE.items() if name in vars(module)]
+
+
+@cache
+def placing() -> list:
+    return [module for module in planning() if vars(module).get("place") is PLACE]
+
+
 @contextmanager
 def watching(fill: int, spaced: bool = True):
     """Whatever is loaded within is planned and run under watch; yields the Watch."""
@@ -103,15 +122,10 @@ def watching(fill: int, spaced: bool = True):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(executor, "Program", Program)
-        for name, module in list(sys.modules.items()):      # small work is divided among threads too
-            if name.startswith("cinfer.plan."):
-                for constant, value in FINE.items():
-                    if constant in vars(module):
-                        patch.setattr(module, constant, value)
-        if spaced:
-            for name, module in list(sys.modules.items()):
-                if name.startswith("cinfer.") and getattr(module, "place", None) is PLACE:
-                    patch.setattr(module, "place", watch.place)
+        for module, name, value in limits():            # small work is divided among threads too
+            patch.setattr(module, name, value)
+        for module in placing() if spaced else ():
+            patch.setattr(module, "place", watch.place)
         yield watch
 
 
