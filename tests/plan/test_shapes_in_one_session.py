@@ -225,4 +225,5 @@ def test_a_new_shape_takes_no_memory_for_the_weights(name):
     grown = resident() - before
     assert grown < max(weights, 4 << 20) + (8 << 20), f"16 more shapes took {grown >> 20} MB; the weights are {weights >> 20}"
     packed = len(getattr(session, "_packed", ()))
-    assert packed <= 4 * len(g.constants), f"weights are packed {packed} times"     # once an algorithm
+    # once for each algorithm; for each way in which strides and what is cut off meet
+    assert packed <= 20 * len(g.constants), f"weights are packed {packed} times"
