@@ -1,4 +1,4 @@
-"""Every value that a step reads was written by a step before: what memory held at first makes no difference."""
+"""Every value that a step reads was written by a step before: what memory held makes no difference."""
 from random import Random
 
 import numpy as np

@@ -97,7 +97,8 @@ def planning() -> list:
 
 @cache
 def limits() -> list[tuple]:
-    return [(module, name, value) for module in planning() for name, value in FINE.items() if name in vars(module)]
+    return [(module, name, value) for module in planning() for name,
+            value in FINE.items() if name in vars(module)]
 
 
 @cache
@@ -145,7 +146,7 @@ def run_watched(data: bytes, feeds: dict, *, threads: int, isa: str | None, fill
 
 
 def hold(graph, where: str, isa: str) -> None:
-    """A `random_graphs.Graph` gives what is expected, of the same bits by 1 and 2 threads, in memory that was
+    """A `evaluated_graph.Graph` gives what is expected, of the same bits by 1 and 2 threads, in memory that was
     NaN and in memory that was large numbers, of spaced buffers and of buffers that follow each other."""
     data, feeds = graph.bytes(), graph.feeds()
 
