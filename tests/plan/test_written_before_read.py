@@ -52,3 +52,16 @@ def test_a_run_leaves_nothing_that_the_next_one_sees(block):
             watch.fill = LARGE
             other = session.run(None, feeds)
         assert bits(first) == bits(again) == bits(other), f"seed {seed}\n{graph}"
+
+
+def test_watch_sees_what_is_written_into_a_gap():
+    graph = concatenated_graph(Random(1))
+    with watching(NAN) as watch:
+        cinfer.load(graph.bytes(), threads=1).run(None, graph.feeds())
+    (size, gaps), = watch.gaps.items()
+    assert watch.runs == 1 and len(gaps) > 2 and min(end - begin for begin, end in gaps[:-1]) >= 1024
+    arena = np.full(size, NAN, np.uint8)
+    watch.check(arena)
+    arena[gaps[1][0]] = 0
+    with pytest.raises(AssertionError, match="beside a buffer"):
+        watch.check(arena)

@@ -20,6 +20,7 @@ from cinfer.plan import memory
 GUARD = 1024                        # bytes on either side of a buffer or output, whole cache lines
 NAN, LARGE = 0xFF, 0x7B             # bytes: floats of them are NaN, and 1.3e36
 FOREVER = 1 << 30
+SLACK = 4096                        # bytes that an arena may be larger than its buffers
 
 
 class Watch:
@@ -59,12 +60,12 @@ class Watch:
         if not self.spaced:
             return
         held = np.frombuffer(arena, np.uint8)
-        fitting = [gaps for size, gaps in self.gaps.items() if size <= held.size <= size + 64]
-        for gaps in fitting[-1:]:
-            for begin, end in gaps:
-                wrong = np.flatnonzero(held[begin:end] != self.fill)
-                assert not wrong.size, (f"wrote {wrong.size} bytes beside a buffer: {int(wrong[0])} of "
-                                        f"{end - begin} bytes into the gap at {begin} of the arena")
+        size = max((n for n in self.gaps if n <= held.size), default=None)
+        assert size is not None and held.size - size <= SLACK, "the arena is not what memory.place laid out"
+        for begin, end in self.gaps[size]:
+            wrong = np.flatnonzero(held[begin:end] != self.fill)
+            assert not wrong.size, (f"wrote {wrong.size} bytes beside a buffer: {int(wrong[0])} of "
+                                    f"{end - begin} bytes into the gap at {begin} of the arena")
 
     def empty(self, shape, dtype=float, *args, **keywords):
         """`numpy.empty`, within guards."""
