@@ -1,4 +1,5 @@
 """Windowed operators of any attributes, alone and in a row, against their meaning in NumPy."""
+from itertools import product
 from random import Random
 
 import numpy as np
@@ -6,12 +7,15 @@ import pytest
 
 from cinfer import _ops
 
-import random_graphs as graphs
-from random_graphs import Graph, random_graph, window
+import random_nodes as nodes
+from evaluated_graph import Graph
+from random_graphs import random_graph
+from random_nodes import window
 from watched import hold
 
 CHANNELS = (1, 3, 15, 16, 17, 33)
-SEEDS = 40
+F32 = np.float32
+SEEDS = 25
 
 
 def sizes(rng: Random, least: int = 1) -> list[int]:
@@ -29,10 +33,12 @@ def picture(g: Graph, channels: int, spatial) -> str:
         x = g.input(n, ic, *spatial)
         return g.add("Conv", x, g.weights(channels, ic, *[1] * len(spatial)), g.array((channels,)))
     if how < 0.9:
-        return g.add("Transpose", g.input(n, *spatial, channels), perm=[0, len(spatial) + 1, *range(1, len(spatial) + 1)],
+        return g.add("Transpose", g.input(n, *spatial, channels),
+                     perm=[0, len(spatial) + 1, *range(1, len(spatial) + 1)],
                      keeps=True)
     x = g.input(n, channels, *spatial[:-1], 2 * spatial[-1])
-    return g.add("Slice", x, np.array([1]), np.array([2 * spatial[-1]]), np.array([-1]), np.array([2]), keeps=True)
+    return g.add("Slice", x, np.array([1]), np.array([2 * spatial[-1]]), np.array([-1]), np.array([2]),
+                 keeps=True)
 
 
 def conv(g: Graph, x: str, rank: int, channels: int):
@@ -44,7 +50,8 @@ def conv(g: Graph, x: str, rank: int, channels: int):
     oc = group * rng.choice((1, 1, 2, 16)) if group > 1 else rng.choice(CHANNELS)
     attributes = window(rng, rank)
     b = [g.array((oc,))] if rng.random() < 0.5 else []
-    return g.add("Conv", x, g.weights(oc, channels // group, *attributes["kernel_shape"]), *b, group=group, **attributes)
+    return g.add("Conv", x, g.weights(oc, channels // group, *attributes["kernel_shape"]), *b, group=group,
+                 **attributes)
 
 
 def conv_transpose(g: Graph, x: str, rank: int, channels: int):
@@ -58,9 +65,10 @@ def conv_transpose(g: Graph, x: str, rank: int, channels: int):
     if rng.random() < 0.3:
         attributes["output_shape"] = [max(1, d * s + rng.randint(-4, 4)) for d, s in zip(shape[2:], strides)]
     if rng.random() < 0.4:
-        graphs.crop(rng, shape[2:], attributes)
+        nodes.crop(rng, shape[2:], attributes)
     w = (g.array((channels, oc // group, *attributes["kernel_shape"])) / channels ** 0.5).astype(np.float32)
-    return g.add("ConvTranspose", x, w, *([g.array((oc,))] if rng.random() < 0.5 else []), group=group, **attributes)
+    return g.add("ConvTranspose", x, w, *([g.array((oc,))] if rng.random() < 0.5 else []), group=group,
+                 **attributes)
 
 
 def pool(g: Graph, x: str, rank: int, channels: int, op: str):
@@ -101,7 +109,8 @@ def pad(g: Graph, x: str, rank: int, channels: int):
     """A Pad, and most often a Conv or pool that may take it into its window."""
     rng = g.rng
     mode = rng.choice(("constant", "constant", "constant", "reflect", "edge", "wrap"))
-    pads = [rng.choice((0, 1, 2, 5)) if i % (rank + 2) > 1 or rng.random() < 0.1 else 0 for i in range(2 * (rank + 2))]
+    pads = [rng.choice((0, 1, 2, 5)) if i % (rank + 2) > 1 or rng.random() < 0.1 else 0
+            for i in range(2 * (rank + 2))]
     value = [np.float32(rng.choice((0, 0, 0, 1)))] if mode == "constant" and rng.random() < 0.7 else []
     y = g.add("Pad", x, np.array(pads), *value, mode=mode, keeps=True)
     if y and rng.random() < 0.8:
@@ -171,15 +180,17 @@ def one(kind, seed: int) -> Graph:
 @pytest.mark.parametrize("isa", _ops.usable_levels())
 @pytest.mark.parametrize("kind", KINDS)
 def test_operator_means_what_numpy_says(kind, isa):
-    for seed in range(SEEDS * (3 if kind in (conv, conv_transpose, pad) else 1)):
+    for seed in range(SEEDS * (4 if kind is conv_transpose else 2 if kind in (conv, pad) else 1)):
         hold(one(kind, seed), f"{kind.__name__} seed {seed}", isa)
 
 
-ROWS = [(lambda g, kind=kind: (x := g.pick(graphs.pictures)) and kind(g, x, g.values[x].ndim - 2, g.values[x].shape[1]),
+ROWS = [(lambda g, kind=kind: (x := g.pick(nodes.pictures)) and kind(g, x, g.values[x].ndim - 2,
+                                                                      g.values[x].shape[1]),
          1.0) for kind in KINDS if kind is not resize]
-ROWS += [(adder, 1.0) for adder in (graphs.concat, graphs.split, graphs.binary, graphs.residual, graphs.shuffle,
-                                    graphs.squeeze_excite, graphs.transpose)]
-ROWS += [(lambda g: (x := g.pick(graphs.picture)) and graphs.activation(g, x), 2.0)]
+ROWS += [(adder, 1.0) for adder in (nodes.concat, nodes.split, nodes.binary, nodes.residual,
+                                    nodes.shuffle,
+                                    nodes.squeeze_excite, nodes.transpose)]
+ROWS += [(lambda g: (x := g.pick(nodes.picture)) and nodes.activation(g, x), 2.0)]
 
 
 @pytest.mark.parametrize("isa", _ops.usable_levels())
@@ -189,3 +200,55 @@ def test_several_in_a_row_mean_what_numpy_says(block, isa):
         rng = Random(seed)
         shape = (rng.choice((1, 2)), rng.choice(CHANNELS), *sizes(rng))
         hold(random_graph(rng, 22, ROWS, 3, 8, shape), f"seed {seed}", isa)
+
+
+# ---- all windows of a few elements, many in one graph
+
+def axes(op: str, size: int) -> list[tuple]:
+    """(kernel, stride, dilation, begin, end) along an axis of so many elements."""
+    found = []
+    for k in range(1, 5):
+        for s, d in product((1, 2, 3, 4), (1, 2) if k > 1 else (1,)):
+            reach = (k - 1) * d + 1
+            full = (size - 1) * s + reach if op == "ConvTranspose" else size
+            most = min(full - 1, reach) if op == "ConvTranspose" else k - 1 if op.endswith("Pool") else reach
+            found += [(k, s, d, b, e) for b in range(most + 1) for e in range(most + 1)
+                      if (full - b - e >= 1 if op == "ConvTranspose" else full + b + e >= reach)]
+    return found
+
+
+MANY = 60                           # nodes of a graph
+
+
+@pytest.mark.parametrize("op, ic, oc, group", [
+    ("ConvTranspose", 1, 1, 1), ("ConvTranspose", 17, 3, 1), ("ConvTranspose", 16, 17, 1),
+    ("ConvTranspose", 4, 4, 2),
+    ("Conv", 3, 3, 1), ("Conv", 16, 17, 1), ("Conv", 17, 2, 1), ("Conv", 17, 17, 17), ("Conv", 32, 32, 4),
+    ("MaxPool", 17, 17, 1), ("AveragePool", 3, 3, 1)])
+def test_every_small_window_means_what_numpy_says(op, ic, oc, group):
+    levels, rng = _ops.usable_levels(), Random(f"{op} {ic} {oc} {group}")
+    for size in (1, 2, 4):
+        listed = axes(op, size)
+        rng.shuffle(listed)
+        listed = listed[:(4 if ic == 1 else 2) * MANY]      # of one channel they cost least
+        for first in range(0, len(listed), MANY):
+            g = Graph(rng, 22)
+            other = rng.choice((1, 2, 4))
+            x = g.add("Relu", g.input(1, ic, size, other), keeps=True) if rng.random() < 0.5 else g.input(1,
+                ic, size, other)
+            across = axes(op, other)
+            for down in listed[first:first + MANY]:
+                pair = (down, rng.choice([a for a in across if a[1] == a[0] or rng.random() < 0.5] or across))
+                kernel, strides, dilations, begins, ends = ([one[i] for one in pair] for i in range(5))
+                where = dict(kernel_shape=kernel, strides=strides, dilations=dilations, pads=[*begins, *ends])
+                if op == "Conv":
+                    y = g.add(op, x, g.weights(oc, ic // group, *kernel), group=group, **where)
+                elif op == "ConvTranspose":
+                    y = g.add(op, x, g.array((ic, oc // group, *kernel)) / F32(ic), group=group, **where)
+                else:
+                    y = g.add(op, x, **where, ceil_mode=rng.randint(0, 1), **(
+                        dict(count_include_pad=rng.randint(0, 1)) if op == "AveragePool" else {}))
+                if y and rng.random() < 0.2:
+                    g.add("Relu", y, keeps=True)
+            hold(g.finish(0), f"{op} ic={ic} oc={oc} group={group} size={size}",
+                 levels[-1 - first // MANY % len(levels)])

@@ -5,8 +5,10 @@ What it hooks into is stable: the compiled `Program`, `cinfer.plan.memory.place`
 """
 from __future__ import annotations
 
+import importlib
 import sys
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from cinfer.plan import memory
 GUARD = 1024                        # bytes on either side of a buffer or output, whole cache lines
 NAN, LARGE = 0xFF, 0x7B             # bytes: floats of them are NaN, and 1.3e36
 FOREVER = 1 << 30
+SLACK = 4096                        # bytes that an arena may be larger than its buffers
 
 
 class Watch:
@@ -57,12 +60,12 @@ class Watch:
         if not self.spaced:
             return
         held = np.frombuffer(arena, np.uint8)
-        fitting = [gaps for size, gaps in self.gaps.items() if size <= held.size <= size + 64]
-        for gaps in fitting[-1:]:
-            for begin, end in gaps:
-                wrong = np.flatnonzero(held[begin:end] != self.fill)
-                assert not wrong.size, (f"wrote {wrong.size} bytes beside a buffer: {int(wrong[0])} of "
-                                        f"{end - begin} bytes into the gap at {begin} of the arena")
+        size = max((n for n in self.gaps if n <= held.size), default=None)
+        assert size is not None and held.size - size <= SLACK, "the arena is not what memory.place laid out"
+        for begin, end in self.gaps[size]:
+            wrong = np.flatnonzero(held[begin:end] != self.fill)
+            assert not wrong.size, (f"wrote {wrong.size} bytes beside a buffer: {int(wrong[0])} of "
+                                    f"{end - begin} bytes into the gap at {begin} of the arena")
 
     def empty(self, shape, dtype=float, *args, **keywords):
         """`numpy.empty`, within guards."""
@@ -86,6 +89,24 @@ PLACE, EMPTY = memory.place, np.empty
 FINE = {"FEW_FLOPS": -1, "SMALL": 8, "LEAST_PART": 1, "LEAST_PIXELS": 2}
 
 
+@cache
+def planning() -> list:
+    """The modules of the planner, all of which a session imports."""
+    importlib.import_module("cinfer.session")
+    return [module for name, module in sys.modules.items() if name.startswith("cinfer.plan.")]
+
+
+@cache
+def limits() -> list[tuple]:
+    return [(module, name, value) for module in planning() for name,
+            value in FINE.items() if name in vars(module)]
+
+
+@cache
+def placing() -> list:
+    return [module for module in planning() if vars(module).get("place") is PLACE]
+
+
 @contextmanager
 def watching(fill: int, spaced: bool = True):
     """Whatever is loaded within is planned and run under watch; yields the Watch."""
@@ -103,15 +124,10 @@ def watching(fill: int, spaced: bool = True):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(executor, "Program", Program)
-        for name, module in list(sys.modules.items()):      # small work is divided among threads too
-            if name.startswith("cinfer.plan."):
-                for constant, value in FINE.items():
-                    if constant in vars(module):
-                        patch.setattr(module, constant, value)
-        if spaced:
-            for name, module in list(sys.modules.items()):
-                if name.startswith("cinfer.") and getattr(module, "place", None) is PLACE:
-                    patch.setattr(module, "place", watch.place)
+        for module, name, value in limits():            # small work is divided among threads too
+            patch.setattr(module, name, value)
+        for module in placing() if spaced else ():
+            patch.setattr(module, "place", watch.place)
         yield watch
 
 
@@ -131,15 +147,16 @@ def run_watched(data: bytes, feeds: dict, *, threads: int, isa: str | None, fill
 
 
 def hold(graph, where: str, isa: str) -> None:
-    """A `random_graphs.Graph` gives what is expected, of the same bits by 1 and 2 threads, in memory that was
+    """A `evaluated_graph.Graph` gives what is expected, of the same bits by 1 and 2 threads, in memory that was
     NaN and in memory that was large numbers, of spaced buffers and of buffers that follow each other."""
     data, feeds = graph.bytes(), graph.feeds()
 
     def run(threads, fill, spaced):
         try:
             return run_watched(data, feeds, threads=threads, isa=isa, fill=fill, spaced=spaced)
-        except (AssertionError, cinfer.Error) as error:
-            raise AssertionError(f"{where} {isa} threads={threads}: {error}\n{graph}") from None
+        except Exception as error:
+            what = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+            raise AssertionError(f"{where} {isa} threads={threads}: {what}{error}\n{graph}") from error
     first, second = run(1, NAN, True), run(2, LARGE, False)
     graph.assert_expected(first, f"{where} {isa}")
     if bits(first) != bits(second):

@@ -9,7 +9,7 @@ from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, PLAIN, UNARY, Candidate, k
 from ..epilogue import activation_params
 from ..store import channel_vector
 from ..views import BLOCK, F32, collapse
-from .elementwise import blocked_axes, by_rows, follows
+from .elementwise import blocked_axes, broadcasts, by_rows, follows
 from .window import is_picture
 
 
@@ -80,6 +80,8 @@ def layer_norm(group, values):
             or any(node.outputs[1:]) or get("stash_type", 1) != 1:
         return ()
     axis = get("axis", -1) % x.ndim
+    if not all(broadcasts(v.shape, x.shape[axis:]) for v in (scale, bias) if v is not None):
+        return ()                               # a scale that is another one in each row
     rows, cols = prod(x.shape[:axis]), prod(x.shape[axis:])
 
     def vector(out, name, value):
