@@ -11,6 +11,7 @@ import numpy as np
 from ..model.tensors import DTYPES, EXTENDED, dtype_of
 from .facts import Fact
 from .registry import op
+from .symbols import Undecided
 
 
 def bits(dtype: np.dtype) -> int:
@@ -110,7 +111,14 @@ def number(text, kind):
         return kind(value)
 
 
-@op("Cast", since=1)
+def cast_symbolic(x: np.ndarray, *, to, **rest) -> np.ndarray:
+    """Sizes fit into 32 bits."""
+    if to not in (6, 7, "INT32", "INT64"):
+        raise Undecided
+    return x
+
+
+@op("Cast", since=1, elementwise=True, no_larger=True, symbolic=cast_symbolic)
 class CastFirst:
     """The type by name. https://onnx.ai/onnx/operators/text_diff_Cast_1_6.html"""
     def infer(x, *, to):
@@ -128,7 +136,7 @@ def named_type(to: str) -> np.dtype:
     return names[to]
 
 
-@op("Cast", since=6)
+@op("Cast", since=6, elementwise=True, no_larger=True, symbolic=cast_symbolic)
 class Cast:
     def infer(x, *, to, saturate=1, round_mode="up"):
         return x.like(dtype=dtype_of(to))
@@ -137,7 +145,7 @@ class Cast:
         return cast(x, dtype_of(to), bool(saturate), round_mode)
 
 
-@op("CastLike", since=15)
+@op("CastLike", since=15, types=(1,), mixes_floats=True)
 class CastLike:
     """To the type of another tensor. https://onnx.ai/onnx/operators/onnx__CastLike.html"""
     def infer(x, target_type, *, saturate=1, round_mode="up"):

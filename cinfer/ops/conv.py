@@ -5,10 +5,12 @@ from math import prod
 
 import numpy as np
 
+from .facts import rank_of_any
 from .geometry import Geometry, conv_geometry, transposed_geometry
 from .limits import check_size
 from .numeric import along, check_kind, check_same, check_sizes, settle, spec_of, widen
 from .registry import op
+from .symbols import differ
 
 COLUMN_BYTES = 32 << 20             # of the im2col matrix that is made at a time
 
@@ -20,11 +22,11 @@ def check_kernel(x, w, group: int, kernel_shape, transposed: bool = False) -> No
     if group < 1:
         raise ValueError(f"group {group}; it has to be at least 1")
     taken = w.shape[0] if transposed else w.shape[1] * group
-    if x.shape[1] != taken:
+    if differ(x.shape[1], taken):
         raise ValueError(f"x has {x.shape[1]} channels, w takes {taken} (group {group})")
-    if w.shape[0] % group:
+    if differ(w.shape[0] % group, 0):
         raise ValueError(f"w of shape {list(w.shape)} does not divide into {group} groups")
-    if kernel_shape and tuple(kernel_shape) != w.shape[2:]:
+    if kernel_shape and differ(tuple(kernel_shape), w.shape[2:]):
         raise ValueError(f"kernel_shape is {list(kernel_shape)}, w has the shape {list(w.shape)}")
 
 
@@ -63,7 +65,7 @@ def convolve(x: np.ndarray, w: np.ndarray, geometry: Geometry, group: int = 1) -
     return y.reshape(n, y.shape[1] * y.shape[2], *geometry.out_sizes)
 
 
-@op("Conv", since=1)
+@op("Conv", since=1, one_type=True, rank=lambda x, w, *_, **__: rank_of_any(x, w))
 class Conv:
     def infer(x, w, b=None, *, auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, pads=None,
               strides=None):
@@ -86,7 +88,7 @@ class Conv:
         return settle(y, x.dtype)
 
 
-@op("ConvTranspose", since=1)
+@op("ConvTranspose", since=1, one_type=True, rank=lambda x, w, *_, **__: rank_of_any(x, w))
 class ConvTranspose:
     """w : (channels of x, channels of y / group, *kernel_shape).
     https://onnx.ai/onnx/operators/onnx__ConvTranspose.html"""

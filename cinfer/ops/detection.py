@@ -6,7 +6,7 @@ from math import ceil
 import numpy as np
 
 from ..errors import LimitError
-from .facts import Fact
+from .facts import INT64, Fact
 from .limits import check_scalar, check_size
 from .registry import op
 
@@ -38,7 +38,7 @@ def suppress(boxes: np.ndarray, limit: int, iou_threshold: float) -> list[int]:
     return kept
 
 
-@op("NonMaxSuppression", since=10)
+@op("NonMaxSuppression", since=10, types=(INT64,), rank=lambda *_, **__: 2)
 class NonMaxSuppression:
     """int64 (kept, 3): batch, class, box; by batch, class, falling score; of equal scores the first box
     first.

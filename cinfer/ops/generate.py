@@ -8,7 +8,7 @@ import numpy as np
 
 from ..model.tensors import dtype_of
 from .facts import Fact
-from .limits import check_ints, check_scalar, check_size
+from .limits import check_ints, check_scalar, check_size, holds_symbols
 from .registry import op
 
 
@@ -23,7 +23,7 @@ def constant_value(value, value_float, value_floats, value_int, value_ints, valu
     return np.array(value, kind) if kind else value
 
 
-@op("Constant", since=1)
+@op("Constant", since=1, no_larger=True)
 class Constant:
     """https://onnx.ai/onnx/operators/onnx__Constant.html"""
     def infer(*, value=None, value_float=None, value_floats=None, value_int=None, value_ints=None,
@@ -46,7 +46,8 @@ def filled_shape(shape: np.ndarray, value: np.ndarray) -> tuple[int, ...]:
     return check_size(check_ints(shape, "shape"), value.dtype.itemsize)
 
 
-@op("ConstantOfShape", since=9)
+@op("ConstantOfShape", since=9, rank=lambda shape, **_: shape.shape[0],
+    types=lambda shape, *, value=ZERO: (value.dtype,))
 class ConstantOfShape:
     """One value everywhere. https://onnx.ai/onnx/operators/onnx__ConstantOfShape.html"""
     def infer(shape, *, value=ZERO):
@@ -58,13 +59,17 @@ class ConstantOfShape:
 
 def range_count(start: np.ndarray, limit: np.ndarray, delta: np.ndarray) -> int:
     """The number of elements: ceil((limit - start) / delta), not below 0."""
-    if not start.dtype == limit.dtype == delta.dtype:
+    symbolic = any(map(holds_symbols, (start, limit, delta)))
+    if not symbolic and not start.dtype == limit.dtype == delta.dtype:
         raise ValueError(f"start, limit and delta are {start.dtype}, {limit.dtype}, {delta.dtype}; they "
                          "have to be of one type")
     low, high, step = (check_scalar(v, what) for v, what in ((start, "start"), (limit, "limit"),
                                                              (delta, "delta")))
     if step == 0:
         raise ValueError("delta is 0")
+    if symbolic:
+        count = -((low - high) // step)
+        return 0 if count < 0 else count
     if isinstance(step, int):
         count = len(range(low, high, step)) if abs(high - low) < 1 << 62 else -(-(high - low) // step)
         return check_size((max(count, 0),), start.dtype.itemsize)[0]
@@ -74,7 +79,7 @@ def range_count(start: np.ndarray, limit: np.ndarray, delta: np.ndarray) -> int:
     return check_size((max(ceil(count), 0),), start.dtype.itemsize)[0]
 
 
-@op("Range", since=11)
+@op("Range", since=11, rank=lambda *_: 1)
 class Range:
     """start, start + delta ... below limit. https://onnx.ai/onnx/operators/onnx__Range.html"""
     def infer(start, limit, delta):
@@ -89,7 +94,8 @@ class Range:
         return (low + np.arange(count) * step).astype(start.dtype)
 
 
-@op("EyeLike", since=9)
+@op("EyeLike", since=9, rank=0,
+    types=lambda x, *, dtype=None, **_: (x.dtype if dtype is None else dtype_of(dtype),))
 class EyeLike:
     """Ones on the k-th diagonal. https://onnx.ai/onnx/operators/onnx__EyeLike.html"""
     def infer(x, *, dtype=None, k=0):
@@ -126,7 +132,7 @@ def draw_uniform(shape: Sequence[int], dtype: np.dtype, low: float, high: float,
     return np.asarray(low + (high - low) * generator(seed).random(check_size(shape, 8)), dtype)
 
 
-@op("RandomNormal", since=1)
+@op("RandomNormal", since=1, random=True)
 class RandomNormal:
     """https://onnx.ai/onnx/operators/onnx__RandomNormal.html"""
     def infer(*, shape, dtype=1, mean=0.0, scale=1.0, seed=None):
@@ -136,7 +142,7 @@ class RandomNormal:
         return draw_normal(shape, random_type(dtype, None), mean, scale, seed)
 
 
-@op("RandomNormalLike", since=1)
+@op("RandomNormalLike", since=1, random=True)
 class RandomNormalLike:
     """https://onnx.ai/onnx/operators/onnx__RandomNormalLike.html"""
     def infer(x, *, dtype=None, mean=0.0, scale=1.0, seed=None):
@@ -146,7 +152,7 @@ class RandomNormalLike:
         return draw_normal(x.shape, random_type(dtype, x), mean, scale, seed)
 
 
-@op("RandomUniform", since=1)
+@op("RandomUniform", since=1, random=True)
 class RandomUniform:
     """https://onnx.ai/onnx/operators/onnx__RandomUniform.html"""
     def infer(*, shape, dtype=1, low=0.0, high=1.0, seed=None):
@@ -156,7 +162,7 @@ class RandomUniform:
         return draw_uniform(shape, random_type(dtype, None), low, high, seed)
 
 
-@op("RandomUniformLike", since=1)
+@op("RandomUniformLike", since=1, random=True)
 class RandomUniformLike:
     """https://onnx.ai/onnx/operators/onnx__RandomUniformLike.html"""
     def infer(x, *, dtype=None, low=0.0, high=1.0, seed=None):
@@ -166,7 +172,7 @@ class RandomUniformLike:
         return draw_uniform(x.shape, random_type(dtype, x), low, high, seed)
 
 
-@op("Bernoulli", since=15)
+@op("Bernoulli", since=15, random=True)
 class Bernoulli:
     """1 with probability x, else 0. https://onnx.ai/onnx/operators/onnx__Bernoulli.html"""
     def infer(x, *, dtype=None, seed=None):
@@ -177,7 +183,7 @@ class Bernoulli:
         return np.asarray(hit, random_type(dtype, x, "fiub"))
 
 
-@op("Multinomial", since=7)
+@op("Multinomial", since=7, random=True, types=lambda x, *, dtype=6, **_: (random_type(dtype, x, "iu"),))
 class Multinomial:
     """Classes drawn by their log-probabilities, which need not sum to 1.
     https://onnx.ai/onnx/operators/onnx__Multinomial.html"""

@@ -99,7 +99,7 @@ class QLinearSoftmax:
                               Y_zero_point)
 
 
-@op("QLinearConcat", domain=DOMAIN)
+@op("QLinearConcat", domain=DOMAIN, types=(1,))
 class QLinearConcat:
     """more : of each input the tensor, its scale, its zero point"""
     def infer(Y_scale, Y_zero_point, *more, axis):
@@ -167,7 +167,8 @@ class QLinearGlobalAveragePool:
 
 # Products of matrices
 
-@op("QGemm", domain=DOMAIN)
+@op("QGemm", domain=DOMAIN, rank=lambda *_, **__: 2,
+    types=lambda A, *rest, **_: (rest[7].dtype if len(rest) > 7 and rest[7] is not None else F32,))
 class QGemm:
     """alpha * a b + c, where c is int32 in units of alpha * a_scale * b_scale; float32 without y_scale."""
     def infer(A, a_scale, a_zero_point, B, b_scale, b_zero_point, C=None, y_scale=None, y_zero_point=None, *,
@@ -224,7 +225,7 @@ class DynamicQuantizeMatMul:
                               bias, A.dtype)
 
 
-@op("MatMulIntegerToFloat", domain=DOMAIN)
+@op("MatMulIntegerToFloat", domain=DOMAIN, types=(2,))
 class MatMulIntegerToFloat:
     def infer(A, B, a_scale, b_scale, a_zero_point=None, b_zero_point=None, bias=None):
         check_8_bit(A=A, B=B)

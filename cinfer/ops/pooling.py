@@ -9,6 +9,7 @@ from math import prod
 
 import numpy as np
 
+from .facts import INT64
 from .geometry import Geometry, axis_taps, conv_geometry
 from .limits import check_size
 from .numeric import check_kind, lowest, settle, spec_of, widen
@@ -56,7 +57,7 @@ def pool_max_indices(x: np.ndarray, places: np.ndarray, geometry: Geometry) -> t
     return x, places
 
 
-@op("MaxPool", since=1)
+@op("MaxPool", since=1, types=(0, INT64), rank=0)
 class MaxPool:
     """https://onnx.ai/onnx/operators/onnx__MaxPool.html"""
     def infer(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, pads=None, storage_order=0,
@@ -91,7 +92,7 @@ def elements_per_window(geometry: Geometry, include_pad: int) -> np.ndarray:
     return np.maximum(counts, 1)
 
 
-@op("AveragePool", since=1)
+@op("AveragePool", since=1, rank=0)
 class AveragePool:
     """https://onnx.ai/onnx/operators/onnx__AveragePool.html"""
     def infer(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, count_include_pad=0, dilations=None,
@@ -112,7 +113,7 @@ def check_p(p) -> None:
         raise ValueError(f"p {p}; it has to be at least 1")
 
 
-@op("LpPool", since=1)
+@op("LpPool", since=1, rank=0)
 class LpPool:
     """https://onnx.ai/onnx/operators/onnx__LpPool.html"""
     def infer(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, p=2, pads=None,
@@ -147,7 +148,7 @@ whole("GlobalAveragePool", lambda x, axes: x.mean(axes, keepdims=True))
 whole("GlobalMaxPool", lambda x, axes: x.max(axes, keepdims=True, initial=-np.inf))
 
 
-@op("GlobalLpPool", since=1)
+@op("GlobalLpPool", since=1, rank=0)
 class GlobalLpPool:
     """https://onnx.ai/onnx/operators/onnx__GlobalLpPool.html"""
     def infer(x, *, p=2):
@@ -160,7 +161,7 @@ class GlobalLpPool:
         return settle((np.abs(widen(x))**p).sum(tuple(range(2, x.ndim)), keepdims=True)**(1 / p), x.dtype)
 
 
-@op("LRN", since=1)
+@op("LRN", since=1, rank=0)
 class LRN:
     """y = x / (bias + alpha / size * squares of the `size` channels around)**beta.
     https://onnx.ai/onnx/operators/onnx__LRN.html"""
