@@ -76,8 +76,8 @@ class Conv:
         check_sizes(b, w.shape[:1], "b")
         return x.like(shape)
 
-    def evaluate(x, w, b=None, *, group=1, auto_pad="NOTSET", dilations=None, kernel_shape=None, pads=None,
-                 strides=None):
+    def evaluate(x, w, b=None, *, group=1, auto_pad="NOTSET", dilations: list[int] = None,
+                 kernel_shape: list[int] = None, pads: list[int] = None, strides: list[int] = None):
         attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
                           pads=pads, strides=strides)
         Conv.infer(spec_of(x), spec_of(w), spec_of(b), **attributes)
@@ -103,8 +103,9 @@ class ConvTranspose:
                                        strides=strides)
         return x.like(check_size((x.shape[0], w.shape[1] * group, *geometry.in_sizes), x.dtype.itemsize))
 
-    def evaluate(x, w, b=None, *, auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None,
-                 output_padding=None, output_shape=None, pads=None, strides=None):
+    def evaluate(x, w, b=None, *, auto_pad="NOTSET", dilations: list[int] = None, group=1,
+                 kernel_shape: list[int] = None, output_padding: list[int] = None,
+                 output_shape: list[int] = None, pads: list[int] = None, strides: list[int] = None):
         where = dict(auto_pad=auto_pad, dilations=dilations, output_padding=output_padding,
                      output_shape=output_shape, pads=pads, strides=strides)
         ConvTranspose.infer(*map(spec_of, (x, w, b)), group=group, kernel_shape=kernel_shape, **where)

@@ -214,7 +214,7 @@ class MaxRoiPool:
             raise LimitError(f"pooled_shape {list(pooled_shape)}; at most {MAX_SAMPLES} are possible")
         return x.like(check_rois(x, rois, 5, tuple(pooled_shape)))
 
-    def evaluate(x, rois, *, pooled_shape, spatial_scale=1.0):
+    def evaluate(x, rois, *, pooled_shape: list[int], spatial_scale=1.0):
         y = np.zeros(MaxRoiPool.infer(Fact.of(x), rois, pooled_shape=pooled_shape).shape, x.dtype)
         if not (np.isfinite(rois).all() and (abs(rois * spatial_scale) < 1e9).all()):
             raise ValueError("a roi that is not finite, or ends beyond 1e9 pixels")

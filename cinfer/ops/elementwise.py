@@ -27,7 +27,7 @@ def unary(name: str, function, kind: str, since: int = 1, result: np.dtype | Non
     def evaluate(x, *, consumed_inputs=None):
         check_kind(x, kind)
         return settle(function(widen(x)), result or x.dtype)
-    add(describe("", name, since, evaluate, infer, elementwise=True, **traits))
+    add(describe("", name, since, evaluate, infer, elementwise=True, types=(result or 0,), **traits))
 
 
 def error_function(x: np.ndarray) -> np.ndarray:
@@ -37,7 +37,8 @@ def error_function(x: np.ndarray) -> np.ndarray:
 
 NOT_NEGATIVE, STEPS = {"not_negative": True}, {"steps": True}
 for _name, _function, _kind, _since, *_traits in (
-        ("Abs", np.abs, "number", 1, NOT_NEGATIVE), ("Neg", np.negative, "signed", 1), ("Sign", np.sign, "number", 9),
+        ("Abs", np.abs, "number", 1, NOT_NEGATIVE), ("Neg", np.negative, "signed", 1),
+        ("Sign", np.sign, "number", 9),
         ("Ceil", np.ceil, "float", 1, STEPS), ("Floor", np.floor, "float", 1, STEPS),
         ("Round", np.rint, "float", 11, STEPS),                         # halves to the even neighbour
         ("Sqrt", np.sqrt, "float", 1, NOT_NEGATIVE), ("Exp", np.exp, "float", 1, NOT_NEGATIVE),
@@ -53,7 +54,7 @@ for _name, _function, _kind, _since, *_traits in (
 unary("IsNaN", np.isnan, "float", 9, BOOL)
 
 
-@op("IsInf", since=10, elementwise=True, steps=True)
+@op("IsInf", since=10, elementwise=True, steps=True, types=(BOOL,))
 class IsInf:
     def infer(x, *, detect_negative=1, detect_positive=1):
         check_kind(x, "float")
@@ -84,7 +85,7 @@ def binary(name: str, function, kind: str, since: int, result: np.dtype | None =
     def infer_first(a, b, *, axis=None, broadcast=0, consumed_inputs=None):
         return infer(a, b.like(aligned(b.shape, a.shape, axis, broadcast)))
 
-    def evaluate_first(a, b, *, axis=None, broadcast=0, consumed_inputs=None):
+    def evaluate_first(a, b, *, axis: int = None, broadcast=0, consumed_inputs=None):
         return evaluate(a, b.reshape(aligned(b.shape, a.shape, axis, broadcast)))
 
     traits = {"broadcast": True, "one_type": True, "types": (result or 0,), **traits}
@@ -171,7 +172,7 @@ class BitShift:
             raise ValueError(f"direction {direction!r}; it has to be LEFT or RIGHT")
         return x.like(check_size(broadcast(x.shape, y.shape), x.dtype.itemsize))
 
-    def evaluate(x, y, *, direction):
+    def evaluate(x, y, *, direction: str):
         BitShift.infer(spec_of(x), spec_of(y), direction=direction)
         return settle(shift(x, y, direction), x.dtype)
 
@@ -191,7 +192,7 @@ class PowFirst:
     def infer(x, y, *, axis=None, broadcast=0):
         return Pow.infer(x, y.like(aligned(y.shape, x.shape, axis, broadcast)))
 
-    def evaluate(x, y, *, axis=None, broadcast=0):
+    def evaluate(x, y, *, axis: int = None, broadcast=0):
         return Pow.evaluate(x, y.reshape(aligned(y.shape, x.shape, axis, broadcast)))
 
 
@@ -264,7 +265,7 @@ class ClipFirst:
         check_kind(x, "number")
         return x.like()
 
-    def evaluate(x, *, min=None, max=None, consumed_inputs=None):
+    def evaluate(x, *, min: float = None, max: float = None, consumed_inputs=None):
         return clip(x, min, max)
 
 

@@ -67,7 +67,7 @@ class Fact:
 
 
 class Unranked(Fact):
-    """The fact of a value of which nothing but the element type is known. Who asks for sizes gets Undecided."""
+    """Of a value of which nothing but the element type is known. Who asks for sizes gets Undecided."""
     __slots__ = ()
 
     def __init__(self, dtype: np.dtype):

@@ -12,7 +12,7 @@ from .facts import Fact, Unranked, UnknownValue, is_symbolic
 from .symbols import Sizes, Undecided
 
 MOST_SIZES = 64             # elements of a tensor whose value is followed while it holds Symbols
-MOST_BYTES = 1 << 12        # of a tensor of numbers that is computed for what may be made of it: sizes, scales
+MOST_BYTES = 1 << 12        # of a tensor that is computed for what may be made of it: sizes, scales
 
 
 def foresee(node: Node, facts: Sequence[Fact | None], sizes: Sizes) -> tuple[Fact | None, ...]:
@@ -91,12 +91,31 @@ def _valued(fact: Fact, value: np.ndarray) -> Fact:
     return Fact(fact.dtype, fact.shape, value)
 
 
+def types_of(node: Node, facts: Sequence[Fact | None]) -> list[np.dtype] | None:
+    """The element types of a node's outputs by those of its inputs; None: not known."""
+    operator = registry.find(node)
+    if operator is None:
+        return None
+    types = operator.traits.types
+    try:
+        if type(types) is tuple:
+            return _types(types, node, facts)
+        return _types(types(*facts, **registry.arguments(operator, node)), node, facts)
+    except (Undecided, Error, ValueError):
+        return None
+
+
+def _types(types: tuple, node: Node, facts) -> list[np.dtype]:
+    last = len(types) - 1
+    types = [types[min(i, last)] for i in range(len(node.outputs))]
+    return [facts[t].dtype if type(t) is int else t for t in types]
+
+
 def _sketched(operator: registry.Operator, node: Node, facts, keywords: dict, sizes: Sizes) -> list:
     """What the traits tell."""
-    traits, count = operator.traits, len(node.outputs)
+    traits = operator.traits
     types = traits.types(*facts, **keywords) if callable(traits.types) else traits.types
-    types = [types[min(i, len(types) - 1)] for i in range(count)]
-    types = [facts[t].dtype if type(t) is int else t for t in types]
+    types = _types(types, node, facts)
     try:
         rank = traits.rank
         rank = rank(*facts, **keywords) if callable(rank) else None if rank is None else facts[rank].ndim

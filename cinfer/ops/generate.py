@@ -12,8 +12,8 @@ from .limits import check_ints, check_scalar, check_size, holds_symbols
 from .registry import op
 
 
-def constant_value(value, value_float, value_floats, value_int, value_ints, value_string,
-                   value_strings) -> np.ndarray:
+def constant_value(value=None, value_float=None, value_floats=None, value_int=None, value_ints=None,
+                   value_string=None, value_strings=None) -> np.ndarray:
     given = [(v, kind) for v, kind in ((value, None), (value_float, np.float32), (value_floats, np.float32),
                                        (value_int, np.int64), (value_ints, np.int64), (value_string, object),
                                        (value_strings, object)) if v is not None]
@@ -23,7 +23,7 @@ def constant_value(value, value_float, value_floats, value_int, value_ints, valu
     return np.array(value, kind) if kind else value
 
 
-@op("Constant", since=1, no_larger=True)
+@op("Constant", since=1, no_larger=True, types=lambda **values: (constant_value(**values).dtype,))
 class Constant:
     """https://onnx.ai/onnx/operators/onnx__Constant.html"""
     def infer(*, value=None, value_float=None, value_floats=None, value_int=None, value_ints=None,
@@ -31,8 +31,9 @@ class Constant:
         return Fact.of(constant_value(value, value_float, value_floats, value_int, value_ints,
                                             value_string, value_strings))
 
-    def evaluate(*, value=None, value_float=None, value_floats=None, value_int=None, value_ints=None,
-                 value_string=None, value_strings=None):
+    def evaluate(*, value=None, value_float: float = None, value_floats: list[float] = None,
+                 value_int: int = None, value_ints: list[int] = None, value_string: str = None,
+                 value_strings: list[str] = None):
         return constant_value(value, value_float, value_floats, value_int, value_ints, value_string,
                               value_strings)
 
@@ -103,7 +104,7 @@ class EyeLike:
             raise ValueError(f"input of shape {list(x.shape)}; it has to have 2 axes")
         return x.like(dtype=x.dtype if dtype is None else dtype_of(dtype))
 
-    def evaluate(x, *, dtype=None, k=0):
+    def evaluate(x, *, dtype: int = None, k=0):
         kind = EyeLike.infer(Fact.of(x), dtype=dtype).dtype
         rows, columns = x.shape
         return np.eye(rows, columns, max(-rows, min(columns, k))).astype(kind)
@@ -132,53 +133,56 @@ def draw_uniform(shape: Sequence[int], dtype: np.dtype, low: float, high: float,
     return np.asarray(low + (high - low) * generator(seed).random(check_size(shape, 8)), dtype)
 
 
-@op("RandomNormal", since=1, random=True)
+@op("RandomNormal", since=1, random=True, types=lambda *, dtype=1, **_: (random_type(dtype, None),))
 class RandomNormal:
     """https://onnx.ai/onnx/operators/onnx__RandomNormal.html"""
     def infer(*, shape, dtype=1, mean=0.0, scale=1.0, seed=None):
         return Fact(random_type(dtype, None), check_size(shape, 8))
 
-    def evaluate(*, shape, dtype=1, mean=0.0, scale=1.0, seed=None):
+    def evaluate(*, shape: list[int], dtype=1, mean=0.0, scale=1.0, seed: float = None):
         return draw_normal(shape, random_type(dtype, None), mean, scale, seed)
 
 
-@op("RandomNormalLike", since=1, random=True)
+@op("RandomNormalLike", since=1, random=True,
+    types=lambda x, *, dtype=None, **_: (random_type(dtype, x),))
 class RandomNormalLike:
     """https://onnx.ai/onnx/operators/onnx__RandomNormalLike.html"""
     def infer(x, *, dtype=None, mean=0.0, scale=1.0, seed=None):
         return x.like(dtype=random_type(dtype, x))
 
-    def evaluate(x, *, dtype=None, mean=0.0, scale=1.0, seed=None):
+    def evaluate(x, *, dtype: int = None, mean=0.0, scale=1.0, seed: float = None):
         return draw_normal(x.shape, random_type(dtype, x), mean, scale, seed)
 
 
-@op("RandomUniform", since=1, random=True)
+@op("RandomUniform", since=1, random=True, types=lambda *, dtype=1, **_: (random_type(dtype, None),))
 class RandomUniform:
     """https://onnx.ai/onnx/operators/onnx__RandomUniform.html"""
     def infer(*, shape, dtype=1, low=0.0, high=1.0, seed=None):
         return Fact(random_type(dtype, None), check_size(shape, 8))
 
-    def evaluate(*, shape, dtype=1, low=0.0, high=1.0, seed=None):
+    def evaluate(*, shape: list[int], dtype=1, low=0.0, high=1.0, seed: float = None):
         return draw_uniform(shape, random_type(dtype, None), low, high, seed)
 
 
-@op("RandomUniformLike", since=1, random=True)
+@op("RandomUniformLike", since=1, random=True,
+    types=lambda x, *, dtype=None, **_: (random_type(dtype, x),))
 class RandomUniformLike:
     """https://onnx.ai/onnx/operators/onnx__RandomUniformLike.html"""
     def infer(x, *, dtype=None, low=0.0, high=1.0, seed=None):
         return x.like(dtype=random_type(dtype, x))
 
-    def evaluate(x, *, dtype=None, low=0.0, high=1.0, seed=None):
+    def evaluate(x, *, dtype: int = None, low=0.0, high=1.0, seed: float = None):
         return draw_uniform(x.shape, random_type(dtype, x), low, high, seed)
 
 
-@op("Bernoulli", since=15, random=True)
+@op("Bernoulli", since=15, random=True,
+    types=lambda x, *, dtype=None, **_: (random_type(dtype, x, "fiub"),))
 class Bernoulli:
     """1 with probability x, else 0. https://onnx.ai/onnx/operators/onnx__Bernoulli.html"""
     def infer(x, *, dtype=None, seed=None):
         return x.like(dtype=random_type(dtype, x, "fiub"))
 
-    def evaluate(x, *, dtype=None, seed=None):
+    def evaluate(x, *, dtype: int = None, seed: float = None):
         hit = generator(seed).random(x.shape) < x.astype(np.float64)
         return np.asarray(hit, random_type(dtype, x, "fiub"))
 
@@ -193,7 +197,7 @@ class Multinomial:
                              "classes")
         return x.like(check_size((x.shape[0], sample_size), 8), random_type(dtype, x, "iu"))
 
-    def evaluate(x, *, dtype=6, sample_size=1, seed=None):
+    def evaluate(x, *, dtype=6, sample_size=1, seed: float = None):
         spec = Multinomial.infer(Fact.of(x), dtype=dtype, sample_size=sample_size)
         total = np.cumsum(np.exp(x.astype(np.float64) - x.max(1, keepdims=True)), axis=1)
         drawn = generator(seed).random(spec.shape) * total[:, -1:]

@@ -273,7 +273,7 @@ class TopK:
     def infer(x, *, k, axis=-1):
         return topk_specs(x, k, axis)
 
-    def evaluate(x, *, k, axis=-1):
+    def evaluate(x, *, k: int, axis=-1):
         topk_shape(x, k, axis)
         return top_k(x, k, axis, True)
 

@@ -20,7 +20,8 @@ def matmul_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     return check_size((*broadcast(a[:-2], b[:-2]), *rows, *columns), 4)
 
 
-@op("MatMul", since=1, one_type=True, rank=lambda a, b: max(a.ndim, b.ndim) if min(a.ndim, b.ndim) > 1 else None)
+@op("MatMul", since=1, one_type=True,
+    rank=lambda a, b: max(a.ndim, b.ndim) if min(a.ndim, b.ndim) > 1 else None)
 class MatMul:
     """https://onnx.ai/onnx/operators/onnx__MatMul.html"""
     def infer(a, b):
@@ -113,7 +114,7 @@ class Einsum:
                     sizes[name] = size
         return x.like(check_size([sizes[name] for name in output], x.dtype.itemsize))
 
-    def evaluate(x, *more, equation):
+    def evaluate(x, *more, equation: str):
         inputs = (x, *more)
         Einsum.infer(*map(spec_of, inputs), equation=equation)
         y = np.einsum(equation.replace(" ", ""), *map(widen, inputs), optimize=len(inputs) > 1)

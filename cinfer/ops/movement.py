@@ -51,7 +51,7 @@ class Concat:
     def infer(x, *more, axis):
         return x.like(concat_shape((x, *more), axis)[0])
 
-    def evaluate(x, *more, axis):
+    def evaluate(x, *more, axis: int):
         return np.concatenate((x, *more), concat_shape((x, *more), axis)[1])
 
 
@@ -93,7 +93,7 @@ class Split:
         split = split if sizes is None else [int(s) for s in sizes.known("the sizes to split to")]
         return tuple(x.like(shape) for shape in split_shapes(x.shape, axis, split, n_outputs))
 
-    def evaluate(x, sizes=None, *, axis=0, split=None, n_outputs=1):
+    def evaluate(x, sizes=None, *, axis=0, split: list[int] = None, n_outputs=1):
         split = split if sizes is None else [int(s) for s in sizes]
         return split_array(x, axis, split, n_outputs)
 
@@ -123,7 +123,7 @@ class SplitUneven:
         split = check_ints(known(split, "the sizes to split to"), "split")
         return tuple(x.like(shape) for shape in split_shapes(x.shape, axis, split, n_outputs, True))
 
-    def evaluate(x, split=None, *, axis=0, num_outputs=None, n_outputs=1):
+    def evaluate(x, split=None, *, axis=0, num_outputs: int = None, n_outputs=1):
         check_num_outputs(split, num_outputs, n_outputs)
         return split_array(x, axis, check_ints(split, "split"), n_outputs, True)
 
@@ -182,7 +182,7 @@ class Slice:
     def infer(x, *, starts, ends, axes=None):
         return x.like(tuple(count for _, count, _ in slice_ranges(x.shape, starts, ends, axes)))
 
-    def evaluate(x, *, starts, ends, axes=None):
+    def evaluate(x, *, starts: list[int], ends: list[int], axes: list[int] = None):
         return slice_array(x, slice_ranges(x.shape, starts, ends, axes))
 
 
@@ -259,7 +259,7 @@ class PadFirst:
     def infer(x, *, paddings, mode="constant", value=0.0):
         return padded_spec(x, paddings, None, mode)
 
-    def evaluate(x, *, paddings, mode="constant", value=0.0):
+    def evaluate(x, *, paddings: list[int], mode="constant", value=0.0):
         return pad_array(x, pad_amounts(x, paddings, None, mode), mode, value)
 
 
@@ -269,7 +269,7 @@ class Pad:
     def infer(x, *, pads, mode="constant", value=0.0):
         return padded_spec(x, pads, None, mode)
 
-    def evaluate(x, *, pads, mode="constant", value=0.0):
+    def evaluate(x, *, pads: list[int], mode="constant", value=0.0):
         return pad_array(x, pad_amounts(x, pads, None, mode), mode, value)
 
 
@@ -306,7 +306,7 @@ class CenterCropPad:
         return padded_spec(x, *center_pads(x.shape, shape.known("the shape of CenterCropPad"), axes),
                            "constant")
 
-    def evaluate(x, shape, *, axes=None):
+    def evaluate(x, shape, *, axes: list[int] = None):
         pads, axes = center_pads(x.shape, shape, axes)
         return pad_array(x, pad_amounts(x, pads, axes, "constant"), "constant", 0)
 
@@ -388,7 +388,7 @@ class DepthToSpace:
         n, c, h, w = x.shape
         return x.like((n, c // blocksize**2, h * blocksize, w * blocksize))
 
-    def evaluate(x, *, blocksize, mode="DCR"):
+    def evaluate(x, *, blocksize: int, mode="DCR"):
         check_blocks(x, blocksize, mode, "c")
         (n, c, h, w), b = x.shape, blocksize
         if mode == "DCR":
@@ -406,7 +406,7 @@ class SpaceToDepth:
         n, c, h, w = x.shape
         return x.like((n, c * blocksize**2, h // blocksize, w // blocksize))
 
-    def evaluate(x, *, blocksize, mode="DCR"):
+    def evaluate(x, *, blocksize: int, mode="DCR"):
         check_blocks(x, blocksize, mode, "hw")
         (n, c, h, w), b = x.shape, blocksize
         y = x.reshape(n, c, h // b, b, w // b, b).transpose((0, 3, 5, 1, 2, 4) if mode == "DCR"
@@ -457,7 +457,7 @@ class Trilu:
 @op("Compress", since=9, rank=lambda x, condition, *, axis=None: 1 if axis is None else x.ndim)
 class Compress:
     """The slices for which the condition is true. https://onnx.ai/onnx/operators/onnx__Compress.html"""
-    def evaluate(x, condition, *, axis=None):
+    def evaluate(x, condition, *, axis: int = None):
         if axis is None:
             x, axis = x.reshape(-1), 0
         axis = check_axis(axis, x.ndim)
@@ -471,7 +471,7 @@ class Compress:
 class Unique:
     """(values, index of the first of each, inverse, counts).
     https://onnx.ai/onnx/operators/onnx__Unique.html"""
-    def evaluate(x, *, axis=None, sorted=1):
+    def evaluate(x, *, axis: int = None, sorted=1):
         if axis is not None:
             axis = check_axis(axis, x.ndim)
         values, first, inverse, counts = np.unique(x, True, True, True, axis)

@@ -199,7 +199,7 @@ class GroupNormalizationFirst:
         check_vectors(x, num_groups, scale=scale, bias=bias)
         return x.like()
 
-    def evaluate(x, scale, bias, *, num_groups, epsilon=1e-5):
+    def evaluate(x, scale, bias, *, num_groups: int, epsilon=1e-5):
         GroupNormalizationFirst.infer(spec_of(x), spec_of(scale), spec_of(bias), num_groups=num_groups)
         each = x.shape[1] // num_groups
         return group_norm(x, scale.repeat(each), bias.repeat(each), num_groups, epsilon)
@@ -214,7 +214,7 @@ class GroupNormalization:
         check_vectors(x, channels(x), scale=scale, bias=bias)
         return x.like()
 
-    def evaluate(x, scale, bias, *, num_groups, epsilon=1e-5, stash_type=1):
+    def evaluate(x, scale, bias, *, num_groups: int, epsilon=1e-5, stash_type=1):
         GroupNormalization.infer(spec_of(x), spec_of(scale), spec_of(bias), num_groups=num_groups,
                                  stash_type=stash_type)
         return group_norm(x, scale, bias, num_groups, epsilon)
@@ -228,7 +228,7 @@ class MeanVarianceNormalization:
         check_axes(axes, x.ndim)
         return x.like()
 
-    def evaluate(x, *, axes=(0, 2, 3)):
+    def evaluate(x, *, axes: list[int] = (0, 2, 3)):
         check_kind(x, "float")
         _, mean, variance = standardize(widen(x), tuple(check_axes(axes, x.ndim)), 0)
         return settle((widen(x) - mean) / (np.sqrt(variance) + 1e-9), x.dtype)
@@ -244,7 +244,7 @@ class LpNormalization:
             raise ValueError(f"p {p}; it has to be 1 or 2")
         return x.like()
 
-    def evaluate(x, *, axis=-1, p=2):
+    def evaluate(x, *, axis=-1, p: int | float = 2):
         LpNormalization.infer(spec_of(x), axis=axis, p=p)
         wide = widen(x)
         norm = (np.abs(wide)**p).sum(axis, keepdims=True)**(1 / p)
@@ -262,7 +262,7 @@ class DropoutFirst:
         return x, np.ones(x.shape, x.dtype)
 
 
-@op("Dropout", since=10, elementwise=True)
+@op("Dropout", since=10, elementwise=True, types=(0, np.dtype(bool)))
 class DropoutByAttribute:
     """The mask is bool. https://onnx.ai/onnx/operators/text_diff_Dropout_10_12.html"""
     def infer(x, *, ratio=0.5):
@@ -272,7 +272,7 @@ class DropoutByAttribute:
         return x, np.ones(x.shape, bool)
 
 
-@op("Dropout", since=12, elementwise=True, random=True, mixes_floats=True)
+@op("Dropout", since=12, elementwise=True, random=True, mixes_floats=True, types=(0, np.dtype(bool)))
 class Dropout:
     """The identity, unless the input training_mode is true."""
     def infer(x, ratio=None, training_mode=None, *, seed=None):
@@ -280,7 +280,7 @@ class Dropout:
             raise ValueError(f"x is {x.dtype}; it has to be float")
         return x.like(), x.like(dtype=bool)
 
-    def evaluate(x, ratio=None, training_mode=None, *, seed=None):
+    def evaluate(x, ratio=None, training_mode=None, *, seed: float = None):
         ratio = 0.5 if ratio is None else float(ratio.reshape(()))
         if training_mode is None or not training_mode.any() or ratio == 0:
             return x, np.ones(x.shape, bool)

@@ -66,8 +66,8 @@ class MaxPool:
                               dilations=dilations, pads=pads, strides=strides)
         return (x.like(shape), x.like(shape, np.int64))[:n_outputs]
 
-    def evaluate(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, pads=None,
-                 storage_order=0, strides=None, n_outputs=1):
+    def evaluate(x, *, kernel_shape: list[int], auto_pad="NOTSET", ceil_mode=0, dilations: list[int] = None,
+                 pads: list[int] = None, storage_order=0, strides: list[int] = None, n_outputs=1):
         geometry, _ = infer_pool(x, kernel_shape, "number", auto_pad=auto_pad, ceil_mode=ceil_mode,
                                  dilations=dilations, pads=pads, strides=strides)
         wide = widen(x)
@@ -100,8 +100,8 @@ class AveragePool:
         return x.like(infer_pool(x, kernel_shape, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
                                  pads=pads, strides=strides)[1])
 
-    def evaluate(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, count_include_pad=0, dilations=None,
-                 pads=None, strides=None):
+    def evaluate(x, *, kernel_shape: list[int], auto_pad="NOTSET", ceil_mode=0, count_include_pad=0,
+                 dilations: list[int] = None, pads: list[int] = None, strides: list[int] = None):
         geometry, _ = infer_pool(x, kernel_shape, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
                                  pads=pads, strides=strides)
         total = pool(widen(x), geometry, np.add, 0)
@@ -122,8 +122,8 @@ class LpPool:
         return x.like(infer_pool(x, kernel_shape, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
                                  pads=pads, strides=strides)[1])
 
-    def evaluate(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, p=2, pads=None,
-                 strides=None):
+    def evaluate(x, *, kernel_shape: list[int], auto_pad="NOTSET", ceil_mode=0, dilations: list[int] = None,
+                 p: int | float = 2, pads: list[int] = None, strides: list[int] = None):
         check_p(p)
         geometry, _ = infer_pool(x, kernel_shape, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
                                  pads=pads, strides=strides)
@@ -156,7 +156,7 @@ class GlobalLpPool:
         check_p(p)
         return x.like((*x.shape[:2], *(1,) * (x.ndim - 2)))
 
-    def evaluate(x, *, p=2):
+    def evaluate(x, *, p: int | float = 2):
         GlobalLpPool.infer(spec_of(x), p=p)
         return settle((np.abs(widen(x))**p).sum(tuple(range(2, x.ndim)), keepdims=True)**(1 / p), x.dtype)
 
@@ -171,7 +171,7 @@ class LRN:
             raise ValueError(f"size {size}; it has to be at least 1")
         return x.like()
 
-    def evaluate(x, *, size, alpha=0.0001, beta=0.75, bias=1.0):
+    def evaluate(x, *, size: int, alpha=0.0001, beta=0.75, bias=1.0):
         LRN.infer(spec_of(x), size=size)
         wide = widen(x)
         before = (size - 1) // 2

@@ -111,7 +111,8 @@ class DequantizeLinear:
 
 for _domain, _since in (("", 10), ("com.microsoft", 1)):    # that one knew 16 bits before the standard did
     op("QuantizeLinear", since=_since, domain=_domain, rank=0, mixes_floats=True, no_larger=True,
-       types=lambda x, scale, zero=None, *, output_dtype=0, **_: (target(zero, output_dtype),))(QuantizeLinear)
+       types=lambda x, scale, zero=None, *, output_dtype=0, **_: (target(zero, output_dtype),))(
+           QuantizeLinear)
     op("DequantizeLinear", since=_since, domain=_domain, rank=0, no_larger=True,
        types=lambda x, scale, zero=None, *, output_dtype=0, **_: (
            dtype_of(output_dtype) if output_dtype else scale.dtype,))(DequantizeLinear)
@@ -126,7 +127,7 @@ class QuantizeDequantize:
     def infer(x, *, scale, zero_point, dtype):
         return x.like()
 
-    def evaluate(x, *, scale, zero_point, dtype):
+    def evaluate(x, *, scale, zero_point, dtype: int):
         scale, zero = np.asarray(scale, F32), np.asarray(zero_point, dtype)
         return dequantize(quantize(x, scale, zero, zero.dtype), scale, zero)
 
@@ -138,7 +139,7 @@ def dynamic_range(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(scale), np.asarray(np.rint(np.clip(-low / scale, 0, 255)).astype(U8))
 
 
-@op("DynamicQuantizeLinear", since=11)
+@op("DynamicQuantizeLinear", since=11, types=(U8, F32, U8))
 class DynamicQuantizeLinear:
     def infer(x):
         check_kind(x, "float")
@@ -203,8 +204,9 @@ class ConvInteger:
         return x.like(infer_conv(x, w, auto_pad=auto_pad, dilations=dilations, group=group,
                                  kernel_shape=kernel_shape, pads=pads, strides=strides)[1], I32)
 
-    def evaluate(x, w, x_zero_point=None, w_zero_point=None, *, auto_pad="NOTSET", dilations=None, group=1,
-                 kernel_shape=None, pads=None, strides=None):
+    def evaluate(x, w, x_zero_point=None, w_zero_point=None, *, auto_pad="NOTSET",
+                 dilations: list[int] = None, group=1, kernel_shape: list[int] = None, pads: list[int] = None,
+                 strides: list[int] = None):
         attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
                           pads=pads, strides=strides)
         ConvInteger.infer(*map(spec_of, (x, w, x_zero_point, w_zero_point)), **attributes)
@@ -231,7 +233,8 @@ class QLinearConv:
                       y_zero_point.dtype)
 
     def evaluate(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, *,
-                 auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, pads=None, strides=None):
+                 auto_pad="NOTSET", dilations: list[int] = None, group=1, kernel_shape: list[int] = None,
+                 pads: list[int] = None, strides: list[int] = None):
         attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
                           pads=pads, strides=strides)
         inputs = x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B

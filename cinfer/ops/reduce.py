@@ -81,7 +81,7 @@ def reduction(name: str, function, since_input: int) -> None:
         check(x)
         return x.like(reduced_shape(x.shape, reduced_axes(x, axes, 0), keepdims))
 
-    def evaluate(x, *, axes=None, keepdims=1):
+    def evaluate(x, *, axes: list[int] = None, keepdims=1):
         check(x)
         return settle(function(widen(x), axis=reduced_axes(x, axes, 0), keepdims=bool(keepdims)), x.dtype)
 
@@ -98,7 +98,8 @@ def reduction(name: str, function, since_input: int) -> None:
     add(describe("", name, 1, evaluate, infer, symbolic=symbolic,
                  rank=lambda x, *, axes=None, keepdims=1: reduced_rank(x, axes and len(axes), keepdims)))
     add(describe("", name, since_input, evaluate_input, infer_input, symbolic=symbolic,
-                 rank=lambda x, axes=None, *, keepdims=1, **_: reduced_rank(x, axes and axes.shape[0], keepdims)))
+                 rank=lambda x, axes=None, *, keepdims=1, **_: reduced_rank(
+                     x, axes and axes.shape[0], keepdims)))
 
 
 for _name, _function in FUNCTIONS.items():
@@ -122,7 +123,8 @@ def place(name: str, function) -> None:
         else:
             at = function(widen(x), axis, keepdims=bool(keepdims))
         return settle(at, np.dtype(np.int64))
-    add(describe("", name, 1, evaluate, infer, types=(INT64,), rank=lambda x, *, keepdims=1, **_: x.ndim - (not keepdims)))
+    add(describe("", name, 1, evaluate, infer, types=(INT64,),
+                 rank=lambda x, *, keepdims=1, **_: x.ndim - (not keepdims)))
 
 
 place("ArgMax", np.argmax)

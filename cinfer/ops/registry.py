@@ -9,12 +9,15 @@
             return np.clip(alpha * x + beta, 0, 1).astype(x.dtype)
 
 The parameters are the operator's inputs in order (an absent optional input is None), the keyword-only
-parameters its attributes, with the standard's defaults; a required attribute has no default. `infer` is given
-a Fact for each input and returns one for each output (a tuple when there are several). Sizes are numbers
-when a plan is made; at load they may be Symbols (symbols.py), which any arithmetic takes: where `infer` would
-refuse, it asks with `differ` and `below`, and what is left raises Undecided (see foresee.py). `evaluate` does the same with arrays: the meaning of the operator in NumPy, for any dtype,
-used to fold constants and to run what no kernel runs. A keyword parameter `n_outputs`, where the signature
-has it, is the number of outputs the node asks for.
+parameters its attributes, with the standard's defaults; a required attribute has no default. An attribute is
+of the type of its default or, where `evaluate` says so, of another: `axes: list[int] = None`. A keyword
+parameter `n_outputs`, where the signature has it, is the number of outputs the node asks for.
+
+`infer` is given a Fact for each input and returns one for each output (a tuple when there are several).
+Sizes are numbers when a plan is made; at load they may be Symbols (symbols.py), which any arithmetic takes:
+where `infer` would refuse, it asks with `differ` and `below`, and what is left raises Undecided (foresee.py).
+`evaluate` does the same with arrays: the meaning of the operator in NumPy, for any dtype, used to fold
+constants and to run what no kernel runs.
 
 No `infer`: the sizes of the outputs depend on data and are known only after `evaluate` (NonZero,
 NonMaxSuppression). Both are plain functions in a class body, called without an instance. Both raise
@@ -55,8 +58,8 @@ class Traits:
     symbolic : the same as `evaluate`, for integers that may be Symbols; raises Undecided
     rank : where `infer` cannot tell sizes: the outputs have as many axes as the input at this position; or a
         function of the facts and attributes, as `infer`, that gives the number
-    types : where `infer` cannot tell sizes: the element type of each output, a dtype or the position of an
-        input of the same type, the last one for all that follow; or a function, as `infer`, that gives them
+    types : the element type of each output, a dtype or the position of an input of the same type, the last
+        one for all that follow; or a function, as `infer`, that gives them and asks for no sizes
     steps : a number that is a little off is answered quite differently
     mixes_floats : the inputs may be of several float types
     not_negative : no element of the output is negative
@@ -117,6 +120,19 @@ def describe(domain: str, name: str, since: int, evaluate: Callable, infer: Call
     least = most - len(evaluate.__defaults__ or ())
     return Operator(domain, name, since, evaluate, infer, attributes, least, None if variadic else most,
                     "n_outputs" in keywords, Traits(**traits) if traits else PLAIN)
+
+
+KINDS = {"int": (int, False), "float": (float, False), "str": (str, False), "list[int]": (int, True),
+         "list[float]": (float, True), "list[str]": (str, True), "int | float": ((int, float), False)}
+
+
+def kind_of(operator: Operator, attribute: str) -> tuple | None:
+    """(type of an attribute or of its elements, is it a list), as the signature says; None: it does not."""
+    said = operator.evaluate.__annotations__.get(attribute)
+    if said is not None:
+        return KINDS.get(said)
+    kind = type(operator.attributes.get(attribute))
+    return (kind, False) if kind in (int, float, str) else None
 
 
 def add(operator: Operator) -> None:

@@ -255,7 +255,7 @@ class Resize:
                               keep_aspect_ratio_policy)
         return x.like(check_size(out, x.dtype.itemsize))
 
-    def evaluate(x, roi=None, scales=None, sizes=None, *, antialias=0, axes=None,
+    def evaluate(x, roi=None, scales=None, sizes=None, *, antialias=0, axes: list[int] = None,
                  coordinate_transformation_mode="half_pixel", cubic_coeff_a=-0.75, exclude_outside=0,
                  extrapolation_value=0.0, keep_aspect_ratio_policy="stretch", mode="nearest",
                  nearest_mode="round_prefer_floor"):
@@ -320,7 +320,7 @@ class UpsampleByAttribute:
     def infer(x, *, scales, mode="nearest"):
         return upsample_spec(x, scales, mode)
 
-    def evaluate(x, *, scales, mode="nearest"):
+    def evaluate(x, *, scales: list[float], mode="nearest"):
         return upsample_array(x, scales, mode)
 
 
@@ -330,5 +330,5 @@ class UpsampleFirst:
     def infer(x, *, height_scale, width_scale, mode="nearest"):
         return upsample_spec(x, (1.0,) * (x.ndim - 2) + (height_scale, width_scale), mode)
 
-    def evaluate(x, *, height_scale, width_scale, mode="nearest"):
+    def evaluate(x, *, height_scale: float, width_scale: float, mode="nearest"):
         return upsample_array(x, (1.0,) * (x.ndim - 2) + (height_scale, width_scale), mode)

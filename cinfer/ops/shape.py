@@ -57,7 +57,7 @@ class Reshape:
     def infer(x, *, shape=(), consumed_inputs=None):
         return x.like(reshaped_shape(x.shape, shape))
 
-    def evaluate(x, *, shape=(), consumed_inputs=None):
+    def evaluate(x, *, shape: list[int] = (), consumed_inputs=None):
         return x.reshape(reshaped_shape(x.shape, shape))
 
 
@@ -106,7 +106,7 @@ class Squeeze:
     def infer(x, *, axes=None):
         return x.like(squeezed_shape(x.shape, axes))
 
-    def evaluate(x, *, axes=None):
+    def evaluate(x, *, axes: list[int] = None):
         return x.reshape(squeezed_shape(x.shape, axes))
 
 
@@ -134,7 +134,7 @@ class Unsqueeze:
     def infer(x, *, axes):
         return x.like(unsqueezed_shape(x.shape, axes))
 
-    def evaluate(x, *, axes):
+    def evaluate(x, *, axes: list[int]):
         return x.reshape(unsqueezed_shape(x.shape, axes))
 
 
@@ -158,7 +158,7 @@ class Shape:
     def infer(x, *, start=0, end=None):
         return Fact.of_sizes(x.shape[start:end])
 
-    def evaluate(x, *, start=0, end=None):
+    def evaluate(x, *, start=0, end: int = None):
         return shape_value(x.shape, start, end)
 
 
@@ -213,5 +213,5 @@ class Transpose:
     def infer(x, *, perm=None):
         return x.like(tuple(x.shape[i] for i in check_perm(perm, x.ndim)))
 
-    def evaluate(x, *, perm=None):
+    def evaluate(x, *, perm: list[int] = None):
         return x.transpose(check_perm(perm, x.ndim))

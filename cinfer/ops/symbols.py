@@ -5,8 +5,8 @@
     n * h * 64 // (n * h)           is 64
     ((h + 1) // 2 + 1) // 2         is (h + 3) // 4
 
-An expression is a polynomial with whole coefficients. Its atoms are the free sizes and those quotients that do
-not come out, rounded down. Equal expressions are one object. What comes out as a number is an int.
+An expression is a polynomial with whole coefficients. Its atoms are the free sizes and those quotients that
+do not come out, rounded down. Equal expressions are one object. What comes out as a number is an int.
 
 Comparisons hold for all values that the free sizes can take, each at least its `least`; where some values say
 yes and others no, the question raises Undecided, as does any use as a number.
@@ -345,8 +345,8 @@ def _as_int(other, then, *more):
     return then(whole, *more)
 
 
-# Questions that an operator asks in order to refuse: where sizes cannot tell yet, it does not refuse; the plan
-# asks again, with numbers.
+# Questions that an operator asks in order to refuse: where sizes cannot tell yet, it does not; the plan asks
+# again, with numbers.
 
 def differ(a, b) -> bool:
     """Are two sizes, or shapes, not the same?"""

@@ -13,7 +13,7 @@ import numpy as np
 from ..graphs.index import Index
 from ..model.graph import Graph, Node, node_reads
 from ..ops import registry
-from ..ops.facts import Fact, Unranked
+from ..ops.facts import Fact, Unranked, is_symbolic
 from .known import Known
 
 
@@ -120,11 +120,40 @@ class Rewriter(Index):
         return 0
 
     def fact(self, name: str) -> Fact | None:
-        """What is known of a value for all sizes of the inputs, each at least 1: its type, its sizes as far as
-        they are known, maybe its value; None: nothing."""
+        """What is known of a value for all sizes of the inputs, each at least 1: its type, maybe its
+        sizes and its value; None: nothing."""
+        return self.known().fact(name, self.makers)
+
+    def dtype(self, name: str) -> np.dtype | None:
+        """The element type of a value, where it is known."""
+        return self.known().dtype(name, self.makers)
+
+    def known(self) -> Known:
         if self._known is None:
             self._known = Known(self.graph, inner=self.inner)
-        return self._known.fact(name, self.makers)
+        return self._known
+
+    def value(self, name: str) -> np.ndarray | None:
+        """The value of a constant, or of what is made of constants and sizes and comes out as numbers."""
+        array = self.graph.constants.get(name)
+        if array is not None or not self._is_made_of_sizes(name):
+            return array
+        fact = self.fact(name)
+        return None if fact is None or is_symbolic(fact) else fact.value
+
+    def _is_made_of_sizes(self, name: str) -> bool:
+        """Is a value made of constants and sizes alone, in a few steps?"""
+        waiting, left = [name], 24
+        while waiting:
+            name = waiting.pop()
+            node = self.makers.get(name)
+            if name in self.graph.constants or node is not None and node.op_type in ("Shape", "Size"):
+                continue
+            left -= 1
+            if node is None or not left:
+                return False
+            waiting += filter(None, node.inputs)
+        return True
 
     def rank(self, name: str) -> int | None:
         """The rank of a value, where operators, constants and the declared inputs prove it."""
@@ -161,13 +190,14 @@ class Rewriter(Index):
         self.graph.constants[name] = array
         return name
 
-    def change(self, node: Node, op_type: str, inputs: list[str], opset: int, **attributes) -> None:
+    def change(self, node: Node, op_type: str, inputs: list[str], opset: int, domain: str = "",
+               **attributes) -> None:
         """Make the node another operator at the same place with the same outputs."""
         self.set_inputs(node, inputs)
         if node.op_type != op_type:
             node.op_type = op_type
             self._by_type.setdefault(op_type, []).append(node)
-        node.domain, node.opset, node.attributes = "", opset, attributes
+        node.domain, node.opset, node.attributes = domain, opset, attributes
 
     def set_inputs(self, node: Node, inputs: list[str]) -> None:
         """Give the node other inputs; what only it had read goes away."""

@@ -69,11 +69,11 @@ def _types(graph: Graph, at: Rewriter) -> dict[str, int] | None:
     """Value name -> FLOAT, FLOAT16, BFLOAT16 or OTHER; None unless the types of all values are known."""
     types = {"": OTHER}
     for name in (*graph.inputs, *graph.constants, *(out for node in graph.nodes for out in node.outputs)):
-        fact = at.fact(name)
-        if name and fact is None:
+        dtype = at.dtype(name)
+        if name and dtype is None:
             return None
         if name:
-            types[name] = code_of(fact.dtype)
+            types[name] = code_of(dtype)
     return types if all(types.keys() >= set(node.inputs) for node in graph.nodes) else None
 
 

@@ -13,7 +13,6 @@ from ..ops.facts import Fact
 from .bind import REFUSALS, bind, located
 from .lowering import RULES
 from .planner import Planner
-from .rewrite import rewrite
 from .steps import Step
 from .views import Blocked, Plain, Ref
 
@@ -92,7 +91,6 @@ def make_plan(table, graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, 
     """
     try:
         resolved = bind(graph, inputs, outputs)
-        rewrite(resolved)
         planner = Planner(table, resolved, threads, packed, RULES)
         planner.plan()
         return Plan(table, planner, threads)
