@@ -115,6 +115,16 @@ static void map_plane(const float *x, int64_t xr, int64_t xs, float *y, int64_t 
     }
 }
 
+/* Exponents that need no logarithm mean the same wherever they stand: a plane of one of them takes a shorter
+ * way, and how planes are cut must not show in the bits. */
+static __attribute__((noinline)) vf power(vf x, vf y)
+{
+    vf r = vpow(x, y);
+    r = pick(eq(y, bc(2.f)), x * x, r);
+    r = pick(eq(y, bc(3.f)), x * x * x, r);
+    return pick(eq(y, bc(.5f)), vsqrt(x + 0.f), r);
+}
+
 /* Binary operators. Every result is limited to lo .. hi, which costs nothing beside memory: clip, or
  * infinities. */
 #define DO_add(a, b)   ((a) + (b))
@@ -123,7 +133,7 @@ static void map_plane(const float *x, int64_t xr, int64_t xs, float *y, int64_t 
 #define DO_div(a, b)   ((a) / (b))
 #define DO_min(a, b)   vmin_nan(a, b)
 #define DO_max(a, b)   vmax_nan(a, b)
-#define DO_pow(a, b)   vpow(a, b)
+#define DO_pow(a, b)   power(a, b)
 #define DO_prelu(a, b) (vmax((vf){0}, a) + (b) * vmin((vf){0}, a))
 #define DO_square(a, b) ((a) * (a))
 #define DO_cube(a, b)   ((a) * (a) * (a))

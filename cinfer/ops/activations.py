@@ -26,12 +26,14 @@ def elu(x: np.ndarray, alpha: float) -> np.ndarray:
 
 
 for _name, _function, _since in (
-        ("Sigmoid", sigmoid, 1), ("Tanh", np.tanh, 1), ("Softplus", softplus, 1),
+        ("Tanh", np.tanh, 1),
         ("Softsign", lambda x: x / (1 + np.abs(x)), 1),
         ("HardSwish", lambda x: x * np.clip(x / 6 + 0.5, 0, 1), 14),
         ("Mish", lambda x: x * np.tanh(softplus(x)), 18)):
     unary(_name, _function, "float", _since)
-unary("Relu", lambda x: np.maximum(x, 0), "number")
+unary("Sigmoid", sigmoid, "float", not_negative=True)
+unary("Softplus", softplus, "float", not_negative=True)
+unary("Relu", lambda x: np.maximum(x, 0), "number", not_negative=True)
 
 
 def activation(name: str, since: int, function, alpha: float) -> None:
@@ -43,7 +45,7 @@ def activation(name: str, since: int, function, alpha: float) -> None:
     def evaluate(x, *, alpha=alpha, consumed_inputs=None):
         check_kind(x, "float")
         return settle(function(widen(x), alpha), x.dtype)
-    add(describe("", name, since, evaluate, infer))
+    add(describe("", name, since, evaluate, infer, elementwise=True))
 
 
 activation("LeakyRelu", 1, lambda x, alpha: np.where(x < 0, alpha * x, x), 0.01)
@@ -53,7 +55,7 @@ activation("Celu", 12, lambda x, alpha: np.maximum(x, 0) + np.minimum(alpha * np
 activation("Swish", 24, lambda x, alpha: x * sigmoid(alpha * x), 1.0)
 
 
-@op("Selu", since=1)
+@op("Selu", since=1, elementwise=True)
 class SeluFirst:
     """With rougher constants. https://onnx.ai/onnx/operators/text_diff_Selu_1_6.html"""
     def infer(x, *, alpha=1.6732, gamma=1.0507, consumed_inputs=None):
@@ -63,7 +65,7 @@ class SeluFirst:
         return Selu.evaluate(x, alpha=alpha, gamma=gamma)
 
 
-@op("Selu", since=6)
+@op("Selu", since=6, elementwise=True)
 class Selu:
     def infer(x, *, alpha=1.67326319217681884765625, gamma=1.05070102214813232421875):
         check_kind(x, "float")
@@ -74,7 +76,7 @@ class Selu:
         return settle(gamma * elu(widen(x), alpha), x.dtype)
 
 
-@op("HardSigmoid", since=1)
+@op("HardSigmoid", since=1, elementwise=True, not_negative=True)
 class HardSigmoid:
     """y = max(0, min(1, alpha * x + beta))"""
     def infer(x, *, alpha=0.2, beta=0.5, consumed_inputs=None):
@@ -86,7 +88,7 @@ class HardSigmoid:
         return settle(np.clip(alpha * widen(x) + beta, 0, 1), x.dtype)
 
 
-@op("Shrink", since=9)
+@op("Shrink", since=9, elementwise=True)
 class Shrink:
     def infer(x, *, bias=0.0, lambd=0.5):
         check_kind(x, "number")
@@ -98,7 +100,7 @@ class Shrink:
         return settle(np.where(wide < -lambd, wide + bias, np.where(wide > lambd, wide - bias, 0)), x.dtype)
 
 
-@op("Gelu", since=20)
+@op("Gelu", since=20, elementwise=True)
 class Gelu:
     def infer(x, *, approximate="none"):
         check_kind(x, "float")
@@ -116,7 +118,7 @@ class Gelu:
         return settle(0.5 * wide * (1 + inner), x.dtype)
 
 
-@op("PRelu", since=1)
+@op("PRelu", since=1, one_type=True, rank=0)
 class PReluFirst:
     """A slope for all, or one for each channel. https://onnx.ai/onnx/operators/text_diff_PRelu_6_7.html"""
     def infer(x, slope, *, consumed_inputs=None):
@@ -126,7 +128,7 @@ class PReluFirst:
         return PRelu.evaluate(x, slope.reshape(aligned(slope.shape, x.shape, 1, 1)))
 
 
-@op("PRelu", since=7)
+@op("PRelu", since=7, one_type=True, rank=0)
 class PRelu:
     def infer(x, slope):
         check_same(x.dtype, slope, what="x and slope")
@@ -158,7 +160,7 @@ def hardmax(x: np.ndarray, axis: int) -> np.ndarray:
     return y
 
 
-def along_axis(name: str, function) -> None:
+def along_axis(name: str, function, **traits) -> None:
     """Register y = function(x, axis). Before opset 13, all axes from `axis` on are taken for one.
     https://onnx.ai/onnx/operators/text_diff_Softmax_11_13.html"""
     def infer(x, *, axis=-1):
@@ -181,10 +183,10 @@ def along_axis(name: str, function) -> None:
         rows = x.reshape(int(np.prod(x.shape[:axis], dtype=np.int64)), -1) if x.size else x
         return evaluate(rows).reshape(x.shape)
 
-    add(describe("", name, 1, evaluate_first, infer_first))
-    add(describe("", name, 13, evaluate, infer))
+    add(describe("", name, 1, evaluate_first, infer_first, **traits))
+    add(describe("", name, 13, evaluate, infer, **traits))
 
 
-along_axis("Softmax", softmax)
+along_axis("Softmax", softmax, not_negative=True)
 along_axis("LogSoftmax", log_softmax)
 along_axis("Hardmax", hardmax)

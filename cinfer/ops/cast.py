@@ -11,6 +11,7 @@ import numpy as np
 from ..model.tensors import DTYPES, EXTENDED, dtype_of
 from .facts import Fact
 from .registry import op
+from .symbols import Undecided
 
 
 def bits(dtype: np.dtype) -> int:
@@ -110,13 +111,21 @@ def number(text, kind):
         return kind(value)
 
 
-@op("Cast", since=1)
+def cast_symbolic(x: np.ndarray, *, to, **rest) -> np.ndarray:
+    """Sizes fit into 32 bits."""
+    if to not in (6, 7, "INT32", "INT64"):
+        raise Undecided
+    return x
+
+
+@op("Cast", since=1, elementwise=True, no_larger=True, symbolic=cast_symbolic,
+    types=lambda x, *, to: (named_type(to),))
 class CastFirst:
     """The type by name. https://onnx.ai/onnx/operators/text_diff_Cast_1_6.html"""
     def infer(x, *, to):
         return x.like(dtype=named_type(to))
 
-    def evaluate(x, *, to):
+    def evaluate(x, *, to: str):
         return cast(x, named_type(to))
 
 
@@ -128,16 +137,17 @@ def named_type(to: str) -> np.dtype:
     return names[to]
 
 
-@op("Cast", since=6)
+@op("Cast", since=6, elementwise=True, no_larger=True, symbolic=cast_symbolic,
+    types=lambda x, *, to, **_: (dtype_of(to),))
 class Cast:
     def infer(x, *, to, saturate=1, round_mode="up"):
         return x.like(dtype=dtype_of(to))
 
-    def evaluate(x, *, to, saturate=1, round_mode="up"):
+    def evaluate(x, *, to: int, saturate=1, round_mode="up"):
         return cast(x, dtype_of(to), bool(saturate), round_mode)
 
 
-@op("CastLike", since=15)
+@op("CastLike", since=15, types=(1,), mixes_floats=True)
 class CastLike:
     """To the type of another tensor. https://onnx.ai/onnx/operators/onnx__CastLike.html"""
     def infer(x, target_type, *, saturate=1, round_mode="up"):
@@ -147,7 +157,7 @@ class CastLike:
         return cast(x, target_type.dtype, bool(saturate), round_mode)
 
 
-@op("BitCast", since=26)
+@op("BitCast", since=26, types=lambda x, *, to: (dtype_of(to),))
 class BitCast:
     """The same bits, read as another type of as many bits.
     https://onnx.ai/onnx/operators/onnx__BitCast.html"""
@@ -157,5 +167,5 @@ class BitCast:
             raise ValueError(f"{x.dtype} and {dtype} do not have equally many bits")
         return x.like(dtype=dtype)
 
-    def evaluate(x, *, to):
+    def evaluate(x, *, to: int):
         return np.ascontiguousarray(x).reshape(x.shape).view(BitCast.infer(Fact.of(x), to=to).dtype)

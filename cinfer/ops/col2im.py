@@ -36,7 +36,8 @@ class Col2Im:
         return x.like(plan(x, image_shape.known("the image shape of Col2Im"),
                            block_shape.known("the block shape of Col2Im"), dilations, pads, strides)[0])
 
-    def evaluate(x, image_shape, block_shape, *, dilations=None, pads=None, strides=None):
+    def evaluate(x, image_shape, block_shape, *, dilations: list[int] = None, pads: list[int] = None,
+                 strides: list[int] = None):
         shape, padded, counts, block, dilations, pads, strides = plan(x, image_shape, block_shape,
                                                                       dilations, pads, strides)
         y = np.zeros(shape[:2] + tuple(padded), x.dtype)

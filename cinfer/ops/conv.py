@@ -5,10 +5,12 @@ from math import prod
 
 import numpy as np
 
+from .facts import rank_of_any
 from .geometry import Geometry, conv_geometry, transposed_geometry
 from .limits import check_size
 from .numeric import along, check_kind, check_same, check_sizes, settle, spec_of, widen
 from .registry import op
+from .symbols import differ
 
 COLUMN_BYTES = 32 << 20             # of the im2col matrix that is made at a time
 
@@ -20,11 +22,11 @@ def check_kernel(x, w, group: int, kernel_shape, transposed: bool = False) -> No
     if group < 1:
         raise ValueError(f"group {group}; it has to be at least 1")
     taken = w.shape[0] if transposed else w.shape[1] * group
-    if x.shape[1] != taken:
+    if differ(x.shape[1], taken):
         raise ValueError(f"x has {x.shape[1]} channels, w takes {taken} (group {group})")
-    if w.shape[0] % group:
+    if differ(w.shape[0] % group, 0):
         raise ValueError(f"w of shape {list(w.shape)} does not divide into {group} groups")
-    if kernel_shape and tuple(kernel_shape) != w.shape[2:]:
+    if kernel_shape and differ(tuple(kernel_shape), w.shape[2:]):
         raise ValueError(f"kernel_shape is {list(kernel_shape)}, w has the shape {list(w.shape)}")
 
 
@@ -63,7 +65,7 @@ def convolve(x: np.ndarray, w: np.ndarray, geometry: Geometry, group: int = 1) -
     return y.reshape(n, y.shape[1] * y.shape[2], *geometry.out_sizes)
 
 
-@op("Conv", since=1)
+@op("Conv", since=1, one_type=True, rank=lambda x, w, *_, **__: rank_of_any(x, w))
 class Conv:
     def infer(x, w, b=None, *, auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, pads=None,
               strides=None):
@@ -74,8 +76,8 @@ class Conv:
         check_sizes(b, w.shape[:1], "b")
         return x.like(shape)
 
-    def evaluate(x, w, b=None, *, group=1, auto_pad="NOTSET", dilations=None, kernel_shape=None, pads=None,
-                 strides=None):
+    def evaluate(x, w, b=None, *, group=1, auto_pad="NOTSET", dilations: list[int] = None,
+                 kernel_shape: list[int] = None, pads: list[int] = None, strides: list[int] = None):
         attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
                           pads=pads, strides=strides)
         Conv.infer(spec_of(x), spec_of(w), spec_of(b), **attributes)
@@ -86,7 +88,7 @@ class Conv:
         return settle(y, x.dtype)
 
 
-@op("ConvTranspose", since=1)
+@op("ConvTranspose", since=1, one_type=True, rank=lambda x, w, *_, **__: rank_of_any(x, w))
 class ConvTranspose:
     """w : (channels of x, channels of y / group, *kernel_shape).
     https://onnx.ai/onnx/operators/onnx__ConvTranspose.html"""
@@ -101,8 +103,9 @@ class ConvTranspose:
                                        strides=strides)
         return x.like(check_size((x.shape[0], w.shape[1] * group, *geometry.in_sizes), x.dtype.itemsize))
 
-    def evaluate(x, w, b=None, *, auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None,
-                 output_padding=None, output_shape=None, pads=None, strides=None):
+    def evaluate(x, w, b=None, *, auto_pad="NOTSET", dilations: list[int] = None, group=1,
+                 kernel_shape: list[int] = None, output_padding: list[int] = None,
+                 output_shape: list[int] = None, pads: list[int] = None, strides: list[int] = None):
         where = dict(auto_pad=auto_pad, dilations=dilations, output_padding=output_padding,
                      output_shape=output_shape, pads=pads, strides=strides)
         ConvTranspose.infer(*map(spec_of, (x, w, b)), group=group, kernel_shape=kernel_shape, **where)

@@ -6,7 +6,7 @@ from math import ceil
 import numpy as np
 
 from ..errors import LimitError
-from .facts import Fact
+from .facts import INT64, Fact
 from .limits import check_scalar, check_size
 from .registry import op
 
@@ -38,7 +38,7 @@ def suppress(boxes: np.ndarray, limit: int, iou_threshold: float) -> list[int]:
     return kept
 
 
-@op("NonMaxSuppression", since=10)
+@op("NonMaxSuppression", since=10, types=(INT64,), rank=lambda *_, **__: 2)
 class NonMaxSuppression:
     """int64 (kept, 3): batch, class, box; by batch, class, falling score; of equal scores the first box
     first.
@@ -214,7 +214,7 @@ class MaxRoiPool:
             raise LimitError(f"pooled_shape {list(pooled_shape)}; at most {MAX_SAMPLES} are possible")
         return x.like(check_rois(x, rois, 5, tuple(pooled_shape)))
 
-    def evaluate(x, rois, *, pooled_shape, spatial_scale=1.0):
+    def evaluate(x, rois, *, pooled_shape: list[int], spatial_scale=1.0):
         y = np.zeros(MaxRoiPool.infer(Fact.of(x), rois, pooled_shape=pooled_shape).shape, x.dtype)
         if not (np.isfinite(rois).all() and (abs(rois * spatial_scale) < 1e9).all()):
             raise ValueError("a roi that is not finite, or ends beyond 1e9 pixels")

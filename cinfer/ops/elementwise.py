@@ -11,13 +11,14 @@ import numpy as np
 from .limits import check_axis, check_scalar, check_size
 from .numeric import (aligned, broadcast, check_kind, check_same, is_float, is_int, settle, spec_of, widen)
 from .registry import add, describe, op
+from .symbols import Undecided
 
 BOOL = np.dtype(bool)
 
 
 # One input
 
-def unary(name: str, function, kind: str, since: int = 1, result: np.dtype | None = None) -> None:
+def unary(name: str, function, kind: str, since: int = 1, result: np.dtype | None = None, **traits) -> None:
     """Register y = function(x), for x of `kind`; y has the type of x, or `result`."""
     def infer(x, *, consumed_inputs=None):
         check_kind(x, kind)
@@ -26,7 +27,7 @@ def unary(name: str, function, kind: str, since: int = 1, result: np.dtype | Non
     def evaluate(x, *, consumed_inputs=None):
         check_kind(x, kind)
         return settle(function(widen(x)), result or x.dtype)
-    add(describe("", name, since, evaluate, infer))
+    add(describe("", name, since, evaluate, infer, elementwise=True, types=(result or 0,), **traits))
 
 
 def error_function(x: np.ndarray) -> np.ndarray:
@@ -34,23 +35,26 @@ def error_function(x: np.ndarray) -> np.ndarray:
     return np.fromiter(map(erf, x.reshape(-1).tolist()), np.float64, x.size).reshape(x.shape)
 
 
-for _name, _function, _kind, _since in (
-        ("Abs", np.abs, "number", 1), ("Neg", np.negative, "signed", 1), ("Sign", np.sign, "number", 9),
-        ("Ceil", np.ceil, "float", 1), ("Floor", np.floor, "float", 1),
-        ("Round", np.rint, "float", 11),                                # halves to the even neighbour
-        ("Sqrt", np.sqrt, "float", 1), ("Exp", np.exp, "float", 1), ("Log", np.log, "float", 1),
+NOT_NEGATIVE, STEPS = {"not_negative": True}, {"steps": True}
+for _name, _function, _kind, _since, *_traits in (
+        ("Abs", np.abs, "number", 1, NOT_NEGATIVE), ("Neg", np.negative, "signed", 1),
+        ("Sign", np.sign, "number", 9),
+        ("Ceil", np.ceil, "float", 1, STEPS), ("Floor", np.floor, "float", 1, STEPS),
+        ("Round", np.rint, "float", 11, STEPS),                         # halves to the even neighbour
+        ("Sqrt", np.sqrt, "float", 1, NOT_NEGATIVE), ("Exp", np.exp, "float", 1, NOT_NEGATIVE),
+        ("Log", np.log, "float", 1),
         ("Reciprocal", lambda x: 1 / x, "float", 1), ("Erf", error_function, "number", 9),
         ("Sin", np.sin, "float", 7), ("Cos", np.cos, "float", 7), ("Tan", np.tan, "float", 7),
         ("Asin", np.arcsin, "float", 7), ("Acos", np.arccos, "float", 7), ("Atan", np.arctan, "float", 7),
         ("Sinh", np.sinh, "float", 9), ("Cosh", np.cosh, "float", 9), ("Asinh", np.arcsinh, "float", 9),
         ("Acosh", np.arccosh, "float", 9), ("Atanh", np.arctanh, "float", 9),
         ("Not", np.logical_not, "bool", 1), ("BitwiseNot", np.invert, "int", 18)):
-    unary(_name, _function, _kind, _since)
+    unary(_name, _function, _kind, _since, **(_traits[0] if _traits else {}))
 
 unary("IsNaN", np.isnan, "float", 9, BOOL)
 
 
-@op("IsInf", since=10)
+@op("IsInf", since=10, elementwise=True, steps=True, types=(BOOL,))
 class IsInf:
     def infer(x, *, detect_negative=1, detect_positive=1):
         check_kind(x, "float")
@@ -64,7 +68,7 @@ class IsInf:
 
 # Two inputs
 
-def binary(name: str, function, kind: str, since: int, result: np.dtype | None = None) -> None:
+def binary(name: str, function, kind: str, since: int, result: np.dtype | None = None, **traits) -> None:
     """Register y = function(a, b) for inputs of one type of `kind`; y has that type, or `result`.
 
     Before opset 7 the second input broadcasts to the first, where `broadcast` allows it and as `axis` says.
@@ -81,12 +85,13 @@ def binary(name: str, function, kind: str, since: int, result: np.dtype | None =
     def infer_first(a, b, *, axis=None, broadcast=0, consumed_inputs=None):
         return infer(a, b.like(aligned(b.shape, a.shape, axis, broadcast)))
 
-    def evaluate_first(a, b, *, axis=None, broadcast=0, consumed_inputs=None):
+    def evaluate_first(a, b, *, axis: int = None, broadcast=0, consumed_inputs=None):
         return evaluate(a, b.reshape(aligned(b.shape, a.shape, axis, broadcast)))
 
+    traits = {"broadcast": True, "one_type": True, "types": (result or 0,), **traits}
     if since < 7:
-        add(describe("", name, since, evaluate_first, infer_first))
-    add(describe("", name, max(since, 7), evaluate, infer))
+        add(describe("", name, since, evaluate_first, infer_first, **traits))
+    add(describe("", name, max(since, 7), evaluate, infer, **traits))
 
 
 def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -94,21 +99,37 @@ def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return a / b if is_float(a.dtype) else (a - np.fmod(a, b)) // b
 
 
+def symbolic_quotient(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """For numbers that are not negative; a divisor that may be 0 is none of these."""
+    for number, low in ((a, 0), (b, 1)):
+        for each in number.reshape(-1):
+            if type(each) is not int and low or each < low:
+                raise Undecided
+    return np.floor_divide(a.astype(object), b)
+
+
+def symbolic_equal(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.equal(a.astype(object), b, dtype=object).astype(bool)
+
+
+for _name, _function, _symbolic in (("Add", np.add, np.add), ("Sub", np.subtract, np.subtract),
+                                    ("Mul", np.multiply, np.multiply), ("Div", divide, symbolic_quotient)):
+    binary(_name, _function, "number", 1, symbolic=_symbolic)
+
 for _name, _function, _kind, _since in (
-        ("Add", np.add, "number", 1), ("Sub", np.subtract, "number", 1), ("Mul", np.multiply, "number", 1),
-        ("Div", divide, "number", 1),
         ("And", np.logical_and, "bool", 1), ("Or", np.logical_or, "bool", 1),
         ("Xor", np.logical_xor, "bool", 1), ("BitwiseAnd", np.bitwise_and, "int", 18),
         ("BitwiseOr", np.bitwise_or, "int", 18), ("BitwiseXor", np.bitwise_xor, "int", 18)):
     binary(_name, _function, _kind, _since)
 
 for _name, _function, _kind, _since in (
-        ("Equal", np.equal, "any", 1), ("Greater", np.greater, "number", 1), ("Less", np.less, "number", 1),
+        ("Greater", np.greater, "number", 1), ("Less", np.less, "number", 1),
         ("GreaterOrEqual", np.greater_equal, "number", 12), ("LessOrEqual", np.less_equal, "number", 12)):
     binary(_name, _function, _kind, _since, BOOL)
+binary("Equal", np.equal, "any", 1, BOOL, symbolic=symbolic_equal, **STEPS)
 
 
-@op("Mod", since=28)
+@op("Mod", since=28, broadcast=True, one_type=True, steps=True)
 class Mod:
     """With the sign of b, or with fmod=1 of a."""
     def infer(a, b, *, fmod=0):
@@ -121,7 +142,7 @@ class Mod:
         return settle((np.fmod if fmod else np.mod)(widen(a), widen(b)), a.dtype)
 
 
-@op("Mod", since=10)
+@op("Mod", since=10, broadcast=True, one_type=True, steps=True)
 class ModFirst:
     """https://onnx.ai/onnx/operators/onnx__Mod.html"""
     def infer(a, b, *, fmod=0):
@@ -142,7 +163,7 @@ def shift(x: np.ndarray, y: np.ndarray, direction: str) -> np.ndarray:
     return np.where(beyond, 0, x << np.where(beyond, 0, y).astype(x.dtype))
 
 
-@op("BitShift", since=11)
+@op("BitShift", since=11, broadcast=True, one_type=True)
 class BitShift:
     def infer(x, y, *, direction):
         check_same(x.dtype, y)
@@ -151,7 +172,7 @@ class BitShift:
             raise ValueError(f"direction {direction!r}; it has to be LEFT or RIGHT")
         return x.like(check_size(broadcast(x.shape, y.shape), x.dtype.itemsize))
 
-    def evaluate(x, y, *, direction):
+    def evaluate(x, y, *, direction: str):
         BitShift.infer(spec_of(x), spec_of(y), direction=direction)
         return settle(shift(x, y, direction), x.dtype)
 
@@ -165,17 +186,17 @@ def power(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.trunc(np.power(x.astype(np.float64), y.astype(np.float64)))
 
 
-@op("Pow", since=1)
+@op("Pow", since=1, broadcast=True, mixes_floats=True)
 class PowFirst:
     """https://onnx.ai/onnx/operators/text_diff_Pow_1_7.html"""
     def infer(x, y, *, axis=None, broadcast=0):
         return Pow.infer(x, y.like(aligned(y.shape, x.shape, axis, broadcast)))
 
-    def evaluate(x, y, *, axis=None, broadcast=0):
+    def evaluate(x, y, *, axis: int = None, broadcast=0):
         return Pow.evaluate(x, y.reshape(aligned(y.shape, x.shape, axis, broadcast)))
 
 
-@op("Pow", since=7)
+@op("Pow", since=7, broadcast=True, mixes_floats=True)
 class Pow:
     def infer(x, y):
         check_kind(x, "number")
@@ -202,7 +223,7 @@ def variadic(name: str, function, finish=None) -> None:
         for other in more:
             y = function(y, widen(other))
         return settle(finish(y, 1 + len(more)) if finish else y, x.dtype)
-    add(describe("", name, 1, evaluate, infer))
+    add(describe("", name, 1, evaluate, infer, broadcast=True, one_type=True))
 
 
 variadic("Max", np.maximum)
@@ -211,7 +232,11 @@ variadic("Sum", np.add)
 variadic("Mean", np.add, lambda y, count: y / count)
 
 
-@op("Where", since=9)
+def where_symbolic(condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.where(condition.astype(bool), x.astype(object), y)
+
+
+@op("Where", since=9, broadcast=True, types=(1,), symbolic=where_symbolic)
 class Where:
     def infer(condition, x, y):
         check_kind(condition, "bool", "condition")
@@ -233,18 +258,18 @@ def clip(x: np.ndarray, low, high) -> np.ndarray:
 FLOAT_MAX = float(np.finfo(np.float32).max)
 
 
-@op("Clip", since=1)
+@op("Clip", since=1, elementwise=True)
 class ClipFirst:
     """https://onnx.ai/onnx/operators/text_diff_Clip_1_6.html"""
     def infer(x, *, min=None, max=None, consumed_inputs=None):
         check_kind(x, "number")
         return x.like()
 
-    def evaluate(x, *, min=None, max=None, consumed_inputs=None):
+    def evaluate(x, *, min: float = None, max: float = None, consumed_inputs=None):
         return clip(x, min, max)
 
 
-@op("Clip", since=6)
+@op("Clip", since=6, elementwise=True)
 class ClipByAttributes:
     """https://onnx.ai/onnx/operators/text_diff_Clip_6_11.html"""
     def infer(x, *, min=-FLOAT_MAX, max=FLOAT_MAX):
@@ -255,7 +280,7 @@ class ClipByAttributes:
         return clip(x, min, max)
 
 
-@op("Clip", since=11)
+@op("Clip", since=11, elementwise=True, one_type=True)
 class Clip:
     def infer(x, min=None, max=None):
         check_kind(x, "number")

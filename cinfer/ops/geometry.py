@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from .symbols import below
+
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
@@ -69,15 +71,16 @@ def conv_geometry(sizes: Sequence[int], kernel_shape: Sequence[int], *, auto_pad
     for i, size in enumerate(sizes):
         reach = (kernel[i] - 1) * dilations[i] + 1
         if auto_pad.startswith("SAME"):
-            out = -(-size // strides[i])
-            begins[i], ends[i] = halves((out - 1) * strides[i] + reach - size, auto_pad)
+            out = (size + strides[i] - 1) // strides[i]
+            if type(size) is int:
+                begins[i], ends[i] = halves((out - 1) * strides[i] + reach - size, auto_pad)
         else:
             # By the standard's text VALID rounds down in any case; by its shape inference it does not.
             room = size + begins[i] + ends[i] - reach
-            out = (-(-room // strides[i]) if ceil_mode else room // strides[i]) + 1
+            out = (room + strides[i] - 1 if ceil_mode else room) // strides[i] + 1
             if ceil_mode and (out - 1) * strides[i] >= size + begins[i]:
                 out -= 1                    # a window must not start in the padding behind
-            if out < 1:
+            if below(out, 1):
                 raise ValueError(f"a window of {reach} along spatial axis {i} does not fit into {size} "
                                  f"elements with pads of {begins[i]} and {ends[i]}")
         out_sizes.append(out)
@@ -106,10 +109,11 @@ def transposed_geometry(sizes: Sequence[int], kernel_shape: Sequence[int], *, au
             # for SAME the standard's text has size * stride even beyond `full`, its shape inference does not
             out = output_shape[i] if output_shape else min(full, size * strides[i])
             # the odd one goes to the front, but for SAME_UPPER; beyond `full` the output is left empty
-            begins[i], ends[i] = halves(full - out, auto_pad)
+            if type(out) is int is type(full):
+                begins[i], ends[i] = halves(full - out, auto_pad)
         else:
             out = full - begins[i] - ends[i]
-        if out < 1:
+        if below(out, 1):
             raise ValueError(f"pads of {begins[i]} and {ends[i]} leave {out} of {full} elements along "
                              f"spatial axis {i}")
         outs.append(out)

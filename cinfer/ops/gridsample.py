@@ -100,7 +100,7 @@ def grid_sample(x: np.ndarray, grid: np.ndarray, mode: str, padding_mode: str,
     return y
 
 
-@op("GridSample", since=16)
+@op("GridSample", since=16, rank=0, mixes_floats=True)
 class GridSampleFirst:
     """https://onnx.ai/onnx/operators/text_diff_GridSample_16_20.html"""
     def infer(x, grid, *, align_corners=0, mode="bilinear", padding_mode="zeros"):
@@ -111,7 +111,7 @@ class GridSampleFirst:
         return grid_sample(x, grid, mode, padding_mode, bool(align_corners))
 
 
-@op("GridSample", since=20)
+@op("GridSample", since=20, rank=0, mixes_floats=True)
 class GridSample:
     """Any number of axes. https://onnx.ai/onnx/operators/onnx__GridSample.html"""
     def infer(x, grid, *, align_corners=0, mode="linear", padding_mode="zeros"):

@@ -3,11 +3,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .facts import Fact
+from .facts import INT64, Fact, is_symbolic, rank_of_any
 from .limits import check_axis, check_scalar, check_size
 from .registry import op
-
-INT64 = np.dtype(np.int64)
+from .symbols import below
 
 
 def check_indices(indices: np.ndarray, size: int, axis: int) -> np.ndarray:
@@ -29,13 +28,14 @@ def check_same_type(x, updates) -> None:
         raise ValueError(f"updates are {updates.dtype}, data is {x.dtype}; they have to be of one type")
 
 
-@op("Gather", since=1)
+@op("Gather", since=1, moves=True)
 class Gather:
     """Whole slices along one axis. https://onnx.ai/onnx/operators/onnx__Gather.html"""
     def infer(x, indices, *, axis=0):
         axis = check_axis(axis, x.ndim)
         check_index_type(indices)
-        if indices.value is not None:           # a kernel need not look at them again
+        if indices.value is not None and type(x.shape[axis]) is int and not is_symbolic(indices):
+            # a kernel need not look at them again
             check_indices(indices.value, x.shape[axis], axis)
         return x.like(check_size(x.shape[:axis] + indices.shape + x.shape[axis + 1:], x.dtype.itemsize))
 
@@ -63,7 +63,7 @@ def element_index(x: np.ndarray, indices: np.ndarray, axis: int) -> tuple[np.nda
     return tuple(grid)
 
 
-@op("GatherElements", since=11)
+@op("GatherElements", since=11, rank=lambda x, indices, **_: rank_of_any(x, indices))
 class GatherElements:
     """y[i][j] = x[indices[i][j]][j] for axis 0. https://onnx.ai/onnx/operators/onnx__GatherElements.html"""
     def infer(x, indices, *, axis=0):
@@ -121,8 +121,8 @@ def check_reduction(reduction: str) -> None:
         raise ValueError(f"reduction {reduction!r}; it has to be none, {', '.join(REDUCTIONS)}")
 
 
-@op("Scatter", since=9)
-@op("ScatterElements", since=11)
+@op("Scatter", since=9, rank=0)
+@op("ScatterElements", since=11, rank=0)
 class ScatterElements:
     """y = x; y[indices[i][j]][j] = updates[i][j] for axis 0.
     https://onnx.ai/onnx/operators/onnx__ScatterElements.html"""
@@ -140,7 +140,7 @@ class ScatterElements:
         return scatter(x, element_index(x, indices, check_axis(axis, x.ndim)), updates, reduction)
 
 
-@op("ScatterND", since=11)
+@op("ScatterND", since=11, rank=0)
 class ScatterND:
     """Slices put at index tuples. https://onnx.ai/onnx/operators/onnx__ScatterND.html"""
     def infer(x, indices, updates, *, reduction="none"):
@@ -158,7 +158,7 @@ class ScatterND:
         return scatter(x, where, updates, reduction)
 
 
-@op("TensorScatter", since=24)
+@op("TensorScatter", since=24, rank=0)
 class TensorScatter:
     """A cache with an update written at each sample's place.
     https://onnx.ai/onnx/operators/onnx__TensorScatter.html"""
@@ -201,7 +201,7 @@ def onehot_shape(indices, depth: np.ndarray, values, axis: int) -> tuple[tuple[i
     return check_size(indices.shape[:axis] + (int(size),) + indices.shape[axis:], values.dtype.itemsize), axis
 
 
-@op("OneHot", since=9)
+@op("OneHot", since=9, types=(2,), mixes_floats=True, rank=lambda indices, *_, **__: indices.ndim + 1)
 class OneHot:
     """values[1] where a new axis counts to the index, values[0] elsewhere.
     https://onnx.ai/onnx/operators/onnx__OneHot.html"""
@@ -257,7 +257,7 @@ def check_k(k: np.ndarray) -> int:
 
 def topk_shape(x, k: int, axis: int) -> tuple[int, ...]:
     axis = check_axis(axis, x.ndim)
-    if not 0 <= k <= x.shape[axis]:
+    if below(k, 0) or below(x.shape[axis], k):
         raise ValueError(f"k is {k}; axis {axis} has {x.shape[axis]} elements")
     return x.shape[:axis] + (k,) + x.shape[axis + 1:]
 
@@ -267,18 +267,18 @@ def topk_specs(x, k: int, axis: int):
     return x.like(shape), x.like(shape, INT64)
 
 
-@op("TopK", since=1)
+@op("TopK", since=1, types=(0, INT64), rank=0)
 class TopK:
     """https://onnx.ai/onnx/operators/text_diff_TopK_1_10.html"""
     def infer(x, *, k, axis=-1):
         return topk_specs(x, k, axis)
 
-    def evaluate(x, *, k, axis=-1):
+    def evaluate(x, *, k: int, axis=-1):
         topk_shape(x, k, axis)
         return top_k(x, k, axis, True)
 
 
-@op("TopK", since=10)
+@op("TopK", since=10, types=(0, INT64), rank=0)
 class TopKByInput:
     """(values, indices); sorted also where `sorted` is 0. https://onnx.ai/onnx/operators/onnx__TopK.html"""
     def infer(x, k, *, axis=-1, largest=1, sorted=1):
@@ -290,7 +290,7 @@ class TopKByInput:
         return top_k(x, count, axis, bool(largest))
 
 
-@op("NonZero", since=9)
+@op("NonZero", since=9, types=(INT64,), rank=lambda x: 2, steps=True)
 class NonZero:
     """Indices of the elements that are not zero, int64, one column each.
     https://onnx.ai/onnx/operators/onnx__NonZero.html"""

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import LimitError
+from .facts import as_shape
+from .symbols import Symbol, below
 
 MAX_NDIM = 64               # NumPy's own limit
 
@@ -31,11 +33,15 @@ def check_size(shape: Sequence[int], itemsize: int = 1) -> tuple[int, ...]:
     Raises ValueError for a negative size, LimitError for more than 64 axes or more bytes than the machine has
     memory.
     """
-    shape = tuple(int(d) for d in shape)
+    shape = as_shape(shape)
     if len(shape) > MAX_NDIM:
         raise LimitError(f"a tensor of {len(shape)} axes; at most {MAX_NDIM} are possible")
     total = itemsize
     for d in shape:
+        if type(d) is not int:
+            if below(d, 0):
+                raise ValueError(f"size {d} in shape {list(shape)}; sizes are not negative")
+            continue
         if d < 0:
             raise ValueError(f"size {d} in shape {list(shape)}; sizes are not negative")
         total *= d
@@ -70,9 +76,13 @@ def check_ints(values, what: str, dtypes: Sequence[str] = ("int64",)) -> list[in
         return None if values is None else [int(v) for v in values]
     if values.ndim != 1:
         raise ValueError(f"{what} has {values.ndim} axes; it is a list, of 1 axis")
-    if values.dtype.name not in dtypes:
+    if values.dtype.name not in dtypes and not holds_symbols(values):
         raise ValueError(f"{what} is {values.dtype}; it has to be {' or '.join(dtypes)}")
     return values.tolist()
+
+
+def holds_symbols(values: np.ndarray) -> bool:
+    return values.dtype.kind == "O" and Symbol in map(type, values.reshape(-1))
 
 
 def check_scalar(value: np.ndarray, what: str):

@@ -6,6 +6,7 @@ import numpy as np
 from .limits import check_size
 from .numeric import broadcast, broadcasts_to, check_kind, check_same, settle, spec_of, widen
 from .registry import op
+from .symbols import differ
 
 
 def matmul_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
@@ -14,12 +15,13 @@ def matmul_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
         raise ValueError(f"shapes {list(a)} and {list(b)} have no product; both have to have an axis")
     rows, columns = a[-2:-1], b[-1:] if len(b) > 1 else ()
     inner = b[-2] if len(b) > 1 else b[0]
-    if a[-1] != inner:
+    if differ(a[-1], inner):
         raise ValueError(f"shapes {list(a)} and {list(b)} have no product: {a[-1]} columns meet {inner} rows")
     return check_size((*broadcast(a[:-2], b[:-2]), *rows, *columns), 4)
 
 
-@op("MatMul", since=1)
+@op("MatMul", since=1, one_type=True,
+    rank=lambda a, b: max(a.ndim, b.ndim) if min(a.ndim, b.ndim) > 1 else None)
 class MatMul:
     """https://onnx.ai/onnx/operators/onnx__MatMul.html"""
     def infer(a, b):
@@ -42,7 +44,7 @@ def scaled(x: np.ndarray, factor: float) -> np.ndarray:
     return x if factor == 1 else x * factor
 
 
-@op("Gemm", since=1)
+@op("Gemm", since=1, one_type=True, rank=lambda *_, **__: 2)
 class Gemm:
     """y = alpha * a b + beta * c. Before opset 7 the attribute `broadcast` said whether c may be smaller than
     y. https://onnx.ai/onnx/operators/onnx__Gemm.html"""
@@ -112,7 +114,7 @@ class Einsum:
                     sizes[name] = size
         return x.like(check_size([sizes[name] for name in output], x.dtype.itemsize))
 
-    def evaluate(x, *more, equation):
+    def evaluate(x, *more, equation: str):
         inputs = (x, *more)
         Einsum.infer(*map(spec_of, inputs), equation=equation)
         y = np.einsum(equation.replace(" ", ""), *map(widen, inputs), optimize=len(inputs) > 1)

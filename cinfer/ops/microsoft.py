@@ -91,7 +91,7 @@ class QLinearSoftmax:
         check_axis(axis, X.ndim)
         return X.like()
 
-    def evaluate(X, X_scale, X_zero_point, Y_scale, Y_zero_point, *, opset, axis=-1):
+    def evaluate(X, X_scale, X_zero_point, Y_scale, Y_zero_point, *, opset: int, axis=-1):
         check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
         axis = check_axis(axis, X.ndim)
         axes = axis if opset >= 13 else tuple(range(axis, X.ndim))
@@ -99,7 +99,7 @@ class QLinearSoftmax:
                               Y_zero_point)
 
 
-@op("QLinearConcat", domain=DOMAIN)
+@op("QLinearConcat", domain=DOMAIN, types=(1,))
 class QLinearConcat:
     """more : of each input the tensor, its scale, its zero point"""
     def infer(Y_scale, Y_zero_point, *more, axis):
@@ -111,7 +111,7 @@ class QLinearConcat:
             check_scalars(Y_scale=Y_scale, Y_zero_point=Y_zero_point, scale=scale, zero_point=zero)
         return more[0].like(concat_shape(more[::3], axis)[0], Y_zero_point.dtype)
 
-    def evaluate(Y_scale, Y_zero_point, *more, axis):
+    def evaluate(Y_scale, Y_zero_point, *more, axis: int):
         QLinearConcat.infer(*map(spec_of, (Y_scale, Y_zero_point, *more)), axis=axis)
         parts = [dequantize(x, scalar(scale), scalar(zero))
                  for x, scale, zero in zip(more[::3], more[1::3], more[2::3])]
@@ -134,8 +134,9 @@ class QLinearAveragePool:
                               ceil_mode=ceil_mode, pads=pads, strides=strides)
         return X.like((y.shape[0], *y.shape[2:], y.shape[1]) if channels_last else y.shape)
 
-    def evaluate(X, x_scale, x_zero_point, y_scale, y_zero_point=None, *, kernel_shape, auto_pad="NOTSET",
-                 ceil_mode=0, channels_last=0, count_include_pad=0, pads=None, strides=None):
+    def evaluate(X, x_scale, x_zero_point, y_scale, y_zero_point=None, *, kernel_shape: list[int],
+                 auto_pad="NOTSET", ceil_mode=0, channels_last=0, count_include_pad=0, pads: list[int] = None,
+                 strides: list[int] = None):
         check_quantized(X, x_scale, x_zero_point, y_scale, y_zero_point)
         check_pictures(X, "int")
 
@@ -167,7 +168,8 @@ class QLinearGlobalAveragePool:
 
 # Products of matrices
 
-@op("QGemm", domain=DOMAIN)
+@op("QGemm", domain=DOMAIN, rank=lambda *_, **__: 2,
+    types=lambda A, *rest, **_: (rest[7].dtype if len(rest) > 7 and rest[7] is not None else F32,))
 class QGemm:
     """alpha * a b + c, where c is int32 in units of alpha * a_scale * b_scale; float32 without y_scale."""
     def infer(A, a_scale, a_zero_point, B, b_scale, b_zero_point, C=None, y_scale=None, y_zero_point=None, *,
@@ -224,7 +226,7 @@ class DynamicQuantizeMatMul:
                               bias, A.dtype)
 
 
-@op("MatMulIntegerToFloat", domain=DOMAIN)
+@op("MatMulIntegerToFloat", domain=DOMAIN, types=(2,))
 class MatMulIntegerToFloat:
     def infer(A, B, a_scale, b_scale, a_zero_point=None, b_zero_point=None, bias=None):
         check_8_bit(A=A, B=B)
@@ -290,8 +292,9 @@ class FusedConv:
         check_sizes(Z, y.shape, "Z")
         return y
 
-    def evaluate(X, W, B=None, Z=None, *, activation="", activation_params=None, auto_pad="NOTSET",
-                 dilations=None, group=1, kernel_shape=None, pads=None, strides=None):
+    def evaluate(X, W, B=None, Z=None, *, activation="", activation_params: list[float] = None,
+                 auto_pad="NOTSET", dilations: list[int] = None, group=1, kernel_shape: list[int] = None,
+                 pads: list[int] = None, strides: list[int] = None):
         attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
                           pads=pads, strides=strides)
         FusedConv.infer(*map(spec_of, (X, W, B, Z)), activation=activation,

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .facts import Fact
+from .facts import INT64, Fact, rank_of_any
 from .limits import check_axes, check_axis, check_ints, check_scalar, check_size, known
 from .registry import op
+from .symbols import Symbol, Undecided, below, differ, same
 
 INT_TYPES = ("int64", "int32")
+FAR = (1 << 31) - 2         # 2^31 - 1 and 2^63 - 1 mean the end of an axis, whatever its size
 
 
 def concat_shape(inputs, axis: int) -> tuple[tuple[int, ...], int]:
@@ -25,7 +27,7 @@ def concat_shape(inputs, axis: int) -> tuple[tuple[int, ...], int]:
         if x.dtype != first.dtype:
             raise ValueError(f"input {i} is {x.dtype}, the first is {first.dtype}; they have to be of one "
                              "type")
-        if x.ndim != first.ndim or any(a != b for n, (a, b) in enumerate(zip(x.shape, first.shape))
+        if x.ndim != first.ndim or any(differ(a, b) for n, (a, b) in enumerate(zip(x.shape, first.shape))
                                        if n != axis):
             raise ValueError(f"input {i} has shape {list(x.shape)}, the first {list(first.shape)}; "
                              f"they may differ along axis {axis} only")
@@ -33,7 +35,7 @@ def concat_shape(inputs, axis: int) -> tuple[tuple[int, ...], int]:
     return check_size(first.shape[:axis] + (total,) + first.shape[axis + 1:], first.dtype.itemsize), axis
 
 
-@op("Concat", since=1)
+@op("Concat", since=1, one_type=True, moves=True, rank=rank_of_any)
 class ConcatDefaultAxis:
     """https://onnx.ai/onnx/operators/text_diff_Concat_1_4.html"""
     def infer(x, *more, axis=1):
@@ -43,13 +45,13 @@ class ConcatDefaultAxis:
         return np.concatenate((x, *more), concat_shape((x, *more), axis)[1])
 
 
-@op("Concat", since=4)
+@op("Concat", since=4, one_type=True, moves=True, rank=rank_of_any)
 class Concat:
     """https://onnx.ai/onnx/operators/onnx__Concat.html"""
     def infer(x, *more, axis):
         return x.like(concat_shape((x, *more), axis)[0])
 
-    def evaluate(x, *more, axis):
+    def evaluate(x, *more, axis: int):
         return np.concatenate((x, *more), concat_shape((x, *more), axis)[1])
 
 
@@ -57,11 +59,13 @@ def split_sizes(size: int, split: Sequence[int] | None, n_outputs: int, uneven: 
     """Sizes of the parts of an axis of `size`: as `split` says, or equal ones (`uneven`: the last ones may be
     smaller)."""
     if split is None:
-        if not uneven and size % n_outputs:
+        if not uneven and differ(size % n_outputs, 0):
             raise ValueError(f"{size} elements do not split into {n_outputs} equal parts")
-        part = -(-size // n_outputs)
+        part = (size + n_outputs - 1) // n_outputs
+        if type(size) is not int and same(size % n_outputs, 0):
+            return [part] * n_outputs
         return [max(0, min(part, size - i * part)) for i in range(n_outputs)]
-    if len(split) != n_outputs or min(split, default=0) < 0 or sum(split) != size:
+    if len(split) != n_outputs or any(below(s, 0) for s in split) or differ(sum(split), size):
         raise ValueError(f"split {list(split)} of {size} elements into {n_outputs} outputs; the sum has to "
                          f"be {size}")
     return list(split)
@@ -82,19 +86,19 @@ def split_array(x: np.ndarray, axis: int, *args) -> tuple[np.ndarray, ...]:
     return tuple(parts)
 
 
-@op("Split", since=1)
+@op("Split", since=1, moves=True, rank=0)
 class Split:
     """https://onnx.ai/onnx/operators/text_diff_Split_11_13.html"""
     def infer(x, sizes=None, *, axis=0, split=None, n_outputs=1):
         split = split if sizes is None else [int(s) for s in sizes.known("the sizes to split to")]
         return tuple(x.like(shape) for shape in split_shapes(x.shape, axis, split, n_outputs))
 
-    def evaluate(x, sizes=None, *, axis=0, split=None, n_outputs=1):
+    def evaluate(x, sizes=None, *, axis=0, split: list[int] = None, n_outputs=1):
         split = split if sizes is None else [int(s) for s in sizes]
         return split_array(x, axis, split, n_outputs)
 
 
-@op("Split", since=13)
+@op("Split", since=13, moves=True, rank=0)
 class SplitByInput:
     """https://onnx.ai/onnx/operators/text_diff_Split_13_18.html"""
     def infer(x, split=None, *, axis=0, n_outputs=1):
@@ -111,7 +115,7 @@ def check_num_outputs(split, num_outputs: int | None, n_outputs: int) -> None:
                          f"num_outputs is {num_outputs}, the node has {n_outputs} outputs")
 
 
-@op("Split", since=18)
+@op("Split", since=18, moves=True, rank=0)
 class SplitUneven:
     """With the last part smaller where need be. https://onnx.ai/onnx/operators/onnx__Split.html"""
     def infer(x, split=None, *, axis=0, num_outputs=None, n_outputs=1):
@@ -119,7 +123,7 @@ class SplitUneven:
         split = check_ints(known(split, "the sizes to split to"), "split")
         return tuple(x.like(shape) for shape in split_shapes(x.shape, axis, split, n_outputs, True))
 
-    def evaluate(x, split=None, *, axis=0, num_outputs=None, n_outputs=1):
+    def evaluate(x, split=None, *, axis=0, num_outputs: int = None, n_outputs=1):
         check_num_outputs(split, num_outputs, n_outputs)
         return split_array(x, axis, check_ints(split, "split"), n_outputs, True)
 
@@ -138,10 +142,29 @@ def slice_ranges(shape: Sequence[int], starts: Sequence[int], ends: Sequence[int
         raise ValueError("step 0; steps are positive or negative")
     ranges = [(0, d, 1) for d in shape]
     for start, end, axis, step in zip(starts, ends, axes, steps):
+        if type(shape[axis]) is not int or Symbol in (type(start), type(end)):
+            ranges[axis] = sliced(start, end, step, shape[axis])
+            continue
         # Python clamps just as the standard does
         picked = range(*slice(start, end, step).indices(shape[axis]))
         ranges[axis] = (picked.start, 1, 1) if len(picked) == 1 else (picked.start, len(picked), step)
     return ranges
+
+
+def sliced(start, end, step: int, size) -> tuple:
+    """(start, count, step) of an axis whose size, or whose ends, are free."""
+    if type(step) is not int:
+        raise Undecided
+    first, last = (0, size) if step > 0 else (-1, size - 1)
+
+    def clamped(place):
+        if type(place) is int and abs(place) > FAR:
+            return first if place < 0 else last
+        place = place + size if place < 0 else place
+        return first if place < first else last if place > last else place
+    start, end = clamped(start), clamped(end)
+    count = -((start - end) // step) if step > 0 else -((end - start) // -step)
+    return start, 0 if count < 0 else count, step
 
 
 def slice_array(x: np.ndarray, ranges: list[tuple[int, int, int]]) -> np.ndarray:
@@ -153,13 +176,13 @@ def slice_array(x: np.ndarray, ranges: list[tuple[int, int, int]]) -> np.ndarray
     return x[tuple(index)]
 
 
-@op("Slice", since=1)
+@op("Slice", since=1, moves=True, no_larger=True, rank=0)
 class Slice:
     """https://onnx.ai/onnx/operators/text_diff_Slice_1_10.html"""
     def infer(x, *, starts, ends, axes=None):
         return x.like(tuple(count for _, count, _ in slice_ranges(x.shape, starts, ends, axes)))
 
-    def evaluate(x, *, starts, ends, axes=None):
+    def evaluate(x, *, starts: list[int], ends: list[int], axes: list[int] = None):
         return slice_array(x, slice_ranges(x.shape, starts, ends, axes))
 
 
@@ -168,7 +191,7 @@ def slice_inputs(starts, ends, axes, steps) -> list[list[int] | None]:
                                                            (steps, "steps"))]
 
 
-@op("Slice", since=10)
+@op("Slice", since=10, moves=True, no_larger=True, rank=0)
 class SliceByInput:
     """https://onnx.ai/onnx/operators/onnx__Slice.html"""
     def infer(x, starts, ends, axes=None, steps=None):
@@ -193,9 +216,9 @@ def pad_amounts(x, pads: Sequence[int], axes: Sequence[int] | None, mode: str) -
     amounts = [(0, 0)] * x.ndim
     for axis, before, after in zip(axes, pads, pads[len(axes):]):
         size = x.shape[axis]
-        if min(before, 0) + min(after, 0) < -size:
+        if below(min(before, 0) + min(after, 0), -size):
             raise ValueError(f"pads {before} and {after} cut more from axis {axis} than its {size} elements")
-        if mode != "constant" and size + min(before, 0) + min(after, 0) == 0 and max(before, after) > 0:
+        if mode != "constant" and max(before, after) > 0 and same(size + min(before, 0) + min(after, 0), 0):
             raise ValueError(f"mode {mode!r} along axis {axis}, which has no element to repeat")
         amounts[axis] = before, after
     check_size([d + b + a for d, (b, a) in zip(x.shape, amounts)], x.dtype.itemsize)
@@ -230,23 +253,23 @@ def pad_array(x: np.ndarray, amounts: list[tuple[int, int]], mode: str, value) -
     return x
 
 
-@op("Pad", since=1)
+@op("Pad", since=1, rank=0)
 class PadFirst:
     """https://onnx.ai/onnx/operators/text_diff_Pad_1_2.html"""
     def infer(x, *, paddings, mode="constant", value=0.0):
         return padded_spec(x, paddings, None, mode)
 
-    def evaluate(x, *, paddings, mode="constant", value=0.0):
+    def evaluate(x, *, paddings: list[int], mode="constant", value=0.0):
         return pad_array(x, pad_amounts(x, paddings, None, mode), mode, value)
 
 
-@op("Pad", since=2)
+@op("Pad", since=2, rank=0)
 class Pad:
     """https://onnx.ai/onnx/operators/text_diff_Pad_2_11.html"""
     def infer(x, *, pads, mode="constant", value=0.0):
         return padded_spec(x, pads, None, mode)
 
-    def evaluate(x, *, pads, mode="constant", value=0.0):
+    def evaluate(x, *, pads: list[int], mode="constant", value=0.0):
         return pad_array(x, pad_amounts(x, pads, None, mode), mode, value)
 
 
@@ -259,7 +282,7 @@ def check_pad_value(x, constant_value) -> None:
             raise ValueError(f"constant_value of shape {list(constant_value.shape)}; it has to be one number")
 
 
-@op("Pad", since=11)
+@op("Pad", since=11, rank=0)
 class PadByInput:
     """https://onnx.ai/onnx/operators/onnx__Pad.html"""
     def infer(x, pads, constant_value=None, axes=None, *, mode="constant"):
@@ -275,7 +298,7 @@ class PadByInput:
                          else constant_value.reshape(()).item())
 
 
-@op("CenterCropPad", since=18)
+@op("CenterCropPad", since=18, rank=0)
 class CenterCropPad:
     """The middle of x, or x in the middle of zeros.
     https://onnx.ai/onnx/operators/onnx__CenterCropPad.html"""
@@ -283,7 +306,7 @@ class CenterCropPad:
         return padded_spec(x, *center_pads(x.shape, shape.known("the shape of CenterCropPad"), axes),
                            "constant")
 
-    def evaluate(x, shape, *, axes=None):
+    def evaluate(x, shape, *, axes: list[int] = None):
         pads, axes = center_pads(x.shape, shape, axes)
         return pad_array(x, pad_amounts(x, pads, axes, "constant"), "constant", 0)
 
@@ -304,7 +327,7 @@ def center_pads(shape, target: np.ndarray, axes) -> tuple[list[int], list[int]]:
     return before + after, axes
 
 
-@op("Tile", since=1)
+@op("Tile", since=1, moves=True, rank=0)
 class TileAxis:
     """https://onnx.ai/onnx/operators/text_diff_Tile_1_6.html"""
     def infer(x, tiles, axis):
@@ -337,7 +360,7 @@ def tile_array(x: np.ndarray, repeats: Sequence[int]) -> np.ndarray:
     return np.broadcast_to(inner, doubled).reshape(shape)
 
 
-@op("Tile", since=6)
+@op("Tile", since=6, moves=True, rank=0)
 class Tile:
     """https://onnx.ai/onnx/operators/onnx__Tile.html"""
     def infer(x, repeats):
@@ -353,11 +376,11 @@ def check_blocks(x, blocksize: int, mode: str, axes: str) -> None:
     if mode not in ("DCR", "CRD"):
         raise ValueError(f"mode {mode!r}; it has to be DCR or CRD")
     sizes, unit = ((x.shape[1],), blocksize * blocksize) if axes == "c" else (x.shape[2:], blocksize)
-    if blocksize < 1 or any(d % unit for d in sizes):
+    if blocksize < 1 or any(differ(d % unit, 0) for d in sizes):
         raise ValueError(f"blocksize {blocksize} does not fit shape {list(x.shape)}")
 
 
-@op("DepthToSpace", since=1)
+@op("DepthToSpace", since=1, rank=0)
 class DepthToSpace:
     """Channels become blocks of pixels. https://onnx.ai/onnx/operators/onnx__DepthToSpace.html"""
     def infer(x, *, blocksize, mode="DCR"):
@@ -365,7 +388,7 @@ class DepthToSpace:
         n, c, h, w = x.shape
         return x.like((n, c // blocksize**2, h * blocksize, w * blocksize))
 
-    def evaluate(x, *, blocksize, mode="DCR"):
+    def evaluate(x, *, blocksize: int, mode="DCR"):
         check_blocks(x, blocksize, mode, "c")
         (n, c, h, w), b = x.shape, blocksize
         if mode == "DCR":
@@ -375,7 +398,7 @@ class DepthToSpace:
         return y.reshape(n, c // b**2, h * b, w * b)
 
 
-@op("SpaceToDepth", since=1)
+@op("SpaceToDepth", since=1, rank=0)
 class SpaceToDepth:
     """Blocks of pixels become channels. https://onnx.ai/onnx/operators/onnx__SpaceToDepth.html"""
     def infer(x, *, blocksize, mode="DCR"):
@@ -383,7 +406,7 @@ class SpaceToDepth:
         n, c, h, w = x.shape
         return x.like((n, c * blocksize**2, h // blocksize, w // blocksize))
 
-    def evaluate(x, *, blocksize, mode="DCR"):
+    def evaluate(x, *, blocksize: int, mode="DCR"):
         check_blocks(x, blocksize, mode, "hw")
         (n, c, h, w), b = x.shape, blocksize
         y = x.reshape(n, c, h // b, b, w // b, b).transpose((0, 3, 5, 1, 2, 4) if mode == "DCR"
@@ -391,7 +414,7 @@ class SpaceToDepth:
         return y.reshape(n, c * b * b, h // b, w // b)
 
 
-@op("ReverseSequence", since=10)
+@op("ReverseSequence", since=10, rank=0)
 class ReverseSequence:
     """The first sequence_lens[b] steps of each sample backwards.
     https://onnx.ai/onnx/operators/onnx__ReverseSequence.html"""
@@ -416,7 +439,7 @@ class ReverseSequence:
         return x[source, batch] if time_axis == 0 else x[batch.T, source.T]
 
 
-@op("Trilu", since=14)
+@op("Trilu", since=14, rank=0)
 class Trilu:
     """The upper or lower triangle, zeros elsewhere. https://onnx.ai/onnx/operators/onnx__Trilu.html"""
     def infer(x, k=None, *, upper=1):
@@ -431,10 +454,10 @@ class Trilu:
         return np.triu(x, k) if upper else np.tril(x, k)
 
 
-@op("Compress", since=9)
+@op("Compress", since=9, rank=lambda x, condition, *, axis=None: 1 if axis is None else x.ndim)
 class Compress:
     """The slices for which the condition is true. https://onnx.ai/onnx/operators/onnx__Compress.html"""
-    def evaluate(x, condition, *, axis=None):
+    def evaluate(x, condition, *, axis: int = None):
         if axis is None:
             x, axis = x.reshape(-1), 0
         axis = check_axis(axis, x.ndim)
@@ -444,11 +467,11 @@ class Compress:
         return np.compress(condition, x, axis)
 
 
-@op("Unique", since=11)
+@op("Unique", since=11, steps=True, types=(0, INT64))
 class Unique:
     """(values, index of the first of each, inverse, counts).
     https://onnx.ai/onnx/operators/onnx__Unique.html"""
-    def evaluate(x, *, axis=None, sorted=1):
+    def evaluate(x, *, axis: int = None, sorted=1):
         if axis is not None:
             axis = check_axis(axis, x.ndim)
         values, first, inverse, counts = np.unique(x, True, True, True, axis)

@@ -68,7 +68,7 @@ def moved(old: np.ndarray, new: np.ndarray, momentum: float) -> np.ndarray:
     return settle(widen(old) * momentum + new * (1 - momentum), old.dtype)
 
 
-@op("BatchNormalization", since=1)
+@op("BatchNormalization", since=1, types=(0, 3, 4, 3, 4), mixes_floats=True, rank=0)
 class BatchNormalizationFirst:
     """With statistics of its own for each channel, or with spatial=0 for each element. Training where outputs
     beyond y are asked for and is_test is not set.
@@ -88,7 +88,7 @@ class BatchNormalizationFirst:
                 settle(now_var, var.dtype))[:n_outputs]
 
 
-@op("BatchNormalization", since=14)
+@op("BatchNormalization", since=14, types=(0, 3, 4, 3, 4), mixes_floats=True, rank=0)
 class BatchNormalization:
     """With training_mode, y is by the batch's own statistics, and the running ones are outputs."""
     def infer(x, scale, B, input_mean, input_var, *, epsilon=1e-5, momentum=0.9, training_mode=0,
@@ -106,7 +106,7 @@ class BatchNormalization:
                 moved(input_var, var, momentum))[:n_outputs]
 
 
-@op("InstanceNormalization", since=1)
+@op("InstanceNormalization", since=1, rank=0)
 class InstanceNormalization:
     def infer(x, scale, B, *, epsilon=1e-5, consumed_inputs=None):
         check_kind(x, "float")
@@ -128,7 +128,8 @@ def check_stash(stash_type: int) -> None:
                          "16 (bfloat16)")
 
 
-@op("LayerNormalization", since=17)
+@op("LayerNormalization", since=17, rank=0,
+    types=lambda x, *_, stash_type=1, **__: (x.dtype, stash_dtype(stash_type)))
 class LayerNormalization:
     """Outputs y, mean, 1 / standard deviation. Computed in float32 at least, whatever stash_type allows."""
     def infer(x, scale, B=None, *, axis=-1, epsilon=1e-5, stash_type=1):
@@ -158,7 +159,7 @@ def stash_dtype(stash_type: int) -> np.dtype:
     return dtype_of(stash_type)
 
 
-@op("RMSNormalization", since=23)
+@op("RMSNormalization", since=23, types=(1,), mixes_floats=True, rank=0)
 class RMSNormalization:
     def infer(x, scale, *, axis=-1, epsilon=1e-5, stash_type=1):
         check_kind(x, "float")
@@ -190,7 +191,7 @@ def check_groups(x, scale, bias, num_groups: int) -> None:
     check_same(x.dtype, scale, bias, what="x, scale and bias")
 
 
-@op("GroupNormalization", since=18)
+@op("GroupNormalization", since=18, rank=0)
 class GroupNormalizationFirst:
     """Scale and bias of each group. https://onnx.ai/onnx/operators/text_diff_GroupNormalization_18_21.html"""
     def infer(x, scale, bias, *, num_groups, epsilon=1e-5):
@@ -198,13 +199,13 @@ class GroupNormalizationFirst:
         check_vectors(x, num_groups, scale=scale, bias=bias)
         return x.like()
 
-    def evaluate(x, scale, bias, *, num_groups, epsilon=1e-5):
+    def evaluate(x, scale, bias, *, num_groups: int, epsilon=1e-5):
         GroupNormalizationFirst.infer(spec_of(x), spec_of(scale), spec_of(bias), num_groups=num_groups)
         each = x.shape[1] // num_groups
         return group_norm(x, scale.repeat(each), bias.repeat(each), num_groups, epsilon)
 
 
-@op("GroupNormalization", since=21)
+@op("GroupNormalization", since=21, rank=0)
 class GroupNormalization:
     """Scale and bias of each channel."""
     def infer(x, scale, bias, *, num_groups, epsilon=1e-5, stash_type=1):
@@ -213,13 +214,13 @@ class GroupNormalization:
         check_vectors(x, channels(x), scale=scale, bias=bias)
         return x.like()
 
-    def evaluate(x, scale, bias, *, num_groups, epsilon=1e-5, stash_type=1):
+    def evaluate(x, scale, bias, *, num_groups: int, epsilon=1e-5, stash_type=1):
         GroupNormalization.infer(spec_of(x), spec_of(scale), spec_of(bias), num_groups=num_groups,
                                  stash_type=stash_type)
         return group_norm(x, scale, bias, num_groups, epsilon)
 
 
-@op("MeanVarianceNormalization", since=9)
+@op("MeanVarianceNormalization", since=9, rank=0)
 class MeanVarianceNormalization:
     """y = (x - mean) / (standard deviation + 1e-9)"""
     def infer(x, *, axes=(0, 2, 3)):
@@ -227,13 +228,13 @@ class MeanVarianceNormalization:
         check_axes(axes, x.ndim)
         return x.like()
 
-    def evaluate(x, *, axes=(0, 2, 3)):
+    def evaluate(x, *, axes: list[int] = (0, 2, 3)):
         check_kind(x, "float")
         _, mean, variance = standardize(widen(x), tuple(check_axes(axes, x.ndim)), 0)
         return settle((widen(x) - mean) / (np.sqrt(variance) + 1e-9), x.dtype)
 
 
-@op("LpNormalization", since=1)
+@op("LpNormalization", since=1, rank=0)
 class LpNormalization:
     """A norm of 0 makes 0."""
     def infer(x, *, axis=-1, p=2):
@@ -243,14 +244,14 @@ class LpNormalization:
             raise ValueError(f"p {p}; it has to be 1 or 2")
         return x.like()
 
-    def evaluate(x, *, axis=-1, p=2):
+    def evaluate(x, *, axis=-1, p: int | float = 2):
         LpNormalization.infer(spec_of(x), axis=axis, p=p)
         wide = widen(x)
         norm = (np.abs(wide)**p).sum(axis, keepdims=True)**(1 / p)
         return settle(np.where(norm == 0, 0, wide / norm), x.dtype)
 
 
-@op("Dropout", since=1)
+@op("Dropout", since=1, elementwise=True)
 class DropoutFirst:
     """The identity: cinfer does not train, and is_test=0 is what files say that were never told otherwise.
     https://onnx.ai/onnx/operators/text_diff_Dropout_7_10.html"""
@@ -261,7 +262,7 @@ class DropoutFirst:
         return x, np.ones(x.shape, x.dtype)
 
 
-@op("Dropout", since=10)
+@op("Dropout", since=10, elementwise=True, types=(0, np.dtype(bool)))
 class DropoutByAttribute:
     """The mask is bool. https://onnx.ai/onnx/operators/text_diff_Dropout_10_12.html"""
     def infer(x, *, ratio=0.5):
@@ -271,7 +272,7 @@ class DropoutByAttribute:
         return x, np.ones(x.shape, bool)
 
 
-@op("Dropout", since=12)
+@op("Dropout", since=12, elementwise=True, random=True, mixes_floats=True, types=(0, np.dtype(bool)))
 class Dropout:
     """The identity, unless the input training_mode is true."""
     def infer(x, ratio=None, training_mode=None, *, seed=None):
@@ -279,7 +280,7 @@ class Dropout:
             raise ValueError(f"x is {x.dtype}; it has to be float")
         return x.like(), x.like(dtype=bool)
 
-    def evaluate(x, ratio=None, training_mode=None, *, seed=None):
+    def evaluate(x, ratio=None, training_mode=None, *, seed: float = None):
         ratio = 0.5 if ratio is None else float(ratio.reshape(()))
         if training_mode is None or not training_mode.any() or ratio == 0:
             return x, np.ones(x.shape, bool)

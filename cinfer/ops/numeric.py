@@ -15,6 +15,7 @@ import numpy as np
 
 from .facts import Fact
 from .limits import check_axis, check_size
+from .symbols import Undecided, differ, same
 
 F32 = np.dtype(np.float32)
 # The limits of integers that numpy does not know
@@ -86,19 +87,38 @@ def settle(y, dtype: np.dtype) -> np.ndarray:
 
 def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     """The shape of all inputs together, by https://onnx.ai/onnx/repo-docs/Broadcasting.html"""
+    first, *others = shapes
+    if all(shape is first or not shape or same(shape, first) for shape in others):
+        return first
     rank = max(map(len, shapes))
     sizes = []
     for axis in range(-rank, 0):
         found = {s[axis] for s in shapes if -axis <= len(s)}
-        if len(found - {1}) > 1:
-            raise ValueError(f"shapes {' and '.join(str(list(s)) for s in shapes)} do not broadcast")
-        sizes.append(max(found - {1}, default=1))
+        found.discard(1)
+        if len(found) > 1:
+            found = among_symbols(found)
+            if not found:
+                raise ValueError(f"shapes {' and '.join(str(list(s)) for s in shapes)} do not broadcast")
+        sizes.append(found.pop() if found else 1)
     return check_size(sizes, 1)
+
+
+def among_symbols(found: set) -> set:
+    """The size that an axis gets where several meet, none of them 1: a number, if the others are free (they
+    are the same, or 1); the empty set where they contradict each other."""
+    numbers = {size for size in found if type(size) is int}
+    free = [size for size in found - numbers if differ(size, 1)]        # these are the answer, being not 1
+    if len(numbers) > 1 or any(differ(a, b) for a in free for b in (*free, *numbers)):
+        return set()
+    if numbers or free:
+        return numbers or set(free[:1])
+    raise Undecided
 
 
 def broadcasts_to(shape: tuple[int, ...], target: tuple[int, ...], what: str) -> None:
     """ValueError unless `shape` broadcasts to `target` without changing it."""
-    if len(shape) > len(target) or any(a not in (1, b) for a, b in zip(shape[::-1], target[::-1])):
+    if len(shape) > len(target) or any(differ(a, 1) and differ(a, b)
+                                       for a, b in zip(shape[::-1], target[::-1])):
         raise ValueError(f"{what} of shape {list(shape)} does not broadcast to {list(target)}")
 
 
@@ -108,7 +128,7 @@ def aligned(shape: tuple[int, ...], target: tuple[int, ...], axis: int | None, e
     the first: it matches at the end, or from `axis` on.
     https://github.com/onnx/onnx/blob/main/docs/Changelog.md#Add-6"""
     if not enabled:
-        if shape != target:
+        if differ(shape, target):
             raise ValueError(f"shapes {list(target)} and {list(shape)} differ; they may only with "
                              "broadcast=1")
         return shape
@@ -125,5 +145,5 @@ def along(axis: int, ndim: int, size: int = -1) -> tuple[int, ...]:
 
 def check_sizes(x, shape: Sequence[int], what: str) -> None:
     """ValueError where an input (None: absent) has another shape."""
-    if x is not None and x.shape != tuple(shape):
+    if x is not None and differ(x.shape, tuple(shape)):
         raise ValueError(f"{what} has shape {list(x.shape)}; it has to be {list(shape)}")

@@ -9,6 +9,7 @@ from math import prod
 
 import numpy as np
 
+from .facts import INT64
 from .geometry import Geometry, axis_taps, conv_geometry
 from .limits import check_size
 from .numeric import check_kind, lowest, settle, spec_of, widen
@@ -56,7 +57,7 @@ def pool_max_indices(x: np.ndarray, places: np.ndarray, geometry: Geometry) -> t
     return x, places
 
 
-@op("MaxPool", since=1)
+@op("MaxPool", since=1, types=(0, INT64), rank=0)
 class MaxPool:
     """https://onnx.ai/onnx/operators/onnx__MaxPool.html"""
     def infer(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, pads=None, storage_order=0,
@@ -65,8 +66,8 @@ class MaxPool:
                               dilations=dilations, pads=pads, strides=strides)
         return (x.like(shape), x.like(shape, np.int64))[:n_outputs]
 
-    def evaluate(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, pads=None,
-                 storage_order=0, strides=None, n_outputs=1):
+    def evaluate(x, *, kernel_shape: list[int], auto_pad="NOTSET", ceil_mode=0, dilations: list[int] = None,
+                 pads: list[int] = None, storage_order=0, strides: list[int] = None, n_outputs=1):
         geometry, _ = infer_pool(x, kernel_shape, "number", auto_pad=auto_pad, ceil_mode=ceil_mode,
                                  dilations=dilations, pads=pads, strides=strides)
         wide = widen(x)
@@ -91,7 +92,7 @@ def elements_per_window(geometry: Geometry, include_pad: int) -> np.ndarray:
     return np.maximum(counts, 1)
 
 
-@op("AveragePool", since=1)
+@op("AveragePool", since=1, rank=0)
 class AveragePool:
     """https://onnx.ai/onnx/operators/onnx__AveragePool.html"""
     def infer(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, count_include_pad=0, dilations=None,
@@ -99,8 +100,8 @@ class AveragePool:
         return x.like(infer_pool(x, kernel_shape, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
                                  pads=pads, strides=strides)[1])
 
-    def evaluate(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, count_include_pad=0, dilations=None,
-                 pads=None, strides=None):
+    def evaluate(x, *, kernel_shape: list[int], auto_pad="NOTSET", ceil_mode=0, count_include_pad=0,
+                 dilations: list[int] = None, pads: list[int] = None, strides: list[int] = None):
         geometry, _ = infer_pool(x, kernel_shape, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
                                  pads=pads, strides=strides)
         total = pool(widen(x), geometry, np.add, 0)
@@ -112,7 +113,7 @@ def check_p(p) -> None:
         raise ValueError(f"p {p}; it has to be at least 1")
 
 
-@op("LpPool", since=1)
+@op("LpPool", since=1, rank=0)
 class LpPool:
     """https://onnx.ai/onnx/operators/onnx__LpPool.html"""
     def infer(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, p=2, pads=None,
@@ -121,8 +122,8 @@ class LpPool:
         return x.like(infer_pool(x, kernel_shape, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
                                  pads=pads, strides=strides)[1])
 
-    def evaluate(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, p=2, pads=None,
-                 strides=None):
+    def evaluate(x, *, kernel_shape: list[int], auto_pad="NOTSET", ceil_mode=0, dilations: list[int] = None,
+                 p: int | float = 2, pads: list[int] = None, strides: list[int] = None):
         check_p(p)
         geometry, _ = infer_pool(x, kernel_shape, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
                                  pads=pads, strides=strides)
@@ -147,7 +148,7 @@ whole("GlobalAveragePool", lambda x, axes: x.mean(axes, keepdims=True))
 whole("GlobalMaxPool", lambda x, axes: x.max(axes, keepdims=True, initial=-np.inf))
 
 
-@op("GlobalLpPool", since=1)
+@op("GlobalLpPool", since=1, rank=0)
 class GlobalLpPool:
     """https://onnx.ai/onnx/operators/onnx__GlobalLpPool.html"""
     def infer(x, *, p=2):
@@ -155,12 +156,12 @@ class GlobalLpPool:
         check_p(p)
         return x.like((*x.shape[:2], *(1,) * (x.ndim - 2)))
 
-    def evaluate(x, *, p=2):
+    def evaluate(x, *, p: int | float = 2):
         GlobalLpPool.infer(spec_of(x), p=p)
         return settle((np.abs(widen(x))**p).sum(tuple(range(2, x.ndim)), keepdims=True)**(1 / p), x.dtype)
 
 
-@op("LRN", since=1)
+@op("LRN", since=1, rank=0)
 class LRN:
     """y = x / (bias + alpha / size * squares of the `size` channels around)**beta.
     https://onnx.ai/onnx/operators/onnx__LRN.html"""
@@ -170,7 +171,7 @@ class LRN:
             raise ValueError(f"size {size}; it has to be at least 1")
         return x.like()
 
-    def evaluate(x, *, size, alpha=0.0001, beta=0.75, bias=1.0):
+    def evaluate(x, *, size: int, alpha=0.0001, beta=0.75, bias=1.0):
         LRN.infer(spec_of(x), size=size)
         wide = widen(x)
         before = (size - 1) // 2

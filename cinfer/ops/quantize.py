@@ -13,6 +13,7 @@ import numpy as np
 from ..model.tensors import dtype_of
 from .cast import cast
 from .conv import convolve, infer_conv
+from .facts import rank_of_any
 from .limits import check_axis
 from .matmul import matmul_shape
 from .numeric import (F32, NARROW_INTS, along, check_kind, check_same, check_sizes, int_limits, is_float,
@@ -109,20 +110,24 @@ class DequantizeLinear:
 
 
 for _domain, _since in (("", 10), ("com.microsoft", 1)):    # that one knew 16 bits before the standard did
-    op("QuantizeLinear", since=_since, domain=_domain)(QuantizeLinear)
-    op("DequantizeLinear", since=_since, domain=_domain)(DequantizeLinear)
+    op("QuantizeLinear", since=_since, domain=_domain, rank=0, mixes_floats=True, no_larger=True,
+       types=lambda x, scale, zero=None, *, output_dtype=0, **_: (target(zero, output_dtype),))(
+           QuantizeLinear)
+    op("DequantizeLinear", since=_since, domain=_domain, rank=0, no_larger=True,
+       types=lambda x, scale, zero=None, *, output_dtype=0, **_: (
+           dtype_of(output_dtype) if output_dtype else scale.dtype,))(DequantizeLinear)
 
 
 OWN_DOMAIN = "cinfer"       # of operators that the plan makes
 
 
-@op("QuantizeDequantize", since=1, domain=OWN_DOMAIN)
+@op("QuantizeDequantize", since=1, domain=OWN_DOMAIN, elementwise=True)
 class QuantizeDequantize:
     """QuantizeLinear and DequantizeLinear of one scale, to uint8 or int8 and back: rounding to a grid."""
     def infer(x, *, scale, zero_point, dtype):
         return x.like()
 
-    def evaluate(x, *, scale, zero_point, dtype):
+    def evaluate(x, *, scale, zero_point, dtype: int):
         scale, zero = np.asarray(scale, F32), np.asarray(zero_point, dtype)
         return dequantize(quantize(x, scale, zero, zero.dtype), scale, zero)
 
@@ -134,7 +139,7 @@ def dynamic_range(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(scale), np.asarray(np.rint(np.clip(-low / scale, 0, 255)).astype(U8))
 
 
-@op("DynamicQuantizeLinear", since=11)
+@op("DynamicQuantizeLinear", since=11, types=(U8, F32, U8))
 class DynamicQuantizeLinear:
     def infer(x):
         check_kind(x, "float")
@@ -189,7 +194,7 @@ def integer_convolve(x, w, x_zero, w_zero, **attributes) -> np.ndarray:
                     shifted(w, spread(w_zero, w, 0), dtype), geometry, attributes["group"])
 
 
-@op("ConvInteger", since=10)
+@op("ConvInteger", since=10, types=(I32,), rank=lambda x, w, *_, **__: rank_of_any(x, w))
 class ConvInteger:
     def infer(x, w, x_zero_point=None, w_zero_point=None, *, auto_pad="NOTSET", dilations=None, group=1,
               kernel_shape=None, pads=None, strides=None):
@@ -199,8 +204,9 @@ class ConvInteger:
         return x.like(infer_conv(x, w, auto_pad=auto_pad, dilations=dilations, group=group,
                                  kernel_shape=kernel_shape, pads=pads, strides=strides)[1], I32)
 
-    def evaluate(x, w, x_zero_point=None, w_zero_point=None, *, auto_pad="NOTSET", dilations=None, group=1,
-                 kernel_shape=None, pads=None, strides=None):
+    def evaluate(x, w, x_zero_point=None, w_zero_point=None, *, auto_pad="NOTSET",
+                 dilations: list[int] = None, group=1, kernel_shape: list[int] = None, pads: list[int] = None,
+                 strides: list[int] = None):
         attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
                           pads=pads, strides=strides)
         ConvInteger.infer(*map(spec_of, (x, w, x_zero_point, w_zero_point)), **attributes)
@@ -213,7 +219,7 @@ def requantize(total: np.ndarray, multiplier: np.ndarray, zero: np.ndarray) -> n
     return settle(np.clip(y, *int_limits(zero.dtype)), zero.dtype)
 
 
-@op("QLinearConv", since=10)
+@op("QLinearConv", since=10, types=(7,), rank=0)
 class QLinearConv:
     """The bias is int32, in units of x_scale * w_scale."""
     def infer(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, *,
@@ -227,7 +233,8 @@ class QLinearConv:
                       y_zero_point.dtype)
 
     def evaluate(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, *,
-                 auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, pads=None, strides=None):
+                 auto_pad="NOTSET", dilations: list[int] = None, group=1, kernel_shape: list[int] = None,
+                 pads: list[int] = None, strides: list[int] = None):
         attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
                           pads=pads, strides=strides)
         inputs = x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B
@@ -262,7 +269,7 @@ def check_rows_columns(a, b, a_values, b_values) -> None:
         check(b, v, (*b.shape[:-2], 1, *b.shape[-1:]), b.shape[-1:], "b")
 
 
-@op("MatMulInteger", since=10)
+@op("MatMulInteger", since=10, types=(I32,))
 class MatMulInteger:
     def infer(A, B, a_zero_point=None, b_zero_point=None):
         check_8_bit(A=A, B=B)
@@ -274,7 +281,7 @@ class MatMulInteger:
         return to_int32(integer_product(A, B, a_zero_point, b_zero_point))
 
 
-@op("QLinearMatMul", since=10)
+@op("QLinearMatMul", since=10, types=(7,))
 class QLinearMatMul:
     def infer(a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point):
         check_rows_columns(a, b, [a_scale, a_zero_point], [b_scale, b_zero_point])

@@ -184,9 +184,9 @@ class RNN:
                                hidden_size=hidden_size, layout=layout,
                                activations=rnn_activations(activations, direction))
 
-    def evaluate(x, w, r, b=None, sequence_lens=None, initial_h=None, *, activation_alpha=None,
-                 activation_beta=None, activations=None, clip=None, direction="forward", hidden_size=None,
-                 layout=0, output_sequence=0):
+    def evaluate(x, w, r, b=None, sequence_lens=None, initial_h=None, *, activation_alpha: list[float] = None,
+                 activation_beta: list[float] = None, activations: list[str] = None, clip: float = None,
+                 direction="forward", hidden_size: int = None, layout=0, output_sequence=0):
         return evaluate_recurrent("RNN", x, w, r, b, sequence_lens, (initial_h,),
                                   activation_alpha=activation_alpha, activation_beta=activation_beta,
                                   activations=rnn_activations(activations, direction), clip=clip,
@@ -207,9 +207,10 @@ class GRU:
         return infer_recurrent("GRU", x, w, r, b, sequence_lens, (initial_h,), direction=direction,
                                hidden_size=hidden_size, layout=layout, activations=activations)
 
-    def evaluate(x, w, r, b=None, sequence_lens=None, initial_h=None, *, activation_alpha=None,
-                 activation_beta=None, activations=None, clip=None, direction="forward", hidden_size=None,
-                 layout=0, linear_before_reset=0, output_sequence=0):
+    def evaluate(x, w, r, b=None, sequence_lens=None, initial_h=None, *, activation_alpha: list[float] = None,
+                 activation_beta: list[float] = None, activations: list[str] = None, clip: float = None,
+                 direction="forward", hidden_size: int = None, layout=0, linear_before_reset=0,
+                 output_sequence=0):
         return evaluate_recurrent("GRU", x, w, r, b, sequence_lens, (initial_h,),
                                   activation_alpha=activation_alpha, activation_beta=activation_beta,
                                   activations=activations, clip=clip, direction=direction,
@@ -228,8 +229,9 @@ class LSTM:
                                activations=activations)
 
     def evaluate(x, w, r, b=None, sequence_lens=None, initial_h=None, initial_c=None, p=None, *,
-                 activation_alpha=None, activation_beta=None, activations=None, clip=None,
-                 direction="forward", hidden_size=None, input_forget=0, layout=0, output_sequence=0):
+                 activation_alpha: list[float] = None, activation_beta: list[float] = None,
+                 activations: list[str] = None, clip: float = None, direction="forward",
+                 hidden_size: int = None, input_forget=0, layout=0, output_sequence=0):
         return evaluate_recurrent("LSTM", x, w, r, b, sequence_lens, (initial_h, initial_c), p,
                                   activation_alpha=activation_alpha, activation_beta=activation_beta,
                                   activations=activations, clip=clip, direction=direction,

@@ -5,13 +5,16 @@ Each is at https://onnx.ai/onnx/operators/onnx__<its name>.html
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
 from .elementwise import divide
+from .facts import INT64
 from .limits import check_axes, check_axis, check_ints, known
 from .numeric import check_kind, highest, is_float, lowest, settle, spec_of, widen
 from .registry import add, describe
+from .symbols import Undecided, same
 
 
 def reduced_axes(x, axes: Sequence[int] | None, noop: int) -> tuple[int, ...]:
@@ -54,8 +57,22 @@ FUNCTIONS = {
     "ReduceSumSquare": lambda x, **over: sum_of(np.square(x), **over)}
 
 
+def reduced_rank(x, count, keepdims: int) -> int | None:
+    """count : of the axes; of none, or of 0, it depends which are meant"""
+    return x.ndim if keepdims else x.ndim - count if count else None
+
+
+def product_of_sizes(x: np.ndarray, axes=None, *, keepdims=1, **rest) -> np.ndarray:
+    """ReduceProd of a list of sizes."""
+    if x.ndim != 1:
+        raise Undecided
+    return np.array([prod(x)] if keepdims else prod(x), object)
+
+
 def reduction(name: str, function, since_input: int) -> None:
     """Register a reduction; the axes are an attribute, since `since_input` an input."""
+    symbolic = product_of_sizes if name == "ReduceProd" else None
+
     def check(x) -> None:
         if x.dtype.kind != "b" or name not in ("ReduceMax", "ReduceMin"):
             check_kind(x, "number")
@@ -64,7 +81,7 @@ def reduction(name: str, function, since_input: int) -> None:
         check(x)
         return x.like(reduced_shape(x.shape, reduced_axes(x, axes, 0), keepdims))
 
-    def evaluate(x, *, axes=None, keepdims=1):
+    def evaluate(x, *, axes: list[int] = None, keepdims=1):
         check(x)
         return settle(function(widen(x), axis=reduced_axes(x, axes, 0), keepdims=bool(keepdims)), x.dtype)
 
@@ -78,8 +95,11 @@ def reduction(name: str, function, since_input: int) -> None:
         axes = reduced_axes(x, check_ints(axes, "axes"), noop_with_empty_axes)
         return settle(function(widen(x), axis=axes, keepdims=bool(keepdims)), x.dtype)
 
-    add(describe("", name, 1, evaluate, infer))
-    add(describe("", name, since_input, evaluate_input, infer_input))
+    add(describe("", name, 1, evaluate, infer, symbolic=symbolic,
+                 rank=lambda x, *, axes=None, keepdims=1: reduced_rank(x, axes and len(axes), keepdims)))
+    add(describe("", name, since_input, evaluate_input, infer_input, symbolic=symbolic,
+                 rank=lambda x, axes=None, *, keepdims=1, **_: reduced_rank(
+                     x, axes and axes.shape[0], keepdims)))
 
 
 for _name, _function in FUNCTIONS.items():
@@ -91,7 +111,7 @@ def place(name: str, function) -> None:
     def infer(x, *, axis=0, keepdims=1, select_last_index=0):
         check_kind(x, "number")
         axis = check_axis(axis, x.ndim)
-        if not x.shape[axis]:
+        if same(x.shape[axis], 0):
             raise ValueError(f"axis {axis} of x of shape {list(x.shape)} is empty; it has no extreme")
         return x.like(reduced_shape(x.shape, (axis,), keepdims), np.int64)
 
@@ -103,7 +123,8 @@ def place(name: str, function) -> None:
         else:
             at = function(widen(x), axis, keepdims=bool(keepdims))
         return settle(at, np.dtype(np.int64))
-    add(describe("", name, 1, evaluate, infer))
+    add(describe("", name, 1, evaluate, infer, types=(INT64,),
+                 rank=lambda x, *, keepdims=1, **_: x.ndim - (not keepdims)))
 
 
 place("ArgMax", np.argmax)

@@ -9,15 +9,21 @@
             return np.clip(alpha * x + beta, 0, 1).astype(x.dtype)
 
 The parameters are the operator's inputs in order (an absent optional input is None), the keyword-only
-parameters its attributes, with the standard's defaults; a required attribute has no default. `infer` is given
-a Fact for each input and returns one for each output (a tuple when there are several); sizes are always
-concrete there. `evaluate` does the same with arrays: the meaning of the operator in NumPy, for any dtype,
-used to fold constants and to run what no kernel runs. A keyword parameter `n_outputs`, where the signature
-has it, is the number of outputs the node asks for.
+parameters its attributes, with the standard's defaults; a required attribute has no default. An attribute is
+of the type of its default or, where `evaluate` says so, of another: `axes: list[int] = None`. A keyword
+parameter `n_outputs`, where the signature has it, is the number of outputs the node asks for.
+
+`infer` is given a Fact for each input and returns one for each output (a tuple when there are several).
+Sizes are numbers when a plan is made; at load they may be Symbols (symbols.py), which any arithmetic takes:
+where `infer` would refuse, it asks with `differ` and `below`, and what is left raises Undecided (foresee.py).
+`evaluate` does the same with arrays: the meaning of the operator in NumPy, for any dtype, used to fold
+constants and to run what no kernel runs.
 
 No `infer`: the sizes of the outputs depend on data and are known only after `evaluate` (NonZero,
 NonMaxSuppression). Both are plain functions in a class body, called without an instance. Both raise
 ValueError with one line that says what is wrong and what would be right; the caller adds node and file.
+
+What else an operator is, as passes and plan ask, are its traits: `@op("Relu", elementwise=True)`; see Traits.
 """
 from __future__ import annotations
 
@@ -39,6 +45,41 @@ HAS_VARARGS = 0x04          # inspect.CO_VARARGS
 
 
 @dataclass(frozen=True, slots=True)
+class Traits:
+    """What an operator is, for those who do not want to know which one it is.
+
+    elementwise : an element of the output depends on the element of the first input in its place, and on
+        nothing else; the shape is that of the first input
+    broadcast : an element of the output depends on the elements of all inputs in its place, when they have
+        been broadcast to one shape
+    one_type : all inputs are of one element type
+    random : no function of its inputs
+    moves : `evaluate` moves elements and does not look at them, so that they may be Symbols
+    symbolic : the same as `evaluate`, for integers that may be Symbols; raises Undecided
+    rank : where `infer` cannot tell sizes: the outputs have as many axes as the input at this position; or a
+        function of the facts and attributes, as `infer`, that gives the number
+    types : the element type of each output, a dtype or the position of an input of the same type, the last
+        one for all that follow; or a function, as `infer`, that gives them and asks for no sizes
+    steps : a number that is a little off is answered quite differently
+    mixes_floats : the inputs may be of several float types
+    not_negative : no element of the output is negative
+    no_larger : the output takes about as many bytes as the inputs at most
+    """
+    elementwise: bool = False
+    broadcast: bool = False
+    one_type: bool = False
+    random: bool = False
+    moves: bool = False
+    symbolic: Callable | None = None
+    rank: int | Callable | None = None
+    types: tuple | Callable = (0,)
+    steps: bool = False
+    mixes_floats: bool = False
+    not_negative: bool = False
+    no_larger: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Operator:
     """One registration. attributes : name -> default, REQUIRED where there is none"""
     domain: str
@@ -50,21 +91,23 @@ class Operator:
     min_inputs: int
     max_inputs: int | None              # None: any number
     wants_n_outputs: bool
+    traits: Traits
 
 
+PLAIN = Traits()
 _table: dict[tuple[str, str], list[Operator]] = {}
 
 
-def op(name: str, *, since: int = 1, domain: str = "") -> Callable:
+def op(name: str, *, since: int = 1, domain: str = "", **traits) -> Callable:
     """Class decorator that registers `evaluate` and `infer` under (domain, name, since)."""
     def register(cls):
-        add(describe(domain, name, since, cls.evaluate, getattr(cls, "infer", None)))
+        add(describe(domain, name, since, cls.evaluate, getattr(cls, "infer", None), **traits))
         return cls
     return register
 
 
-def describe(domain: str, name: str, since: int, evaluate: Callable,
-             infer: Callable | None = None) -> Operator:
+def describe(domain: str, name: str, since: int, evaluate: Callable, infer: Callable | None = None,
+             **traits) -> Operator:
     """An Operator read off the signature of `evaluate`, a plain function.
 
     From its code, for `inspect` takes longer to load than a model.
@@ -76,7 +119,20 @@ def describe(domain: str, name: str, since: int, evaluate: Callable,
     attributes = {k: defaults.get(k, REQUIRED) for k in keywords if k != "n_outputs"}
     least = most - len(evaluate.__defaults__ or ())
     return Operator(domain, name, since, evaluate, infer, attributes, least, None if variadic else most,
-                    "n_outputs" in keywords)
+                    "n_outputs" in keywords, Traits(**traits) if traits else PLAIN)
+
+
+KINDS = {"int": (int, False), "float": (float, False), "str": (str, False), "list[int]": (int, True),
+         "list[float]": (float, True), "list[str]": (str, True), "int | float": ((int, float), False)}
+
+
+def kind_of(operator: Operator, attribute: str) -> tuple | None:
+    """(type of an attribute or of its elements, is it a list), as the signature says; None: it does not."""
+    said = operator.evaluate.__annotations__.get(attribute)
+    if said is not None:
+        return KINDS.get(said)
+    kind = type(operator.attributes.get(attribute))
+    return (kind, False) if kind in (int, float, str) else None
 
 
 def add(operator: Operator) -> None:
@@ -91,6 +147,12 @@ def find(node: Node) -> Operator | None:
     versions = _table.get((node.domain, node.op_type), ())
     at = bisect_right(versions, node.opset, key=lambda o: o.since)
     return versions[at - 1] if at else None
+
+
+def traits(node: Node) -> Traits:
+    """What the node's operator is; of an unknown one nothing is known."""
+    operator = find(node)
+    return PLAIN if operator is None else operator.traits
 
 
 def lookup(node: Node) -> Operator:

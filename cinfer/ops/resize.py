@@ -13,6 +13,7 @@ import numpy as np
 from .facts import Fact
 from .limits import check_axes, check_ints, check_size, known
 from .registry import op
+from .symbols import Symbol, Undecided
 
 MODES = ("nearest", "linear", "cubic")
 COORDINATES = ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
@@ -131,10 +132,18 @@ def resize_sizes(shape: Sequence[int], scales: Sequence[float] | None, sizes: Se
             if not (isfinite(scale) and scale > 0):
                 raise ValueError(f"scale {scale} of axis {axis}; it has to be a positive number")
             factors[axis] = scale
+            if type(shape[axis]) is Symbol:
+                out[axis] = shape[axis] * scale     # Undecided, unless the scale is a whole number
+                continue
             # rounded to float32, as those who wrote 0.7 mean it; 2^62 is refused by whoever checks the size
             out[axis] = int(np.float32(min(scale * shape[axis], 2.0**62)))
         return tuple(out), factors
     for axis, size in zip(axes, sizes):
+        if Symbol in (type(size), type(shape[axis])):
+            if keep_aspect_ratio_policy != "stretch":
+                raise Undecided
+            out[axis] = size
+            continue
         if size < 0 or (shape[axis] == 0 and size):
             raise ValueError(f"axis {axis} of {shape[axis]} elements cannot become {size}")
         out[axis], factors[axis] = size, size / max(shape[axis], 1)
@@ -233,7 +242,7 @@ def check_sizes(sizes: np.ndarray | None) -> list[int] | None:
     return None if sizes is None or sizes.size == 0 else check_ints(sizes, "sizes")
 
 
-@op("Resize", since=11)
+@op("Resize", since=11, rank=0, mixes_floats=True)
 class Resize:
     """https://onnx.ai/onnx/operators/onnx__Resize.html"""
     def infer(x, roi=None, scales=None, sizes=None, *, antialias=0, axes=None,
@@ -246,7 +255,7 @@ class Resize:
                               keep_aspect_ratio_policy)
         return x.like(check_size(out, x.dtype.itemsize))
 
-    def evaluate(x, roi=None, scales=None, sizes=None, *, antialias=0, axes=None,
+    def evaluate(x, roi=None, scales=None, sizes=None, *, antialias=0, axes: list[int] = None,
                  coordinate_transformation_mode="half_pixel", cubic_coeff_a=-0.75, exclude_outside=0,
                  extrapolation_value=0.0, keep_aspect_ratio_policy="stretch", mode="nearest",
                  nearest_mode="round_prefer_floor"):
@@ -283,7 +292,7 @@ def upsample_array(x: np.ndarray, scales: Sequence[float], mode: str, ceil_down:
     return resize_array(x, out, tables)
 
 
-@op("Resize", since=10)
+@op("Resize", since=10, rank=0, mixes_floats=True)
 class ResizeFirst:
     """As Upsample, but scales may shrink; then the nearest is the pixel behind, as runtimes and the
     standard's examples have it.
@@ -295,7 +304,7 @@ class ResizeFirst:
         return upsample_array(x, check_scales(scales), mode, ceil_down=True)
 
 
-@op("Upsample", since=9)
+@op("Upsample", since=9, rank=0, mixes_floats=True)
 class Upsample:
     """https://onnx.ai/onnx/operators/onnx__Upsample.html"""
     def infer(x, scales, *, mode="nearest"):
@@ -305,21 +314,21 @@ class Upsample:
         return upsample_array(x, check_scales(scales), mode)
 
 
-@op("Upsample", since=7)
+@op("Upsample", since=7, rank=0, mixes_floats=True)
 class UpsampleByAttribute:
     """https://onnx.ai/onnx/operators/text_diff_Upsample_7_9.html"""
     def infer(x, *, scales, mode="nearest"):
         return upsample_spec(x, scales, mode)
 
-    def evaluate(x, *, scales, mode="nearest"):
+    def evaluate(x, *, scales: list[float], mode="nearest"):
         return upsample_array(x, scales, mode)
 
 
-@op("Upsample", since=1)
+@op("Upsample", since=1, rank=0, mixes_floats=True)
 class UpsampleFirst:
     """https://onnx.ai/onnx/operators/text_diff_Upsample_1_7.html"""
     def infer(x, *, height_scale, width_scale, mode="nearest"):
         return upsample_spec(x, (1.0,) * (x.ndim - 2) + (height_scale, width_scale), mode)
 
-    def evaluate(x, *, height_scale, width_scale, mode="nearest"):
+    def evaluate(x, *, height_scale: float, width_scale: float, mode="nearest"):
         return upsample_array(x, (1.0,) * (x.ndim - 2) + (height_scale, width_scale), mode)

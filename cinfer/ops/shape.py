@@ -10,12 +10,13 @@ from math import prod
 
 import numpy as np
 
-from .facts import Fact
+from .facts import INT64, Fact, array_of_sizes
 from .limits import check_axes, check_axis, check_ints, check_size, known
 from .registry import op
+from .symbols import Symbol, below, differ, divided
 
 
-@op("Identity", since=1)
+@op("Identity", since=1, elementwise=True, moves=True, no_larger=True)
 class Identity:
     """y = x. https://onnx.ai/onnx/operators/onnx__Identity.html"""
     def infer(x):
@@ -35,31 +36,32 @@ def reshaped_shape(shape: Sequence[int], target: Sequence[int], allowzero: int =
                              "determined")
     else:
         for i, d in enumerate(out):
-            if d == 0:
+            if d == 0 if type(d) is int else not (i < len(shape) and d is shape[i] or d):
                 if i >= len(shape):
                     raise ValueError(f"shape {out} copies axis {i} of an input of {len(shape)} axes")
                 out[i] = shape[i]
-    if out.count(-1) > 1 or min(out, default=0) < -1:
+    rests = [i for i, d in enumerate(out) if type(d) is int and d == -1]
+    if len(rests) > 1 or any(below(d, -1) for d in out):
         raise ValueError(f"shape {out}; sizes are not negative, except one -1")
-    size, rest = prod(shape), prod(d for d in out if d != -1)
-    if -1 in out and rest and size % rest == 0:
-        out[out.index(-1)] = size // rest
-    elif -1 in out or rest != size:
+    size, rest = prod(shape), prod(d for i, d in enumerate(out) if i not in rests)
+    if rests and (type(rest) is Symbol or rest and not differ(size % rest, 0)):
+        out[rests[0]] = divided(size, rest)         # a rest of 0 is refused when it is known
+    elif rests or differ(rest, size):
         raise ValueError(f"cannot reshape {size} elements of shape {list(shape)} to {list(target)}")
     return check_size(out)
 
 
-@op("Reshape", since=1)
+@op("Reshape", since=1, moves=True, no_larger=True, rank=lambda x, *, shape=(), **_: len(shape))
 class Reshape:
     """https://onnx.ai/onnx/operators/text_diff_Reshape_1_5.html"""
     def infer(x, *, shape=(), consumed_inputs=None):
         return x.like(reshaped_shape(x.shape, shape))
 
-    def evaluate(x, *, shape=(), consumed_inputs=None):
+    def evaluate(x, *, shape: list[int] = (), consumed_inputs=None):
         return x.reshape(reshaped_shape(x.shape, shape))
 
 
-@op("Reshape", since=5)
+@op("Reshape", since=5, moves=True, no_larger=True, rank=lambda x, shape, **_: shape.shape[0])
 class ReshapeByInput:
     """https://onnx.ai/onnx/operators/onnx__Reshape.html"""
     def infer(x, shape, *, allowzero=0):
@@ -76,7 +78,7 @@ def flattened_shape(shape: Sequence[int], axis: int) -> tuple[int, int]:
     return prod(shape[:axis]), prod(shape[axis:])
 
 
-@op("Flatten", since=1)
+@op("Flatten", since=1, moves=True, no_larger=True, rank=lambda x, **_: 2)
 class Flatten:
     """To two axes, split before `axis`. https://onnx.ai/onnx/operators/onnx__Flatten.html"""
     def infer(x, *, axis=1):
@@ -91,23 +93,25 @@ def squeezed_shape(shape: Sequence[int], axes: Sequence[int] | None) -> tuple[in
         return tuple(d for d in shape if d != 1)
     axes = [check_axis(axis, len(shape)) for axis in axes]
     for axis in axes:
-        if shape[axis] != 1:
+        if differ(shape[axis], 1):
             raise ValueError(f"cannot squeeze axis {axis} of shape {list(shape)}; its size is "
                              f"{shape[axis]}, not 1")
     return tuple(d for i, d in enumerate(shape) if i not in axes)
 
 
-@op("Squeeze", since=1)
+@op("Squeeze", since=1, moves=True, no_larger=True,
+    rank=lambda x, *, axes=None: x.ndim - len(axes) if axes else None)
 class Squeeze:
     """https://onnx.ai/onnx/operators/text_diff_Squeeze_11_13.html"""
     def infer(x, *, axes=None):
         return x.like(squeezed_shape(x.shape, axes))
 
-    def evaluate(x, *, axes=None):
+    def evaluate(x, *, axes: list[int] = None):
         return x.reshape(squeezed_shape(x.shape, axes))
 
 
-@op("Squeeze", since=13)
+@op("Squeeze", since=13, moves=True, no_larger=True,
+    rank=lambda x, axes=None: x.ndim - axes.shape[0] if axes is not None else None)
 class SqueezeByInput:
     """https://onnx.ai/onnx/operators/onnx__Squeeze.html"""
     def infer(x, axes=None):
@@ -124,17 +128,17 @@ def unsqueezed_shape(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ..
     return check_size(1 if i in axes else next(sizes) for i in range(ndim))
 
 
-@op("Unsqueeze", since=1)
+@op("Unsqueeze", since=1, moves=True, no_larger=True)
 class Unsqueeze:
     """https://onnx.ai/onnx/operators/text_diff_Unsqueeze_11_13.html"""
     def infer(x, *, axes):
         return x.like(unsqueezed_shape(x.shape, axes))
 
-    def evaluate(x, *, axes):
+    def evaluate(x, *, axes: list[int]):
         return x.reshape(unsqueezed_shape(x.shape, axes))
 
 
-@op("Unsqueeze", since=13)
+@op("Unsqueeze", since=13, moves=True, no_larger=True, rank=lambda x, axes: x.ndim + axes.shape[0])
 class UnsqueezeByInput:
     """https://onnx.ai/onnx/operators/onnx__Unsqueeze.html"""
     def infer(x, axes):
@@ -145,24 +149,24 @@ class UnsqueezeByInput:
 
 
 def shape_value(shape: Sequence[int], start: int, end: int | None) -> np.ndarray:
-    return np.array(shape[start:end], np.int64)     # clamped as Python's slices are, as the standard wants
+    return array_of_sizes(shape[start:end])         # clamped as Python's slices are, as the standard wants
 
 
-@op("Shape", since=1)
+@op("Shape", since=1, types=(INT64,), rank=lambda x, **_: 1, no_larger=True)
 class Shape:
     """int64, from axis `start` to before `end`. https://onnx.ai/onnx/operators/onnx__Shape.html"""
     def infer(x, *, start=0, end=None):
-        return Fact.of(shape_value(x.shape, start, end))
+        return Fact.of_sizes(x.shape[start:end])
 
-    def evaluate(x, *, start=0, end=None):
+    def evaluate(x, *, start=0, end: int = None):
         return shape_value(x.shape, start, end)
 
 
-@op("Size", since=1)
+@op("Size", since=1, types=(INT64,), rank=lambda x: 0)
 class Size:
     """The number of elements, int64. https://onnx.ai/onnx/operators/onnx__Size.html"""
     def infer(x):
-        return Fact.of(np.array(prod(x.shape), np.int64))
+        return Fact(INT64, (), array_of_sizes([prod(x.shape)]).reshape(()))
 
     def evaluate(x):
         return np.array(x.size, np.int64)
@@ -174,13 +178,16 @@ def expanded_shape(shape: Sequence[int], target: Sequence[int], itemsize: int) -
     pairs = zip((1,) * (ndim - len(shape)) + tuple(shape), (1,) * (ndim - len(target)) + tuple(target))
     out = []
     for d, t in pairs:
-        if d != t and d != 1 and t != 1:
+        if differ(d, t) and differ(d, 1) and differ(t, 1):
             raise ValueError(f"shape {list(shape)} does not broadcast with {list(target)}")
-        out.append(d if t == 1 else t)
+        if type(t) is int:
+            out.append(d if t == 1 else t)
+        else:                                       # of two free sizes, one has to be known not to be 1
+            out.append(t if d is t or type(d) is int and d == 1 else d if d != 1 else t)
     return check_size(out, itemsize)
 
 
-@op("Expand", since=8)
+@op("Expand", since=8, moves=True, rank=lambda x, shape: max(x.ndim, shape.shape[0]))
 class Expand:
     """x broadcast to a shape. https://onnx.ai/onnx/operators/onnx__Expand.html"""
     def infer(x, shape):
@@ -200,11 +207,11 @@ def check_perm(perm: Sequence[int] | None, ndim: int) -> tuple[int, ...]:
     return tuple(perm)
 
 
-@op("Transpose", since=1)
+@op("Transpose", since=1, moves=True, no_larger=True, rank=0)
 class Transpose:
     """https://onnx.ai/onnx/operators/onnx__Transpose.html"""
     def infer(x, *, perm=None):
         return x.like(tuple(x.shape[i] for i in check_perm(perm, x.ndim)))
 
-    def evaluate(x, *, perm=None):
+    def evaluate(x, *, perm: list[int] = None):
         return x.transpose(check_perm(perm, x.ndim))

@@ -106,6 +106,10 @@ class STFT:
         return as_pairs(spectrum[..., :length // 2 + 1] if onesided else spectrum, signal.dtype)
 
 
+def window_type(*inputs, output_datatype=1, **rest) -> tuple[np.dtype]:
+    return dtype_of(output_datatype),
+
+
 def cosine_window(size: np.ndarray, periodic: int, output_datatype: int,
                   coefficients: tuple[float, ...]) -> np.ndarray:
     """a0 - a1 cos(x) + a2 cos(2x), x from 0 to 2 pi, that end included unless `periodic`."""
@@ -119,7 +123,7 @@ def window_spec(size: np.ndarray, output_datatype: int) -> Fact:
     return Fact(dtype_of(output_datatype), check_size((check_scalar(size, "size"),), 8))
 
 
-@op("HannWindow", since=17)
+@op("HannWindow", since=17, types=window_type)
 class HannWindow:
     """https://onnx.ai/onnx/operators/onnx__HannWindow.html"""
     def infer(size, *, output_datatype=1, periodic=1):
@@ -129,7 +133,7 @@ class HannWindow:
         return cosine_window(size, periodic, output_datatype, (0.5, 0.5))
 
 
-@op("HammingWindow", since=17)
+@op("HammingWindow", since=17, types=window_type)
 class HammingWindow:
     """https://onnx.ai/onnx/operators/onnx__HammingWindow.html"""
     def infer(size, *, output_datatype=1, periodic=1):
@@ -139,7 +143,7 @@ class HammingWindow:
         return cosine_window(size, periodic, output_datatype, (25 / 46, 21 / 46))
 
 
-@op("BlackmanWindow", since=17)
+@op("BlackmanWindow", since=17, types=window_type)
 class BlackmanWindow:
     """https://onnx.ai/onnx/operators/onnx__BlackmanWindow.html"""
     def infer(size, *, output_datatype=1, periodic=1):
@@ -158,7 +162,7 @@ def mel_shape(num_mel_bins, dft_length, sample_rate, lower, upper) -> tuple[int,
     return check_size((length // 2 + 1, bins), 8)
 
 
-@op("MelWeightMatrix", since=17)
+@op("MelWeightMatrix", since=17, types=window_type)
 class MelWeightMatrix:
     """Triangles of equal width in mel. https://onnx.ai/onnx/operators/onnx__MelWeightMatrix.html"""
     def infer(num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz, *,

@@ -1,7 +1,7 @@
 """Rewriting a graph once, when it is loaded: sizes are unknown, constants are known.
 
 Each pass is a function `name(graph) -> bool` (did it change something) in a file of its own; the result is
-always standard ONNX. `CINFER_PASSES=-fold_scale,-fuse_pad` switches passes off; with `CINFER_CHECK=1` the
+always a graph of operators of ops/: standard ones, but for the last few passes. `CINFER_PASSES=-fold_scale,-fuse_pad` switches passes off; with `CINFER_CHECK=1` the
 graph is checked after each pass, and the error names the pass that broke it.
 """
 from __future__ import annotations
@@ -16,9 +16,12 @@ from .expand_quantized import expand_quantized
 from .fold_affine import fold_batch_norm, fold_scale
 from .fold_constants import fold_constants
 from .fold_input_scale import fold_input_scale
+from .fold_product_scale import fold_product_scale
 from .fuse_pad import fuse_pad
+from .merge_quantization import merge_quantization
 from .pattern import Rewriter
 from .recognise_activations import recognise_activations
+from .recognise_channel_shuffle import recognise_channel_shuffle
 from .recognise_layer_norm import recognise_layer_norm
 from .remove_dead import remove_dead
 from .remove_identity import remove_identity
@@ -27,7 +30,8 @@ from .widen_halves import widen_halves
 
 # The order matters: float16 and 8 bits go first, for all else is made for float32; then constants, for most
 # guards ask for constants; what is spelled out is read before scales are folded, for Conv -> Add 3 -> Clip
-# would lose its Add; Transposes move before Pad and scales are looked for beside Conv.
+# would lose its Add; Transposes move before Pad and scales are looked for beside Conv. Behind
+# these come passes whose operators are not standard ones, which the others would not know.
 PIPELINE = (
     widen_halves,
     expand_quantized,
@@ -40,6 +44,9 @@ PIPELINE = (
     fold_batch_norm,
     fold_scale,
     fold_input_scale,
+    recognise_channel_shuffle,
+    merge_quantization,
+    fold_product_scale,
     remove_dead,
 )
 

@@ -37,32 +37,17 @@ def fault(graph: Graph, outer: Iterable[str] = ()) -> str | None:
     return None
 
 
-# What an attribute holds, where its default does not tell: (type of it or of its elements, is it a list)
-BY_NAME = {
-    **dict.fromkeys(("axis", "blocksize", "dtype", "end", "hidden_size", "k", "num_groups", "num_outputs",
-                     "size"), (int, False)),
-    **dict.fromkeys(("axes", "dilations", "ends", "kernel_shape", "output_padding", "output_shape",
-                     "paddings", "pads", "perm", "pooled_shape", "shape", "split", "starts", "strides"),
-                    (int, True)),
-    **dict.fromkeys(("clip", "height_scale", "max", "min", "width_scale"), (float, False)),
-    **dict.fromkeys(("activation_alpha", "activation_beta", "scales"), (float, True)),
-    "direction": (str, False), "equation": (str, False), "activations": (str, True)}
 WORDS = {int: "INT", float: "FLOAT", str: "STRING"}
-FLOAT_ONCE = ("p",)             # LpPool and LpNormalization of opset 1
 
 
-def check_attribute(node: Node, name: str, value: object, default: object) -> None:
+def check_attribute(node: Node, name: str, value: object, kind: tuple | None) -> None:
     """ModelError where an attribute is of another kind than its operator's."""
-    kind, many = (type(default), False) if type(default) in WORDS else BY_NAME.get(name, (None, False))
-    if kind is None or name in FLOAT_ONCE:
+    if kind is None:
         return
+    kind, many = kind
     if isinstance(value, list) != many or not all(isinstance(v, kind) for v in (value if many else (value,))):
-        raise ModelError(f"{node}: its attribute {name!r} is not of type {WORDS[kind]}{'S' if many else ''}")
-
-
-# Operators all of whose inputs are of one type
-ONE_TYPE = frozenset("""Add Clip Concat Conv ConvTranspose Div Equal Gemm Greater Less MatMul Max Mean Min Mul
-                        PRelu Sub Sum""".split())
+        word = WORDS.get(kind, "FLOAT")
+        raise ModelError(f"{node}: its attribute {name!r} is not of type {word}{'S' if many else ''}")
 
 
 def check_nodes(graph: Graph) -> None:
@@ -84,10 +69,10 @@ def check_nodes(graph: Graph) -> None:
         required = node.inputs[:least] if most is not None else node.inputs
         if "" in required:
             raise ModelError(f"{node}: its input {required.index('')} is left out; {node.op_type} needs it")
-        if node.op_type in ONE_TYPE and not node.domain:
+        if operator.traits.one_type:
             found = {types[name] for name in node.inputs if name in types}
             if len(found) > 1:
                 raise ModelError(f"{node}: its inputs are {' and '.join(sorted(map(str, found)))}; "
                                  f"{node.op_type} takes one type")
         for name, value in node.attributes.items():
-            check_attribute(node, name, value, operator.attributes.get(name))
+            check_attribute(node, name, value, registry.kind_of(operator, name))

@@ -4,8 +4,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.graph import Graph, Node
-from .element_types import FLOAT
 from .pattern import Rewriter, has, rewrite
+from .widen_halves import FLOAT
 
 # What computes it in floats; its opset (None: an attribute says it); where (tensor, scale, zero point) of the
 # inputs begin; where scale and zero point of the output are
@@ -96,7 +96,7 @@ class _Expansion:
         """ConvInteger, MatMulInteger: sums of products less zero points, in int32."""
         at, out = self.at, node.outputs[0]
         x, weights, zero, shift = node.inputs + [""] * (4 - len(node.inputs))
-        maker, w, readers = at.maker(x, "DynamicQuantizeLinear"), at.array(weights), at.uses.get(out, ())
+        maker, w, readers = at.maker(x, "DynamicQuantizeLinear"), at.array(weights), at.readers.get(out, ())
         if maker is None or maker.outputs[2:] != [zero] or w is None or out in at.pinned or not all(
                 reader.op_type == "Cast" and reader.attributes.get("to") == FLOAT for reader in readers):
             return
@@ -114,7 +114,7 @@ class _Expansion:
         y = at.fresh(out)
         node.name = node.name or out
         at.set_outputs(node, [y])
-        for cast in tuple(at.uses.get(out, ())):
+        for cast in tuple(at.readers.get(out, ())):
             at.change(cast, "Identity", [y], OPSET)
         at.change(node, op_type, [self.real(node, x, one, zero, None), at.constant(wide, weights)], opset,
                   **node.attributes)
@@ -159,13 +159,13 @@ class _Expansion:
             self.made[key] = Node("DequantizeLinear", [name, scale, zero] if zero else [name, scale],
                                   [at.fresh(name)], {} if axis is None else {"axis": axis}, opset=OPSET,
                                   name=node.name or node.outputs[0])
-            at.insert(self.made[key], after=at.producers.get(name))
+            at.insert(self.made[key], after=at.makers.get(name))
         return self.made[key].outputs[0]
 
     def raise_above(self, pool: Node) -> None:
         """x8 -> MaxPool -> DequantizeLinear   becomes   x8 -> DequantizeLinear -> MaxPool"""
         at, out = self.at, pool.outputs[0]
-        readers = at.uses.get(out, ())
+        readers = at.readers.get(out, ())
         if len(readers) != 1 or out in at.pinned or len(pool.outputs) > 1:
             return
         back = readers[0]

@@ -13,12 +13,7 @@ SMALL_BYTES = 64 << 20          # a result up to this size is kept, whatever it 
 GROWTH, SLACK_BYTES = 4, 1 << 20    # a larger one up to so many times its inputs: int8 -> float32
 TOTAL_BYTES = 256 << 20         # all results together: this and GROWTH times the constants of the file
 
-_RANDOM = frozenset(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial",
-                     "Bernoulli", "Dropout"))
 _DOMAINS = frozenset(("", "ai.onnx.ml", "com.microsoft"))      # operators of users' own may have side effects
-# These stay within GROWTH, without asking.
-_NO_LARGER = frozenset(("Constant", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Flatten",
-                        "Cast", "DequantizeLinear", "QuantizeLinear", "Slice", "Shape"))
 
 
 @rewrite
@@ -50,7 +45,7 @@ def fold_constants(graph: Graph, at: Rewriter) -> bool:
 
 
 def _may_fold(node: Node) -> bool:
-    return (node.domain in _DOMAINS and node.op_type not in _RANDOM and not has_subgraphs(node)
+    return (node.domain in _DOMAINS and not registry.traits(node).random and not has_subgraphs(node)
             and (bool(node.inputs) or node.op_type == "Constant"))
 
 
@@ -62,7 +57,7 @@ def _evaluate(node: Node, arrays: list[np.ndarray | None], budget: int) -> tuple
     given = sum(array.nbytes for array in arrays if array is not None)
     limit = min(budget, max(SMALL_BYTES, SLACK_BYTES + GROWTH * given))
     try:
-        if operator.infer is not None and node.op_type not in _NO_LARGER:
+        if operator.infer is not None and not operator.traits.no_larger:
             specs = [None if a is None else Fact.of(a) for a in arrays]
             sizes = [_nbytes(spec) for spec in registry.infer(operator, node, specs)]
             if sum(sizes) > limit:

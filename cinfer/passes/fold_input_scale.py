@@ -6,10 +6,8 @@ import numpy as np
 from ..model.graph import Graph, Node
 from .fold_affine import offset_step, scale_step
 from .pattern import Rewriter, has, rewrite
-from .ranks import ELEMENTWISE
 
 _STEPS = {"Mul": scale_step, "Div": scale_step, "Add": offset_step, "Sub": offset_step}
-_FARTHEST = 4           # operators between a value and the layer that tells how many channels it has
 
 
 @rewrite
@@ -55,19 +53,11 @@ def _operand(at: Rewriter, node: Node) -> str:
 
 
 def _channels(at: Rewriter, name: str) -> int | None:
-    """The size of axis 1 of a value, where a layer close before it or the graph's input tells."""
-    for _ in range(_FARTHEST):
-        declared = at.declared(name)
-        if declared is not None:
-            return declared[1] if len(declared) > 1 else None
-        maker = at.maker(name, "Conv", *_STEPS, *ELEMENTWISE)
-        if maker is None:
-            return None
-        if maker.op_type == "Conv":
-            weights = at.array(maker.inputs[1])
-            return None if weights is None else weights.shape[0]
-        name = _operand(at, maker) if maker.op_type in _STEPS else maker.inputs[0]
-    return None
+    """The size of axis 1 of a value, where it is known."""
+    if (at.rank(name) or 0) < 2:
+        return None
+    size = at.fact(name).shape[1]
+    return size if type(size) is int else None
 
 
 def _fold(at: Rewriter, node: Node, weights: np.ndarray, x: str, scale: np.ndarray, offset: np.ndarray,

@@ -4,9 +4,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.graph import Graph, Node
+from ..ops import registry
 from .pattern import Rewriter, has, rewrite
-
-_NOT_NEGATIVE = ("Relu", "Sigmoid", "HardSigmoid", "Softmax", "Softplus", "Abs", "Exp", "Sqrt")
 
 
 @rewrite
@@ -27,7 +26,7 @@ def fuse_pad(graph: Graph, at: Rewriter) -> bool:
         if spatial is None:
             continue
         value = _value(pad, at)
-        for reader in dict.fromkeys(at.uses.get(pad.outputs[0], ())):
+        for reader in dict.fromkeys(at.readers.get(pad.outputs[0], ())):
             first = reader.inputs[:1] == pad.outputs and not reader.domain
             if first and _takes(reader, pad, value, spatial, at):
                 _pad(reader, spatial)
@@ -95,7 +94,8 @@ def _own_pads(reader: Node, count: int) -> list[int]:
 
 
 def _is_not_negative(name: str, at: Rewriter) -> bool:
-    if at.maker(name, *_NOT_NEGATIVE):
+    maker = at.makers.get(name)
+    if maker is not None and registry.traits(maker).not_negative:
         return True
     clip = at.maker(name, "Clip")
     if clip is None:

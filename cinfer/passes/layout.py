@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..model.graph import Node
+from ..ops import registry
 from .pattern import Rewriter, has
-from .ranks import BROADCAST, ELEMENTWISE
 
 Perm = tuple[int, ...]
 
@@ -47,7 +47,12 @@ def is_permutation(perm: Sequence[int]) -> bool:
 
 def turned(node: Node, at: Rewriter, perm: Perm) -> Turned | None:
     """The node as it works on turned inputs and gives turned outputs; None when it cannot."""
-    rule = None if node.domain else _RULES.get(node.op_type)
+    if node.domain:
+        return None
+    rule = _RULES.get(node.op_type)
+    if rule is None:
+        traits = registry.traits(node)
+        rule = _unary if traits.elementwise else _broadcast if traits.broadcast else None
     return rule(node, at, perm) if rule else None
 
 
@@ -193,9 +198,7 @@ def _gather(node, at, perm):
 
 
 _RULES: dict[str, Callable] = {
-    **dict.fromkeys(ELEMENTWISE, _unary),
-    **dict.fromkeys(BROADCAST, _broadcast), "PRelu": _broadcast,
-    "Concat": _concat, "Split": _along_axis(0), "LpNormalization": _along_axis(-1),
+    "PRelu": _broadcast, "Concat": _concat, "Split": _along_axis(0), "LpNormalization": _along_axis(-1),
     **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), _along_axis(-1, since=13)),
     "QuantizeLinear": _quantize, "DequantizeLinear": _quantize, "ArgMax": _arg, "ArgMin": _arg,
     **dict.fromkeys("""

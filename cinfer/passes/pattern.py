@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from ..graphs.index import has_subgraphs
-from ..model.graph import Graph, Node, node_reads, subgraphs
-from .ranks import BROADCAST, KEEP, rank_of_outputs
+from ..graphs.index import Index
+from ..model.graph import Graph, Node, node_reads
+from ..ops import registry
+from ..ops.facts import Fact, Unranked, is_symbolic
+from .known import Known
 
 
 def rewrite(body: Callable[[Graph, Rewriter], bool]) -> Callable[..., bool]:
@@ -26,11 +28,9 @@ def rewrite(body: Callable[[Graph, Rewriter], bool]) -> Callable[..., bool]:
     return run
 
 
-class Rewriter:
-    """A graph and its indices.
+class Rewriter(Index):
+    """A graph, its index, and what is known of its values.
 
-    producers : value name -> the node that makes it
-    uses : value name -> the nodes that read it, once per use, those that capture it in a subgraph included
     pinned : names that must go on existing: graph outputs and what subgraphs capture
 
     Nodes change at once, in place; removed and inserted ones take effect in `graph.nodes` with `settle`.
@@ -38,39 +38,24 @@ class Rewriter:
 
     def __init__(self, graph: Graph, *, inner: bool = False):
         self.graph = graph
-        self.inner = inner                  # a subgraph: the ranks of its inputs may differ from turn to turn
+        self.inner = inner                  # a subgraph: the types of its inputs may differ from turn to turn
         self.coarse: set[str] = set()       # constants that are of float32, but have been rounded to float16
         self._serial = 0
+        self._known: Known | None = None
         self.index()
 
     def index(self) -> None:
         """Make all indices anew, after a pass that has changed most of the graph."""
-        graph = self.graph
-        self.producers: dict[str, Node] = {}
-        self.uses: dict[str, list[Node]] = {}
-        self.pinned: set[str] = set(graph.outputs)
-        self._by_type: dict[str, list[Node]] = {}
+        Index.__init__(self, self.graph.nodes)
+        self.pinned: set[str] = self.captured.union(self.graph.outputs)
         self._removed: set[Node] = set()
         self._inserted: dict[Node | None, list[Node]] = {}
-        self._ranks: dict[str, int] | None = None
-        producers, uses, by_type = self.producers, self.uses, self._by_type
-        for node in graph.nodes:
-            for name in node.inputs:
-                if name in uses:
-                    uses[name].append(node)
-                elif name:
-                    uses[name] = [node]
-            for name in node.outputs:
-                if name:
-                    producers[name] = node
-            if node.op_type in by_type:
-                by_type[node.op_type].append(node)
-            else:
-                by_type[node.op_type] = [node]
-            for inner in has_subgraphs(node) and subgraphs(node) or ():
-                for name in inner.captures():
-                    uses.setdefault(name, []).append(node)
-                    self.pinned.add(name)
+        self._sort(self.graph.nodes)
+
+    def _sort(self, nodes: Iterable[Node]) -> None:
+        self._by_type: dict[str, list[Node]] = {}
+        for node in nodes:
+            self._by_type.setdefault(node.op_type, []).append(node)
 
     # looking
 
@@ -87,12 +72,12 @@ class Rewriter:
 
     def maker(self, name: str, *op_types: str) -> Node | None:
         """The node that makes a value, if it is one of these standard operators."""
-        node = self.producers.get(name)
+        node = self.makers.get(name)
         return node if node is not None and node.op_type in op_types and not node.domain else None
 
     def only_reader(self, name: str) -> Node | None:
         """The node that reads a value, if it is the only one, reads it once, and nothing else needs it."""
-        readers = self.uses.get(name, ())
+        readers = self.readers.get(name, ())
         return readers[0] if len(readers) == 1 and name not in self.pinned else None
 
     def array(self, name: str) -> np.ndarray | None:
@@ -122,41 +107,70 @@ class Rewriter:
     def _least_rank(self, name: str, depth: int) -> int:
         """The rank of a value or less."""
         rank = self.rank(name)
-        node = self.producers.get(name)
-        if rank is not None or node is None or node.domain or not depth:
+        node = self.makers.get(name)
+        if rank is not None or node is None or not depth:
             return rank or 0
-        if node.op_type in BROADCAST:
+        traits = registry.traits(node)
+        if traits.broadcast:
             return max(self._least_rank(i, depth - 1) for i in node.inputs)
-        if node.op_type in KEEP:
+        if traits.elementwise or traits.rank == 0:
             return self._least_rank(node.inputs[0], depth - 1)
-        if node.op_type == "MatMul":
+        if node.op_type == "MatMul" and not node.domain:
             return max(self._least_rank(i, depth - 1) for i in node.inputs) - 1
         return 0
 
+    def fact(self, name: str) -> Fact | None:
+        """What is known of a value for all sizes of the inputs, each at least 1: its type, maybe its
+        sizes and its value; None: nothing."""
+        return self.known().fact(name, self.makers)
+
+    def dtype(self, name: str) -> np.dtype | None:
+        """The element type of a value, where it is known."""
+        return self.known().dtype(name, self.makers)
+
+    def known(self) -> Known:
+        if self._known is None:
+            self._known = Known(self.graph, inner=self.inner)
+        return self._known
+
+    def value(self, name: str) -> np.ndarray | None:
+        """The value of a constant, or of what is made of constants and sizes and comes out as numbers."""
+        array = self.graph.constants.get(name)
+        if array is not None or not self._is_made_of_sizes(name):
+            return array
+        fact = self.fact(name)
+        return None if fact is None or is_symbolic(fact) else fact.value
+
+    def _is_made_of_sizes(self, name: str) -> bool:
+        """Is a value made of constants and sizes alone, in a few steps?"""
+        waiting, left = [name], 24
+        while waiting:
+            name = waiting.pop()
+            node = self.makers.get(name)
+            if name in self.graph.constants or node is not None and node.op_type in ("Shape", "Size"):
+                continue
+            left -= 1
+            if node is None or not left:
+                return False
+            waiting += filter(None, node.inputs)
+        return True
+
     def rank(self, name: str) -> int | None:
         """The rank of a value, where operators, constants and the declared inputs prove it."""
-        if self._ranks is None:
-            self._ranks = {} if self.inner else {
-                n: len(t.shape) for n, t in self.graph.inputs.items() if t.shape is not None}
-            for node in self.graph.nodes:
-                rank_of_outputs(node, self._ranks, self.graph.constants)
-        if name in self.graph.constants:
-            return self.graph.constants[name].ndim
-        return self._ranks.get(name)
+        array = self.graph.constants.get(name)
+        if array is not None:
+            return array.ndim
+        fact = self.fact(name)
+        return None if fact is None or type(fact) is Unranked else fact.ndim
 
     def is_needed(self, name: str) -> bool:
         """Does anything read this value, or must it exist?"""
-        return bool(name) and (bool(self.uses.get(name)) or name in self.pinned)
-
-    def declared(self, name: str) -> tuple[int | str | None, ...] | None:
-        """The shape that the graph declares for one of its inputs."""
-        known = None if self.inner else self.graph.inputs.get(name)
-        return None if known is None else known.shape
+        return bool(name) and (bool(self.readers.get(name)) or name in self.pinned)
 
     def encloses(self, nodes: Iterable[Node], root: Node) -> bool:
         """Are the values that these nodes make read by none but them and the root?"""
         inside = {root, *nodes}
-        return all(name not in self.pinned and inside.issuperset(self.uses.get(name, ()))
+        return all(name not in self.pinned and inside.issuperset(self.readers.get(name, ()))
                    for node in inside if node is not root for name in node.outputs if name)
 
     # changing
@@ -166,7 +180,7 @@ class Rewriter:
         while True:
             self._serial += 1
             name = f"{hint}__{self._serial}"
-            if not (name in self.producers or name in self.uses or name in self.graph.constants
+            if not (name in self.makers or name in self.readers or name in self.graph.constants
                     or name in self.graph.inputs or name in self.pinned):
                 return name
 
@@ -176,40 +190,39 @@ class Rewriter:
         self.graph.constants[name] = array
         return name
 
-    def change(self, node: Node, op_type: str, inputs: list[str], opset: int, **attributes) -> None:
+    def change(self, node: Node, op_type: str, inputs: list[str], opset: int, domain: str = "",
+               **attributes) -> None:
         """Make the node another operator at the same place with the same outputs."""
         self.set_inputs(node, inputs)
         if node.op_type != op_type:
             node.op_type = op_type
             self._by_type.setdefault(op_type, []).append(node)
-        node.domain, node.opset, node.attributes = "", opset, attributes
+        node.domain, node.opset, node.attributes = domain, opset, attributes
 
     def set_inputs(self, node: Node, inputs: list[str]) -> None:
         """Give the node other inputs; what only it had read goes away."""
         before, node.inputs = node.inputs, inputs
         for name in inputs:
             if name:
-                self.uses.setdefault(name, []).append(node)
+                self.readers.setdefault(name, []).append(node)
         for name in before:
             if name:
-                self.uses[name].remove(node)
+                self.readers[name].remove(node)
         for name in before:
             self.release(name)
 
     def set_outputs(self, node: Node, outputs: list[str]) -> None:
         """Give the node other output names."""
         for name in node.outputs:
-            self.producers.pop(name, None)
+            self.makers.pop(name, None)
         node.outputs = outputs
-        self.producers.update((name, node) for name in outputs if name)
-        if self._ranks is not None:
-            rank_of_outputs(node, self._ranks, self.graph.constants)
+        self.makers.update((name, node) for name in outputs if name)
 
     def release(self, name: str) -> None:
         """Remove the node that makes a value if no output of it is needed, and so on upwards."""
         waiting = [name]
         while waiting:
-            node = self.producers.get(waiting.pop())
+            node = self.makers.get(waiting.pop())
             if node is not None and not any(map(self.is_needed, node.outputs)):
                 waiting += node.inputs
                 self.remove(node)
@@ -218,10 +231,10 @@ class Rewriter:
         """Take the node out."""
         self._removed.add(node)
         for name in node_reads(node):
-            self.uses[name].remove(node)
+            self.readers[name].remove(node)
         for name in node.outputs:
-            if self.producers.get(name) is node:
-                del self.producers[name]
+            if self.makers.get(name) is node:
+                del self.makers[name]
 
     def insert(self, node: Node, after: Node | None) -> str:
         """Put a new node right after another (None: before all); returns the name of its first output."""
@@ -229,10 +242,8 @@ class Rewriter:
         self._by_type.setdefault(node.op_type, []).append(node)
         for name in node.inputs:
             if name:
-                self.uses.setdefault(name, []).append(node)
-        self.producers.update((name, node) for name in node.outputs if name)
-        if self._ranks is not None:
-            rank_of_outputs(node, self._ranks, self.graph.constants)
+                self.readers.setdefault(name, []).append(node)
+        self.makers.update((name, node) for name in node.outputs if name)
         return node.outputs[0]
 
     def alias(self, node: Node, source: str) -> bool:
@@ -243,19 +254,19 @@ class Rewriter:
         """
         name = node.outputs[0]
         if name not in self.pinned:
-            for reader in self.uses.pop(name, ()):
+            for reader in self.readers.pop(name, ()):
                 reader.inputs = [source if i == name else i for i in reader.inputs]
-                self.uses.setdefault(source, []).append(reader)
+                self.readers.setdefault(source, []).append(reader)
             self.remove(node)
             self.release(source)
             return True
-        maker = self.producers.get(source)
+        maker = self.makers.get(source)
         if maker is None or source in self.pinned:
             return False
         self.remove(node)
-        for reader in self.uses.pop(source, ()):
+        for reader in self.readers.pop(source, ()):
             reader.inputs = [name if i == source else i for i in reader.inputs]
-            self.uses.setdefault(name, []).append(reader)
+            self.readers.setdefault(name, []).append(reader)
         self.set_outputs(maker, [name if o == source else o for o in maker.outputs])
         return True
 
@@ -272,9 +283,7 @@ class Rewriter:
                     nodes.append(node)
                 waiting.extend(reversed(self._inserted.get(node, ())))
         self.graph.nodes[:] = nodes
-        self._by_type = {}
-        for node in nodes:
-            self._by_type.setdefault(node.op_type, []).append(node)
+        self._sort(nodes)
         self._removed, self._inserted = set(), {}
 
 

@@ -44,8 +44,8 @@ def sink_transposes(graph: Graph, at: Rewriter) -> bool:
 
 
 def _neighbours(transpose: Node, at: Rewriter) -> Iterator[Node]:
-    yield from tuple(at.uses.get(transpose.outputs[0], ()))
-    maker = at.producers.get(transpose.inputs[0])
+    yield from tuple(at.readers.get(transpose.outputs[0], ()))
+    maker = at.makers.get(transpose.inputs[0])
     if maker is not None:
         yield maker
 
@@ -79,9 +79,9 @@ class _Region:
                 continue
             names = {node.inputs[i] for i in rule.data}
             self.nodes[node] = names
-            waiting += (at.producers[name] for name in names if name in at.producers)
+            waiting += (at.makers[name] for name in names if name in at.makers)
             for name in node.outputs:
-                waiting += at.uses.get(name, ())
+                waiting += at.readers.get(name, ())
         self.made = {name: node for node in self.nodes for name in node.outputs if name}
         self.entering = dict.fromkeys(n for names in self.nodes.values() for n in names if n not in self.made)
 
@@ -97,11 +97,11 @@ class _Region:
     def _candidates(self) -> dict[Perm, None]:
         perms: dict[Perm, None] = {}
         for name in self.entering:
-            perm = _perm(self.at.producers.get(name), self.at)
+            perm = _perm(self.at.makers.get(name), self.at)
             if perm:
                 perms[perm] = None
         for name in self.made:
-            for reader in self.at.uses.get(name, ()):
+            for reader in self.at.readers.get(name, ()):
                 perm = _perm(reader, self.at)
                 if perm:
                     perms[inverse(perm)] = None
@@ -109,7 +109,7 @@ class _Region:
 
     def _outside(self, name: str) -> Iterator[Node]:
         """The readers of a value of the region for which it must go on as it is, or be turned back."""
-        for reader in dict.fromkeys(self.at.uses.get(name, ())):
+        for reader in dict.fromkeys(self.at.readers.get(name, ())):
             if name not in self.nodes.get(reader, ()):
                 yield reader
 
@@ -117,15 +117,15 @@ class _Region:
         """How many Transposes turning saves."""
         at, gain, back = self.at, 0, inverse(perm)
         for name in self.entering:
-            maker = at.producers.get(name)
+            maker = at.makers.get(name)
             before = _perm(maker, at)
             if before:
                 if maker.inputs[0] in self.made:        # x + its Transpose: the region reads itself, turned
                     return 0
-                stays = name in at.pinned or any(name not in self.nodes.get(r, ()) for r in at.uses[name])
+                stays = name in at.pinned or any(name not in self.nodes.get(r, ()) for r in at.readers[name])
                 gain += (before == perm) - stays
             elif not (maker and turned_outside(maker, at, perm)):
-                gain -= all(_perm(reader, at) != back for reader in at.uses[name])
+                gain -= all(_perm(reader, at) != back for reader in at.readers[name])
         for name in self.made:
             plain = name in at.pinned
             for reader in self._outside(name):
@@ -168,7 +168,7 @@ def _transpose(source: str, target: str, perm: Perm) -> Node:
 
 def _turned_value(at: Rewriter, name: str, perm: Perm) -> str:
     """The value whose Transpose by perm is `name`."""
-    maker = at.producers.get(name)
+    maker = at.makers.get(name)
     before = _perm(maker, at)
     if before == perm:
         return maker.inputs[0]
@@ -212,7 +212,7 @@ def _read_turned(at: Rewriter, reader: Node, source: str, perm: Perm) -> None:
     if reader.op_type == "Shape":
         shape = Node("Shape", [source], [at.fresh(reader.outputs[0])], opset=reader.opset, name=reader.name)
         order = at.constant(np.array(perm, np.int64), f"{reader.outputs[0]}_order")
-        at.change(reader, "Gather", [at.insert(shape, after=at.producers.get(source)), order], 13, axis=0)
+        at.change(reader, "Gather", [at.insert(shape, after=at.makers.get(source)), order], 13, axis=0)
     else:
         _apply(at, reader, turned_inside(reader, at, perm), {reader.inputs[0]: source})
 
@@ -223,18 +223,18 @@ def _merge(at: Rewriter) -> bool:
     seen: dict[tuple[str, Perm], str] = {}
     for node in tuple(at.walk()):
         perm = _perm(node, at)
-        if perm is None or node.outputs[0] not in at.producers:
+        if perm is None or node.outputs[0] not in at.makers:
             continue
-        before = _perm(at.producers.get(node.inputs[0]), at)
+        before = _perm(at.makers.get(node.inputs[0]), at)
         if before:
             perm = compose(before, perm)
-            at.set_inputs(node, [at.producers[node.inputs[0]].inputs[0]])
+            at.set_inputs(node, [at.makers[node.inputs[0]].inputs[0]])
             node.attributes = {"perm": list(perm)}
             changed = True
         source = node.inputs[0]
         if perm == tuple(range(len(perm))):
             changed |= at.alias(node, source)
-        elif (twin := seen.get((source, perm))) in at.producers:    # it may have gone away, unread
+        elif (twin := seen.get((source, perm))) in at.makers:    # it may have gone away, unread
             if at.alias(node, twin):
                 changed = True
                 if node.outputs[0] in at.pinned:            # the other one took over the name
@@ -249,13 +249,13 @@ def _merge(at: Rewriter) -> bool:
 def _hand_over(at: Rewriter, node: Node, perm: Perm) -> bool:
     """Readers that can read the Transpose's input do; a Reshape or Unsqueeze before it takes it in."""
     name, source, changed = node.outputs[0], node.inputs[0], False
-    for reader in tuple(dict.fromkeys(at.uses.get(name, ()))):
+    for reader in tuple(dict.fromkeys(at.readers.get(name, ()))):
         if _reads_turned(reader, name, at, perm):
             _read_turned(at, reader, source, perm)
             changed = True
-    maker = at.producers.get(source)
+    maker = at.makers.get(source)
     rule = turned_outside(maker, at, inverse(perm)) if maker is not None and at.only_reader(source) else None
-    if rule and name in at.producers:
+    if rule and name in at.makers:
         _apply(at, maker, rule, {n: n for n in maker.inputs})
         at.remove(node)
         at.set_outputs(maker, [name])

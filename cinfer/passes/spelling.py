@@ -109,14 +109,15 @@ class Spelling:
         x = name
         while x == name or self.at.only_reader(x):
             node = self.at.maker(x, "Relu", "Clip", "Min", "Max")
-            one = node and self._limits(node)
+            one = node and self.limits(node)
             if not one or not (one[1] <= high and low <= one[2]):
                 break
             self.inside.append(node)
             x, low, high = one[0], max(low, one[1]), min(high, one[2])
         return None if x == name else (x, low, high)
 
-    def _limits(self, node: Node) -> tuple[str, float, float] | None:
+    def limits(self, node: Node) -> tuple[str, float, float] | None:
+        """y = min(max(x, low), high) in this operator: (x, low, high)."""
         inputs = node.inputs
         if node.op_type == "Relu":
             return inputs[0], 0.0, inf

@@ -4,20 +4,16 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.graph import Graph, Node
-from .element_types import BFLOAT16, FLOAT, FLOAT16, OTHER, code_of, element_types
+from ..ops import registry
 from .pattern import Rewriter, rewrite
 
+FLOAT, FLOAT16, BFLOAT16 = 1, 10, 16        # of TensorProto.DataType
+OTHER = 0                                   # none of them
+_CODES = {"float32": FLOAT, "float16": FLOAT16, "bfloat16": BFLOAT16}
 HALVES = FLOAT16, BFLOAT16
 OPSET = 13                      # of the Casts that are put in
 # Attributes that hold an element type: of the output, or of what is computed inside
 TYPE_ATTRIBUTES = frozenset(("to", "dtype", "output_dtype", "output_datatype", "stash_type", "precision"))
-# Steps, and questions for equality: a number that is a little off is answered quite differently
-_ROUNDED = frozenset(("Ceil", "Equal", "Floor", "IsInf", "Mod", "NonZero", "Round", "Unique"))
-# Their inputs may be of several float types
-_MIXED = frozenset(("BatchNormalization", "CastLike", "Dropout", "GridSample", "OneHot", "Pow",
-                    "QuantizeLinear", "Resize", "RMSNormalization", "Upsample"))
-_RANDOM = frozenset(("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform",
-                     "RandomUniformLike"))
 
 
 @rewrite
@@ -45,7 +41,7 @@ def widen_halves(graph: Graph, at: Rewriter) -> bool:
     """
     if not _mentions_halves(graph) or at.inner and graph.inputs:
         return False
-    types = element_types(graph)
+    types = _types(graph, at)
     if types is None or any(_mixes(node, types) for node in graph.nodes):
         return False
     return _Widening(graph, at, types).run()
@@ -65,6 +61,22 @@ def _mentions_halves(graph: Graph) -> bool:
     return False
 
 
+def code_of(dtype: np.dtype) -> int:
+    return _CODES.get(dtype.name, OTHER)
+
+
+def _types(graph: Graph, at: Rewriter) -> dict[str, int] | None:
+    """Value name -> FLOAT, FLOAT16, BFLOAT16 or OTHER; None unless the types of all values are known."""
+    types = {"": OTHER}
+    for name in (*graph.inputs, *graph.constants, *(out for node in graph.nodes for out in node.outputs)):
+        dtype = at.dtype(name)
+        if name and dtype is None:
+            return None
+        if name:
+            types[name] = code_of(dtype)
+    return types if all(types.keys() >= set(node.inputs) for node in graph.nodes) else None
+
+
 def _is_half(array: np.ndarray) -> bool:
     return array.itemsize == 2 and code_of(array.dtype) in HALVES      # a name takes its time
 
@@ -77,7 +89,7 @@ def _is_half_attribute(name: str, value: object) -> bool:
 
 def _mixes(node: Node, types: dict[str, int]) -> bool:
     found = {types[name] for name in node.inputs} - {OTHER}
-    return len(found) > 1 and node.op_type not in _MIXED
+    return len(found) > 1 and not registry.traits(node).mixes_floats
 
 
 class _Widening:
@@ -125,7 +137,7 @@ class _Widening:
 
     def is_settled(self, node: Node) -> bool:
         return node.op_type in ("Shape", "Size") or (
-            node.op_type not in _RANDOM and self.settled.issuperset(node.inputs))
+            not registry.traits(node).random and self.settled.issuperset(node.inputs))
 
     def needs_halves(self, node: Node) -> bool:
         if node.op_type in ("Cast", "CastLike"):
@@ -140,7 +152,7 @@ class _Widening:
         name, out = node.inputs[0], node.outputs[0]
         if self.types[name] in HALVES:
             return name in self.exact and self.types[out] == FLOAT
-        return all(reader.op_type == "Cast" for reader in self.at.uses.get(out, ()))
+        return all(reader.op_type == "Cast" for reader in self.at.readers.get(out, ()))
 
     def widen(self, node: Node) -> None:
         """Make the node compute in float32."""
@@ -148,7 +160,7 @@ class _Widening:
         known = self.types[node.inputs[0]] if node.inputs else OTHER
         between_floats = {known, self.types[node.outputs[0]]} <= {FLOAT, *HALVES}
         node.name = node.name or next(filter(None, node.outputs))
-        take = self.as_rounded if node.op_type in _ROUNDED else self.as_wide
+        take = self.as_rounded if registry.traits(node).steps else self.as_wide
         node.inputs = [take(name) for name in node.inputs]
         if node.op_type in ("Cast", "CastLike") and between_floats:
             node.op_type, node.inputs, node.attributes, node.opset = "Identity", node.inputs[:1], {}, OPSET

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from ..errors import LimitError
-from ..graphs.index import Index
 from ..model.graph import Graph
 from ..ops.facts import Fact
 from . import kernels  # noqa: F401  (enters the kernels)
@@ -10,7 +9,6 @@ from .bind import Bound, bind
 from .emit import Emitter
 from .memory import place
 from .placement import place as place_values
-from .rewrite import rewrite
 from .store import Store
 from .tiles import Tiles
 
@@ -50,9 +48,6 @@ def make_plan(table, graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, 
     """
     try:
         bound = bind(graph, inputs, outputs)
-        rewrite(bound)
-        index = Index(bound.nodes)
-        bound.readers, bound.makers = index.readers, index.makers
         emitter = Emitter(place_values(bound, table, Tiles(threads), store))
         emitter.run()
         return Plan(bound, emitter, emitter.lay_out(place) + BEHIND, threads)

@@ -102,7 +102,8 @@ def test_numbers_stay_but_for_the_border_between_steps(name, run):
     assert differ <= 0.02 * total
 
 
-def test_a_network_is_one_of_floats_and_constants():
+def test_a_network_is_one_of_floats_and_constants(monkeypatch):
+    monkeypatch.setenv("CINFER_PASSES", "-merge_quantization")
     b = Builder()
     x = b.QuantizeLinear(b.input("x", 1, 4, 8, 8), *X)
     y = b.QLinearConv(x, *X, weights(5, 4, 3, 3), *per_channel(5), *Y, BIAS)

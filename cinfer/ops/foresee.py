@@ -1,0 +1,136 @@
+"""What is known at load of the values that a node makes, while sizes are free."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import Error
+from ..model.graph import Node
+from . import registry
+from .facts import Fact, Unranked, UnknownValue, is_symbolic
+from .symbols import Sizes, Undecided
+
+MOST_SIZES = 64             # elements of a tensor whose value is followed while it holds Symbols
+MOST_BYTES = 1 << 12        # of a tensor that is computed for what may be made of it: sizes, scales
+
+
+def foresee(node: Node, facts: Sequence[Fact | None], sizes: Sizes) -> tuple[Fact | None, ...]:
+    """Facts of a node's outputs that hold for all sizes, each at least 1; None where nothing is known.
+
+    By `infer` and, for small values, `evaluate`. Where these cannot tell for all sizes, the traits say what
+    is left: the element type and the rank, with sizes of their own. Of a node that is wrong nothing is
+    known; whoever plans says what is wrong.
+    """
+    unknown = (None,) * len(node.outputs)
+    operator = registry.find(node)
+    if operator is None or any(name and fact is None for name, fact in zip(node.inputs, facts)):
+        return unknown
+    try:
+        keywords = registry.arguments(operator, node)
+        try:
+            found = registry.for_outputs(node, _foreseen(operator, facts, keywords))
+        except (Undecided, UnknownValue):
+            found = _sketched(operator, node, facts, keywords, sizes)
+    except (Undecided, ArithmeticError, Error, ValueError):
+        return unknown
+    return tuple(found[:len(node.outputs)])
+
+
+def _foreseen(operator: registry.Operator, facts, keywords: dict):
+    if operator.infer is None:
+        raise UnknownValue("the shape")
+    found = operator.infer(*facts, **keywords)
+    values = [None if fact is None else fact.value for fact in facts]
+    if not facts or operator.traits.random or any(f is not None and f.value is None for f in facts):
+        return found
+    outs = found if isinstance(found, tuple) else (found,)
+    if any(out.value is not None or not _is_small(out) for out in outs):
+        return found
+    if any(map(is_symbolic, facts)):
+        return _symbolic(operator, facts, values, outs, keywords)
+    with np.errstate(all="ignore"):
+        made = operator.evaluate(*values, **keywords)
+    return tuple(Fact.of(np.asarray(v)) for v in (made if isinstance(made, tuple) else (made,)))
+
+
+def _is_small(fact: Fact) -> bool:
+    nbytes = fact.dtype.itemsize
+    for size in fact.shape:
+        if type(size) is not int:
+            return False
+        nbytes *= size
+    return nbytes <= MOST_BYTES
+
+
+def _symbolic(operator: registry.Operator, facts, values: list, outs: tuple, keywords: dict) -> tuple:
+    """The outputs with their values, as far as these can be told: what Symbols become when they are moved, or
+    computed with."""
+    traits = operator.traits
+    if traits.moves:                    # of the first input, or of any number of them
+        many = operator.max_inputs is None
+        if not many and any(map(is_symbolic, facts[1:])):
+            return outs
+        values = [v.astype(object) if v is not None and (many or i == 0) else v for i, v in enumerate(values)]
+    function = operator.evaluate if traits.moves else traits.symbolic
+    if function is None or any(out.dtype.kind not in "iub" for out in outs):
+        return outs
+    try:
+        made = function(*values, **keywords)
+    except Undecided:
+        return outs
+    made = made if isinstance(made, tuple) else (made,)
+    return tuple(_valued(out, np.asarray(value)) for out, value in zip(outs, made))
+
+
+def _valued(fact: Fact, value: np.ndarray) -> Fact:
+    if value.size > MOST_SIZES or value.shape != fact.shape:
+        return fact
+    if all(isinstance(v, (int, np.integer, np.bool_)) for v in value.reshape(-1)):
+        value = value.astype(fact.dtype)
+    return Fact(fact.dtype, fact.shape, value)
+
+
+def types_of(node: Node, facts: Sequence[Fact | None]) -> list[np.dtype] | None:
+    """The element types of a node's outputs by those of its inputs; None: not known."""
+    operator = registry.find(node)
+    if operator is None:
+        return None
+    types = operator.traits.types
+    try:
+        if type(types) is tuple:
+            return _types(types, node, facts)
+        return _types(types(*facts, **registry.arguments(operator, node)), node, facts)
+    except (Undecided, Error, ValueError):
+        return None
+
+
+def _types(types: tuple, node: Node, facts) -> list[np.dtype]:
+    last = len(types) - 1
+    types = [types[min(i, last)] for i in range(len(node.outputs))]
+    return [facts[t].dtype if type(t) is int else t for t in types]
+
+
+def _sketched(operator: registry.Operator, node: Node, facts, keywords: dict, sizes: Sizes) -> list:
+    """What the traits tell."""
+    traits = operator.traits
+    types = traits.types(*facts, **keywords) if callable(traits.types) else traits.types
+    types = _types(types, node, facts)
+    try:
+        rank = traits.rank
+        rank = rank(*facts, **keywords) if callable(rank) else None if rank is None else facts[rank].ndim
+    except (Undecided, UnknownValue):
+        rank = None
+    if rank is None and traits.broadcast:
+        rank = _broadcast_rank(facts)
+    if type(rank) is not int:
+        return [Unranked(dtype) for dtype in types]
+    return [Fact(dtype, tuple([sizes.free(f"{name}.{axis}", least=0) for axis in range(rank)]))
+            for dtype, name in zip(types, node.outputs)]
+
+
+def _broadcast_rank(facts) -> int | None:
+    try:
+        return max(fact.ndim for fact in facts)
+    except Undecided:
+        return None

@@ -1,0 +1,89 @@
+"""What is known of the values of a graph while sizes are free: `ops/foresee.py` from the inputs onwards."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..model.graph import Graph, Node
+from ..ops.facts import Fact, Unranked
+from ..ops.foresee import foresee, types_of
+from ..ops.symbols import Sizes
+
+
+class Known:
+    """Facts by name, found when they are asked for.
+
+    What a name stands for stays through all passes, so a fact that has been found stays true. Each free size
+    is a Symbol of its own, also where two inputs call theirs by one name: nobody makes sure that these agree.
+    What holds for the Symbols holds for all sizes of at least 1.
+    """
+
+    def __init__(self, graph: Graph, *, inner: bool = False):
+        self.graph = graph
+        self.sizes = Sizes()
+        self.free: dict[tuple[str, int], object] = {}       # (input, axis) -> its Symbol
+        self._facts: dict[str, Fact | None] = {"": None}
+        self._types: dict[str, Unranked | None] = {"": None}
+        for name, declared in graph.inputs.items():
+            if inner or declared.dtype is None:
+                self._facts[name] = None
+            elif declared.shape is None:
+                self._facts[name] = Unranked(declared.dtype)
+            else:
+                self._facts[name] = Fact(declared.dtype, tuple([
+                    d if type(d) is int and d >= 0 else self._free(name, axis)
+                    for axis, d in enumerate(declared.shape)]))
+
+    def _free(self, name: str, axis: int):
+        symbol = self.free[name, axis] = self.sizes.free(f"{name}.{axis}")
+        return symbol
+
+    def fact(self, name: str, makers: dict[str, Node]) -> Fact | None:
+        """What is known of a value; None: nothing."""
+        facts = self._facts
+        if name not in facts:
+            self._find(name, makers, self._facts, self._foresee)
+        return facts[name]
+
+    def dtype(self, name: str, makers: dict[str, Node]) -> np.dtype | None:
+        """The element type of a value, which takes less to find than its fact; None: not known."""
+        fact = self._facts.get(name)
+        if fact is not None:
+            return fact.dtype
+        if name not in self._types:
+            self._find(name, makers, self._types, self._types_of)
+        fact = self._types[name]
+        return None if fact is None else fact.dtype
+
+    def _types_of(self, node: Node, facts: list[Fact | None]) -> list[Fact | None]:
+        types = None
+        if not any(n and fact is None for n, fact in zip(node.inputs, facts)):
+            types = types_of(node, facts)
+        return [None] * len(node.outputs) if types is None else list(map(Unranked, types))
+
+    def _foresee(self, node: Node, facts: list[Fact | None]) -> Sequence[Fact | None]:
+        return foresee(node, facts, self.sizes)
+
+    def _find(self, name: str, makers: dict[str, Node], facts: dict, tell) -> None:
+        """Enter into `facts` what `tell` says of a value and of all that it is made of."""
+        constants, inputs = self.graph.constants, self._facts
+        waiting = [name]
+        while waiting:
+            name = waiting[-1]
+            if name in facts:
+                waiting.pop()
+                continue
+            array = constants.get(name)
+            node = makers.get(name)
+            if array is not None:
+                facts[name] = Fact(array.dtype, array.shape, array)
+            elif node is None:
+                facts[name] = inputs.get(name)              # None: of a graph around
+            else:
+                missing = [n for n in node.inputs if n not in facts]
+                if missing:
+                    waiting += missing
+                    continue
+                found = tell(node, [facts[n] for n in node.inputs])
+                facts.update((n, fact) for n, fact in zip(node.outputs, found) if n)

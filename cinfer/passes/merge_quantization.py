@@ -1,0 +1,71 @@
+"""QuantizeLinear and DequantizeLinear together are a function of one number."""
+from __future__ import annotations
+
+import numpy as np
+
+from ..model.graph import Graph, Node
+from ..ops.numeric import F32
+from ..ops.quantize import OWN_DOMAIN, quantize
+from .pattern import Rewriter, has, rewrite
+from .spelling import Spelling
+
+
+@rewrite
+def merge_quantization(graph: Graph, at: Rewriter) -> bool:
+    """[Relu or Clip ->] QuantizeLinear -> DequantizeLinear, one or several   becomes   QuantizeDequantize
+
+    Guards: of float32, to uint8 or int8, by one constant scale that both have, and nobody else sees the
+    integers. A Clip before it goes when nobody else sees its output and its limits saturate anyway.
+    """
+    changed = False
+    for node in at.of("QuantizeLinear"):
+        out = node.outputs[0]
+        back = tuple(at.readers.get(out, ()))
+        if not back or out in at.pinned or not all(
+                n.op_type == "DequantizeLinear" and not n.domain and n.inputs[0] == out for n in back):
+            continue
+        found = {_scale_of(at, n) for n in (node, *back)}
+        if len(found) == 1 and None not in found:
+            _merge(at, node, back, *found.pop())
+            changed = True
+    return changed
+
+
+def _merge(at: Rewriter, node: Node, back: tuple[Node, ...], scale: float, zero: int, dtype: str) -> None:
+    name, first = node.inputs[0], back[0].outputs[0]
+    clip = at.maker(name, "Relu", "Clip")
+    if clip is not None and at.only_reader(name):
+        limits = Spelling(at).limits(clip)
+        if limits is not None and _saturates(*limits[1:], scale, zero, dtype):
+            name = limits[0]
+    for other in back:
+        at.remove(other)
+    at.set_outputs(node, [first])
+    at.change(node, "QuantizeDequantize", [name], 1, OWN_DOMAIN, scale=scale, zero_point=zero, dtype=dtype)
+    for other in back[1:]:
+        same = Node("Identity", [first], list(other.outputs), opset=13, name=other.name)
+        at.insert(same, after=node)
+        at.alias(same, first)
+
+
+def _scale_of(at: Rewriter, node: Node) -> tuple[float, int, str] | None:
+    """(scale, zero point, integer type) of a QuantizeLinear or DequantizeLinear between float32 and 8 bits,
+    of one positive scale; else None."""
+    scale = at.array(node.inputs[1])
+    zero = at.array(node.inputs[2]) if has(node, 2) else np.zeros(1, np.int8)
+    if scale is None or zero is None or scale.size != 1 or scale.dtype != F32 or not scale.min() > 0 \
+            or node.attributes.get("precision", 1) not in (0, 1):
+        return None
+    number, integer = map(at.dtype, (node.inputs[0], node.outputs[0]))
+    if node.op_type == "DequantizeLinear":
+        number, integer = integer, number
+    if number != F32 or integer is None or integer.name not in ("uint8", "int8"):
+        return None
+    return float(scale.reshape(-1)[0]), int(zero.reshape(-1)[0]), integer.name
+
+
+def _saturates(low: float, high: float, scale: float, zero: int, dtype: str) -> bool:
+    """Whether quantisation limits its numbers at least as much as this clip does."""
+    ends = quantize(np.array([low, high], F32), np.asarray(scale, F32), np.asarray(zero, dtype),
+                    np.dtype(dtype))
+    return ends.tolist() == [np.iinfo(dtype).min, np.iinfo(dtype).max]
