@@ -10,6 +10,8 @@ cdef extern from "conv_tile.h" nogil:
         float *y
         const int32_t *koff
         int64_t full, last, kh, kw, xb, xr, xt, yb, rb
+        const float *before
+        float *after
         float scale
         epilogue_t e
     ctypedef void (*tile_run)(const tile_t *, const float *, const int64_t *, const int64_t *,
@@ -65,9 +67,46 @@ cdef void activate_tile(const tile_t *T, const int64_t *yo, int64_t pixels, int6
         p = q
 
 
+cdef float[PM * OCT] no_sums
+
+cdef void long_tile(const tile_run run, const tile_t *T, pieces_t q, const float *x, const int64_t *xo,
+                    const int64_t *yo, const int64_t *ro, int64_t pixels,
+                    int64_t width) noexcept nogil:
+    """A tile in the pieces q: of the list of a stem (kh = 0), else of blocks, rows and taps."""
+    cdef float[PM * OCT] sums
+    cdef double[PM * OCT] total
+    cdef tile_t P = T[0]
+    cdef int64_t n = pixels * width, added = 0, folds = 0
+    P.before, P.after = no_sums, sums
+    while next_piece(&q):
+        if added == RUN:
+            add_to_total(total, sums, n, folds == 0)
+            P.before = no_sums
+            added, folds = 0, folds + 1
+        if q.last:
+            P.after = NULL
+            if folds > 0:
+                if added > 0:
+                    add_to_total(total, sums, n, 0)
+                rounded_total(total, sums, n)
+                P.before = sums
+        if T.kh > 0:
+            P.full = min(q.nb, T.full - q.b)
+            P.last = T.last if P.full < q.nb else 0
+            P.kh, P.kw = q.ni, q.nj
+            run(&P, x + q.b * T.xb + q.i * T.xr + q.j * T.xt, xo, yo, ro)
+            P.w += (P.full * CB + P.last) * q.ni * q.nj * width
+        else:
+            P.koff, P.last = T.koff + q.b, q.nb
+            run(&P, x, xo, yo, ro)
+            P.w += q.nb * width
+        P.before = sums
+        added += 1
+
+
 cdef void partial_tile(const tile_run run, const tile_t *T, const float *x, const int64_t *xo,
-                       const int64_t *yo, const int64_t *ro, int64_t pixels, int64_t width,
-                       int64_t n) noexcept nogil:
+                       const int64_t *yo, const int64_t *ro, int64_t pixels, int64_t width, int64_t n,
+                       const pieces_t *pieces) noexcept nogil:
     """A tile whose channels from n on are not in y (nor in res): through a copy. Row-major only."""
     cdef float[PM * OCT] y, res
     cdef int64_t[PM] offsets
@@ -80,7 +119,10 @@ cdef void partial_tile(const tile_run run, const tile_t *T, const float *x, cons
         for p in range(pixels):
             for c in range(width):
                 res[p * width + c] = T.res[ro[p] + c] if c < n else 0
-    run(&P, x, xo, offsets, offsets)
+    if pieces != NULL:
+        long_tile(run, &P, pieces[0], x, xo, offsets, offsets, pixels, width)
+    else:
+        run(&P, x, xo, offsets, offsets)
     for p in range(pixels):
         for c in range(n):
             T.y[yo[p] + c] = y[p * width + c]
@@ -94,7 +136,8 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
     cdef tile_t T = P.t
     cdef int64_t tiles = (n + PM - 1) // PM, px = (n + tiles - 1) // tiles, smaller = px * tiles - n, t
     cdef int64_t have = min(width, P.n - c)
-    cdef bint later = acts_later(T.e.act)
+    cdef bint later = acts_later(T.e.act), long_sums = P.k > PRODUCT_WHOLE
+    cdef pieces_t pieces
     cdef const tile_run *near = run + P.near * (PM + 1)
     cdef const float *x = P.x
     run += P.list * (PM + 1)
@@ -103,15 +146,22 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
     T.slope = P.slope + c
     T.y = P.y + c // CB * T.yb + c % CB
     T.res = P.res + c // CB * T.rb + c % CB if P.res != NULL else NULL
+    if long_sums:
+        pieces = pieces_of(T.full + (T.last > 0), T.kh, T.kw, CB) if T.kh > 0 else pieces_of(T.last, 1, 1, 1)
     for t in range(tiles):                       # of nearly the same width
         if t == tiles - smaller:
             px -= 1
         if have < width:
-            partial_tile(run[px], &T, x, xo, yo, ro, px, width, have)
+            partial_tile(run[px], &T, x, xo, yo, ro, px, width, have, &pieces if long_sums else NULL)
         elif (P.near != P.list and xo[px - 1] - xo[0] == (px - 1) * P.xj
               and yo[px - 1] - yo[0] == (px - 1) * CB
               and (T.res == NULL or ro[px - 1] - ro[0] == (px - 1) * CB)):
-            near[px](&T, x + xo[0], xo, yo, ro)
+            if long_sums:
+                long_tile(near[px], &T, pieces, x + xo[0], xo, yo, ro, px, width)
+            else:
+                near[px](&T, x + xo[0], xo, yo, ro)
+        elif long_sums:
+            long_tile(run[px], &T, pieces, x, xo, yo, ro, px, width)
         else:
             run[px](&T, x, xo, yo, ro)
         if later:
@@ -132,6 +182,7 @@ cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t
     cdef const float *x = P.x
     if P.slope == NULL:
         P.slope = P.w                            # not read
+    P.t.before, P.t.after = NULL, NULL
     for chunk in range(chunks):
         # near-equal numbers of near-equal tiles
         p = first + (end - first) * (tiles * chunk // chunks) // tiles
@@ -204,7 +255,7 @@ cdef void conv_stem_run(const void *params, char *const *base, char *scratch, in
     P.packed_n = P.n = A.ob * CB
     P.list, P.copy = FORM_STEM_LIST, NULL
     P.near = FORM_STEM_1 if P.xj == 1 else FORM_STEM_2 if P.xj == 2 else FORM_STEM_6 if P.xj == 6 else P.list
-    P.t.last, P.t.koff, P.t.yb, P.t.rb = A.k, <const int32_t *>at(base, A.koff), A.yb, A.rb
+    P.t.kh, P.t.last, P.t.koff, P.t.yb, P.t.rb = 0, A.k, <const int32_t *>at(base, A.koff), A.yb, A.rb
     P.t.scale, P.t.e.act, P.t.e.alpha, P.t.e.beta = 1, A.act, A.alpha, A.beta
     multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow,
              c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)

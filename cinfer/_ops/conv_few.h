@@ -13,10 +13,13 @@
  *   Kernel tile = image*parts + t: the output pixels t*pixels .. of a picture, row after row, of all channels
  * pack_few   from any strides so (oc) si (ic) sy sx, in floats. Kernel tile = oc.
  * Order of sums: in each lane blocks, kernel rows, taps, vectors of a block; then the lanes,
- * by sum4() and sum_quads(); then bias, res: the same for every pixel, wherever its tile begins. */
+ * by sum4() and sum_quads(); then bias, res: the same for every pixel, wherever its tile begins. More than
+ * PRODUCT_WHOLE terms a lane are summed in pieces, whose sums are added in float64 (few_far in
+ * conv_few.pxi). */
 #ifndef CONV_FEW_H
 #define CONV_FEW_H
 #include "conv_tile.h"
+#include "sums.h"
 #include "activation.h"
 #include "transpose.h"
 #define CONV_FEW_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) B(yo) I(n) I(ib) I(last) I(oc) \

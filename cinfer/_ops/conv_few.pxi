@@ -41,6 +41,26 @@ cdef void few_sums(const few_t *T, int64_t channels, const float *x, int64_t *xo
         p += px
 
 
+cdef void few_far(const few_t *T, int64_t channels, const float *x, int64_t *xo, int64_t n,
+                  float *s) noexcept nogil:
+    """As few_sums, for more than PRODUCT_WHOLE terms a lane: in pieces."""
+    cdef double[FEW_OC * FEW_RUN] total
+    cdef few_t P = T[0]
+    cdef pieces_t q = pieces_of(T.full + (T.last > 0), T.kh, T.kw, NV)
+    cdef bint first = True
+    cdef int64_t o
+    while next_piece(&q):
+        P.full = min(q.nb, T.full - q.b)
+        P.last = T.last if P.full < q.nb else 0
+        P.kh, P.kw, P.w = q.ni, q.nj, T.w + ((q.b * T.kh + q.i) * T.kw + q.j) * CB
+        few_sums(&P, channels, x + q.b * T.xb + q.i * T.xr + q.j * T.xt, xo, n, s)
+        for o in range(channels):
+            add_to_total(total + o * FEW_RUN, s + o * FEW_RUN, n, first)
+        first = False
+    for o in range(channels):
+        rounded_total(total + o * FEW_RUN, s + o * FEW_RUN, n)
+
+
 cdef void few_finish(const conv_few_t *A, char *const *base, int64_t image, int64_t c, int64_t first,
                      int64_t n, float *s) noexcept nogil:
     """Bias, residual and activation of n sums of one channel, from pixel `first` on, and to y with them."""
@@ -86,7 +106,10 @@ cdef void conv_few_run(const void *params, char *const *base, char *scratch, int
         for left in range((A.oc + FEW_OC - 1) // FEW_OC, 0, -1):    # of nearly the same width
             width = (A.oc - c + left - 1) // left
             T.w = w + c * T.wo
-            few_sums(&T, width, x, xo, n, s)
+            if A.ib * A.kh * A.kw * NV > PRODUCT_WHOLE:
+                few_far(&T, width, x, xo, n, s)
+            else:
+                few_sums(&T, width, x, xo, n, s)
             for o in range(width):
                 few_finish(A, base, image, c + o, p, n, s + o * FEW_RUN)
             c += width

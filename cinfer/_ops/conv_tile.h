@@ -13,13 +13,17 @@
  * wherever the lists xo, yo, ro say: any stride, and tiles run over the ends of rows, so that a 7x7 map is
  * 49 pixels.
  * Order of sums: k = 0, 1, ..., whatever the tile; then scale, bias, residual. (Were the bias first, each
- * addition would round at its size, however large it is beside the sum.)
+ * addition would round at its size, however large it is beside the sum.) More than PRODUCT_WHOLE terms are
+ * summed in pieces, each from zero, and added to the sums of those before, which wait in memory; after RUN
+ * pieces these go to float64 (long_tile in conv.pxi). Off by at most k/2^24 of the sum of the magnitudes, or
+ * 7e-5; products of one sign and size reach a quarter of that, 1.6e-5, others much less.
  *
  * Sums, weights and a broadcast fill the registers: AVX-512 2 x 14 (31 of 32), AVX2 2 x 6 (15 of 16), NEON
  * 4 x 5 (25 of 32; 4 x 6 spills), SSE 4 x 2 (13 of 16): a tile is at least a block wide. */
 #ifndef CONV_TILE_H
 #define CONV_TILE_H
 #include "epilogue.h"
+#include "sums.h"
 #define UP_TO_2(X, ...) X(1, __VA_ARGS__) X(2, __VA_ARGS__)
 #define UP_TO_5(X, ...) UP_TO_2(X, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__)
 #if VW == 16
@@ -49,6 +53,8 @@ typedef struct {
     float *y;
     const int32_t *koff;
     int64_t full, last, kh, kw, xb, xr, xt, yb, rb;
+    const float *before;                /* NULL, or [OV][PX][VW]: sums of earlier pieces of k, to be added */
+    float *after;                       /* where they then go, NULL in the last piece */
     float scale;                        /* of form _list only */
     epilogue_t e;
 } tile_t;
@@ -107,6 +113,12 @@ static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
     FOR(o, OV) FOR(p, PX) a[o][p] = (vf){0}; \
     LOOPS(OV, PX, X) \
     FOR(o, OV) FOR(p, PX) PIN(a[o][p]); \
+    const float *before = T->before; \
+    if (__builtin_expect(before != 0, 0)) { \
+        float *after = T->after; \
+        FOR(o, OV) FOR(p, PX) a[o][p] += ld(before + (o * PX + p) * VW); \
+        if (after) { FOR(o, OV) FOR(p, PX) st(after + (o * PX + p) * VW, a[o][p]); return; } \
+    } \
     const size_t yb = T->yb, rb = T->rb; \
     const float *bias = T->bias, *res = T->res; \
     float *y = T->y; \

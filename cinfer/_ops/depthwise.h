@@ -5,7 +5,8 @@
  * x     points at pixel (-pad_t, -pad_l) of a picture with a halo, so that every read is legal
  * w     packed by pack_depthwise: [cb][kh*kw][16]; bias and slope padded to whole blocks
  * y     pixel (0, 0); both with strides n b r in floats
- * Order of sums: the taps row by row, whatever the tile; the bias last (see conv.h).
+ * Order of sums: the taps row by row, whatever the tile; the bias last (see conv.h). More than PRODUCT_WHOLE
+ * taps are summed in pieces, whose sums are added in float64 (dw_far in depthwise.pxi).
  * Kernel tile = (image*row_tiles + r)*cb + block, rows r*rows .. of the output.
  *
  * Register tiles, one vector of channels x PX pixels of a row:
@@ -14,6 +15,7 @@
 #ifndef DEPTHWISE_H
 #define DEPTHWISE_H
 #include "epilogue.h"
+#include "sums.h"
 #define DEPTHWISE_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(y) I(n) I(cb) I(kh) I(kw) I(dh) I(dw) \
     I(sh) I(sw) I(oh) I(ow) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(act) F(alpha) F(beta) I(row_tiles) I(rows)
 PARAMS(depthwise_t, DEPTHWISE_FIELDS)
@@ -95,6 +97,17 @@ EACH_DW(DW_TILE, 5, 1)
 EACH_DW(DW_TILE, 5, 2)
 EACH_DW(DW_ANY, any, 0)
 EACH_DW(DW_ANY, any, 1)
+/* y = act(x + bias) of so many pixels. */
+static __attribute__((noinline)) void dw_finish(const float *x, const float *bias, const float *slope,
+                                                float *y, const epilogue_t *f, int64_t pixels)
+{
+    for (; pixels > 0; pixels--, x += CB, y += CB)
+        for (int h = 0; h < CB; h += VW) {
+            vf a = ld(x + h) + ld(bias + h);
+            activate_sums(&a, 1, f, slope + h);
+            st(y + h, a);
+        }
+}
 typedef void (*dw_fn)(DW_ARGS);
 #define DW_REF(K, S, PX) dw_##K##_##S##_##PX,
 static const dw_fn dw_tiles[6][DW_PX + 1] = {

@@ -16,36 +16,58 @@ cdef extern from "depthwise.h" nogil:
     ctypedef void (*dw_fn)(const depthwise_t *, const float *, const float *, const float *, const float *,
                            float *, const epilogue_t *, int64_t) noexcept nogil
     const dw_fn *dw_form(const depthwise_t *)
+    void dw_finish(const float *, const float *, const float *, float *, const epilogue_t *, int64_t)
+
+
+cdef float[CB] dw_zeros
+
+cdef void dw_far(const depthwise_t *A, dw_fn form, const float *x, const float *w, const float *bias,
+                 const float *slope, float *y, const epilogue_t *f, int64_t pixels) noexcept nogil:
+    """`pixels` of a row by more than PRODUCT_WHOLE taps, in pieces."""
+    cdef double[DW_PX * CB] total
+    cdef float[DW_PX * CB] part
+    cdef depthwise_t P = A[0]
+    cdef pieces_t q = pieces_of(1, A.kh, A.kw, 1)
+    cdef epilogue_t none
+    cdef bint first = True
+    none.act = U_none
+    while next_piece(&q):
+        P.kh, P.kw = q.ni, q.nj
+        form(&P, x + q.i * A.dh * A.xr + q.j * A.dw * CB, w + (q.i * A.kw + q.j) * CB, dw_zeros, dw_zeros,
+             part, &none, 1)
+        add_to_total(total, part, pixels * CB, first)
+        first = False
+    rounded_total(total, part, pixels * CB)
+    dw_finish(part, bias, slope, y, f, pixels)
 
 
 cdef void depthwise_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const depthwise_t *A = <const depthwise_t *>params
     cdef int64_t b = tile % A.cb, r = tile // A.cb % A.row_tiles, image = tile // A.cb // A.row_tiles
     cdef int64_t y0 = r * A.rows, y1 = min(y0 + A.rows, A.oh)
-    cdef int64_t tiles = (A.ow + DW_PX - 1) // DW_PX, i, t, p, q
+    cdef int64_t tiles = (A.ow + DW_PX - 1) // DW_PX, i, j, t, p, q
+    cdef bint far = A.kh * A.kw > PRODUCT_WHOLE
     cdef const float *x = <const float *>at(base, A.x) + image * A.xn + b * A.xb
     cdef const float *w = <const float *>at(base, A.w) + b * A.kh * A.kw * CB
     cdef const float *bias = <const float *>at(base, A.bias)
     cdef const float *slope = <const float *>at(base, A.slope)
     cdef float *y = <float *>at(base, A.y) + image * A.yn + b * A.yb
     cdef const dw_fn *form = dw_form(A)
-    cdef float[CB] zeros
     cdef epilogue_t f
-    cdef int h
     f.act, f.alpha, f.beta = A.act, A.alpha, A.beta
-    if bias == NULL:
-        for h in range(CB):
-            zeros[h] = 0
-        bias = zeros
-    else:
-        bias += b * CB
+    bias = bias + b * CB if bias != NULL else dw_zeros
     slope = slope + b * CB if slope != NULL else bias
     for i in range(y0, y1, DW_ROWS):
         p = 0
         for t in range(tiles):                   # tiles of nearly the same width: 16 = 8 + 8
             q = A.ow // tiles + (t < A.ow % tiles)
-            form[q](A, x + i * A.sh * A.xr + p * A.sw * CB, w, bias, slope, y + i * A.yr + p * CB, &f,
-                    min(DW_ROWS, y1 - i))
+            if far:
+                for j in range(i, min(i + DW_ROWS, y1)):
+                    dw_far(A, form[q], x + j * A.sh * A.xr + p * A.sw * CB, w, bias, slope,
+                           y + j * A.yr + p * CB, &f, q)
+            else:
+                form[q](A, x + i * A.sh * A.xr + p * A.sw * CB, w, bias, slope, y + i * A.yr + p * CB, &f,
+                        min(DW_ROWS, y1 - i))
             p += q
         if acts_later(A.act):
             activate_rows(y + i * A.yr, A.ow * CB, min(DW_ROWS, y1 - i), A.yr, <int>A.act, A.alpha, A.beta)

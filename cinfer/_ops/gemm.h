@@ -17,11 +17,14 @@
  * gemv       y[m, n] = act(scale * sum_k x[m, k] w[k, n] + bias[n]) for a few rows m, w in its place, read
  *            once. Strides sk, sn, one of them 1; rows of x and y ldx and ldy apart, columns side by side. y
  *            overlaps neither x nor w. Kernel tile: columns t*cols .. ; cols is a multiple of 16.
- * Order of sums: gemm: k = 0, 1, ...; gemv with sk = 1: 2*VW interleaved partial sums, added at the end; with
- * sn = 1: k = 0, 1, ...; the bits do not depend on the tiles. */
+ * Order of sums: gemm: k = 0, 1, ... (conv_tile.h has what becomes of a long k); gemv with sk = 1: 2*VW
+ * interleaved partial sums, then the lanes, more than DOT_PIECE terms in pieces; with sn = 1: k = 0, 1, ...,
+ * more than PRODUCT_WHOLE in pieces; the sums of the pieces are added in float64 (sums.h). The bits do not
+ * depend on the tiles. */
 #ifndef GEMM_H
 #define GEMM_H
 #include "conv_tile.h"
+#include "sums.h"
 #include "activation.h"
 #include "transpose.h"
 #define GEMM_FIELDS(B, I, F, A) B(a) B(w) B(bias) B(slope) B(res) B(y) I(batch0) I(batch1) I(m) I(n) I(k) \
@@ -33,6 +36,8 @@ PARAMS(pack_gemm_t, PACK_GEMM_FIELDS)
 #define GEMV_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(y) I(m) I(n) I(k) I(ldx) I(ldy) I(sk) I(sn) \
     F(scale) I(act) F(alpha) F(beta) I(cols)
 PARAMS(gemv_t, GEMV_FIELDS)
+
+enum { DOT_PIECE = 512 * VW };          /* terms of a dot product that are summed at once */
 
 /* R dot products of k terms: rows of w, ldw floats apart, with x. Two sums a row: even, odd vectors. */
 #define GEMV_ROWS(R) \

@@ -16,6 +16,16 @@ cdef extern from "vec.h" nogil:
     vf vmax(vf, vf)
     vf vmin(vf, vf)
 
+cdef extern from "sums.h" nogil:
+    enum: RUN, ROW_PIECE, COLUMN_PIECE, PRODUCT_WHOLE, PRODUCT_PIECE
+    void add_to_total(double *, const float *, int64_t, int)
+    void rounded_total(const double *, float *, int64_t)
+    ctypedef struct pieces_t:
+        int64_t b, i, j, nb, ni, nj
+        bint last
+    pieces_t pieces_of(int64_t, int64_t, int64_t, int64_t)
+    bint next_piece(pieces_t *)
+
 cdef extern from "activation.h" nogil:
     enum: U_none, U_prelu
     ctypedef struct epilogue_t:

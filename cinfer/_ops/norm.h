@@ -1,4 +1,5 @@
-/* Normalisations. Means and variances are formed in two passes in float32, several sums side by side.
+/* Normalisations. Means and variances are formed in two passes in float32, by row_sum and block_sum (sums.h):
+ * good to 1e-5 at any length.
  *
  * layer_norm     y = (x - mean) / sqrt(variance + eps) * scale[col] + bias[col] over each of `rows` rows of
  *                `cols` neighbours, rows xr, yr floats apart; y may be x; bias may be absent. Kernel tile:
@@ -6,11 +7,12 @@
  * instance_norm  blocked: the same over each picture and channel, then act. scale, bias: per channel, padded
  *                to whole blocks. Strides n b r in floats. Kernel tile = image*cb + block
  * lrn            y = x / (bias + alpha/size * sum of x^2 over `size` channels around)^beta, plain
- *                [n][c][hw].
+ *                [n][c][hw]. Squares one after another, more than RUN of them in pieces of RUN (sums.h).
  *                Kernel tile = image*chunks + chunk, `chunk` pixels each */
 #ifndef NORM_H
 #define NORM_H
 #include "activation.h"
+#include "sums.h"
 #define LAYER_NORM_FIELDS(B, I, F, A) B(x) B(scale) B(bias) B(y) I(rows) I(cols) I(xr) I(yr) F(eps) I(chunk)
 PARAMS(layer_norm_t, LAYER_NORM_FIELDS)
 #define INSTANCE_NORM_FIELDS(B, I, F, A) B(x) B(scale) B(bias) B(y) I(n) I(cb) I(h) I(w) I(xn) I(xb) I(xr) \
@@ -19,19 +21,6 @@ PARAMS(instance_norm_t, INSTANCE_NORM_FIELDS)
 #define LRN_FIELDS(B, I, F, A) B(x) B(y) I(n) I(c) I(hw) I(size) F(alpha) F(beta) F(bias) I(chunk)
 PARAMS(lrn_t, LRN_FIELDS)
 
-#define SUMS 4
-/* Sum over a row of (x - centre), or of its square. */
-INL float row_sum(const float *x, int64_t n, float centre, int squared)
-{
-    vf s[SUMS] = {{0}}, m = bc(centre);
-    int64_t i = 0;
-#define TERM(x) vf d = (x) - m; if (squared) d *= d
-    for (; i + SUMS * VW <= n; i += SUMS * VW) FOR(k, SUMS) { TERM(ld(x + i + k * VW)); s[k] += d; }
-    for (; i + VW <= n; i += VW) { TERM(ld(x + i)); s[0] += d; }
-    if (i < n) { TERM(ld_part(x + i, n - i, centre)); s[1] += d; }
-#undef TERM
-    return sum_of_lanes((s[0] + s[1]) + (s[2] + s[3]));
-}
 static __attribute__((noinline)) void layer_norm_row(const float *x, const float *scale, const float *bias,
                                                      float *y, int64_t n, float eps)
 {
@@ -49,24 +38,6 @@ static __attribute__((noinline)) void layer_norm_row(const float *x, const float
     }
 }
 
-/* Sums over a block of pixels, one per lane, as row_sum: side by side along a row, rows added up. */
-INL void block_sum(const float *x, int64_t h, int64_t w, int64_t row, const vf *centre, int squared,
-                   vf *total)
-{
-    enum { U = 8 / NV };
-    FOR(v, NV) total[v] = (vf){0};
-    for (int64_t i = 0; i < h; i++, x += row) {
-        vf s[U][NV];
-        int64_t j = 0;
-        FOR(u, U) FOR(v, NV) s[u][v] = (vf){0};
-#define TERM(x) { vf d = (x) - centre[v]; if (squared) d *= d; s[u][v] += d; }
-        for (; j + U <= w; j += U) FOR(u, U) FOR(v, NV) TERM(ld(x + (j + u) * CB + v * VW))
-        FOR(u, U) if (j + u < w) FOR(v, NV) TERM(ld(x + (j + u) * CB + v * VW))
-#undef TERM
-        FOR(u, U - 1) FOR(v, NV) s[0][v] += s[u + 1][v];
-        FOR(v, NV) total[v] += s[0][v];
-    }
-}
 static __attribute__((noinline)) void instance_norm_block(const instance_norm_t *A, const float *x,
                                                           const float *scale, const float *bias, float *y)
 {
@@ -86,6 +57,24 @@ static __attribute__((noinline)) void instance_norm_block(const instance_norm_t 
     }
 }
 
+/* The squares of channels first .. last of `lanes` pixels, in pieces. */
+static __attribute__((noinline)) vf lrn_long_sum(const float *x, int64_t hw, int64_t lanes, int64_t first,
+                                                 int64_t last)
+{
+    double total[VW] = {0};
+    float part[VW];
+    while (first <= last) {
+        vf s = {0};
+        for (int64_t end = last - first < RUN ? last + 1 : first + RUN; first < end; first++) {
+            vf v = lanes == VW ? ld(x + first * hw) : ld_part(x + first * hw, lanes, 0);
+            s += v * v;
+        }
+        st(part, s);
+        add_to_total(total, part, VW, 0);
+    }
+    rounded_total(total, part, VW);
+    return ld(part);
+}
 /* `lanes` pixels through all channels. */
 INL void lrn_pixels(const lrn_t *A, const float *x, float *y, int64_t lanes, int form)
 {
@@ -94,10 +83,15 @@ INL void lrn_pixels(const lrn_t *A, const float *x, float *y, int64_t lanes, int
     for (int64_t i = 0; i < c; i++) {
         int64_t first = i > below ? i - below : 0, last = i + above < c ? i + above : c - 1;
         vf s = {0}, mid = {0};
-        for (int64_t j = first; j <= last; j++) {
-            vf v = lanes == VW ? ld(x + j * A->hw) : ld_part(x + j * A->hw, lanes, 0);
-            s += v * v;
-            mid = j == i ? v : mid;
+        if (last - first < RUN)
+            for (int64_t j = first; j <= last; j++) {
+                vf v = lanes == VW ? ld(x + j * A->hw) : ld_part(x + j * A->hw, lanes, 0);
+                s += v * v;
+                mid = j == i ? v : mid;
+            }
+        else {
+            mid = lanes == VW ? ld(x + i * A->hw) : ld_part(x + i * A->hw, lanes, 0);
+            s = lrn_long_sum(x, A->hw, lanes, first, last);
         }
         s = b + k * s;
         if (form == 3) { s = vsqrt(s); mid = mid / (s * vsqrt(s)); }            /* the usual beta = 3/4 */

@@ -5,9 +5,11 @@
  * mode  0 maximum, NaN if any value is NaN; 1 average of the pixels inside; 2 average that counts the
  *       padding, but not what ceil_mode lets hang over it. A window without any pixel gives -inf, or 0 for an
  *       average.
- * Order: down each column of the window, then along the columns; the same in every tile function.
+ * Order: down each column of the window, then along the columns; the same in every tile function. An average
+ * over more than COLUMN_PIECE rows or columns is made of the sums of parts of the window of at most so many
+ * by so many, added in float64 (sums.h): good to 3e-5, and to half of that where all terms are alike.
  * Kernel tile = (image*row_tiles + r)*cb + block, rows r*rows .. of the output.
- * Kernel tile of global_pool = image*cb + block.
+ * Kernel tile of global_pool = image*cb + block; its sums are block_sum's (sums.h).
  *
  * Tile functions do pixels whose windows lie inside from left to right; the rows of the window are counted at
  * run time, which clamps it at the top and the bottom. pool_OP_K_S: K columns, stride S, dilation 1: columns
@@ -16,7 +18,7 @@
 #ifndef POOL_H
 #define POOL_H
 #include "api.h"
-#include "vec.h"
+#include "sums.h"
 #define POOL_FIELDS(B, I, F, A) B(x) B(y) I(n) I(cb) I(ih) I(iw) I(oh) I(ow) I(kh) I(kw) I(sh) I(sw) I(dh) \
     I(dw) I(pt) I(pl) I(pb) I(pr) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(mode) I(row_tiles) I(rows)
 PARAMS(pool_t, POOL_FIELDS)
@@ -95,27 +97,29 @@ static pool_fn pool_form_##OP(const pool_t *A, int64_t pixels) \
 POOL_FORM(max)
 POOL_FORM(sum)
 
-/* One block of a picture to one pixel. 8 vectors side by side along a row, rows one after another: short
- * sums. */
-#define GLOBAL_POOL(OP) \
-static void global_pool_##OP(const float *x, int64_t h, int64_t w, size_t row, float *y) \
-{ \
-    enum { U = 8 / NV }; \
-    vf t[NV]; \
-    FOR(v, NV) t[v] = bc(POOL_START_##OP); \
-    for (int64_t i = 0; i < h; i++, x += row) { \
-        vf a[U][NV]; \
-        int64_t j = 0; \
-        FOR(u, U) FOR(v, NV) a[u][v] = bc(POOL_START_##OP); \
-        for (; j + U <= w; j += U) \
-            FOR(u, U) FOR(v, NV) a[u][v] = pool_##OP(a[u][v], ld(x + (j + u) * CB + v * VW)); \
-        FOR(u, U) \
-            if (j + u < w) FOR(v, NV) a[u][v] = pool_##OP(a[u][v], ld(x + (j + u) * CB + v * VW)); \
-        FOR(u, U - 1) FOR(v, NV) a[0][v] = pool_##OP(a[0][v], a[u + 1][v]); \
-        FOR(v, NV) t[v] = pool_##OP(t[v], a[0][v]); \
-    } \
-    FOR(v, NV) st(y + v * VW, t[v]); \
+/* One block of a picture to one pixel: 8 vectors side by side along a row, rows one after another. */
+static void global_pool_max(const float *x, int64_t h, int64_t w, size_t row, float *y)
+{
+    enum { U = 8 / NV };
+    vf t[NV];
+    FOR(v, NV) t[v] = bc(POOL_START_max);
+    for (int64_t i = 0; i < h; i++, x += row) {
+        vf a[U][NV];
+        int64_t j = 0;
+        FOR(u, U) FOR(v, NV) a[u][v] = bc(POOL_START_max);
+        for (; j + U <= w; j += U)
+            FOR(u, U) FOR(v, NV) a[u][v] = pool_max(a[u][v], ld(x + (j + u) * CB + v * VW));
+        FOR(u, U) if (j + u < w) FOR(v, NV) a[u][v] = pool_max(a[u][v], ld(x + (j + u) * CB + v * VW));
+        FOR(u, U - 1) FOR(v, NV) a[0][v] = pool_max(a[0][v], a[u + 1][v]);
+        FOR(v, NV) t[v] = pool_max(t[v], a[0][v]);
+    }
+    FOR(v, NV) st(y + v * VW, t[v]);
 }
-GLOBAL_POOL(max)
-GLOBAL_POOL(sum)
+static void global_pool_sum(const float *x, int64_t h, int64_t w, size_t row, float *y)
+{
+    vf t[NV], zero[NV];
+    FOR(v, NV) zero[v] = (vf){0};
+    block_sum(x, h, w, (int64_t)row, zero, 0, t);
+    FOR(v, NV) st(y + v * VW, t[v]);
+}
 #endif

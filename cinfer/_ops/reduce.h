@@ -6,15 +6,19 @@
  * dims  the kept axes, dims[3] the innermost, and their strides xs, ys in floats; missing axes are 1
  * rdims the reduced axes and their strides rs
  * Kernel tile: `outer` of the outer kept indices dims[0..2] in row-major order, each with its whole
- * innermost axis. Order: RUN terms along rdims[3] one after another into a partial result, the partial
- * results one after another; along a contiguous reduced axis, 4 vectors side by side, then lanes pairwise. */
+ * innermost axis. Order where the kept elements are neighbours: RUN terms along rdims[3] one after another
+ * into a partial result; else ROW_PIECE terms along rdims[3], side by side in 4 vectors (in one where they
+ * are not neighbours), then the lanes pairwise. RUN partial results are joined one after another; what they
+ * give is added in float64 where it is a sum (sums.h). So sums are good to 2e-5 of the sum of the magnitudes
+ * at any length, to half of that where all terms are alike; RUN * RUN neighbours or ROW_PIECE terms are
+ * float32 throughout. A product is off by up to 6e-8 for each of its factors. */
 #ifndef REDUCE_H
 #define REDUCE_H
 #include "activation.h"
+#include "sums.h"
 #define REDUCE_FIELDS(B, I, F, A) B(x) B(y) A(dims, 4) A(xs, 4) A(ys, 4) A(rdims, 4) A(rs, 4) I(op) I(outer)
 PARAMS(reduce_t, REDUCE_FIELDS)
 enum { R_sum, R_mean, R_max, R_min, R_prod, R_sumsq };
-enum { RUN = 64 };                      /* keeps the rounding errors of long sums small */
 
 #define JOIN_add(a, b) ((a) + (b))
 #define JOIN_mul(a, b) ((a) * (b))

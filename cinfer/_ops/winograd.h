@@ -21,11 +21,13 @@
  * the same cache sets.
  * patches: near-equal parts of the patches of a picture, of about 2 * WINO_PX: the weights are read once for
  * each part. With few patches split the output blocks instead, when there are too few tiles for the threads.
- * Order of sums: over the input channels, whatever the tile.
+ * Order of sums: over the input channels, whatever the tile; more than PRODUCT_WHOLE of them in pieces, whose
+ * sums are added in float64 (wino_far in winograd.pxi).
  * pack_winograd: source [oc][ic][3][3] with strides so si sy sx in floats; tile = output block. */
 #ifndef WINOGRAD_H
 #define WINOGRAD_H
 #include "epilogue.h"
+#include "sums.h"
 #define WINOGRAD_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) I(n) I(ib) I(last) I(ob) I(ih) \
     I(iw) I(oh) I(ow) I(pt) I(pl) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(rn) I(rb) I(rr) I(m) I(act) \
     F(alpha) F(beta) I(patches) I(patch_tiles) I(oc_tiles) I(blocks)
@@ -134,6 +136,7 @@ WINO_OUT(4)
 # define EACH_WINO(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6)
 #endif
 #define WINO_OC (WINO_OV * VW)
+#define WINO_ROW (WINO_OC > CB ? WINO_OC : CB) /* floats that a patch takes in m: whole blocks */
 #define WINO_ARGS const float *v, size_t bs, const float *w, int64_t k, float *m, size_t ms, \
     const float *ahead, size_t step
 #define WINO_STEP(OV, PX) \

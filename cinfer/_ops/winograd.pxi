@@ -1,8 +1,8 @@
 # Winograd convolution; contract, transforms and register tiles are in winograd.h.
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 cdef extern from "winograd.h" nogil:
-    enum: WINO_OC, WINO_PX
+    enum: WINO_OC, WINO_PX, WINO_ROW
     ctypedef struct winograd_t:
         buf_t x, w, bias, slope, res, y
         int64_t n, ib, last, ob, ih, iw, oh, ow, pt, pl, xn, xb, xr, yn, yb, yr, rn, rb, rr, m, act
@@ -48,6 +48,24 @@ cdef void wino_inputs(const winograd_t *A, const float *x, int64_t first, int64_
                 top, left = top + A.m, -A.pl
 
 
+cdef void wino_far(wino_fn form, const float *v, int64_t bs, const float *w, int64_t width, int64_t k,
+                   float *m, int64_t ms, int64_t pixels) noexcept nogil:
+    """A tile of more than PRODUCT_WHOLE channels, in pieces."""
+    cdef float[WINO_PX * WINO_ROW] part
+    cdef double[WINO_PX * WINO_ROW] total
+    cdef int64_t n = pixels * max(width, <int64_t>CB), i = 0, length, o
+    memset(part, 0, sizeof(part))
+    while i < k:
+        length = min(k - i, <int64_t>PRODUCT_PIECE)
+        form(v + i // CB * bs, bs, w + i * width, length, part, pixels * CB, w, 0)
+        add_to_total(total, part, n, i == 0)
+        i += length
+    rounded_total(total, part, n)
+    for o in range(pixels):
+        for i in range(width):
+            m[i // CB * ms + o * CB + i % CB] = part[i // CB * pixels * CB + o * CB + i % CB]
+
+
 cdef void wino_products(const winograd_t *A, const float *w, const float *V, int64_t vs, float *M, int64_t ms,
                         int64_t b0, int64_t nb, int64_t n) noexcept nogil:
     """V times the weights of output blocks b0 .. b0+nb-1 -> M[t*t][nb][n][16]."""
@@ -66,9 +84,13 @@ cdef void wino_products(const winograd_t *A, const float *w, const float *V, int
                 next = w + ((x + 1) * A.ob + b0) * CB * ic
             for j in range(tiles):               # of nearly the same width: 16 = 8 + 8
                 q = n // tiles + (j < n % tiles)
-                form[q](V + x * vs + p * CB, n * CB, w + (x * A.ob * CB + oc) * ic, ic,
-                        M + x * ms + ((oc // CB - b0) * n + p) * CB + oc % CB, n * CB,
-                        next + j * (width // tiles) * ic, width // tiles)
+                if ic > PRODUCT_WHOLE:
+                    wino_far(form[q], V + x * vs + p * CB, n * CB, w + (x * A.ob * CB + oc) * ic, width, ic,
+                             M + x * ms + ((oc // CB - b0) * n + p) * CB + oc % CB, n * CB, q)
+                else:
+                    form[q](V + x * vs + p * CB, n * CB, w + (x * A.ob * CB + oc) * ic, ic,
+                            M + x * ms + ((oc // CB - b0) * n + p) * CB + oc % CB, n * CB,
+                            next + j * (width // tiles) * ic, width // tiles)
                 p += q
             oc += width
 

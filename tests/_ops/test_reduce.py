@@ -51,8 +51,11 @@ def test_reduce_matches_float64(level, op, shape):
                 what = f"{level} {name} {shape} over {axes} strides {view.strides}"
                 if name in ("max", "min"):
                     np.testing.assert_array_equal(y, wanted.astype(np.float32), err_msg=what)
-                else:
-                    np.testing.assert_allclose(y, wanted, rtol=1e-5, atol=1e-5, err_msg=what)
+                elif name == "prod":
+                    np.testing.assert_allclose(y, wanted, rtol=1e-5, err_msg=what)
+                else:                           # of sums: of what cancels in them
+                    most = 1e-6 * f(np.abs(view.astype(float)), axis=axes) + 1e-7
+                    assert (np.abs(y - wanted) <= most).all(), f"{what}: {y - wanted}"
                 np.testing.assert_array_equal(reduce(level, op, view, axes, 3, 1), y, err_msg=what)
 
 

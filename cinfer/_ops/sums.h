@@ -1,0 +1,125 @@
+/* How long sums stay exact: no float32 accumulator takes more than a bounded number of terms, what it holds
+ * then goes to a float64 total. Adding n terms of one sign to one accumulator is off by at most n/2^24 of
+ * the sum, by n/2^25 where they are all alike; the lengths below are such that the sums of every kernel are
+ * good to 1e-5 of the sum of the magnitudes, however many terms there are. A sum that fits into one piece
+ * never sees float64: it is what a plain loop would give, and as fast.
+ *
+ * row_sum    of a contiguous row, (x - centre) or its square
+ * block_sum  the same of h x w pixels of a block of 16 channels, rows `row` floats apart, one sum a lane
+ *
+ * Order of a row: pieces of ROW_PIECE terms, in each 4 vectors side by side, then these, then the lanes
+ * pairwise. Of a block: pieces of up to RUN * 8/NV pixels of a row, in each 8/NV sums side by side, then
+ * these one after another; RUN pieces one after another; then float64. */
+#ifndef SUMS_H
+#define SUMS_H
+#include "vec_math.h"
+enum {
+    RUN = 64,                           /* terms, and again so many partial sums, one after another */
+    ROW_PIECE = 256 * VW,               /* terms of a contiguous row, in up to 4 vectors of sums */
+    COLUMN_PIECE = 256,                 /* terms along a strided axis, or a side of a window */
+    PRODUCT_WHOLE = 2048,               /* a product of up to so many terms a sum is done at once, */
+    PRODUCT_PIECE = 1280                /* a longer one in pieces of up to so many, whose sums are added */
+};
+
+/* total += part; first: from zero. */
+static __attribute__((noinline, unused)) void add_to_total(double *total, const float *part, int64_t n,
+                                                           int first)
+{
+    if (first) for (int64_t i = 0; i < n; i++) total[i] = (double)part[i];
+    else for (int64_t i = 0; i < n; i++) total[i] += (double)part[i];
+}
+static __attribute__((noinline, unused)) void rounded_total(const double *total, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = (float)total[i];
+}
+
+/* The pieces of a sum over blocks x kh x kw, each of `terms` terms: in order, each a box that lies together
+ * in weights [blocks][kh][kw], of at most PRODUCT_PIECE terms. */
+typedef struct {
+    int64_t blocks, kh, kw, most_blocks, most_kh, most_kw;
+    int64_t b, i, j, nb, ni, nj;        /* this piece: blocks b .. b+nb-1, rows i .., taps j .. */
+    int last;
+} pieces_t;
+static inline int64_t near_equal(int64_t n, int64_t most)
+{
+    int64_t parts = (n + most - 1) / most;
+    return (n + parts - 1) / parts;
+}
+static inline pieces_t pieces_of(int64_t blocks, int64_t kh, int64_t kw, int64_t terms)
+{
+    int64_t most = PRODUCT_PIECE / terms;
+    pieces_t p = {.blocks = blocks, .kh = kh, .kw = kw, .most_blocks = 1, .most_kh = 1};
+    p.most_kw = near_equal(kw, most);
+    if (kw <= most) p.most_kh = near_equal(kh, most / kw);
+    if (kw <= most && kh <= most / kw) p.most_blocks = near_equal(blocks, most / (kh * kw));
+    return p;
+}
+static inline int next_piece(pieces_t *p)
+{
+    if ((p->j += p->nj) >= p->kw) { p->j = 0; p->i += p->ni; }
+    if (p->i >= p->kh) { p->i = 0; p->b += p->nb; }
+    if (p->b >= p->blocks) return 0;
+#define AT_MOST(n, most) ((n) < (most) ? (n) : (most))
+    p->nb = AT_MOST(p->blocks - p->b, p->most_blocks);
+    p->ni = AT_MOST(p->kh - p->i, p->most_kh);
+    p->nj = AT_MOST(p->kw - p->j, p->most_kw);
+#undef AT_MOST
+    p->last = p->b + p->nb == p->blocks && p->i + p->ni == p->kh && p->j + p->nj == p->kw;
+    return 1;
+}
+
+#define SUMS 4
+INL float row_piece_sum(const float *x, int64_t n, float centre, int squared)
+{
+    vf s[SUMS] = {{0}}, m = bc(centre);
+    int64_t i = 0;
+#define TERM(x) vf d = (x) - m; if (squared) d *= d
+    for (; i + SUMS * VW <= n; i += SUMS * VW) FOR(k, SUMS) { TERM(ld(x + i + k * VW)); s[k] += d; }
+    for (; i + VW <= n; i += VW) { TERM(ld(x + i)); s[0] += d; }
+    if (i < n) { TERM(ld_part(x + i, n - i, centre)); s[1] += d; }
+#undef TERM
+    return sum_of_lanes((s[0] + s[1]) + (s[2] + s[3]));
+}
+INL float row_sum(const float *x, int64_t n, float centre, int squared)
+{
+    if (n <= ROW_PIECE) return row_piece_sum(x, n, centre, squared);
+    double total = 0;
+    for (int64_t i = 0; i < n; i += ROW_PIECE)
+        total += (double)row_piece_sum(x + i, n - i < ROW_PIECE ? n - i : ROW_PIECE, centre, squared);
+    return (float)total;
+}
+
+INL void block_sum(const float *x, int64_t h, int64_t w, int64_t row, const vf *centre, int squared, vf *sum)
+{
+    enum { U = 8 / NV, PIECE = RUN * U };
+    vf t[NV];
+    double total[CB];
+    float part[CB];
+    int64_t parts = 0, totals = 0;
+    FOR(v, NV) t[v] = (vf){0};
+    for (int64_t i = 0; i < h; i++, x += row)
+        for (int64_t j = 0, end; j < w; j = end) {
+            if (parts++ == RUN) {
+                FOR(v, NV) { st(part + v * VW, t[v]); t[v] = (vf){0}; }
+                add_to_total(total, part, CB, totals++ == 0);
+                parts = 1;
+            }
+            end = w - j < PIECE ? w : j + PIECE;
+            vf s[U][NV];
+            FOR(u, U) FOR(v, NV) s[u][v] = (vf){0};
+#define TERM(x) { vf d = (x) - centre[v]; if (squared) d *= d; s[u][v] += d; }
+            for (; j + U <= end; j += U) FOR(u, U) FOR(v, NV) TERM(ld(x + (j + u) * CB + v * VW))
+            FOR(u, U) if (j + u < end) FOR(v, NV) TERM(ld(x + (j + u) * CB + v * VW))
+#undef TERM
+            FOR(u, U - 1) FOR(v, NV) s[0][v] += s[u + 1][v];
+            FOR(v, NV) t[v] += s[0][v];
+        }
+    if (totals) {
+        FOR(v, NV) st(part + v * VW, t[v]);
+        add_to_total(total, part, CB, 0);
+        rounded_total(total, part, CB);
+        FOR(v, NV) t[v] = ld(part + v * VW);
+    }
+    FOR(v, NV) sum[v] = t[v];
+}
+#endif
