@@ -13,6 +13,7 @@ from .errors import InputError, UnsupportedError
 from .metadata import labels_of
 from .model import read
 from .model.graph import Graph, Model, TensorType, subgraphs
+from .model.source import Source
 from .ops import registry
 from .ops.registry import TensorSpec
 from .plan.plan import Plan, make_plan
@@ -57,9 +58,7 @@ class Session:
         self.threads = checked(threads)
         self._asked_isa = isa
         self._table = _ops.table(isa)
-        if not isinstance(source, (str, os.PathLike)):
-            source = bytes(source.read() if hasattr(source, "read") else source)
-        self._source = source if isinstance(source, bytes) else os.fspath(source)
+        self._source = source if isinstance(source, Source) else Source(source)
         self._fed = _fed
         self._feeding: dict[tuple[str, ...], Session] = {}
         self.model: Model = self._read()
@@ -125,13 +124,16 @@ class Session:
             return [found[name].copy() if name in outputs[i + 1:] else found[name]
                     for i, name in enumerate(outputs)]
         key = outputs, tuple([a.shape for a in arrays])
+        self._source.check()                                    # else weights are read that are others now
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plan({n: TensorSpec(a.dtype, a.shape) for n, a in zip(self._input_types, arrays)},
                               outputs)
         elif len(self._plans) > 1:
             self._plans[key] = self._plans.pop(key, plan)       # the last one used goes last
-        return plan.run(arrays)
+        result = plan.run(arrays)
+        self._source.check()
+        return result
 
     def __call__(self, x) -> np.ndarray | list[np.ndarray]:
         """Run a model of one input; its output, or the list of them where it has several."""
@@ -239,6 +241,7 @@ class Session:
         with self._making:
             plan = self._plans.get(key)
             if plan is None:
+                self._source.check()
                 plan = make_plan(self._table, self._graph_with(outputs), specs, outputs, self.threads,
                                  self._packed)
                 while len(self._plans) >= MOST_PLANS:
@@ -271,7 +274,7 @@ class Session:
             raise UnsupportedError(f"{self._where}: cannot run {len(unknown)} of {total} nodes: {shown}")
 
     def __reduce__(self):
-        return _restore, (self._source, self.threads, self._asked_isa)
+        return _restore, (self._source.origin, self.threads, self._asked_isa)
 
 
 def _restore(source, threads, isa):
