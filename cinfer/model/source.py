@@ -227,8 +227,8 @@ class Beside:
     """The files of external data beside a model; each is opened once.
 
     A model must not read what its user did not put beside it. What counts is where a file really lies, all
-    links followed: in the model's folder or below, or in the very folder of the file that the model's own name
-    leads to, for caches of downloads make links of both, into one folder.
+    links followed: in the model's folder or below, or in the very folder of the file that the model's own
+    name leads to, for caches of downloads make links of both, into one folder.
     """
 
     def __init__(self, path: str | None, model: os.stat_result | None = None, files: Files | None = None):
@@ -279,8 +279,8 @@ class Beside:
 
 
 def open_without_links(path: str) -> int:
-    """A descriptor of the regular file that lies at `path`, which has no links in it: one that takes the place
-    of a part of it meanwhile is not followed. Raises OSError."""
+    """A descriptor of the regular file that lies at `path`, which has no links in it: one that takes the
+    place of a part of it meanwhile is not followed. Raises OSError."""
     nofollow = getattr(os, "O_NOFOLLOW", 0)
     if os.open not in os.supports_dir_fd or os.stat not in os.supports_dir_fd:
         return os.open(path, FLAGS | nofollow)
