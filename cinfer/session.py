@@ -205,7 +205,7 @@ class Session:
                     raise UnsupportedError(f"input {name!r} is no tensor; cinfer runs models whose inputs "
                                            "are tensors")
                 raise InputError(f"input {name!r}: got {value.dtype}, the model takes {declared.dtype}; "
-                                 f"pass {name}.astype(np.{declared.dtype})")
+                                 f"pass {name}.astype({in_python(declared.dtype)})")
             if declared.shape is not None and value.shape != declared.shape:
                 check_shape(name, value.shape, declared)
             if not value.flags.c_contiguous:
@@ -285,6 +285,11 @@ def is_fixed(declared: TensorType) -> bool:
     sizes = declared.shape
     known = declared.dtype is not None and sizes is not None
     return known and all(isinstance(d, int) and d >= 0 for d in sizes)
+
+
+def in_python(dtype: np.dtype) -> str:
+    """How a dtype is spelt there: np.float32, object (strings), ml_dtypes.bfloat16."""
+    return "object" if dtype.hasobject else f"{'np' if dtype.isbuiltin == 1 else 'ml_dtypes'}.{dtype}"
 
 
 def describe(declared: TensorType) -> str:

@@ -150,6 +150,22 @@ def test_refuses_feeds_in_one_line(fixed, feeds, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize("code, says", [
+    (1, r"the model takes float32; pass x.astype\(np.float32\)"),
+    (16, r"the model takes bfloat16; pass x.astype\(ml_dtypes.bfloat16\)"),
+    (19, r"the model takes float8_e5m2; pass x.astype\(ml_dtypes.float8_e5m2\)"),
+    (8, r"the model takes object; pass x.astype\(object\)"),
+])
+def test_a_feed_of_another_type_says_what_python_understands(code, says):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("ml_dtypes")
+    ports = [onnx.helper.make_tensor_value_info(name, code, [2]) for name in "xy"]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g", ports[:1], ports[1:])
+    model = onnx.helper.make_model(graph, ir_version=10, opset_imports=[onnx.helper.make_opsetid("", 21)])
+    with pytest.raises(cinfer.InputError, match=f"input 'x': got int16, {says}"):
+        cinfer.load(model.SerializeToString()).run(None, {"x": np.zeros(2, np.int16)})
+
+
 def test_free_sizes_are_named(free):
     with pytest.raises(cinfer.InputError) as caught:
         free.run(None, {"images": pixels(1, 4, 8, 8)})
