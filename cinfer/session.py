@@ -14,6 +14,7 @@ from .errors import InputError, LimitError, UnsupportedError
 from .metadata import labels_of
 from .model import read
 from .model.graph import Graph, Model, TensorType, subgraphs
+from .model.source import Source
 from .ops import registry
 from .ops.facts import Fact
 from .plan.plan import make_plan
@@ -76,9 +77,7 @@ class Session:
             raise InputError(f"max_memory={max_memory!r}: the limit is a number of bytes, or None for none")
         self._asked_isa, self._max_memory = isa, max_memory
         self._table = _ops.table(isa)
-        if not isinstance(source, (str, os.PathLike)):
-            source = bytes(source.read() if hasattr(source, "read") else source)
-        self._source = source if isinstance(source, bytes) else os.fspath(source)
+        self._source = source if isinstance(source, Source) else Source(source)
         self._fed = _fed
         self._feeding: dict[tuple[str, ...], Session] = {}
         self.model: Model = self._read()
@@ -156,13 +155,16 @@ class Session:
             return [found[name].copy() if name in outputs[i + 1:] else found[name]
                     for i, name in enumerate(outputs)]
         key = outputs, tuple([a.shape for a in arrays])
+        self._source.check()                                    # else weights are read that are others now
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plan({n: Fact(a.dtype, a.shape) for n, a in zip(self._input_types, arrays)},
                               outputs)
         elif len(self._plans) > 1:
             self._plans[key] = self._plans.pop(key, plan)       # the last one used goes last
-        return plan.run(arrays, pool, cancels=cancels, deadline_ns=deadline, timeout=timeout)
+        result = plan.run(arrays, pool, cancels=cancels, deadline_ns=deadline, timeout=timeout)
+        self._source.check()
+        return result
 
     def __call__(self, x, *, timeout: float | None = None) -> np.ndarray | list[np.ndarray]:
         """Run a model of one input; its output, or the list of them where it has several."""
@@ -284,7 +286,7 @@ class Session:
                     raise UnsupportedError(f"input {name!r} is no tensor; cinfer runs models whose inputs "
                                            "are tensors")
                 raise InputError(f"input {name!r}: got {value.dtype}, the model takes {declared.dtype}; "
-                                 f"pass {name}.astype(np.{declared.dtype})")
+                                 f"pass {name}.astype({in_python(declared.dtype)})")
             if declared.shape is not None and value.shape != declared.shape:
                 check_shape(name, value.shape, declared)
             if not value.flags.c_contiguous:
@@ -338,6 +340,7 @@ class Session:
         return plan
 
     def _make(self, graph: Graph, specs: dict[str, Fact], outputs: tuple[str, ...]) -> Routine:
+        self._source.check()
         planned = make_plan(self._table, graph, specs, outputs, self.threads, self._packed)
         try:
             routine = Routine(self._table, planned)
@@ -395,7 +398,7 @@ class Session:
             raise UnsupportedError(f"{self._where}: cannot run {len(unknown)} of {total} nodes: {shown}")
 
     def __reduce__(self):
-        return _restore, (self._source, self.threads, self._asked_isa, self._max_memory)
+        return _restore, (self._source.origin, self.threads, self._asked_isa, self._max_memory)
 
 
 def _restore(source, threads, isa, max_memory=None):
@@ -414,6 +417,11 @@ def is_fixed(declared: TensorType) -> bool:
     sizes = declared.shape
     known = declared.dtype is not None and sizes is not None
     return known and all(isinstance(d, int) and d >= 0 for d in sizes)
+
+
+def in_python(dtype: np.dtype) -> str:
+    """How a dtype is spelt there: np.float32, object (strings), ml_dtypes.bfloat16."""
+    return "object" if dtype.hasobject else f"{'np' if dtype.isbuiltin == 1 else 'ml_dtypes'}.{dtype}"
 
 
 def describe(declared: TensorType) -> str:

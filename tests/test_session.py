@@ -150,6 +150,22 @@ def test_refuses_feeds_in_one_line(fixed, feeds, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize("code, says", [
+    (1, r"the model takes float32; pass x.astype\(np.float32\)"),
+    (16, r"the model takes bfloat16; pass x.astype\(ml_dtypes.bfloat16\)"),
+    (19, r"the model takes float8_e5m2; pass x.astype\(ml_dtypes.float8_e5m2\)"),
+    (8, r"the model takes object; pass x.astype\(object\)"),
+])
+def test_a_feed_of_another_type_says_what_python_understands(code, says):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("ml_dtypes")
+    ports = [onnx.helper.make_tensor_value_info(name, code, [2]) for name in "xy"]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g", ports[:1], ports[1:])
+    model = onnx.helper.make_model(graph, ir_version=10, opset_imports=[onnx.helper.make_opsetid("", 21)])
+    with pytest.raises(cinfer.InputError, match=f"input 'x': got int16, {says}"):
+        cinfer.load(model.SerializeToString()).run(None, {"x": np.zeros(2, np.int16)})
+
+
 def test_free_sizes_are_named(free):
     with pytest.raises(cinfer.InputError) as caught:
         free.run(None, {"images": pixels(1, 4, 8, 8)})
@@ -340,6 +356,83 @@ def test_memory_grows_with_the_picture(free):
     assert free.summary() is None
     found = free.summary({"images": (1, 3, 16, 16)})
     assert found["macs"] == 16 * 16 * 9 * (3 * 20 + 20 * 16) and found["planned_bytes"] == small
+
+
+# ---- the file under a session
+
+def large(free_sizes=False) -> Model:
+    """More than is copied: weights that are packed, weights that are read in place, and a default."""
+    m = Model(seed=5)
+    x = m.input("images", 1, 3, 8, 8, declared=(1, 3, "h", "w") if free_sizes else None)
+    offset = m.input(m.constant(m.vector(1, 16, 1, 1)), 1, 16, 1, 1)
+    y = m.Relu(m.Add(m.conv(x, 3, 16, 3), offset))
+    y = m.Flatten(m.GlobalAveragePool(y))
+    return m.outputs(m.MatMul(y, m.constant(m.weights(16, 90_000))))
+
+
+def written_over(path, content: bytes) -> None:
+    with open(path, "r+b") as file:
+        file.write(content)
+        file.truncate()
+
+
+@pytest.mark.parametrize("content", [b"", b"short", "same size", "longer"])
+@pytest.mark.parametrize("free_sizes", [False, True])
+def test_a_model_written_over_is_one_error(tmp_path, content, free_sizes):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(large(free_sizes).bytes())
+    size = path.stat().st_size
+    session = cinfer.load(path, threads=1)
+    session(pixels(1, 3, 8, 8))
+    written_over(path, {"same size": bytes(size), "longer": bytes(size + 9)}.get(content, content))
+    attempts = [lambda: session(pixels(1, 3, 8, 8)), lambda: session.run(["v0"], {"images": pixels(1, 3, 8, 8)})]
+    if free_sizes:
+        attempts += [lambda: session(pixels(1, 3, 9, 9)), lambda: session.memory({"images": (1, 3, 8, 10)})]
+    for attempt in attempts:
+        with pytest.raises(cinfer.Error, match="^m.onnx has changed since it was loaded; load it again$"):
+            attempt()
+    again = pickle.dumps(session)
+    path.write_bytes(large(free_sizes).bytes())
+    assert pickle.loads(again)(pixels(1, 3, 8, 8)).shape == (1, 90_000)
+
+
+@pytest.mark.parametrize("how", ["replaced", "deleted", "small and written over", "bytes", "file"])
+def test_a_session_goes_on_with_what_it_loaded(tmp_path, how):
+    m = network(declared=FREE) if how == "small and written over" else large(True)
+    path, x, wider = tmp_path / "m.onnx", pixels(1, 3, 8, 8), pixels(1, 3, 8, 9)
+    path.write_bytes(m.bytes())
+    source = m.bytes() if how == "bytes" else open(path, "rb") if how == "file" else path
+    session = cinfer.load(source, threads=1)
+    twin = cinfer.load(m.bytes(), threads=1)
+    if how == "replaced":
+        (tmp_path / "new").write_bytes(b"another")
+        os.replace(tmp_path / "new", path)
+    elif how == "deleted":
+        path.unlink()
+    else:
+        written_over(path, bytes(100))
+    feeds = [{"images": x}, {"images": wider}]
+    if how != "small and written over":
+        feeds.append({"images": x, "c0": pixels(1, 16, 1, 1)})          # both read the model once more
+    for fed in feeds:
+        for names in (None, ["v0"]):
+            for y, want in zip(session.run(names, fed), twin.run(names, fed)):
+                assert y.tobytes() == want.tobytes()
+
+
+def test_a_file_written_over_during_a_run_gives_no_answer(tmp_path, monkeypatch):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(large().bytes())
+    session = cinfer.load(path, threads=1)
+    plan, = session._plans.values()
+
+    class Slow:
+        def run(self, arrays):
+            written_over(path, bytes(path.stat().st_size))
+            return plan.run(arrays)
+    session._plans[next(iter(session._plans))] = Slow()
+    with pytest.raises(cinfer.Error, match="has changed"):
+        session(pixels(1, 3, 8, 8))
 
 
 # ---- threads, copies, processes

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from contextlib import ExitStack, contextmanager
 
 from ..errors import InputError, LimitError
@@ -71,8 +72,13 @@ def run(arguments) -> int:
         for number, image in enumerate(arguments.images):
             progress.show(number + 1)
             try:
-                with quiet_libraries():
+                with quiet_libraries(), warnings.catch_warnings(record=True) as notes:
+                    warnings.simplefilter("always", UserWarning)
                     picture = decode(image)
+                if notes:
+                    progress.clear()
+                for note in notes:
+                    say(note.message)
                 outputs = dict(zip(names, session.run(None, {recipe.input: prepare(picture, recipe)})))
                 said = answer(described, outputs, labels=labels, top=arguments.top)
             except (InputError, LimitError) as error:

@@ -8,8 +8,12 @@ import io
 import os
 import stat
 import sys
+import threading
+import warnings
+from contextlib import contextmanager
 
 from ..errors import InputError, LimitError
+from .orientation import TURNS, UPRIGHT, in_exif, orientation_of, turned
 
 MOST_PIXELS = 100_000_000           # Pillow keeps 4 bytes of each, and turning upright needs a second copy
 MOST_BYTES = 1 << 30                # of a picture that comes through a pipe
@@ -18,6 +22,7 @@ COMMON = ("JPEG", "PNG", "GIF", "BMP", "PPM")       # the plugins that Pillow lo
 # have no pixels.
 RARE = ("WEBP", "TIFF", "DIB", "ICO", "JPEG2000", "AVIF", "QOI", "PCX", "SGI", "TGA")
 WITH_ALPHA = ("P", "PA", "LA", "La", "RGBA", "RGBa")
+GREYS = {"L;2": 85, "L;4": 17}      # rawmodes of grey pixels that Pillow spreads to 0..255, and by how much
 
 
 def decode(source):
@@ -29,34 +34,74 @@ def decode(source):
 
     Returns
     -------
-    PIL.Image.Image of mode "L" or "RGB", upright (EXIF orientation applied). Transparent parts are laid on
-    white, 16-bit pixels are scaled to 8 bit, palettes and CMYK become RGB.
+    PIL.Image.Image of mode "L" or "RGB", upright (orientation of EXIF or XMP applied). Transparent parts
+    are laid on white, 16-bit pixels are scaled to 8 bit, palettes and CMYK become RGB. Colour profiles are
+    ignored.
 
     Raises
     ------
     InputError : no such file, no picture, damaged or truncated
     LimitError : more than 100 million pixels
-    """
-    from PIL import Image
 
+    A UserWarning tells of a JPEG that lacks nothing but its end marker.
+    """
     name = name_of(source)
     stream = open_regular(source, name)
     try:
-        return upright(eight_bit(opened(Image, stream, name), name))
-    except (InputError, LimitError):
-        raise
-    except (MemoryError, Image.DecompressionBombError):
-        raise LimitError(f"{name}: unpacking this picture would take too much memory") from None
-    except Exception as error:      # damaged data raise anything in Pillow: struct.error, KeyError, ...
-        raise InputError(f"{name}: the picture is damaged: {error or type(error).__name__}") from None
+        picture, rawmode, orientation = opened(stream, name)
+        return turned(eight_bit(picture, rawmode, name), orientation)
     finally:
         if stream is not source:
             stream.close()
 
 
+class Quiet:
+    """Pillow's warnings, which are for programmers, are dropped while any thread is in such a block. Not one
+    catch_warnings a thread: where the blocks of two overlap, the last one leaves the first one's filters."""
+
+    def __init__(self):
+        self._lock, self._inside, self._kept = threading.Lock(), 0, None
+
+    def __enter__(self):
+        with self._lock:
+            if not self._inside:
+                self._kept = warnings.catch_warnings()
+                self._kept.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\b")
+            self._inside += 1
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._kept.__exit__(None, None, None)
+
+
+quiet = Quiet()
+
+
+@contextmanager
+def pillow_at_work(name: str):
+    """What Pillow raises becomes an error of cinfer. Nothing else belongs into such a block: a mistake of our
+    own is no damaged picture."""
+    from PIL import Image
+    try:
+        with quiet:
+            yield Image
+    except (InputError, LimitError):
+        raise
+    except (MemoryError, Image.DecompressionBombError):
+        raise LimitError(f"{name}: unpacking this picture would take too much memory") from None
+    except Exception as error:      # damaged data raise anything: struct.error, KeyError, TypeError, ...
+        if isinstance(error, OSError) and "truncated" in str(error):
+            raise InputError(f"{name}: the picture is truncated; is the file complete?") from None
+        text = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(f"{name}: the picture is damaged: {text}") from None
+
+
 def name_of(source) -> str:
     """What to call a picture in a message."""
-    if source == "-":
+    if isinstance(source, str) and source == "-":
         return "standard input"
     if isinstance(source, (str, os.PathLike)):
         name = os.fsdecode(source)
@@ -66,11 +111,13 @@ def name_of(source) -> str:
 
 def open_regular(source, name: str):
     """A binary stream of the source; of paths only regular files: a pipe or a device may never end."""
-    if source == "-":
+    if isinstance(source, str) and source == "-":
         return io.BytesIO(sys.stdin.buffer.read(MOST_BYTES))
     if isinstance(source, (bytes, bytearray, memoryview)):
         return io.BytesIO(source)
     if not isinstance(source, (str, os.PathLike)):
+        if not callable(getattr(source, "read", None)):
+            raise InputError(f"a {type(source).__name__} is no picture; give a path, bytes or a binary file")
         return source
     try:
         mode = os.stat(source).st_mode
@@ -85,46 +132,80 @@ def open_regular(source, name: str):
         raise InputError(f"{name!r} cannot be a file name") from None
 
 
-def opened(Image, stream, name: str):
-    """The picture with its pixels unpacked."""
-    import warnings
-    with warnings.catch_warnings():                 # Pillow's hints are for programmers
-        warnings.simplefilter("ignore")
+def opened(stream, name: str):
+    """(the picture with its pixels unpacked, how they are in the file as Pillow calls it, orientation)"""
+    picture = identified(stream, name)
+    if picture.width * picture.height > MOST_PIXELS:
+        raise LimitError(f"{name} is {picture.width}x{picture.height} pixels; "
+                         f"the limit is {MOST_PIXELS // 10**6} million")
+    if not picture.width or not picture.height:
+        raise InputError(f"{name} is {picture.width}x{picture.height} pixels; it has none")
+    rawmode = picture.tile[0][3] if picture.format == "PNG" and picture.tile else None
+    # Pillow turns a TIFF itself when it loads it, and forgets the orientation in EXIF, but not always in XMP
+    with quiet:
+        before = in_exif(picture) if picture.format == "TIFF" else None
+    try:
+        with pillow_at_work(name):
+            picture.load()
+    except InputError:
+        if picture.format not in ("JPEG", "MPO"):
+            raise
+        picture = without_end(picture, name)
+        if picture is None:
+            raise
+    with quiet:
+        upright = before == UPRIGHT or before in TURNS and in_exif(picture) is None
+        return picture, rawmode, UPRIGHT if upright else orientation_of(picture)
+
+
+def identified(stream, name: str):
+    """The picture, its pixels not yet unpacked."""
+    with pillow_at_work(name) as Image:
         try:
-            picture = Image.open(stream, formats=COMMON)
+            return Image.open(stream, formats=COMMON)
         except Image.UnidentifiedImageError:
             Image.init()
-            try:
-                picture = Image.open(stream, formats=[f for f in RARE if f in Image.OPEN])
-            except Image.UnidentifiedImageError:
-                raise InputError(f"{name} is no picture (PNG, JPEG, WebP, GIF, TIFF, ...)") from None
-        if picture.width * picture.height > MOST_PIXELS:
-            raise LimitError(f"{name} is {picture.width}x{picture.height} pixels; "
-                             f"the limit is {MOST_PIXELS // 10**6} million")
-        if not picture.width or not picture.height:
-            raise InputError(f"{name} is {picture.width}x{picture.height} pixels; it has none")
         try:
-            picture.load()
-        except OSError as error:
-            if "truncated" in str(error):
-                raise InputError(f"{name}: the picture is truncated; is the file complete?") from None
-            raise
+            return Image.open(stream, formats=[f for f in RARE if f in Image.OPEN])
+        except Image.UnidentifiedImageError:
+            raise InputError(f"{name} is no picture (PNG, JPEG, WebP, GIF, TIFF, ...)") from None
+
+
+def without_end(picture, name: str):
+    """A JPEG that could not be loaded, loaded, if it lacks only its end marker; else None."""
+    from .jpeg_end import with_end
+    with pillow_at_work(name) as Image:
+        if picture.fp is None:
+            return None
+        picture.fp.seek(0)
+        data = with_end(picture.fp.read(MOST_BYTES))
+        if data is None:
+            return None
+        picture = Image.open(io.BytesIO(data), formats=["JPEG"])
+        picture.load()
+    warnings.warn(f"{name}: the JPEG has no end marker; all its pixels are there", stacklevel=4)
     return picture
 
 
-def eight_bit(picture, name: str):
+def eight_bit(picture, rawmode, name: str):
     """The picture in mode L or RGB."""
-    from PIL import Image
-    if picture.mode in ("L", "RGB") and "transparency" not in picture.info:
+    hidden = picture.info.get("transparency")
+    if picture.mode in ("L", "RGB") and hidden is None:
         return picture
-    if picture.mode in WITH_ALPHA or "transparency" in picture.info:
-        layer = picture.convert("RGBA")
-        return keep_exif(picture, on_white(Image, layer))
     if picture.mode.startswith("I"):
-        return keep_exif(picture, from_16_bit(Image, picture, name))
+        return from_many_bits(picture, hidden, name)
     if picture.mode == "F":
         raise InputError(f"{name} has floating-point pixels of no known range; save it with 8 or 16 bits")
-    return keep_exif(picture, picture.convert("L" if picture.mode == "1" else "RGB"))
+    if rawmode in GREYS and isinstance(hidden, int):            # a PNG of few bits says it in these
+        picture.info["transparency"] = hidden * GREYS[rawmode]
+    elif rawmode == "RGB;16B" and isinstance(hidden, tuple):    # Pillow keeps the upper 8 bits of pixels only
+        picture.info["transparency"] = tuple(value >> 8 for value in hidden)
+    with pillow_at_work(name) as Image:
+        if picture.mode in WITH_ALPHA or hidden is not None:
+            if picture.mode == "La":                            # not directly: that would lose the alpha
+                picture = picture.convert("LA")
+            return on_white(Image, picture.convert("RGBA"))
+        return picture.convert("L" if picture.mode == "1" else "RGB")
 
 
 def on_white(Image, layer):
@@ -134,29 +215,21 @@ def on_white(Image, layer):
     return paper
 
 
-def from_16_bit(Image, picture, name: str):
-    """Grey pixels of 16 bits to 8: v / 257, so that 65535 becomes 255. (Some 16-bit files come as mode I.)"""
+def from_many_bits(picture, hidden, name: str):
+    """Grey pixels of 16 bits to 8: v / 257, so that 65535 becomes 255. (Some 16-bit files come as mode I.)
+    hidden : the value that is transparent, or None"""
     import numpy as np
+    from PIL import Image
     pixels = np.asarray(picture)
     if pixels.min() < 0 or pixels.max() > 65535:
         raise InputError(f"{name} has 32-bit pixels of no known range; save it with 8 or 16 bits")
-    return Image.fromarray(((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8))
-
-
-def keep_exif(picture, converted):
-    """Not every conversion carries the EXIF orientation along."""
-    converted.info.setdefault("exif", picture.info.get("exif", b""))
-    return converted
-
-
-def upright(picture):
-    """The picture turned as its EXIF orientation (EXIF 2.32, tag 0x0112) says."""
-    from PIL import Image
-    try:
-        orientation = picture.getexif().get(0x0112, 1)
-    except Exception:               # damaged EXIF: the pixels are fine, and almost every picture is upright
-        return picture
-    turn = Image.Transpose
-    turns = {2: turn.FLIP_LEFT_RIGHT, 3: turn.ROTATE_180, 4: turn.FLIP_TOP_BOTTOM, 5: turn.TRANSPOSE,
-             6: turn.ROTATE_270, 7: turn.TRANSVERSE, 8: turn.ROTATE_90}
-    return picture.transpose(turns[orientation]) if orientation in turns else picture
+    most, from_white = 65535, False
+    if picture.format == "TIFF":
+        most = 4095 if picture.tag_v2.get(258) in (12, (12,)) else most     # BitsPerSample
+        from_white = picture.tag_v2.get(262) == 0                           # PhotometricInterpretation
+    grey = ((pixels.astype(np.uint32) * 255 + most // 2) // most).astype(np.uint8)
+    if from_white:
+        grey = 255 - grey
+    if isinstance(hidden, int):
+        grey[pixels == hidden] = 255
+    return Image.fromarray(grey)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .source import Source
+
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
@@ -93,7 +95,7 @@ class Model:
     """A file's content: the main graph (functions expanded) and what the file says of itself.
 
     opset : domain ("" is ai.onnx) -> version
-    path : where it came from, for messages and external data; None for bytes
+    source : where it came from; None for a model that was not read
     defaults : inputs that have an initializer, by their declared types; in the graph they are constants
     """
     graph: Graph
@@ -101,8 +103,13 @@ class Model:
     metadata: dict[str, str] = field(default_factory=dict)
     producer: str = ""
     ir_version: int = 0
-    path: str | None = None
+    source: Source | None = None
     defaults: dict[str, TensorType] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str | None:
+        """The file, for messages; None for a model from memory."""
+        return None if self.source is None else self.source.path
 
 
 def node_reads(node: Node) -> Iterator[str]:

@@ -54,8 +54,8 @@ class GraphReader:
     defaults : inputs of the main graph that have an initializer, by their declared types
     """
 
-    def __init__(self, path: str | None, opset: dict[str, int]):
-        self.beside, self.opset = Beside(path), opset
+    def __init__(self, beside: Beside, opset: dict[str, int]):
+        self.beside, self.opset = beside, opset
         self.depth = self.nodes = 0
         self.in_function = False
         self.defaults: dict[str, TensorType] = {}

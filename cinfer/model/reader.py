@@ -11,7 +11,7 @@ from ..errors import Error, LimitError, ModelError
 from .functions import expand
 from .graph import Model
 from .messages import GraphReader, operator_set
-from .source import content, foreign
+from .source import Source, foreign
 from .tensors import text_pair
 from .validate import validate
 from .wire import BYTES, WireError, fields, joined, signed
@@ -27,9 +27,9 @@ def read(source) -> Model:
 
     Parameters
     ----------
-    source : path, bytes-like object, or file object opened in binary mode. A path is mapped: its weights are
-        read when they are needed, so the file must stay as it is while the model lives. External data is
-        found beside a path only.
+    source : path, bytes-like object, file object opened in binary mode, or the Source of a model to read
+        again. A large file is mapped: its weights are read when they are needed, so it must not be written
+        over while the model lives; `model.source.check()` tells. External data is found beside a path only.
 
     Returns
     -------
@@ -41,10 +41,11 @@ def read(source) -> Model:
     InputError : there is no such file, or nothing that can be read
     ModelError, UnsupportedError, LimitError : one line that begins with the file's name
     """
-    data, path = content(source)
-    name = os.path.basename(path) if path else "model"
+    if not isinstance(source, Source):
+        source = Source(source)
+    name = os.path.basename(source.path) if source.path else "model"
     try:
-        model = model_proto(data, path)
+        model = model_proto(source)
     except Error as error:
         text, kind = str(error), type(error) if type(error) is not WireError else ModelError
     except UnicodeDecodeError as error:
@@ -54,13 +55,15 @@ def read(source) -> Model:
     except MemoryError:
         text, kind = "there is not enough memory to read it", LimitError
     else:
+        source.check()
         return model
     if len(text) > LONGEST_MESSAGE:
         text = f"{text[:LONGEST_MESSAGE // 2]} ... {text[-LONGEST_MESSAGE // 2:]}"
     raise kind(f"{name}: {text}")
 
 
-def model_proto(data, path: str | None) -> Model:
+def model_proto(source: Source) -> Model:
+    data = source.data
     graphs, functions, opset, metadata, producer, ir_version = [], [], {}, {}, "", 0
     try:
         if not data:
@@ -88,10 +91,10 @@ def model_proto(data, path: str | None) -> Model:
         raise ModelError("this is no ONNX model" + (f" but {kind}" if kind else f": {reason}")) from None
     if not opset and ir_version < 3:                    # older files do not say
         opset[""] = 1
-    reader = GraphReader(path, opset)
+    reader = GraphReader(source.beside, opset)
     graph = reader.graph(*joined(data, graphs), "graph")
     if functions:
         expand(graph, [reader.function(data, *span) for span in functions])
-    model = Model(graph, opset, metadata, producer, ir_version, path, reader.defaults)
+    model = Model(graph, opset, metadata, producer, ir_version, source, reader.defaults)
     validate(model)
     return model

@@ -14,9 +14,17 @@ from .registry import op
 from .symbols import Undecided
 
 
+EXTENDED_NAMES = dict(EXTENDED.values())            # -> bits of an element in a file
+
+
 def bits(dtype: np.dtype) -> int:
     """What an element takes in a file; in arrays the narrow ones take a byte."""
-    return dict(EXTENDED.values()).get(dtype.name, 8 * dtype.itemsize)
+    return EXTENDED_NAMES.get(dtype.name, 8 * dtype.itemsize)
+
+
+def is_extended(dtype: np.dtype) -> bool:
+    """Is it a type of ml_dtypes? Their `kind` does not tell: V for most, f for float8_e5m2."""
+    return dtype.name in EXTENDED_NAMES
 
 
 def is_narrow_int(dtype: np.dtype) -> bool:
@@ -38,8 +46,10 @@ def cast(x: np.ndarray, dtype: np.dtype, saturate: bool = True, round_mode: str 
         limit = float(type_limit(dtype))
         wide = x.astype(np.float32)
         return np.where(np.isnan(wide), wide, wide.clip(-limit, limit)).astype(dtype)
-    if dtype.kind == "b" and x.dtype.kind == "V":
-        return x.astype(np.float32) != 0
+    if is_extended(x.dtype):            # float32 holds each of them; not all are made from each other directly
+        x = x.astype(np.float32)
+    if dtype.kind == "b":
+        return x != 0
     if (dtype.kind in "iu" or is_narrow_int(dtype)) and x.dtype.kind not in "iubc":
         return float_to_int(x, dtype)
     return x.astype(dtype)
@@ -48,7 +58,7 @@ def cast(x: np.ndarray, dtype: np.dtype, saturate: bool = True, round_mode: str 
 def float_to_int(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Truncation. Beyond the type the standard leaves it open; here, as in the processor, by way of a wider
     int."""
-    wide = x if x.dtype.kind == "f" else x.astype(np.float32)
+    wide = x if x.dtype.kind == "f" and not is_extended(x.dtype) else x.astype(np.float32)
     if dtype == np.uint64:
         return np.where(wide >= 2.0**63, (wide - 2.0**63).astype(np.int64).view(np.uint64)
                         + np.uint64(1 << 63), wide.astype(np.int64).view(np.uint64))
@@ -79,7 +89,7 @@ def to_e8m0(x: np.ndarray, dtype: np.dtype, saturate: bool, round_mode: str) -> 
 
 def to_strings(x: np.ndarray) -> np.ndarray:
     """Numbers as people write them: floats by the fewest digits that give the same number back."""
-    if x.dtype.kind == "V":
+    if is_extended(x.dtype):
         x = x.astype(np.float32)
     text = np.empty(x.size, object)
     text[:] = x.reshape(-1).astype(np.str_).tolist()

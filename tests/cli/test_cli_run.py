@@ -49,6 +49,20 @@ def test_names_stand_over_the_answers_of_several_pictures(cinfer, tmp_path, red)
     assert len(done.errors) == 1  # the recipe, once
 
 
+def test_a_jpeg_without_its_end_marker_is_run_with_a_warning(cinfer, tmp_path):
+    path = tmp_path / "snapshot.jpg"
+    Image.new("RGB", (40, 30), (255, 0, 0)).save(path, progressive=True, quality=95)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-2])
+    done = cinfer("run", classifier(tmp_path / "m.onnx", STRETCHED), path, "--top", "1")
+    assert done.status == 0 and done.lines[0].endswith("red (0)")
+    assert done.errors[0] == f"cinfer: {path}: the JPEG has no end marker; all its pixels are there"
+    assert len(done.errors) == 2                        # and the recipe
+    path.write_bytes(whole[:len(whole) // 2])
+    done = cinfer("run", tmp_path / "m.onnx", path)
+    assert done.status == 2 and done.errors == [f"cinfer: {path}: the picture is truncated; is the file complete?"]
+
+
 def test_flags_override_the_recipe(cinfer, tmp_path, red):
     model = classifier(tmp_path / "m.onnx", STRETCHED)
     done = cinfer(

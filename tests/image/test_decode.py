@@ -124,6 +124,95 @@ def test_first_frame_of_an_animation_counts():
         assert np.array_equal(np.asarray(decode(data))[0, 0], [250, 0, 0]), format
 
 
+def png(depth, colour, rows, *chunks):
+    """A PNG of the rows' bytes. colour : 0 grey, 2 RGB, 3 palette"""
+    width = {0: len(rows[0]) * 8 // depth, 2: len(rows[0]) * 8 // depth // 3}[colour]
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, len(rows), depth, colour, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows)))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + pixels + chunk(b"IEND", b"")
+
+
+def grey_bits(depth, *values):
+    bits = "".join(f"{value:0{depth}b}" for value in values)
+    return int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_a_transparent_grey_counts_in_the_bits_of_the_file(depth):
+    most = 2**depth - 1
+    values = [0, most, 1 % (most + 1), most // 2, 0, most, most, 0]
+    for hidden in {0, 1, most // 2, most}:
+        data = png(depth, 0, [grey_bits(depth, *values)], chunk(b"tRNS", struct.pack(">H", hidden)))
+        shown = np.asarray(decode(data).convert("L"))[0].tolist()
+        assert shown == [255 if v == hidden else round(v * 255 / most) for v in values], hidden
+
+
+def test_a_transparent_colour_of_16_bits_counts_by_its_upper_half():
+    row = np.array([0x1234, 0x5678, 0x9ABC, 0x0101, 0x0202, 0x0303], ">u2").tobytes()
+    data = png(16, 2, [row], chunk(b"tRNS", struct.pack(">HHH", 0x1234, 0x5678, 0x9ABC)))
+    assert np.asarray(decode(data)).tolist() == [[[255] * 3, [1, 2, 3]]]
+
+
+def tiff(bits, photometric, samples, extra, data, width, order="<"):
+    """An uncompressed TIFF of one row. extra : the kind of its extra sample, or None"""
+    tags = [(256, 4, [width]), (257, 4, [1]), (258, 3, [bits] * samples), (259, 3, [1]), (262, 3, [photometric]),
+            (273, 4, [300]), (277, 3, [samples]), (278, 4, [1]), (279, 4, [len(data)])]
+    tags += [] if extra is None else [(338, 3, [extra])]
+    head, entries, pool = order.replace("<", "II").replace(">", "MM").encode(), b"", b""
+    for tag, kind, values in tags:
+        packed = struct.pack(f"{order}{len(values)}{'H' if kind == 3 else 'L'}", *values)
+        entries += struct.pack(f"{order}HHL", tag, kind, len(values))
+        if len(packed) > 4:
+            entries += struct.pack(f"{order}L", 200 + len(pool))
+            pool += packed
+        else:
+            entries += packed.ljust(4, b"\0")
+    file = head + struct.pack(f"{order}HL", 42, 8) + struct.pack(f"{order}H", len(tags)) + entries + bytes(4)
+    return (file.ljust(200, b"\0") + pool).ljust(300, b"\0") + data
+
+
+@pytest.mark.parametrize("extra", [1, 2], ids=["premultiplied", "as it is"])
+@pytest.mark.parametrize("samples", [2, 4], ids=["LA", "RGBA"])
+def test_alpha_of_a_tiff_in_both_its_meanings(samples, extra):
+    colour, alphas = [200, 100, 40][:samples - 1], [0, 51, 255, 128]
+    rows = [[*(round(c * a / 255) if extra == 1 else c for c in colour), a] for a in alphas]
+    data = tiff(8, 1 if samples == 2 else 2, samples, extra, np.array(rows, np.uint8).tobytes(), 4)
+    shown = np.asarray(decode(data))[0]
+    for got, alpha in zip(shown, alphas):
+        want = [c * alpha / 255 + 255 - alpha for c in (colour if samples == 4 else colour * 3)]
+        assert np.abs(got - want).max() <= 2, alpha
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("photometric", [0, 1], ids=["min is white", "min is black"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_grey_tiffs_may_count_from_white(bits, photometric, order):
+    values = np.array([0, 2**bits // 4, 2**bits - 1], f"{order}u{bits // 8}")
+    want = np.array([0, 64, 255]) if photometric else np.array([255, 191, 0])
+    try:
+        picture = decode(tiff(bits, photometric, 1, None, values.tobytes(), 3, order))
+    except InputError as error:                         # Pillow does not know the kind; refused, not wrong
+        assert (bits, photometric, order) == (16, 0, ">"), error
+        return
+    assert np.abs(np.asarray(picture)[0].astype(int) - want).max() <= 1
+
+
+def test_a_tiff_of_12_bits():
+    data = tiff(12, 1, 1, None, grey_bits(12, 0, 4095, 2048, 1365), 4)
+    assert np.asarray(decode(data)).tolist() == [[0, 255, 128, 85]]
+
+
+def test_first_frame_of_an_animation_keeps_its_transparency():
+    frames = []
+    for shade in (0, 255):
+        frame = Image.new("RGBA", (4, 4), (shade, 0, 0, 255))
+        frame.putpixel((1, 1), (0, 0, 0, 0))
+        frames.append(frame)
+    data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert np.asarray(decode(data))[1, 1].tolist() == [255] * 3
+    assert np.asarray(decode(data))[0, 0].tolist() == [0, 0, 0]
+
+
 @pytest.mark.parametrize("orientation", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "I;16"])
 def test_pictures_are_turned_upright_as_exif_says(orientation, mode):
@@ -237,6 +326,24 @@ def test_places_that_hold_no_file(tmp_path):
         with pytest.raises(InputError, match=words) as caught:
             decode(path)
         assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "source", [None, 5, [], Image.new("L", (2, 2)), np.zeros(3)], ids=lambda source: type(source).__name__
+)
+def test_what_is_no_source_is_an_input_error(source):
+    with pytest.raises(InputError, match="is no picture; give a path, bytes or a binary file"):
+        decode(source)
+
+
+@pytest.mark.parametrize("mistake", [TypeError, AttributeError, KeyError, ValueError, OSError])
+def test_mistakes_of_our_own_are_no_damaged_pictures(mistake, monkeypatch):
+    def broken(*_):
+        raise mistake("a mistake")
+    for part in ("from_many_bits", "turned", "orientation_of"):
+        with monkeypatch.context() as patch, pytest.raises(mistake):
+            patch.setattr(f"cinfer.image.decode.{part}", broken)
+            decode(saved(Image.fromarray(np.zeros((2, 2), np.uint16))))
 
 
 def test_importing_the_package_does_not_import_pillow():

@@ -4,6 +4,7 @@ import pytest
 from one_node import infer, refuses, run, spec
 
 from cinfer.errors import ModelError
+from cinfer.model.tensors import dtype_of
 
 FLOAT, UINT8, INT8, INT32, INT64, STRING, BOOL, FLOAT16, DOUBLE, UINT64 = 1, 2, 3, 6, 7, 8, 9, 10, 11, 13
 FLOAT8E5M2, INT4 = 19, 22
@@ -53,6 +54,24 @@ def test_strings_to_numbers():
 def test_other_text_is_refused(text, to):
     with pytest.raises(ValueError):
         run("Cast", np.array([text], object), to=to)
+
+
+EXTENDED = [16, *range(17, 29)]                         # bfloat16, float8, int4, float4, int2, float6
+
+
+@pytest.mark.parametrize("code", EXTENDED)
+def test_types_of_ml_dtypes_are_made_from_each_other_and_from_strings(code):
+    """By way of float32, which holds all of their numbers; expected: what ml_dtypes makes of float32."""
+    pytest.importorskip("ml_dtypes")
+    source = np.float32([1, 1, 1, 0] if code == 24 else [0, 1, 1, 0])[:3].astype(dtype_of(code))
+    for to in [FLOAT, FLOAT16, DOUBLE, INT8, UINT8, INT64, UINT64, BOOL, *EXTENDED]:
+        y = run("Cast", source, to=to)
+        want = source.astype(np.float32)
+        if to != 24 or code == 24:
+            assert y.dtype == dtype_of(to) and y.astype(np.float32).tolist() == want.tolist(), to
+    text = run("Cast", source, to=STRING)
+    assert text.tolist() == [str(number) for number in source.astype(np.float32).tolist()]
+    assert run("Cast", text, to=code).tobytes() == source.tobytes()
 
 
 def test_an_unknown_type_is_refused():
