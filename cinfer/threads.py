@@ -1,4 +1,10 @@
-"""How many threads this process may really use: by its CPUs and its container, or what the user says."""
+"""How many threads this process may really use: by its CPUs and its container, or what the user says.
+
+Counted when a model is loaded, in the thread that loads it. The threads of runs inherit the CPUs of the thread
+that leads them, so its own affinity counts: a worker bound to one CPU gets one thread. Not so where OpenMP
+binds threads (BINDING): there a thread is bound as one of a team, by whichever library has run first, and all
+the CPUs of the process's threads together count.
+"""
 from __future__ import annotations
 
 import os
@@ -7,6 +13,7 @@ from math import ceil
 from .errors import InputError
 
 MOST = 256
+BINDING = "OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY"
 
 
 def default_threads() -> tuple[int, str]:
@@ -17,11 +24,32 @@ def default_threads() -> tuple[int, str]:
             if not text.isdecimal() or not 1 <= int(text) <= MOST:
                 raise InputError(f"{variable}={text}: the number of threads is 1 to {MOST}")
             return int(text), variable
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cpus = cpus_of_threads()
     quota = cgroup_cpus()
     if quota is not None and quota < cpus:
         return max(1, ceil(quota)), f"cgroup quota of {quota:g} CPUs"
     return min(cpus, MOST), f"{cpus} CPU{'s' * (cpus != 1)} this process may run on"
+
+
+def cpus_of_threads() -> int:
+    """CPUs on which the threads of a run would be."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    if all(os.environ.get(name, "false").lower() == "false" for name in BINDING):
+        return len(os.sched_getaffinity(0))
+    together: set[int] = set()
+    try:
+        threads = os.listdir("/proc/self/task")
+    except OSError:
+        threads = ["0"]
+    for thread in threads:
+        try:
+            together |= os.sched_getaffinity(int(thread))
+        except OSError:                                 # it has ended meanwhile
+            pass
+    from . import _ops
+    bound = _ops.executor().bound_cpus()                # libgomp may have been loaded by a bound thread
+    return min(len(together), bound) if bound else len(together)
 
 
 def checked(threads: int | None) -> int:

@@ -1,8 +1,13 @@
 """How many threads: what the user says, else what the system allows, read from trees of files made here."""
 import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 
 import pytest
 
+import cinfer
 from cinfer import threads
 from cinfer.errors import InputError
 from cinfer.threads import cgroup_cpus, checked, default_threads
@@ -105,6 +110,8 @@ def test_an_empty_variable_is_none(unset):
 ])
 def test_the_least_of_affinity_and_quota(unset, cpus, quota, expected, why):
     unset.setattr(os, "sched_getaffinity", lambda pid: set(range(cpus)), raising=False)
+    for name in threads.BINDING:
+        unset.delenv(name, raising=False)
     unset.setattr(threads, "cgroup_cpus", lambda: quota)
     assert default_threads() == (expected, why)
 
@@ -119,3 +126,50 @@ def test_refuses_a_bad_argument(bad):
 def test_an_argument_goes_before_the_variables(unset):
     unset.setenv("CINFER_THREADS", "5")
     assert checked(2) == 2 and checked(None) == 5
+
+
+# ---- bound threads, in processes of their own: OpenMP reads its settings once
+
+BOUND = """
+    import os, sys, threading
+    import numpy as np
+    import cinfer
+    from cinfer.threads import default_threads
+    first = os.sched_getaffinity(0)
+    if sys.argv[2] == "bound":                          # as another OpenMP library has left it
+        from cinfer import _ops
+        _ops.executor()
+        waiting = threading.Thread(target=threading.Event().wait, daemon=True)
+        waiting.start()                                 # of the other library's team
+        os.sched_setaffinity(0, list(first)[:1])
+    if sys.argv[2] == "worker":
+        os.sched_setaffinity(0, list(first)[:1])
+    before = os.sched_getaffinity(0)
+    seen = []
+    for _ in range(3):
+        session = cinfer.load(sys.argv[1])
+        session(np.ones((1, 3, 96, 96), np.float32))
+        seen.append(session.threads)
+        assert os.sched_getaffinity(0) == before, "the caller's CPUs have changed"
+    print(len(first), *seen)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs affinity")
+@pytest.mark.parametrize("binding, how, expected", [
+    ({}, "", "all"), ({}, "worker", 1),
+    ({"OMP_PROC_BIND": "true"}, "", "all"), ({"OMP_PLACES": "cores"}, "", "all"),
+    ({"OMP_PROC_BIND": "true"}, "bound", "all"), ({"OMP_PROC_BIND": "false"}, "worker", 1)], ids=str)
+def test_bound_threads(tmp_path, binding, how, expected):
+    """Runs leave the caller's CPUs as they are, whatever OpenMP was told, and each session counts the same."""
+    from onnx_models import Model
+    m = Model(seed=1)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(m.outputs(m.Relu(m.conv(m.input("x", 1, 3, 96, 96), 3, 32, 3))).bytes())
+    environment = {k: v for k, v in os.environ.items() if k not in threads.BINDING and "NUM_THREADS" not in k}
+    environment |= {"PYTHONPATH": str(Path(cinfer.__file__).parents[1]), "OPENBLAS_NUM_THREADS": "1", **binding}
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(BOUND), str(path), how], env=environment,
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    cpus, *seen = map(int, done.stdout.split())
+    assert seen == [cpus if expected == "all" else expected] * 3

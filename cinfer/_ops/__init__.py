@@ -17,8 +17,9 @@ def executor():
 
     libgomp reads its settings once, when it is loaded: its idle threads would spin for milliseconds after
     every run, so the spin is cut short here, unless the user has asked for another or libgomp is there
-    already. Before a fork its threads are given back: a child that inherited them would wait for ever in its
-    first run.
+    already. Where OMP_PROC_BIND or the like is set, it binds the thread that loads it: that is the host
+    program's, and gets its CPUs back. Before a fork its threads are given back: a child that inherited them
+    would wait for ever in its first run.
     """
     global _module, executor
     if _module is None:
@@ -26,6 +27,7 @@ def executor():
         short = "GOMP_SPINCOUNT" not in os.environ and "OMP_WAIT_POLICY" not in os.environ
         if short:
             os.environ["GOMP_SPINCOUNT"] = "2000"
+        cpus = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
         try:
             module = import_module("cinfer._ops.executor")
         except ModuleNotFoundError:
@@ -34,8 +36,14 @@ def executor():
                         ) from None
         finally:
             executor = this
+            if cpus is not None and os.sched_getaffinity(0) != cpus:
+                os.sched_setaffinity(0, cpus)
             if short:
                 del os.environ["GOMP_SPINCOUNT"]
+        try:
+            module.set_team(os.environ.get("CINFER_TEAM", ""))
+        except ValueError as error:
+            raise InputError(str(error)) from None
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(before=module.give_threads_back)
         _module = module

@@ -96,7 +96,12 @@ cdef extern from "memory.h" nogil:
 
 cdef extern from "omp_or_not.h" nogil:
     int HAVE_OPENMP
+    ctypedef struct binding_t:
+        pass
     void omp_give_back()
+    int omp_bound_cpus()
+    void binding_note(binding_t *)
+    void binding_undo(const binding_t *)
 
 
 def can_run(str level):
@@ -114,6 +119,11 @@ def give_threads_back():
     first run."""
     omp_give_back()
     room_taken(1)
+
+
+def bound_cpus():
+    """CPUs to which OpenMP binds its threads, as OMP_PROC_BIND and OMP_PLACES say; 0: it binds none."""
+    return omp_bound_cpus()
 
 
 def more_threads(int n):
@@ -435,6 +445,19 @@ def system_counts():
     return online_cpus(), running_tasks()
 
 
+PARTS = "crowd", "pace", "spread"                # of team.h
+cdef bint with_crowd = True, with_pace = True, with_spread = True
+
+
+def set_team(str without=""):
+    """Which parts of team.h are at work: all but those named, as in CINFER_TEAM=-crowd,-spread."""
+    global with_crowd, with_pace, with_spread
+    names = [name.strip() for name in without.split(",") if name.strip()]
+    if not all(name[0] == "-" and name[1:] in PARTS for name in names):
+        raise ValueError(f"CINFER_TEAM={without}: parts to leave out are -{', -'.join(PARTS)}")
+    with_crowd, with_pace, with_spread = ["-" + part not in names for part in PARTS]
+
+
 cdef Crowd the_crowd = Crowd()
 cdef crowd_t *crowd = &the_crowd.c
 cdef int64_t cpus = online_cpus()
@@ -449,13 +472,18 @@ cdef void run_steps(const step_t *steps, void *memory, int64_t n, char **bases, 
     cdef seen_t seen
     cdef tickets_t tickets
     cdef spread_t spread
+    cdef binding_t binding
     if threads == 1 or not HAVE_OPENMP:
         alone(steps, n, bases, scratch, ended, control)
         return
     began = now_ns()
+    if not with_pace:
+        pace = NULL
     if pace != NULL:
         asked = pace_threads(pace, threads, began)
     crowd_begin(crowd, asked, began, &seen)
+    if not with_crowd:
+        seen.used, seen.look = asked, 0
     if seen.used > 1:
         seen.used = room_for(seen.used, began)
     if seen.used == 1:
@@ -463,16 +491,20 @@ cdef void run_steps(const step_t *steps, void *memory, int64_t n, char **bases, 
         alone(steps, n, bases, scratch, ended, control)
     else:
         tickets = tickets_reset(memory, n, seen.used)
-        spread_begin(&spread, &rest, began)
+        if with_spread:
+            spread_begin(&spread, &rest, began)
+        binding_note(&binding)
         with parallel(num_threads=seen.used):
             share(steps, &tickets, bases, scratch, scratch_bytes, threadid(), ended, control, &seen,
                   &spread)
+        binding_undo(&binding)
         room_taken(seen.used)
     now = now_ns()
     spread_end(&rest, now)
     if GET(control.stop):                   # what was not finished teaches nothing
         return
-    crowd_learn(crowd, asked, now, now - began, &seen, cpus)
+    if with_crowd:
+        crowd_learn(crowd, asked, now, now - began, &seen, cpus)
     if pace != NULL and seen.used == asked:
         pace_learn(pace, threads, asked, now, now - began)
 
@@ -488,7 +520,8 @@ cdef void share(const step_t *steps, const tickets_t *tickets, char **bases, cha
                 int64_t scratch_bytes, int me, int64_t *ended, control_t *control, seen_t *seen,
                 spread_t *spread) noexcept nogil:
     cdef uint64_t mode = flush_denormals()
-    spread_out(spread, me)
+    if with_spread:
+        spread_out(spread, me)
     steps_work(steps, tickets, me, bases, scratch + me * scratch_bytes, ended if me == 0 else NULL,
                control, seen)
     set_float_mode(mode)
