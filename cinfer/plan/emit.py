@@ -101,34 +101,42 @@ class Emitter:
 
     # ---- steps
 
-    def step(self, kernel: str | Fixed, tiles: int, *, flops: int = 0, scratch: int = 0, beside: bool = False,
-             reads=(), **params) -> None:
+    def step(self, kernel: str | Fixed, tiles: int, params: dict, *, flops: int = 0, scratch: int = 0,
+             beside: bool = False, reads=()) -> None:
         """One more step; or, `beside`, a job that goes into the next step, being independent of it.
 
-        kernel : its name, or what is fixed of its parameters
+        kernel : its name, or what is fixed of its parameters; params : the others, by name
         scratch : bytes that a tile may write to
         reads : buffers that are read through a table of addresses, not through a parameter
         """
         if scratch > self.scratch_bytes:
             self.scratch_bytes = scratch
-        job = kernel, params, tiles, reads
         if type(kernel) is Fixed:
             self.keep.extend(kernel.keep)
         if beside:
-            self._beside.append(job)
+            self._beside.append((kernel, params, tiles, reads))
             return
         step = Step(self.node, kernel if type(kernel) is str else kernel.kernel, flops=flops)
-        jobs = [job, *self._beside]
+        self._add(step, kernel, params, tiles, reads)
         if self._beside:
-            self._beside = []
-        for kernel, params, tiles, reads in jobs:
-            step.jobs.append((kernel, params, tiles))
-            for value in params.values():
-                if type(value) is Ref:
-                    self._touch(value.buffer)
-            for buffer in reads:
-                self._touch(buffer)
+            waiting, self._beside = self._beside, []
+            for job in waiting:
+                self._add(step, *job)
         self.steps.append(step)
+
+    def _add(self, step: Step, kernel, params: dict, tiles: int, reads) -> None:
+        """Enter a job into the step that will be the next one, and note which buffers it touches."""
+        step.jobs.append((kernel, params, tiles))
+        now = len(self.steps)
+        for value in params.values():
+            if type(value) is Ref:
+                buffer = value.buffer
+                if buffer.first is not None and buffer.within is None:
+                    buffer.last = now                   # of the arena, as most are, and touched before
+                else:
+                    self._touch(buffer)
+        for buffer in reads:
+            self._touch(buffer)
 
     def _touch(self, buffer: Buffer) -> None:
         while buffer.within is not None:
@@ -145,7 +153,7 @@ class Emitter:
     def _flush(self) -> None:
         """A step for the jobs that wait for one."""
         kernel, params, tiles, reads = self._beside.pop()
-        self.step(kernel, tiles, reads=reads, **params)
+        self.step(kernel, tiles, params, reads=reads)
 
     def host(self, operator, node: Node | None, inputs: list, outputs: list) -> None:
         """A step in NumPy, between those of the kernels; without an operator, a copy."""
@@ -160,8 +168,9 @@ class Emitter:
         if root.halo != NO_HALO and id(root.buffer) not in self._framed:
             self._framed.add(id(root.buffer))
             top, left, bottom, right = root.halo
-            self.step("zero_halo", root.n * root.blocks, beside=True, y=root.ref(), n=root.n, cb=root.blocks,
-                      h=root.h, w=root.w, yn=root.ns, yb=root.bs, yr=root.rs, t=top, l=left, b=bottom, r=right)
+            self.step("zero_halo", root.n * root.blocks, dict(
+                y=root.ref(), n=root.n, cb=root.blocks, h=root.h, w=root.w, yn=root.ns, yb=root.bs,
+                yr=root.rs, t=top, l=left, b=bottom, r=right), beside=True)
 
     # ---- layouts
 
@@ -181,16 +190,17 @@ class Emitter:
         """Copy a plain value into blocked memory."""
         xn, xc, xh, xw = nchw_strides(x.strides)
         rows, row_tiles = self.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK)
-        self.step("to_blocked", y.n * y.blocks * row_tiles, x=x.ref(), y=y.ref(), n=y.n, c=y.c, h=y.h, w=y.w,
-                  xn=xn, xc=xc, xh=xh, xw=xw, yn=y.ns, yb=y.bs, yr=y.rs, row_tiles=row_tiles, rows=rows)
+        self.step("to_blocked", y.n * y.blocks * row_tiles, dict(
+            x=x.ref(), y=y.ref(), n=y.n, c=y.c, h=y.h, w=y.w, xn=xn, xc=xc, xh=xh, xw=xw, yn=y.ns, yb=y.bs,
+            yr=y.rs, row_tiles=row_tiles, rows=rows))
 
     def unblock(self, x: Blocked, y: Plain, strides, **more) -> None:
         """Copy a blocked value to plain memory; strides over the axes of x.shape."""
         yn, yc, yh, yw = nchw_strides(strides)
         rows, row_tiles = self.tiles.rows(x.h, x.w, x.n * x.blocks, BLOCK)
-        self.step("from_blocked", x.n * x.blocks * row_tiles, x=x.ref(), y=y.ref(), n=x.n, c=x.c, h=x.h,
-                  w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=yn, yc=yc, yh=yh, yw=yw, row_tiles=row_tiles, rows=rows,
-                  **more)
+        self.step("from_blocked", x.n * x.blocks * row_tiles, dict(
+            x=x.ref(), y=y.ref(), n=x.n, c=x.c, h=x.h, w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=yn, yc=yc, yh=yh,
+            yw=yw, row_tiles=row_tiles, rows=rows, **more))
 
     def in_blocks(self, x: Plain) -> Blocked:
         """A plain view in blocks: the same memory where it can be, else a copy for the next step."""
@@ -232,15 +242,17 @@ class Emitter:
         dims, (xs, ys) = walk
         dims, (xs, ys) = spread(dims, xs, ys)
         outer, tiles = self.tiles.outer(dims)
-        return self.step("convert", tiles, x=x.ref(), y=y.ref(), dims=dims, xs=xs, ss=[0] * MOST_AXES, ys=ys,
-                         outer=outer, beside=beside, to=same, **{"from": same})
+        return self.step("convert", tiles, {
+            "x": x.ref(), "y": y.ref(), "dims": dims, "xs": xs, "ss": [0] * MOST_AXES, "ys": ys,
+            "outer": outer, "to": same, "from": same}, beside=beside)
 
     def map(self, shape, x: Ref, xs, y: Ref, ys, *, op="none", alpha=0.0, beta=0.0, beside=False) -> None:
         """y = op(x), float32, over strided axes that collapse to MOST_AXES."""
         if 0 not in shape:
             dims, (xs, ys), outer, tiles = self.tiles.walk(tuple(shape), tuple(xs), tuple(ys))
-            self.step("map", tiles, x=x, y=y, dims=dims, xs=xs, ys=ys, op=self.table.unary[op], alpha=alpha,
-                      beta=beta, outer=outer, beside=beside)
+            self.step("map", tiles, dict(
+                x=x, y=y, dims=dims, xs=xs, ys=ys, op=self.table.unary[op], alpha=alpha, beta=beta,
+                outer=outer), beside=beside)
 
     def convert(self, shape, x: Ref, xs, y: Ref, ys, dtype, to, *, ss=None, beside=False, **more) -> None:
         """y = x in the element type `to`, over strided axes that collapse to MOST_AXES.
@@ -252,8 +264,8 @@ class Emitter:
         dims, (xs, ys, ss), outer, tiles = self.tiles.walk(tuple(shape), tuple(xs), tuple(ys),
                                                            tuple(ss or [0] * len(shape)))
         codes = {"from": self.table.elements[dtype.name], "to": self.table.elements[to.name]}
-        self.step("convert", tiles, x=x, y=y, dims=dims, xs=xs, ss=ss, ys=ys, outer=outer, beside=beside,
-                  **codes, **more)
+        self.step("convert", tiles, dict(
+            x=x, y=y, dims=dims, xs=xs, ss=ss, ys=ys, outer=outer, **codes, **more), beside=beside)
 
     # ---- the end
 

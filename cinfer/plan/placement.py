@@ -67,8 +67,11 @@ class Placement(Values):
     def enter(self, group: Group, candidate: Candidate) -> None:
         """Note a choice: conversions of what it reads, and how its outputs lie."""
         for name, layout in candidate.reads:
-            self.need(name, layout)
-        outputs = [name for name in dict.fromkeys((group.output, *group.node.outputs[1:])) if name]
+            if layout is not BLOCKED or name not in self.in_blocks:
+                self.need(name, layout)
+        outputs = (group.output,)
+        if len(group.node.outputs) > 1:
+            outputs = [name for name in dict.fromkeys((group.output, *group.node.outputs[1:])) if name]
         if candidate.view is not None:
             for name, view in zip(outputs, candidate.view(self.plain_views[group.node.inputs[0]]), strict=True):
                 self.enter_plain(name, view)

@@ -71,7 +71,7 @@ def test_answers_are_onnxruntimes(name, isa):
 def test_softmax_of_one_picture_is_shared(monkeypatch):
     m, found = Model(), []
     data = m.outputs(m.Softmax(m.input("x", 1, 21, 100, 100), axis=1)).bytes()
-    monkeypatch.setattr(Emitter, "step", lambda self, kernel, tiles, **_: found.append(tiles))
+    monkeypatch.setattr(Emitter, "step", lambda self, kernel, tiles, *_, **__: found.append(tiles))
     for threads in (1, 2):
         cinfer.load(data, threads=threads)._plan_for(None)
     alone, shared = found

@@ -146,6 +146,7 @@ def softmax(group, values):
     def emit(out):
         source, y = out.contiguous(node.inputs[0]), out.plain(node.outputs[0])
         rows, columns, tiles = out.tiles.plane(outer, inner, n)
-        out.step("softmax", tiles, x=source.ref(), y=y.ref(), outer=outer, n=n, inner=inner, xo=n * inner, xs=inner,
-                 yo=n * inner, ys=inner, log=node.op_type == "LogSoftmax", scale=1.0, rows=rows, columns=columns)
+        out.step("softmax", tiles, dict(
+            x=source.ref(), y=y.ref(), outer=outer, n=n, inner=inner, xo=n * inner, xs=inner, yo=n * inner,
+            ys=inner, log=node.op_type == "LogSoftmax", scale=1.0, rows=rows, columns=columns))
     return (Candidate(emit, ((node.inputs[0], CONTIGUOUS),)),)

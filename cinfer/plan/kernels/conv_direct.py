@@ -26,9 +26,10 @@ def emit(out, conv: Conv) -> None:
     top, left = conv.win.pads[:2]
     x, (n, _, oh, ow) = out.blocked(conv.x), conv.y_shape
     split = divided(out, n, groups, oh, ow, -(-oc // BLOCK))
-    out.step(fixed(out, "conv", conv, (groups,), params), n * groups * split["row_tiles"] * split["oc_tiles"],
-             flops=2 * n * oh * ow * conv.w.size * merge, x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, **split,
-             **output_params(out, conv))
+    out.step(fixed(out, "conv", conv, (groups,), params),
+             n * groups * split["row_tiles"] * split["oc_tiles"], dict(
+        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, **split, **output_params(out, conv)),
+        flops=2 * n * oh * ow * conv.w.size * merge)
 
 
 def divided(out, n, groups, oh, ow, ob) -> dict:
@@ -103,6 +104,6 @@ def emit_depthwise(out, conv: Conv) -> None:
         return dict(w=packed, cb=x.blocks, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw)
     rows, row_tiles = out.tiles.rows(oh, ow, x.n * x.blocks, BLOCK * kh * kw)
     top, left = conv.win.pads[:2]
-    out.step(fixed(out, "depthwise", conv, (), params), x.n * x.blocks * row_tiles, flops=conv.flops,
-             x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, row_tiles=row_tiles, rows=rows,
-             **output_params(out, conv))
+    out.step(fixed(out, "depthwise", conv, (), params), x.n * x.blocks * row_tiles, dict(
+        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, row_tiles=row_tiles, rows=rows,
+        **output_params(out, conv)), flops=conv.flops)

@@ -66,8 +66,9 @@ def emit(out, conv: Conv) -> None:
     oc, ic = conv.w.shape[:2]
     oh, ow = win.count
     packed = packed_weights(out, conv.w, conv.w_name, oc, ic, (ic * kh * kw, kh * kw, kw, 1), (kh, kw))
-    step(out, packed, flops=conv.flops, x=x.ref(-top, -left), y=y.ref(), kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw,
-         oh=oh, ow=ow, **common_params(out, x, y, conv.group))
+    step(out, packed, dict(
+        x=x.ref(-top, -left), y=y.ref(), kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, oh=oh, ow=ow,
+        **common_params(out, x, y, conv.group)), flops=conv.flops)
 
 
 def output(out, e) -> Plain:
@@ -106,11 +107,12 @@ def repeated(out, name: str, times: int):
     return out.store.once(("repeated", name, times), value, lambda: channel_vector(np.repeat(value, times)))
 
 
-def step(out, w, *, n, oh, ow, **params) -> None:
-    parts = max(1, min(-(-out.tiles.wanted // n), oh * ow // LEAST_PIXELS))
-    pixels = -(-oh * ow // parts)
-    parts = -(-oh * ow // pixels)
-    out.step("conv_few", n * parts, w=w, n=n, oh=oh, ow=ow, parts=parts, pixels=pixels, **params)
+def step(out, w, params: dict, **how) -> None:
+    """A step `conv_few`, divided by runs of pixels. params : all others, n, oh and ow among them"""
+    n, count = params["n"], params["oh"] * params["ow"]
+    pixels = -(-count // max(1, min(-(-out.tiles.wanted // n), count // LEAST_PIXELS)))
+    parts = -(-count // pixels)
+    out.step("conv_few", n * parts, dict(params, w=w, parts=parts, pixels=pixels), **how)
 
 
 def packed_weights(out, w, name, oc, ic, strides, taps, offset=0):

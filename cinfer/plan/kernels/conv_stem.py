@@ -35,10 +35,10 @@ def emit(out, conv: Conv) -> None:
                               -(-blocks * BLOCK // out.table.gemm_n), batch0=1, batch1=1, k=taps, n=oc, sk=1,
                               sn=taps)
     split = divided(out, n, 1, oh, ow, blocks)
-    out.step("conv_stem", n * split["row_tiles"] * split["oc_tiles"], flops=conv.flops, x=x.ref(), w=packed,
-             koff=out.array(offsets.reshape(-1).astype(np.int32)), k=taps, ob=blocks, sh=sh, sw=sw, xn=xn, xr=xr,
-             xp=xp, **split, **output_params(out, conv),
-             **epilogue_params(out, conv.group.epilogue, bias_ref(out, conv.group.node, oc)))
+    out.step("conv_stem", n * split["row_tiles"] * split["oc_tiles"], dict(
+        x=x.ref(), w=packed, koff=out.array(offsets.reshape(-1).astype(np.int32)), k=taps, ob=blocks, sh=sh,
+        sw=sw, xn=xn, xr=xr, xp=xp, **split, **output_params(out, conv),
+        **epilogue_params(out, conv.group.epilogue, bias_ref(out, conv.group.node, oc))), flops=conv.flops)
 
 
 def framed(out, x: Plain, pads) -> Plain:
@@ -56,8 +56,9 @@ def framed(out, x: Plain, pads) -> Plain:
     for dims, at in (((n, c, t, wp), 0), ((n, c, b, wp), (hp - b) * ys[2]), ((n, c, h, left), t * ys[2]),
                      ((n, c, h, r), t * ys[2] + (wp - r) * ys[3])):
         if 0 not in dims:
-            out.step("fill", 1, beside=True, y=y.ref(at), dims=[1, 1, *dims], ys=[0, 0, *ys], value=0.0,
-                     outer=dims[0] * dims[1] * dims[2])
+            out.step("fill", 1, dict(
+                y=y.ref(at), dims=[1, 1, *dims], ys=[0, 0, *ys], value=0.0,
+                outer=dims[0] * dims[1] * dims[2]), beside=True)
     order = (0, 2, 1, 3) if ys[1] > 1 or c == 1 else (0, 2, 3, 1)       # rows first: threads divide them
     dims, xs, to = ([v[axis] for axis in order] for v in (x.shape, x.strides, ys))
     out.map(dims, x.ref(), xs, y.ref(t * ys[2] + left * ys[3]), to)

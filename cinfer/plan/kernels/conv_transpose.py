@@ -99,15 +99,15 @@ def emit(out, t: Transposed) -> None:
     ic, oc = t.w.shape[:2]
     x, y = out.blocked(t.group.node.inputs[0]), out.output(e.name)
     common = dict(n=y.n, groups=1, ib=x.blocks, last=(ic - 1) % BLOCK + 1, ob=y.blocks, xn=x.ns, xb=x.bs, xr=x.rs,
-                  yn=y.ns, yb=y.bs, dh=1, dw=1, sh=1, sw=1, yr=y.rs * sh, yp=BLOCK * sw, flops=t.flops,
+                  yn=y.ns, yb=y.bs, dh=1, dw=1, sh=1, sw=1, yr=y.rs * sh, yp=BLOCK * sw,
                   **epilogue_params(out, e, bias_ref(out, t.group.node, oc)))
     pairs = [(fy, fx) for fy in t.along_y for fx in t.along_x]
     for i, (fy, fx) in enumerate(pairs):
         split = conv_direct.divided(out, y.n, 1, fy.count, fx.count, y.blocks)
-        out.step("conv", y.n * split["row_tiles"] * split["oc_tiles"], beside=i < len(pairs) - 1,
-                 x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first, fx.first), kh=len(fy.taps), kw=len(fx.taps),
-                 oh=fy.count, ow=fx.count, w=conv_direct.packed_weights(out, *weights_of(t, fy, fx)), **split,
-                 **common)
+        out.step("conv", y.n * split["row_tiles"] * split["oc_tiles"], dict(
+            x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first, fx.first), kh=len(fy.taps), kw=len(fx.taps),
+            oh=fy.count, ow=fx.count, w=conv_direct.packed_weights(out, *weights_of(t, fy, fx)), **split,
+            **common), beside=i < len(pairs) - 1, flops=t.flops)
 
 
 def emit_few(out, t: Transposed) -> None:
@@ -117,12 +117,12 @@ def emit_few(out, t: Transposed) -> None:
         return emit_joined(out, t, x, y)
     _, _, yr, yp = y.strides
     common = conv_few.common_params(out, x, y, t.group)
-    common |= dict(dh=1, dw=1, sh=1, sw=1, yr=yr * sh, yp=yp * sw, flops=t.flops)
+    common |= dict(dh=1, dw=1, sh=1, sw=1, yr=yr * sh, yp=yp * sw)
     pairs = [(fy, fx) for fy in t.along_y for fx in t.along_x]
     for i, (fy, fx) in enumerate(pairs):
-        conv_few.step(out, conv_few.packed_weights(out, *weights_of(t, fy, fx)), beside=i < len(pairs) - 1,
-                      x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first * yr + fx.first * yp), kh=len(fy.taps),
-                      kw=len(fx.taps), oh=fy.count, ow=fx.count, **common)
+        conv_few.step(out, conv_few.packed_weights(out, *weights_of(t, fy, fx)), dict(
+            x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first * yr + fx.first * yp), kh=len(fy.taps),
+            kw=len(fx.taps), oh=fy.count, ow=fx.count, **common), beside=i < len(pairs) - 1, flops=t.flops)
     return None
 
 
@@ -134,4 +134,4 @@ def emit_joined(out, t: Transposed, x, y) -> None:
     common = conv_few.common_params(out, x, y, t.group, [i * yr + j * yp for i in range(kh) for j in range(kw)])
     packed = conv_few.packed_weights(out, t.w, t.group.node.inputs[1], channels, ic, (1, channels, 0, 0), (1, 1))
     common |= dict(kh=1, kw=1, dh=1, dw=1, sh=1, sw=1, oh=x.h, ow=x.w, yr=yr * kh, yp=yp * kw)
-    conv_few.step(out, packed, flops=t.flops, x=x.ref(), y=y.ref(), **common)
+    conv_few.step(out, packed, dict(x=x.ref(), y=y.ref(), **common), flops=t.flops)

@@ -58,9 +58,10 @@ def emit(out, conv: Conv, m: int) -> None:
     patches, blocks = divided(out.tiles.threads, ob, total, n, out.table.conv_oc)
     patch_tiles, oc_tiles = -(-total // patches), -(-ob // blocks)
     scratch = 64 * taps * ((ib * patches | 1) + (blocks * patches | 1))
-    out.step(fixed(out, "winograd", conv, (m,), params), n * patch_tiles * oc_tiles, flops=conv.flops,
-             scratch=scratch, x=x.ref(), xn=x.ns, xb=x.bs, xr=x.rs, ih=x.h, iw=x.w, pt=top, pl=left, patches=patches,
-             patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **output_params(out, conv))
+    out.step(fixed(out, "winograd", conv, (m,), params), n * patch_tiles * oc_tiles, dict(
+        x=x.ref(), xn=x.ns, xb=x.bs, xr=x.rs, ih=x.h, iw=x.w, pt=top, pl=left, patches=patches,
+        patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **output_params(out, conv)),
+        flops=conv.flops, scratch=scratch)
 
 
 def divided(threads: int, ob: int, total: int, n: int, width: int) -> tuple[int, int]:

@@ -17,9 +17,12 @@ BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Min": "min", 
 def follows(node, values) -> bool:
     """Blocked where an operand of the output's own shape is."""
     y = values.fact(node.outputs[0])
-    if y.dtype != F32 or y.ndim not in (3, 4) or 0 in y.shape:
-        return False
-    return any(name and values.is_blocked(name) and values.shape(name) == y.shape for name in node.inputs)
+    shape = y.shape
+    if len(shape) in (3, 4) and y.dtype == F32 and 0 not in shape:
+        for name in node.inputs:
+            if values.is_blocked(name) and values.shape(name) == shape:
+                return True
+    return False
 
 
 def blocked_axes(view: Blocked, shape) -> tuple[tuple, tuple]:
@@ -86,28 +89,33 @@ def emit_zip(out, dims, a, b, y, op, e=None) -> None:
     """y = act(a op b); each operand (Ref, strides over dims)."""
     dims, (xs, bs, ys), outer, tiles = out.tiles.walk(tuple(dims), tuple(a[1]), tuple(b[1]), tuple(y[1]))
     act = activation_params(out, e) if e else {}
-    out.step("zip", tiles, a=a[0], b=b[0], y=y[0], dims=dims, bs=bs, ys=ys, op=out.table.binary[op], outer=outer,
-             **{"as": xs}, **act)
+    out.step("zip", tiles, {
+        "a": a[0], "b": b[0], "y": y[0], "dims": dims, "bs": bs, "ys": ys, "op": out.table.binary[op],
+        "outer": outer, "as": xs, **act})
 
 
 @kernel(*(name for name in BINARY if name != "PRelu"), attributes="broadcast", reading=FOLLOWS, takes=(UNARY,))
 def binary(group, values):
     node = group.node
-    y = values.fact(node.outputs[0])
-    if len(node.inputs) != 2 or y.dtype != F32 or any(values.fact(n).dtype != F32 for n in node.inputs):
+    shape = values.shape(node.outputs[0])
+    if len(node.inputs) != 2 or 0 in shape or len(shape) > 6:
         return ()
-    if prod(y.shape) == 0 or y.ndim > 6 or not all(broadcasts(values.shape(n), y.shape) for n in node.inputs):
-        return ()                               # the last: slopes and axes of old opsets
+    for name in node.inputs:
+        x = values.fact(name)
+        if x.dtype != F32 or not broadcasts(x.shape, shape):
+            return ()                           # slopes and axes of old opsets do not
+    a, b = node.inputs
     if follows(node, values):
-        reads = (operand_layout(name, y.ndim, values) for name in node.inputs)
-        return (Candidate(lambda out: emit_blocked(out, group), tuple(filter(None, reads)), BLOCKED),)
-    return (Candidate(lambda out: emit_plain(out, group), tuple((name, PLAIN) for name in node.inputs)),)
+        reads = operand_layout(a, len(shape), values), operand_layout(b, len(shape), values)
+        return (Candidate(lambda out: emit_blocked(out, group), [r for r in reads if r is not None], BLOCKED),)
+    return (Candidate(lambda out: emit_plain(out, group), ((a, PLAIN), (b, PLAIN))),)
 
 
 def emit_blocked(out, group) -> None:
     node = group.node
     shape = out.fact(node.outputs[0]).shape
-    (a, a_strides), (b, b_strides) = (operand(out, name, shape) for name in node.inputs)
+    a, a_strides = operand(out, node.inputs[0], shape)
+    b, b_strides = operand(out, node.inputs[1], shape)
     target = out.output(group.output)
     dims, ys, xs, bs = by_rows(out, *blocked_axes(target, shape), a_strides, b_strides)
     emit_zip(out, dims, (a, xs), (b, bs), (target.ref(), ys), BINARY[node.op_type], group.epilogue)
@@ -146,8 +154,9 @@ def choose(group, values):
         dims, (xs, bs, *cs, ys) = spread(dims, *strides)
         outer, tiles = out.tiles.outer(dims)
         which = dict(c=views[0].ref(), cs=cs[0]) if op == 0 else {}
-        out.step("choose", tiles, a=operands[0].ref(), b=operands[1].ref(), y=target.ref(), dims=dims, bs=bs, ys=ys,
-                 op=op, element=out.table.elements[element], outer=outer, **{"as": xs}, **which)
+        out.step("choose", tiles, {
+            "a": operands[0].ref(), "b": operands[1].ref(), "y": target.ref(), "dims": dims, "bs": bs,
+            "ys": ys, "op": op, "element": out.table.elements[element], "outer": outer, "as": xs, **which})
     return (Candidate(emit, tuple((name, PLAIN) for name in node.inputs)),)
 
 

@@ -59,7 +59,9 @@ def top(group, values):
         names, kinds = [*node.outputs, ""][:2], (x.dtype, np.dtype(np.int64))
         v, i = (out.plain(name) if name else out.scratch(shape, kind) for name, kind in zip(names, kinds))
         outer, tiles = out.tiles.sums(prod(dims), x.shape[axis])
-        out.step("top", tiles, scratch=8 * shape[axis], x=source.ref(), v=v.ref(), i=i.ref(), dims=dims, xs=xs,
-                 ys=to, n=x.shape[axis], rs=source.strides[axis], k=shape[axis], ks=strides[axis],
-                 element=out.table.elements[x.dtype.name], smallest=not get("largest", 1), outer=outer)
+        out.step("top", tiles, dict(
+            x=source.ref(), v=v.ref(), i=i.ref(), dims=dims, xs=xs, ys=to, n=x.shape[axis],
+            rs=source.strides[axis], k=shape[axis], ks=strides[axis],
+            element=out.table.elements[x.dtype.name], smallest=not get("largest", 1), outer=outer),
+            scratch=8 * shape[axis])
     return (Candidate(emit, ((node.inputs[0], PLAIN),)),)

@@ -103,8 +103,9 @@ def vector_product(out, w, w_name: str, strides, *, m, n, k, **params) -> None:
     """y[m][n] = act(scale * x[m][k] w + bias), w read in place; strides : over (n, k) in w, one of them 1"""
     cols = max(1, -(-n // max(1, min(out.tiles.wanted, n * k // LEAST_WEIGHTS))))
     cols = -(-cols // BLOCK) * BLOCK
-    out.step("gemv", -(-n // cols), flops=2 * m * n * k, w=out.store.matrix(w_name, w).ref(), m=m, n=n, k=k,
-             sn=strides[0], sk=strides[1], cols=cols, **params)
+    out.step("gemv", -(-n // cols), dict(
+        w=out.store.matrix(w_name, w).ref(), m=m, n=n, k=k, sn=strides[0], sk=strides[1], cols=cols,
+        **params), flops=2 * m * n * k)
 
 
 def emit_packed(out, x: Matrix) -> None:
@@ -115,10 +116,10 @@ def emit_packed(out, x: Matrix) -> None:
                               -(-n // out.table.gemm_n), batch0=1, batch1=1, k=k, n=n, sn=x.strides[0],
                               sk=x.strides[1])
     split = divided(out, 1, m, n)
-    out.step("gemm", split["row_tiles"] * split["col_tiles"], flops=2 * m * n * k, a=rows.ref(), w=packed,
-             res=residual, ldr=n, y=y.ref(), batch0=1, batch1=1, m=m, n=n, k=k, lda=rows.strides[0], ldy=n,
-             scale=x.scale, scratch=copy_room(k), scratch_bytes=copy_room(k), **split,
-             **epilogue_params(out, e, bias_ref(out, x)))
+    out.step("gemm", split["row_tiles"] * split["col_tiles"], dict(
+        a=rows.ref(), w=packed, res=residual, ldr=n, y=y.ref(), batch0=1, batch1=1, m=m, n=n, k=k,
+        lda=rows.strides[0], ldy=n, scale=x.scale, scratch_bytes=copy_room(k), **split,
+        **epilogue_params(out, e, bias_ref(out, x))), flops=2 * m * n * k, scratch=copy_room(k))
 
 
 def divided(out, batch: int, m: int, n: int) -> dict:
@@ -211,12 +212,13 @@ def emit_batched(out, group, scale: float, a_layout, b_layout) -> None:
     packed_n = -(-n // BLOCK) * BLOCK
     each0, each1 = (batch0 if w0 else 1), (batch1 if w1 else 1)
     packed = out.scratch((each0, each1, k, packed_n))
-    out.step("pack_gemm", each0 * each1 * -(-n // out.table.gemm_n), w=b.ref(), y=packed.ref(), batch0=each0,
-             batch1=each1, k=k, n=n, sk=b.strides[-2], sn=b.strides[-1], w0=w0, w1=w1)
+    out.step("pack_gemm", each0 * each1 * -(-n // out.table.gemm_n), dict(
+        w=b.ref(), y=packed.ref(), batch0=each0, batch1=each1, k=k, n=n, sk=b.strides[-2], sn=b.strides[-1],
+        w0=w0, w1=w1))
     split = divided(out, batch0 * batch1, m, n)
     row = out.store.vector(e.row, out.constant(e.row)) if e.row else None
-    out.step("gemm", batch0 * batch1 * split["row_tiles"] * split["col_tiles"],
-             flops=2 * batch0 * batch1 * m * n * k, a=a.ref(), w=packed.ref(), y=y.ref(), batch0=batch0,
-             batch1=batch1, m=m, n=n, k=k, lda=a.strides[-2], ldy=y.strides[-2], a0=a0, a1=a1,
-             w0=k * packed_n * each1 if w0 else 0, w1=k * packed_n if w1 else 0, y0=y0, y1=y1, scale=scale,
-             scratch=copy_room(k), scratch_bytes=copy_room(k), **split, **epilogue_params(out, e, row))
+    out.step("gemm", batch0 * batch1 * split["row_tiles"] * split["col_tiles"], dict(
+        a=a.ref(), w=packed.ref(), y=y.ref(), batch0=batch0, batch1=batch1, m=m, n=n, k=k, lda=a.strides[-2],
+        ldy=y.strides[-2], a0=a0, a1=a1, w0=k * packed_n * each1 if w0 else 0, w1=k * packed_n if w1 else 0,
+        y0=y0, y1=y1, scale=scale, scratch_bytes=copy_room(k), **split, **epilogue_params(out, e, row)),
+        flops=2 * batch0 * batch1 * m * n * k, scratch=copy_room(k))

@@ -21,9 +21,9 @@ def gather_channels(out, sources, name: str) -> None:
     buffers = list({id(x.buffer): x.buffer for x, _ in sources}.values())
     y = out.output(name)
     rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK)
-    out.step("gather_channels", y.n * y.blocks * row_tiles, reads=buffers, x=Ref(Buffer(0, ARENA), 0), y=y.ref(),
-             table=out.addresses(sources), n=y.n, c=y.c, h=y.h, w=y.w, yn=y.ns, yb=y.bs, yr=y.rs,
-             row_tiles=row_tiles, rows=rows)
+    out.step("gather_channels", y.n * y.blocks * row_tiles, dict(
+        x=Ref(Buffer(0, ARENA), 0), y=y.ref(), table=out.addresses(sources), n=y.n, c=y.c, h=y.h, w=y.w,
+        yn=y.ns, yb=y.bs, yr=y.rs, row_tiles=row_tiles, rows=rows), reads=buffers)
 
 
 def cut_channels(node, pieces, values) -> tuple[Candidate]:

@@ -45,8 +45,9 @@ def emit_batch_norm(out, group, in_blocks: bool) -> None:
         x, y = out.plain(node.inputs[0]), out.plain(group.output)
         dims, xs, ys, vs = x.shape, x.strides, y.strides, channel_axis(x)
     dims, (xs, vs, ys), outer, tiles = out.tiles.walk(tuple(dims), tuple(xs), tuple(vs), tuple(ys))
-    out.step("scale_shift", tiles, x=x.ref(), s=s, t=t, y=y.ref(), dims=dims, xs=xs, ss=vs, ts=vs, ys=ys,
-             outer=outer, **activation_params(out, group.epilogue))
+    out.step("scale_shift", tiles, dict(
+        x=x.ref(), s=s, t=t, y=y.ref(), dims=dims, xs=xs, ss=vs, ts=vs, ys=ys, outer=outer,
+        **activation_params(out, group.epilogue)))
 
 
 def scale_shift(node, out):
@@ -63,10 +64,10 @@ def instance_norm(group, values):
 
     def emit(out):
         x, y = out.blocked(node.inputs[0]), out.output(group.output)
-        out.step("instance_norm", x.n * x.blocks, x=x.ref(), scale=out.vector(node.inputs[1]),
-                 bias=out.vector(node.inputs[2]), y=y.ref(), n=x.n, cb=x.blocks, h=x.h, w=x.w, xn=x.ns, xb=x.bs,
-                 xr=x.rs, yn=y.ns, yb=y.bs, yr=y.rs, eps=node.attributes.get("epsilon", 1e-5),
-                 **activation_params(out, group.epilogue))
+        out.step("instance_norm", x.n * x.blocks, dict(
+            x=x.ref(), scale=out.vector(node.inputs[1]), bias=out.vector(node.inputs[2]), y=y.ref(), n=x.n,
+            cb=x.blocks, h=x.h, w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs, yr=y.rs,
+            eps=node.attributes.get("epsilon", 1e-5), **activation_params(out, group.epilogue)))
     return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
 
 
@@ -92,6 +93,7 @@ def layer_norm(group, values):
         source, y = out.contiguous(node.inputs[0]), out.plain(node.outputs[0])
         chunk, tiles = out.tiles.sums(rows, cols)
         shift = vector(out, node.inputs[2], bias) if has_bias else out.store.zeros(cols)
-        out.step("layer_norm", tiles, x=source.ref(), scale=vector(out, node.inputs[1], scale), bias=shift,
-                 y=y.ref(), rows=rows, cols=cols, xr=cols, yr=cols, eps=get("epsilon", 1e-5), chunk=chunk)
+        out.step("layer_norm", tiles, dict(
+            x=source.ref(), scale=vector(out, node.inputs[1], scale), bias=shift, y=y.ref(), rows=rows,
+            cols=cols, xr=cols, yr=cols, eps=get("epsilon", 1e-5), chunk=chunk))
     return (Candidate(emit, ((node.inputs[0], CONTIGUOUS),)),)

@@ -68,7 +68,7 @@ def emit_blocked(out, node, before, after, mode, value) -> None:
 def fill(out, dims, y: Ref, ys, value: float) -> None:
     dims, ys = [1] * (6 - len(dims)) + list(dims), [0] * (6 - len(ys)) + list(ys)
     outer, tiles = out.tiles.outer(dims)
-    out.step("fill", tiles, y=y, dims=dims, ys=ys, value=value, outer=outer)
+    out.step("fill", tiles, dict(y=y, dims=dims, ys=ys, value=value, outer=outer))
 
 
 def pad_axes(out, dims, x: Ref, xs, y, ys, before, after, mode, value) -> None:

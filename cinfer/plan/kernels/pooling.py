@@ -27,9 +27,10 @@ def pool(group, values):
         x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
         rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK * win.kernel[0])
         (kh, kw), (sh, sw), (dh, dw), (pt, pl, pb, pr) = win.kernel, win.strides, win.dilations, win.pads
-        out.step("pool", y.n * y.blocks * row_tiles, x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, ih=x.h, iw=x.w,
-                 oh=y.h, ow=y.w, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, pt=pt, pl=pl, pb=pb, pr=pr, xn=x.ns,
-                 xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs, yr=y.rs, mode=mode, row_tiles=row_tiles, rows=rows)
+        out.step("pool", y.n * y.blocks * row_tiles, dict(
+            x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, ih=x.h, iw=x.w, oh=y.h, ow=y.w, kh=kh, kw=kw, sh=sh,
+            sw=sw, dh=dh, dw=dw, pt=pt, pl=pl, pb=pb, pr=pr, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs,
+            yr=y.rs, mode=mode, row_tiles=row_tiles, rows=rows))
     return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
 
 
@@ -45,8 +46,9 @@ def global_pool(node, mode: int) -> tuple[Candidate]:
     """One number for each picture and channel of the node's input."""
     def emit(out):
         x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
-        out.step("global_pool", x.n * x.blocks, x=x.ref(), y=y.ref(), n=x.n, cb=x.blocks, h=x.h, w=x.w, xn=x.ns,
-                 xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs, mode=mode)
+        out.step("global_pool", x.n * x.blocks, dict(
+            x=x.ref(), y=y.ref(), n=x.n, cb=x.blocks, h=x.h, w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns,
+            yb=y.bs, mode=mode))
     return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
 
 
@@ -61,6 +63,7 @@ def lrn(group, values):
     def emit(out):
         source, y = out.contiguous(node.inputs[0]), out.plain(node.outputs[0])
         chunk = max(BLOCK, -(-hw // out.tiles.wanted))
-        out.step("lrn", n * -(-hw // chunk), x=source.ref(), y=y.ref(), n=n, c=c, hw=hw, size=get("size"),
-                 alpha=get("alpha", 1e-4), beta=get("beta", 0.75), bias=get("bias", 1.0), chunk=chunk)
+        out.step("lrn", n * -(-hw // chunk), dict(
+            x=source.ref(), y=y.ref(), n=n, c=c, hw=hw, size=get("size"), alpha=get("alpha", 1e-4),
+            beta=get("beta", 0.75), bias=get("bias", 1.0), chunk=chunk))
     return (Candidate(emit, ((node.inputs[0], CONTIGUOUS),)),)

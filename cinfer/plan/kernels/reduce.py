@@ -42,8 +42,9 @@ def reduce(group, values):
         source, y = out.plain(node.inputs[0]), out.plain(node.outputs[0])
         dims, xs, ys, rdims, rs = walk(source, axes)
         outer, tiles = out.tiles.outer(dims)
-        out.step("reduce", tiles, x=source.ref(), y=y.ref(), dims=dims, xs=xs, ys=ys, rdims=rdims, rs=rs,
-                 op=REDUCTIONS[node.op_type], outer=outer)
+        out.step("reduce", tiles, dict(
+            x=source.ref(), y=y.ref(), dims=dims, xs=xs, ys=ys, rdims=rdims, rs=rs,
+            op=REDUCTIONS[node.op_type], outer=outer))
     return (Candidate(emit, ((node.inputs[0], PLAIN),)),)
 
 
@@ -84,7 +85,8 @@ def extreme(group, values):
         source, y = out.plain(node.inputs[0]), out.plain(node.outputs[0])
         dims, xs, to = others(source, axis, ys)
         outer, columns, tiles = out.tiles.plane(prod(dims[:3]), dims[3], x.shape[axis])
-        out.step("extreme", tiles, x=source.ref(), y=y.ref(), dims=dims, xs=xs, ys=to, n=x.shape[axis],
-                 rs=source.strides[axis], element=out.table.elements[x.dtype.name],
-                 smallest=node.op_type == "ArgMin", last=get("select_last_index", 0), outer=outer, columns=columns)
+        out.step("extreme", tiles, dict(
+            x=source.ref(), y=y.ref(), dims=dims, xs=xs, ys=to, n=x.shape[axis], rs=source.strides[axis],
+            element=out.table.elements[x.dtype.name], smallest=node.op_type == "ArgMin",
+            last=get("select_last_index", 0), outer=outer, columns=columns))
     return (Candidate(emit, ((node.inputs[0], PLAIN),)),)

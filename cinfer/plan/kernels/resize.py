@@ -1,11 +1,13 @@
 """Resize and Upsample of pictures by one tap or two along each axis -> `resize`, blocked in and out."""
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ...ops import resize as meaning
 from ..candidate import BLOCKED, Candidate, kernel
-from ..views import BLOCK, F32
+from ..views import BLOCK, F32, Ref
 
 MODES = {"linear": "linear", "bilinear": "linear", "nearest": "nearest"}
 
@@ -15,27 +17,40 @@ MODES = {"linear": "linear", "bilinear": "linear", "nearest": "nearest"}
                    "keep_aspect_ratio_policy mode nearest_mode scales height_scale width_scale")
 def resize(group, values):
     node = group.node
-    axes = tables(node, values)
-    if axes is None or any(index.shape[1] > 2 for index, _ in axes):
+    how = settings(node, values)
+    if how is None:
         return ()
 
     def emit(out):
         x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
-        params, linear = {}, int(axes[0][0].shape[1] > 1)
-        for axis, (index, weights) in zip("yx", axes):
-            second = weights[:, -1] if linear else 0 * weights[:, 0]
-            for name, numbers, dtype in (("i{}0", index[:, 0], np.int32), ("i{}1", index[:, -1], np.int32),
-                                         ("w{}", second, np.float32)):
-                params[name.format(axis)] = out.array(np.ascontiguousarray(numbers, dtype))
+        params = {}
+        for axis, size, wanted, scale in (("y", x.h, y.h, how.scales[2]), ("x", x.w, y.w, how.scales[3])):
+            index, weights = meaning.resize_axis(size, wanted, scale, mode=how.mode, nearest_mode=how.nearest,
+                                                 coordinate_transformation_mode=how.coordinates)
+            table = np.zeros((3, wanted), np.int32)         # first tap, last tap, weight of the last
+            table[0], table[1] = index[:, 0], index[:, -1]
+            if how.mode == "linear":
+                table[2].view(np.float32)[...] = weights[:, -1]
+            at = out.array(table)
+            params |= {f"i{axis}0": at, f"i{axis}1": Ref(at.buffer, 4 * wanted),
+                       f"w{axis}": Ref(at.buffer, 8 * wanted)}
         rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK)
-        out.step("resize", y.n * y.blocks * row_tiles, x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, oh=y.h, ow=y.w,
-                 xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs, yr=y.rs, linear=linear, row_tiles=row_tiles,
-                 rows=rows, **params)
+        out.step("resize", y.n * y.blocks * row_tiles, dict(
+            x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, oh=y.h, ow=y.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns,
+            yb=y.bs, yr=y.rs, linear=int(how.mode == "linear"), row_tiles=row_tiles, rows=rows, **params))
     return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
 
 
-def tables(node, values):
-    """(index, weights) along y and x: which elements an output takes, and how much of each; else None."""
+class Settings(NamedTuple):
+    """What a Resize of one or two taps is told: scales by axis, the rest as in ops/resize.py."""
+    mode: str
+    coordinates: str
+    nearest: str
+    scales: list
+
+
+def settings(node, values) -> Settings | None:
+    """What the kernel needs to know of a Resize or Upsample; None where it cannot run it."""
     get, x, y = node.attributes.get, values.fact(node.inputs[0]), values.fact(node.outputs[0])
     if x.ndim != 4 or x.dtype != F32 or 0 in x.shape or 0 in y.shape or x.shape[:2] != y.shape[:2]:
         return None
@@ -57,5 +72,4 @@ def tables(node, values):
         scales, sizes = (None if v is None or not v.size else v.tolist() for v in known)
         _, scales = meaning.resize_sizes(x.shape, scales, sizes, get("axes"),
                                          get("keep_aspect_ratio_policy", "stretch"))
-    how = dict(mode=mode, coordinate_transformation_mode=coordinates, nearest_mode=nearest)
-    return [meaning.resize_axis(x.shape[a], y.shape[a], scales[a], **how) for a in (2, 3)]
+    return Settings(mode, coordinates, nearest, scales)
