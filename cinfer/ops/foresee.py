@@ -29,7 +29,7 @@ def foresee(node: Node, facts: Sequence[Fact | None], sizes: Sizes) -> tuple[Fac
     try:
         keywords = registry.arguments(operator, node)
         try:
-            found = registry.for_outputs(node, _foreseen(operator, facts, keywords))
+            found = registry.for_outputs(node, foreseen(operator, facts, keywords))
         except (Undecided, UnknownValue):
             found = _sketched(operator, node, facts, keywords, sizes)
     except (Undecided, ArithmeticError, Error, ValueError):
@@ -37,7 +37,8 @@ def foresee(node: Node, facts: Sequence[Fact | None], sizes: Sizes) -> tuple[Fac
     return tuple(found[:len(node.outputs)])
 
 
-def _foreseen(operator: registry.Operator, facts, keywords: dict):
+def foreseen(operator: registry.Operator, facts, keywords: dict):
+    """What `infer` and, of small values, `evaluate` tell; Undecided or UnknownValue where they cannot."""
     if operator.infer is None:
         raise UnknownValue("the shape")
     found = operator.infer(*facts, **keywords)
