@@ -32,7 +32,7 @@ def foresee(node: Node, facts: Sequence[Fact | None], sizes: Sizes) -> tuple[Fac
             found = registry.for_outputs(node, foreseen(operator, facts, keywords))
         except (Undecided, UnknownValue):
             found = _sketched(operator, node, facts, keywords, sizes)
-    except (Undecided, ArithmeticError, Error, ValueError):
+    except (Undecided, Error, *registry.REFUSALS):
         return unknown
     return tuple(found[:len(node.outputs)])
 
@@ -102,7 +102,7 @@ def types_of(node: Node, facts: Sequence[Fact | None]) -> list[np.dtype] | None:
         if type(types) is tuple:
             return _types(types, node, facts)
         return _types(types(*facts, **registry.arguments(operator, node)), node, facts)
-    except (Undecided, Error, ValueError):
+    except (Undecided, Error, *registry.REFUSALS):
         return None
 
 

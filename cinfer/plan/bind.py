@@ -18,13 +18,12 @@ from ..model.graph import Graph, Node
 from ..ops import registry
 from ..ops.facts import Fact, UnknownValue
 from ..ops.limits import check_size
+from ..ops.registry import REFUSALS
 from ..ops.symbols import Undecided
-from .formulas import Formulas
+from .formulas import Formulas, NotThese
 
 MOST_OUTPUTS = 16           # sets of outputs for which the nodes that they need are kept
 FOLD_BYTES = 1 << 20        # larger results of constants are left to the run (the passes have folded weights)
-# What operators raise on purpose (ValueError), and what NumPy and Python say to input of a wrong kind
-REFUSALS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 
 
 @dataclass(slots=True, eq=False)
@@ -89,8 +88,8 @@ class Prepared:
             return None
         try:
             facts = formulas.facts(self.constants, inputs)
-        except Exception:           # by_nodes tells what is wrong, if it is
-            return None
+        except (NotThese, Error, *REFUSALS):
+            return None             # by_nodes tells what is wrong, if it is
         index = formulas.index
         return Bound(formulas.nodes.copy(), facts, tuple(inputs), outputs, index.readers, index.makers)
 
@@ -124,7 +123,7 @@ class Prepared:
     def _made(self, readies, inputs, facts, nodes, index) -> Formulas | None:
         try:
             return Formulas(readies, self.constants, inputs, self.declared, facts, nodes.copy(), index)
-        except (Undecided, Error, ValueError, ArithmeticError):
+        except (Undecided, Error, *REFUSALS):
             return None             # these sizes are on the edge of what the graph can take
 
     def of(self, outputs: tuple[str, ...]) -> list[Ready]:
@@ -163,6 +162,7 @@ class Ready:
         node = self.node
         if self.keywords is None:
             self.operator = registry.lookup(node)
+            registry.check(self.operator, node)
             self.keywords = registry.arguments(self.operator, node)
             self.is_function = bool(node.inputs) and not self.operator.traits.random
         given = [facts[name] for name in self.inputs]
