@@ -29,15 +29,16 @@ def foresee(node: Node, facts: Sequence[Fact | None], sizes: Sizes) -> tuple[Fac
     try:
         keywords = registry.arguments(operator, node)
         try:
-            found = registry.for_outputs(node, _foreseen(operator, facts, keywords))
+            found = registry.for_outputs(node, foreseen(operator, facts, keywords))
         except (Undecided, UnknownValue):
             found = _sketched(operator, node, facts, keywords, sizes)
-    except (Undecided, ArithmeticError, Error, ValueError):
+    except (Undecided, Error, *registry.REFUSALS):
         return unknown
     return tuple(found[:len(node.outputs)])
 
 
-def _foreseen(operator: registry.Operator, facts, keywords: dict):
+def foreseen(operator: registry.Operator, facts, keywords: dict):
+    """What `infer` and, of small values, `evaluate` tell; Undecided or UnknownValue where they cannot."""
     if operator.infer is None:
         raise UnknownValue("the shape")
     found = operator.infer(*facts, **keywords)
@@ -101,7 +102,7 @@ def types_of(node: Node, facts: Sequence[Fact | None]) -> list[np.dtype] | None:
         if type(types) is tuple:
             return _types(types, node, facts)
         return _types(types(*facts, **registry.arguments(operator, node)), node, facts)
-    except (Undecided, Error, ValueError):
+    except (Undecided, Error, *registry.REFUSALS):
         return None
 
 

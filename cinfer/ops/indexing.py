@@ -6,7 +6,7 @@ import numpy as np
 from .facts import INT64, Fact, is_symbolic, rank_of_any
 from .limits import check_axis, check_scalar, check_size
 from .registry import op
-from .symbols import below
+from .symbols import Undecided, below
 
 
 def check_indices(indices: np.ndarray, size: int, axis: int) -> np.ndarray:
@@ -34,9 +34,15 @@ class Gather:
     def infer(x, indices, *, axis=0):
         axis = check_axis(axis, x.ndim)
         check_index_type(indices)
-        if indices.value is not None and type(x.shape[axis]) is int and not is_symbolic(indices):
-            # a kernel need not look at them again
-            check_indices(indices.value, x.shape[axis], axis)
+        if is_symbolic(indices):
+            raise Undecided
+        if indices.value is not None:           # a kernel need not look at them again
+            if type(x.shape[axis]) is int:
+                check_indices(indices.value, x.shape[axis], axis)
+            elif indices.value.size:
+                most = max(int(indices.value.max()) + 1, -int(indices.value.min()))
+                if below(x.shape[axis], most):
+                    raise ValueError(f"an index beyond axis {axis} of size {x.shape[axis]}")
         return x.like(check_size(x.shape[:axis] + indices.shape + x.shape[axis + 1:], x.dtype.itemsize))
 
     def evaluate(x, indices, *, axis=0):

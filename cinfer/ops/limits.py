@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import LimitError
 from .facts import as_shape
-from .symbols import Symbol, below
+from .symbols import Symbol, assume_at_most, below
 
 MAX_NDIM = 64               # NumPy's own limit
 
@@ -39,15 +39,21 @@ def check_size(shape: Sequence[int], itemsize: int = 1) -> tuple[int, ...]:
     total = itemsize
     for d in shape:
         if type(d) is not int:
-            if below(d, 0):
-                raise ValueError(f"size {d} in shape {list(shape)}; sizes are not negative")
-            continue
+            return check_free(shape, itemsize)
         if d < 0:
             raise ValueError(f"size {d} in shape {list(shape)}; sizes are not negative")
         total *= d
     if total > MAX_BYTES:
         raise LimitError(f"a tensor of shape {list(shape)} takes {total / 2**30:.3g} GiB; at most "
                          f"{MAX_BYTES / 2**30:.0f} GiB are possible on this machine")
+    return shape
+
+
+def check_free(shape: tuple, itemsize: int) -> tuple:
+    """As `check_size`, where sizes are free."""
+    if any(below(d, 0) for d in shape):
+        raise ValueError(f"a negative size in shape {list(shape)}; sizes are not negative")
+    assume_at_most(MAX_BYTES, shape, itemsize)
     return shape
 
 

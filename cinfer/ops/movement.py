@@ -156,6 +156,7 @@ def sliced(start, end, step: int, size) -> tuple:
     if type(step) is not int:
         raise Undecided
     first, last = (0, size) if step > 0 else (-1, size - 1)
+    below(FAR, size)
 
     def clamped(place):
         if type(place) is int and abs(place) > FAR:
@@ -218,7 +219,7 @@ def pad_amounts(x, pads: Sequence[int], axes: Sequence[int] | None, mode: str) -
         size = x.shape[axis]
         if below(min(before, 0) + min(after, 0), -size):
             raise ValueError(f"pads {before} and {after} cut more from axis {axis} than its {size} elements")
-        if mode != "constant" and max(before, after) > 0 and same(size + min(before, 0) + min(after, 0), 0):
+        if mode != "constant" and max(before, after) > 0 and below(size + min(before, 0) + min(after, 0), 1):
             raise ValueError(f"mode {mode!r} along axis {axis}, which has no element to repeat")
         amounts[axis] = before, after
     check_size([d + b + a for d, (b, a) in zip(x.shape, amounts)], x.dtype.itemsize)

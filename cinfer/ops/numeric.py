@@ -15,7 +15,7 @@ import numpy as np
 
 from .facts import Fact
 from .limits import check_axis, check_size
-from .symbols import Undecided, differ, same
+from .symbols import Undecided, differ, distinct, same
 
 F32 = np.dtype(np.float32)
 # The limits of integers that numpy does not know
@@ -106,18 +106,17 @@ def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
 def among_symbols(found: set) -> set:
     """The size that an axis gets where several meet, none of them 1: a number, if the others are free (they
     are the same, or 1); the empty set where they contradict each other."""
-    numbers = {size for size in found if type(size) is int}
-    free = [size for size in found - numbers if differ(size, 1)]        # these are the answer, being not 1
-    if len(numbers) > 1 or any(differ(a, b) for a in free for b in (*free, *numbers)):
-        return set()
-    if numbers or free:
-        return numbers or set(free[:1])
-    raise Undecided
+    numbers = [size for size in found if type(size) is int]
+    free = [size for size in found if type(size) is not int]
+    size = next((s for s in (*numbers, *free) if distinct(s, 1)), None)
+    if size is None:
+        raise Undecided
+    return set() if any(differ(size, other) for other in (*numbers, *free)) else {size}
 
 
 def broadcasts_to(shape: tuple[int, ...], target: tuple[int, ...], what: str) -> None:
     """ValueError unless `shape` broadcasts to `target` without changing it."""
-    if len(shape) > len(target) or any(differ(a, 1) and differ(a, b)
+    if len(shape) > len(target) or any((type(a) is not int or a != 1) and differ(a, b) and differ(a, 1)
                                        for a, b in zip(shape[::-1], target[::-1])):
         raise ValueError(f"{what} of shape {list(shape)} does not broadcast to {list(target)}")
 

@@ -127,7 +127,7 @@ class QuantizeDequantize:
     def infer(x, *, scale, zero_point, dtype):
         return x.like()
 
-    def evaluate(x, *, scale, zero_point, dtype: int):
+    def evaluate(x, *, scale: float, zero_point: int, dtype: str):
         scale, zero = np.asarray(scale, F32), np.asarray(zero_point, dtype)
         return dequantize(quantize(x, scale, zero, zero.dtype), scale, zero)
 

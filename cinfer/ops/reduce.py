@@ -14,7 +14,7 @@ from .facts import INT64
 from .limits import check_axes, check_axis, check_ints, known
 from .numeric import check_kind, highest, is_float, lowest, settle, spec_of, widen
 from .registry import add, describe
-from .symbols import Undecided, same
+from .symbols import Undecided, below
 
 
 def reduced_axes(x, axes: Sequence[int] | None, noop: int) -> tuple[int, ...]:
@@ -111,7 +111,7 @@ def place(name: str, function) -> None:
     def infer(x, *, axis=0, keepdims=1, select_last_index=0):
         check_kind(x, "number")
         axis = check_axis(axis, x.ndim)
-        if same(x.shape[axis], 0):
+        if below(x.shape[axis], 1):
             raise ValueError(f"axis {axis} of x of shape {list(x.shape)} is empty; it has no extreme")
         return x.like(reduced_shape(x.shape, (axis,), keepdims), np.int64)
 

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import UnsupportedError
+from ..errors import ModelError, UnsupportedError
 from ..model.graph import Node
 from .facts import Fact, UnknownValue
 
@@ -126,6 +126,12 @@ KINDS = {"int": (int, False), "float": (float, False), "str": (str, False), "lis
          "list[float]": (float, True), "list[str]": (str, True), "int | float": ((int, float), False)}
 
 
+# What operators raise on purpose (ValueError), and what NumPy says of indices and numbers that cannot be. Any
+# other exception is a fault of cinfer's own.
+REFUSALS = ValueError, IndexError, ArithmeticError
+WORDS = {int: "INT", float: "FLOAT", str: "STRING"}
+
+
 def kind_of(operator: Operator, attribute: str) -> tuple | None:
     """(type of an attribute or of its elements, is it a list), as the signature says; None: it does not."""
     said = operator.evaluate.__annotations__.get(attribute)
@@ -162,6 +168,33 @@ def lookup(node: Node) -> Operator:
         raise UnsupportedError(f"cannot run {node}: no operator {node.op_type} in opset {node.opset} of "
                                f"domain {node.domain or 'ai.onnx'!r}")
     return operator
+
+
+def check(operator: Operator, node: Node) -> None:
+    """ModelError for a node with more or fewer inputs than its operator takes, without output, without an
+    attribute that it needs, or with one of another kind than its operator's."""
+    if not any(node.outputs):
+        raise ModelError(f"{node} has no output")
+    count, least, most = len(node.inputs), operator.min_inputs, operator.max_inputs
+    if count < least or (most is not None and count > most):
+        takes = f"at least {least}" if most is None else least if least == most else f"{least} to {most}"
+        raise ModelError(f"{node} has {count} inputs; {node.op_type} of opset {node.opset} takes {takes}")
+    required = node.inputs[:least] if most is not None else node.inputs
+    if "" in required:
+        raise ModelError(f"{node}: its input {required.index('')} is left out; {node.op_type} needs it")
+    for name, default in operator.attributes.items():
+        if default is REQUIRED and name not in node.attributes:
+            raise ModelError(f"{node} lacks the attribute {name!r}; {node.op_type} of opset {node.opset} "
+                             "needs it")
+    for name, value in node.attributes.items():
+        kind = kind_of(operator, name)
+        if kind is None:
+            continue
+        kind, many = kind
+        if isinstance(value, list) != many or not all(
+                isinstance(v, kind) for v in (value if many else (value,))):
+            word = WORDS.get(kind, "FLOAT")
+            raise ModelError(f"{node}: its attribute {name!r} is not of type {word}{'S' if many else ''}")
 
 
 def arguments(operator: Operator, node: Node) -> dict[str, object]:

@@ -13,7 +13,7 @@ import numpy as np
 from .facts import Fact
 from .limits import check_axes, check_ints, check_size, known
 from .registry import op
-from .symbols import Symbol, Undecided
+from .symbols import Symbol, Undecided, below
 
 MODES = ("nearest", "linear", "cubic")
 COORDINATES = ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
@@ -134,6 +134,7 @@ def resize_sizes(shape: Sequence[int], scales: Sequence[float] | None, sizes: Se
             factors[axis] = scale
             if type(shape[axis]) is Symbol:
                 out[axis] = shape[axis] * scale     # Undecided, unless the scale is a whole number
+                below(1 << 24, out[axis])           # float32 has all numbers up to this
                 continue
             # rounded to float32, as those who wrote 0.7 mean it; 2^62 is refused by whoever checks the size
             out[axis] = int(np.float32(min(scale * shape[axis], 2.0**62)))
@@ -142,6 +143,8 @@ def resize_sizes(shape: Sequence[int], scales: Sequence[float] | None, sizes: Se
         if Symbol in (type(size), type(shape[axis])):
             if keep_aspect_ratio_policy != "stretch":
                 raise Undecided
+            if below(size, 0) or type(shape[axis]) is Symbol and below(shape[axis], 1):
+                raise ValueError(f"axis {axis} of {shape[axis]} elements cannot become {size}")
             out[axis] = size
             continue
         if size < 0 or (shape[axis] == 0 and size):

@@ -46,6 +46,7 @@ def reshaped_shape(shape: Sequence[int], target: Sequence[int], allowzero: int =
     size, rest = prod(shape), prod(d for i, d in enumerate(out) if i not in rests)
     if rests and (type(rest) is Symbol or rest and not differ(size % rest, 0)):
         out[rests[0]] = divided(size, rest)         # a rest of 0 is refused when it is known
+        differ(out[rests[0]] * rest, size)
     elif rests or differ(rest, size):
         raise ValueError(f"cannot reshape {size} elements of shape {list(shape)} to {list(target)}")
     return check_size(out)

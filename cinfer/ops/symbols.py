@@ -13,7 +13,7 @@ yes and others no, the question raises Undecided, as does any use as a number.
 """
 from __future__ import annotations
 
-from math import gcd
+from math import gcd, prod
 
 
 class Undecided(Exception):
@@ -33,11 +33,17 @@ class Atom:
 
 
 class Sizes:
-    """The expressions of one graph."""
+    """The expressions of one graph.
 
-    def __init__(self):
+    assumed : None, or what `differ` and `below` could not tell: (a, b, True), a has to equal b, and
+        (a, b, False), a may not be below b
+    """
+
+    def __init__(self, *, recording: bool = False):
+        self.assumed: dict[tuple, None] | None = {} if recording else None
         self._symbols: dict[tuple, Symbol] = {}
         self._quotients: dict[tuple, Symbol] = {}
+        self._done: dict[tuple, Symbol | int] = {}          # (operation, its operands) -> the result
         self._serial = 0
 
     def free(self, name: str = "?", least: int = 1) -> Symbol:
@@ -149,10 +155,15 @@ class Symbol:
     def _plus(self, other, sign: int):
         if not isinstance(other, (int, Symbol)):
             return _as_int(other, self._plus, sign)
-        terms = dict(self.terms)
-        for product, factor in _terms(other):
-            terms[product] = terms.get(product, 0) + sign * factor
-        return self.sizes.make(terms)
+        done = self.sizes._done
+        key = sign, self, other
+        result = done.get(key)
+        if result is None:
+            terms = dict(self.terms)
+            for product, factor in _terms(other):
+                terms[product] = terms.get(product, 0) + sign * factor
+            result = done[key] = self.sizes.make(terms)
+        return result
 
     def __add__(self, other):
         return self._plus(other, 1)
@@ -171,6 +182,14 @@ class Symbol:
     def __mul__(self, other):
         if not isinstance(other, (int, Symbol)):
             return _as_int(other, self.__mul__)
+        done = self.sizes._done
+        key = "*", self, other
+        result = done.get(key)
+        if result is None:
+            result = done[key] = self._times(other)
+        return result
+
+    def _times(self, other):
         terms: dict = {}
         for p, f in self.terms:
             for q, g in _terms(other):
@@ -185,7 +204,12 @@ class Symbol:
             return _as_int(other, self.__floordiv__)
         if other == 0:
             raise ZeroDivisionError("division by a size of 0")
-        return self.sizes.quotient(self, other)
+        done = self.sizes._done
+        key = "/", self, other
+        result = done.get(key)
+        if result is None:
+            result = done[key] = self.sizes.quotient(self, other)
+        return result
 
     def __rfloordiv__(self, other):
         if self == 0:
@@ -234,6 +258,10 @@ class Symbol:
 
     def _sign(self, other) -> int | None:
         """Of self - other: -1, 0, 1, or None where not all sizes agree; 2 and -2: at least and at most 0."""
+        if type(other) is int:
+            low = self.least()
+            if low is not None and low >= other:
+                return 1 if low > other else 2
         difference = self - other
         if type(difference) is int:
             return (difference > 0) - (difference < 0)
@@ -353,13 +381,38 @@ def differ(a, b) -> bool:
     try:
         return a != b
     except Undecided:
-        return False
+        if type(a) is not tuple:
+            return _assume(a, b, True)
+        return len(a) != len(b) or any(map(differ, a, b))
 
 
 def below(a, b) -> bool:
     """Is a size smaller?"""
     try:
         return a < b
+    except Undecided:
+        return _assume(a, b, False)
+
+
+def _assume(a, b, equal: bool) -> bool:
+    """It is not refused, so it has to hold when the sizes are known."""
+    assumed = (a if isinstance(a, Symbol) else b).sizes.assumed
+    if assumed is not None:
+        assumed[a, b, equal] = None
+    return False
+
+
+def assume_at_most(most: int, shape: tuple, unit: int) -> None:
+    """The product of the sizes, some of them free, and the unit is not above `most`."""
+    sizes = next(d for d in shape if type(d) is Symbol).sizes
+    if sizes.assumed is not None:
+        sizes.assumed[most, prod(shape, start=unit), False] = None
+
+
+def distinct(a, b) -> bool:
+    """Are two sizes never the same?"""
+    try:
+        return a != b
     except Undecided:
         return False
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from ..errors import Error, InputError, ModelError
 from ..model.graph import Graph, subgraphs
+from ..ops.registry import REFUSALS
 from .check import check_nodes, fault
 from .expand_quantized import expand_quantized
 from .fold_affine import fold_batch_norm, fold_scale
@@ -72,7 +73,7 @@ def _run(graph: Graph, passes: list, check: bool, outer: Iterable[str], inner: b
     for each in passes:
         try:
             changed |= each(graph, at)
-        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        except REFUSALS as error:
             name = each.__name__
             raise ModelError(f"graph {graph.name!r}: {name} cannot read a node's attributes: {error}; "
                              f"CINFER_PASSES=-{name} leaves it out") from error

@@ -37,42 +37,21 @@ def fault(graph: Graph, outer: Iterable[str] = ()) -> str | None:
     return None
 
 
-WORDS = {int: "INT", float: "FLOAT", str: "STRING"}
-
-
-def check_attribute(node: Node, name: str, value: object, kind: tuple | None) -> None:
-    """ModelError where an attribute is of another kind than its operator's."""
-    if kind is None:
-        return
-    kind, many = kind
-    if isinstance(value, list) != many or not all(isinstance(v, kind) for v in (value if many else (value,))):
-        word = WORDS.get(kind, "FLOAT")
-        raise ModelError(f"{node}: its attribute {name!r} is not of type {word}{'S' if many else ''}")
-
-
 def check_nodes(graph: Graph) -> None:
-    """ModelError for a node with more or fewer inputs than its operator takes, without output, with an
-    attribute of another kind than its operator's, or with graph inputs and constants of several types where
-    it takes one: a pass that reads a constant leaves no trace of its type."""
+    """ModelError for a node that its operator cannot take (`registry.check`), or with graph inputs and
+    constants of several types where it takes one: a pass that reads a constant leaves no trace of its
+    type."""
     types = {name: declared.dtype for name, declared in graph.inputs.items() if declared.dtype is not None}
     types.update((name, array.dtype) for name, array in graph.constants.items())
     for node in graph.nodes:
-        if not any(node.outputs):
-            raise ModelError(f"{node} has no output")
         operator = registry.find(node)
         if operator is None:
+            if not any(node.outputs):
+                raise ModelError(f"{node} has no output")
             continue
-        count, least, most = len(node.inputs), operator.min_inputs, operator.max_inputs
-        if count < least or (most is not None and count > most):
-            takes = f"at least {least}" if most is None else least if least == most else f"{least} to {most}"
-            raise ModelError(f"{node} has {count} inputs; {node.op_type} of opset {node.opset} takes {takes}")
-        required = node.inputs[:least] if most is not None else node.inputs
-        if "" in required:
-            raise ModelError(f"{node}: its input {required.index('')} is left out; {node.op_type} needs it")
+        registry.check(operator, node)
         if operator.traits.one_type:
             found = {types[name] for name in node.inputs if name in types}
             if len(found) > 1:
                 raise ModelError(f"{node}: its inputs are {' and '.join(sorted(map(str, found)))}; "
                                  f"{node.op_type} takes one type")
-        for name, value in node.attributes.items():
-            check_attribute(node, name, value, registry.kind_of(operator, name))

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import Error
 from ..graphs.index import has_subgraphs
 from ..model.graph import Graph, Node
 from ..ops import registry
@@ -63,8 +64,8 @@ def _evaluate(node: Node, arrays: list[np.ndarray | None], budget: int) -> tuple
             if sum(sizes) > limit:
                 return None
         results = registry.evaluate(operator, node, arrays)
-    except Exception:       # whatever is wrong with this node is told with names and sizes when it is planned
-        return None
+    except (Error, *registry.REFUSALS, MemoryError):
+        return None         # whatever is wrong with this node is told with names and sizes when it is planned
     results = tuple(np.asarray(r) if isinstance(r, np.generic) else r for r in results)
     if len(results) < len(node.outputs) or not all(isinstance(r, np.ndarray) for r in results):
         return None

@@ -18,12 +18,12 @@ from ..model.graph import Graph, Node
 from ..ops import registry
 from ..ops.facts import Fact, UnknownValue
 from ..ops.limits import check_size
+from ..ops.registry import REFUSALS
+from ..ops.symbols import Undecided
+from .formulas import Formulas, NotThese
 
+MOST_OUTPUTS = 16           # sets of outputs for which the nodes that they need are kept
 FOLD_BYTES = 1 << 20        # larger results of constants are left to the run (the passes have folded weights)
-# What operators raise on purpose (ValueError), and what NumPy and Python say to input of a wrong kind
-REFUSALS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
-NOT_A_FUNCTION = frozenset(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
-                            "Bernoulli", "Multinomial"))
 
 
 @dataclass(slots=True, eq=False)
@@ -60,27 +60,146 @@ def bind(graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, ...]) -> Bou
     Raises ModelError when sizes contradict each other, UnsupportedError when they depend on data or an
     operator is unknown; the message names the node.
     """
-    facts: dict[str, Fact | None] = {"": None, **inputs}
-    for name, fact in inputs.items():
-        check_tensor(f"input {name!r}", fact)
-    for name, array in graph.constants.items():
-        facts[name] = Fact(array.dtype, array.shape, array)
-    nodes = []
-    for node in needed(graph.nodes, outputs):
+    prepared = graph.prepared
+    if prepared is None:
+        prepared = graph.prepared = Prepared(graph)
+    return prepared.by_formulas(inputs, outputs) or prepared.by_nodes(inputs, outputs)
+
+
+class Prepared:
+    """What of a graph does not depend on sizes. Plans are made under a lock, so nothing here needs one.
+
+    constants : facts of its constants, and of the empty name
+    """
+
+    def __init__(self, graph: Graph):
+        self.nodes, self.declared = graph.nodes, graph.inputs
+        self.constants: dict[str, Fact | None] = {"": None}
+        self.constants.update((name, Fact(a.dtype, a.shape, a)) for name, a in graph.constants.items())
+        self._ready: dict[Node, Ready] = {}
+        self._of: dict[tuple[str, ...], list[Ready]] = {}
+        self._seen: set[tuple] = set()
+        self._formulas: dict[tuple, Formulas | None] = {}
+
+    def by_formulas(self, inputs: dict[str, Fact], outputs: tuple[str, ...]) -> Bound | None:
+        """By the sizes' formulas, where there are some that hold for these inputs."""
+        formulas = self._formulas.get((outputs, *map(_kind, inputs.values())))
+        if formulas is None:
+            return None
         try:
-            outs = bind_node(node, [facts[name] for name in node.inputs])
-            facts.update((name, fact) for name, fact in zip(node.outputs, outs) if name)
-            if any(fact.value is None for fact in outs):
-                nodes.append(node)
+            facts = formulas.facts(self.constants, inputs)
+        except (NotThese, Error, *REFUSALS):
+            return None             # by_nodes tells what is wrong, if it is
+        index = formulas.index
+        return Bound(formulas.nodes.copy(), facts, tuple(inputs), outputs, index.readers, index.makers)
+
+    def by_nodes(self, inputs: dict[str, Fact], outputs: tuple[str, ...]) -> Bound:
+        """Node by node. The second time for sizes of inputs alike in kind, formulas are made."""
+        for name, fact in inputs.items():
+            check_tensor(f"input {name!r}", fact)
+        facts = self.constants.copy()
+        facts.update(inputs)
+        left, node, readies = [], None, self.of(outputs)
+        try:
+            for ready in readies:
+                node = ready.node
+                if ready.bind(facts):
+                    left.append(node)
         except UnknownValue as error:
             raise UnsupportedError(f"cannot run {node}: {error}") from None
         except Error as error:
             raise located(node, type(error), error) from None
         except REFUSALS as error:
             raise located(node, ModelError, error) from None
-    nodes = needed(nodes, outputs)
-    index = Index(nodes)
-    return Bound(nodes, facts, tuple(inputs), outputs, index.readers, index.makers)
+        nodes = needed(left, outputs)
+        index = Index(nodes)
+        key = outputs, *map(_kind, inputs.values())
+        if key not in self._seen:
+            self._seen.add(key)
+        elif key not in self._formulas and len(self._formulas) < MOST_OUTPUTS:
+            self._formulas[key] = self._made(readies, inputs, facts, nodes, index)
+        return Bound(nodes, facts, tuple(inputs), outputs, index.readers, index.makers)
+
+    def _made(self, readies, inputs, facts, nodes, index) -> Formulas | None:
+        try:
+            return Formulas(readies, self.constants, inputs, self.declared, facts, nodes.copy(), index)
+        except (Undecided, Error, *REFUSALS):
+            return None             # these sizes are on the edge of what the graph can take
+
+    def of(self, outputs: tuple[str, ...]) -> list[Ready]:
+        """The nodes that these outputs need."""
+        found = self._of.get(outputs)
+        if found is None:
+            found = [self._ready.get(node) or self._prepare(node) for node in needed(self.nodes, outputs)]
+            if len(self._of) < MOST_OUTPUTS:
+                self._of[outputs] = found
+        return found
+
+    def _prepare(self, node: Node) -> Ready:
+        ready = self._ready[node] = Ready(node)
+        return ready
+
+
+def _kind(fact: Fact) -> tuple:
+    return fact.dtype, len(fact.shape)
+
+
+class Ready:
+    """A node, its operator looked up and its attributes read.
+
+    is_function : its outputs are known when its inputs are
+    """
+    __slots__ = ("node", "inputs", "outputs", "operator", "keywords", "is_function")
+
+    def __init__(self, node: Node):
+        self.node, self.inputs, self.outputs = node, tuple(node.inputs), tuple(node.outputs)
+        self.operator = self.keywords = None
+        self.is_function = False
+
+    def bind(self, facts: dict[str, Fact | None]) -> bool:
+        """Enter the facts of the outputs; their values too where they are known from the inputs' and not
+        large. True if the node is left to run."""
+        node = self.node
+        if self.keywords is None:
+            self.operator = registry.lookup(node)
+            registry.check(self.operator, node)
+            self.keywords = registry.arguments(self.operator, node)
+            self.is_function = bool(node.inputs) and not self.operator.traits.random
+        given = [facts[name] for name in self.inputs]
+        outs = None
+        for fact in given:
+            if fact is not None and fact.value is None:
+                break
+        else:
+            if self.is_function:
+                outs = self._values(given)
+        if outs is None:
+            outs = self._infer(given)
+        left = False
+        for name, fact in zip(self.outputs, outs):
+            if name:
+                facts[name] = fact
+            if fact.value is None:
+                left = True
+        return left
+
+    def _infer(self, given: list[Fact | None]) -> Sequence[Fact]:
+        operator = self.operator
+        if operator.infer is None:
+            raise UnknownValue(f"the shape of {self.node}")
+        outs = registry.for_outputs(self.node, operator.infer(*given, **self.keywords))
+        for fact in outs:
+            check_size(fact.shape, fact.dtype.itemsize)
+        return outs
+
+    def _values(self, given: list[Fact | None]) -> Sequence[Fact]:
+        operator = self.operator
+        if operator.infer is not None and self.node.op_type != "ConstantOfShape":
+            outs = self._infer(given)
+            if sum(prod(s.shape) * s.dtype.itemsize for s in outs) > FOLD_BYTES:
+                return outs
+        values = registry.evaluate(operator, self.node, [None if s is None else s.value for s in given])
+        return [Fact.of(v) for v in map(np.asarray, values)]
 
 
 def located(node: Node, kind: type[Error], error: Exception) -> Error:
@@ -97,21 +216,6 @@ def check_tensor(where: str, fact: Fact) -> None:
         raise ModelError(f"{where}: {error}") from None
     except LimitError as error:
         raise LimitError(f"{where}: {error}") from None
-
-
-def bind_node(node: Node, given: list[Fact | None]) -> Sequence[Fact]:
-    """The facts of a node's outputs; their values too where they are known from the inputs' and not large."""
-    operator = registry.lookup(node)
-    known = all(s is None or s.value is not None for s in given)
-    foldable = known and given and node.op_type not in NOT_A_FUNCTION
-    if not foldable or (operator.infer is not None and node.op_type != "ConstantOfShape"):
-        outs = registry.infer(operator, node, given)
-        for fact in outs:
-            check_size(fact.shape, fact.dtype.itemsize)
-        if not foldable or sum(prod(s.shape) * s.dtype.itemsize for s in outs) > FOLD_BYTES:
-            return outs
-    values = registry.evaluate(operator, node, [None if s is None else s.value for s in given])
-    return [Fact.of(v) for v in map(np.asarray, values)]
 
 
 def needed(nodes: list[Node], outputs) -> list[Node]:

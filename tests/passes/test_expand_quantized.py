@@ -157,7 +157,7 @@ def test_exported_network_has_no_integer_operators_left(name, monkeypatch):
     graph = exported(name, monkeypatch)
     passes.run(graph)
     assert set(ops(graph)) <= {"Conv", "Add", "MaxPool", "GlobalAveragePool", "Flatten", "Gemm",
-                               "QuantizeLinear", "DequantizeLinear"}
+                               "QuantizeLinear", "DequantizeLinear", "QuantizeDequantize"}
 
 
 def integer_sum(b: Builder, op_type: str, w, *zero, **attributes) -> str:
