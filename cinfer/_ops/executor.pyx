@@ -490,6 +490,18 @@ cdef void share(const step_t *steps, const tickets_t *tickets, char **bases, cha
     set_float_mode(mode)
 
 
+def run_tile(Table table, str name, bytes params):
+    """One tile of a kernel that needs no scratch, on this thread."""
+    cdef tile_fn run = table.c.kernel[<int>table.index[name]].run
+    cdef char *base = NULL
+    cdef const void *at = PyBytes_AS_STRING(params)
+    cdef uint64_t mode
+    with nogil:
+        mode = flush_denormals()
+        run(at, &base, NULL, 0)
+        set_float_mode(mode)
+
+
 def run_once(Table table, str name, bytes params, int64_t tiles, int threads=1, int64_t scratch_bytes=0):
     """One kernel outside any plan, all its buffers at absolute addresses: packing, tests, benchmarks."""
     cdef Program p = Program(table, [[(name, params, tiles)]], 0, scratch_bytes)

@@ -42,7 +42,7 @@ class Routine:
         """constants : ids of the arrays (`root`) that are the model's, not the plan's own"""
         self.steps, self.outputs, self.threads = plan.steps, plan.outputs, plan.threads
         self.arena_bytes, self._keep = plan.arena_bytes, plan.keep
-        self.stages = stages(plan.steps)
+        self.stages = stages(plan.steps, table)
         packed = []
         for step in plan.steps:
             packed.append([(kernel, table.pack(kernel, **params), tiles)
@@ -105,14 +105,14 @@ class Routine:
         return workspace.stopped()
 
 
-def stages(steps) -> list:
+def stages(steps, table) -> list:
     """The steps of a plan, those of kernels that follow each other in one stage."""
     found, first = [], 0
     for i, step in enumerate(steps):
         if step.host is not None:
             if i > first:
                 found.append(Kernels(first, i))
-            found.append(Host(i, *step.host))
+            found.append(Host(i, *step.host, table))
             first = i + 1
     if first < len(steps):
         found.append(Kernels(first, len(steps)))
