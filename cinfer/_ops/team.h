@@ -1,7 +1,7 @@
 /* How many threads a run has of those that it may have, and on which CPUs they are: what earlier runs teach.
  *
  * Three parts, each of which can be left out (CINFER_TEAM=-crowd,-pace,-spread), to see what it brings
- * (tools/bench_team.py) or whether it is to blame. Results do not depend on any: tiles are fixed by the plan. */
+ * (tools/bench_team.py) or whether it is to blame. Results depend on none: tiles are fixed by the plan. */
 #ifndef CINFER_TEAM_H
 #define CINFER_TEAM_H
 #include <fcntl.h>
@@ -29,8 +29,8 @@ typedef struct {
     atomic_llong looked_ns, changed_ns; /* when others were counted, and when `fewer` changed */
 } crowd_t;
 
-/* SIGN: two slow runs so close are no accident; SOON, LOOK: reading /proc/loadavg takes 20 us, so it is read at
- * most so often; TRIAL: a trial beside a neighbour that does harm costs a time slice, 4 ms of these 3 s.
+/* SIGN: two slow runs so close are no accident; SOON, LOOK: reading /proc/loadavg takes 20 us, so it is read
+ * at most so often; TRIAL: a trial beside a neighbour that does harm costs a time slice, 4 ms of these 3 s.
  * To fit again: tools/bench_team.py beside a busy process, -crowd against all parts. */
 static const int64_t SIGN_NS = 100000000, SOON_NS = 5000000, LOOK_NS = 50000000, TRIAL_NS = 3000000000;
 
@@ -130,8 +130,8 @@ typedef struct {
     atomic_llong next_ns, wait_ns;      /* when the next trial begins, and how long it has waited */
 } pace_t;
 
-/* A trial of TRIALS runs costs at most their time on half the threads: after FIRST_WAIT, then ever more rarely,
- * it is less than 1 % of all. Half the threads must be 1/16 quicker to be kept, above the noise of two runs.
+/* A trial of TRIALS runs costs at most their time on half the threads: after FIRST_WAIT, then ever more
+ * rarely, it is less than 1 % of all. Half the threads must be 1/16 quicker to be kept, above the noise of two runs.
  * To fit again: tools/bench_team.py with a model of a millisecond, -pace against all parts. */
 static const int64_t FIRST_WAIT_NS = 50000000, AGAIN_NS = 1000000000, LONGEST_WAIT_NS = 60000000000,
                      LONG_RUN_NS = 5000000;
@@ -188,8 +188,8 @@ static inline void pace_learn(pace_t *p, int wanted, int asked, int64_t now_ns, 
  * afterwards, unless others (taskset) have said otherwise meanwhile. What others say within the microsecond
  * between reading a thread's CPUs and moving it is lost. */
 #if defined(__linux__)
-/* A CPU that idles so long may be given back to the host. To fit again: tools/bench_team.py at a camera's pace,
- * -spread against all parts, on a virtual machine that is otherwise idle. */
+/* A CPU that idles so long may be given back to the host. To fit again: tools/bench_team.py at a camera's
+ * pace, -spread against all parts, on a virtual machine that is otherwise idle. */
 static const int64_t REST_NS = 500000;
 enum { MOST_MOVES = 4 };
 

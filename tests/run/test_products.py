@@ -1,4 +1,4 @@
-"""Recurrent steps in NumPy: our own products, on the session's thread, with the host program's BLAS left alone."""
+"""Recurrent steps in NumPy: our own products, on the session's thread; the host program's BLAS is left alone."""
 import os
 import threading
 
@@ -17,7 +17,8 @@ RNG = np.random.default_rng(4)
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.level)
-@pytest.mark.parametrize("shape, n", [((1, 1), 1), ((1, 5), 3), ((2, 17), 33), ((3, 2, 64), 128), ((7, 1, 31), 15)])
+@pytest.mark.parametrize("shape, n", [((1, 1), 1), ((1, 5), 3), ((2, 17), 33), ((3, 2, 64), 128),
+                                      ((7, 1, 31), 15)])
 @pytest.mark.parametrize("turned", [False, True])
 def test_product_matches_float64(table, shape, n, turned):
     x = RNG.standard_normal(shape, np.float32)
