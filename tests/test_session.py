@@ -518,7 +518,7 @@ def test_a_forked_child_runs_after_its_parent(tmp_path, waiting):
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="Linux")
 def test_threads_stay_on_the_cpus_that_the_user_gave_them():
-    """Threads that wake on one CPU move apart (_ops/spread.h), and only for that moment."""
+    """Threads that wake on one CPU move apart (_ops/team.h), and only for that moment."""
     allowed = os.sched_getaffinity(0)
     session = cinfer.load(network(h=32, w=32).bytes(), threads=2)
     x = np.ones((1, 3, 32, 32), np.float32)

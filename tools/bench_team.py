@@ -2,8 +2,8 @@
 
   python tools/bench_team.py MODEL [--threads 2] [--seconds 2] [--rounds 5]
 
-Three situations: alone, one run after the other; beside one busy process; at a camera's pace, a run every 33 ms.
-In each, all parts and all but one take turns, so that what else happens on the machine meets all of them.
+Three situations: alone, one run after the other; beside one busy process; at a camera's pace, a run every
+33 ms. In each, all parts and all but one take turns, so that what else happens on the machine meets all of them.
 Printed are the median over the rounds of a round's median and of its 90th percentile, in ms, and the median
 ratio of a round without the part to the same round with all of them: above 1 the part pays.
 """
@@ -50,7 +50,8 @@ def situation(name, session, feeds, arguments, gap=0.0):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=2)

@@ -37,31 +37,28 @@ cdef extern from *:
 cdef extern from "Python.h":
     int PyErr_CheckSignals()
 
-cdef extern from "crowd.h" nogil:
+cdef extern from "team.h" nogil:
     ctypedef struct crowd_t:
+        pass
+    ctypedef struct pace_t:
         pass
     ctypedef struct seen_t:
         int64_t work_ns, others
         int used, look
+    ctypedef struct team_t:
+        int without_crowd, without_pace, without_spread
+    ctypedef struct run_t:
+        seen_t seen
     int64_t online_cpus(), running_tasks()
     void seen_begin(seen_t *)
     void crowd_begin(crowd_t *, int, int64_t, seen_t *)
     void crowd_learn(crowd_t *, int, int64_t, int64_t, seen_t *, int64_t)
-
-cdef extern from "pace.h" nogil:
-    ctypedef struct pace_t:
-        pass
     int pace_threads(pace_t *, int, int64_t)
     void pace_learn(pace_t *, int, int, int64_t, int64_t)
-
-cdef extern from "spread.h" nogil:
-    ctypedef struct rest_t:
-        pass
-    ctypedef struct spread_t:
-        pass
-    void spread_begin(spread_t *, rest_t *, int64_t)
-    void spread_out(spread_t *, int)
-    void spread_end(rest_t *, int64_t)
+    void team_begin(team_t *, run_t *, pace_t *, int, int64_t)
+    void team_wake(team_t *, run_t *)
+    void team_join(team_t *, run_t *, int)
+    void team_end(team_t *, run_t *, pace_t *, int64_t, int64_t, bint)
 
 cdef extern from "room.h" nogil:
     int room_for(int, int64_t), threads_possible(int)
@@ -310,7 +307,7 @@ cdef class Workspace:
 
 
 cdef class Program:
-    """Steps ready to run; immutable but for what runs learn (pace.h): any number of Python threads may run it
+    """Steps ready to run; immutable but for what runs learn (team.h): any number of Python threads may run it
     at once.
 
     Parameters
@@ -411,7 +408,7 @@ cdef int64_t whole_pages(int64_t size):
 
 
 cdef class Crowd:
-    """What runs of a process learn about the CPUs that are left to them (crowd.h). Times are in ns."""
+    """What runs of a process learn about the CPUs that are left to them (team.h). Times are in ns."""
     cdef crowd_t c
 
     def run(self, int wanted, int64_t began, wall_ns, int64_t cpus):
@@ -429,7 +426,7 @@ cdef class Crowd:
 
 
 cdef class Pace:
-    """What runs of a program learn about the threads that pay (pace.h). Times are in ns."""
+    """What runs of a program learn about the threads that pay (team.h). Times are in ns."""
     cdef pace_t p
 
     def run(self, int wanted, int64_t began, wall_ns):
@@ -445,68 +442,43 @@ def system_counts():
     return online_cpus(), running_tasks()
 
 
-PARTS = "crowd", "pace", "spread"                # of team.h
-cdef bint with_crowd = True, with_pace = True, with_spread = True
+cdef team_t team                        # of the process: zeroed
+cdef int64_t cpus = online_cpus()
+PARTS = "crowd", "pace", "spread"
 
 
 def set_team(str without=""):
     """Which parts of team.h are at work: all but those named, as in CINFER_TEAM=-crowd,-spread."""
-    global with_crowd, with_pace, with_spread
     names = [name.strip() for name in without.split(",") if name.strip()]
     if not all(name[0] == "-" and name[1:] in PARTS for name in names):
         raise ValueError(f"CINFER_TEAM={without}: parts to leave out are -{', -'.join(PARTS)}")
-    with_crowd, with_pace, with_spread = ["-" + part not in names for part in PARTS]
-
-
-cdef Crowd the_crowd = Crowd()
-cdef crowd_t *crowd = &the_crowd.c
-cdef int64_t cpus = online_cpus()
-cdef rest_t rest
+    team.without_crowd, team.without_pace, team.without_spread = ["-" + part in names for part in PARTS]
 
 
 cdef void run_steps(const step_t *steps, void *memory, int64_t n, char **bases, char *scratch,
                     int64_t scratch_bytes, int threads, int64_t *ended, control_t *control,
                     pace_t *pace) noexcept nogil:
-    cdef int64_t began, now
-    cdef int asked = threads
-    cdef seen_t seen
+    cdef run_t run
     cdef tickets_t tickets
-    cdef spread_t spread
     cdef binding_t binding
     if threads == 1 or not HAVE_OPENMP:
         alone(steps, n, bases, scratch, ended, control)
         return
-    began = now_ns()
-    if not with_pace:
-        pace = NULL
-    if pace != NULL:
-        asked = pace_threads(pace, threads, began)
-    crowd_begin(crowd, asked, began, &seen)
-    if not with_crowd:
-        seen.used, seen.look = asked, 0
-    if seen.used > 1:
-        seen.used = room_for(seen.used, began)
-    if seen.used == 1:
-        seen_begin(&seen)
+    team_begin(&team, &run, pace, threads, now_ns())
+    if run.seen.used > 1:
+        run.seen.used = room_for(run.seen.used, now_ns())
+    if run.seen.used == 1:
+        seen_begin(&run.seen)
         alone(steps, n, bases, scratch, ended, control)
     else:
-        tickets = tickets_reset(memory, n, seen.used)
-        if with_spread:
-            spread_begin(&spread, &rest, began)
+        tickets = tickets_reset(memory, n, run.seen.used)
+        team_wake(&team, &run)
         binding_note(&binding)
-        with parallel(num_threads=seen.used):
-            share(steps, &tickets, bases, scratch, scratch_bytes, threadid(), ended, control, &seen,
-                  &spread)
+        with parallel(num_threads=run.seen.used):
+            share(steps, &tickets, bases, scratch, scratch_bytes, threadid(), ended, control, &run)
         binding_undo(&binding)
-        room_taken(seen.used)
-    now = now_ns()
-    spread_end(&rest, now)
-    if GET(control.stop):                   # what was not finished teaches nothing
-        return
-    if with_crowd:
-        crowd_learn(crowd, asked, now, now - began, &seen, cpus)
-    if pace != NULL and seen.used == asked:
-        pace_learn(pace, threads, asked, now, now - began)
+        room_taken(run.seen.used)
+    team_end(&team, &run, pace, now_ns(), cpus, GET(control.stop) == GO)
 
 
 cdef void alone(const step_t *steps, int64_t n, char **bases, char *scratch, int64_t *ended,
@@ -517,14 +489,24 @@ cdef void alone(const step_t *steps, int64_t n, char **bases, char *scratch, int
 
 
 cdef void share(const step_t *steps, const tickets_t *tickets, char **bases, char *scratch,
-                int64_t scratch_bytes, int me, int64_t *ended, control_t *control, seen_t *seen,
-                spread_t *spread) noexcept nogil:
+                int64_t scratch_bytes, int me, int64_t *ended, control_t *control, run_t *run) noexcept nogil:
     cdef uint64_t mode = flush_denormals()
-    if with_spread:
-        spread_out(spread, me)
-    steps_work(steps, tickets, me, bases, scratch + me * scratch_bytes, ended if me == 0 else NULL,
-               control, seen)
+    team_join(&team, run, me)
+    steps_work(steps, tickets, me, bases, scratch + me * scratch_bytes, ended if me == 0 else NULL, control,
+               &run.seen)
     set_float_mode(mode)
+
+
+def run_tile(Table table, str name, bytes params):
+    """One tile of a kernel that needs no scratch, on this thread."""
+    cdef tile_fn run = table.c.kernel[<int>table.index[name]].run
+    cdef char *base = NULL
+    cdef const void *at = PyBytes_AS_STRING(params)
+    cdef uint64_t mode
+    with nogil:
+        mode = flush_denormals()
+        run(at, &base, NULL, 0)
+        set_float_mode(mode)
 
 
 def run_once(Table table, str name, bytes params, int64_t tiles, int threads=1, int64_t scratch_bytes=0):

@@ -13,7 +13,7 @@
 #include "api.h"
 #include "clock.h"
 #include "control.h"
-#include "crowd.h"
+#include "team.h"
 #if defined(__x86_64__)
 # include <immintrin.h>
 # define PAUSE() _mm_pause()

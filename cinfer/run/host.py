@@ -11,6 +11,7 @@ from ..model.graph import Node
 from ..ops import registry
 from ..plan.bind import located
 from ..plan.views import Plain
+from .products import RECURRENT, weights
 
 # What operators raise on purpose (ValueError), and NumPy for values that it cannot take. Sizes and kinds of
 # all arguments were checked when the plan was made: a TypeError, an AttributeError or a KeyError of a run is a
@@ -26,11 +27,15 @@ class Host:
     node: Node | None
     inputs: list
     outputs: list
+    table: object                       # of kernels
 
 
 def run_host(stage: Host, bases) -> None:
     """One node in NumPy; its outputs are copied to where the plan wants them."""
     arrays = [None if view is None else array_at(view, bases) for view in stage.inputs]
+    if stage.operator is not None and stage.node.op_type in RECURRENT:
+        arrays = [weights(array, stage.table) if view is not None and view.buffer.base == 0 else array
+                  for view, array in zip(stage.inputs, arrays)]
     try:
         results = arrays if stage.operator is None else registry.evaluate(stage.operator, stage.node, arrays)
         for view, result in zip(stage.outputs, results):

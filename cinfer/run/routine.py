@@ -42,7 +42,7 @@ class Routine:
     def __init__(self, table, plan):
         self.steps, self.outputs, self.threads = plan.steps, plan.outputs, plan.threads
         self.arena_bytes, self._keep = plan.arena_bytes, plan.keep
-        self.stages = stages(plan.steps)
+        self.stages = stages(plan.steps, table)
         jobs = [packed(table, step) for step in plan.steps]
         self.program = _ops.executor().Program(table, jobs, plan.arena_bytes, plan.scratch_bytes)
         self.workspace_bytes = self.program.needs(self.threads)
@@ -100,14 +100,14 @@ class Routine:
         return workspace.stopped()
 
 
-def stages(steps) -> list:
+def stages(steps, table) -> list:
     """The steps of a plan, those of kernels that follow each other in one stage."""
     found, first = [], 0
     for i, step in enumerate(steps):
         if step.host is not None:
             if i > first:
                 found.append(Kernels(first, i))
-            found.append(Host(i, *step.host))
+            found.append(Host(i, *step.host, table))
             first = i + 1
     if first < len(steps):
         found.append(Kernels(first, len(steps)))

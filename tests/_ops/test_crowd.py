@@ -8,7 +8,7 @@ import pytest
 from cinfer import _ops
 
 MS = 1_000_000
-LOOK, TRIAL = 50, 3000                  # in ms, as in _ops/crowd.h
+LOOK, TRIAL = 50, 3000                  # in ms, as in _ops/team.h
 
 
 class Machine:

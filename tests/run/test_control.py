@@ -195,5 +195,6 @@ def test_ctrl_c_in_a_library_call(tmp_path):
     path = tmp_path / "long.onnx"
     path.write_bytes(long_network())
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(CTRL_C), str(path)], capture_output=True,
-                          text=True, timeout=60, env={**os.environ, "PYTHONPATH": str(Path(cinfer.__file__).parents[1])})
+                          text=True, timeout=60,
+                          env={**os.environ, "PYTHONPATH": str(Path(cinfer.__file__).parents[1])})
     assert done.stderr == "" and float(done.stdout) < SOON

@@ -25,8 +25,8 @@ def files(tmp_path_factory):
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="Linux")
 @pytest.mark.parametrize("after", [0, 0.7])
-@pytest.mark.parametrize("arguments", [("run", "long.onnx", "red.png"), ("run", "long.onnx", "red.png", "red.png"),
-                                       ("bench", "long.onnx"), ("bench", "numpy.onnx", "--threads", "1")],
+@pytest.mark.parametrize("arguments", [("run", "long.onnx", "red.png"),
+                                       ("run", "long.onnx", "red.png", "red.png"), ("bench", "long.onnx"), ("bench", "numpy.onnx", "--threads", "1")],
                          ids=" ".join)
 def test_ctrl_c(files, arguments, after):
     environment = {**os.environ, "PYTHONPATH": str(Path(cinfer.__file__).parents[1])}
