@@ -1,8 +1,8 @@
 # Winograd convolution; contract, transforms and register tiles are in winograd.h.
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 cdef extern from "winograd.h" nogil:
-    enum: WINO_OC, WINO_PX, WINO_ROW
+    enum: WINO_OC, WINO_PX, WINO_WHOLE, WINO_PIECE
     ctypedef struct winograd_t:
         buf_t x, w, bias, slope, res, y
         int64_t n, ib, last, ob, ih, iw, oh, ow, pt, pl, xn, xb, xr, yn, yb, yr, rn, rb, rr, m, act
@@ -19,8 +19,8 @@ cdef extern from "winograd.h" nogil:
                     size_t, float *, size_t, int, int)
     void wino_out_4(const float *, size_t, const float *, const float *, const epilogue_t *, const float *,
                     size_t, float *, size_t, int, int)
-    ctypedef void (*wino_fn)(const float *, size_t, const float *, int64_t, float *, size_t,
-                            const float *, size_t) noexcept nogil
+    ctypedef void (*wino_fn)(const float *, size_t, const float *, int64_t, float *, size_t, int,
+                             const float *, size_t) noexcept nogil
     const wino_fn *wino_tiles
     const wino_fn *wino_half_tiles
     void wino_w_6(const float *, float *, size_t)
@@ -48,34 +48,18 @@ cdef void wino_inputs(const winograd_t *A, const float *x, int64_t first, int64_
                 top, left = top + A.m, -A.pl
 
 
-cdef void wino_far(wino_fn form, const float *v, int64_t bs, const float *w, int64_t width, int64_t k,
-                   float *m, int64_t ms, int64_t pixels) noexcept nogil:
-    """A tile of more than PRODUCT_WHOLE channels, in pieces."""
-    cdef float[WINO_PX * WINO_ROW] part
-    cdef double[WINO_PX * WINO_ROW] total
-    cdef int64_t n = pixels * max(width, <int64_t>CB), i = 0, length, o
-    memset(part, 0, sizeof(part))
-    while i < k:
-        length = min(k - i, <int64_t>PRODUCT_PIECE)
-        form(v + i // CB * bs, bs, w + i * width, length, part, pixels * CB, w, 0)
-        add_to_total(total, part, n, i == 0)
-        i += length
-    rounded_total(total, part, n)
-    for o in range(pixels):
-        for i in range(width):
-            m[i // CB * ms + o * CB + i % CB] = part[i // CB * pixels * CB + o * CB + i % CB]
-
-
 cdef void wino_products(const winograd_t *A, const float *w, const float *V, int64_t vs, float *M, int64_t ms,
                         int64_t b0, int64_t nb, int64_t n) noexcept nogil:
     """V times the weights of output blocks b0 .. b0+nb-1 -> M[t*t][nb][n][16]."""
     cdef int64_t ic = (A.ib - 1) * CB + A.last, x, oc, width, tiles = (n + WINO_PX - 1) // WINO_PX, j, p, q
+    cdef int64_t piece = ic if ic <= WINO_WHOLE else WINO_PIECE, step, k
     cdef const wino_fn *form
     cdef const float *next
     for x in range((A.m + 2) * (A.m + 2)):
         oc = b0 * CB
         while oc < (b0 + nb) * CB:
             width = min(WINO_OC, A.ob * CB - oc)
+            step = width // tiles
             form = wino_tiles if width == WINO_OC else wino_half_tiles
             p = 0
             if oc + width < (b0 + nb) * CB:      # the weights of the next tile
@@ -84,13 +68,12 @@ cdef void wino_products(const winograd_t *A, const float *w, const float *V, int
                 next = w + ((x + 1) * A.ob + b0) * CB * ic
             for j in range(tiles):               # of nearly the same width: 16 = 8 + 8
                 q = n // tiles + (j < n % tiles)
-                if ic > PRODUCT_WHOLE:
-                    wino_far(form[q], V + x * vs + p * CB, n * CB, w + (x * A.ob * CB + oc) * ic, width, ic,
-                             M + x * ms + ((oc // CB - b0) * n + p) * CB + oc % CB, n * CB, q)
-                else:
-                    form[q](V + x * vs + p * CB, n * CB, w + (x * A.ob * CB + oc) * ic, ic,
-                            M + x * ms + ((oc // CB - b0) * n + p) * CB + oc % CB, n * CB,
-                            next + j * (width // tiles) * ic, width // tiles)
+                k = 0
+                while k < ic:
+                    form[q](V + x * vs + k * n + p * CB, n * CB, w + (x * A.ob * CB + oc) * ic + k * width,
+                            min(ic - k, piece), M + x * ms + ((oc // CB - b0) * n + p) * CB + oc % CB, n * CB,
+                            k > 0, next + (j * ic + k) * step, step)
+                    k += piece
                 p += q
             oc += width
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .elementwise import error_function, unary
 from .limits import check_axis
-from .numeric import aligned, broadcasts_to, check_kind, check_same, settle, spec_of, widen
+from .numeric import aligned, broadcasts_to, check_kind, check_same, settle, spec_of, total, widen
 from .registry import add, describe, op
 
 
@@ -145,12 +145,12 @@ class PRelu:
 
 def softmax(x: np.ndarray, axis: int) -> np.ndarray:
     e = np.exp(x - x.max(axis, keepdims=True))
-    return e / e.sum(axis, keepdims=True)
+    return e / total(e, axis, keepdims=True)
 
 
 def log_softmax(x: np.ndarray, axis: int) -> np.ndarray:
     x = x - x.max(axis, keepdims=True)
-    return x - np.log(np.exp(x).sum(axis, keepdims=True))
+    return x - np.log(total(np.exp(x), axis, keepdims=True))
 
 
 def hardmax(x: np.ndarray, axis: int) -> np.ndarray:

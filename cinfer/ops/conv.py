@@ -8,7 +8,7 @@ import numpy as np
 from .facts import rank_of_any
 from .geometry import Geometry, conv_geometry, transposed_geometry
 from .limits import check_size
-from .numeric import along, check_kind, check_same, check_sizes, settle, spec_of, widen
+from .numeric import along, check_kind, check_same, check_sizes, product, settle, spec_of, widen
 from .registry import op
 from .symbols import differ
 
@@ -61,7 +61,7 @@ def convolve(x: np.ndarray, w: np.ndarray, geometry: Geometry, group: int = 1) -
         for image in range(n):
             for i, (_, windows, elements) in enumerate(some):
                 columns[(slice(None), slice(None), i, *windows)] = x[(image, ..., *elements)]
-            y[image] += weights @ columns.reshape(group, -1, pixels)
+            y[image] += product(weights, columns.reshape(group, -1, pixels))
     return y.reshape(n, y.shape[1] * y.shape[2], *geometry.out_sizes)
 
 

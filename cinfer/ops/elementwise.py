@@ -9,7 +9,8 @@ from math import erf, prod
 import numpy as np
 
 from .limits import check_axis, check_scalar, check_size
-from .numeric import (aligned, broadcast, check_kind, check_same, is_float, is_int, settle, spec_of, widen)
+from .numeric import (aligned, broadcast, check_kind, check_same, is_float, is_int, settle, spec_of,
+                      wide_sums, widen)
 from .registry import add, describe, op
 from .symbols import Undecided
 
@@ -302,7 +303,7 @@ def accumulate(x: np.ndarray, axis: int, function, first, exclusive: int, revers
     def part(start, stop):
         return (slice(None),) * axis + (slice(start, stop),)
     x = np.flip(widen(x), axis) if reverse else widen(x)
-    y = function.accumulate(x, axis, x.dtype)
+    y = settle(function.accumulate(x, axis, wide_sums(x.dtype)), x.dtype)
     if exclusive and x.shape[axis]:
         y[part(1, None)] = y[part(None, -1)].copy()
         y[part(0, 1)] = first

@@ -25,16 +25,20 @@ def reflect(x: np.ndarray, low: float, high: float) -> np.ndarray:
 def axis_taps(x: np.ndarray, size: int, mode: str, padding_mode: str,
               align_corners: bool) -> tuple[np.ndarray, np.ndarray]:
     """(index, weight) of the neighbours along one axis, each (taps,) + x.shape, from coordinates -1 to 1;
-    index -1: nothing there."""
+    index -1: nothing there.
+
+    As PyTorch has it: a point outside is moved into the picture, but not that of a cubic curve: there each of
+    the neighbours is moved by itself, and the curve bends up to where only the border's pixel is left of it.
+    """
     x = (x + 1) / 2 * (size - 1) if align_corners else ((x + 1) * size - 1) / 2
     # far outside is far outside; beyond this an int overflows, and nan is nowhere
     x = np.nan_to_num(x, nan=-16.0, posinf=1e9, neginf=-1e9).clip(-1e9, 1e9)
     low, high = (0.0, size - 1.0) if align_corners else (-0.5, size - 0.5)
     if mode == "nearest":
         x = np.rint(x)
-    if padding_mode == "border":
+    if padding_mode == "border" and mode != "cubic":
         x = np.where((x < low) | (x > high), x.clip(0, size - 1), x)
-    elif padding_mode == "reflection":
+    elif padding_mode == "reflection" and mode != "cubic":
         x = reflect(x, low, high)
     base = np.floor(x)
     t = x - base

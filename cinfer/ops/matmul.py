@@ -1,10 +1,13 @@
 """Products of matrices: MatMul, Gemm, Einsum."""
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from .limits import check_size
-from .numeric import broadcast, broadcasts_to, check_kind, check_same, settle, spec_of, widen
+from .numeric import (F32, SUMMED_AT_ONCE, broadcast, broadcasts_to, check_kind, check_same, product, settle,
+                      spec_of, widen)
 from .registry import op
 from .symbols import differ
 
@@ -31,7 +34,7 @@ class MatMul:
 
     def evaluate(a, b):
         MatMul.infer(spec_of(a), spec_of(b))
-        return settle(np.matmul(widen(a), widen(b)), a.dtype)
+        return settle(product(widen(a), widen(b)), a.dtype)
 
 
 def gemm_shape(a, b, transA: int, transB: int) -> tuple[int, int]:
@@ -58,7 +61,7 @@ class Gemm:
 
     def evaluate(a, b, c=None, *, alpha=1.0, beta=1.0, transA=0, transB=0, broadcast=1):
         Gemm.infer(spec_of(a), spec_of(b), spec_of(c), transA=transA, transB=transB)
-        y = scaled(np.matmul(widen(a.T if transA else a), widen(b.T if transB else b)), alpha)
+        y = scaled(product(widen(a.T if transA else a), widen(b.T if transB else b)), alpha)
         if c is not None and beta != 0:
             y = y + scaled(widen(c), beta)
         return settle(y, a.dtype)
@@ -96,6 +99,14 @@ def numerals(start: int, stop: int) -> str:
     return "".join(chr(0x2460 + i) for i in range(start, stop))
 
 
+def longest_sum(equation: str, inputs) -> int:
+    """How many terms each element of the answer is the sum of."""
+    terms, output = einsum_terms(equation, [each.ndim for each in inputs])
+    sizes = {name: size for term, each in zip(terms, inputs) for name, size in zip(term, each.shape)
+             if name not in output}
+    return prod(sizes.values())
+
+
 @op("Einsum", since=12)
 class Einsum:
     """https://onnx.ai/onnx/operators/onnx__Einsum.html"""
@@ -117,5 +128,8 @@ class Einsum:
     def evaluate(x, *more, equation: str):
         inputs = (x, *more)
         Einsum.infer(*map(spec_of, inputs), equation=equation)
-        y = np.einsum(equation.replace(" ", ""), *map(widen, inputs), optimize=len(inputs) > 1)
+        wide = [widen(each) for each in inputs]
+        if wide[0].dtype == F32 and longest_sum(equation, inputs) > SUMMED_AT_ONCE:
+            wide = [each.astype(np.float64) for each in wide]
+        y = np.einsum(equation.replace(" ", ""), *wide, optimize=len(inputs) > 1)
         return settle(y, x.dtype)

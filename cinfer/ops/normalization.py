@@ -7,8 +7,8 @@ from __future__ import annotations
 import numpy as np
 
 from .limits import check_axes, check_axis
-from .numeric import (F32, along, broadcasts_to, check_kind, check_same, check_sizes, is_float, settle,
-                      spec_of, widen)
+from .numeric import (F32, along, average, broadcasts_to, check_kind, check_same, check_sizes, is_float,
+                      settle, spec_of, total, wide_sums, widen)
 from .registry import op
 
 
@@ -33,9 +33,9 @@ def per_channel(vector: np.ndarray, x: np.ndarray) -> np.ndarray:
 def standardize(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> tuple[np.ndarray, ...]:
     """((x - mean) / sqrt(variance + epsilon), mean, variance); the variance from differences, which do not
     cancel."""
-    mean = x.mean(axes, keepdims=True)
+    mean = average(x, axes, keepdims=True)
     difference = x - mean
-    variance = np.square(difference).mean(axes, keepdims=True)
+    variance = average(np.square(difference), axes, keepdims=True)
     return difference / np.sqrt(variance + epsilon), mean, variance
 
 
@@ -60,7 +60,7 @@ def batch_statistics(x: np.ndarray, spatial: int = 1) -> tuple[np.ndarray, np.nd
     """Mean and variance of this batch, for each channel (or each element)."""
     axes = (0, *range(2, x.ndim)) if spatial and x.ndim > 1 else (0,)
     wide = widen(x)
-    mean, var = wide.mean(axes), wide.var(axes)
+    mean, var = average(wide, axes), settle(wide.var(axes, wide_sums(wide.dtype)), wide.dtype)
     return (mean, var) if x.ndim > 1 else (mean.reshape(1), var.reshape(1))
 
 
@@ -172,7 +172,7 @@ class RMSNormalization:
     def evaluate(x, scale, *, axis=-1, epsilon=1e-5, stash_type=1):
         y = RMSNormalization.infer(spec_of(x), spec_of(scale), axis=axis, stash_type=stash_type)
         wide = widen(x)
-        square = np.square(wide).mean(tuple(range(check_axis(axis, x.ndim), x.ndim)), keepdims=True)
+        square = average(np.square(wide), tuple(range(check_axis(axis, x.ndim), x.ndim)), keepdims=True)
         return settle(wide / np.sqrt(square + epsilon) * widen(scale), y.dtype)
 
 
@@ -247,7 +247,7 @@ class LpNormalization:
     def evaluate(x, *, axis=-1, p: int | float = 2):
         LpNormalization.infer(spec_of(x), axis=axis, p=p)
         wide = widen(x)
-        norm = (np.abs(wide)**p).sum(axis, keepdims=True)**(1 / p)
+        norm = total(np.abs(wide)**p, axis, keepdims=True)**(1 / p)
         return settle(np.where(norm == 0, 0, wide / norm), x.dtype)
 
 

@@ -80,6 +80,38 @@ def widen(x: np.ndarray) -> np.ndarray:
     return x.astype(F32) if is_float(x.dtype) and x.dtype.itemsize < 4 else x
 
 
+def wide_sums(dtype: np.dtype) -> np.dtype:
+    """In which to add up numbers of a type: NumPy adds pairwise along one contiguous axis only, else one
+    after another, and then a million float32 are off by a percent."""
+    return np.dtype(np.float64) if dtype == F32 else dtype
+
+
+def total(x: np.ndarray, axis=None, keepdims: bool = False) -> np.ndarray:
+    """The sum, in the type of x."""
+    return settle(x.sum(axis, wide_sums(x.dtype), keepdims=keepdims), x.dtype)
+
+
+def average(x: np.ndarray, axis=None, keepdims: bool = False) -> np.ndarray:
+    """The mean of floats, in the type of x."""
+    return settle(x.mean(axis, wide_sums(x.dtype), keepdims=keepdims), x.dtype)
+
+
+SUMMED_AT_ONCE, PIECE = 2048, 1024              # terms of a product, as in _ops/sums.h
+
+
+def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """numpy.matmul, long sums of float32 in pieces: BLAS adds up the products of a matrix and a vector one
+    after another."""
+    terms = a.shape[-1]
+    if a.dtype != F32 or terms <= SUMMED_AT_ONCE:
+        return np.matmul(a, b)
+    y = 0.0
+    for start in range(0, terms, PIECE):
+        part = slice(start, start + PIECE)
+        y = y + np.matmul(a[..., part], b[part] if b.ndim == 1 else b[..., part, :]).astype(np.float64)
+    return settle(y, a.dtype)
+
+
 def settle(y, dtype: np.dtype) -> np.ndarray:
     """The result as an array (also where NumPy made a scalar of it) of the type that the standard wants."""
     return np.asarray(y).astype(dtype, copy=False)

@@ -12,7 +12,7 @@ import numpy as np
 from .facts import INT64
 from .geometry import Geometry, axis_taps, conv_geometry
 from .limits import check_size
-from .numeric import check_kind, lowest, settle, spec_of, widen
+from .numeric import average, check_kind, lowest, settle, spec_of, total, wide_sums, widen
 from .registry import add, describe, op
 
 
@@ -39,6 +39,12 @@ def pool(x: np.ndarray, geometry: Geometry, function, start) -> np.ndarray:
             function(part, x[(*before, elements)], out=part)
         x = y
     return x
+
+
+def pool_sum(x: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """The sum of each window, in the type of x."""
+    wide = wide_sums(x.dtype) if max(geometry.kernel_shape) > 64 else x.dtype
+    return settle(pool(x.astype(wide, copy=False), geometry, np.add, 0), x.dtype)
 
 
 def pool_max_indices(x: np.ndarray, places: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
@@ -104,8 +110,8 @@ class AveragePool:
                  dilations: list[int] = None, pads: list[int] = None, strides: list[int] = None):
         geometry, _ = infer_pool(x, kernel_shape, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
                                  pads=pads, strides=strides)
-        total = pool(widen(x), geometry, np.add, 0)
-        return settle(total / elements_per_window(geometry, count_include_pad).astype(total.dtype), x.dtype)
+        y = pool_sum(widen(x), geometry)
+        return settle(y / elements_per_window(geometry, count_include_pad).astype(y.dtype), x.dtype)
 
 
 def check_p(p) -> None:
@@ -127,7 +133,7 @@ class LpPool:
         check_p(p)
         geometry, _ = infer_pool(x, kernel_shape, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
                                  pads=pads, strides=strides)
-        return settle(pool(np.abs(widen(x))**p, geometry, np.add, 0)**(1 / p), x.dtype)
+        return settle(pool_sum(np.abs(widen(x))**p, geometry)**(1 / p), x.dtype)
 
 
 # Over the whole picture
@@ -144,7 +150,7 @@ def whole(name: str, function) -> None:
     add(describe("", name, 1, evaluate, infer))
 
 
-whole("GlobalAveragePool", lambda x, axes: x.mean(axes, keepdims=True))
+whole("GlobalAveragePool", lambda x, axes: average(x, axes, keepdims=True))
 whole("GlobalMaxPool", lambda x, axes: x.max(axes, keepdims=True, initial=-np.inf))
 
 
@@ -158,7 +164,7 @@ class GlobalLpPool:
 
     def evaluate(x, *, p: int | float = 2):
         GlobalLpPool.infer(spec_of(x), p=p)
-        return settle((np.abs(widen(x))**p).sum(tuple(range(2, x.ndim)), keepdims=True)**(1 / p), x.dtype)
+        return settle(total(np.abs(widen(x))**p, tuple(range(2, x.ndim)), keepdims=True)**(1 / p), x.dtype)
 
 
 @op("LRN", since=1, rank=0)
@@ -177,7 +183,8 @@ class LRN:
         before = (size - 1) // 2
         channels = Geometry(x.shape[1:2], x.shape[1:2], (size,), (1,), (1,), (before,), (size - 1 - before,))
         squares = np.square(wide).reshape(x.shape[0], 1, x.shape[1], prod(x.shape[2:]))
-        total = np.zeros_like(squares)
+        around = np.zeros(squares.shape, wide_sums(wide.dtype))
         for _, windows, elements in channels.taps():
-            total[:, :, windows[0]] += squares[:, :, elements[0]]
-        return settle(wide / (bias + alpha / size * total.reshape(x.shape))**beta, x.dtype)
+            around[:, :, windows[0]] += squares[:, :, elements[0]]
+        around = settle(around, wide.dtype).reshape(x.shape)
+        return settle(wide / (bias + alpha / size * around)**beta, x.dtype)

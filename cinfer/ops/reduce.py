@@ -12,7 +12,7 @@ import numpy as np
 from .elementwise import divide
 from .facts import INT64
 from .limits import check_axes, check_axis, check_ints, known
-from .numeric import check_kind, highest, is_float, lowest, settle, spec_of, widen
+from .numeric import check_kind, highest, is_float, lowest, settle, spec_of, total, wide_sums, widen
 from .registry import add, describe
 from .symbols import Undecided, below
 
@@ -28,33 +28,29 @@ def reduced_shape(shape: tuple[int, ...], axes: Sequence[int], keepdims: int) ->
 
 # function(x, **over): over holds axis and keepdims
 
-def sum_of(x: np.ndarray, **over) -> np.ndarray:
-    return x.sum(**over, dtype=x.dtype)
-
-
 def mean(x: np.ndarray, **over) -> np.ndarray:
     """Of integers, truncated towards zero."""
-    total = np.asarray(x.sum(**over, dtype=x.dtype if is_float(x.dtype) else None))
-    return divide(total, total.dtype.type(x.size // max(total.size, 1)))
+    y = total(x, **over) if is_float(x.dtype) else np.asarray(x.sum(**over))
+    return divide(y, y.dtype.type(x.size // max(y.size, 1)))
 
 
 def log_sum_exp(x: np.ndarray, **over) -> np.ndarray:
     """log(sum(exp(x))) without overflow."""
     top = x.max(over["axis"], keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0)
-    y = np.log(np.exp(x - top).sum(**over))
+    y = np.log(total(np.exp(x - top), **over))
     return y + (top if over["keepdims"] else top.reshape(y.shape))
 
 
 FUNCTIONS = {
-    "ReduceSum": sum_of, "ReduceMean": mean, "ReduceLogSumExp": log_sum_exp,
-    "ReduceProd": lambda x, **over: x.prod(**over, dtype=x.dtype),
+    "ReduceSum": total, "ReduceMean": mean, "ReduceLogSumExp": log_sum_exp,
+    "ReduceProd": lambda x, **over: settle(x.prod(**over, dtype=wide_sums(x.dtype)), x.dtype),
     "ReduceMax": lambda x, **over: x.max(**over, initial=lowest(x.dtype)),
     "ReduceMin": lambda x, **over: x.min(**over, initial=highest(x.dtype)),
-    "ReduceL1": lambda x, **over: sum_of(np.abs(x), **over),
-    "ReduceL2": lambda x, **over: np.sqrt(sum_of(np.square(x), **over)),
-    "ReduceLogSum": lambda x, **over: np.log(sum_of(x, **over)),
-    "ReduceSumSquare": lambda x, **over: sum_of(np.square(x), **over)}
+    "ReduceL1": lambda x, **over: total(np.abs(x), **over),
+    "ReduceL2": lambda x, **over: np.sqrt(total(np.square(x), **over)),
+    "ReduceLogSum": lambda x, **over: np.log(total(x, **over)),
+    "ReduceSumSquare": lambda x, **over: total(np.square(x), **over)}
 
 
 def reduced_rank(x, count, keepdims: int) -> int | None:

@@ -35,7 +35,7 @@ def look_up(picture, place, mode, padding_mode, align_corners):
     x = (x + 1) / 2 * (n - 1) if align_corners else ((x + 1) * n - 1) / 2
     if mode == "nearest":
         x = round(x)
-    if not low <= x <= high:
+    if not low <= x <= high and mode != "cubic":          # whose taps are moved, each by itself
         if padding_mode == "border":
             x = min(max(x, 0), n - 1)
         elif padding_mode == "reflection":
