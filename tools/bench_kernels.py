@@ -16,7 +16,7 @@ import cinfer
 from cinfer import _ops
 from cinfer.model.graph import Graph, Node, TensorType
 from cinfer.ops.facts import Fact
-from cinfer.plan.kernels import conv_winograd
+from cinfer.plan.kernels import conv_few, conv_winograd
 from cinfer.plan.plan import make_plan
 from cinfer.plan.store import Store
 from cinfer.run.routine import Routine
@@ -63,7 +63,7 @@ def matrix(table, m, k, n):
 
 
 def convolution(table, layer, way):
-    """`timed` of the convolution's step alone, and its flops."""
+    """`timed` of the convolution's step alone, and its flops. way : direct, few, winograd4 or winograd2"""
     ic, oc, size, k, stride = layer
     rng = np.random.default_rng(0)
     weights = rng.standard_normal((oc, ic, k, k), dtype=np.float32) / np.float32(np.sqrt(ic * k * k))
@@ -72,15 +72,16 @@ def convolution(table, layer, way):
                             Node("Conv", ["b", "w"], ["y"], {"strides": [stride] * 2, "pads": [k // 2] * 4},
                                  opset=13)],
                   {"x": TensorType(f32, (1, ic, size, size))}, {"y": TensorType(f32)}, {"w": weights})
-    costs = conv_winograd.costs
+    costs, pays = conv_winograd.costs, conv_few.pays
     conv_winograd.costs = lambda *_: [float(way != each) for each in ("direct", "winograd4", "winograd2")]
+    conv_few.pays = lambda *_: way == "few"
     try:
         plan = make_plan(table, graph, {"x": Fact(f32, (1, ic, size, size))}, ("y",), 1, Store(table, 1))
     finally:
-        conv_winograd.costs = costs
+        conv_winograd.costs, conv_few.pays = costs, pays
     routine = Routine(table, plan)
     at = next(i for i, step in enumerate(plan.steps) if step.flops)
-    if k == 3 and stride == 1 and (plan.steps[at].label == "winograd") != (way != "direct"):
+    if plan.steps[at].label != {"direct": "conv", "few": "conv_few"}.get(way, "winograd"):
         raise SystemExit(f"the planner chose {plan.steps[at].label} where {way} was asked for")
     flops, workspace = plan.steps[at].flops, routine.program.workspace(1)
     x, y = np.ones((1, ic, size, size), np.float32), np.empty(plan.outputs[0][1], np.float32)
