@@ -49,6 +49,7 @@ class Routine:
                            for kernel, params, tiles in step.jobs])
             step.jobs = ()                      # nobody asks for them again
         self.program = _ops.executor().Program(table, packed, plan.arena_bytes, plan.scratch_bytes)
+        self._addresses_of = _ops.executor().addresses_of
         self.workspace_bytes = self.program.needs(self.threads)
         self.run_bytes = self.workspace_bytes + sum(prod(s) * d.itemsize for _, s, d in self.outputs)
         self.on_kernels_only = all(isinstance(stage, Kernels) for stage in self.stages)
@@ -73,8 +74,7 @@ class Routine:
             cancels = pool.cancels
         try:
             outputs = [np.empty(shape, dtype) for _, shape, dtype in self.outputs]
-            addresses = [a.ctypes.data for a in inputs]
-            addresses += [a.ctypes.data for a in outputs]
+            addresses = self._addresses_of(inputs + outputs)
             workspace = pool.take(self.workspace_bytes, self.watched or deadline_ns > 0, deadline_ns, cancels)
             try:
                 if self.on_kernels_only:
