@@ -3,7 +3,7 @@
 GIL released.
 
 The only module that knows OpenMP. Tensors are pointers here, nothing is known of graphs."""
-from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_GetPointer
@@ -99,6 +99,21 @@ cdef extern from "omp_or_not.h" nogil:
     int omp_bound_cpus()
     void binding_note(binding_t *)
     void binding_undo(const binding_t *)
+
+
+def addresses_of(list arrays):
+    """Where C-contiguous arrays begin. (`array.ctypes.data` takes some microseconds.)"""
+    cdef Py_buffer view
+    cdef list found = []
+    for array in arrays:
+        try:
+            PyObject_GetBuffer(array, &view, PyBUF_SIMPLE)
+        except (ValueError, BufferError):       # of a type that buffers do not know: bfloat16 and others
+            found.append(array.ctypes.data)
+            continue
+        found.append(<uintptr_t>view.buf)
+        PyBuffer_Release(&view)
+    return found
 
 
 def can_run(str level):
@@ -354,6 +369,9 @@ cdef class Program:
 
     def needs(self, int threads):
         """The size of a workspace in which so many threads can run it."""
+        return self.size_for(threads)
+
+    cdef int64_t size_for(self, int threads):
         return self.arena_bytes + threads * self.scratch_bytes + tickets_bytes(self.n_steps, threads)
 
     def workspace(self, int threads):
@@ -376,7 +394,7 @@ cdef class Program:
             last = self.n_steps
         if last <= first:
             return GO
-        if w.size < self.needs(threads):
+        if w.size < self.size_for(threads):
             raise ValueError("the workspace is too small")
         if n > 64:
             more = Memory((n + 2) * sizeof(char *))

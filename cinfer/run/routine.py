@@ -45,6 +45,7 @@ class Routine:
         self.stages = stages(plan.steps, table)
         jobs = [packed(table, step) for step in plan.steps]
         self.program = _ops.executor().Program(table, jobs, plan.arena_bytes, plan.scratch_bytes)
+        self._addresses_of = _ops.executor().addresses_of
         self.workspace_bytes = self.program.needs(self.threads)
         self.run_bytes = self.workspace_bytes + sum(prod(s) * d.itemsize for _, s, d in self.outputs)
         self.on_kernels_only = all(isinstance(stage, Kernels) for stage in self.stages)
@@ -68,8 +69,7 @@ class Routine:
             cancels = pool.cancels
         try:
             outputs = [np.empty(shape, dtype) for _, shape, dtype in self.outputs]
-            addresses = [a.ctypes.data for a in inputs]
-            addresses += [a.ctypes.data for a in outputs]
+            addresses = self._addresses_of(inputs + outputs)
             workspace = pool.take(self.workspace_bytes, self.watched or deadline_ns > 0, deadline_ns, cancels)
             try:
                 if self.on_kernels_only:

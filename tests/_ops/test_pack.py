@@ -56,3 +56,10 @@ def test_names_what_does_not_fit(values, error):
     with pytest.raises((TypeError, ValueError)) as caught:
         TABLE.pack("zip", **values)
     assert str(caught.value).startswith(error)
+
+
+def test_addresses_of_arrays_of_any_type():
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    arrays = [np.zeros((3, 4), np.float32), np.zeros((), np.int64), np.zeros((2, 0)), np.ones(3, np.float16),
+              np.ones(5, ml_dtypes.bfloat16), np.frombuffer(b"read only", np.uint8)[1:]]
+    assert _ops.executor().addresses_of(arrays) == [a.ctypes.data for a in arrays]
