@@ -183,8 +183,8 @@ def along_axis(name: str, function, **traits) -> None:
         rows = x.reshape(int(np.prod(x.shape[:axis], dtype=np.int64)), -1) if x.size else x
         return evaluate(rows).reshape(x.shape)
 
-    add(describe("", name, 1, evaluate_first, infer_first, **traits))
-    add(describe("", name, 13, evaluate, infer, **traits))
+    add(describe("", name, 1, evaluate_first, infer_first, rank=0, **traits))
+    add(describe("", name, 13, evaluate, infer, rank=0, **traits))
 
 
 along_axis("Softmax", softmax, not_negative=True)

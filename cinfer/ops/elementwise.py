@@ -322,7 +322,7 @@ def running(name: str, since: int, function, first) -> None:
         infer(spec_of(x), spec_of(axis))
         axis = check_axis(check_scalar(axis, "axis"), x.ndim)
         return np.ascontiguousarray(settle(accumulate(x, axis, function, first, exclusive, reverse), x.dtype))
-    add(describe("", name, since, evaluate, infer))
+    add(describe("", name, since, evaluate, infer, rank=0))
 
 
 running("CumSum", 11, np.add, 0)

@@ -92,18 +92,43 @@ def _valued(fact: Fact, value: np.ndarray) -> Fact:
     return Fact(fact.dtype, fact.shape, value)
 
 
-def types_of(node: Node, facts: Sequence[Fact | None]) -> list[np.dtype] | None:
+def types_of(node: Node, types: Sequence[np.dtype | None]) -> Sequence[np.dtype | None]:
     """The element types of a node's outputs by those of its inputs; None: not known."""
     operator = registry.find(node)
-    if operator is None:
-        return None
-    types = operator.traits.types
-    try:
-        if type(types) is tuple:
-            return _types(types, node, facts)
-        return _types(types(*facts, **registry.arguments(operator, node)), node, facts)
-    except (Undecided, Error, *registry.REFUSALS):
-        return None
+    if operator is not None and not (None in types and any(
+            name and each is None for name, each in zip(node.inputs, types))):
+        told = operator.traits.types
+        try:
+            if type(told) is not tuple:
+                facts = [None if each is None else Unranked(each) for each in types]
+                told = told(*facts, **registry.arguments(operator, node))
+            last = len(told) - 1
+            told = [told[min(i, last)] for i in range(len(node.outputs))]
+            return [types[each] if type(each) is int else each for each in told]
+        except (Undecided, Error, *registry.REFUSALS):
+            pass
+    return (None,) * len(node.outputs)
+
+
+def ranks_of(node: Node, facts: Sequence[Fact | None]) -> Sequence[int | None]:
+    """The ranks of a node's outputs by the traits of its operator; None: these do not tell. facts : of the
+    inputs, with None for sizes that are not known"""
+    operator, count = registry.find(node), len(node.outputs)
+    if operator is not None:
+        traits = operator.traits
+        rank = 0 if traits.elementwise else traits.rank
+        try:
+            if traits.broadcast:
+                return [max(fact.ndim for fact in facts)] * count
+            if type(rank) is tuple:
+                return [facts[rank[min(i, len(rank) - 1)]].ndim for i in range(count)]
+            if rank is not None:
+                rank = facts[rank].ndim if type(rank) is int else rank(
+                    *facts, **registry.arguments(operator, node))
+            return [rank if type(rank) is int else None] * count
+        except (Undecided, AttributeError, TypeError, Error, *registry.REFUSALS):
+            pass                        # an input, or a size, that is not known
+    return (None,) * count
 
 
 def _types(types: tuple, node: Node, facts) -> list[np.dtype]:
@@ -118,7 +143,7 @@ def _sketched(operator: registry.Operator, node: Node, facts, keywords: dict, si
     types = traits.types(*facts, **keywords) if callable(traits.types) else traits.types
     types = _types(types, node, facts)
     try:
-        rank = traits.rank
+        rank = traits.rank[0] if type(traits.rank) is tuple else traits.rank
         rank = rank(*facts, **keywords) if callable(rank) else None if rank is None else facts[rank].ndim
     except (Undecided, UnknownValue):
         rank = None

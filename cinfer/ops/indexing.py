@@ -28,7 +28,7 @@ def check_same_type(x, updates) -> None:
         raise ValueError(f"updates are {updates.dtype}, data is {x.dtype}; they have to be of one type")
 
 
-@op("Gather", since=1, moves=True)
+@op("Gather", since=1, moves=True, rank=lambda x, indices, **_: x.ndim + indices.ndim - 1)
 class Gather:
     """Whole slices along one axis. https://onnx.ai/onnx/operators/onnx__Gather.html"""
     def infer(x, indices, *, axis=0):

@@ -68,7 +68,7 @@ def moved(old: np.ndarray, new: np.ndarray, momentum: float) -> np.ndarray:
     return settle(widen(old) * momentum + new * (1 - momentum), old.dtype)
 
 
-@op("BatchNormalization", since=1, types=(0, 3, 4, 3, 4), mixes_floats=True, rank=0)
+@op("BatchNormalization", since=1, types=(0, 3, 4, 3, 4), mixes_floats=True, rank=(0, 3))
 class BatchNormalizationFirst:
     """With statistics of its own for each channel, or with spatial=0 for each element. Training where outputs
     beyond y are asked for and is_test is not set.
@@ -88,7 +88,7 @@ class BatchNormalizationFirst:
                 settle(now_var, var.dtype))[:n_outputs]
 
 
-@op("BatchNormalization", since=14, types=(0, 3, 4, 3, 4), mixes_floats=True, rank=0)
+@op("BatchNormalization", since=14, types=(0, 3, 4, 3, 4), mixes_floats=True, rank=(0, 3))
 class BatchNormalization:
     """With training_mode, y is by the batch's own statistics, and the running ones are outputs."""
     def infer(x, scale, B, input_mean, input_var, *, epsilon=1e-5, momentum=0.9, training_mode=0,

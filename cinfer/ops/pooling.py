@@ -147,7 +147,7 @@ def whole(name: str, function) -> None:
     def evaluate(x):
         check_pictures(x)
         return settle(function(widen(x), tuple(range(2, x.ndim))), x.dtype)
-    add(describe("", name, 1, evaluate, infer))
+    add(describe("", name, 1, evaluate, infer, rank=0))
 
 
 whole("GlobalAveragePool", lambda x, axes: average(x, axes, keepdims=True))

@@ -56,8 +56,8 @@ class Traits:
     random : no function of its inputs
     moves : `evaluate` moves elements and does not look at them, so that they may be Symbols
     symbolic : the same as `evaluate`, for integers that may be Symbols; raises Undecided
-    rank : where `infer` cannot tell sizes: the outputs have as many axes as the input at this position; or a
-        function of the facts and attributes, as `infer`, that gives the number
+    rank : the outputs have as many axes as the input at this position, or at these, the last one for all that
+        follow; or a function of the facts and attributes, as `infer`, that gives the number of axes
     types : the element type of each output, a dtype or the position of an input of the same type, the last
         one for all that follow; or a function, as `infer`, that gives them and asks for no sizes
     steps : a number that is a little off is answered quite differently
@@ -71,7 +71,7 @@ class Traits:
     random: bool = False
     moves: bool = False
     symbolic: Callable | None = None
-    rank: int | Callable | None = None
+    rank: int | tuple[int, ...] | Callable | None = None
     types: tuple | Callable = (0,)
     steps: bool = False
     mixes_floats: bool = False

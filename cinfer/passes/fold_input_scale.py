@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.graph import Graph, Node
+from ..ops.facts import Unranked
 from .fold_affine import offset_step, scale_step
 from .pattern import Rewriter, has, rewrite
 
@@ -54,10 +55,10 @@ def _operand(at: Rewriter, node: Node) -> str:
 
 def _channels(at: Rewriter, name: str) -> int | None:
     """The size of axis 1 of a value, where it is known."""
-    if (at.rank(name) or 0) < 2:
+    fact = at.fact(name)
+    if fact is None or type(fact) is Unranked or fact.ndim < 2:
         return None
-    size = at.fact(name).shape[1]
-    return size if type(size) is int else None
+    return fact.shape[1] if type(fact.shape[1]) is int else None
 
 
 def _fold(at: Rewriter, node: Node, weights: np.ndarray, x: str, scale: np.ndarray, offset: np.ndarray,

@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.graph import Graph, Node
+from ..ops.facts import Unranked
 from ..ops.microsoft import DOMAIN as MICROSOFT_DOMAIN
 from ..ops.numeric import F32
 from .pattern import Rewriter, rewrite
@@ -46,9 +47,17 @@ def _scaled(at: Rewriter, node: Node) -> tuple[str, float] | None:
     is_division = node.op_type == "Div"
     for name, other in (node.inputs,) if is_division else (node.inputs, node.inputs[::-1]):
         number = at.value(other)
-        if number is not None and number.size == 1 and at.fits(number, name):
+        if number is not None and number.size == 1 and _fits(at, number, name):
             value = float(number.reshape(-1)[0])
             if is_division:
                 value = 1 / value if value else np.inf
             return (name, value) if np.isfinite(value) else None
     return None
+
+
+def _fits(at: Rewriter, number: np.ndarray, name: str) -> bool:
+    """Does the number leave the rank of a value as it is?"""
+    if at.fits(number, name):
+        return True
+    fact = at.fact(name)
+    return fact is not None and type(fact) is not Unranked and number.ndim <= fact.ndim

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..model.graph import Graph, Node
 from ..ops.facts import Fact, Unranked
-from ..ops.foresee import foresee, types_of
+from ..ops.foresee import foresee, ranks_of, types_of
 from ..ops.symbols import Sizes
 
 
@@ -24,7 +24,8 @@ class Known:
         self.sizes = Sizes()
         self.free: dict[tuple[str, int], object] = {}       # (input, axis) -> its Symbol
         self._facts: dict[str, Fact | None] = {"": None}
-        self._types: dict[str, Unranked | None] = {"": None}
+        self._types: dict[str, np.dtype | None] = {"": None}
+        self._ranks: dict[str, Fact | None] = {"": None}
         for name, declared in graph.inputs.items():
             if inner or declared.dtype is None:
                 self._facts[name] = None
@@ -52,21 +53,25 @@ class Known:
         if fact is not None:
             return fact.dtype
         if name not in self._types:
-            self._find(name, makers, self._types, self._types_of)
-        fact = self._types[name]
-        return None if fact is None else fact.dtype
+            self._find(name, makers, self._types, types_of, lambda fact: fact and fact.dtype)
+        return self._types[name]
 
-    def _types_of(self, node: Node, facts: list[Fact | None]) -> list[Fact | None]:
-        types = None
-        if not any(n and fact is None for n, fact in zip(node.inputs, facts)):
-            types = types_of(node, facts)
-        return [None] * len(node.outputs) if types is None else list(map(Unranked, types))
+    def rank(self, name: str, makers: dict[str, Node]) -> int | None:
+        """The rank of a value, which takes less to find than its fact, but may be not known where that is:
+        behind a Reshape to sizes that are computed. None: not known."""
+        fact = self._facts.get(name)
+        if fact is None:
+            if name not in self._ranks:
+                self._find(name, makers, self._ranks, _ranks_of)
+            fact = self._ranks[name]
+        return None if fact is None or type(fact) is Unranked else fact.ndim
 
     def _foresee(self, node: Node, facts: list[Fact | None]) -> Sequence[Fact | None]:
         return foresee(node, facts, self.sizes)
 
-    def _find(self, name: str, makers: dict[str, Node], facts: dict, tell) -> None:
-        """Enter into `facts` what `tell` says of a value and of all that it is made of."""
+    def _find(self, name: str, makers: dict[str, Node], facts: dict, tell, of=lambda fact: fact) -> None:
+        """Enter into `facts` what `tell` says of a value and of all that it is made of. of : what is entered
+        of the facts of constants and inputs"""
         constants, inputs = self.graph.constants, self._facts
         waiting = [name]
         while waiting:
@@ -77,9 +82,9 @@ class Known:
             array = constants.get(name)
             node = makers.get(name)
             if array is not None:
-                facts[name] = Fact(array.dtype, array.shape, array)
+                facts[name] = of(Fact(array.dtype, array.shape, array))
             elif node is None:
-                facts[name] = inputs.get(name)              # None: of a graph around
+                facts[name] = of(inputs.get(name))          # None: of a graph around
             else:
                 missing = [n for n in node.inputs if n not in facts]
                 if missing:
@@ -87,3 +92,7 @@ class Known:
                     continue
                 found = tell(node, [facts[n] for n in node.inputs])
                 facts.update((n, fact) for n, fact in zip(node.outputs, found) if n)
+
+
+def _ranks_of(node: Node, facts: list[Fact | None]) -> Sequence[Fact | None]:
+    return [None if rank is None else Fact(None, (None,) * rank) for rank in ranks_of(node, facts)]

@@ -13,7 +13,7 @@ import numpy as np
 from ..graphs.index import Index
 from ..model.graph import Graph, Node, node_reads
 from ..ops import registry
-from ..ops.facts import Fact, Unranked, is_symbolic
+from ..ops.facts import Fact, is_symbolic
 from .known import Known
 
 
@@ -156,12 +156,11 @@ class Rewriter(Index):
         return True
 
     def rank(self, name: str) -> int | None:
-        """The rank of a value, where operators, constants and the declared inputs prove it."""
+        """The rank of a value, where operators, constants and the declared inputs prove it without sizes."""
         array = self.graph.constants.get(name)
         if array is not None:
             return array.ndim
-        fact = self.fact(name)
-        return None if fact is None or type(fact) is Unranked else fact.ndim
+        return self.known().rank(name, self.makers)
 
     def is_needed(self, name: str) -> bool:
         """Does anything read this value, or must it exist?"""

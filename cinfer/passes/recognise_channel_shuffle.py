@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.graph import Graph, Node
+from ..ops.facts import Unranked
 from ..ops.symbols import same
 from .pattern import Rewriter, rewrite
 
@@ -37,9 +38,10 @@ def _follower(at: Rewriter, node: Node, op_type: str) -> Node | None:
 
 def _order(at: Rewriter, x: str, split: str, y: str) -> np.ndarray | None:
     """Where each channel comes from."""
-    if at.rank(x) != 4 or at.rank(split) != 5 or at.rank(y) != 4:
+    facts = [at.fact(name) for name in (x, split, y)]
+    if any(fact is None or type(fact) is Unranked for fact in facts) or [f.ndim for f in facts] != [4, 5, 4]:
         return None
-    x, split, y = (at.fact(name).shape for name in (x, split, y))
+    x, split, y = (fact.shape for fact in facts)
     if set(map(type, split[1:3])) != {int} or not same(x, y) or not same((x[0], *x[2:]), (split[0], *split[3:])):
         return None
     return np.arange(split[1] * split[2]).reshape(split[1:3]).T.reshape(-1)

@@ -7,7 +7,7 @@ import pytest
 from cinfer.model.graph import Node
 from cinfer.ops import registry
 from cinfer.ops.facts import Fact, Unranked, is_symbolic
-from cinfer.ops.foresee import foresee
+from cinfer.ops.foresee import foresee, ranks_of, types_of
 from cinfer.ops.symbols import Sizes, Symbol, value_at
 
 onnx = pytest.importorskip("onnx")
@@ -67,6 +67,18 @@ def test_types_without_ranks():
             assert fact is not None and fact.dtype == want.dtype, name
         seen.add(node.op_type)
     assert len(seen) > 140
+
+
+def test_types_and_ranks_by_traits_alone():
+    for name, node, given, expected in CASES:
+        types = types_of(node, [None if a is None else a.dtype for a in given])
+        for dtype, want in outputs(node, types, expected):
+            assert dtype == want.dtype, name
+        constants = [None if a is None else Fact(a.dtype, a.shape, a) for a in given]
+        unknown = [fact and Fact(fact.dtype, (None,) * fact.ndim) for fact in constants]
+        for facts in (constants, unknown):
+            for rank, want in outputs(node, ranks_of(node, facts), expected):
+                assert rank in (None, want.ndim), name
 
 
 @pytest.mark.parametrize("told", ["all values", "small integers", "no values"])
