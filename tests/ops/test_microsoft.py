@@ -17,6 +17,11 @@ def stored(*shape, dtype=np.uint8, seed=0) -> np.ndarray:
     return np.random.default_rng(seed).integers(limits.min, limits.max + 1, shape).astype(dtype)
 
 
+def halved(*shape, seed=0) -> np.ndarray:
+    """int8 of half the range: onnxruntime without VNNI adds pairs of products in 16 bits, which saturate."""
+    return stored(*shape, dtype=np.int8, seed=seed) // 2
+
+
 def real(*shape, seed=0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
@@ -95,7 +100,7 @@ def test_concat():
 @pytest.mark.parametrize("per_column", [False, True])
 @pytest.mark.parametrize("quantised", [False, True])
 def test_qgemm(transA, transB, per_column, quantised):
-    a, b = stored(5, 9), stored(9, 4, dtype=np.int8, seed=1)
+    a, b = stored(5, 9), halved(9, 4, seed=1)
     b_scale = np.float32([0.01, 0.02, 0.03, 0.04]) if per_column else scalar(0.02)
     b_zero = np.zeros(4, np.int8) if per_column else scalar(0, np.int8)
     y = (scalar(1.5), scalar(99, np.uint8)) if quantised else ()
@@ -105,7 +110,7 @@ def test_qgemm(transA, transB, per_column, quantised):
 
 
 def test_products_to_floats():
-    b, b_scale, b_zero = stored(9, 4, dtype=np.int8), np.float32([0.1, 0.2, 0.3, 0.4]), np.zeros(4, np.int8)
+    b, b_scale, b_zero = halved(9, 4), np.float32([0.1, 0.2, 0.3, 0.4]), np.zeros(4, np.int8)
     bias = real(4)
     compare("DynamicQuantizeMatMul", real(2, 5, 9), b, b_scale, b_zero, bias, dtype=np.float32, rtol=1e-5)
     compare("DynamicQuantizeMatMul", real(5, 9), b, scalar(0.1), dtype=np.float32, rtol=1e-5)

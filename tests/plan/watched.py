@@ -1,7 +1,7 @@
 """Runs of whole models under watch: guards around buffers and outputs, and memory that is not zero at first.
 
-What it hooks into is stable: the compiled `Program`, `cinfer.plan.memory.place`, and that outputs come from
-`numpy.empty`. Each hook counts its uses, and a run in which one was never used fails.
+What it hooks into is stable: `Routine.run`, the pool of workspaces, `cinfer.plan.memory.place`, and that
+outputs come from `numpy.empty`. Each hook counts its uses, and a run in which one was never used fails.
 """
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import cinfer
-from cinfer import _ops
 from cinfer.plan import memory
+from cinfer.run.pool import Pool
+from cinfer.run.routine import Routine
 
 GUARD = 1024                        # bytes on either side of a buffer or output, whole cache lines
 NAN, LARGE = 0xFF, 0x7B             # bytes: floats of them are NaN, and 1.3e36
@@ -28,13 +29,14 @@ class Watch:
 
     spaced : buffers lie apart, each with guards of its own, and share no memory
     gaps : arena size -> [(begin, end)], where no buffer lies
+    arena_bytes : of the last run
     """
 
     def __init__(self, fill: int, spaced: bool):
         self.fill, self.spaced = fill, spaced
         self.gaps: dict[int, list[tuple[int, int]]] = {}
         self.outputs: list[tuple[np.ndarray, int]] = []
-        self.runs = 0
+        self.runs = self.arena_bytes = 0
 
     def place(self, buffers) -> int:
         """`memory.place`, of larger buffers that are never given up."""
@@ -85,6 +87,7 @@ class Watch:
 
 
 PLACE, EMPTY = memory.place, np.empty
+RUN, TAKE, GIVE_BACK = Routine.run, Pool.take, Pool.give_back
 # limits under which a planning does not divide work
 FINE = {"FEW_FLOPS": -1, "SMALL": 8, "LEAST_PART": 1, "LEAST_PIXELS": 2}
 
@@ -110,20 +113,25 @@ def placing() -> list:
 @contextmanager
 def watching(fill: int, spaced: bool = True):
     """Whatever is loaded within is planned and run under watch; yields the Watch."""
-    watch, executor = Watch(fill, spaced), _ops.executor()
+    watch = Watch(fill, spaced)
 
-    class Program(executor.Program):
-        def workspace(self, threads):
-            found = super().workspace(threads)
-            watch.workspace(found.arena)
-            return found
+    def run(self, *arguments, **options):
+        watch.arena_bytes = self.arena_bytes
+        return RUN(self, *arguments, **options)
 
-        def release(self, workspace):
-            watch.check(workspace.arena)
-            super().release(workspace)
+    def take(self, *arguments):
+        found = TAKE(self, *arguments)
+        watch.workspace(found.memory)
+        return found
+
+    def give_back(self, workspace):
+        watch.check(np.frombuffer(workspace.memory, np.uint8)[:watch.arena_bytes])
+        GIVE_BACK(self, workspace)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executor, "Program", Program)
+        patch.setattr(Routine, "run", run)
+        patch.setattr(Pool, "take", take)
+        patch.setattr(Pool, "give_back", give_back)
         for module, name, value in limits():            # small work is divided among threads too
             patch.setattr(module, name, value)
         for module in placing() if spaced else ():
