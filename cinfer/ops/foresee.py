@@ -95,15 +95,18 @@ def _valued(fact: Fact, value: np.ndarray) -> Fact:
 def types_of(node: Node, types: Sequence[np.dtype | None]) -> Sequence[np.dtype | None]:
     """The element types of a node's outputs by those of its inputs; None: not known."""
     operator = registry.find(node)
-    if operator is not None and not (None in types and any(
-            name and each is None for name, each in zip(node.inputs, types))):
+    missing = [each for name, each in zip(node.inputs, types) if each is None and name]
+    if operator is not None and not missing:
         told = operator.traits.types
         try:
             if type(told) is not tuple:
                 facts = [None if each is None else Unranked(each) for each in types]
                 told = told(*facts, **registry.arguments(operator, node))
-            last = len(told) - 1
-            told = [told[min(i, last)] for i in range(len(node.outputs))]
+            if len(node.outputs) == 1:
+                told = told[:1]
+            else:
+                last = len(told) - 1
+                told = [told[min(i, last)] for i in range(len(node.outputs))]
             return [types[each] if type(each) is int else each for each in told]
         except (Undecided, Error, *registry.REFUSALS):
             pass

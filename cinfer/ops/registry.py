@@ -27,7 +27,6 @@ What else an operator is, as passes and plan ask, are its traits: `@op("Relu", e
 """
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -95,7 +94,7 @@ class Operator:
 
 
 PLAIN = Traits()
-_table: dict[tuple[str, str], list[Operator]] = {}
+_table: dict[tuple[str, str], list[Operator]] = {}         # the newest first
 
 
 def op(name: str, *, since: int = 1, domain: str = "", **traits) -> Callable:
@@ -145,14 +144,16 @@ def add(operator: Operator) -> None:
     """Enter an operator into the table; the same (domain, name, since) replaces the older entry."""
     versions = _table.setdefault((operator.domain, operator.name), [])
     versions[:] = sorted([o for o in versions if o.since != operator.since] + [operator],
-                         key=lambda o: o.since)
+                         key=lambda o: -o.since)
 
 
 def find(node: Node) -> Operator | None:
     """The operator a node means: the newest whose `since` is not above the node's opset, or None."""
-    versions = _table.get((node.domain, node.op_type), ())
-    at = bisect_right(versions, node.opset, key=lambda o: o.since)
-    return versions[at - 1] if at else None
+    opset = node.opset
+    for operator in _table.get((node.domain, node.op_type), ()):
+        if operator.since <= opset:
+            return operator
+    return None
 
 
 def traits(node: Node) -> Traits:

@@ -50,6 +50,11 @@ class Sizes:
         """A size of its own."""
         return self._alone(Atom(self._next(), name, least))
 
+    @property
+    def is_used(self) -> bool:
+        """Has any expression been made?"""
+        return bool(self._symbols)
+
     def _next(self) -> int:
         self._serial += 1
         return self._serial

@@ -82,6 +82,7 @@ def _run(graph: Graph, passes: list, check: bool, outer: Iterable[str], inner: b
             if found:
                 raise Error(f"pass {each.__name__} broke the graph {graph.name!r}: {found}; "
                             f"CINFER_PASSES=-{each.__name__} switches it off")
+    graph.known = at.known().settled() if at.has_asked else {}
     return changed
 
 

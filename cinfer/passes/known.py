@@ -47,6 +47,12 @@ class Known:
             self._find(name, makers, self._facts, self._foresee)
         return facts[name]
 
+    def settled(self) -> dict[str, Fact]:
+        """The facts that have been found, if no size is free."""
+        if self.sizes.is_used:
+            return {}
+        return {name: fact for name, fact in self._facts.items() if type(fact) is Fact}
+
     def dtype(self, name: str, makers: dict[str, Node]) -> np.dtype | None:
         """The element type of a value, which takes less to find than its fact; None: not known."""
         fact = self._facts.get(name)

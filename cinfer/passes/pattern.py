@@ -14,6 +14,7 @@ from ..graphs.index import Index
 from ..model.graph import Graph, Node, node_reads
 from ..ops import registry
 from ..ops.facts import Fact, is_symbolic
+from ..ops.foresee import ranks_of
 from .known import Known
 
 
@@ -102,14 +103,18 @@ class Rewriter(Index):
 
     def fits(self, array: np.ndarray, beside: str) -> bool:
         """Does broadcasting with the array leave the rank of the value `beside` it as it is?"""
-        return array.ndim == 0 or array.ndim <= self._least_rank(beside, 6)
+        return array.ndim == 0 or array.ndim <= self._least_rank(beside, 6) \
+            or array.ndim <= (self.rank(beside) or 0)
 
     def _least_rank(self, name: str, depth: int) -> int:
-        """The rank of a value or less."""
-        rank = self.rank(name)
+        """The rank of a value or less, by what is close before it."""
         node = self.makers.get(name)
-        if rank is not None or node is None or not depth:
-            return rank or 0
+        if node is None or not depth:
+            return self.rank(name) or 0 if node is None else 0
+        constants = self.graph.constants
+        rank, *_ = ranks_of(node, [Fact.of(constants[i]) if i in constants else None for i in node.inputs])
+        if rank is not None:
+            return rank
         traits = registry.traits(node)
         if traits.broadcast:
             return max(self._least_rank(i, depth - 1) for i in node.inputs)
@@ -127,6 +132,11 @@ class Rewriter(Index):
     def dtype(self, name: str) -> np.dtype | None:
         """The element type of a value, where it is known."""
         return self.known().dtype(name, self.makers)
+
+    @property
+    def has_asked(self) -> bool:
+        """Has any pass asked what is known of a value?"""
+        return self._known is not None
 
     def known(self) -> Known:
         if self._known is None:

@@ -1,6 +1,8 @@
 """float16 and bfloat16 models run in float32: the kernels know nothing narrower."""
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from ..model.graph import Graph, Node
@@ -61,6 +63,7 @@ def _mentions_halves(graph: Graph) -> bool:
     return False
 
 
+@cache                          # a name takes its time
 def code_of(dtype: np.dtype) -> int:
     return _CODES.get(dtype.name, OTHER)
 
@@ -78,7 +81,7 @@ def _types(graph: Graph, at: Rewriter) -> dict[str, int] | None:
 
 
 def _is_half(array: np.ndarray) -> bool:
-    return array.itemsize == 2 and code_of(array.dtype) in HALVES      # a name takes its time
+    return array.itemsize == 2 and code_of(array.dtype) in HALVES
 
 
 def _is_half_attribute(name: str, value: object) -> bool:

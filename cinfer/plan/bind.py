@@ -73,7 +73,7 @@ class Prepared:
     """
 
     def __init__(self, graph: Graph):
-        self.nodes, self.declared = graph.nodes, graph.inputs
+        self.nodes, self.declared, self.known = graph.nodes, graph.inputs, graph.known
         self.constants: dict[str, Fact | None] = {"": None}
         self.constants.update((name, Fact(a.dtype, a.shape, a)) for name, a in graph.constants.items())
         self._ready: dict[Node, Ready] = {}
@@ -100,10 +100,13 @@ class Prepared:
         facts = self.constants.copy()
         facts.update(inputs)
         left, node, readies = [], None, self.of(outputs)
+        known = self.known if all(
+            (fact.dtype, fact.shape) == (self.declared[name].dtype, self.declared[name].shape)
+            for name, fact in inputs.items()) else {}
         try:
             for ready in readies:
                 node = ready.node
-                if ready.bind(facts):
+                if ready.bind(facts, known):
                     left.append(node)
         except UnknownValue as error:
             raise UnsupportedError(f"cannot run {node}: {error}") from None
@@ -156,9 +159,9 @@ class Ready:
         self.operator = self.keywords = None
         self.is_function = False
 
-    def bind(self, facts: dict[str, Fact | None]) -> bool:
+    def bind(self, facts: dict[str, Fact | None], known: dict[str, Fact] | None = None) -> bool:
         """Enter the facts of the outputs; their values too where they are known from the inputs' and not
-        large. True if the node is left to run."""
+        large. True if the node is left to run. known : facts that have been found before, but for values"""
         node = self.node
         if self.keywords is None:
             self.operator = registry.lookup(node)
@@ -173,6 +176,10 @@ class Ready:
         else:
             if self.is_function:
                 outs = self._values(given)
+        if outs is None and known and self.outputs[0] in known:
+            outs = [known.get(name) for name in self.outputs]
+            if any(fact is None for fact in outs):
+                outs = None
         if outs is None:
             outs = self._infer(given)
         left = False
