@@ -13,8 +13,8 @@ from ..model.graph import Node
 from .placement import Placement, allocate_blocked, vector_in_blocks
 from .store import Fixed, constant
 from .tiles import spread
-from .views import (ABSOLUTE, ARENA, BLOCK, F32, NO_HALO, Blocked, Buffer, Plain, Ref, collapse, nchw_strides,
-                    row_major)
+from .views import (ABSOLUTE, ARENA, BLOCK, F32, NO_HALO, Blocked, Buffer, Plain, Ref, collapse,
+                    copied_by_kernels, nchw_strides, row_major)
 
 MOST_AXES = 6                   # that elementwise kernels walk
 
@@ -225,14 +225,14 @@ class Emitter:
     # ---- copies and elementwise maps
 
     def copy(self, x: Plain, y: Plain, beside: bool = False) -> None:
-        """Copy one plain view to another of the same shape: by kernels, or in NumPy where elements are of odd
-        sizes or there are more axes than kernels walk."""
+        """Copy one plain view to another of the same shape: by kernels, or in NumPy where elements are strings or
+        of odd sizes, or there are more axes than kernels walk."""
         size, shape, xs, ys = x.dtype.itemsize, x.shape, x.strides, y.strides
         if size % 4 == 0 and size > 4:                      # pairs of words, or more
             words = size // 4
             shape, xs, ys = (*shape, words), (*(s * words for s in xs), 1), (*(s * words for s in ys), 1)
         walk = collapse(shape, xs, ys)
-        if walk is None or not (size in (1, 2) or size % 4 == 0):
+        if walk is None or not copied_by_kernels(x.dtype):
             return self.host(None, None, [x], [y])
         if 0 in x.shape:
             return None

@@ -94,6 +94,11 @@ class Blocked:
                        self.rs, self.halo)
 
 
+def copied_by_kernels(dtype) -> bool:
+    """Not strings: those are references, which Python counts."""
+    return not dtype.hasobject and (dtype.itemsize in (1, 2) or dtype.itemsize % 4 == 0)
+
+
 def nchw(shape) -> tuple[int, int, int, int]:
     """(n, c, h, w) of a shape of rank 2 to 4; missing axes are 1."""
     if len(shape) == 4:

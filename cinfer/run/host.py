@@ -10,7 +10,7 @@ from ..errors import Error, InputError
 from ..model.graph import Node
 from ..ops import registry
 from ..plan.bind import located
-from ..plan.views import Plain
+from ..plan.views import ABSOLUTE, ARENA, Plain
 from .products import RECURRENT, weights
 
 # What operators raise on purpose (ValueError), and NumPy for values that it cannot take. Sizes and kinds of
@@ -30,9 +30,9 @@ class Host:
     table: object                       # of kernels
 
 
-def run_host(stage: Host, bases) -> None:
+def run_host(stage: Host, bases, objects: dict) -> None:
     """One node in NumPy; its outputs are copied to where the plan wants them."""
-    arrays = [None if view is None else array_at(view, bases) for view in stage.inputs]
+    arrays = [None if view is None else array_at(view, bases, objects) for view in stage.inputs]
     if stage.operator is not None and stage.node.op_type in RECURRENT:
         arrays = [weights(array, stage.table) if view is not None and view.buffer.base == 0 else array
                   for view, array in zip(stage.inputs, arrays)]
@@ -40,30 +40,26 @@ def run_host(stage: Host, bases) -> None:
         results = arrays if stage.operator is None else registry.evaluate(stage.operator, stage.node, arrays)
         for view, result in zip(stage.outputs, results):
             if view is not None:
-                array_at(view, bases)[...] = result
+                array_at(view, bases, objects)[...] = result
     except Error as error:
         raise located(stage.node, type(error), error) from None
     except REFUSALS as error:
         raise located(stage.node, InputError, error) from None
 
 
-def array_at(view: Plain, bases) -> np.ndarray:
-    """The array a plain view means during a run."""
-    buffer = view.buffer
-    strides = [s * view.dtype.itemsize for s in view.strides]
+def array_at(view: Plain, bases, objects: dict) -> np.ndarray:
+    """The array a plain view means during a run. objects : what of strings lies between steps, by buffer; they
+    are references, which Python counts, so no arena can hold them"""
+    buffer, size = view.buffer, view.dtype.itemsize
+    strides = [s * size for s in view.strides]
     if prod(view.shape) == 0:
         return np.empty(view.shape, view.dtype)
-    if buffer.base == 0:
-        return constant_at(view, strides)
-    base = bases[buffer.base]
-    offset = buffer.offset + view.offset
-    if buffer.base > 1:
-        base = base.reshape(-1).view(np.uint8)
-    first = base[offset:].view(np.uint8)[:view.dtype.itemsize].view(view.dtype)
-    return np.lib.stride_tricks.as_strided(first, view.shape, strides)
-
-
-def constant_at(view: Plain, strides) -> np.ndarray:
-    source = view.buffer.keep
-    flat = source.reshape(-1)[view.offset // view.dtype.itemsize:]
-    return np.lib.stride_tricks.as_strided(flat, view.shape, strides)
+    base, offset = (buffer.keep, 0) if buffer.base == ABSOLUTE else (bases[buffer.base], buffer.offset)
+    if view.dtype.hasobject:
+        if buffer.base == ARENA:
+            if id(buffer) not in objects:
+                objects[id(buffer)] = np.empty(buffer.bytes // size, object)
+            base = objects[id(buffer)]
+        return np.lib.stride_tricks.as_strided(base.reshape(-1)[view.offset // size:], view.shape, strides)
+    # not as_strided: it spells the type as text, from which float8_e5m2 of ml_dtypes cannot be made
+    return np.ndarray(view.shape, view.dtype, base.reshape(-1).view(np.uint8), offset + view.offset, strides)

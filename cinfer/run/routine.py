@@ -85,14 +85,14 @@ class Routine:
         return outputs
 
     def _run_stages(self, workspace, inputs, outputs, addresses, ended) -> int:
-        bases = [None, np.frombuffer(workspace.memory, np.uint8), *inputs, *outputs]
+        bases, objects = [None, np.frombuffer(workspace.memory, np.uint8), *inputs, *outputs], {}
         for stage in self.stages:
             if isinstance(stage, Kernels):
                 why = self.program.run(workspace, addresses, self.threads, stage.first, stage.last, ended)
             else:
                 why = workspace.stopped()
                 if not why:
-                    run_host(stage, bases)
+                    run_host(stage, bases, objects)
                     if ended is not None:
                         ended[stage.step] = time.monotonic_ns()
             if why:

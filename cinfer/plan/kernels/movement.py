@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from ..candidate import BLOCKED, PLAIN, Candidate, kernel
-from ..views import ARENA, BLOCK, F32, Blocked, Buffer, Ref, nchw, row_major
+from ..views import ARENA, BLOCK, F32, Blocked, Buffer, Ref, copied_by_kernels, nchw, row_major
 
 
 def in_channels(name: str, values) -> bool:
@@ -120,7 +120,7 @@ def concat(group, values):
     if axis == 1 and y.dtype == F32 and y.ndim in (3, 4) and any(values.is_blocked(name) for name in node.inputs) \
             and all(0 not in values.shape(name) for name in node.inputs):
         return concat_channels(node, values)
-    if y.ndim > 5 or not (y.dtype.itemsize in (1, 2) or y.dtype.itemsize % 4 == 0):
+    if y.ndim > 5 or not copied_by_kernels(y.dtype):
         return ()                               # NumPy concatenates in one step
     parts = [name for name in node.inputs if prod(values.shape(name))]
 
