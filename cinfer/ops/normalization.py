@@ -280,7 +280,7 @@ class Dropout:
             raise ValueError(f"x is {x.dtype}; it has to be float")
         return x.like(), x.like(dtype=bool)
 
-    def evaluate(x, ratio=None, training_mode=None, *, seed: float = None):
+    def evaluate(x, ratio=None, training_mode=None, *, seed: int = None):
         ratio = 0.5 if ratio is None else float(ratio.reshape(()))
         if training_mode is None or not training_mode.any() or ratio == 0:
             return x, np.ones(x.shape, bool)
