@@ -1,13 +1,53 @@
-/* The unary operators U_* of api.h over vectors and rows.
+/* The unary operators over vectors and rows: activations of an epilogue, and the elementwise kernel.
  *
+ * activate_sums        sums in registers before they are stored, by the activations that are cheap enough; the
+ *                      others (acts_later) are done on what was just stored, while it is in L1
  * activate             one vector; op is a constant, or its switch costs a jump each time
  * unary_row            y[i] = op(x[i]), n floats, nothing beyond them is read or written; y may be x
  * activate_rows        rows of n floats, step floats apart, in place
  * activate_rows_prelu  slopes by lane of a block */
 #ifndef ACTIVATION_H
 #define ACTIVATION_H
-#include "epilogue.h"
+#include "api.h"
 #include "vec_math.h"
+
+/* Named as in ONNX. Their two numbers alpha, beta are float attributes in the order of the standard, but for
+ *   clip: lo, hi; prelu: a slope per channel instead; hard_swish: x * hard_sigmoid(x, alpha, beta);
+ *   quant_u8, quant_s8: scale, zero point of QuantizeLinear followed by DequantizeLinear. */
+#define UNARY_OPS(X) \
+    X(none) X(clip) X(prelu) X(leaky_relu) X(hard_sigmoid) X(hard_swish) X(sigmoid) X(swish) X(tanh) X(gelu) \
+    X(gelu_tanh) X(elu) X(celu) X(selu) X(softplus) X(mish) X(exp) X(log) X(sqrt) X(abs) X(neg) \
+    X(reciprocal) X(erf) X(floor) X(ceil) X(round) X(sign) X(softsign) X(sin) X(cos) X(thresholded_relu) \
+    X(quant_u8) X(quant_s8)
+#define ENUM_U_(n) U_##n,
+enum { UNARY_OPS(ENUM_U_) U_COUNT };
+#define UNARY_NAME_(n) #n " "
+static const char unary_names[] __attribute__((unused)) = UNARY_OPS(UNARY_NAME_);
+
+typedef struct { int64_t act; float alpha, beta; } epilogue_t;
+/* n sums of the same channels; slope: of these channels, for prelu */
+INL void activate_sums(vf *a, int n, const epilogue_t *f, const float *slope)
+{
+    if (f->act == U_clip) {
+        vf lo = bc(f->alpha), hi = bc(f->beta);
+        FOR(p, n) a[p] = vmax(lo, a[p]);
+        if (f->beta < __builtin_inff()) FOR(p, n) a[p] = vmin(hi, a[p]);
+    } else if (f->act == U_prelu || f->act == U_leaky_relu) {
+        vf s = bc(f->alpha);
+        if (f->act == U_prelu) s = ld(slope);
+        FOR(p, n) a[p] = vmax((vf){0}, a[p]) + s * vmin((vf){0}, a[p]);
+    } else if (f->act == U_hard_sigmoid || f->act == U_hard_swish) {
+        vf k = bc(f->alpha), b = bc(f->beta);
+        int times = f->act == U_hard_swish;
+        FOR(p, n) { vf s = vmin(bc(1.f), vmax((vf){0}, a[p] * k + b)); if (times) s *= a[p]; a[p] = s; }
+    }
+}
+/* Whether an activation is left to activate_rows(). */
+INL int acts_later(int64_t act)
+{
+    return !(act == U_none || act == U_clip || act == U_prelu || act == U_leaky_relu ||
+             act == U_hard_sigmoid || act == U_hard_swish);
+}
 
 /* NaN is stored as 0 */
 INL vf quantised(vf x, float scale, float zero, float lo, float hi)

@@ -50,23 +50,4 @@ static inline void *at(char *const *base, buf_t b)
 {
     return (void *)((uintptr_t)base[b.base] + (uintptr_t)b.off);
 }
-
-/* Unary operators: activations of an epilogue, and the elementwise kernel. Their two numbers alpha, beta mean
- *   clip: lo, hi; leaky_relu, elu, celu, swish: alpha as in ONNX; prelu: a slope per channel instead;
- *   hard_sigmoid: alpha, beta; hard_swish: x * hard_sigmoid(x, alpha, beta); selu: alpha, gamma;
- *   thresholded_relu: alpha; quant_u8, quant_s8: scale, zero point of QuantizeLinear followed by
- *   DequantizeLinear. */
-#define UNARY_OPS(X) \
-    X(none) X(clip) X(prelu) X(leaky_relu) X(hard_sigmoid) X(hard_swish) X(sigmoid) X(swish) X(tanh) X(gelu) \
-    X(gelu_tanh) X(elu) X(celu) X(selu) X(softplus) X(mish) X(exp) X(log) X(sqrt) X(abs) X(neg) \
-    X(reciprocal) X(erf) X(floor) X(ceil) X(round) X(sign) X(softsign) X(sin) X(cos) X(thresholded_relu) \
-    X(quant_u8) X(quant_s8)
-#define BINARY_OPS(X) X(add) X(sub) X(mul) X(div) X(min) X(max) X(pow) X(prelu)
-#define ENUM_U_(n) U_##n,
-#define ENUM_B_(n) B_##n,
-#define STR_(n) #n " "
-enum { UNARY_OPS(ENUM_U_) U_COUNT };
-enum { BINARY_OPS(ENUM_B_) B_COUNT };
-static const char unary_names[] __attribute__((unused)) = UNARY_OPS(STR_);
-static const char binary_names[] __attribute__((unused)) = BINARY_OPS(STR_);
 #endif

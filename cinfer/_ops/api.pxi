@@ -18,5 +18,3 @@ cdef extern from "api.h" nogil:
         int kernels
         const kernel_t *kernel
     void *at(char *const *, buf_t)
-    const char *unary_names
-    const char *binary_names

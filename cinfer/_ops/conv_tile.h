@@ -22,7 +22,7 @@
  * 4 x 5 (25 of 32; 4 x 6 spills), SSE 4 x 2 (13 of 16): a tile is at least a block wide. */
 #ifndef CONV_TILE_H
 #define CONV_TILE_H
-#include "epilogue.h"
+#include "activation.h"
 #include "sums.h"
 #define UP_TO_2(X, ...) X(1, __VA_ARGS__) X(2, __VA_ARGS__)
 #define UP_TO_5(X, ...) UP_TO_2(X, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__)

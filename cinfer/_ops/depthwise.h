@@ -14,7 +14,7 @@
  *   dw_any_S_PX any kernel: one load a multiply-add, which cores can just load; S = 1 when the stride is 1 */
 #ifndef DEPTHWISE_H
 #define DEPTHWISE_H
-#include "epilogue.h"
+#include "activation.h"
 #include "sums.h"
 #define DEPTHWISE_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(y) I(n) I(cb) I(kh) I(kw) I(dh) I(dw) \
     I(sh) I(sw) I(oh) I(ow) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(act) F(alpha) F(beta) I(row_tiles) I(rows)

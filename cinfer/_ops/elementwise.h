@@ -14,6 +14,11 @@
 #define ELEMENTWISE_H
 #include "activation.h"
 #include "transpose.h"
+#define BINARY_OPS(X) X(add) X(sub) X(mul) X(div) X(min) X(max) X(pow) X(prelu)
+#define ENUM_B_(n) B_##n,
+enum { BINARY_OPS(ENUM_B_) B_COUNT };
+#define BINARY_NAME_(n) #n " "
+static const char binary_names[] __attribute__((unused)) = BINARY_OPS(BINARY_NAME_);
 #define MAP_FIELDS(B, I, F, A) B(x) B(y) A(dims, 6) A(xs, 6) A(ys, 6) I(op) F(alpha) F(beta) I(outer)
 PARAMS(map_t, MAP_FIELDS)
 #define ZIP_FIELDS(B, I, F, A) B(a) B(b) B(y) A(dims, 6) A(as, 6) A(bs, 6) A(ys, 6) I(op) I(act) F(alpha) \

@@ -28,11 +28,15 @@ cdef extern from "sums.h" nogil:
 
 cdef extern from "activation.h" nogil:
     enum: U_none, U_prelu
+    const char *unary_names
     ctypedef struct epilogue_t:
         int64_t act
         float alpha, beta
     bint acts_later(int64_t)
     void activate_rows(float *, int64_t, int64_t, int64_t, int, float, float)
+
+cdef extern from "elementwise.h" nogil:
+    const char *binary_names
 
 DEF MOST_KERNELS = 96
 cdef kernel_t[MOST_KERNELS] entries

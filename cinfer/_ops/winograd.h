@@ -28,7 +28,7 @@
  * pack_winograd: source [oc][ic][3][3] with strides so si sy sx in floats; tile = output block. */
 #ifndef WINOGRAD_H
 #define WINOGRAD_H
-#include "epilogue.h"
+#include "activation.h"
 #define WINOGRAD_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) I(n) I(ib) I(last) I(ob) I(ih) \
     I(iw) I(oh) I(ow) I(pt) I(pl) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(rn) I(rb) I(rr) I(m) I(act) \
     F(alpha) F(beta) I(patches) I(patch_tiles) I(oc_tiles) I(blocks)

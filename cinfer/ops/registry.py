@@ -27,7 +27,7 @@ What else an operator is, as passes and plan ask, are its traits: `@op("Relu", e
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,6 +145,12 @@ def add(operator: Operator) -> None:
     versions = _table.setdefault((operator.domain, operator.name), [])
     versions[:] = sorted([o for o in versions if o.since != operator.since] + [operator],
                          key=lambda o: -o.since)
+
+
+def operators() -> Iterator[Operator]:
+    """All registrations."""
+    for versions in _table.values():
+        yield from versions
 
 
 def find(node: Node) -> Operator | None:

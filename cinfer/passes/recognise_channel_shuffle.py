@@ -42,6 +42,7 @@ def _order(at: Rewriter, x: str, split: str, y: str) -> np.ndarray | None:
     if any(fact is None or type(fact) is Unranked for fact in facts) or [f.ndim for f in facts] != [4, 5, 4]:
         return None
     x, split, y = (fact.shape for fact in facts)
-    if set(map(type, split[1:3])) != {int} or not same(x, y) or not same((x[0], *x[2:]), (split[0], *split[3:])):
+    if set(map(type, split[1:3])) != {int} or not same(x, y) \
+            or not same((x[0], *x[2:]), (split[0], *split[3:])):
         return None
     return np.arange(split[1] * split[2]).reshape(split[1:3]).T.reshape(-1)

@@ -99,7 +99,7 @@ class Stage:
         self.facts: list[tuple] = []
         self.names: list[tuple[str, int]] = []
         self.ready = None
-        self.made: list[tuple] = []             # (name, dtype, slots of its sizes, is its value known) of ready
+        self.made: list[tuple] = []             # of ready: (name, dtype, slots of its sizes, is it known)
 
 
 class Formulas:

@@ -15,7 +15,8 @@ def test_makers_and_readers():
 def test_what_subgraphs_capture_is_read():
     inner = Graph(nodes=[Node("Neg", ["outer"], ["r"]), Node("Add", ["r", "own"], ["s"])],
                   inputs={"own": TensorType()}, outputs={"s": TensorType()})
-    node = Node("If", ["cond"], ["y"], {"then_branch": inner, "else_branch": Graph(outputs={"late": TensorType()})})
+    other = Graph(outputs={"late": TensorType()})
+    node = Node("If", ["cond"], ["y"], {"then_branch": inner, "else_branch": other})
     index = Index([node])
     assert index.readers == {"cond": [node], "outer": [node], "late": [node]}
     assert index.captured == {"outer", "late"}

@@ -184,9 +184,11 @@ def test_sizes_that_exporters_compute():
                   ("Gather", ["s", np.int64([0])], "n"),
                   ("Concat", ["n", np.int64([2]), "half1", "hw"], "to", {"axis": 0}),
                   ("Reshape", ["x", "to"], "split"), ("Transpose", ["split"], "t", {"perm": [0, 2, 1, 3, 4]}),
-                  ("Concat", ["n", np.int64([-1]), "hw"], "back", {"axis": 0}), ("Reshape", ["t", "back"], "y"),
+                  ("Concat", ["n", np.int64([-1]), "hw"], "back", {"axis": 0}),
+                  ("Reshape", ["t", "back"], "y"),
                   ("ReduceProd", ["hw"], "area", {"keepdims": 1}),
-                  ("Concat", ["n", "area", np.int64([-1])], "flat", {"axis": 0}), ("Reshape", ["y", "flat"], "z"),
+                  ("Concat", ["n", "area", np.int64([-1])], "flat", {"axis": 0}),
+                  ("Reshape", ["y", "flat"], "z"),
                   ("Expand", [np.ones((1, 1), np.float32), "hw"], "e"))
     assert facts["split"].shape == (n, 2, 58, h, w) and facts["y"].shape == (n, 116, h, w)
     assert facts["z"].shape == (n, h * w, 116) and facts["e"].shape == (h, w)

@@ -27,8 +27,8 @@ def test_a_scale_made_of_sizes():
     assert ops(graph) == ["FusedMatMul"] and graph.nodes[0].attributes["alpha"] == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("case", ["another reader", "an output", "no number", "a vector", "0", "rank", "float64",
-                                  "the divisor", "a free size"])
+@pytest.mark.parametrize("case", ["another reader", "an output", "no number", "a vector", "0", "rank",
+                                  "float64", "the divisor", "a free size"])
 def test_stays(case):
     b = Builder()
     dtype = np.float64 if case == "float64" else np.float32

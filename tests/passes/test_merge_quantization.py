@@ -35,8 +35,8 @@ def test_a_clip_that_saturates_anyway(limits, goes):
     assert ops(after) == ["QuantizeDequantize"] if goes else ["Clip", "QuantizeDequantize"]
 
 
-@pytest.mark.parametrize("case", ["an output", "another reader", "scales differ", "a vector", "a scale that is fed",
-                                  "float16", "16 bits"])
+@pytest.mark.parametrize("case", ["an output", "another reader", "scales differ", "a vector",
+                                  "a scale that is fed", "float16", "16 bits"])
 def test_stays(case):
     b = Builder(21)
     scale = np.full(3, 0.05, np.float32) if case == "a vector" else b.input("s", 1) \

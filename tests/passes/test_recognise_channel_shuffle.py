@@ -46,7 +46,8 @@ def test_all_sizes_free():
     assert ops(graph) == ["Relu", "Gather"]
 
 
-@pytest.mark.parametrize("case", ["another reader", "an output", "other axes", "another shape", "rank unknown"])
+@pytest.mark.parametrize("case", ["another reader", "an output", "other axes", "another shape",
+                                  "rank unknown"])
 def test_stays(case):
     b = Builder()
     x = b.input("x", *(() if case == "rank unknown" else (1, 6, 4, 5)))

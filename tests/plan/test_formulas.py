@@ -62,7 +62,8 @@ def test_models_with_all_sizes_free(path, rewritten):
 def small(seed: int) -> Graph:
     """A random graph of what computes with sizes, some of it wrong for some sizes."""
     draw = random.Random(seed)
-    graph = Graph("g", inputs={"x": TensorType(F32, ("n", 4, "h", "w")), "z": TensorType(F32, ("m", 4, "h", 1))})
+    graph = Graph("g", inputs={"x": TensorType(F32, ("n", 4, "h", "w")),
+                               "z": TensorType(F32, ("m", 4, "h", 1))})
     pictures, lists, scalars = ["x", "z"], [], []
 
     def node(op_type, *inputs, **attributes):

@@ -1,10 +1,12 @@
 """Functions of one number -> `map`, or the epilogue of the step before; Softmax -> `softmax`."""
 from __future__ import annotations
 
+import re
 from math import prod
 
+from ...ops import registry
 from ...ops.quantize import OWN_DOMAIN
-from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, PLAIN, Candidate, kernel
+from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, KERNELS, PLAIN, Candidate, kernel
 from ..epilogue import Unary
 from ..views import BLOCK, F32, collapse
 from . import elementwise
@@ -55,26 +57,21 @@ def unary(*operators, attributes="", domain="", **kwargs):
     return enter
 
 
-def named(op: str, operator: str, **numbers) -> None:
-    """An operator that is a function of UNARY_OPS; numbers : its attributes that are alpha and beta, with their
-    defaults."""
-    given = list(numbers.items())
+def as_named(node, values) -> Unary | None:
+    """Of an elementwise operator of one input that the kernels have under its own name; alpha and beta are its
+    float attributes."""
+    op = SNAKE.sub(r"_\1", node.op_type).lower()
+    if op not in values.table.unary:
+        return None
+    get, defaults = node.attributes.get, registry.find(node).attributes
+    return Unary(op, *(float(get(name, default)) for name, default in defaults.items() if type(default) is float))
 
-    def rule(node, values):
-        get = node.attributes.get
-        return Unary(op, *(float(get(name, default)) for name, default in given))
-    unary(operator, attributes=" ".join(numbers))(rule)
 
-
-for _name in ("Sigmoid", "Tanh", "Softplus", "Softsign", "Mish", "Exp", "Log", "Sqrt", "Abs", "Neg", "Reciprocal",
-              "Erf", "Floor", "Ceil", "Round", "Sign", "Sin", "Cos"):
-    named(_name.lower(), _name)
-named("leaky_relu", "LeakyRelu", alpha=0.01)
-named("hard_sigmoid", "HardSigmoid", alpha=0.2, beta=0.5)
-named("swish", "Swish", alpha=1.0)
-named("elu", "Elu", alpha=1.0)
-named("celu", "Celu", alpha=1.0)
-named("thresholded_relu", "ThresholdedRelu", alpha=1.0)
+SNAKE = re.compile("(?<!^)([A-Z])")
+for _operator in registry.operators():
+    if _operator.traits.elementwise and _operator.max_inputs == 1 and ("", _operator.name) not in KERNELS:
+        unary(_operator.name, attributes=" ".join(
+            name for name, default in _operator.attributes.items() if type(default) is float))(as_named)
 
 
 @unary("Relu")
@@ -101,13 +98,6 @@ def clip(node, values):
 @unary("Gelu", attributes="approximate")
 def gelu(node, values):
     return Unary("gelu_tanh" if node.attributes.get("approximate", "none") == "tanh" else "gelu")
-
-
-@unary("Selu", attributes="alpha gamma")
-def selu(node, values):
-    get, rough = node.attributes.get, node.opset < 6
-    return Unary("selu", float(get("alpha", 1.6732 if rough else 1.67326319217681884765625)),
-                 float(get("gamma", 1.0507 if rough else 1.05070102214813232421875)))
 
 
 @unary("QuantizeDequantize", attributes="scale zero_point dtype", domain=OWN_DOMAIN)
