@@ -59,6 +59,7 @@ class Graph:
     inputs, outputs : name -> declared type, in the order of the file
     constants : name -> array, never written to; large ones are views of the mapped file, at any byte of it
     types : declared types of inner values (value_info); a hint for people, nothing relies on it
+    is_checked : passes have seen to it that each node is one that its operator takes
     known : facts of values that passes have found, for inputs of just the declared sizes; for the plan
     prepared : what `plan/bind.py` keeps of a graph, which does not change any more by then
     """
@@ -68,6 +69,7 @@ class Graph:
     outputs: dict[str, TensorType] = field(default_factory=dict)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     types: dict[str, TensorType] = field(default_factory=dict)
+    is_checked: bool = False
     known: dict[str, object] = field(default_factory=dict, repr=False)
     prepared: object = field(default=None, repr=False)
 

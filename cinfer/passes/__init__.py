@@ -69,6 +69,7 @@ def _run(graph: Graph, passes: list, check: bool, outer: Iterable[str], inner: b
             around = {*outer, *graph.inputs, *graph.constants, *graph.producers()} if check else ()
             changed |= _run(subgraph, passes, check, around, True)
     check_nodes(graph)
+    graph.is_checked = True
     at = Rewriter(graph, inner=inner)
     for each in passes:
         try:

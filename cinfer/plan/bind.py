@@ -74,6 +74,7 @@ class Prepared:
 
     def __init__(self, graph: Graph):
         self.nodes, self.declared, self.known = graph.nodes, graph.inputs, graph.known
+        self.is_checked = graph.is_checked
         self.constants: dict[str, Fact | None] = {"": None}
         self.constants.update((name, Fact(a.dtype, a.shape, a)) for name, a in graph.constants.items())
         self._ready: dict[Node, Ready] = {}
@@ -139,7 +140,7 @@ class Prepared:
         return found
 
     def _prepare(self, node: Node) -> Ready:
-        ready = self._ready[node] = Ready(node)
+        ready = self._ready[node] = Ready(node, self.is_checked)
         return ready
 
 
@@ -152,10 +153,11 @@ class Ready:
 
     is_function : its outputs are known when its inputs are
     """
-    __slots__ = ("node", "inputs", "outputs", "operator", "keywords", "is_function")
+    __slots__ = ("node", "inputs", "outputs", "operator", "keywords", "is_function", "is_checked")
 
-    def __init__(self, node: Node):
+    def __init__(self, node: Node, is_checked: bool):
         self.node, self.inputs, self.outputs = node, tuple(node.inputs), tuple(node.outputs)
+        self.is_checked = is_checked
         self.operator = self.keywords = None
         self.is_function = False
 
@@ -165,7 +167,8 @@ class Ready:
         node = self.node
         if self.keywords is None:
             self.operator = registry.lookup(node)
-            registry.check(self.operator, node)
+            if not self.is_checked:
+                registry.check(self.operator, node)
             self.keywords = registry.arguments(self.operator, node)
             self.is_function = bool(node.inputs) and not self.operator.traits.random
         given = [facts[name] for name in self.inputs]
