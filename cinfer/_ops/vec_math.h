@@ -33,7 +33,11 @@ INL vf pick(vm m, vf a, vf b) { return _mm256_blendv_ps(b, a, (__m256)m); }
 INL int any(vm m) { return _mm256_movemask_ps((__m256)m) != 0; }
 # else
 INL vf pick(vm m, vf a, vf b) { return (vf)(((vi)a & m) | ((vi)b & ~m)); }
+#  if defined(__SSE__)
+INL int any(vm m) { return _mm_movemask_ps((__m128)m) != 0; }
+#  else
 INL int any(vm m) { int32_t r = 0; FOR(i, VW) r |= m[i]; return r != 0; }
+#  endif
 # endif
 #endif
 INL vf vabs(vf x)            { return (vf)((vi)x & 0x7fffffff); }

@@ -25,10 +25,14 @@
  * WINO_PIECE, whose sums are added one after another. The transforms cancel, which makes the rounding errors
  * about twice as large as those of the direct sum over as many channels: where all products are alike 2e-5 of
  * the sum at 512 channels, 1.5e-5 beyond.
+ * A number that is not finite would become NaN in every sum of its patch. Such patches are done again, by the
+ * definition and with weights transformed back: what the number does not reach is finite, as from any other
+ * kernel, if slowly. Where it meets a weight of 0, +-inf may stand for NaN.
  * pack_winograd: source [oc][ic][3][3] with strides so si sy sx in floats; tile = output block. */
 #ifndef WINOGRAD_H
 #define WINOGRAD_H
 #include "activation.h"
+#include "vec_math.h"
 #define WINOGRAD_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) I(n) I(ib) I(last) I(ob) I(ih) \
     I(iw) I(oh) I(ow) I(pt) I(pl) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(rn) I(rb) I(rr) I(m) I(act) \
     F(alpha) F(beta) I(patches) I(patch_tiles) I(oc_tiles) I(blocks)
@@ -37,6 +41,21 @@ PARAMS(winograd_t, WINOGRAD_FIELDS)
 PARAMS(pack_winograd_t, PACK_WINOGRAD_FIELDS)
 
 enum { WINO_WHOLE = 512, WINO_PIECE = 256 };
+#if VW == 16
+# define WINO_OV 2
+# define WINO_PX 14
+# define EACH_WINO(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6) X(OV,7) X(OV,8) X(OV,9) X(OV,10) \
+    X(OV,11) X(OV,12) X(OV,13) X(OV,14)
+#elif defined(__aarch64__)
+# define WINO_OV 4
+# define WINO_PX 5
+# define EACH_WINO(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5)
+#else
+# define WINO_OV 2
+# define WINO_PX 6
+# define EACH_WINO(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6)
+#endif
+#define WINO_OC (WINO_OV * VW)
 
 #define WINO_A 0.5625f                  /* squares of the points */
 #define WINO_B 2.25f
@@ -88,86 +107,149 @@ static __attribute__((noinline)) void wino_in_##T(const float *x, size_t xr, int
 WINO_IN(6)
 WINO_IN(4)
 
+/* A number that is not finite becomes NaN in all sums of its patch, which so have to be formed directly. */
+typedef struct {
+    const winograd_t *A;
+    const float *x, *w;                 /* of the picture, all packed weights */
+    int64_t block, top, left;           /* output block, first row and column of the patch's inputs */
+} wino_source_t;
+
+/* Three taps back from what wino_w1 made of them at the points 0, the next two and infinity. */
+INL void wino_taps_6(const vf *u, vf *g)
+{
+    g[0] = u[0] * (WINO_A * WINO_B);
+    g[1] = (u[1] - u[2]) * (2 * WINO_A * (WINO_A - WINO_B) / 1.5f);
+    g[2] = u[3];
+}
+INL void wino_taps_4(const vf *u, vf *g) { g[0] = -u[0]; g[1] = u[1] - u[2]; g[2] = u[3]; }
+
+/* The sums of a patch straight from the definition, for VW channels from h on: slow. */
+#define WINO_DIRECT(T) \
+static __attribute__((noinline, cold)) void wino_direct_##T(const wino_source_t *S, int h, vf *a) \
+{ \
+    enum { P = T - 2 }; \
+    static const int kept[4] = {0, 1, 2, T - 1}; \
+    const winograd_t *A = S->A; \
+    const int64_t ic = (A->ib - 1) * CB + A->last, oc = S->block * CB + h, tile = oc / WINO_OC * WINO_OC; \
+    const int64_t width = A->ob * CB - tile < WINO_OC ? A->ob * CB - tile : WINO_OC; \
+    FOR(p, P * P) a[p] = (vf){0}; \
+    for (int64_t k = 0; k < ic; k++) { \
+        const float *u = S->w + tile * ic + k * width + oc % WINO_OC; \
+        const float *x = S->x + k / CB * A->xb + k % CB; \
+        vf t[3][4], g[3][3]; \
+        FOR(j, 4) { \
+            vf column[4], taps[3]; \
+            FOR(i, 4) column[i] = ld(u + (kept[i] * T + kept[j]) * A->ob * CB * ic); \
+            wino_taps_##T(column, taps); \
+            FOR(i, 3) t[i][j] = taps[i]; \
+        } \
+        FOR(i, 3) wino_taps_##T(t[i], g[i]); \
+        for (int i = 0; i < T; i++) \
+            for (int j = 0; j < T; j++) { \
+                const int64_t row = S->top + i, column = S->left + j; \
+                if (row < 0 || row >= A->ih || column < 0 || column >= A->iw) continue; \
+                const vf v = bc(x[row * A->xr + column * CB]); \
+                FOR(r, 3) FOR(s, 3) \
+                    if (i >= r && i - r < P && j >= s && j - s < P) a[(i - r) * P + j - s] += g[r][s] * v; \
+            } \
+    } \
+}
+WINO_DIRECT(6)
+WINO_DIRECT(4)
+
+/* P*P sums of one vector of channels, h of the block's, to nh x nw pixels. */
+#define WINO_OUT_ARGS const float *bias, const float *slope, const epilogue_t *f, const float *res, \
+    size_t rr, float *y, size_t yr, int nh, int nw
+#define WINO_FINISH(P) \
+    vf b = {0}; \
+    if (bias) b = ld(bias + h); \
+    FOR(i, P * P) a[i] += b; \
+    if (nh == P && nw == P) { \
+        if (res) FOR(i, P) FOR(j, P) a[i * P + j] += ld(res + i * rr + j * CB + h); \
+        activate_sums(a, P * P, f, slope + h); \
+        FOR(i, P) FOR(j, P) st(y + i * yr + j * CB + h, a[i * P + j]); \
+    } else { \
+        if (res) FOR(i, P) FOR(j, P) if (i < nh && j < nw) a[i * P + j] += ld(res + i * rr + j * CB + h); \
+        activate_sums(a, P * P, f, slope + h); \
+        FOR(i, P) FOR(j, P) if (i < nh && j < nw) st(y + i * yr + j * CB + h, a[i * P + j]); \
+    }
 /* T*T sums, ms floats apart -> nh x nw pixels of one block. */
 #define WINO_OUT(T) \
-static __attribute__((noinline)) void wino_out_##T(const float *m, size_t ms, const float *bias, \
-    const float *slope, const epilogue_t *f, const float *res, size_t rr, float *y, size_t yr, int nh, \
-    int nw) \
+static __attribute__((noinline)) void wino_out_##T(const float *m, size_t ms, WINO_OUT_ARGS) \
 { \
     enum { P = T - 2 }; \
     for (int h = 0; h < CB; h += VW) { \
-        vf t[P][T], a[P * P], b = {0}; \
-        if (bias) b = ld(bias + h); \
+        vf t[P][T], a[P * P]; \
         FOR(j, T) { \
             vf d[T], q[P]; \
             FOR(i, T) d[i] = ld(m + (i * T + j) * ms + h); \
             wino_out1_##T(d, q); \
             FOR(i, P) t[i][j] = q[i]; \
         } \
-        FOR(i, P) { wino_out1_##T(t[i], a + i * P); FOR(j, P) a[i * P + j] += b; } \
-        if (nh == P && nw == P) { \
-            if (res) FOR(i, P) FOR(j, P) a[i * P + j] += ld(res + i * rr + j * CB + h); \
-            activate_sums(a, P * P, f, slope + h); \
-            FOR(i, P) FOR(j, P) st(y + i * yr + j * CB + h, a[i * P + j]); \
-        } else { \
-            if (res) \
-                FOR(i, P) FOR(j, P) if (i < nh && j < nw) a[i * P + j] += ld(res + i * rr + j * CB + h); \
-            activate_sums(a, P * P, f, slope + h); \
-            FOR(i, P) FOR(j, P) if (i < nh && j < nw) st(y + i * yr + j * CB + h, a[i * P + j]); \
-        } \
+        FOR(i, P) wino_out1_##T(t[i], a + i * P); \
+        WINO_FINISH(P) \
+    } \
+} \
+/* Whether one of n patches has taken in a number that is not finite: but for the corners, which have a sum \
+ * to themselves, it is in one of these five of every channel. */ \
+static __attribute__((noinline)) int wino_odd_##T(const float *m, size_t ms, int64_t n) \
+{ \
+    int odd = 0; \
+    for (; n > 0; n--, m += CB) { \
+        float z = m[ms] + m[T * ms] + m[(T + 1) * ms] + m[(2 * T - 1) * ms] + m[((T - 1) * T + 1) * ms]; \
+        odd |= z - z != 0; \
+    } \
+    return odd; \
+} \
+static __attribute__((noinline, cold)) void wino_out_odd_##T(const wino_source_t *S, WINO_OUT_ARGS) \
+{ \
+    enum { P = T - 2 }; \
+    for (int h = 0; h < CB; h += VW) { \
+        vf a[P * P]; \
+        wino_direct_##T(S, h, a); \
+        WINO_FINISH(P) \
     } \
 }
 WINO_OUT(6)
 WINO_OUT(4)
 
 /* Products: OV vectors of output channels x PX patches. v: [ic block][patch][16], bs floats from block to
- * block; w: [ic][OV*VW]; m: [oc block][patch][16], ms from block to block; k: input channels; add: to what is
- * in m.
+ * block; w: [ic][OV*VW]; m: [oc block][patch][16], ms from block to block; k: input channels. wino_more adds
+ * to what is in m.
  * Weights come from memory, and hardware prefetching stops at each page: every step fetches some of the next
  * tile's, at ahead, `step` floats further each time, so that memory works as long as the tile takes. */
-#if VW == 16
-# define WINO_OV 2
-# define WINO_PX 14
-# define EACH_WINO(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6) X(OV,7) X(OV,8) X(OV,9) X(OV,10) \
-    X(OV,11) X(OV,12) X(OV,13) X(OV,14)
-#elif defined(__aarch64__)
-# define WINO_OV 4
-# define WINO_PX 5
-# define EACH_WINO(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5)
-#else
-# define WINO_OV 2
-# define WINO_PX 6
-# define EACH_WINO(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6)
-#endif
-#define WINO_OC (WINO_OV * VW)
-#define WINO_ARGS const float *v, size_t bs, const float *w, int64_t k, float *m, size_t ms, int add, \
+#define WINO_ARGS const float *v, size_t bs, const float *w, int64_t k, float *m, size_t ms, \
     const float *ahead, size_t step
 #define WINO_STEP(OV, PX) \
     vf q[OV]; \
     FOR(o, OV) { q[o] = ld(w + o * VW); if (o * VW % CB == 0) __builtin_prefetch(ahead + o * VW); } \
     ahead += step; \
     FOR(p, PX) { vf s = bc(v[p * CB + c]); FOR(o, OV) a[o][p] += q[o] * s; }
-#define WINO_TILE(OV, PX) \
-static __attribute__((noinline)) void wino_tile_##OV##_##PX(WINO_ARGS) \
+#define WINO_SUMS(NAME, OV, PX, ADD) \
+static __attribute__((noinline)) void wino_##NAME##_##OV##_##PX(WINO_ARGS) \
 { \
     vf a[OV][PX]; \
     FOR(o, OV) FOR(p, PX) a[o][p] = (vf){0}; \
     for (; k >= CB; k -= CB, v += bs) \
         UNROLL(4) for (int c = 0; c < CB; c++, w += OV * VW) { WINO_STEP(OV, PX) } \
     UNROLL(1) for (int64_t c = 0; c < k; c++, w += OV * VW) { WINO_STEP(OV, PX) } \
-    if (__builtin_expect(add, 0)) \
-        FOR(o, OV) FOR(p, PX) a[o][p] += ld(m + (o / NV) * ms + p * CB + (o % NV) * VW); \
+    if (ADD) FOR(o, OV) FOR(p, PX) a[o][p] += ld(m + (o / NV) * ms + p * CB + (o % NV) * VW); \
     FOR(o, OV) FOR(p, PX) st(m + (o / NV) * ms + p * CB + (o % NV) * VW, a[o][p]); \
 }
+#define WINO_TILE(OV, PX) WINO_SUMS(tile, OV, PX, 0) WINO_SUMS(more, OV, PX, 1)
 typedef void (*wino_fn)(WINO_ARGS);
 #define WINO_REF(OV, PX) wino_tile_##OV##_##PX,
+#define WINO_MORE(OV, PX) wino_more_##OV##_##PX,
 EACH_WINO(WINO_TILE, WINO_OV)
 static const wino_fn wino_tiles[] = {0, EACH_WINO(WINO_REF, WINO_OV)};
+static const wino_fn wino_more[] = {0, EACH_WINO(WINO_MORE, WINO_OV)};
 #if WINO_OC > CB
-EACH_WINO(WINO_TILE, 1)
-static const wino_fn wino_half_tiles[] = {0, EACH_WINO(WINO_REF, 1)};  /* the last block of an odd number */
+EACH_WINO(WINO_TILE, 1)                 /* the last block of an odd number */
+static const wino_fn wino_half_tiles[] = {0, EACH_WINO(WINO_REF, 1)};
+static const wino_fn wino_half_more[] = {0, EACH_WINO(WINO_MORE, 1)};
 #else
 # define wino_half_tiles wino_tiles
+# define wino_half_more wino_more
 #endif
 
 /* Weights, in float64: VW/2 output channels side by side; g: 3 taps -> T values, `step` doubles apart. */

@@ -15,14 +15,27 @@ cdef extern from "winograd.h" nogil:
     const char *pack_winograd_t_fields
     void wino_in_6(const float *, size_t, int, int, int, int, float *, size_t)
     void wino_in_4(const float *, size_t, int, int, int, int, float *, size_t)
+    ctypedef struct wino_source_t:
+        const winograd_t *A
+        const float *x
+        const float *w
+        int64_t block, top, left
     void wino_out_6(const float *, size_t, const float *, const float *, const epilogue_t *, const float *,
                     size_t, float *, size_t, int, int)
     void wino_out_4(const float *, size_t, const float *, const float *, const epilogue_t *, const float *,
                     size_t, float *, size_t, int, int)
-    ctypedef void (*wino_fn)(const float *, size_t, const float *, int64_t, float *, size_t, int,
+    bint wino_odd_6(const float *, size_t, int64_t)
+    bint wino_odd_4(const float *, size_t, int64_t)
+    void wino_out_odd_6(const wino_source_t *, const float *, const float *, const epilogue_t *,
+                        const float *, size_t, float *, size_t, int, int)
+    void wino_out_odd_4(const wino_source_t *, const float *, const float *, const epilogue_t *,
+                        const float *, size_t, float *, size_t, int, int)
+    ctypedef void (*wino_fn)(const float *, size_t, const float *, int64_t, float *, size_t,
                              const float *, size_t) noexcept nogil
     const wino_fn *wino_tiles
     const wino_fn *wino_half_tiles
+    const wino_fn *wino_more
+    const wino_fn *wino_half_more
     void wino_w_6(const float *, float *, size_t)
     void wino_w_4(const float *, float *, size_t)
 
@@ -54,13 +67,19 @@ cdef void wino_products(const winograd_t *A, const float *w, const float *V, int
     cdef int64_t ic = (A.ib - 1) * CB + A.last, x, oc, width, tiles = (n + WINO_PX - 1) // WINO_PX, j, p, q
     cdef int64_t piece = ic if ic <= WINO_WHOLE else WINO_PIECE, step, k
     cdef const wino_fn *form
+    cdef const wino_fn *more
     cdef const float *next
+    cdef const float *v
+    cdef const float *u
+    cdef const float *ahead
+    cdef float *m
     for x in range((A.m + 2) * (A.m + 2)):
         oc = b0 * CB
         while oc < (b0 + nb) * CB:
             width = min(WINO_OC, A.ob * CB - oc)
             step = width // tiles
             form = wino_tiles if width == WINO_OC else wino_half_tiles
+            more = wino_more if width == WINO_OC else wino_half_more
             p = 0
             if oc + width < (b0 + nb) * CB:      # the weights of the next tile
                 next = w + (x * A.ob * CB + oc + width) * ic
@@ -68,24 +87,34 @@ cdef void wino_products(const winograd_t *A, const float *w, const float *V, int
                 next = w + ((x + 1) * A.ob + b0) * CB * ic
             for j in range(tiles):               # of nearly the same width: 16 = 8 + 8
                 q = n // tiles + (j < n % tiles)
-                k = 0
+                v, u = V + x * vs + p * CB, w + (x * A.ob * CB + oc) * ic
+                m, ahead = M + x * ms + ((oc // CB - b0) * n + p) * CB + oc % CB, next + j * step * ic
+                form[q](v, n * CB, u, piece, m, n * CB, ahead, step)
+                k = piece
                 while k < ic:
-                    form[q](V + x * vs + k * n + p * CB, n * CB, w + (x * A.ob * CB + oc) * ic + k * width,
-                            min(ic - k, piece), M + x * ms + ((oc // CB - b0) * n + p) * CB + oc % CB, n * CB,
-                            k > 0, next + (j * ic + k) * step, step)
+                    more[q](v + k * n, n * CB, u + k * width, min(ic - k, piece), m, n * CB,
+                            ahead + k * step, step)
                     k += piece
                 p += q
             oc += width
 
 
+cdef bint wino_odd(int64_t m, const float *sums, int64_t ms, int64_t n) noexcept nogil:
+    return wino_odd_6(sums, ms, n) if m == 4 else wino_odd_4(sums, ms, n)
+
+
 cdef void wino_outputs(const winograd_t *A, const float *M, int64_t ms, int64_t b0, int64_t nb, int64_t first,
-                       int64_t n, const float *bias, const float *slope, const epilogue_t *f,
-                       const float *res, float *y) noexcept nogil:
+                       int64_t n, const float *x, const float *w, const float *bias, const float *slope,
+                       const epilogue_t *f, const float *res, float *y) noexcept nogil:
     """M[t*t][nb][n][16] -> patches first .. first+n-1 of output blocks b0 .. b0+nb-1."""
     cdef int64_t across = (A.ow + A.m - 1) // A.m, b, q, top, left, nh, nw
     cdef const float *r = NULL
     cdef const float *shift = NULL
     cdef float *out
+    cdef const float *sums = M                   # of the first block
+    cdef bint any_odd = wino_odd(A.m, M, ms, n)
+    cdef wino_source_t source
+    source.A, source.x, source.w = A, x, w
     for b in range(b0, b0 + nb):
         top, left = first // across * A.m, first % across * A.m
         if bias != NULL:
@@ -95,7 +124,13 @@ cdef void wino_outputs(const winograd_t *A, const float *M, int64_t ms, int64_t 
             out = y + b * A.yb + top * A.yr + left * CB
             if res != NULL:
                 r = res + b * A.rb + top * A.rr + left * CB
-            if A.m == 4:
+            if any_odd and wino_odd(A.m, sums + q * CB, ms, 1):
+                source.block, source.top, source.left = b, top - A.pt, left - A.pl
+                if A.m == 4:
+                    wino_out_odd_6(&source, shift, slope + b * CB, f, r, A.rr, out, A.yr, <int>nh, <int>nw)
+                else:
+                    wino_out_odd_4(&source, shift, slope + b * CB, f, r, A.rr, out, A.yr, <int>nh, <int>nw)
+            elif A.m == 4:
                 wino_out_6(M, ms, shift, slope + b * CB, f, r, A.rr, out, A.yr, <int>nh, <int>nw)
             else:
                 wino_out_4(M, ms, shift, slope + b * CB, f, r, A.rr, out, A.yr, <int>nh, <int>nw)
@@ -114,6 +149,8 @@ cdef void winograd_run(const void *params, char *const *base, char *scratch, int
     cdef int64_t first = part % A.patch_tiles * A.patches
     cdef int64_t n = min(A.patches, ((A.oh + A.m - 1) // A.m) * ((A.ow + A.m - 1) // A.m) - first)
     cdef int64_t vs = (A.ib * n | 1) * CB, ms = (nb * n | 1) * CB
+    cdef const float *x = <const float *>at(base, A.x) + image * A.xn
+    cdef const float *w = <const float *>at(base, A.w)
     cdef const float *bias = <const float *>at(base, A.bias)
     cdef const float *slope = <const float *>at(base, A.slope)
     cdef const float *res = <const float *>at(base, A.res)
@@ -121,9 +158,9 @@ cdef void winograd_run(const void *params, char *const *base, char *scratch, int
     cdef float *M = V + (A.m + 2) * (A.m + 2) * vs
     cdef epilogue_t f
     f.act, f.alpha, f.beta = A.act, A.alpha, A.beta
-    wino_inputs(A, <const float *>at(base, A.x) + image * A.xn, first, n, V, vs)
-    wino_products(A, <const float *>at(base, A.w), V, vs, M, ms, b0, nb, n)
-    wino_outputs(A, M, ms, b0, nb, first, n, bias, slope, &f,
+    wino_inputs(A, x, first, n, V, vs)
+    wino_products(A, w, V, vs, M, ms, b0, nb, n)
+    wino_outputs(A, M, ms, b0, nb, first, n, x, w, bias, slope, &f,
                  res + image * A.rn if res != NULL else NULL, <float *>at(base, A.y) + image * A.yn)
 
 

@@ -132,3 +132,24 @@ def test_winograd_without_bias(level):
         ih=3, iw=3, oh=3, ow=3, pt=1, pl=1, m=4, patches=1, patch_tiles=1, oc_tiles=1, blocks=1,
         **xs.params("x"), **ys.params("y"))
     np.testing.assert_allclose(ys.result()[0, 0], np.array([[4, 6, 4], [6, 9, 6], [4, 6, 4]]) * 16, rtol=1e-5)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("m", [4, 2])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_numbers_that_are_not_finite_stay_in_their_windows(level, m, value):
+    """In each place of a patch, at the edges of the picture, and several at once."""
+    x, w, bias = data(1, 21, 40, 13, 15)
+    res = RNG.standard_normal((1, 40, 13, 15)).astype(np.float32)
+    places_of_each = [[(5 + i, 5 + j)] for i in range(5) for j in range(5)]
+    for places in (*places_of_each, [(0, 0), (12, 14), (0, 7)], [(3, 3), (3, 4)]):
+        odd = x.copy()
+        for row, column in places:
+            odd[0, 3, row, column] = value
+        with np.errstate(invalid="ignore"):
+            wanted = convolve(odd, w, bias, (1, 1, 1, 1)) + res
+        y = run_winograd(level, odd, w, bias, (1, 1, 1, 1), m, wanted.shape, 5, 2, res=res)
+        what = f"F({m},3) {level} {value} at {places}"
+        finite = np.isfinite(wanted)
+        np.testing.assert_array_equal(y[~finite], wanted[~finite].astype(np.float32), err_msg=what)
+        assert_close(np.where(finite, y, 0), np.where(finite, wanted, 0), TOLERANCE[m], what)
