@@ -120,6 +120,12 @@ static void map_plane(const float *x, int64_t xr, int64_t xs, float *y, int64_t 
     }
 }
 
+/* The power .5: of -0 it is +0, of -inf +inf */
+INL vf square_root(vf x)
+{
+    return vsqrt(pick(eq(x, bc(-INF_)), bc(INF_), x) + 0.f);
+}
+
 /* Exponents that need no logarithm mean the same wherever they stand: a plane of one of them takes a shorter
  * way, and how planes are cut must not show in the bits. */
 static __attribute__((noinline)) vf power(vf x, vf y)
@@ -127,7 +133,7 @@ static __attribute__((noinline)) vf power(vf x, vf y)
     vf r = vpow(x, y);
     r = pick(eq(y, bc(2.f)), x * x, r);
     r = pick(eq(y, bc(3.f)), x * x * x, r);
-    return pick(eq(y, bc(.5f)), vsqrt(x + 0.f), r);
+    return pick(eq(y, bc(.5f)), square_root(x), r);
 }
 
 /* Binary operators. Every result is limited to lo .. hi, which costs nothing beside memory: clip, or
@@ -142,7 +148,7 @@ static __attribute__((noinline)) vf power(vf x, vf y)
 #define DO_prelu(a, b) (vmax((vf){0}, a) + (b) * vmin((vf){0}, a))
 #define DO_square(a, b) ((a) * (a))
 #define DO_cube(a, b)   ((a) * (a) * (a))
-#define DO_root(a, b)   vsqrt((a) + 0.f)
+#define DO_root(a, b)   square_root(a)
 #define ONE_EACH(p, i, n)  ((n) < VW ? ld_part((p) + (i), n, 1) : ld((p) + (i)))
 #define ONE_ALL(p, i, n)   bc(*(p))
 /* Both operands and the result of one plane: LA, LB say whether a step or not. */
