@@ -37,7 +37,9 @@ def source_coordinates(size: int, out_size: int, scale: float, mode: str, roi=(0
     """Where each output element of one axis lies on the input's axis, in elements; float64, shape
     (out_size,)."""
     x = np.arange(out_size, dtype=np.float64)
-    full = snap(np.float64(scale * size)).item()            # not a whole number when it comes from a scale
+    full, near = scale * size, round(2 * scale * size) / 2
+    if abs(full - near) <= abs(full) * 2.0**-23:            # as snap; not whole when it comes from a scale
+        full = near
     exact = full == out_size                                # then x * size / out_size, which rounds once
     if mode == "align_corners":
         return x * 0 if full == 1 else snap(x * (size - 1) / (full - 1))
@@ -91,6 +93,14 @@ def resize_axis(size: int, out_size: int, scale: float, *, mode: str = "nearest"
     if mode == "nearest":
         index = NEAREST[nearest_mode](x).astype(np.int64)[:, None]
         weights = np.ones(index.shape)
+    elif mode == "linear" and not antialias and not exclude_outside:    # as below, of two taps
+        base = np.floor(x)
+        index, weights = np.empty((out_size, 2), np.int64), np.empty((out_size, 2))
+        index[:, 0] = base
+        np.add(index[:, 0], 1, out=index[:, 1])
+        near = np.subtract(1, x - base, out=weights[:, 0])
+        far = np.subtract(1, near, out=weights[:, 1])
+        weights /= (near + far)[:, None]
     else:
         reach = 1 if mode == "linear" else 2
         # the filter of antialias is as many times wider as the picture shrinks; never wider than the input

@@ -6,9 +6,11 @@ so memory just given up, still in cache, is used first.
 from __future__ import annotations
 
 from bisect import insort
+from operator import attrgetter
 
 ALIGN = 64
 ENDLESS = 1 << 62
+FIRST, LAST = attrgetter("first"), attrgetter("last")
 
 
 def place(buffers) -> int:
@@ -16,22 +18,25 @@ def place(buffers) -> int:
 
     buffers : objects with bytes, first, last, offset
     """
-    order = sorted(buffers, key=lambda b: b.first)
-    ending = sorted(buffers, key=lambda b: b.last)
+    order = sorted(buffers, key=FIRST)
+    ending = sorted(order, key=LAST)
     holes = [(0, ENDLESS)]                  # (offset, bytes) by offset, never adjacent; the last has no end
-    done = 0
+    done = end = 0
     for buffer in order:
         while ending[done].last < buffer.first:
             give_back(holes, ending[done].offset, rounded(ending[done].bytes))
             done += 1
-        size = rounded(buffer.bytes)
-        at = min((i for i, hole in enumerate(holes) if hole[1] >= size), key=lambda i: holes[i][1])
-        buffer.offset, room = holes[at]
+        size, room = rounded(buffer.bytes), 2 * ENDLESS
+        for i, hole in enumerate(holes):
+            if size <= hole[1] < room:
+                at, (offset, room) = i, hole
+        buffer.offset = offset
+        end = max(end, offset + size)
         if room == size:
             del holes[at]
         else:
-            holes[at] = buffer.offset + size, room - size
-    return max((b.offset + rounded(b.bytes) for b in buffers), default=0)
+            holes[at] = offset + size, room - size
+    return end
 
 
 def rounded(size: int) -> int:
