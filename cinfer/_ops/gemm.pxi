@@ -95,7 +95,7 @@ cdef void gemv_axpys(const float *w, size_t ldw, const float *x, int64_t ldx, in
         j += q
 
 
-DEF AXPY_TOTALS = 2048                           # held at once, of up to 8 rows of x
+DEF AXPY_TOTALS = 4096                           # held at once, of up to 8 rows of x
 cdef void gemv_far(const float *w, size_t ldw, const float *x, int64_t ldx, int64_t k, int64_t n, float *y,
                    int64_t ldy, int64_t m) noexcept nogil:
     """As gemv_axpys, for more than PRODUCT_WHOLE terms: in pieces, by stripes of columns."""

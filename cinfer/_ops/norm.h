@@ -1,5 +1,5 @@
-/* Normalisations. Means and variances are formed in two passes in float32, by row_sum and block_sum (sums.h):
- * good to 1e-5 at any length.
+/* Normalisations. Means and variances are formed in two passes in float32, in pieces (sums.h): good
+ * to 1e-5 at any length.
  *
  * layer_norm     y = (x - mean) / sqrt(variance + eps) * scale[col] + bias[col] over each of `rows` rows of
  *                `cols` neighbours, rows xr, yr floats apart; y may be x; bias may be absent. Kernel tile:
@@ -21,11 +21,11 @@ PARAMS(instance_norm_t, INSTANCE_NORM_FIELDS)
 #define LRN_FIELDS(B, I, F, A) B(x) B(y) I(n) I(c) I(hw) I(size) F(alpha) F(beta) F(bias) I(chunk)
 PARAMS(lrn_t, LRN_FIELDS)
 
-static __attribute__((noinline)) void layer_norm_row(const float *x, const float *scale, const float *bias,
-                                                     float *y, int64_t n, float eps)
+INL void layer_norm_by(float (*sum)(const float *, int64_t, float, int), const float *x, const float *scale,
+                       const float *bias, float *y, int64_t n, float eps)
 {
-    float mean = row_sum(x, n, 0, 0) / (float)n;
-    float variance = row_sum(x, n, mean, 1) / (float)n;
+    float mean = sum(x, n, 0, 0) / (float)n;
+    float variance = sum(x, n, mean, 1) / (float)n;
     vf m = bc(mean), k = 1 / vsqrt(bc(variance + eps));
     int64_t i = 0;
     for (; i + VW <= n; i += VW) {
@@ -36,6 +36,18 @@ static __attribute__((noinline)) void layer_norm_row(const float *x, const float
         vf b = bias ? ld_part(bias + i, n - i, 0) : (vf){0};
         st_part(y + i, (ld_part(x + i, n - i, 0) - m) * k * ld_part(scale + i, n - i, 0) + b, n - i);
     }
+}
+
+static __attribute__((noinline)) void long_layer_norm_row(const float *x, const float *scale,
+                                                          const float *bias, float *y, int64_t n, float eps)
+{
+    layer_norm_by(long_row_sum, x, scale, bias, y, n, eps);
+}
+static __attribute__((noinline)) void layer_norm_row(const float *x, const float *scale, const float *bias,
+                                                     float *y, int64_t n, float eps)
+{
+    if (n > ROW_PIECE) long_layer_norm_row(x, scale, bias, y, n, eps);
+    else layer_norm_by(row_piece_sum, x, scale, bias, y, n, eps);
 }
 
 static __attribute__((noinline)) void instance_norm_block(const instance_norm_t *A, const float *x,
@@ -76,14 +88,14 @@ static __attribute__((noinline)) vf lrn_long_sum(const float *x, int64_t hw, int
     return ld(part);
 }
 /* `lanes` pixels through all channels. */
-INL void lrn_pixels(const lrn_t *A, const float *x, float *y, int64_t lanes, int form)
+INL void lrn_pixels(const lrn_t *A, const float *x, float *y, int64_t lanes, int form, int far)
 {
     const int64_t c = A->c, below = (A->size - 1) / 2, above = A->size - 1 - below;
     const vf k = bc((float)(A->alpha / (double)A->size)), b = bc((float)A->bias);
     for (int64_t i = 0; i < c; i++) {
         int64_t first = i > below ? i - below : 0, last = i + above < c ? i + above : c - 1;
         vf s = {0}, mid = {0};
-        if (last - first < RUN)
+        if (!far)
             for (int64_t j = first; j <= last; j++) {
                 vf v = lanes == VW ? ld(x + j * A->hw) : ld_part(x + j * A->hw, lanes, 0);
                 s += v * v;
@@ -103,8 +115,12 @@ static __attribute__((noinline)) void lrn_chunk(const lrn_t *A, const float *x, 
 {
     int form = A->beta == .75 ? 3 : 0;
     int64_t i = 0;
-    if (form) for (; i + VW <= n; i += VW) lrn_pixels(A, x + i, y + i, VW, 3);
-    else for (; i + VW <= n; i += VW) lrn_pixels(A, x + i, y + i, VW, 0);
-    if (i < n) lrn_pixels(A, x + i, y + i, n - i, form);
+    if (A->size > RUN) {
+        for (; i < n; i += VW) lrn_pixels(A, x + i, y + i, n - i < VW ? n - i : VW, form, 1);
+        return;
+    }
+    if (form) for (; i + VW <= n; i += VW) lrn_pixels(A, x + i, y + i, VW, 3, 0);
+    else for (; i + VW <= n; i += VW) lrn_pixels(A, x + i, y + i, VW, 0, 0);
+    if (i < n) lrn_pixels(A, x + i, y + i, n - i, form, 0);
 }
 #endif

@@ -86,6 +86,21 @@ static __attribute__((noinline)) void pool_##OP##_any_##PX(POOL_ARGS) \
     POOL_ANY(OP, 1) POOL_ANY(OP, 4)
 POOL_EACH(max)
 POOL_EACH(sum)
+/* One window in parts. */
+static __attribute__((noinline)) void pool_sum_far(POOL_ARGS)
+{
+    double total[CB] = {0};
+    float part[CB];
+    (void)step, (void)n;
+    for (int64_t i = 0; i < rows; i += COLUMN_PIECE)
+        for (int64_t j = 0; j < taps; j += COLUMN_PIECE) {
+            const int64_t h = rows - i < COLUMN_PIECE ? rows - i : COLUMN_PIECE;
+            const int64_t w = taps - j < COLUMN_PIECE ? taps - j : COLUMN_PIECE;
+            pool_sum_any_1(x + i * row + j * tap, row, h, tap, w, 0, 1, 1, part);
+            add_to_total(total, part, CB, 0);
+        }
+    for (int c = 0; c < CB; c++) y[c] = (float)(total[c] * (double)scale);
+}
 typedef void (*pool_fn)(POOL_ARGS);
 #define POOL_FORM(OP) \
 static pool_fn pool_form_##OP(const pool_t *A, int64_t pixels) \

@@ -14,6 +14,7 @@ cdef extern from "pool.h" nogil:
                              float *) noexcept nogil
     void pool_max_any_1(const float *, size_t, int64_t, size_t, int64_t, size_t, int64_t, float, float *)
     void pool_sum_any_1(const float *, size_t, int64_t, size_t, int64_t, size_t, int64_t, float, float *)
+    void pool_sum_far(const float *, size_t, int64_t, size_t, int64_t, size_t, int64_t, float, float *)
     pool_fn pool_form_max(const pool_t *, int64_t)
     pool_fn pool_form_sum(const pool_t *, int64_t)
     void global_pool_max(const float *, int64_t, int64_t, size_t, float *)
@@ -27,26 +28,6 @@ cdef int64_t taps_below(int64_t first, int64_t end, int64_t step, int64_t most) 
 
 cdef float inverse(int64_t n) noexcept nogil:
     return <float>(1. / n) if n > 0 else 0
-
-
-cdef void pool_far(const float *x, size_t row, int64_t rows, size_t tap, int64_t taps, float scale,
-                   float *y) noexcept nogil:
-    """The average of one window in parts."""
-    cdef double[CB] total
-    cdef float[CB] part
-    cdef int64_t most = COLUMN_PIECE, i = 0, j
-    for j in range(CB):
-        total[j] = 0
-    while i < rows:
-        j = 0
-        while j < taps:
-            pool_sum_any_1(x + i * row + j * tap, row, min(rows - i, most), tap, min(taps - j, most), 0, 1, 1,
-                           part)
-            add_to_total(total, part, CB, 0)
-            j += most
-        i += most
-    for i in range(CB):
-        y[i] = <float>(total[i] * scale)
 
 
 cdef void pool_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -63,9 +44,8 @@ cdef void pool_run(const void *params, char *const *base, char *scratch, int64_t
     cdef int64_t i, j, top, p, left, q, rows, taps, counted, columns
     cdef const float *row
     cdef float *out
-    cdef bint far = A.mode != 0 and max(A.kh, A.kw) > COLUMN_PIECE
-    if far:                                      # all windows one by one
-        e = a
+    if A.mode != 0 and max(A.kh, A.kw) > COLUMN_PIECE:
+        e, edge = a, pool_sum_far                # all windows one by one
     for i in range(y0, min(y0 + A.rows, A.oh)):
         top = i * A.sh - A.pt
         p = taps_below(top, 0, A.dh, A.kh)       # rows of the window above the picture
@@ -85,12 +65,8 @@ cdef void pool_run(const void *params, char *const *base, char *scratch, int64_t
             q = taps_below(left, 0, A.dw, A.kw)
             taps = taps_below(left, A.iw, A.dw, A.kw) - q
             columns = taps if A.mode == 1 else taps_below(left, A.iw + A.pr, A.dw, A.kw)
-            if far:
-                pool_far(row + (left + q * A.dw) * CB, A.dh * A.xr, rows, A.dw * CB, taps,
-                         inverse(counted * columns), out + j * CB)
-            else:
-                edge(row + (left + q * A.dw) * CB, A.dh * A.xr, rows, A.dw * CB, taps, 0, 1,
-                     inverse(counted * columns), out + j * CB)
+            edge(row + (left + q * A.dw) * CB, A.dh * A.xr, rows, A.dw * CB, taps, 0, 1,
+                 inverse(counted * columns), out + j * CB)
             j += 1
 
 

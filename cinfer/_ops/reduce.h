@@ -7,11 +7,11 @@
  * rdims the reduced axes and their strides rs
  * Kernel tile: `outer` of the outer kept indices dims[0..2] in row-major order, each with its whole
  * innermost axis. Order where the kept elements are neighbours: RUN terms along rdims[3] one after another
- * into a partial result; else ROW_PIECE terms along rdims[3], side by side in 4 vectors (in one where they
- * are not neighbours), then the lanes pairwise. RUN partial results are joined one after another; what they
- * give is added in float64 where it is a sum (sums.h). So sums are good to 2e-5 of the sum of the magnitudes
- * at any length, to half of that where all terms are alike; RUN * RUN neighbours or ROW_PIECE terms are
- * float32 throughout. A product is off by up to 6e-8 for each of its factors. */
+ * into a partial result; else 2*ROW_PIECE terms along rdims[3], side by side in 4 vectors, or ROW_PIECE in
+ * one where they are not neighbours, then the lanes pairwise. RUN partial results are joined one after
+ * another; what they give is added in float64 where it is a sum (sums.h). So sums are good to 2e-5 of the sum
+ * of the magnitudes at any length, to half of that where all terms are alike; RUN * RUN neighbours or one
+ * piece of a row are float32 throughout. A product is off by up to 6e-8 for each of its factors. */
 #ifndef REDUCE_H
 #define REDUCE_H
 #include "activation.h"

@@ -43,13 +43,15 @@ cdef void reduce_run(const void *params, char *const *base, char *scratch, int64
     cdef float count = <float>(parts * terms)
     cdef bint beside = A.xs[3] == 1 and n > 1, sums = A.op == R_sum or A.op == R_mean or A.op == R_sumsq
     # of a piece: its terms, and how often it adds to a result
-    cdef int64_t piece = RUN * RUN if beside else ROW_PIECE, additions
+    cdef int64_t piece = RUN * RUN if beside else 2 * ROW_PIECE if A.rs[3] == 1 else ROW_PIECE, additions
     cdef int64_t i, j, k, r, s, m, length, added, flushes
     cdef const float *x
     cdef const float *row
     cdef float *y
     cdef float[STRIPE] t
     cdef double[STRIPE] far
+    if not sums:
+        piece = terms
     for i in range(tile * A.outer, min(total, (tile + 1) * A.outer)):
         x = <const float *>at(base, A.x) + place(i, A.dims, A.xs)
         y = <float *>at(base, A.y) + place(i, A.dims, A.ys)

@@ -35,9 +35,9 @@ static __attribute__((noinline)) void softmax_row(const float *x, float *y, int6
         for (i = 0, end = 0; i < whole; ) {
             if (end) { total += (double)sum_of_lanes(sum); sum = (vf){0}; }
             end = whole - i < ROW_PIECE ? whole : i + ROW_PIECE;
-            for (; i < end; i += VW) sum += vexp(s * ld(x + i) - m);
+            for (; i < end; i += VW) sum += vexp_near_unit(s * ld(x + i) - m);
         }
-        if (whole < n) sum += vexp(rest - m);
+        if (whole < n) sum += vexp_near_unit(rest - m);
         const vf l = vlog(bc((float)(total + (double)sum_of_lanes(sum))));
         for (i = 0; i < whole; i += VW) st(y + i, s * ld(x + i) - m - l);
         if (whole < n) st_part(y + whole, rest - m - l, n - whole);
@@ -93,7 +93,7 @@ INL void softmax_columns(const float *x, int64_t xs, float *y, int64_t ys, int64
     if (logarithm) {
         while (i < n) {
             NEXT_PIECE;
-            for (; i < end; i++) sum += vexp(s * LD(x + i * xs) - top);
+            for (; i < end; i++) sum += vexp_near_unit(s * LD(x + i * xs) - top);
         }
         if (n > COLUMN_PIECE) sum = softmax_total(sum, total);
         sum = vlog(sum);

@@ -4,18 +4,20 @@
  * good to 1e-5 of the sum of the magnitudes, however many terms there are. A sum that fits into one piece
  * never sees float64: it is what a plain loop would give, and as fast.
  *
- * row_sum    of a contiguous row, (x - centre) or its square
- * block_sum  the same of h x w pixels of a block of 16 channels, rows `row` floats apart, one sum a lane
+ * row_piece_sum, long_row_sum    of a contiguous row, (x - centre) or its square
+ * block_sum                      the same of h x w pixels of a block of 16 channels, rows `row` floats apart,
+ *                                one sum a lane
  *
  * Order of a row: pieces of ROW_PIECE terms, in each 4 vectors side by side, then these, then the lanes
- * pairwise. Of a block: pieces of up to RUN * 8/NV pixels of a row, in each 8/NV sums side by side, then
- * these one after another; RUN pieces one after another; then float64. */
+ * pairwise. Of a block: pieces of RUN rows of BLOCK_PIECE pixels; in each the pixels of a row in 8/NV sums
+ * side by side, then these one after another, then the rows. */
 #ifndef SUMS_H
 #define SUMS_H
 #include "vec_math.h"
 enum {
     RUN = 64,                           /* terms, and again so many partial sums, one after another */
-    ROW_PIECE = 256 * VW,               /* terms of a contiguous row, in up to 4 vectors of sums */
+    ROW_PIECE = 256 * VW,               /* terms of a row, in up to 4 vectors of sums */
+    BLOCK_PIECE = RUN * 8 / NV,         /* pixels of a row of a block, in 8/NV sums a lane */
     COLUMN_PIECE = 256,                 /* terms along a strided axis, or a side of a window */
     PRODUCT_WHOLE = 2048,               /* a product of up to so many terms a sum is done at once, */
     PRODUCT_PIECE = 1280                /* a longer one in pieces of up to so many, whose sums are added */
@@ -80,46 +82,60 @@ INL float row_piece_sum(const float *x, int64_t n, float centre, int squared)
 #undef TERM
     return sum_of_lanes((s[0] + s[1]) + (s[2] + s[3]));
 }
-INL float row_sum(const float *x, int64_t n, float centre, int squared)
+static __attribute__((noinline, unused)) float long_row_sum(const float *x, int64_t n, float centre,
+                                                            int squared)
 {
-    if (n <= ROW_PIECE) return row_piece_sum(x, n, centre, squared);
     double total = 0;
-    for (int64_t i = 0; i < n; i += ROW_PIECE)
-        total += (double)row_piece_sum(x + i, n - i < ROW_PIECE ? n - i : ROW_PIECE, centre, squared);
+    for (int64_t i = 0; i < n; i += ROW_PIECE) {
+        int64_t m = n - i < ROW_PIECE ? n - i : ROW_PIECE;
+        total += (double)(squared ? row_piece_sum(x + i, m, centre, 1) : row_piece_sum(x + i, m, centre, 0));
+    }
     return (float)total;
 }
-
+INL void block_piece_sum(const float *x, int64_t h, int64_t w, int64_t row, const vf *centre, int squared,
+                         vf *total)
+{
+    enum { U = 8 / NV };
+    FOR(v, NV) total[v] = (vf){0};
+    for (int64_t i = 0; i < h; i++, x += row) {
+        vf s[U][NV];
+        int64_t j = 0;
+        FOR(u, U) FOR(v, NV) s[u][v] = (vf){0};
+#define TERM(x) { vf d = (x) - centre[v]; if (squared) d *= d; s[u][v] += d; }
+        for (; j + U <= w; j += U) FOR(u, U) FOR(v, NV) TERM(ld(x + (j + u) * CB + v * VW))
+        FOR(u, U) if (j + u < w) FOR(v, NV) TERM(ld(x + (j + u) * CB + v * VW))
+#undef TERM
+        FOR(u, U - 1) FOR(v, NV) s[0][v] += s[u + 1][v];
+        FOR(v, NV) total[v] += s[0][v];
+    }
+}
+static __attribute__((noinline, unused)) void long_block_sum(const float *x, int64_t h, int64_t w,
+                                                             int64_t row, const float *centre, int squared,
+                                                             float *sum)
+{
+    double total[CB] = {0};
+    vf c[NV], t[NV];
+    FOR(v, NV) c[v] = ld(centre + v * VW);
+    for (int64_t i = 0; i < h; i += RUN)
+        for (int64_t j = 0; j < w; j += BLOCK_PIECE) {
+            const float *p = x + i * row + j * CB;
+            int64_t m = h - i < RUN ? h - i : RUN, n = w - j < BLOCK_PIECE ? w - j : BLOCK_PIECE;
+            if (squared) block_piece_sum(p, m, n, row, c, 1, t);
+            else block_piece_sum(p, m, n, row, c, 0, t);
+            FOR(v, NV) st(sum + v * VW, t[v]);
+            add_to_total(total, sum, CB, 0);
+        }
+    rounded_total(total, sum, CB);
+}
 INL void block_sum(const float *x, int64_t h, int64_t w, int64_t row, const vf *centre, int squared, vf *sum)
 {
-    enum { U = 8 / NV, PIECE = RUN * U };
-    vf t[NV];
-    double total[CB];
-    float part[CB];
-    int64_t parts = 0, totals = 0;
-    FOR(v, NV) t[v] = (vf){0};
-    for (int64_t i = 0; i < h; i++, x += row)
-        for (int64_t j = 0, end; j < w; j = end) {
-            if (parts++ == RUN) {
-                FOR(v, NV) { st(part + v * VW, t[v]); t[v] = (vf){0}; }
-                add_to_total(total, part, CB, totals++ == 0);
-                parts = 1;
-            }
-            end = w - j < PIECE ? w : j + PIECE;
-            vf s[U][NV];
-            FOR(u, U) FOR(v, NV) s[u][v] = (vf){0};
-#define TERM(x) { vf d = (x) - centre[v]; if (squared) d *= d; s[u][v] += d; }
-            for (; j + U <= end; j += U) FOR(u, U) FOR(v, NV) TERM(ld(x + (j + u) * CB + v * VW))
-            FOR(u, U) if (j + u < end) FOR(v, NV) TERM(ld(x + (j + u) * CB + v * VW))
-#undef TERM
-            FOR(u, U - 1) FOR(v, NV) s[0][v] += s[u + 1][v];
-            FOR(v, NV) t[v] += s[0][v];
-        }
-    if (totals) {
-        FOR(v, NV) st(part + v * VW, t[v]);
-        add_to_total(total, part, CB, 0);
-        rounded_total(total, part, CB);
-        FOR(v, NV) t[v] = ld(part + v * VW);
+    if (h <= RUN && w <= BLOCK_PIECE) {
+        block_piece_sum(x, h, w, row, centre, squared, sum);
+        return;
     }
-    FOR(v, NV) sum[v] = t[v];
+    float c[CB], s[CB];
+    FOR(v, NV) st(c + v * VW, centre[v]);
+    long_block_sum(x, h, w, row, c, squared, s);
+    FOR(v, NV) sum[v] = ld(s + v * VW);
 }
 #endif

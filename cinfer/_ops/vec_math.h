@@ -171,26 +171,29 @@ INL vf exp_parts(vf x, vf *n)
     q = q * r + 0.500000009570f;
     return r + r * r * q;
 }
-/* 2^t, -127 (gives 0) <= t <= 128 (inf), off by 1.3 ulp */
-INL vf vexp2(vf t)
+/* 2^t, -127 (gives 0) <= t <= 128 (inf); one: 1 + 7.2e-8, off by 1.3 ulp, or 1 to be exact at 0, off by 2 */
+INL vf vexp2_by(vf t, float one)
 {
     vf n = vrint(t), f = t - n, p = bc(1.327647203e-03f);
     p = p * f + 9.675541480e-03f;
     p = p * f + 5.550713275e-02f;
     p = p * f + 2.402211972e-01f;
     p = p * f + 6.931469671e-01f;
-    p = p * f + 1.000000072e+00f;
+    p = p * f + one;
 #if VW == 16
     return times_exp2(p, n);
 #else
     return p * exp2_int(n);
 #endif
 }
+INL vf vexp2(vf t) { return vexp2_by(t, 1.000000072e+00f); }
 /* e^kx where it matters little that kx is rounded: half an ulp of kx in the result */
 INL vf vexp_near(vf x, float k)
 {
     return vexp2(vmin(bc(128.f), vmax(bc(-127.f), x * (k * 1.44269504088896341f))));
 }
+/* The same of x <= 0, 1 at 0. */
+INL vf vexp_near_unit(vf x) { return vexp2_by(vmax(bc(-127.f), x * 1.44269504088896341f), 1); }
 INL vf vsigmoid(vf x) { return 1 / (1 + vexp_near(x, -1)); }
 INL vf vswish(vf x, float alpha) { return x / (1 + vexp_near(x, -alpha)); }     /* x sigmoid(alpha x) */
 INL vf vexp(vf x)

@@ -1,4 +1,4 @@
-"""Long sums of one sign by the operators' meanings in NumPy, which would add along strided axes one by one."""
+"""Long sums of one sign by the meanings of operators in NumPy, which would add one by one along most axes."""
 import numpy as np
 import pytest
 from one_node import run
