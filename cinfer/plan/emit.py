@@ -257,7 +257,7 @@ class Emitter:
     def convert(self, shape, x: Ref, xs, y: Ref, ys, dtype, to, *, ss=None, beside=False, **more) -> None:
         """y = x in the element type `to`, over strided axes that collapse to MOST_AXES.
 
-        ss : the strides of the scales; more : how, s, z, lo, hi of the kernel (convert.h)
+        ss : the strides of the scales; more : how, s, z, lo, hi of the kernel (cast.h)
         """
         if 0 in shape:
             return

@@ -135,7 +135,7 @@ def divided(out, batch: int, m: int, n: int) -> dict:
 
 
 def copy_room(k: int) -> int:
-    """Bytes in which a tile copies its rows to blocks of 16 columns (_ops/gemm.h)."""
+    """Bytes in which a tile copies its rows to blocks of 16 columns (_ops/matmul.h)."""
     return max(1 << 18, 896 * -(-k // 16))
 
 

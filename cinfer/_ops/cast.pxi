@@ -1,6 +1,6 @@
-# Conversions between element types; the contract and the loops over planes are in convert.h.
+# Conversions between element types; the contract and the loops over planes are in cast.h.
 
-cdef extern from "convert.h" nogil:
+cdef extern from "cast.h" nogil:
     ctypedef struct convert_t:
         buf_t x, s, z, y
         int64_t dims[6]

@@ -21,8 +21,8 @@
  * interleaved partial sums, then the lanes, more than DOT_PIECE terms in pieces; with sn = 1: k = 0, 1, ...,
  * more than PRODUCT_WHOLE in pieces; the sums of the pieces are added in float64 (sums.h). The bits do not
  * depend on the tiles. */
-#ifndef GEMM_H
-#define GEMM_H
+#ifndef MATMUL_H
+#define MATMUL_H
 #include "conv_tile.h"
 #include "sums.h"
 #include "activation.h"

@@ -15,8 +15,8 @@
  * run time, which clamps it at the top and the bottom. pool_OP_K_S: K columns, stride S, dilation 1: columns
  * are reduced once and shared by the windows they lie in. pool_OP_any_P: any window, P pixels; P = 1 for
  * those at the edges. */
-#ifndef POOL_H
-#define POOL_H
+#ifndef POOLING_H
+#define POOLING_H
 #include "api.h"
 #include "sums.h"
 #define POOL_FIELDS(B, I, F, A) B(x) B(y) I(n) I(cb) I(ih) I(iw) I(oh) I(ow) I(kh) I(kw) I(sh) I(sw) I(dh) \

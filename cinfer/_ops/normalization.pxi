@@ -1,6 +1,6 @@
-# Normalisations; the contract and the loops are in norm.h.
+# Normalisations; the contract and the loops are in normalization.h.
 
-cdef extern from "norm.h" nogil:
+cdef extern from "normalization.h" nogil:
     ctypedef struct layer_norm_t:
         buf_t x, scale, bias, y
         int64_t rows, cols, xr, yr, chunk

@@ -9,8 +9,8 @@
  * lrn            y = x / (bias + alpha/size * sum of x^2 over `size` channels around)^beta, plain
  *                [n][c][hw]. Squares one after another, more than RUN of them in pieces of RUN (sums.h).
  *                Kernel tile = image*chunks + chunk, `chunk` pixels each */
-#ifndef NORM_H
-#define NORM_H
+#ifndef NORMALIZATION_H
+#define NORMALIZATION_H
 #include "activation.h"
 #include "sums.h"
 #define LAYER_NORM_FIELDS(B, I, F, A) B(x) B(scale) B(bias) B(y) I(rows) I(cols) I(xr) I(yr) F(eps) I(chunk)

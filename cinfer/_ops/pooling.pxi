@@ -1,6 +1,6 @@
-# Pooling; the contract and the tile functions are in pool.h.
+# Pooling; the contract and the tile functions are in pooling.h.
 
-cdef extern from "pool.h" nogil:
+cdef extern from "pooling.h" nogil:
     ctypedef struct pool_t:
         buf_t x, y
         int64_t n, cb, ih, iw, oh, ow, kh, kw, sh, sw, dh, dw, pt, pl, pb, pr, xn, xb, xr, yn, yb, yr, mode

@@ -11,8 +11,8 @@
  * of dims[0..4] in row-major order, are cut into tiles of `outer` each. y overlaps no input.
  *
  * A row goes through up to three stages - widen, change, narrow - in pieces that stay in L1. */
-#ifndef CONVERT_H
-#define CONVERT_H
+#ifndef CAST_H
+#define CAST_H
 #include "strided.h"
 #define CONVERT_FIELDS(B, I, F, A) B(x) B(s) B(z) B(y) A(dims, 6) A(xs, 6) A(ss, 6) A(ys, 6) I(from) I(to) \
     I(how) F(lo) F(hi) I(outer)

@@ -1,6 +1,6 @@
-# Matrix products: contracts in gemm.h; the tiles are the convolution's, a row of a matrix being a pixel.
+# Matrix products: contracts in matmul.h; the tiles are the convolution's, a row of a matrix being a pixel.
 
-cdef extern from "gemm.h" nogil:
+cdef extern from "matmul.h" nogil:
     ctypedef struct gemm_t:
         buf_t a, w, bias, slope, res, y
         int64_t batch0, batch1, m, n, k, lda, ldy, ldr, a0, a1, w0, w1, y0, y1, r0, r1, act
