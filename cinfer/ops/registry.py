@@ -37,8 +37,6 @@ from ..model.graph import Node
 from .facts import Fact, UnknownValue
 
 
-TensorSpec = Fact           # as others still call it
-
 REQUIRED = object()
 HAS_VARARGS = 0x04          # inspect.CO_VARARGS
 

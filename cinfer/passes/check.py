@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import ModelError
-from ..model.graph import Graph, Node, subgraphs
+from ..model.graph import Graph, subgraphs
 from ..ops import registry
 
 

@@ -41,18 +41,6 @@ class Bound:
     readers: dict[str, list[Node]]
     makers: dict[str, Node]
 
-    @property
-    def specs(self) -> dict[str, Fact]:
-        return self.facts
-
-    def spec(self, name: str) -> Fact:
-        return self.facts[name]
-
-    def constant(self, name: str) -> np.ndarray | None:
-        """The value, when it is known before the run."""
-        fact = self.facts.get(name)
-        return None if fact is None else fact.value
-
 
 def bind(graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, ...]) -> Bound:
     """Give every value that `outputs` need a dtype and a shape.

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..model.graph import Node
 from .candidate import RESIDUAL, ROW, SLOPE, TURN, UNARY, Kernel
 

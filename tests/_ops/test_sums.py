@@ -9,9 +9,9 @@ import pytest
 from test_conv import run_conv, run_stem
 from test_conv_few import run_few
 from test_depthwise import run_depthwise
-from test_gemm import run_gemm, run_gemv
-from test_norm import at, lrn
-from test_pool import run_pool
+from test_matmul import run_gemm, run_gemv
+from test_normalization import at, lrn
+from test_pooling import run_pool
 from test_reduce import reduce
 from test_softmax import run as run_softmax
 from test_softmax import softmax

@@ -15,7 +15,7 @@ import numpy as np
 from cinfer.errors import Error
 from cinfer.model.graph import Node
 from cinfer.ops import registry
-from cinfer.ops.registry import TensorSpec
+from cinfer.ops.facts import Fact
 
 F32 = np.dtype(np.float32)
 MOST_ELEMENTS = 12_000
@@ -89,7 +89,7 @@ class Graph:
         try:
             operator = registry.lookup(node)
             if operator.infer is not None:
-                registry.infer(operator, node, [None if a is None else TensorSpec.of(a) for a in given])
+                registry.infer(operator, node, [None if a is None else Fact.of(a) for a in given])
             results = registry.evaluate(operator, node, given)
             results = [np.asarray(r) for r in results][:n]
             fine = len(results) == n and all(self._fits(r) for r in results)

@@ -16,6 +16,7 @@ import cinfer
 from cinfer import _ops
 from cinfer.model.graph import Node
 from cinfer.ops import registry
+from cinfer.ops.facts import Fact
 
 from evaluated_graph import REFUSALS, Graph
 from watched import bits, hold, run_watched, watching
@@ -521,7 +522,7 @@ def assemble(case, rng: Random, recipe, attributes: dict, before: str, behind: s
 
 def refuses(operator, node, given) -> str:
     """"before" the run, for the sizes and types of inputs, or in the "run"."""
-    specs = [None if a is None else registry.TensorSpec.of(a) for a in given]
+    specs = [None if a is None else Fact.of(a) for a in given]
     try:
         operator.infer and registry.infer(operator, node, specs)
     except REFUSALS:

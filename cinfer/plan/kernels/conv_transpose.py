@@ -68,7 +68,7 @@ def conv_transpose(group, values):
     if not is_picture(node, values) or w is None or node.attributes.get("group", 1) != 1 \
             or not has_known_bias(node, values):
         return ()
-    x, y = node.inputs[0], group.output
+    x = node.inputs[0]
     shape = values.shape(x)
     win = window(node, values, w.shape[2:])
     along_y, along_x = map(phases, win.kernel, win.strides, win.pads, win.picture, win.count)

@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from ..candidate import BLOCKED, PLAIN, Candidate, kernel
-from ..views import ARENA, BLOCK, F32, Blocked, Buffer, Ref, copied_by_kernels, nchw, row_major
+from ..views import ARENA, BLOCK, F32, Buffer, Ref, copied_by_kernels, nchw, row_major
 
 
 def in_channels(name: str, values) -> bool:
