@@ -36,9 +36,11 @@ INTERNAL = {("cinfer", "QuantizeDequantize")}
 
 def kernel_operators() -> list[tuple[str, str]]:
     """(domain, name) of the operators that the planner has kernels for."""
-    from cinfer.plan import kernels  # noqa: F401
     from cinfer.plan.candidate import KERNELS
-    return sorted(KERNELS)
+    from cinfer.plan.kernels.activations import as_named, named
+    functions = _ops.table().unary          # what may be one is entered; these are
+    return sorted((domain, name) for (domain, name), kernel in KERNELS.items()
+                  if kernel.unary is not as_named or named(name) in functions)
 
 
 def versions(domain: str, name: str) -> list[tuple[registry.Operator, int]]:

@@ -60,14 +60,19 @@ def unary(*operators, attributes="", domain="", **kwargs):
 def as_named(node, values) -> Unary | None:
     """Of an elementwise operator of one input that the kernels have under its own name; alpha and beta are its
     float attributes."""
-    op = SNAKE.sub(r"_\1", node.op_type).lower()
+    op = named(node.op_type)
     if op not in values.table.unary:
         return None
     get, defaults = node.attributes.get, registry.find(node).attributes
     return Unary(op, *(float(get(name, default)) for name, default in defaults.items() if type(default) is float))
 
 
-SNAKE = re.compile("(?<!^)([A-Z])")
+def named(operator: str) -> str:
+    """An operator's name as kernels have it: hard_sigmoid for HardSigmoid."""
+    return CAPITAL.sub(r"_\1", operator).lower()
+
+
+CAPITAL = re.compile("(?<!^)([A-Z])")
 for _operator in registry.operators():
     if _operator.traits.elementwise and _operator.max_inputs == 1 and ("", _operator.name) not in KERNELS:
         unary(_operator.name, attributes=" ".join(
