@@ -7,7 +7,6 @@ about dynamic shapes (Shape, Gather, Concat, Reshape ...) disappears here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -26,7 +25,6 @@ MOST_OUTPUTS = 16           # sets of outputs for which the nodes that they need
 FOLD_BYTES = 1 << 20        # larger results of constants are left to the run (the passes have folded weights)
 
 
-@dataclass(slots=True, eq=False)
 class Bound:
     """A graph with all sizes known.
 
@@ -34,12 +32,12 @@ class Bound:
     facts : of every value they touch and of the outputs
     readers, makers : value name -> those of the nodes that read it, once per use; the one that makes it
     """
-    nodes: list[Node]
-    facts: dict[str, Fact]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    readers: dict[str, list[Node]]
-    makers: dict[str, Node]
+    __slots__ = ("nodes", "facts", "inputs", "outputs", "readers", "makers")
+
+    def __init__(self, nodes: list[Node], facts: dict[str, Fact], inputs: tuple[str, ...], outputs: tuple[str, ...],
+                 readers: dict[str, list[Node]], makers: dict[str, Node]):
+        self.nodes, self.facts, self.inputs, self.outputs = nodes, facts, inputs, outputs
+        self.readers, self.makers = readers, makers
 
 
 def bind(graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, ...]) -> Bound:

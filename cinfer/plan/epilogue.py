@@ -5,24 +5,25 @@ them is asked again with one less.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..model.graph import Node
 from .candidate import RESIDUAL, ROW, SLOPE, TURN, UNARY, Kernel
 
 TURN_PERM = [0, 2, 3, 1]                # channels last
 
 
-@dataclass(frozen=True, slots=True)
 class Unary:
     """op : of UNARY_OPS in activation.h, with its two numbers.
 
     slope : name of the constant with a slope per channel (axis 1), for prelu
     """
-    op: str
-    alpha: float = 0.0
-    beta: float = 0.0
-    slope: str = ""
+    __slots__ = ("op", "alpha", "beta", "slope")
+
+    def __init__(self, op: str, alpha: float = 0.0, beta: float = 0.0, slope: str = ""):
+        self.op, self.alpha, self.beta, self.slope = op, alpha, beta, slope
+
+    def key(self) -> tuple:
+        """What tells it from others."""
+        return self.op, self.alpha, self.beta, self.slope
 
 
 NONE = Unary("none")

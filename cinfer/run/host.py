@@ -1,7 +1,6 @@
 """Steps in NumPy, between those of the kernels."""
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -19,15 +18,13 @@ from .products import RECURRENT, weights
 REFUSALS = (ValueError, IndexError, ArithmeticError)
 
 
-@dataclass(frozen=True, slots=True)
 class Host:
     """A step in NumPy. operator : None for a copy; inputs, outputs : views, or None"""
-    step: int
-    operator: object
-    node: Node | None
-    inputs: list
-    outputs: list
-    table: object                       # of kernels
+    __slots__ = ("step", "operator", "node", "inputs", "outputs", "table")
+
+    def __init__(self, step: int, operator, node: Node | None, inputs: list, outputs: list, table):
+        self.step, self.operator, self.node = step, operator, node
+        self.inputs, self.outputs, self.table = inputs, outputs, table
 
 
 def run_host(stage: Host, bases, objects: dict) -> None:

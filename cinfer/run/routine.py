@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -18,11 +17,12 @@ from .pool import Pool
 STEP_BYTES = 1500               # what Python's objects of a step take: step, node, names, views
 
 
-@dataclass(frozen=True, slots=True)
 class Kernels:
     """Steps first..last-1 of the program."""
-    first: int
-    last: int
+    __slots__ = ("first", "last")
+
+    def __init__(self, first: int, last: int):
+        self.first, self.last = first, last
 
 
 class Routine:

@@ -62,7 +62,7 @@ def fixed(out, kernel: str, conv: Conv, key: tuple, make) -> Fixed:
     """
     node, e = conv.group.node, conv.group.epilogue
     constants = (conv.w, *(out.constant(name) for name in (*node.inputs[2:3], e.unary.slope) if name))
-    return out.store.fixed(kernel, (node, e.unary, *key), constants, lambda: dict(
+    return out.store.fixed(kernel, (node, e.unary.key(), *key), constants, lambda: dict(
         make(), **epilogue_params(out, e, bias_ref(out, node, conv.y_shape[1]))))
 
 

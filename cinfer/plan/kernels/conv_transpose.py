@@ -5,7 +5,6 @@ is y modulo the stride, share their kernel rows; from the largest k down these r
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 from ..candidate import BLOCKED, PLAIN, SLOPE, TURN, UNARY, Candidate, kernel
@@ -16,7 +15,6 @@ from .conv_params import bias_ref, has_known_bias
 from .window import GEOMETRY, Window, is_picture, window
 
 
-@dataclass(slots=True)
 class Phase:
     """Along one axis, the outputs first, first + stride, ...
 
@@ -24,11 +22,10 @@ class Phase:
     taps : elements of the kernel that they take, descending
     before, after : how many elements before and behind the input they read
     """
-    first: int
-    count: int
-    taps: range
-    before: int
-    after: int
+    __slots__ = ("first", "count", "taps", "before", "after")
+
+    def __init__(self, first: int, count: int, taps: range, before: int, after: int):
+        self.first, self.count, self.taps, self.before, self.after = first, count, taps, before, after
 
 
 def phases(kernel: int, stride: int, pad: int, outputs: int, inputs: int) -> list[Phase]:
@@ -42,15 +39,13 @@ def phases(kernel: int, stride: int, pad: int, outputs: int, inputs: int) -> lis
     return found
 
 
-@dataclass(frozen=True, slots=True)
 class Transposed:
     """A ConvTranspose as the kernels want to know it. along_y, along_x : the phases; w : [ic][oc][*kernel]"""
-    group: object
-    win: Window
-    along_y: list[Phase]
-    along_x: list[Phase]
-    w: object
-    flops: int
+    __slots__ = ("group", "win", "along_y", "along_x", "w", "flops")
+
+    def __init__(self, group, win: Window, along_y: list[Phase], along_x: list[Phase], w, flops: int):
+        self.group, self.win, self.along_y, self.along_x, self.w = group, win, along_y, along_x, w
+        self.flops = flops
 
     @property
     def joined(self) -> bool:

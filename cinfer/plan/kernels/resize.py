@@ -1,8 +1,6 @@
 """Resize and Upsample of pictures by one tap or two along each axis -> `resize`, blocked in and out."""
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from ...ops import resize as meaning
@@ -41,12 +39,12 @@ def resize(group, values):
     return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
 
 
-class Settings(NamedTuple):
+class Settings:
     """What a Resize of one or two taps is told: scales by axis, the rest as in ops/resize.py."""
-    mode: str
-    coordinates: str
-    nearest: str
-    scales: list
+    __slots__ = ("mode", "coordinates", "nearest", "scales")
+
+    def __init__(self, mode: str, coordinates: str, nearest: str, scales: list):
+        self.mode, self.coordinates, self.nearest, self.scales = mode, coordinates, nearest, scales
 
 
 def settings(node, values) -> Settings | None:
