@@ -23,3 +23,9 @@ class LimitError(Error):
 
 class Cancelled(Error):
     """The run was ended before its end: by `Session.cancel`, or because it took longer than its timeout."""
+
+
+def shown(value) -> str:
+    """A value that a user passed, for a message: on one line, not too long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -10,7 +10,7 @@ from operator import index
 import numpy as np
 
 from . import _ops, passes
-from .errors import InputError, LimitError, UnsupportedError
+from .errors import InputError, LimitError, UnsupportedError, shown
 from .metadata import labels_of
 from .model import read
 from .model.graph import Graph, Model, TensorType, subgraphs
@@ -71,10 +71,10 @@ class Session:
                  max_memory: int | None = None, _fed: tuple[str, ...] = ()):
         self.threads = checked(threads)
         if isa is not None and not isinstance(isa, str):
-            raise InputError(f"isa={isa!r}: the level is one of {', '.join(map(repr, _ops.usable_levels()))}")
+            raise InputError(f"isa={shown(isa)}: the level is one of {', '.join(map(repr, _ops.usable_levels()))}")
         if max_memory is not None and (isinstance(max_memory, bool) or not isinstance(max_memory, int)
                                        or max_memory < 1):
-            raise InputError(f"max_memory={max_memory!r}: the limit is a number of bytes, or None for none")
+            raise InputError(f"max_memory={shown(max_memory)}: the limit is an int of at least 1, in bytes, or None")
         self._asked_isa, self._max_memory = isa, max_memory
         self._table = _ops.table(isa)
         self._source = source if isinstance(source, Source) else Source(source)
@@ -226,7 +226,7 @@ class Session:
     def profile(self, feeds: dict | None = None, runs: int = 10):
         """Time per step: a `cinfer.profile.Profile`. feeds : as for run; zeros by default, free sizes 1."""
         if isinstance(runs, bool) or not isinstance(runs, int) or runs < 1:
-            raise InputError(f"runs={runs!r}: how many runs to time is an int of at least 1")
+            raise InputError(f"runs={shown(runs)}: how many runs to time is an int of at least 1")
         from .profile import profile
         return profile(self, feeds, runs)
 
@@ -301,7 +301,7 @@ class Session:
         if isinstance(names, str):
             raise InputError(f"output_names is the string {names!r}; pass a list: [{names!r}]")
         if not isinstance(names, (list, tuple)) or not all(isinstance(n, str) for n in names):
-            raise InputError(f"output_names is {names!r}; pass a list of names, such as "
+            raise InputError(f"output_names is {shown(names)}; pass a list of names, such as "
                              f"[{next(iter(self._output_names), 'name')!r}], or None for all outputs")
         return tuple(names)
 
@@ -378,7 +378,7 @@ class Session:
             except TypeError:
                 found[name] = (-1,)
             if min(found[name], default=0) < 0:
-                raise InputError(f"input {name!r}: {sizes!r} is no shape; pass sizes of at least 0, such as "
+                raise InputError(f"input {name!r}: {shown(sizes)} is no shape; pass sizes of at least 0, such as "
                                  "(1, 3, 224, 224)")
         return found
 

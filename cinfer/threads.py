@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from math import ceil
 
-from .errors import InputError
+from .errors import InputError, shown
 
 MOST = 256
 BINDING = "OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY"
@@ -57,7 +57,7 @@ def checked(threads: int | None) -> int:
     if threads is None:
         return default_threads()[0]
     if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MOST:
-        raise InputError(f"threads={threads!r}: the number of threads is an int from 1 to {MOST}")
+        raise InputError(f"threads={shown(threads)}: the number of threads is an int from 1 to {MOST}")
     return threads
 
 

@@ -562,6 +562,12 @@ def test_threads_stay_on_the_cpus_that_the_user_gave_them():
     (lambda s: s.memory({"images": (1, 3, 8, -1)}), "input 'images': (1, 3, 8, -1) is no shape; pass sizes"),
     (lambda s: s.memory({"images": (1, 3, 8, 8.5)}), "input 'images': (1, 3, 8, 8.5) is no shape; pass sizes"),
     (lambda s: s.memory({"images": (1, 4, 8, 8)}), "input 'images': axis 1 is 4, the model takes 3"),
+    (lambda s: s.warmup({"images": X}), "input 'images': array("),
+    (lambda s: s.run([X], {"images": X}), "output_names is [array("),
+    (lambda s: cinfer.load(b"", threads=X), "threads=array("),
+    (lambda s: cinfer.load(b"", isa=X), "isa=array("),
+    (lambda s: cinfer.load(b"", max_memory=X), "max_memory=array("),
+    (lambda s: s.run(None, {"images": X}, timeout=X), "timeout=array("),
     (lambda s: s.memory([(1, 3, 8, 8)]), "shapes is a list; pass a dict such as {'images': (1, 3, 224, 224)}"),
     (lambda s: s.warmup(3), "shapes is a int; pass a dict of input name -> sizes, or a list of such dicts"),
     (lambda s: s.warmup([3]), "shapes is a int; pass a dict such as {'images': (1, 3, 224, 224)}"),
@@ -569,9 +575,9 @@ def test_threads_stay_on_the_cpus_that_the_user_gave_them():
     (lambda s: s.profile(runs=0), "runs=0: how many runs to time is an int of at least 1"),
     (lambda s: cinfer.load(b"", threads="a"), "threads='a': the number of threads is an int from 1 to 256"),
     (lambda s: cinfer.load(b"", isa=3), "isa=3: the level is one of "),
-    (lambda s: cinfer.load(b"", max_memory="1G"), "max_memory='1G': the limit is a number of bytes"),
-    (lambda s: cinfer.load(b"", max_memory=0), "max_memory=0: the limit is a number of bytes"),
-    (lambda s: cinfer.load(b"", max_memory=True), "max_memory=True: the limit is a number of bytes"),
+    (lambda s: cinfer.load(b"", max_memory="1G"), "max_memory='1G': the limit is an int of at least 1"),
+    (lambda s: cinfer.load(b"", max_memory=0), "max_memory=0: the limit is an int of at least 1"),
+    (lambda s: cinfer.load(b"", max_memory=True), "max_memory=True: the limit is an int of at least 1"),
 ])
 def test_refuses_arguments_in_one_line(free, call, message):
     with pytest.raises(cinfer.InputError) as caught:

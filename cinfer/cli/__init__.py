@@ -44,10 +44,19 @@ def main(argv: list[str] | None = None) -> int:
         drop_stdout()
         return complain(error)
     except Exception as error:
+        if interrupted(error):
+            return 130
         complain(f"internal error, please report it: {type(error).__name__}: {error}")
         if os.environ.get("CINFER_DEBUG"):
             raise
         return 1
+
+
+def interrupted(error: BaseException | None) -> bool:
+    """Whether an error came of Ctrl-C: some libraries raise others while it passes through them."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def dispatch(argv: list[str]) -> int:

@@ -1,8 +1,9 @@
 """Rewriting a graph once, when it is loaded: sizes may be free, constants are known.
 
-Each pass is a function `name(graph) -> bool` (did it change something) in a file of its own; what comes out
-are operators of ops/: standard ones, but for the last few passes. `CINFER_PASSES=-fold_scale,-fuse_pad`
-switches passes off; with `CINFER_CHECK=1` the graph is checked after each pass, and the error names the pass that broke it.
+Each pass is a function `name(graph, at) -> bool` (did it change something) in a file of its own; what comes
+out are operators of ops/: standard ones, but for the last few passes. `CINFER_PASSES=-fold_scale,-fuse_pad`
+switches passes off; with `CINFER_CHECK=1` the graph is checked after each pass, and the error names the pass
+that broke it.
 """
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 
-from ..errors import Cancelled, InputError, LimitError
+from ..errors import Cancelled, InputError, LimitError, shown
 
 CANCELLED, TIMED_OUT = 1, 2                     # the words of _ops/control.h
 MOST_SECONDS = 1e9
@@ -19,7 +19,7 @@ MOST_SECONDS = 1e9
 def deadline_ns(timeout) -> int:
     """The time on the clock of runs (CLOCK_MONOTONIC) that is so many seconds from now."""
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
-        raise InputError(f"timeout={timeout!r}: the time that a run may take is a number of seconds above 0, "
+        raise InputError(f"timeout={shown(timeout)}: the time that a run may take is a number of seconds above 0, "
                          "or None for any time")
     return time.monotonic_ns() + int(min(timeout, MOST_SECONDS) * 1e9)
 
