@@ -24,20 +24,22 @@ HARMLESS = frozenset(("consumed_inputs",))          # an attribute of opset 1 th
 class Candidate:
     """One way to compute a group.
 
-    emit : function of an Emitter that emits its steps
+    emit : function of an Emitter that emits its steps; it asks there for all sizes, for the same candidate may
+        serve plans for other sizes (choices.py)
     reads : (value, layout) for each value that `emit` asks for
     writes : PLAIN or BLOCKED, the layout of all outputs, new memory unless `view` or `pieces` say otherwise
-    cost_ns : estimated time on one thread, to choose among several
-    halo : ((value, (top, left, bottom, right)), ...): pixels that are read beyond blocked values
-    view : function of the first input's plain view that gives those of the outputs
+    cost_ns : function of Values that estimates the time on one thread, to choose among several
+    halo : (value, function of Values), where pixels beyond a blocked value are read: how far they reach, as
+        (top, left, bottom, right)
+    view : function of the first input's plain view and Values that gives those of the outputs
     pieces : ((output, first channel in the first input), ...) of outputs that are channels of a blocked input
     order : axes of the output from outermost to innermost in memory, where a reader would like that
     parts : ((value, first channel), ...) of a Concat whose parts may be computed in its memory
     """
     __slots__ = ("emit", "reads", "writes", "cost_ns", "halo", "view", "pieces", "order", "parts")
 
-    def __init__(self, emit: Callable | None, reads=(), writes: str = PLAIN, *, cost_ns: float = 0.0, halo=(),
-                 view: Callable | None = None, pieces=(), order=None, parts=()):
+    def __init__(self, emit: Callable | None, reads=(), writes: str = PLAIN, *, cost_ns: Callable | None = None,
+                 halo=None, view: Callable | None = None, pieces=(), order=None, parts=()):
         self.emit, self.reads, self.writes, self.cost_ns, self.halo = emit, reads, writes, cost_ns, halo
         self.view, self.pieces, self.order, self.parts = view, pieces, order, parts
 

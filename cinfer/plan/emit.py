@@ -62,6 +62,9 @@ class Emitter:
     def fact(self, name: str):
         return self._placed.facts[name]
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self._placed.facts[name].shape
+
     def constant(self, name: str) -> np.ndarray | None:
         return self._placed.constant(name)
 

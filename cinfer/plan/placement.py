@@ -50,22 +50,26 @@ class Placement(Values):
         done = set()
         for node in self.nodes:
             if id(node) not in done:
-                group, candidate = self.best(node)
+                group, candidates = self.longest(node)
                 done.update(map(id, group.epilogue.nodes))
-                self.enter(group, candidate)
+                self.enter(group, candidates)
 
-    def best(self, node: Node) -> tuple[Group, Candidate]:
-        """The longest group that begins with a node and has candidates, and the cheapest of these."""
+    def longest(self, node: Node) -> tuple[Group, tuple[Candidate, ...]]:
+        """The longest group that begins with a node and has candidates, and these."""
         kernel = self.kernel_of(node)
         if kernel is not None:
             for epilogue in reversed(chain(node, kernel, self)):
                 group = Group(node, epilogue)
                 if candidates := kernel.candidates(group, self):
-                    return group, min(candidates, key=lambda c: c.cost_ns) if len(candidates) > 1 else candidates[0]
-        return host_candidate(node, self)
+                    return group, candidates
+        group, candidate = host_candidate(node, self)
+        return group, (candidate,)
 
-    def enter(self, group: Group, candidate: Candidate) -> None:
-        """Note a choice: conversions of what it reads, and how its outputs lie."""
+    def enter(self, group: Group, candidates: tuple[Candidate, ...]) -> None:
+        """Choose the cheapest: enter conversions of what it reads, and how its outputs lie."""
+        candidate = candidates[0]
+        if len(candidates) > 1:
+            candidate = min(candidates, key=lambda c: c.cost_ns(self))
         for name, layout in candidate.reads:
             if layout is not BLOCKED or name not in self.in_blocks:
                 self.need(name, layout)
@@ -73,7 +77,8 @@ class Placement(Values):
         if len(group.node.outputs) > 1:
             outputs = [name for name in dict.fromkeys((group.output, *group.node.outputs[1:])) if name]
         if candidate.view is not None:
-            for name, view in zip(outputs, candidate.view(self.plain_views[group.node.inputs[0]]), strict=True):
+            for name, view in zip(outputs, candidate.view(self.plain_views[group.node.inputs[0]], self),
+                                  strict=True):
                 self.enter_plain(name, view)
         elif candidate.writes is BLOCKED:
             for name in outputs:
@@ -146,9 +151,10 @@ class Placement(Values):
                 if first % BLOCK == 0:
                     self.alias[name] = group.node.inputs[0], first
         for _, candidate in self.chosen:
-            for name, halo in candidate.halo:
+            if candidate.halo is not None:
+                name, overhang = candidate.halo
                 root = self.root(name)
-                self.halos[root] = tuple(map(max, self.halos.get(root, NO_HALO), halo))
+                self.halos[root] = tuple(map(max, self.halos.get(root, NO_HALO), overhang(self)))
 
     def alias_parts(self, out: str, parts, writers) -> None:
         """Let the parts of a Concat of channels lie in its memory, where they lie on block borders."""

@@ -31,7 +31,7 @@ def candidates(group, values) -> tuple[Candidate, ...]:
 
     def emit(out):
         source, target = out.plain(node.inputs[0]), out.plain(node.outputs[0])
-        out.map(y.shape, source.ref(), source.strides, target.ref(), target.strides, op=function.op,
+        out.map(target.shape, source.ref(), source.strides, target.ref(), target.strides, op=function.op,
                 alpha=function.alpha, beta=function.beta)
     return (Candidate(emit, ((node.inputs[0], PLAIN),)),)
 
@@ -132,14 +132,15 @@ def softmax(group, values):
     x = values.fact(node.inputs[0])
     if x.dtype != F32 or prod(x.shape) == 0 or x.ndim == 0:
         return ()
-    axis = node.attributes.get("axis", -1 if node.opset >= 13 else 1)
-    axis += x.ndim * (axis < 0)
-    outer, n, inner = prod(x.shape[:axis]), prod(x.shape[axis:axis + 1]), prod(x.shape[axis + 1:])
-    if node.opset < 13:                         # over all axes from there on; there may be none
-        n, inner = n * inner, 1
 
     def emit(out):
         source, y = out.contiguous(node.inputs[0]), out.plain(node.outputs[0])
+        shape = source.shape
+        axis = node.attributes.get("axis", -1 if node.opset >= 13 else 1)
+        axis += len(shape) * (axis < 0)
+        outer, n, inner = prod(shape[:axis]), prod(shape[axis:axis + 1]), prod(shape[axis + 1:])
+        if node.opset < 13:                     # over all axes from there on; there may be none
+            n, inner = n * inner, 1
         rows, columns, tiles = out.tiles.plane(outer, inner, n)
         out.step("softmax", tiles, dict(
             x=source.ref(), y=y.ref(), outer=outer, n=n, inner=inner, xo=n * inner, xs=inner, yo=n * inner,

@@ -32,8 +32,8 @@ def converted(node, values, prepare, reads=()) -> tuple[Candidate, ...]:
     def emit(out):
         axis, more = prepare(out)
         source, target = out.plain(name), out.plain(output)
-        out.convert(x.shape, source.ref(), source.strides, target.ref(), target.strides, x.dtype, y.dtype,
-                    ss=[int(a == axis) for a in range(x.ndim)], **more)
+        out.convert(source.shape, source.ref(), source.strides, target.ref(), target.strides, source.dtype,
+                    target.dtype, ss=[int(a == axis) for a in range(len(source.shape))], **more)
     return (Candidate(emit, ((name, PLAIN), *reads)),)
 
 

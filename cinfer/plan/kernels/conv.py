@@ -12,7 +12,7 @@ from ..views import BLOCK, NO_HALO, nchw
 from . import conv_direct, conv_few, conv_stem, conv_winograd
 from .conv_params import Conv, bias_ref, has_known_bias, in_blocks
 from .matmul import vector_product
-from .window import GEOMETRY, is_picture, window
+from .window import GEOMETRY, is_picture
 
 
 @kernel("Conv", attributes=GEOMETRY + "group", reading=BLOCKED, takes=(UNARY, SLOPE, RESIDUAL, TURN))
@@ -21,14 +21,13 @@ def conv(group, values):
     w = values.constant(node.inputs[1])
     if w is None or not has_known_bias(node, values) or not is_picture(node, values):
         return ()
-    x, y = values.shape(node.inputs[0]), values.shape(node.outputs[0])
-    win, groups = window(node, values, w.shape[2:]), node.attributes.get("group", 1)
-    conv = Conv(group, win, groups, w, node.inputs[1], nchw(x), nchw(y))
-    ic, oc = conv.x_shape[1], conv.y_shape[1]
+    groups = node.attributes.get("group", 1)
+    conv = Conv(group, groups, w)
+    win, oc, ic = conv.window(values), w.shape[0], w.shape[1] * groups
     if groups == 1:
-        if is_vector(conv):
+        if is_vector(conv, win, values):
             return () if e.residual or e.turned else (in_blocks(conv, vector, halo=False),)
-        if conv_stem.fits(conv, values):
+        if conv_stem.fits(conv, win, values):
             return () if e.turned else (conv_stem.candidate(conv),)
         if conv_few.pays(values, node.outputs[0], ic, oc, win.kernel[0] * win.kernel[1]):
             return (conv_few.candidate(conv),)
@@ -43,11 +42,12 @@ def conv(group, values):
     return (in_blocks(conv, conv_direct.emit),)
 
 
-def is_vector(conv: Conv) -> bool:
+def is_vector(conv: Conv, win, values) -> bool:
     """Whether a convolution is a matrix times a vector or two."""
-    n, _, h, w = conv.x_shape
-    return conv.win.kernel == (1, 1) and h * w == conv.y_shape[2] * conv.y_shape[3] == 1 and n <= 2 \
-        and conv.win.pads == NO_HALO
+    if win.kernel != (1, 1) or win.pads != NO_HALO:
+        return False
+    n, _, h, w = nchw(values.shape(conv.x))
+    return h * w == 1 and n <= 2
 
 
 def vector(out, conv: Conv) -> None:

@@ -15,7 +15,8 @@ LEAST_PIXELS = 56               # of a tile
 def emit(out, conv: Conv) -> None:
     merge = merge_of(conv.w.shape, conv.groups) if conv.groups > 1 else 1
     groups = conv.groups // merge
-    (kh, kw), (sh, sw), (dh, dw) = conv.win.kernel, conv.win.strides, conv.win.dilations
+    win = conv.window(out)
+    (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = win.kernel, win.strides, win.dilations, win.pads
     oc, ic = conv.w.shape[0] // groups, conv.w.shape[1] * merge
 
     def params():
@@ -23,13 +24,12 @@ def emit(out, conv: Conv) -> None:
         packed = packed_weights(out, w, name, oc, ic, (ic * kh * kw, kh * kw, kw, 1), (kh, kw), groups=groups)
         return dict(w=packed, groups=groups, ib=-(-ic // BLOCK), last=(ic - 1) % BLOCK + 1, ob=-(-oc // BLOCK), kh=kh,
                     kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, yp=BLOCK)
-    top, left = conv.win.pads[:2]
-    x, (n, _, oh, ow) = out.blocked(conv.x), conv.y_shape
-    split = divided(out, n, groups, oh, ow, -(-oc // BLOCK))
+    x, y = out.blocked(conv.x), out.output(conv.group.output)
+    split = divided(out, y.n, groups, y.h, y.w, -(-oc // BLOCK))
     out.step(fixed(out, "conv", conv, (groups,), params),
-             n * groups * split["row_tiles"] * split["oc_tiles"], dict(
-        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, **split, **output_params(out, conv)),
-        flops=2 * n * oh * ow * conv.w.size * merge)
+             y.n * groups * split["row_tiles"] * split["oc_tiles"], dict(
+        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, **split, **output_params(out, conv, y)),
+        flops=conv.flops(y) * merge)
 
 
 def divided(out, n, groups, oh, ow, ob) -> dict:
@@ -95,15 +95,15 @@ def merged_size(shape, groups: int) -> int:
 
 def emit_depthwise(out, conv: Conv) -> None:
     """One filter a channel."""
-    (kh, kw), (sh, sw), (dh, dw) = conv.win.kernel, conv.win.strides, conv.win.dilations
-    x, (_, _, oh, ow) = out.blocked(conv.x), conv.y_shape
+    win = conv.window(out)
+    (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = win.kernel, win.strides, win.dilations, win.pads
+    x, y = out.blocked(conv.x), out.output(conv.group.output)
 
     def params():
         packed = out.store.packed("pack_depthwise", conv.w_name, conv.w, x.blocks * BLOCK * kh * kw, x.blocks,
                                   c=x.c, taps=kh * kw)
         return dict(w=packed, cb=x.blocks, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw)
-    rows, row_tiles = out.tiles.rows(oh, ow, x.n * x.blocks, BLOCK * kh * kw)
-    top, left = conv.win.pads[:2]
+    rows, row_tiles = out.tiles.rows(y.h, y.w, x.n * x.blocks, BLOCK * kh * kw)
     out.step(fixed(out, "depthwise", conv, (), params), x.n * x.blocks * row_tiles, dict(
         x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, row_tiles=row_tiles, rows=rows,
-        **output_params(out, conv)), flops=conv.flops)
+        **output_params(out, conv, y)), flops=conv.flops(y))

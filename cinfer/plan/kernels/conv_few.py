@@ -56,11 +56,11 @@ def reads_plain(values, node, name: str, depth: int) -> bool:
 def candidate(conv: Conv) -> Candidate:
     residual = conv.group.epilogue.residual
     reads = ((conv.x, BLOCKED), (residual, PLAIN)) if residual else ((conv.x, BLOCKED),)
-    return Candidate(lambda out: emit(out, conv), reads, PLAIN, halo=((conv.x, conv.win.overhang()),))
+    return Candidate(lambda out: emit(out, conv), reads, PLAIN, halo=(conv.x, conv.overhang))
 
 
 def emit(out, conv: Conv) -> None:
-    win = conv.win
+    win = conv.window(out)
     x, y = out.blocked(conv.x), output(out, conv.group.epilogue)
     (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = win.kernel, win.strides, win.dilations, win.pads
     oc, ic = conv.w.shape[:2]
@@ -68,7 +68,7 @@ def emit(out, conv: Conv) -> None:
     packed = packed_weights(out, conv.w, conv.w_name, oc, ic, (ic * kh * kw, kh * kw, kw, 1), (kh, kw))
     step(out, packed, dict(
         x=x.ref(-top, -left), y=y.ref(), kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, oh=oh, ow=ow,
-        **common_params(out, x, y, conv.group)), flops=conv.flops)
+        **common_params(out, x, y, conv.group)), flops=2 * x.n * oh * ow * conv.w.size)
 
 
 def output(out, e) -> Plain:

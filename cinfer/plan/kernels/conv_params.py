@@ -1,4 +1,5 @@
-"""A Conv as its algorithms want to know it, and what all that write blocks are told of their output."""
+"""A Conv as its algorithms want to know it, whatever the sizes, and what all that write blocks are told of their
+output."""
 from __future__ import annotations
 
 import numpy as np
@@ -6,38 +7,44 @@ import numpy as np
 from ..candidate import BLOCKED, Candidate
 from ..epilogue import Group, epilogue_params
 from ..store import Fixed
-from .window import Window
+from .window import Window, window
 
 
 class Conv:
-    """group : the nodes; win : its windows; groups : of channels
+    """group : the nodes; groups : of channels; w : the constant weights [oc][ic/groups][*kernel]"""
+    __slots__ = ("group", "groups", "w")
 
-    w : the constant weights [oc][ic/groups][*kernel], called `w_name`
-    x_shape, y_shape : (n, c, h, w)
-    """
-    __slots__ = ("group", "win", "groups", "w", "w_name", "x_shape", "y_shape")
-
-    def __init__(self, group: Group, win: Window, groups: int, w: np.ndarray, w_name: str, x_shape, y_shape):
-        self.group, self.win, self.groups, self.w, self.w_name = group, win, groups, w, w_name
-        self.x_shape, self.y_shape = x_shape, y_shape
+    def __init__(self, group: Group, groups: int, w: np.ndarray):
+        self.group, self.groups, self.w = group, groups, w
 
     @property
     def x(self) -> str:
         return self.group.node.inputs[0]
 
     @property
-    def flops(self) -> int:
-        n, _, oh, ow = self.y_shape
-        return 2 * n * oh * ow * self.w.size
+    def w_name(self) -> str:
+        return self.group.node.inputs[1]
+
+    def window(self, values) -> Window:
+        """Its windows. values : Values or Emitter"""
+        return window(self.group.node, values, self.w.shape[2:])
+
+    def overhang(self, values) -> tuple[int, int, int, int]:
+        """How far they reach beyond the picture."""
+        return self.window(values).overhang()
+
+    def flops(self, y) -> int:
+        """y : the blocked output"""
+        return 2 * y.n * y.h * y.w * self.w.size
 
 
-def in_blocks(conv: Conv, emit, *, reads=None, halo: bool = True, cost_ns: float = 0.0) -> Candidate:
+def in_blocks(conv: Conv, emit, *, reads=None, halo: bool = True, cost_ns=None) -> Candidate:
     """The candidate whose emit(out, conv) writes blocks.
 
     reads : how it reads its input, in blocks by default; halo : whether it reads as far as its windows reach
     """
     residual = conv.group.epilogue.residual
-    frame = ((conv.x, conv.win.overhang()),) if halo and reads is None else ()
+    frame = (conv.x, conv.overhang) if halo and reads is None else None
     reads = reads or ((conv.x, BLOCKED),)
     if residual:
         reads = (*reads, (residual, BLOCKED))
@@ -63,13 +70,12 @@ def fixed(out, kernel: str, conv: Conv, key: tuple, make) -> Fixed:
     node, e = conv.group.node, conv.group.epilogue
     constants = (conv.w, *(out.constant(name) for name in (*node.inputs[2:3], e.unary.slope) if name))
     return out.store.fixed(kernel, (node, e.unary.key(), *key), constants, lambda: dict(
-        make(), **epilogue_params(out, e, bias_ref(out, node, conv.y_shape[1]))))
+        make(), **epilogue_params(out, e, bias_ref(out, node, conv.w.shape[0]))))
 
 
-def output_params(out, conv: Conv) -> dict:
-    """Output and residual of what writes blocks."""
+def output_params(out, conv: Conv, y) -> dict:
+    """Output, residual and how many pixels, of what writes blocks. y : the blocked output"""
     e = conv.group.epilogue
-    y = out.output(e.name)
     params = dict(n=y.n, oh=y.h, ow=y.w, y=y.ref(), yn=y.ns, yb=y.bs, yr=y.rs)
     if e.residual:
         residual = out.blocked(e.residual)

@@ -13,9 +13,9 @@ STEM_CHANNELS = 4               # more are read from blocked memory; fewer leave
 STEM_TAPS = 1024                # most terms of a sum in conv_stem
 
 
-def fits(conv: Conv, values) -> bool:
+def fits(conv: Conv, win, values) -> bool:
     """Whether a convolution of one group reads few channels that do not lie in blocks."""
-    ic, (kh, kw) = conv.x_shape[1], conv.win.kernel
+    ic, (kh, kw) = conv.w.shape[1], win.kernel
     return ic <= STEM_CHANNELS and ic * kh * kw <= STEM_TAPS and not values.is_blocked(conv.x)
 
 
@@ -24,21 +24,21 @@ def candidate(conv: Conv) -> Candidate:
 
 
 def emit(out, conv: Conv) -> None:
-    (sh, sw), (dh, dw), (kh, kw) = conv.win.strides, conv.win.dilations, conv.win.kernel
+    win = conv.window(out)
+    (sh, sw), (dh, dw), (kh, kw) = win.strides, win.dilations, win.kernel
     oc, ic = conv.w.shape[:2]
-    x = framed(out, out.plain(conv.x), conv.win.overhang())
+    x, y = framed(out, out.plain(conv.x), win.overhang()), out.output(conv.group.output)
     xn, xc, xr, xp = x.strides
     offsets = np.arange(ic)[:, None, None] * xc + np.arange(kh)[:, None] * dh * xr + np.arange(kw) * dw * xp
-    n, _, oh, ow = conv.y_shape
     taps, blocks = ic * kh * kw, -(-oc // BLOCK)
     packed = out.store.packed("pack_gemm", conv.w_name, conv.w, taps * blocks * BLOCK,
                               -(-blocks * BLOCK // out.table.gemm_n), batch0=1, batch1=1, k=taps, n=oc, sk=1,
                               sn=taps)
-    split = divided(out, n, 1, oh, ow, blocks)
-    out.step("conv_stem", n * split["row_tiles"] * split["oc_tiles"], dict(
+    split = divided(out, y.n, 1, y.h, y.w, blocks)
+    out.step("conv_stem", y.n * split["row_tiles"] * split["oc_tiles"], dict(
         x=x.ref(), w=packed, koff=out.array(offsets.reshape(-1).astype(np.int32)), k=taps, ob=blocks, sh=sh,
-        sw=sw, xn=xn, xr=xr, xp=xp, **split, **output_params(out, conv),
-        **epilogue_params(out, conv.group.epilogue, bias_ref(out, conv.group.node, oc))), flops=conv.flops)
+        sw=sw, xn=xn, xr=xr, xp=xp, **split, **output_params(out, conv, y),
+        **epilogue_params(out, conv.group.epilogue, bias_ref(out, conv.group.node, oc))), flops=conv.flops(y))
 
 
 def framed(out, x: Plain, pads) -> Plain:

@@ -9,10 +9,10 @@ from math import prod
 
 from ..candidate import BLOCKED, PLAIN, SLOPE, TURN, UNARY, Candidate, kernel
 from ..epilogue import epilogue_params
-from ..views import BLOCK
+from ..views import BLOCK, nchw
 from . import conv_direct, conv_few
 from .conv_params import bias_ref, has_known_bias
-from .window import GEOMETRY, Window, is_picture, window
+from .window import GEOMETRY, is_picture, window
 
 
 class Phase:
@@ -43,9 +43,13 @@ class Transposed:
     """A ConvTranspose as the kernels want to know it. along_y, along_x : the phases; w : [ic][oc][*kernel]"""
     __slots__ = ("group", "win", "along_y", "along_x", "w", "flops")
 
-    def __init__(self, group, win: Window, along_y: list[Phase], along_x: list[Phase], w, flops: int):
-        self.group, self.win, self.along_y, self.along_x, self.w = group, win, along_y, along_x, w
-        self.flops = flops
+    def __init__(self, group, values, w):
+        """values : Values or Emitter"""
+        self.group, self.w = group, w
+        self.win = win = window(group.node, values, w.shape[2:])
+        self.along_y, self.along_x = map(phases, win.kernel, win.strides, win.pads, win.picture, win.count)
+        n, _, h, w_ = nchw(values.shape(group.node.inputs[0]))
+        self.flops = 2 * n * h * w_ * w.size
 
     @property
     def joined(self) -> bool:
@@ -53,6 +57,12 @@ class Transposed:
         win = self.win
         return win.kernel == win.strides and not any(win.pads) and win.picture == tuple(
             count * stride for count, stride in zip(win.count, win.strides))
+
+    def overhang(self) -> tuple[int, int, int, int]:
+        """How far beyond the input is read (top, left, bottom, right)."""
+        both = self.along_y, self.along_x
+        return (*(max(0, *(f.before for f in axis)) for axis in both),
+                *(max(0, *(f.after for f in axis)) for axis in both))
 
 
 @kernel("ConvTranspose", attributes=GEOMETRY + "group output_padding output_shape", reading=BLOCKED,
@@ -63,22 +73,17 @@ def conv_transpose(group, values):
     if not is_picture(node, values) or w is None or node.attributes.get("group", 1) != 1 \
             or not has_known_bias(node, values):
         return ()
-    x = node.inputs[0]
-    shape = values.shape(x)
-    win = window(node, values, w.shape[2:])
-    along_y, along_x = map(phases, win.kernel, win.strides, win.pads, win.picture, win.count)
-    if win.dilations != (1, 1) or not all(f.taps for f in (*along_y, *along_x)):
+    x, t = node.inputs[0], Transposed(group, values, w)
+    win = t.win
+    if win.dilations != (1, 1) or not all(f.taps for f in (*t.along_y, *t.along_x)):
         return ()
-    t = Transposed(group, win, along_y, along_x, w, 2 * shape[0] * prod(shape[2:]) * w.size)
-    before = [max(0, *(f.before for f in axis)) for axis in (along_y, along_x)]
-    after = [max(0, *(f.after for f in axis)) for axis in (along_y, along_x)]
-    halo = ((x, (*before, *after)),)
+    halo = x, lambda values: Transposed(group, values, w).overhang()
     ic, oc = w.shape[:2]
     if conv_few.pays(values, node.outputs[0], ic, oc, prod(win.kernel) / prod(win.strides)):
-        return (Candidate(lambda out: emit_few(out, t), ((x, BLOCKED),), PLAIN, halo=halo),)
+        return (Candidate(lambda out: emit_few(out, Transposed(group, out, w)), ((x, BLOCKED),), PLAIN, halo=halo),)
     if e.turned:
         return ()
-    return (Candidate(lambda out: emit(out, t), ((x, BLOCKED),), BLOCKED, halo=halo),)
+    return (Candidate(lambda out: emit(out, Transposed(group, out, w)), ((x, BLOCKED),), BLOCKED, halo=halo),)
 
 
 def weights_of(t: Transposed, fy: Phase, fx: Phase) -> tuple:

@@ -1,9 +1,11 @@
 """3x3 convolutions by Winograd's F(4x4,3x3) and F(2x2,3x3): when, and in what tiles."""
 from __future__ import annotations
 
+from functools import partial
+
 from ..candidate import Candidate
 from ..costs import MULTIPLY_ADD_NS
-from ..views import BLOCK
+from ..views import BLOCK, nchw
 from . import conv_direct
 from .conv_params import Conv, fixed, in_blocks, output_params
 
@@ -16,32 +18,35 @@ FEWEST = 20                     # patches of a tile where that gives all threads
 
 def candidates(conv: Conv) -> tuple[Candidate, ...]:
     """Direct, F(4x4,3x3) and F(2x2,3x3), with what they cost."""
-    n, ic, _, _ = conv.x_shape
-    _, oc, oh, ow = conv.y_shape
-    direct, four, two = costs(n, ic, oc, oh, ow)
-    found = (in_blocks(conv, conv_direct.emit, cost_ns=direct),)
+    oc, ic = conv.w.shape[:2]
+
+    def cost_of(algorithm):
+        def cost_ns(values):
+            n, _, oh, ow = nchw(values.shape(conv.group.node.outputs[0]))
+            return algorithm(n, ic, oc, oh, ow)
+        return cost_ns
+    found = (in_blocks(conv, conv_direct.emit, cost_ns=cost_of(direct_cost)),)
     if ic < BLOCK or oc < BLOCK:
         return found
-    return (*found, in_blocks(conv, lambda out, c: emit(out, c, 4), halo=False, cost_ns=four),
-            in_blocks(conv, lambda out, c: emit(out, c, 2), halo=False, cost_ns=two))
+    return (*found, *(in_blocks(conv, lambda out, c, m=m: emit(out, c, m), halo=False,
+                                cost_ns=cost_of(partial(winograd_cost, m))) for m in (4, 2)))
 
 
-def costs(n: int, ic: int, oc: int, oh: int, ow: int) -> tuple[float, float, float]:
-    """Costs in ns of direct, F(4x4,3x3), F(2x2,3x3).
+# Costs in ns. Weights come from memory while others are multiplied: the slower of both counts.
 
-    Weights come from memory while others are multiplied: the slower of both counts.
-    """
+def direct_cost(n: int, ic: int, oc: int, oh: int, ow: int) -> float:
+    return 9 * ic * (-(-oc // BLOCK) * BLOCK) * max(n * oh * ow, WEIGHT_COST) * MULTIPLY_ADD_NS
+
+
+def winograd_cost(m: int, n: int, ic: int, oc: int, oh: int, ow: int) -> float:
+    """Of F(m x m, 3x3)."""
     ic_blocks, oc_blocks = -(-ic // BLOCK) * BLOCK, -(-oc // BLOCK) * BLOCK
-
-    def winograd(m):
-        patches = n * -(-oh // m) * -(-ow // m)
-        taps = (m + 2) ** 2
-        products = taps * ic * oc_blocks * patches
-        transforms = taps * patches * (TRANSFORM_COST * ic_blocks + TRANSFORM_COST * oc_blocks)
-        weights = WEIGHT_COST * taps * ic * oc_blocks
-        return (max(products * PRODUCT_COST, weights) + transforms) * MULTIPLY_ADD_NS
-    direct = 9 * ic * oc_blocks * max(n * oh * ow, WEIGHT_COST) * MULTIPLY_ADD_NS
-    return direct, winograd(4), winograd(2)
+    patches = n * -(-oh // m) * -(-ow // m)
+    taps = (m + 2) ** 2
+    products = taps * ic * oc_blocks * patches
+    transforms = taps * patches * TRANSFORM_COST * (ic_blocks + oc_blocks)
+    weights = WEIGHT_COST * taps * ic * oc_blocks
+    return (max(products * PRODUCT_COST, weights) + transforms) * MULTIPLY_ADD_NS
 
 
 def emit(out, conv: Conv, m: int) -> None:
@@ -53,15 +58,15 @@ def emit(out, conv: Conv, m: int) -> None:
         packed = out.store.packed("pack_winograd", conv.w_name, conv.w, taps * ob * BLOCK * ic, ob, oc=oc, ic=ic,
                                   m=m, so=9 * ic, si=9, sy=3, sx=1)
         return dict(w=packed, ib=ib, last=(ic - 1) % BLOCK + 1, ob=ob, m=m)
-    x, (n, _, oh, ow), (top, left, _, _) = out.blocked(conv.x), conv.y_shape, conv.win.pads
-    total = -(-oh // m) * -(-ow // m)
-    patches, blocks = divided(out.tiles.threads, ob, total, n, out.table.conv_oc)
+    x, y, (top, left, _, _) = out.blocked(conv.x), out.output(conv.group.output), conv.window(out).pads
+    total = -(-y.h // m) * -(-y.w // m)
+    patches, blocks = divided(out.tiles.threads, ob, total, y.n, out.table.conv_oc)
     patch_tiles, oc_tiles = -(-total // patches), -(-ob // blocks)
     scratch = 64 * taps * ((ib * patches | 1) + (blocks * patches | 1))
-    out.step(fixed(out, "winograd", conv, (m,), params), n * patch_tiles * oc_tiles, dict(
+    out.step(fixed(out, "winograd", conv, (m,), params), y.n * patch_tiles * oc_tiles, dict(
         x=x.ref(), xn=x.ns, xb=x.bs, xr=x.rs, ih=x.h, iw=x.w, pt=top, pl=left, patches=patches,
-        patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **output_params(out, conv)),
-        flops=conv.flops, scratch=scratch)
+        patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **output_params(out, conv, y)),
+        flops=conv.flops(y), scratch=scratch)
 
 
 def divided(threads: int, ob: int, total: int, n: int, width: int) -> tuple[int, int]:

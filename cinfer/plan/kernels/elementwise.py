@@ -149,8 +149,8 @@ def choose(group, values):
             views.append(out.store.array("true", TRUE))
         operands = views[-2:][::-1] if swapped else views[-2:]
         target = out.plain(node.outputs[0])
-        strides = [broadcast_strides(v, y.shape) for v in operands + views[:-2]] + [target.strides]
-        dims, strides = collapse(y.shape, *strides)
+        strides = [broadcast_strides(v, target.shape) for v in operands + views[:-2]] + [target.strides]
+        dims, strides = collapse(target.shape, *strides)
         dims, (xs, bs, *cs, ys) = spread(dims, *strides)
         outer, tiles = out.tiles.outer(dims)
         which = dict(c=views[0].ref(), cs=cs[0]) if op == 0 else {}

@@ -19,6 +19,7 @@ def gather(group, values):
     if indices is None or indices.size == 0 or indices.ndim > 1:
         return ()
     axis = node.attributes.get("axis", 0) % x.ndim
+    raw = indices.reshape(-1)
     indices = np.where(indices < 0, indices + x.shape[axis], indices)
     if axis == 1 and indices.ndim == 1 and in_channels(node.inputs[0], values):
         def emit(out):
@@ -26,12 +27,12 @@ def gather(group, values):
             gather_channels(out, [(x, int(i)) for i in indices], node.outputs[0])
         return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
     flat = indices.reshape(-1)
-    first, step = int(flat[0]), int(flat[1] - flat[0]) if flat.size > 1 else 1
+    first, step = flat[0], int(flat[1] - flat[0]) if flat.size > 1 else 1
     if flat.size > 1 and not np.array_equal(flat, first + step * np.arange(flat.size)):
         return ()
 
-    def view(x):
-        shape, strides = list(x.shape), list(x.strides)
+    def view(x, values):
+        shape, strides, first = list(x.shape), list(x.strides), int(raw[0]) % x.shape[axis]
         if indices.ndim == 0:
             del shape[axis], strides[axis]
         else:
@@ -47,21 +48,22 @@ def top(group, values):
     if not is_ordered(x):
         return ()
     axis = get("axis", -1) % x.ndim
-    shape = values.shape(next(filter(None, node.outputs)))
-    strides = row_major(shape)
-    ys = [s for a, s in enumerate(strides) if a != axis]
-    if prod(shape) == 0 or others(values.plain(node.inputs[0]), axis, ys) is None:
+    first = next(filter(None, node.outputs))
+
+    def walked(x, shape):
+        return others(x, axis, [s for a, s in enumerate(row_major(shape)) if a != axis])
+    if prod(values.shape(first)) == 0 or walked(values.plain(node.inputs[0]), values.shape(first)) is None:
         return ()
 
     def emit(out):
-        source = out.plain(node.inputs[0])
-        dims, xs, to = others(source, axis, ys)
+        x, shape = out.plain(node.inputs[0]), out.shape(first)
+        dims, xs, to = walked(x, shape)
         names, kinds = [*node.outputs, ""][:2], (x.dtype, np.dtype(np.int64))
         v, i = (out.plain(name) if name else out.scratch(shape, kind) for name, kind in zip(names, kinds))
         outer, tiles = out.tiles.sums(prod(dims), x.shape[axis])
         out.step("top", tiles, dict(
-            x=source.ref(), v=v.ref(), i=i.ref(), dims=dims, xs=xs, ys=to, n=x.shape[axis],
-            rs=source.strides[axis], k=shape[axis], ks=strides[axis],
+            x=x.ref(), v=v.ref(), i=i.ref(), dims=dims, xs=xs, ys=to, n=x.shape[axis],
+            rs=x.strides[axis], k=shape[axis], ks=row_major(shape)[axis],
             element=out.table.elements[x.dtype.name], smallest=not get("largest", 1), outer=outer),
             scratch=8 * shape[axis])
     return (Candidate(emit, ((node.inputs[0], PLAIN),)),)

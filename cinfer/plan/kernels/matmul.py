@@ -17,13 +17,16 @@ LEAST_WEIGHTS = 1 << 15         # that a tile reads in place
 
 class Matrix:
     """y = act(scale * a w + bias + residual). w : constant, called `w_name`; strides : over (n, k) in it"""
-    __slots__ = ("group", "a", "m", "n", "k", "w", "w_name", "strides", "bias", "beta", "scale")
+    __slots__ = ("group", "a", "n", "k", "w", "w_name", "strides", "bias", "beta", "scale")
 
     def __init__(self, group, values, w_name, strides, k, n, scale, bias="", beta=1.0):
-        self.group, self.a = group, group.node.inputs[0]
-        self.m, self.n, self.k = prod(values.shape(self.a)[:-1]), n, k
+        self.group, self.a, self.n, self.k = group, group.node.inputs[0], n, k
         self.w, self.w_name, self.strides = values.constant(w_name), w_name, strides
         self.bias, self.beta, self.scale = bias, beta, scale
+
+    def rows(self, values) -> int:
+        """values : Values or Emitter"""
+        return prod(values.shape(self.a)[:-1])
 
 
 def matmul_takes(node):
@@ -55,7 +58,7 @@ def gemm(group, values):
     c = node.inputs[2] if len(node.inputs) > 2 else ""
     if a.dtype != F32 or b.value is None or prod(y.shape) == 0 or a.shape[1] == 0:
         return ()
-    n, k = y.shape[1], a.shape[1]
+    k, n = b.shape[::-1] if get("transB", 0) else b.shape
     if c:
         value = values.constant(c)
         if value is None or not (value.size == 1 or value.size == n == value.shape[-1]):
@@ -67,19 +70,20 @@ def gemm(group, values):
 
 def constant_matrix(x: Matrix, values) -> tuple[Candidate, ...]:
     residual = x.group.epilogue.residual
-    rows = values.plain(x.a).reshaped((x.m, x.k))
+    m = x.rows(values)
+    rows = values.plain(x.a).reshaped((m, x.k))
     layout = PLAIN if rows is not None and (x.k == 1 or rows.strides[1] == 1) else CONTIGUOUS
-    if x.m <= FEW_ROWS:
+    if m <= FEW_ROWS:
         return () if residual else (Candidate(lambda out: emit_few_rows(out, x), ((x.a, layout),)),)
     reads = ((x.a, layout), (residual, CONTIGUOUS)) if residual else ((x.a, layout),)
     return (Candidate(lambda out: emit_packed(out, x), reads),)
 
 
-def rows_of(out, x: Matrix) -> Plain:
+def rows_of(out, x: Matrix, m: int) -> Plain:
     """a as [m][k], each row in one piece."""
-    rows = out.plain(x.a).reshaped((x.m, x.k))
+    rows = out.plain(x.a).reshaped((m, x.k))
     if rows is None or (x.k > 1 and rows.strides[1] != 1):
-        rows = out.contiguous(x.a).reshaped((x.m, x.k))
+        rows = out.contiguous(x.a).reshaped((m, x.k))
     return rows
 
 
@@ -94,8 +98,9 @@ def bias_ref(out, x: Matrix) -> Ref | None:
 
 
 def emit_few_rows(out, x: Matrix) -> None:
-    rows, y = rows_of(out, x), out.plain(x.group.output)
-    vector_product(out, x.w, x.w_name, x.strides, x=rows.ref(), ldx=rows.strides[0], y=y.ref(), ldy=x.n, m=x.m,
+    m = x.rows(out)
+    rows, y = rows_of(out, x, m), out.plain(x.group.output)
+    vector_product(out, x.w, x.w_name, x.strides, x=rows.ref(), ldx=rows.strides[0], y=y.ref(), ldy=x.n, m=m,
                    n=x.n, k=x.k, scale=x.scale, **epilogue_params(out, x.group.epilogue, bias_ref(out, x)))
 
 
@@ -109,8 +114,8 @@ def vector_product(out, w, w_name: str, strides, *, m, n, k, **params) -> None:
 
 
 def emit_packed(out, x: Matrix) -> None:
-    e, m, n, k = x.group.epilogue, x.m, x.n, x.k
-    rows, y = rows_of(out, x), out.plain(x.group.output)
+    e, m, n, k = x.group.epilogue, x.rows(out), x.n, x.k
+    rows, y = rows_of(out, x, m), out.plain(x.group.output)
     residual = out.contiguous(e.residual).ref() if e.residual else None
     packed = out.store.packed("pack_gemm", x.w_name, x.w, k * (-(-n // BLOCK) * BLOCK),
                               -(-n // out.table.gemm_n), batch0=1, batch1=1, k=k, n=n, sn=x.strides[0],

@@ -70,8 +70,9 @@ def slice_(group, values):
     if in_channels(name, values) and only_channels and found[1][2] == 1 and 0 not in out_shape:
         return cut_channels(node, ((output, found[1][0]),), values)
 
-    def view(x):
-        return (x.with_(out_shape, [s * step for s, (_, _, step) in zip(x.strides, found)],
+    def view(x, values):
+        found = slices(node, values)
+        return (x.with_(values.shape(output), [s * step for s, (_, _, step) in zip(x.strides, found)],
                         sum(s * start for s, (start, _, _) in zip(x.strides, found))),)
     return (Candidate(None, ((name, PLAIN),), view=view),)
 
@@ -83,18 +84,23 @@ def split(group, values):
     node = group.node
     name = node.inputs[0]
     axis = node.attributes.get("axis", 0) % values.fact(name).ndim
-    firsts, at = [], 0
-    for output in node.outputs:
-        if not output:
-            return ()
-        firsts.append((output, at))
-        at += values.shape(output)[axis]
+    if "" in node.outputs:
+        return ()
     if axis == 1 and in_channels(name, values) and all(0 not in values.shape(output) for output in node.outputs):
-        return cut_channels(node, tuple(firsts), values)
+        return cut_channels(node, tuple(pieces(node, axis, values)), values)
 
-    def view(x):
-        return [x.with_(values.shape(output), x.strides, first * x.strides[axis]) for output, first in firsts]
+    def view(x, values):
+        return [x.with_(values.shape(output), x.strides, first * x.strides[axis])
+                for output, first in pieces(node, axis, values)]
     return (Candidate(None, ((name, PLAIN),), view=view),)
+
+
+def pieces(node, axis: int, values):
+    """(output, where it begins along the axis) of a Split."""
+    at = 0
+    for output in node.outputs:
+        yield output, at
+        at += values.shape(output)[axis]
 
 
 def concat_parts(node, values) -> tuple[tuple[str, int], ...]:
@@ -172,21 +178,19 @@ def depth_to_space(group, values):
     name, fact, r = node.inputs[0], values.fact(node.inputs[0]), node.attributes["blocksize"]
     if fact.ndim != 4 or fact.dtype != F32 or 0 in fact.shape:
         return ()
-    n, c, h, w = fact.shape
-    deep = c // r ** 2                          # channels that come out
     dcr = node.attributes.get("mode", "DCR") == "DCR"
 
     def from_blocks(out):
-        y = out.plain(node.outputs[0])
+        x, y = out.blocked(name), out.plain(node.outputs[0])
         sn, sc, sh, sw = y.strides
-        i = np.arange(c)
+        i, deep = np.arange(x.c), x.c // r ** 2             # channels that come out
         channel, pixel = (i % deep, i // deep) if dcr else (i // r ** 2, i % r ** 2)
         offsets = (channel * sc + pixel // r * sh + pixel % r * sw).astype(np.int64)
-        out.unblock(out.blocked(name), y, (sn, 0, sh * r, sw * r), coff=out.array(offsets))
+        out.unblock(x, y, (sn, 0, sh * r, sw * r), coff=out.array(offsets))
 
     def from_plain(out):
         x, y = out.plain(name), out.plain(node.outputs[0])
-        sn, sc, sh, sw = x.strides
+        (n, c, h, w), (sn, sc, sh, sw), deep = x.shape, x.strides, x.shape[1] // r ** 2
         of_deep, of_pixel = (sc, deep * sc) if dcr else (r * r * sc, sc)
         shape = (n, deep, h, r, w, r)
         out.map(shape, x.ref(), (sn, of_deep, sh, r * of_pixel, sw, of_pixel), y.ref(), row_major(shape))
@@ -202,12 +206,11 @@ def space_to_depth(group, values):
     name, fact, r = node.inputs[0], values.fact(node.inputs[0]), node.attributes["blocksize"]
     if fact.ndim != 4 or fact.dtype != F32 or 0 in fact.shape or 0 in values.shape(node.outputs[0]):
         return ()
-    n, c, h, w = fact.shape
     crd = node.attributes.get("mode", "DCR") == "CRD"
 
     def emit(out):
         x, y = out.plain(name), out.plain(node.outputs[0])
-        sn, sc, sh, sw = x.strides
+        (n, c, h, w), (sn, sc, sh, sw) = x.shape, x.strides
         shape, strides = (n, r, r, c, h // r, w // r), (sn, sh, sw, sc, sh * r, sw * r)
         if crd:                                 # channels outside, the pixels of a square within
             shape, strides = ([v[axis] for axis in (0, 3, 1, 2, 4, 5)] for v in (shape, strides))

@@ -83,17 +83,17 @@ def layer_norm(group, values):
     axis = get("axis", -1) % x.ndim
     if not all(broadcasts(v.shape, x.shape[axis:]) for v in (scale, bias) if v is not None):
         return ()                               # a scale that is another one in each row
-    rows, cols = prod(x.shape[:axis]), prod(x.shape[axis:])
 
-    def vector(out, name, value):
-        return out.store.once(("rows of", name, x.shape[axis:]), value,
-                              lambda: channel_vector(np.broadcast_to(value, x.shape[axis:])))
+    def vector(out, name, value, shape):
+        return out.store.once(("rows of", name, shape), value, lambda: channel_vector(np.broadcast_to(value, shape)))
 
     def emit(out):
         source, y = out.contiguous(node.inputs[0]), out.plain(node.outputs[0])
+        row = source.shape[axis:]
+        rows, cols = prod(source.shape[:axis]), prod(row)
         chunk, tiles = out.tiles.sums(rows, cols)
-        shift = vector(out, node.inputs[2], bias) if has_bias else out.store.zeros(cols)
+        shift = vector(out, node.inputs[2], bias, row) if has_bias else out.store.zeros(cols)
         out.step("layer_norm", tiles, dict(
-            x=source.ref(), scale=vector(out, node.inputs[1], scale), bias=shift, y=y.ref(), rows=rows,
+            x=source.ref(), scale=vector(out, node.inputs[1], scale, row), bias=shift, y=y.ref(), rows=rows,
             cols=cols, xr=cols, yr=cols, eps=get("epsilon", 1e-5), chunk=chunk))
     return (Candidate(emit, ((node.inputs[0], CONTIGUOUS),)),)

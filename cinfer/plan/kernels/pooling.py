@@ -24,7 +24,7 @@ def pool(group, values):
     mode = MAX if not average else MEAN_OF_ALL if get("count_include_pad", 0) else MEAN_OF_PRESENT
 
     def emit(out):
-        x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
+        x, y, win = out.blocked(node.inputs[0]), out.output(node.outputs[0]), window(node, out, get("kernel_shape"))
         rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK * win.kernel[0])
         (kh, kw), (sh, sw), (dh, dw), (pt, pl, pb, pr) = win.kernel, win.strides, win.dilations, win.pads
         out.step("pool", y.n * y.blocks * row_tiles, dict(
@@ -58,10 +58,10 @@ def lrn(group, values):
     x = values.fact(node.inputs[0])
     if x.dtype != F32 or x.ndim < 2 or prod(x.shape) == 0:
         return ()
-    n, c, hw = x.shape[0], x.shape[1], prod(x.shape[2:])
 
     def emit(out):
         source, y = out.contiguous(node.inputs[0]), out.plain(node.outputs[0])
+        (n, c), hw = source.shape[:2], prod(source.shape[2:])
         chunk = max(BLOCK, -(-hw // out.tiles.wanted))
         out.step("lrn", n * -(-hw // chunk), dict(
             x=source.ref(), y=y.ref(), n=n, c=c, hw=hw, size=get("size"), alpha=get("alpha", 1e-4),

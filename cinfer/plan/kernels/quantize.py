@@ -40,16 +40,17 @@ def scaled(node, values, dtype, **how) -> tuple[Candidate, ...]:
     """The candidate with scales, and zero points as `dtype`. Single ones may become known during the run."""
     get, rank = node.attributes.get, values.fact(node.inputs[0]).ndim
     scale, zero = node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else ""
-    count = prod(values.shape(scale))
+    single = prod(values.shape(scale)) == 1
     if values.fact(scale).dtype != F32 or get("precision", 1) not in (0, 1) \
             or (zero and values.fact(zero).dtype.name not in values.table.elements):
         return ()
     late = tuple((name, CONTIGUOUS) for name in (scale, zero) if name and values.constant(name) is None)
-    if count != 1 and late:
+    if late and not single:
         return ()
-    axis = None if count == 1 else 0 if rank == 1 else get("axis", 1) % rank
+    axis = None if single else 0 if rank == 1 else get("axis", 1) % rank
 
     def prepare(out):
+        count = prod(out.shape(scale))
         zeros = vector(out, zero, dtype) if zero else out.store.once(
             ("zeros", count, dtype), None, lambda: constant(np.zeros(count, dtype)))
         return axis, dict(s=vector(out, scale, F32).ref(), z=zeros.ref(), **how)

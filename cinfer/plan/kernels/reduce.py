@@ -77,16 +77,18 @@ def extreme(group, values):
     if not is_ordered(x):
         return ()
     axis = get("axis", 0) % x.ndim
-    ys = row_major([d for a, d in enumerate(x.shape) if a != axis])
-    if others(values.plain(node.inputs[0]), axis, ys) is None:
+
+    def walked(x):
+        return others(x, axis, row_major([d for a, d in enumerate(x.shape) if a != axis]))
+    if walked(values.plain(node.inputs[0])) is None:
         return ()
 
     def emit(out):
         source, y = out.plain(node.inputs[0]), out.plain(node.outputs[0])
-        dims, xs, to = others(source, axis, ys)
-        outer, columns, tiles = out.tiles.plane(prod(dims[:3]), dims[3], x.shape[axis])
+        (dims, xs, to), n = walked(source), source.shape[axis]
+        outer, columns, tiles = out.tiles.plane(prod(dims[:3]), dims[3], n)
         out.step("extreme", tiles, dict(
-            x=source.ref(), y=y.ref(), dims=dims, xs=xs, ys=to, n=x.shape[axis], rs=source.strides[axis],
-            element=out.table.elements[x.dtype.name], smallest=node.op_type == "ArgMin",
+            x=source.ref(), y=y.ref(), dims=dims, xs=xs, ys=to, n=n, rs=source.strides[axis],
+            element=out.table.elements[source.dtype.name], smallest=node.op_type == "ArgMin",
             last=get("select_last_index", 0), outer=outer, columns=columns))
     return (Candidate(emit, ((node.inputs[0], PLAIN),)),)

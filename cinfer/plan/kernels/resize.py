@@ -15,12 +15,11 @@ MODES = {"linear": "linear", "bilinear": "linear", "nearest": "nearest"}
                    "keep_aspect_ratio_policy mode nearest_mode scales height_scale width_scale")
 def resize(group, values):
     node = group.node
-    how = settings(node, values)
-    if how is None:
+    if not takes(node, values):
         return ()
 
     def emit(out):
-        x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
+        x, y, how = out.blocked(node.inputs[0]), out.output(node.outputs[0]), settings(node, out)
         params = {}
         for axis, size, wanted, scale in (("y", x.h, y.h, how.scales[2]), ("x", x.w, y.w, how.scales[3])):
             index, weights = meaning.resize_axis(size, wanted, scale, mode=how.mode, nearest_mode=how.nearest,
@@ -47,24 +46,39 @@ class Settings:
         self.mode, self.coordinates, self.nearest, self.scales = mode, coordinates, nearest, scales
 
 
-def settings(node, values) -> Settings | None:
-    """What the kernel needs to know of a Resize or Upsample; None where it cannot run it."""
+def takes(node, values) -> bool:
+    """Whether the kernel can run a Resize or Upsample."""
     get, x, y = node.attributes.get, values.fact(node.inputs[0]), values.fact(node.outputs[0])
     if x.ndim != 4 or x.dtype != F32 or 0 in x.shape or 0 in y.shape or x.shape[:2] != y.shape[:2]:
-        return None
+        return False
     mode = MODES.get(get("mode", "nearest"))
+    if mode is None or get("antialias", 0) or get("exclude_outside", 0) \
+            or get("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize":
+        return False
+    if is_old(node):
+        given = scales_of_old(node, values)
+        if given is None or node.op_type == "Resize" and any(s < 1 for s in given) and mode == "nearest":
+            return False
+    return True
+
+
+def is_old(node) -> bool:
+    """Whether it has scales only, for each axis, and coordinates that need no saying."""
+    return node.op_type == "Upsample" or node.opset < 11
+
+
+def scales_of_old(node, values) -> list[float] | None:
+    given = values.constant(node.inputs[1]) if len(node.inputs) > 1 else node.attributes.get("scales")
+    return None if given is None else [float(v) for v in given]
+
+
+def settings(node, values) -> Settings:
+    """What the kernel needs to know of a Resize or Upsample that it takes."""
+    get, x = node.attributes.get, values.fact(node.inputs[0])
+    mode, nearest = MODES[get("mode", "nearest")], get("nearest_mode", "round_prefer_floor")
     coordinates = get("coordinate_transformation_mode", "half_pixel")
-    if mode is None or get("antialias", 0) or coordinates == "tf_crop_and_resize" or get("exclude_outside", 0):
-        return None
-    nearest = get("nearest_mode", "round_prefer_floor")
-    if node.op_type == "Upsample" or node.opset < 11:
-        coordinates, nearest = "asymmetric", "floor"
-        given = values.constant(node.inputs[1]) if len(node.inputs) > 1 else get("scales")
-        if given is None:
-            return None
-        scales = [float(v) for v in given]
-        if node.op_type == "Resize" and any(s < 1 for s in scales) and mode == "nearest":
-            return None
+    if is_old(node):
+        coordinates, nearest, scales = "asymmetric", "floor", scales_of_old(node, values)
     else:
         known = [values.constant(name) if name else None for name in (*node.inputs[2:], "", "")[:2]]
         scales, sizes = (None if v is None or not v.size else v.tolist() for v in known)

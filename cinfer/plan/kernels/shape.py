@@ -13,11 +13,13 @@ from .movement import in_channels
 def reshape(group, values):
     """The same elements in order."""
     node = group.node
-    shape = values.shape(node.outputs[0])
     if any(node.outputs[1:]):
         return ()
-    if values.plain(node.inputs[0]).reshaped(shape) is not None:
-        return (Candidate(None, ((node.inputs[0], PLAIN),), view=lambda x: (x.reshaped(shape),)),)
+
+    def reshaped(x, values):
+        return (x.reshaped(values.shape(node.outputs[0])),)
+    if values.plain(node.inputs[0]).reshaped(values.shape(node.outputs[0])) is not None:
+        return (Candidate(None, ((node.inputs[0], PLAIN),), view=reshaped),)
 
     def emit(out):
         x, y = out.plain(node.inputs[0]), out.plain(node.outputs[0])
@@ -39,7 +41,7 @@ def renamed(node, values) -> tuple[Candidate]:
     name, output = node.inputs[0], node.outputs[0]
     if in_channels(name, values):
         return (Candidate(None, ((name, BLOCKED),), BLOCKED, pieces=((output, 0),)),)
-    return (Candidate(None, ((name, PLAIN),), view=lambda x: (x,)),)
+    return (Candidate(None, ((name, PLAIN),), view=lambda x, values: (x,)),)
 
 
 @kernel("Transpose", attributes="perm")
@@ -55,7 +57,7 @@ def transpose(group, values):
             out.unblock(out.blocked(name), y, [y.strides[perm.index(axis)] for axis in range(rank)])
         return (Candidate(emit, ((name, BLOCKED),)),)
 
-    def view(x):
+    def view(x, values):
         return (x.with_([x.shape[a] for a in perm], [x.strides[a] for a in perm]),)
     return (Candidate(None, ((name, PLAIN),), view=view),)
 
@@ -63,6 +65,8 @@ def transpose(group, values):
 @kernel("Expand")
 def expand(group, values):
     node = group.node
-    shape = values.shape(node.outputs[0])
-    return (Candidate(None, ((node.inputs[0], PLAIN),),
-                      view=lambda x: (x.with_(shape, broadcast_strides(x, shape)),)),)
+
+    def view(x, values):
+        shape = values.shape(node.outputs[0])
+        return (x.with_(shape, broadcast_strides(x, shape)),)
+    return (Candidate(None, ((node.inputs[0], PLAIN),), view=view),)
