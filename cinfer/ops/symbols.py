@@ -9,11 +9,17 @@ An expression is a polynomial with whole coefficients. Its atoms are the free si
 do not come out, rounded down. Equal expressions are one object. What comes out as a number is an int.
 
 Comparisons hold for all values that the free sizes can take, each at least its `least`; where some values say
-yes and others no, the question raises Undecided, as does any use as a number.
+yes and others no, the question raises Undecided, as does any use as a number. While an example is supposed
+(`Sizes.supposing`), such a question is answered for it, and the answer noted as a condition.
 """
 from __future__ import annotations
 
+from contextlib import contextmanager
 from math import gcd, prod
+from operator import eq, ge, gt, le, lt, ne
+
+
+OPPOSITE = {eq: ne, lt: ge, ge: lt, le: gt}         # of the relations that conditions have
 
 
 class Undecided(Exception):
@@ -24,7 +30,7 @@ class Atom:
     """A free size, or a quotient rounded down.
 
     least : no value of it is smaller; None: not known
-    quotient : (numerator, denominator) of a quotient, a Symbol and an int or Symbol
+    quotient : (numerator, denominator) of a quotient, ints or Symbols
     """
     __slots__ = ("serial", "name", "least", "quotient")
 
@@ -35,12 +41,13 @@ class Atom:
 class Sizes:
     """The expressions of one graph.
 
-    assumed : None, or what `differ` and `below` could not tell: (a, b, True), a has to equal b, and
-        (a, b, False), a may not be below b
+    assumed : None, or conditions: what `differ` and `below` could not tell, and what was supposed, as
+        (relation, a, b), a relation being one of `operator`, as eq
     """
 
     def __init__(self, *, recording: bool = False):
         self.assumed: dict[tuple, None] | None = {} if recording else None
+        self._example: dict[Symbol, int] | None = None
         self._symbols: dict[tuple, Symbol] = {}
         self._quotients: dict[tuple, Symbol] = {}
         self._done: dict[tuple, Symbol | int] = {}          # (operation, its operands) -> the result
@@ -49,6 +56,26 @@ class Sizes:
     def free(self, name: str = "?", least: int = 1) -> Symbol:
         """A size of its own."""
         return self._alone(Atom(self._next(), name, least))
+
+    @contextmanager
+    def supposing(self, example: dict):
+        """While it lasts, questions that not all sizes answer alike are answered for these, free size -> number.
+        The answers are conditions: `assumed` has those of this time alone."""
+        self._example, self.assumed = dict(example), {}
+        try:
+            yield self.assumed
+        finally:
+            self._example = None
+
+    def suppose(self, relation, a: Symbol, b) -> bool:
+        """The answer for the example; Undecided without one."""
+        if self._example is None:
+            raise Undecided
+        if type(b) is not Symbol:
+            b = int(b)                          # of NumPy
+        holds = relation(a.at(self._example), value_at(b, self._example))
+        self.assumed[relation if holds else OPPOSITE[relation], a, b] = None
+        return holds
 
     @property
     def is_used(self) -> bool:
@@ -102,10 +129,10 @@ class Sizes:
             return out + self.quotient(x + r * c, b * c)
         return out + self._quotient(rest, b)
 
-    def _quotient(self, a: Symbol, b) -> Symbol:
+    def _quotient(self, a, b) -> Symbol:
         symbol = self._quotients.get((a, b))
         if symbol is None:
-            low, divisor = a.least(), b if type(b) is int else b.least()
+            low, divisor = (v if type(v) is int else v.least() for v in (a, b))
             least = None
             if low is not None and divisor is not None and divisor > 0:
                 least = low // divisor if type(b) is int else 0 if low >= 0 else None
@@ -278,39 +305,39 @@ class Symbol:
             return -1 if high > 0 else -2
         return None
 
-    def _decide(self, other, yes: tuple, no: tuple) -> bool:
+    def _decide(self, other, yes: tuple, no: tuple, relation) -> bool:
         sign = self._sign(other)
         if sign in yes:
             return True
         if sign in no:
             return False
-        raise Undecided
+        return self.sizes.suppose(relation, self, other)
 
     def __eq__(self, other):
         if self is other:
             return True
         if not _is_number(other):
             return NotImplemented
-        return self._decide(other, (0,), (-1, 1))
+        return self._decide(other, (0,), (-1, 1), eq)
 
     def __ne__(self, other):
         if self is other:
             return False
         if not _is_number(other):
             return NotImplemented
-        return not self._decide(other, (0,), (-1, 1))
+        return not self._decide(other, (0,), (-1, 1), eq)
 
     def __lt__(self, other):
-        return self._decide(other, (-1,), (0, 1, 2))
+        return self._decide(other, (-1,), (0, 1, 2), lt)
 
     def __gt__(self, other):
-        return self._decide(other, (1,), (0, -1, -2))
+        return not self <= other
 
     def __le__(self, other):
-        return self._decide(other, (0, -1, -2), (1,))
+        return self._decide(other, (0, -1, -2), (1,), le)
 
     def __ge__(self, other):
-        return self._decide(other, (0, 1, 2), (-1,))
+        return self._decide(other, (0, 1, 2), (-1,), ge)
 
     __hash__ = object.__hash__
 
@@ -323,6 +350,12 @@ class Symbol:
     __int__ = __index__ = __float__ = _no_number
 
     # looking
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it is a free size by itself."""
+        (product, factor), *more = self.terms
+        return not more and factor == len(product) == 1 and product[0][1].quotient is None
 
     def single_quotient(self) -> tuple | None:
         """((x, c), r) where the expression is x // c + r for whole numbers c and r; else None."""
@@ -387,7 +420,7 @@ def differ(a, b) -> bool:
         return a != b
     except Undecided:
         if type(a) is not tuple:
-            return _assume(a, b, True)
+            return _assume(eq, a, b)
         return len(a) != len(b) or any(map(differ, a, b))
 
 
@@ -396,14 +429,14 @@ def below(a, b) -> bool:
     try:
         return a < b
     except Undecided:
-        return _assume(a, b, False)
+        return _assume(ge, a, b)
 
 
-def _assume(a, b, equal: bool) -> bool:
+def _assume(relation, a, b) -> bool:
     """It is not refused, so it has to hold when the sizes are known."""
     assumed = (a if isinstance(a, Symbol) else b).sizes.assumed
     if assumed is not None:
-        assumed[a, b, equal] = None
+        assumed[relation, a, b] = None
     return False
 
 
@@ -411,7 +444,7 @@ def assume_at_most(most: int, shape: tuple, unit: int) -> None:
     """The product of the sizes, some of them free, and the unit is not above `most`."""
     sizes = next(d for d in shape if type(d) is Symbol).sizes
     if sizes.assumed is not None:
-        sizes.assumed[most, prod(shape, start=unit), False] = None
+        sizes.assumed[ge, most, prod(shape, start=unit)] = None
 
 
 def distinct(a, b) -> bool:

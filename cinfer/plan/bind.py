@@ -30,14 +30,15 @@ class Bound:
 
     nodes : what is left to run, in order; the graph's own
     facts : of every value they touch and of the outputs
-    readers, makers : value name -> those of the nodes that read it, once per use; the one that makes it
+    index : of the nodes
+    formulas, slots : that the facts come from, and the numbers there; None where each node was bound
     """
-    __slots__ = ("nodes", "facts", "inputs", "outputs", "readers", "makers")
+    __slots__ = ("nodes", "facts", "inputs", "outputs", "index", "formulas", "slots")
 
     def __init__(self, nodes: list[Node], facts: dict[str, Fact], inputs: tuple[str, ...], outputs: tuple[str, ...],
-                 readers: dict[str, list[Node]], makers: dict[str, Node]):
+                 index: Index, formulas: Formulas | None = None, slots: list[int] | None = None):
         self.nodes, self.facts, self.inputs, self.outputs = nodes, facts, inputs, outputs
-        self.readers, self.makers = readers, makers
+        self.index, self.formulas, self.slots = index, formulas, slots
 
 
 def bind(graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, ...]) -> Bound:
@@ -74,11 +75,10 @@ class Prepared:
         if formulas is None:
             return None
         try:
-            facts = formulas.facts(self.constants, inputs)
+            facts, slots = formulas.facts(self.constants, inputs)
         except (NotThese, Error, *REFUSALS):
             return None             # by_nodes tells what is wrong, if it is
-        index = formulas.index
-        return Bound(formulas.nodes.copy(), facts, tuple(inputs), outputs, index.readers, index.makers)
+        return Bound(formulas.nodes, facts, tuple(inputs), outputs, formulas.index, formulas, slots)
 
     def by_nodes(self, inputs: dict[str, Fact], outputs: tuple[str, ...]) -> Bound:
         """Node by node. The second time for sizes of inputs alike in kind, formulas are made."""
@@ -107,12 +107,12 @@ class Prepared:
         if key not in self._seen:
             self._seen.add(key)
         elif key not in self._formulas and len(self._formulas) < MOST_OUTPUTS:
-            self._formulas[key] = self._made(readies, inputs, facts, nodes, index)
-        return Bound(nodes, facts, tuple(inputs), outputs, index.readers, index.makers)
+            self._formulas[key] = self._made(readies, inputs, outputs, facts, nodes, index)
+        return Bound(nodes, facts, tuple(inputs), outputs, index)
 
-    def _made(self, readies, inputs, facts, nodes, index) -> Formulas | None:
+    def _made(self, readies, inputs, outputs, facts, nodes, index) -> Formulas | None:
         try:
-            return Formulas(readies, self.constants, inputs, self.declared, facts, nodes.copy(), index)
+            return Formulas(readies, self.constants, inputs, outputs, self.declared, facts, nodes, index)
         except (Undecided, Error, *REFUSALS):
             return None             # these sizes are on the edge of what the graph can take
 

@@ -5,6 +5,8 @@ them is asked again with one less.
 """
 from __future__ import annotations
 
+from math import prod
+
 from ..model.graph import Node
 from .candidate import RESIDUAL, ROW, SLOPE, TURN, UNARY, Kernel
 
@@ -97,11 +99,10 @@ def with_addition(e: Epilogue, add: Node, takes, values, nodes) -> Epilogue | No
     shape, value = values.shape(e.name), values.constant(other)
     if values.shape(output) != shape:
         return None
-    columns = shape[-1:]
-    if ROW in takes and not e.row and value is not None and columns and (value.size,) == columns == \
-            value.shape[-1:]:
+    columns, others = shape[-1:], values.shape(other)
+    if ROW in takes and not e.row and value is not None and columns and (prod(others),) == columns == others[-1:]:
         return Epilogue(output, nodes, other, "", NONE)
-    if RESIDUAL in takes and values.shape(other) == shape and values.available(other):
+    if RESIDUAL in takes and others == shape and values.available(other):
         return Epilogue(output, nodes, e.row, other, NONE)
     return None
 

@@ -21,6 +21,17 @@ from ..ops.symbols import Sizes, Symbol, Undecided
 MOST_ALONE = 128        # nodes bound by themselves; with more of them formulas are not worth it
 
 
+class Unseen:
+    """Stands for an array that there will be. Who looks at it gets Undecided."""
+    __slots__ = ()
+
+    def __getattr__(self, name: str):
+        raise Undecided
+
+
+UNSEEN = Unseen()
+
+
 class NotThese(Exception):
     """The formulas do not hold for these sizes."""
 
@@ -85,6 +96,25 @@ def run(steps: list[tuple], v: list[int]) -> None:
             v[step[1]] = total
 
 
+class Conditions:
+    """What `Sizes.assumed` has, as slots of a program; enters there whatever it lacks."""
+
+    def __init__(self, program: Program, assumed):
+        self.checks = [(relation, program.slot(a), program.slot(b)) for relation, a, b in assumed]
+        self.steps, program.steps = program.steps, []
+
+    def hold(self, v: list[int]) -> bool:
+        """v : the slots of the program"""
+        try:
+            run(self.steps, v)
+        except ZeroDivisionError:
+            return False
+        for relation, a, b in self.checks:
+            if not relation(v[a], v[b]):
+                return False
+        return True
+
+
 class Stage:
     """Values that are computed together: steps of the program, then facts, then maybe one node by itself.
 
@@ -104,12 +134,14 @@ class Stage:
 
 class Formulas:
     """inputs : (name, dtype, [(its size, if fixed; else None, slot)])
-    conditions : (slot, slot, are they equal; else the first is not below the second)
+    conditions : of the sizes
     nodes, index : what is left to run
+    symbolic : facts of the inputs, and of all that the nodes touch, in expressions; a value that is known before
+        the run, but is no expression, is UNSEEN there
     """
 
-    def __init__(self, readies: list, constants: dict, inputs: dict[str, Fact], declared: dict,
-                 example: dict[str, Fact], nodes: list[Node], index: Index):
+    def __init__(self, readies: list, constants: dict, inputs: dict[str, Fact], outputs: tuple[str, ...],
+                 declared: dict, example: dict[str, Fact], nodes: list[Node], index: Index):
         """example : facts for sizes for which the graph has been bound, with `nodes` left.
 
         Raises Undecided, or ValueError, where there are no formulas.
@@ -141,8 +173,11 @@ class Formulas:
             else:
                 self._enter(ready, found, facts)
         self._end()
-        self.conditions = [(*map(program.slot, (a, b)), equal) for a, b, equal in sizes.assumed]
-        self.last = program.steps               # of the conditions
+        self.conditions = Conditions(program, sizes.assumed)
+        touched = {name for node in nodes for name in (*node.inputs, *node.outputs)}.union(outputs, inputs)
+        self.symbolic = {name: facts.get(name) for name in touched}
+        for name in late & touched:
+            self.symbolic[name] = Fact(facts[name].dtype, facts[name].shape, UNSEEN)
         del self.stage, self._numbers
 
     def _foresee(self, ready, given: list[Fact | None]) -> tuple[Fact, ...] | None:
@@ -212,8 +247,14 @@ class Formulas:
                     late.add(name)
         self._begin()
 
-    def facts(self, constants: dict, inputs: dict[str, Fact]) -> dict[str, Fact]:
-        """The facts of all values for these inputs. Raises NotThese, or what a node raises."""
+    def example(self, v: list[int]) -> dict:
+        """The free sizes of these slots."""
+        return {symbol: v[slot] for symbol, slot in self.program.slots.items()
+                if type(symbol) is Symbol and symbol.is_free}
+
+    def facts(self, constants: dict, inputs: dict[str, Fact]) -> tuple[dict[str, Fact], list[int]]:
+        """The facts of all values for these inputs, and what is in the slots. Raises NotThese, or what a node
+        raises."""
         v = self.program.start.copy()
         facts = constants.copy()
         facts.update(self.fixed)
@@ -250,11 +291,9 @@ class Formulas:
                         raise NotThese
                     for slot, size in zip(slots, fact.shape):
                         v[slot] = size
-        run(self.last, v)
-        for a, b, equal in self.conditions:
-            if v[a] != v[b] if equal else v[a] < v[b]:
-                raise NotThese
-        return facts
+        if not self.conditions.hold(v):
+            raise NotThese
+        return facts, v
 
 
 def _getter(slots: tuple[int, ...]):

@@ -1,6 +1,6 @@
 """Chooses a candidate for each group of nodes and, with it, layouts; then says where every value lies.
 
-`place` walks a bound graph three times:
+A bound graph is walked three times:
 1. forward, groups and candidates: the longest group that some candidate takes, and of its candidates the
    cheapest. A value is made in one layout; where a candidate reads another one, a conversion is entered before
    it, once.
@@ -67,9 +67,7 @@ class Placement(Values):
 
     def enter(self, group: Group, candidates: tuple[Candidate, ...]) -> None:
         """Choose the cheapest: enter conversions of what it reads, and how its outputs lie."""
-        candidate = candidates[0]
-        if len(candidates) > 1:
-            candidate = min(candidates, key=lambda c: c.cost_ns(self))
+        candidate = candidates[0] if len(candidates) == 1 else self.cheapest(candidates)
         for name, layout in candidate.reads:
             if layout is not BLOCKED or name not in self.in_blocks:
                 self.need(name, layout)
@@ -90,6 +88,9 @@ class Placement(Values):
         if candidate.emit is not None:
             self.items.append((group.node, candidate.emit))
 
+    def cheapest(self, candidates) -> Candidate:
+        return min(candidates, key=lambda c: c.cost_ns(self))
+
     def enter_plain(self, name: str, view: Plain) -> None:
         self.layouts.setdefault(name, PLAIN)
         self.plain_views[name] = view
@@ -105,13 +106,16 @@ class Placement(Values):
         view = self.plain_views.get(name)
         if view is None:
             if (value := self.constant(name)) is not None:
-                self.plain_views[name] = view = self.store.array(name, value)
+                self.plain_views[name] = view = self.constant_view(name, value)
             else:
                 view = self.plain_views[name] = self.unblocked(name)
                 self.items.append((None, lambda out: out.from_blocked(name)))
         if layout is CONTIGUOUS and not view.contiguous and name not in self.contiguous_views:
             self.contiguous_views[name] = copy = self.scratch(view.shape, view.dtype)
             self.items.append((None, lambda out: out.copy(view, copy)))
+
+    def constant_view(self, name: str, value) -> Plain:
+        return self.store.array(name, value)
 
     def unblocked(self, name: str) -> Plain:
         """Plain memory for a value made in blocks; of one pixel it may be the same memory (`alias_vectors`)."""
@@ -233,12 +237,3 @@ def allocate_blocked(shape, halo) -> Blocked:
     blocks = -(-c // BLOCK)
     buffer, first = Buffer(4 * n * blocks * bs), 4 * (top * rs + left * BLOCK)
     return Blocked(buffer, first, shape, blocks * bs, bs, rs, halo)
-
-
-def place(bound, table, tiles, store) -> Placement:
-    """Choose and place everything that a bound graph computes."""
-    placement = Placement(bound, table, tiles, store)
-    placement.choose()
-    placement.settle()
-    placement.freeze()
-    return placement

@@ -6,9 +6,9 @@ from ..model.graph import Graph
 from ..ops.facts import Fact
 from . import kernels  # noqa: F401  (enters the kernels)
 from .bind import Bound, bind
+from .choices import place as place_values
 from .emit import Emitter
 from .memory import place
-from .placement import place as place_values
 from .store import Store
 from .tiles import Tiles
 

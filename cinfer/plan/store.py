@@ -6,6 +6,8 @@ plan: an entry holds the array that it was made from, and serves no other.
 """
 from __future__ import annotations
 
+from operator import is_
+
 import numpy as np
 
 from .. import _ops
@@ -29,7 +31,8 @@ class Store:
 
     def __init__(self, table, threads: int):
         self.table, self.threads = table, threads
-        self._made: dict[tuple, tuple] = {}         # key -> (array it was made from, what was made)
+        self._made: dict[tuple, tuple] = {}         # key -> (arrays it was made from, what was made)
+        self.choices: dict = {}                     # Formulas -> what was chosen (choices.py)
         self.of_node: dict = {}                     # (what, node) -> what its attributes say, whatever the sizes
 
     def __len__(self) -> int:
@@ -39,12 +42,13 @@ class Store:
         """Forget everything; what plans still use lives on with them."""
         self._made.clear()
         self.of_node.clear()
+        self.choices.clear()
 
-    def once(self, key: tuple, array, make):
-        """make(), the first time for this key and array; then what it gave."""
+    def once(self, key: tuple, arrays, make):
+        """make(), the first time for this key and array, or tuple of arrays; then what it gave."""
         found = self._made.get(key)
-        if found is None or found[0] is not array:
-            found = self._made[key] = array, make()
+        if found is None or not (found[0] is arrays or type(arrays) is tuple and all(map(is_, found[0], arrays))):
+            found = self._made[key] = arrays, make()
         return found[1]
 
     def fixed(self, kernel: str, key: tuple, arrays: tuple, make) -> Fixed:
@@ -52,11 +56,7 @@ class Store:
 
         key : what they are made from, beside the constants `arrays`; make : function that gives them by name
         """
-        key = "fixed", kernel, *key
-        found = self._made.get(key)
-        if found is None or any(a is not b for a, b in zip(found[0], arrays)):
-            found = self._made[key] = arrays, Fixed(self.table, kernel, make())
-        return found[1]
+        return self.once(("fixed", kernel, *key), arrays, lambda: Fixed(self.table, kernel, make()))
 
     def array(self, name: str, array: np.ndarray) -> Plain:
         """A constant as a contiguous plain value."""

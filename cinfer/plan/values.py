@@ -20,7 +20,7 @@ class Values:
     def __init__(self, bound, table, tiles: Tiles, store: Store):
         self.table, self.tiles, self.store = table, tiles, store
         self.nodes, self.facts = bound.nodes, bound.facts
-        self.readers, self.makers = bound.readers, bound.makers
+        self.readers, self.makers = bound.index.readers, bound.index.makers
         self.outputs = frozenset(bound.outputs)
         self.layouts: dict[str, str] = {}               # PLAIN or BLOCKED: how a value was made
         self.plain_views: dict[str, Plain] = {}

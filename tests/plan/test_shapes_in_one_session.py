@@ -14,81 +14,12 @@ import cinfer
 from cinfer import _ops
 from cinfer.model import read
 
-import random_nodes as nodes
 from interpreter import evaluate
 from evaluated_graph import REFUSALS, Graph
+from free_graphs import free_graph
 from watched import NAN, bits, hold, watching
 
-CHANNELS = (1, 3, 8, 16, 17, 32)
 SEEDS = 25
-
-
-# ---- graphs whose nodes fit any size of the picture
-
-def conv(g: Graph, x: str):
-    nodes.conv(g)
-
-
-def transposed(g: Graph, x: str):
-    """Also to one size, whatever the input's: what is cut off differs from shape to shape."""
-    rng, c = g.rng, g.values[x].shape[1]
-    s = rng.choice((1, 2, 3))
-    k = rng.choice((s, 2, 3, 4))
-    group = rng.choice([1, 1, *(d for d in range(1, c + 1) if c % d == 0)])
-    where = {} if rng.random() < 0.4 else dict(output_shape=[rng.randint(5,
-        12)] * 2) if rng.random() < 0.7 else \
-        dict(pads=[rng.randint(0, k - 1) for _ in range(4)])
-    return g.add("ConvTranspose", x,
-                 (g.array((c, rng.choice((1, 3, 16)), k, k)) / c ** 0.5).astype(np.float32),
-                 strides=[s, s], group=group, **where)
-
-
-def channels(g: Graph, x: str):
-    """MatMul over the channels, as converters from other frameworks write a 1x1 convolution."""
-    c = g.values[x].shape[1]
-    y = g.add("Transpose", x, perm=[0, 2, 3, 1], keeps=True)
-    y = y and g.add("MatMul", y, g.weights(g.rng.choice(CHANNELS), c).T.copy())
-    return y and g.add("Transpose", y, perm=[0, 3, 1, 2])
-
-
-def branches(g: Graph, x: str):
-    """Split, something on one part, Concat."""
-    c = g.values[x].shape[1]
-    if c < 2:
-        return None
-    first = g.rng.choice([n for n in (1, 16, c // 2, c - 1) if 0 < n < c])
-    a, b = g.add("Split", x, np.array([first, c - first]), n=2, axis=1, keeps=True)
-    how = g.rng.random()
-    if how < 0.3:
-        a = g.add("Relu", a)
-    elif how < 0.6:
-        a = g.add("Conv", a, g.weights(16, first, 3, 3), pads=[1] * 4)
-    return g.add("Concat", *g.rng.sample((a, b, x), 3), axis=1)
-
-
-def head(g: Graph, x: str):
-    y = g.add("GlobalAveragePool", x)
-    y = y and g.add("Flatten", y)
-    return y and g.add("Gemm", y, g.weights(5, g.values[x].shape[1]), g.array((5,)), transB=1)
-
-
-def resize(g: Graph, x: str):
-    return g.add("Resize", x, None, np.array([1, 1, 2, 2], np.float32),
-                 mode=g.rng.choice(("nearest", "linear")))
-
-
-FREE = (conv, conv, transposed, transposed, lambda g, x: nodes.pool(g), channels, branches, head, resize,
-        lambda g, x: nodes.residual(g), lambda g, x: nodes.activation(g, x), lambda g,
-        x: nodes.squeeze_excite(g))
-
-
-def free_graph(rng: Random) -> Graph:
-    g = Graph(rng, 17)
-    x = g.input(rng.choice((1, 2)), rng.choice(CHANNELS), rng.randint(4, 9), rng.randint(4, 9))
-    g.declared[x] = ("n", g.values[x].shape[1], "h", "w")
-    while len(g.nodes) < rng.randint(1, 6):
-        rng.choice(FREE)(g, g.pick(lambda a: nodes.picture(a) and a.ndim == 4))
-    return g.finish()
 
 
 @pytest.mark.parametrize("isa", _ops.usable_levels())

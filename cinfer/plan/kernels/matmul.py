@@ -46,7 +46,7 @@ def matmul(group, values):
         return ()
     scale = float(node.attributes.get("alpha", 1.0))            # of FusedMatMul
     if b.value is not None and b.ndim == 2 and a.ndim >= 2:
-        k, n = b.shape
+        k, n = b.value.shape
         return constant_matrix(Matrix(group, values, node.inputs[1], (1, n), k, n, scale), values)
     return batched(group, values, scale) if a.ndim >= 2 else ()
 
@@ -58,7 +58,7 @@ def gemm(group, values):
     c = node.inputs[2] if len(node.inputs) > 2 else ""
     if a.dtype != F32 or b.value is None or prod(y.shape) == 0 or a.shape[1] == 0:
         return ()
-    k, n = b.shape[::-1] if get("transB", 0) else b.shape
+    k, n = b.value.shape[::-1] if get("transB", 0) else b.value.shape
     if c:
         value = values.constant(c)
         if value is None or not (value.size == 1 or value.size == n == value.shape[-1]):

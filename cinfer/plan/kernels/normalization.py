@@ -36,7 +36,8 @@ def channel_axis(x) -> list[int]:
 
 def emit_batch_norm(out, group, in_blocks: bool) -> None:
     node = group.node
-    s, t = out.store.once(("scale_shift", node), None, lambda: scale_shift(node, out))
+    constants = tuple(map(out.constant, node.inputs[1:5]))
+    s, t = out.store.once(("scale_shift", node), constants, lambda: scale_shift(node, *constants))
     if in_blocks:
         x, y = out.blocked(node.inputs[0]), out.output(group.output)
         dims, xs = blocked_axes(x, x.shape)
@@ -50,8 +51,8 @@ def emit_batch_norm(out, group, in_blocks: bool) -> None:
         **activation_params(out, group.epilogue)))
 
 
-def scale_shift(node, out):
-    scale, bias, mean, var = (out.constant(name).astype(np.float64) for name in node.inputs[1:5])
+def scale_shift(node, *constants):
+    scale, bias, mean, var = (value.astype(np.float64) for value in constants)
     s = scale / np.sqrt(var + node.attributes.get("epsilon", 1e-5))
     return channel_vector(s), channel_vector(bias - mean * s)
 
