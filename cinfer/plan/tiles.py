@@ -14,16 +14,23 @@ SMALL = 1 << 14                 # elements an elementwise tile should have at le
 SMALL_SUMS = 1 << 12            # terms that a tile of sums along rows should have at least
 LEAST_PART = 48                 # pixels of a picture that a thread should have for itself
 LINE = 16                       # float32 in a cache line
+# A run that is told to end does so after the tiles in hand: milliseconds of a slow core.
+MOST_PRODUCTS = 1 << 26         # multiply-adds of a tile
+MOST_MOVED = 1 << 22            # elements of a tile of what does little with each
 
 
 class Tiles:
-    """The division of work among `threads`. wanted : how many tiles a step should have"""
+    """The division of work among `threads`. wanted : how many tiles a step should have, if that is little work"""
     __slots__ = ("threads", "wanted", "_walks")
 
     def __init__(self, threads: int):
         self.threads = threads
         self.wanted = 1 if threads == 1 else threads * TILES_PER_THREAD
         self._walks: dict[tuple, tuple] = {}
+
+    def enough(self, work: int, most: int = MOST_PRODUCTS) -> int:
+        """How many tiles a step of so much work should have."""
+        return max(self.wanted, -(-work // most))
 
     def walk(self, dims: tuple, *strides: tuple) -> tuple:
         """(dims, strides of each operand, outer indices per tile, tiles) of an elementwise kernel over axes that
@@ -39,7 +46,8 @@ class Tiles:
     def outer(self, dims) -> tuple[int, int]:
         """(outer indices per tile, tiles) of an elementwise kernel."""
         total = prod(dims[:-1])
-        tiles = max(1, min(total, self.wanted, total * dims[-1] // SMALL))
+        elements = total * dims[-1]
+        tiles = max(1, min(total, self.enough(elements, MOST_MOVED), elements // SMALL))
         outer = -(-total // tiles) if total else 1
         return outer, max(1, -(-total // outer))
 
@@ -48,8 +56,9 @@ class Tiles:
 
         others : tiles there are in other directions; pixel_work : what one of them does for a pixel, in elements
         """
-        worth = h * w * pixel_work * others // SMALL + 1
-        tiles = -(-self.wanted // max(1, others))
+        work = h * w * pixel_work * others
+        worth = work // SMALL + 1
+        tiles = -(-self.enough(work, MOST_MOVED) // max(1, others))
         if self.share_rows(h, w):
             tiles = max(self.threads, tiles)
         return self.even_rows(h, min(tiles, worth))
@@ -73,7 +82,7 @@ class Tiles:
 
     def sums(self, rows: int, terms: int) -> tuple[int, int]:
         """(rows per tile, tiles) of results that each take `terms` elements."""
-        tiles = max(1, min(rows, self.wanted, rows * terms // SMALL_SUMS))
+        tiles = max(1, min(rows, self.enough(rows * terms, MOST_MOVED), rows * terms // SMALL_SUMS))
         per = -(-rows // tiles)
         return per, -(-rows // per)
 
@@ -81,7 +90,8 @@ class Tiles:
         """(rows per tile, columns per tile, tiles) of rows x columns results that each take `terms` elements:
         along the rows, and where these are few, along the columns too, in steps of whole cache lines."""
         per, tiles = self.sums(rows, columns * terms)
-        more = max(1, min(-(-self.wanted // tiles), per * columns * terms // SMALL_SUMS))
+        wanted = self.enough(rows * columns * terms, MOST_MOVED)
+        more = max(1, min(-(-wanted // tiles), per * columns * terms // SMALL_SUMS))
         wide = columns if more == 1 else -(-columns // more // LINE) * LINE
         return per, wide, tiles * -(-columns // wide)
 

@@ -4,16 +4,16 @@ import pytest
 
 from types import SimpleNamespace
 
-from cinfer.plan.kernels import conv_direct, conv_winograd
+from cinfer.plan.kernels import conv_direct, conv_winograd, matmul
 from cinfer.plan.kernels.conv_winograd import FEWEST, PATCHES
-from cinfer.plan.tiles import LEAST_PART, SMALL, Tiles
+from cinfer.plan.tiles import LEAST_PART, MOST_MOVED, MOST_PRODUCTS, SMALL, Tiles
 
 WIDTH = 32                  # output channels of a register tile
 
 
 def out(threads):
     """What an emission is told of a machine."""
-    return SimpleNamespace(tiles=Tiles(threads), table=SimpleNamespace(conv_oc=WIDTH))
+    return SimpleNamespace(tiles=Tiles(threads), table=SimpleNamespace(conv_oc=WIDTH, gemm_n=WIDTH))
 
 
 @given(h=st.integers(1, 300), tiles=st.integers(0, 400), threads=st.integers(1, 16))
@@ -34,7 +34,7 @@ def test_the_part_of_a_thread_ends_where_a_tile_ends(h, tiles, threads, want):
        n=st.integers(1, 3), threads=st.integers(1, 8))
 def test_convolutions_and_others_divide_a_picture_alike(h, w, blocks, groups, n, threads):
     tiles = Tiles(threads)
-    conv = conv_direct.divided(out(threads), n, groups, h, w, blocks)
+    conv = conv_direct.divided(out(threads), n, groups, h, w, blocks, 16)
     assert conv["row_tiles"] * conv["rows"] >= h and conv["oc_tiles"] * conv["blocks"] >= blocks
     assert conv["oc_tiles"] == 1 or conv["blocks"] % 2 == 0
     _, row_tiles = tiles.rows(h, w, n * blocks, 16)
@@ -66,3 +66,25 @@ def test_winograd_of_resnet():
     assert conv_winograd.divided(2, 16, 16, 1, WIDTH) == (16, 8)           # 14x14, 256: half the channels each
     assert conv_winograd.divided(4, 8, 49, 1, WIDTH) == (25, 4)
     assert conv_winograd.divided(1, 8, 49, 1, WIDTH) == (25, 8)
+
+
+# A tile is over soon, however large the step.
+
+@pytest.mark.parametrize("h, w, blocks, terms", [
+    (1080, 1920, 4, 576), (3000, 4000, 1, 27), (56, 56, 16, 2304), (14, 14, 64, 9216), (33, 33, 16, 8640)])
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_no_tile_of_a_large_convolution_takes_long(h, w, blocks, terms, threads):
+    conv = conv_direct.divided(out(threads), 1, 1, h, w, blocks, terms)
+    assert conv["rows"] * w * min(conv["blocks"], blocks) * 16 * terms <= 2 * MOST_PRODUCTS
+
+
+@given(m=st.integers(1, 5000), n=st.integers(2 * WIDTH, 5000), k=st.integers(1, 5000), threads=st.integers(1, 4))
+def test_no_tile_of_a_large_product_takes_long(m, n, k, threads):
+    split = matmul.divided(out(threads), 1, m, n, k)
+    assert split["rows"] * split["cols"] * k <= 2.5 * MOST_PRODUCTS
+
+
+@given(dims=st.lists(st.integers(1, 300), min_size=2, max_size=5), threads=st.integers(1, 4))
+def test_no_tile_of_a_large_copy_takes_long(dims, threads):
+    outer, _ = Tiles(threads).outer(dims)
+    assert outer * dims[-1] <= MOST_MOVED + dims[-1]

@@ -25,17 +25,17 @@ def emit(out, conv: Conv) -> None:
         return dict(w=packed, groups=groups, ib=-(-ic // BLOCK), last=(ic - 1) % BLOCK + 1, ob=-(-oc // BLOCK), kh=kh,
                     kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, yp=BLOCK)
     x, y = out.blocked(conv.x), out.output(conv.group.output)
-    split = divided(out, y.n, groups, y.h, y.w, -(-oc // BLOCK))
+    split = divided(out, y.n, groups, y.h, y.w, -(-oc // BLOCK), ic * kh * kw)
     out.step(fixed(out, "conv", conv, (groups,), params),
              y.n * groups * split["row_tiles"] * split["oc_tiles"], dict(
         x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, **split, **output_params(out, conv, y)),
         flops=conv.flops(y) * merge)
 
 
-def divided(out, n, groups, oh, ow, ob) -> dict:
-    """rows, row_tiles, blocks, oc_tiles: a few tiles a thread; rows first, then channels."""
+def divided(out, n, groups, oh, ow, ob, terms) -> dict:
+    """rows, row_tiles, blocks, oc_tiles: a few tiles a thread; rows first, then channels. terms : of a sum"""
     tiles = out.tiles
-    wanted, row_tiles = -(-tiles.wanted // (n * groups)), 1
+    wanted, row_tiles = -(-tiles.enough(n * groups * oh * ow * ob * BLOCK * terms) // (n * groups)), 1
     if tiles.share_rows(oh, ow):
         row_tiles = max(tiles.threads, min(wanted, oh * ow // LEAST_PIXELS))
     rows, row_tiles = tiles.even_rows(oh, row_tiles)

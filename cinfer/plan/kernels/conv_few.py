@@ -107,12 +107,12 @@ def repeated(out, name: str, times: int):
     return out.store.once(("repeated", name, times), value, lambda: channel_vector(np.repeat(value, times)))
 
 
-def step(out, w, params: dict, **how) -> None:
+def step(out, w, params: dict, *, flops: int, **how) -> None:
     """A step `conv_few`, divided by runs of pixels. params : all others, n, oh and ow among them"""
     n, count = params["n"], params["oh"] * params["ow"]
-    pixels = -(-count // max(1, min(-(-out.tiles.wanted // n), count // LEAST_PIXELS)))
+    pixels = -(-count // max(1, min(-(-out.tiles.enough(flops) // n), count // LEAST_PIXELS)))
     parts = -(-count // pixels)
-    out.step("conv_few", n * parts, dict(params, w=w, parts=parts, pixels=pixels), **how)
+    out.step("conv_few", n * parts, dict(params, w=w, parts=parts, pixels=pixels), flops=flops, **how)
 
 
 def packed_weights(out, w, name, oc, ic, strides, taps, offset=0):

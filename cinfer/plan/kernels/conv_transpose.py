@@ -103,7 +103,7 @@ def emit(out, t: Transposed) -> None:
                   **epilogue_params(out, e, bias_ref(out, t.group.node, oc)))
     pairs = [(fy, fx) for fy in t.along_y for fx in t.along_x]
     for i, (fy, fx) in enumerate(pairs):
-        split = conv_direct.divided(out, y.n, 1, fy.count, fx.count, y.blocks)
+        split = conv_direct.divided(out, y.n, 1, fy.count, fx.count, y.blocks, ic * len(fy.taps) * len(fx.taps))
         out.step("conv", y.n * split["row_tiles"] * split["oc_tiles"], dict(
             x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first, fx.first), kh=len(fy.taps), kw=len(fx.taps),
             oh=fy.count, ow=fx.count, w=conv_direct.packed_weights(out, *weights_of(t, fy, fx)), **split,

@@ -8,6 +8,7 @@ import numpy as np
 from ..candidate import CONTIGUOUS, PLAIN, RESIDUAL, ROW, UNARY, Candidate, kernel
 from ..epilogue import epilogue_params
 from ..store import channel_vector
+from ..tiles import MOST_MOVED
 from ..views import BLOCK, F32, Plain, Ref, row_major
 
 FEW_ROWS = 2                    # so many rows or fewer: the weights are read in place, they are the cost
@@ -106,7 +107,7 @@ def emit_few_rows(out, x: Matrix) -> None:
 
 def vector_product(out, w, w_name: str, strides, *, m, n, k, **params) -> None:
     """y[m][n] = act(scale * x[m][k] w + bias), w read in place; strides : over (n, k) in w, one of them 1"""
-    cols = max(1, -(-n // max(1, min(out.tiles.wanted, n * k // LEAST_WEIGHTS))))
+    cols = max(1, -(-n // max(1, min(out.tiles.enough(n * k, MOST_MOVED), n * k // LEAST_WEIGHTS))))
     cols = -(-cols // BLOCK) * BLOCK
     out.step("gemv", -(-n // cols), dict(
         w=out.store.matrix(w_name, w).ref(), m=m, n=n, k=k, sn=strides[0], sk=strides[1], cols=cols,
@@ -120,17 +121,17 @@ def emit_packed(out, x: Matrix) -> None:
     packed = out.store.packed("pack_gemm", x.w_name, x.w, k * (-(-n // BLOCK) * BLOCK),
                               -(-n // out.table.gemm_n), batch0=1, batch1=1, k=k, n=n, sn=x.strides[0],
                               sk=x.strides[1])
-    split = divided(out, 1, m, n)
+    split = divided(out, 1, m, n, k)
     out.step("gemm", split["row_tiles"] * split["col_tiles"], dict(
         a=rows.ref(), w=packed, res=residual, ldr=n, y=y.ref(), batch0=1, batch1=1, m=m, n=n, k=k,
         lda=rows.strides[0], ldy=n, scale=x.scale, scratch_bytes=copy_room(k), **split,
         **epilogue_params(out, e, bias_ref(out, x))), flops=2 * m * n * k, scratch=copy_room(k))
 
 
-def divided(out, batch: int, m: int, n: int) -> dict:
+def divided(out, batch: int, m: int, n: int, k: int) -> dict:
     """Tiles of a matrix product: rows first, then columns in whole register tiles."""
     width = out.table.gemm_n
-    wanted = -(-out.tiles.wanted // batch)
+    wanted = -(-out.tiles.enough(batch * m * n * k) // batch)
     row_tiles = max(1, min(wanted, m // LEAST_ROWS))
     rows = -(-m // row_tiles)
     row_tiles = -(-m // rows)
@@ -220,7 +221,7 @@ def emit_batched(out, group, scale: float, a_layout, b_layout) -> None:
     out.step("pack_gemm", each0 * each1 * -(-n // out.table.gemm_n), dict(
         w=b.ref(), y=packed.ref(), batch0=each0, batch1=each1, k=k, n=n, sk=b.strides[-2], sn=b.strides[-1],
         w0=w0, w1=w1))
-    split = divided(out, batch0 * batch1, m, n)
+    split = divided(out, batch0 * batch1, m, n, k)
     row = out.store.vector(e.row, out.constant(e.row)) if e.row else None
     out.step("gemm", batch0 * batch1 * split["row_tiles"] * split["col_tiles"], dict(
         a=a.ref(), w=packed.ref(), y=y.ref(), batch0=batch0, batch1=batch1, m=m, n=n, k=k, lda=a.strides[-2],

@@ -4,6 +4,7 @@ from __future__ import annotations
 from math import prod
 
 from ..candidate import BLOCKED, CONTIGUOUS, Candidate, kernel
+from ..tiles import MOST_MOVED
 from ..views import BLOCK, F32
 from .window import GEOMETRY, is_picture, window
 
@@ -62,7 +63,7 @@ def lrn(group, values):
     def emit(out):
         source, y = out.contiguous(node.inputs[0]), out.plain(node.outputs[0])
         (n, c), hw = source.shape[:2], prod(source.shape[2:])
-        chunk = max(BLOCK, -(-hw // out.tiles.wanted))
+        chunk = max(BLOCK, -(-hw // out.tiles.enough(c * hw, MOST_MOVED)))
         out.step("lrn", n * -(-hw // chunk), dict(
             x=source.ref(), y=y.ref(), n=n, c=c, hw=hw, size=get("size"), alpha=get("alpha", 1e-4),
             beta=get("beta", 0.75), bias=get("bias", 1.0), chunk=chunk))
