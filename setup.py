@@ -74,6 +74,9 @@ def extensions():
         print("cinfer: this compiler has no OpenMP; cinfer will use one thread (GCC has it; for Clang "
               "install libomp-dev)", file=sys.stderr)
     chosen = os.environ.get("CINFER_BUILD_LEVELS")
+    unknown = set(chosen.split(",")) - LEVELS.keys() if chosen else ()
+    if unknown:
+        sys.exit(f"CINFER_BUILD_LEVELS={chosen}: no level {', '.join(sorted(unknown))}; there are {', '.join(LEVELS)}")
     levels = {k: v for k, v in LEVELS.items() if compiles(v) and (not chosen or k in chosen.split(","))}
     copies = pathlib.Path("build", "kernels")
     copies.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,7 @@
 """Every error that cinfer raises on purpose, each of one line: what is wrong, where, what would be right."""
 
+from operator import index
+
 
 class Error(Exception):
     """Base of all errors that a user of cinfer can mend."""
@@ -23,6 +25,14 @@ class LimitError(Error):
 
 class Cancelled(Error):
     """The run was ended before its end: by `Session.cancel`, or because it took longer than its timeout."""
+
+
+def whole(value) -> int | None:
+    """An int or whole number of NumPy as an int; None for anything else, True and False too."""
+    try:
+        return None if isinstance(value, bool) else index(value)
+    except TypeError:
+        return None
 
 
 def shown(value) -> str:

@@ -29,6 +29,9 @@ class Profile:
     total_ms: float
     other_ms: float
 
+    def __repr__(self):
+        return f"<Profile of {len(self.rows)} steps, {self.total_ms:.3g} ms>"
+
 
 def profile(session, feeds: dict | None, runs: int) -> Profile:
     """Time `runs` runs of a session, after one that does not count."""

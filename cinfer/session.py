@@ -10,7 +10,7 @@ from operator import index
 import numpy as np
 
 from . import _ops, passes
-from .errors import InputError, LimitError, UnsupportedError, shown
+from .errors import Error, InputError, LimitError, ModelError, UnsupportedError, shown, whole
 from .metadata import labels_of
 from .model import read
 from .model.graph import Graph, Model, TensorType, subgraphs
@@ -72,10 +72,9 @@ class Session:
         self.threads = checked(threads)
         if isa is not None and not isinstance(isa, str):
             raise InputError(f"isa={shown(isa)}: the level is one of {', '.join(map(repr, _ops.usable_levels()))}")
-        if max_memory is not None and (isinstance(max_memory, bool) or not isinstance(max_memory, int)
-                                       or max_memory < 1):
+        if max_memory is not None and ((number := whole(max_memory)) is None or number < 1):
             raise InputError(f"max_memory={shown(max_memory)}: the limit is an int of at least 1, in bytes, or None")
-        self._asked_isa, self._max_memory = isa, max_memory
+        self._asked_isa, self._max_memory = isa, None if max_memory is None else number
         self._table = _ops.table(isa)
         self._source = source if isinstance(source, Source) else Source(source)
         self._fed = _fed
@@ -134,7 +133,7 @@ class Session:
 
         Raises
         ------
-        InputError : a name, dtype or shape does not fit; nothing is cast
+        InputError : a name, dtype or shape does not fit, or the network cannot take such sizes; nothing is cast
         LimitError : the run would take more than max_memory, or than there is
         Cancelled : by `cancel`, or after `timeout`; the session can be used as before
         KeyboardInterrupt : within milliseconds of Ctrl-C, in the main thread, and likewise whatever another
@@ -214,24 +213,33 @@ class Session:
         self._feeding.clear()
 
     def __enter__(self) -> Session:
+        if self._pool.closed:
+            raise closed()
         return self
 
     def __exit__(self, *_) -> None:
         self.close()
 
     def memory(self, shapes: dict | None = None) -> int:
-        """Bytes that a run needs beside weights, inputs and outputs. shapes : sizes by input name"""
+        """Bytes that a run needs beside weights, inputs and outputs.
+
+        shapes : sizes by input name; free sizes of inputs that are not named count as 1
+        Raises InputError for sizes that do not fit, LimitError for runs that would take more than max_memory.
+        """
         return self._plan_for(shapes).arena_bytes
 
     def profile(self, feeds: dict | None = None, runs: int = 10):
         """Time per step: a `cinfer.profile.Profile`. feeds : as for run; zeros by default, free sizes 1."""
-        if isinstance(runs, bool) or not isinstance(runs, int) or runs < 1:
+        number = whole(runs)
+        if number is None or number < 1:
             raise InputError(f"runs={shown(runs)}: how many runs to time is an int of at least 1")
         from .profile import profile
-        return profile(self, feeds, runs)
+        return profile(self, feeds, number)
 
     def summary(self, shapes: dict | None = None) -> dict | None:
         """{'macs', 'planned_bytes', 'kernels': {name: steps}} for these shapes; None while sizes are free."""
+        if self._pool.closed:
+            raise closed()
         if shapes is None and not all(is_fixed(t) for t in self._input_types.values()):
             return None
         plan = self._plan_for(shapes)
@@ -280,6 +288,8 @@ class Session:
                 if not isinstance(value, (np.ndarray, np.generic)):
                     raise InputError(f"input {name!r}: got a {type(value).__name__}, the model takes a numpy "
                                      f"array of {describe(declared)}")
+                if isinstance(value, np.ma.MaskedArray):
+                    raise InputError(f"input {name!r}: got a masked array; pass {name}.filled(number)")
                 value = np.asarray(value)
             if value.dtype != declared.dtype:
                 if declared.dtype is None:
@@ -341,13 +351,25 @@ class Session:
 
     def _make(self, graph: Graph, specs: dict[str, Fact], outputs: tuple[str, ...]) -> Routine:
         self._source.check()
-        planned = make_plan(self._table, graph, specs, outputs, self.threads, self._packed)
+        try:
+            planned = make_plan(self._table, graph, specs, outputs, self.threads, self._packed)
+        except ModelError as error:
+            raise self._refusal(error, specs) from None
+        except Error as error:
+            raise type(error)(f"{self._where}: {error}") from None
         try:
             routine = Routine(self._table, planned)
         except MemoryError as error:
             raise LimitError(f"there is not enough memory to prepare this model: {error}") from None
         check_limit(planned, routine.run_bytes, self._max_memory)
         return routine
+
+    def _refusal(self, error: ModelError, specs: dict[str, Fact]) -> Error:
+        """What is wrong where sizes contradict each other: those that were given, if any of them is free."""
+        if all(is_fixed(t) for t in self._input_types.values()):
+            return ModelError(f"{self._where}: {error}")
+        sizes = ", ".join(f"{name} {'x'.join(map(str, fact.shape)) or 'scalar'}" for name, fact in specs.items())
+        return InputError(f"{self._where} cannot take {sizes}: {error}")
 
     def _plan_for(self, shapes: dict | None, pin: bool = False) -> Routine:
         """The routine for sizes by input name; free sizes that are not given are 1."""

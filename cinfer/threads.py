@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from math import ceil
 
-from .errors import InputError, shown
+from .errors import InputError, shown, whole
 
 MOST = 256
 BINDING = "OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY"
@@ -56,9 +56,10 @@ def checked(threads: int | None) -> int:
     """The number of threads to use; InputError for a bad one."""
     if threads is None:
         return default_threads()[0]
-    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MOST:
+    number = whole(threads)
+    if number is None or not 1 <= number <= MOST:
         raise InputError(f"threads={shown(threads)}: the number of threads is an int from 1 to {MOST}")
-    return threads
+    return number
 
 
 def cgroup_cpus(root: str = "/sys/fs/cgroup", own: str = "/proc/self/cgroup") -> float | None:

@@ -670,3 +670,50 @@ def test_refuses_what_takes_more_than_max_memory():
     with pytest.raises(cinfer.LimitError):
         cinfer.load(network(1, 320, 300).bytes(), max_memory=200_000)
     cinfer.load(data, threads=1, max_memory=50_000_000).run(None, large)
+
+
+# ---- what was passed
+
+def test_sizes_that_the_network_cannot_take_are_the_callers(tmp_path):
+    m = Model(seed=1)
+    x = m.input("images", 1, 3, 32, 32, declared=FREE)
+    m.outputs(m.conv(m.MaxPool(m.conv(x, 3, 4, 3), kernel_shape=[8, 8]), 4, 4, 3))
+    path = tmp_path / "small.onnx"
+    path.write_bytes(m.bytes())
+    session = cinfer.load(path)
+    with pytest.raises(cinfer.InputError) as caught:
+        session.run(None, {"images": np.zeros((1, 3, 4, 5), np.float32)})
+    assert str(caught.value).startswith("small.onnx cannot take images 1x3x4x5: ")
+    with pytest.raises(cinfer.InputError, match=r"^small.onnx cannot take images 1x3x1x1: "):
+        session.memory()
+    assert session.run(None, {"images": np.zeros((1, 3, 32, 32), np.float32)})
+
+
+def test_whole_numbers_of_numpy_are_numbers():
+    data = network().bytes()
+    session = cinfer.load(data, threads=np.int64(1), max_memory=np.uint32(1 << 24))
+    assert session.threads == 1 and type(session.threads) is int
+    x = np.zeros((1, 3, 8, 8), np.float32)
+    assert session.run(None, {"images": x}, timeout=np.float32(60))
+    assert "steps" in repr(session.profile({"images": x}, runs=np.int8(1)))
+    for bad in (True, 1.0, np.float64(1), "1", np.bool_(True)):
+        with pytest.raises(cinfer.InputError):
+            cinfer.load(data, threads=bad)
+        with pytest.raises(cinfer.InputError):
+            cinfer.load(data, max_memory=bad)
+        with pytest.raises(cinfer.InputError):
+            session.profile({"images": x}, runs=bad)
+
+
+def test_masked_arrays_are_refused():
+    x = np.ma.masked_less(np.zeros((1, 3, 8, 8), np.float32), 1)
+    with pytest.raises(cinfer.InputError, match=r"masked array; pass images.filled\(number\)"):
+        cinfer.load(network().bytes()).run(None, {"images": x})
+
+
+def test_nothing_of_a_closed_session_answers():
+    session = cinfer.load(network(declared=FREE).bytes())
+    session.close()
+    for use in (session.summary, session.memory, session.profile, session.__enter__):
+        with pytest.raises(cinfer.Error, match="closed"):
+            use()

@@ -51,15 +51,17 @@ class Source:
         self.path = os.fsdecode(source)
         self.origin = os.fspath(source)
         shown = repr(shortened(self.path))
+        if not self.path:
+            raise InputError("the path of the model is empty; give a model file")
         try:
             handle = os.open(self.path, FLAGS)
             status = os.fstat(handle)
             self.data = files.content(handle, self.path)
             self.beside = Beside(self.path, status, files)
         except FileNotFoundError:
-            raise InputError(f"no such file: {shortened(self.path)}") from None
+            raise InputError(f"no such file: {named(self.path)}") from None
         except IsADirectoryError:
-            raise InputError(f"{shortened(self.path)} is a folder; give a model file") from None
+            raise InputError(f"{named(self.path)} is a folder; give a model file") from None
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read {shown}: {getattr(error, 'strerror', None) or error}") from None
 
@@ -86,6 +88,12 @@ def from_memory(source) -> bytes | None:
     except (TypeError, ValueError):
         raise InputError(f"cannot load a {kind}; give a path, bytes or a binary file") from None
     return content.tobytes()
+
+
+def named(path: str) -> str:
+    """A path for a message: in quotes where it would not be one plain word."""
+    path = shortened(path)
+    return path if path.isprintable() and path == path.strip() else repr(path)
 
 
 def shortened(path: str) -> str:
