@@ -54,8 +54,9 @@ class Known:
         return {name: fact for name, fact in self._facts.items() if type(fact) is Fact}
 
     def dtype(self, name: str, makers: dict[str, Node]) -> np.dtype | None:
-        """The element type of a value, which takes less to find than its fact; None: not known."""
-        fact = self._facts.get(name)
+        """The element type of a value, which takes less to find than its fact while sizes are free; None: not
+        known."""
+        fact = self._facts.get(name) if self.sizes.is_used else self.fact(name, makers)
         if fact is not None:
             return fact.dtype
         if name not in self._types:
@@ -63,9 +64,9 @@ class Known:
         return self._types[name]
 
     def rank(self, name: str, makers: dict[str, Node]) -> int | None:
-        """The rank of a value, which takes less to find than its fact, but may be not known where that is:
-        behind a Reshape to sizes that are computed. None: not known."""
-        fact = self._facts.get(name)
+        """The rank of a value, which takes less to find than its fact while sizes are free, but may be not known
+        where that is: behind a Reshape to sizes that are computed. None: not known."""
+        fact = self._facts.get(name) if self.sizes.is_used else self.fact(name, makers)
         if fact is None:
             if name not in self._ranks:
                 self._find(name, makers, self._ranks, _ranks_of)
@@ -85,19 +86,25 @@ class Known:
             if name in facts:
                 waiting.pop()
                 continue
-            array = constants.get(name)
             node = makers.get(name)
-            if array is not None:
-                facts[name] = of(Fact(array.dtype, array.shape, array))
-            elif node is None:
-                facts[name] = of(inputs.get(name))          # None: of a graph around
-            else:
-                missing = [n for n in node.inputs if n not in facts]
-                if missing:
-                    waiting += missing
-                    continue
-                found = tell(node, [facts[n] for n in node.inputs])
-                facts.update((n, fact) for n, fact in zip(node.outputs, found) if n)
+            if node is None:
+                array = constants.get(name)                 # else an input, or None: of a graph around
+                facts[name] = of(inputs.get(name) if array is None else Fact(array.dtype, array.shape, array))
+                continue
+            given = []
+            for n in node.inputs:
+                if n in facts:
+                    given.append(facts[n])
+                elif (array := constants.get(n)) is not None:
+                    facts[n] = fact = of(Fact(array.dtype, array.shape, array))
+                    given.append(fact)
+                else:
+                    waiting.append(n)
+            if len(given) < len(node.inputs):
+                continue
+            for n, fact in zip(node.outputs, tell(node, given)):
+                if n:
+                    facts[n] = fact
 
 
 def _ranks_of(node: Node, facts: list[Fact | None]) -> Sequence[Fact | None]:

@@ -135,7 +135,7 @@ def _kind(fact: Fact) -> tuple:
 
 
 class Ready:
-    """A node, its operator looked up and its attributes read.
+    """A node; `look_up` finds its operator and reads its attributes, once they are needed.
 
     is_function : its outputs are known when its inputs are
     """
@@ -147,29 +147,33 @@ class Ready:
         self.operator = self.keywords = None
         self.is_function = False
 
+    def look_up(self) -> None:
+        """Raises cinfer.Error for an operator that cinfer does not have, or a node that it does not allow."""
+        if self.keywords is None:
+            self.operator = registry.lookup(self.node)
+            if not self.is_checked:
+                registry.check(self.operator, self.node)
+            self.keywords = registry.arguments(self.operator, self.node)
+            self.is_function = bool(self.node.inputs) and not self.operator.traits.random
+
     def bind(self, facts: dict[str, Fact | None], known: dict[str, Fact] | None = None) -> bool:
         """Enter the facts of the outputs; their values too where they are known from the inputs' and not
         large. True if the node is left to run. known : facts that have been found before, but for values"""
-        node = self.node
-        if self.keywords is None:
-            self.operator = registry.lookup(node)
-            if not self.is_checked:
-                registry.check(self.operator, node)
-            self.keywords = registry.arguments(self.operator, node)
-            self.is_function = bool(node.inputs) and not self.operator.traits.random
         given = [facts[name] for name in self.inputs]
         outs = None
         for fact in given:
             if fact is not None and fact.value is None:
+                if known:
+                    outs = [known.get(name) for name in self.outputs]
+                    if None in outs:
+                        outs = None
                 break
         else:
+            self.look_up()
             if self.is_function:
                 outs = self._values(given)
-        if outs is None and known and self.outputs[0] in known:
-            outs = [known.get(name) for name in self.outputs]
-            if any(fact is None for fact in outs):
-                outs = None
         if outs is None:
+            self.look_up()
             outs = self._infer(given)
         left = False
         for name, fact in zip(self.outputs, outs):

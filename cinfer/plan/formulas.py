@@ -182,6 +182,7 @@ class Formulas:
 
     def _foresee(self, ready, given: list[Fact | None]) -> tuple[Fact, ...] | None:
         """The facts of a node's outputs; None where it has to be bound by itself."""
+        ready.look_up()
         known = ready.is_function and all(f is None or f.value is not None for f in given)
         if known and not any(map(is_symbolic, given)):
             facts = dict(zip(ready.inputs, given))
