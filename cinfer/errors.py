@@ -35,6 +35,11 @@ def whole(value) -> int | None:
         return None
 
 
+def an(kind: type) -> str:
+    """A type with its article, for a message: an int, a list."""
+    return f"{'an' if kind.__name__[:1].lower() in 'aeiou' else 'a'} {kind.__name__}"
+
+
 def shown(value) -> str:
     """A value that a user passed, for a message: on one line, not too long."""
     text = " ".join(repr(value).split())

@@ -10,7 +10,7 @@ from operator import index
 import numpy as np
 
 from . import _ops, passes
-from .errors import Error, InputError, LimitError, ModelError, UnsupportedError, shown, whole
+from .errors import Error, InputError, LimitError, ModelError, UnsupportedError, an, shown, whole
 from .metadata import labels_of
 from .model import read
 from .model.graph import Graph, Model, TensorType, subgraphs
@@ -275,7 +275,7 @@ class Session:
         """The feeds as C-contiguous arrays in the order of the inputs."""
         types = self._input_types
         if not isinstance(feeds, dict):
-            raise InputError(f"feeds is a {type(feeds).__name__}; pass a dict such as "
+            raise InputError(f"feeds is {an(type(feeds))}; pass a dict such as "
                              f"{{{next(iter(types), 'name')!r}: array}}")
         arrays = []
         for name, declared in types.items():
@@ -286,7 +286,7 @@ class Session:
                                  f"{', '.join(map(repr, types))}") from None
             if type(value) is not np.ndarray:
                 if not isinstance(value, (np.ndarray, np.generic)):
-                    raise InputError(f"input {name!r}: got a {type(value).__name__}, the model takes a numpy "
+                    raise InputError(f"input {name!r}: got {an(type(value))}, the model takes a numpy "
                                      f"array of {describe(declared)}")
                 if isinstance(value, np.ma.MaskedArray):
                     raise InputError(f"input {name!r}: got a masked array; pass {name}.filled(number)")
@@ -389,7 +389,7 @@ class Session:
         if shapes is None:
             return {}
         if not isinstance(shapes, dict):
-            raise InputError(f"shapes is a {type(shapes).__name__}; pass a dict such as "
+            raise InputError(f"shapes is {an(type(shapes))}; pass a dict such as "
                              f"{{{next(iter(types), 'name')!r}: (1, 3, 224, 224)}}")
         found = {}
         for name, sizes in shapes.items():
@@ -430,7 +430,7 @@ def _restore(source, threads, isa, max_memory=None):
 def listed(shapes) -> list:
     """The shapes of a warmup, or InputError."""
     if not isinstance(shapes, (list, tuple)):
-        raise InputError(f"shapes is a {type(shapes).__name__}; pass a dict of input name -> sizes, or a list "
+        raise InputError(f"shapes is {an(type(shapes))}; pass a dict of input name -> sizes, or a list "
                          "of such dicts")
     return list(shapes)
 

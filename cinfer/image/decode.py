@@ -12,7 +12,7 @@ import threading
 import warnings
 from contextlib import contextmanager
 
-from ..errors import InputError, LimitError
+from ..errors import InputError, LimitError, an
 from .orientation import TURNS, UPRIGHT, in_exif, orientation_of, turned
 
 MOST_PIXELS = 100_000_000           # Pillow keeps 4 bytes of each, and turning upright needs a second copy
@@ -117,7 +117,7 @@ def open_regular(source, name: str):
         return io.BytesIO(source)
     if not isinstance(source, (str, os.PathLike)):
         if not callable(getattr(source, "read", None)):
-            raise InputError(f"a {type(source).__name__} is no picture; give a path, bytes or a binary file")
+            raise InputError(f"{an(type(source))} is no picture; give a path, bytes or a binary file")
         return source
     try:
         mode = os.stat(source).st_mode

@@ -11,7 +11,7 @@ import os
 import stat
 import time
 
-from ..errors import InputError, ModelError
+from ..errors import InputError, ModelError, an
 
 # How other files begin that get mistaken for models
 FOREIGN = (
@@ -72,9 +72,9 @@ def from_memory(source) -> bytes | None:
         return source
     if isinstance(source, (str, os.PathLike)):
         return None
-    kind = type(source).__name__
+    kind = an(type(source))
     if callable(getattr(source, "SerializeToString", None)):
-        raise InputError(f"cannot load a {kind}; pass its bytes: model.SerializeToString()")
+        raise InputError(f"cannot load {kind}; pass its bytes: model.SerializeToString()")
     if callable(getattr(source, "read", None)):
         try:
             source = source.read()
@@ -86,7 +86,7 @@ def from_memory(source) -> bytes | None:
     try:
         content = memoryview(source)                    # not bytes(source): bytes(10**12) is a lot of zeros
     except (TypeError, ValueError):
-        raise InputError(f"cannot load a {kind}; give a path, bytes or a binary file") from None
+        raise InputError(f"cannot load {kind}; give a path, bytes or a binary file") from None
     return content.tobytes()
 
 
