@@ -288,7 +288,7 @@ class Session:
                 if not isinstance(value, (np.ndarray, np.generic)):
                     raise InputError(f"input {name!r}: got {an(type(value))}, the model takes a numpy "
                                      f"array of {describe(declared)}")
-                if isinstance(value, np.ma.MaskedArray):
+                if hasattr(value, "filled"):        # np.ma itself takes long to import
                     raise InputError(f"input {name!r}: got a masked array; pass {name}.filled(number)")
                 value = np.asarray(value)
             if value.dtype != declared.dtype:

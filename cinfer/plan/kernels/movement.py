@@ -190,7 +190,7 @@ def depth_to_space(group, values):
 
     def from_plain(out):
         x, y = out.plain(name), out.plain(node.outputs[0])
-        (n, c, h, w), (sn, sc, sh, sw), deep = x.shape, x.strides, x.shape[1] // r ** 2
+        (n, _, h, w), (sn, sc, sh, sw), deep = x.shape, x.strides, x.shape[1] // r ** 2
         of_deep, of_pixel = (sc, deep * sc) if dcr else (r * r * sc, sc)
         shape = (n, deep, h, r, w, r)
         out.map(shape, x.ref(), (sn, of_deep, sh, r * of_pixel, sw, of_pixel), y.ref(), row_major(shape))
