@@ -72,13 +72,14 @@ def convolution(table, layer, way):
                             Node("Conv", ["b", "w"], ["y"], {"strides": [stride] * 2, "pads": [k // 2] * 4},
                                  opset=13)],
                   {"x": TensorType(f32, (1, ic, size, size))}, {"y": TensorType(f32)}, {"w": weights})
-    costs, pays = conv_winograd.costs, conv_few.pays
-    conv_winograd.costs = lambda *_: [float(way != each) for each in ("direct", "winograd4", "winograd2")]
+    kept = conv_winograd.direct_cost, conv_winograd.winograd_cost, conv_few.pays
+    conv_winograd.direct_cost = lambda *_: float(way != "direct")
+    conv_winograd.winograd_cost = lambda m, *_: float(way != f"winograd{m}")
     conv_few.pays = lambda *_: way == "few"
     try:
         plan = make_plan(table, graph, {"x": Fact(f32, (1, ic, size, size))}, ("y",), 1, Store(table, 1))
     finally:
-        conv_winograd.costs, conv_few.pays = costs, pays
+        conv_winograd.direct_cost, conv_winograd.winograd_cost, conv_few.pays = kept
     routine = Routine(table, plan)
     at = next(i for i, step in enumerate(plan.steps) if step.flops)
     if plan.steps[at].label != {"direct": "conv", "few": "conv_few"}.get(way, "winograd"):

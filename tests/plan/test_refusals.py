@@ -31,9 +31,9 @@ def test_values_that_an_operator_refuses_during_the_run():
 def test_sizes_beyond_the_machine():
     """Of an input, and of what a node would make."""
     message = refused(cinfer.LimitError, lambda m: [m.Relu(m.input("x", 1 << 40, 1 << 40))], feeds={})
-    assert message.startswith("input 'x': a tensor of shape")
+    assert message.startswith("model: input 'x': a tensor of shape")
     message = refused(cinfer.LimitError, lambda m: [m.Expand(m.input("x", 1), np.int64([1 << 40, 1 << 20]))])
-    assert message.startswith("Expand 'v0': a tensor of shape")
+    assert message.startswith("model: Expand 'v0': a tensor of shape")
 
 
 @pytest.mark.parametrize("where", ["cinfer.plan.plan.bind", "cinfer.run.routine.run_host"])
@@ -48,7 +48,7 @@ def test_want_of_memory_is_an_error_of_cinfer(monkeypatch, where):
 def test_more_outputs_than_the_operator_makes():
     def build(m):
         return m.node("MaxPool", m.input("x", 1, 1, 4, 4), n=3, kernel_shape=[2, 2])
-    assert refused(cinfer.ModelError, build) == "MaxPool 'v0_0': 3 outputs; MaxPool makes 2 here"
+    assert refused(cinfer.ModelError, build) == "model: MaxPool 'v0_0': 3 outputs; MaxPool makes 2 here"
 
 
 def test_storage_types_are_not_computed_with():
@@ -58,7 +58,7 @@ def test_storage_types_are_not_computed_with():
     def build(m):
         return [m.Cast(m.Relu(m.Transpose(m.Cast(m.input("x", 2, 3), to=kind))), to=1)]
     for kind in (17, 19, 22):
-        assert refused(cinfer.ModelError, build, opset=21).startswith("Relu 'v2': x is ")
+        assert refused(cinfer.ModelError, build, opset=21).startswith("model: Relu 'v2': x is ")
     m = Model(21)
     data = m.outputs(m.Cast(m.Transpose(m.Cast(m.input("x", 2, 3), to=17)), to=1)).bytes()
     x = np.float32([[1, 2, 4], [-1, 0, 8]])
