@@ -8,7 +8,7 @@ import numpy as np
 from .facts import rank_of_any
 from .geometry import Geometry, conv_geometry, transposed_geometry
 from .limits import check_size
-from .numeric import along, check_kind, check_same, check_sizes, product, settle, spec_of, widen
+from .numeric import along, check_kind, check_same, check_sizes, matmul, product, settle, spec_of, widen
 from .registry import op
 from .symbols import differ
 
@@ -124,7 +124,7 @@ def convolve_transposed(x: np.ndarray, w: np.ndarray, geometry: Geometry, group:
     w = w.reshape(group, channels, w.shape[1], *geometry.kernel_shape)
     x = x.reshape(n, group, channels, prod(geometry.out_sizes))
     for tap, windows, elements in geometry.taps():
-        part = np.matmul(w[(..., *tap)].transpose(0, 2, 1), x)
+        part = matmul(w[(..., *tap)].transpose(0, 2, 1), x)
         part = part.reshape(n, group, w.shape[2], *geometry.out_sizes)
         y[(..., *elements)] += part[(..., *windows)]
     return y.reshape(n, group * w.shape[2], *geometry.in_sizes)

@@ -131,5 +131,39 @@ class Einsum:
         wide = [widen(each) for each in inputs]
         if wide[0].dtype == F32 and longest_sum(equation, inputs) > SUMMED_AT_ONCE:
             wide = [each.astype(np.float64) for each in wide]
-        y = np.einsum(equation.replace(" ", ""), *wide, optimize=len(inputs) > 1)
-        return settle(y, x.dtype)
+        terms, output = einsum_terms(equation, [each.ndim for each in inputs])
+        while len(wide) > 1:
+            later = set(output).union(*terms[2:])
+            term = "".join(c for c in dict.fromkeys(terms[0] + terms[1]) if c in later)
+            wide[:2] = [contracted(*wide[:2], *terms[:2], term)]
+            terms[:2] = [term]
+        return settle(summed(wide[0], terms[0], output), x.dtype)
+
+
+def summed(x: np.ndarray, term: str, output: str) -> np.ndarray:
+    """The axes of x, a letter each, in the order of `output`: the diagonal of those that meet twice, the sum of
+    those that are not there, one element along those that x lacks."""
+    letters = {c: chr(97 + i) for i, c in enumerate(dict.fromkeys(term))}
+    kept = [c for c in output if c in letters]
+    y = np.einsum(f"{''.join(map(letters.get, term))}->{''.join(map(letters.get, kept))}", x)
+    return y.reshape([y.shape[kept.index(c)] if c in letters else 1 for c in output])
+
+
+def contracted(a: np.ndarray, b: np.ndarray, of_a: str, of_b: str, output: str) -> np.ndarray:
+    """einsum of two by one product of matrices: axes of both that stay are the batch, those that do not are summed,
+    those of one are rows or columns. An axis of "..." is 1 in one where it is not in the other."""
+    both = [c for c in dict.fromkeys(of_a) if c in of_b]
+    inner = [c for c in both if c not in output
+             and a.shape[of_a.index(c)] == b.shape[of_b.index(c)]]
+    batch = [c for c in both if c in output]
+    rows = [c for c in dict.fromkeys(of_a) if c in output and c not in both]
+    columns = [c for c in dict.fromkeys(of_b) if c in output and c not in both]
+    a, b = summed(a, of_a, "".join(batch + rows + inner)), summed(b, of_b, "".join(batch + inner + columns))
+    n, r, i = len(batch), len(rows), len(inner)
+    shape_a, shape_b = a.shape, b.shape
+    a = a.reshape(*shape_a[:n], prod(shape_a[n:n + r]), prod(shape_a[n + r:]))
+    b = b.reshape(*shape_b[:n], prod(shape_b[n:n + i]), prod(shape_b[n + i:]))
+    y = product(a, b)
+    y = y.reshape((*y.shape[:n], *shape_a[n:n + r], *shape_b[n + i:]))
+    made = batch + rows + columns
+    return y.transpose([made.index(c) for c in output])

@@ -10,6 +10,7 @@ mean the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import ContextVar
 
 import numpy as np
 
@@ -96,19 +97,28 @@ def average(x: np.ndarray, axis=None, keepdims: bool = False) -> np.ndarray:
     return settle(x.mean(axis, wide_sums(x.dtype), keepdims=keepdims), x.dtype)
 
 
+# What `matmul` multiplies by. A run puts there what keeps to the threads of its session (run/products.py).
+multiply: ContextVar = ContextVar("multiply", default=np.matmul)
+
+
+def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """numpy.matmul, up to rounding. All products of `evaluate` that may be large are made by it."""
+    return multiply.get()(a, b)
+
+
 SUMMED_AT_ONCE, PIECE = 2048, 1024              # terms of a product, as in _ops/sums.h
 
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """numpy.matmul, long sums of float32 in pieces: BLAS adds up the products of a matrix and a vector one
+    """matmul, long sums of float32 in pieces: BLAS adds up the products of a matrix and a vector one
     after another."""
     terms = a.shape[-1]
     if a.dtype != F32 or terms <= SUMMED_AT_ONCE:
-        return np.matmul(a, b)
+        return matmul(a, b)
     y = 0.0
     for start in range(0, terms, PIECE):
         part = slice(start, start + PIECE)
-        y = y + np.matmul(a[..., part], b[part] if b.ndim == 1 else b[..., part, :]).astype(np.float64)
+        y = y + matmul(a[..., part], b[part] if b.ndim == 1 else b[..., part, :]).astype(np.float64)
     return settle(y, a.dtype)
 
 

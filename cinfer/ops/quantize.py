@@ -17,7 +17,7 @@ from .facts import rank_of_any
 from .limits import check_axis
 from .matmul import matmul_shape
 from .numeric import (F32, NARROW_INTS, along, check_kind, check_same, check_sizes, int_limits, is_float,
-                      is_int, is_stored, settle, spec_of, widen)
+                      is_int, is_stored, matmul, settle, spec_of, widen)
 from .registry import op
 
 U8, I32 = np.dtype(np.uint8), np.dtype(np.int32)
@@ -254,7 +254,7 @@ def of_rows(v: np.ndarray | None) -> np.ndarray | None:
 def integer_product(a, b, a_zero, b_zero) -> np.ndarray:
     """The exact sums of MatMul, in float32 or float64; zero points may be of rows of a, columns of b."""
     dtype = exact_dtype(a.shape[-1])
-    return np.asarray(np.matmul(shifted(a, of_rows(a_zero), dtype), shifted(b, b_zero, dtype)))
+    return np.asarray(matmul(shifted(a, of_rows(a_zero), dtype), shifted(b, b_zero, dtype)))
 
 
 def check_rows_columns(a, b, a_values, b_values) -> None:
@@ -293,7 +293,7 @@ class QLinearMatMul:
         QLinearMatMul.infer(*map(spec_of, inputs))
         y_zero = y_zero_point.reshape(())
         if not is_int(a.dtype):
-            real = np.matmul(dequantize(a, of_rows(a_scale), of_rows(a_zero_point)),
+            real = matmul(dequantize(a, of_rows(a_scale), of_rows(a_zero_point)),
                              dequantize(b, b_scale, b_zero_point))
             return quantize(real, y_scale.reshape(()), y_zero, y_zero.dtype)
         multiplier = widen(of_rows(a_scale)) * widen(b_scale) / widen(y_scale.reshape(()))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .limits import check_size
+from .numeric import matmul
 from .registry import op
 
 
@@ -55,24 +56,24 @@ def bind(function: Callable, alpha, beta, clip: float | None) -> Callable:
 
 
 def rnn_step(x, state, r, rb, act, options):
-    return (act[0](x + rb + state[0] @ r.T),)
+    return (act[0](x + rb + matmul(state[0], r.T)),)
 
 
 def gru_step(x, state, r, rb, act, options):
     h, = state
     n = h.shape[1]
-    zr = act[0](x[:, :2 * n] + rb[:2 * n] + h @ r[:2 * n].T)
+    zr = act[0](x[:, :2 * n] + rb[:2 * n] + matmul(h, r[:2 * n].T))
     z, reset = zr[:, :n], zr[:, n:]
     if options["linear_before_reset"]:
-        candidate = act[1](x[:, 2 * n:] + reset * (h @ r[2 * n:].T + rb[2 * n:]))
+        candidate = act[1](x[:, 2 * n:] + reset * (matmul(h, r[2 * n:].T) + rb[2 * n:]))
     else:
-        candidate = act[1](x[:, 2 * n:] + (reset * h) @ r[2 * n:].T + rb[2 * n:])
+        candidate = act[1](x[:, 2 * n:] + matmul(reset * h, r[2 * n:].T) + rb[2 * n:])
     return ((1 - z) * candidate + z * h,)
 
 
 def lstm_step(x, state, r, rb, act, options):
     h, c = state
-    gates = x + rb + h @ r.T
+    gates = x + rb + matmul(h, r.T)
     i, o, f, g = np.split(gates, 4, axis=1)
     pi, po, pf = options["peephole"]
     i = act[0](i + pi * c)
@@ -141,9 +142,10 @@ def evaluate_recurrent(kind: str, x, w, r, b, sequence_lens, states, p=None, *, 
         options["peephole"] = np.zeros(3, work) if p is None else p[d].astype(work).reshape(3, hidden)
         start = [np.zeros((batch, hidden), work) if s is None
                  else (s[d] if layout == 0 else s[:, d]).astype(work) for s in states]
-        inputs = x_steps @ w[d].astype(work).T + wb
+        inputs = matmul(x_steps, w[d].astype(work, copy=False).T) + wb
+        recurrence = r[d].astype(work, copy=False)
         act = functions[d * len(names):(d + 1) * len(names)]
-        y, last = run_steps(lambda xt, s: step(xt, s, r[d].astype(work), rb, act, options), inputs,
+        y, last = run_steps(lambda xt, s: step(xt, s, recurrence, rb, act, options), inputs,
                             tuple(start), sequence_lens, backwards)
         ys.append(y)
         lasts.append(last)

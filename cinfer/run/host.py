@@ -8,9 +8,10 @@ import numpy as np
 from ..errors import Error, InputError
 from ..model.graph import Node
 from ..ops import registry
+from ..ops.numeric import multiply
 from ..plan.bind import located
 from ..plan.views import ABSOLUTE, ARENA, Plain
-from .products import RECURRENT, weights
+from .products import Products
 
 # What operators raise on purpose (ValueError), and NumPy for values that it cannot take. Sizes and kinds of
 # all arguments were checked when the plan was made: a TypeError, an AttributeError or a KeyError of a run is a
@@ -19,20 +20,18 @@ REFUSALS = (ValueError, IndexError, ArithmeticError)
 
 
 class Host:
-    """A step in NumPy. operator : None for a copy; inputs, outputs : views, or None"""
-    __slots__ = ("step", "operator", "node", "inputs", "outputs", "table")
+    """A step in NumPy. operator : None for a copy; inputs, outputs : views, or None; products : of arrays"""
+    __slots__ = ("step", "operator", "node", "inputs", "outputs", "products")
 
-    def __init__(self, step: int, operator, node: Node | None, inputs: list, outputs: list, table):
+    def __init__(self, step: int, operator, node: Node | None, inputs: list, outputs: list, products: Products):
         self.step, self.operator, self.node = step, operator, node
-        self.inputs, self.outputs, self.table = inputs, outputs, table
+        self.inputs, self.outputs, self.products = inputs, outputs, products
 
 
 def run_host(stage: Host, bases, objects: dict) -> None:
     """One node in NumPy; its outputs are copied to where the plan wants them."""
     arrays = [None if view is None else array_at(view, bases, objects) for view in stage.inputs]
-    if stage.operator is not None and stage.node.op_type in RECURRENT:
-        arrays = [weights(array, stage.table) if view is not None and view.buffer.base == 0 else array
-                  for view, array in zip(stage.inputs, arrays)]
+    before = multiply.set(stage.products)
     try:
         results = arrays if stage.operator is None else registry.evaluate(stage.operator, stage.node, arrays)
         for view, result in zip(stage.outputs, results):
@@ -42,6 +41,8 @@ def run_host(stage: Host, bases, objects: dict) -> None:
         raise located(stage.node, type(error), error) from None
     except REFUSALS as error:
         raise located(stage.node, InputError, error) from None
+    finally:
+        multiply.reset(before)
 
 
 def array_at(view: Plain, bases, objects: dict) -> np.ndarray:

@@ -1,72 +1,97 @@
-"""Products with weights in recurrent steps in NumPy, by our own kernel.
+"""Products of arrays in steps in NumPy, on no more threads than the session was given.
 
-NumPy gives each product to its BLAS, whose threads are the process's: all CPUs, however few the session was
-given, and OpenBLAS can neither be told otherwise for one thread alone nor be told for all without changing
+NumPy gives products of floats to its BLAS, whose threads are the process's: all CPUs, however few the session
+was given, and OpenBLAS can neither be told otherwise for one thread alone nor be told for all without changing
 what the host program has set. An LSTM is a thousand small products one after the other, and beside a busy
-process each waits for a thread that has no CPU. So its weights are arrays of a kind of their own, and `@` with
-them is the kernel `gemv`, on the thread that runs the step.
+process each waits for a thread that has no CPU. So `ops/` multiplies by `numeric.matmul`, and a run puts this
+there: float32 by the kernels `gemv` and `gemm`; float64, for which there are no kernels, in pieces so small that
+BLAS keeps them on the thread that asks. NumPy multiplies integers itself.
 """
 from __future__ import annotations
+
+from math import prod
 
 import numpy as np
 
 from .. import _ops
+from ..plan.kernels.matmul import copy_room, divided
+from ..plan.tiles import Tiles
+from ..plan.views import BLOCK
 
-RECURRENT = frozenset(("RNN", "GRU", "LSTM"))
-F32 = np.dtype(np.float32)
-F32_BYTES = 4
-
-
-class Weights(np.ndarray):
-    """A constant array; x @ it is done here, everything else as for any array, and gives usual arrays."""
-    table = None
-
-    def __array_finalize__(self, source):
-        self.table = getattr(source, "table", None)
-
-    def __array_ufunc__(self, ufunc, method, *inputs, **options):
-        if ufunc is np.matmul and method == "__call__" and not options and fits(*inputs):
-            return product(inputs[1].table, *map(np.asarray, inputs))
-        return getattr(ufunc, method)(*map(plain, inputs), **{k: out_of(v) for k, v in options.items()})
-
-    def astype(self, dtype, *arguments, **options):
-        """Itself where nothing changes: it is never written to, and each step asks."""
-        if not arguments and not options and self.dtype == dtype:
-            return self
-        return super().astype(dtype, *arguments, **options)
+F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
+FEW_ROWS = 4                    # so many or fewer: the matrix is read in place
+ALONE = 1 << 20                 # multiply-adds that one thread does before others are awake
+PIECE = 64                      # rows, columns and terms: OpenBLAS divides products of more than 2^18
 
 
-def weights(array: np.ndarray | None, table):
-    """The same memory as Weights, where a kernel can multiply by it."""
-    if array is None or array.dtype != F32 or array.ndim < 2:
-        return array
-    view = array.view(Weights)
-    view.table = table
-    return view
+class Products:
+    """What numpy.matmul gives, up to rounding; the same bits whatever the number of threads."""
+    __slots__ = ("table", "tiles")
+
+    def __init__(self, table, threads: int):
+        self.table, self.tiles = table, Tiles(threads)
+
+    def __call__(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        if a.dtype != b.dtype or a.dtype not in (F32, F64) or not a.size or not b.size:
+            return np.matmul(a, b)
+        if a.ndim == 1:
+            return self(a[np.newaxis], b)[..., 0, :] if b.ndim > 1 else self(a[np.newaxis], b)[0]
+        if b.ndim == 1:
+            return self(a, b[:, np.newaxis])[..., 0]
+        if a.dtype == F64:
+            return in_pieces(a, b)
+        if b.ndim > 2:
+            return self.batched(a, b)
+        k, n = b.shape
+        rows = np.ascontiguousarray(a).reshape(-1, k)
+        few = len(rows) <= FEW_ROWS and 4 in b.strides and min(b.strides) > 0
+        y = self.few_rows(rows, b) if few else self.many_rows(rows[np.newaxis], b[np.newaxis])
+        return y.reshape(*a.shape[:-1], n)
+
+    def batched(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        a, b = (np.ascontiguousarray(np.broadcast_to(v, batch + v.shape[-2:])).reshape(-1, *v.shape[-2:])
+                for v in (a, b))
+        return self.many_rows(a, b).reshape(*batch, a.shape[1], b.shape[2])
+
+    def few_rows(self, x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """[m][k] times [k][n], one axis of w in order; on this thread."""
+        (m, k), n = x.shape, w.shape[1]
+        y = np.empty((m, n), F32)
+        params = self.table.pack("gemv", x=(0, x.ctypes.data), w=(0, w.ctypes.data), y=(0, y.ctypes.data), m=m, n=n,
+                                 k=k, ldx=k, ldy=n, sk=w.strides[0] // 4, sn=w.strides[1] // 4, scale=1.0,
+                                 act=self.table.unary["none"], cols=n)
+        _ops.executor().run_tile(self.table, "gemv", params)
+        return y
+
+    def many_rows(self, a: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """[batch][m][k], contiguous, times [batch][k][n]."""
+        (batch, m, k), n = a.shape, w.shape[2]
+        table, wide = self.table, -(-n // BLOCK) * BLOCK
+        threads = self.tiles.threads if batch * m * n * k > ALONE else 1
+        executor = _ops.executor()
+        packed, y = executor.Memory(4 * batch * k * wide), np.empty((batch, m, n), F32)
+        w0, sk, sn = (s // 4 for s in w.strides)
+        executor.run_once(table, "pack_gemm", table.pack(
+            "pack_gemm", w=(0, w.ctypes.data), y=(0, packed.address), batch0=1, batch1=batch, k=k, n=n, sk=sk, sn=sn,
+            w0=0, w1=w0), batch * -(-n // table.gemm_n), threads)
+        split, room = divided(self, batch, m, n, k), copy_room(k)
+        executor.run_once(table, "gemm", table.pack(
+            "gemm", a=(0, a.ctypes.data), w=(0, packed.address), y=(0, y.ctypes.data), batch0=1, batch1=batch, m=m,
+            n=n, k=k, lda=k, ldy=n, a0=0, a1=m * k, w0=0, w1=k * wide, y0=0, y1=m * n, scale=1.0, scratch_bytes=room,
+            act=table.unary["none"], **split), batch * split["row_tiles"] * split["col_tiles"], threads, room)
+        return y
 
 
-def plain(value):
-    return np.asarray(value) if isinstance(value, Weights) else value
-
-
-def out_of(value):
-    return tuple(map(plain, value)) if isinstance(value, tuple) else plain(value)
-
-
-def fits(x, w) -> bool:
-    """Whether the kernel does x @ w: rows of float32, and a matrix with one axis in order."""
-    return (type(x) is np.ndarray and isinstance(w, Weights) and x.dtype == w.dtype == F32 and w.ndim == 2
-            and x.ndim >= 2 and x.shape[-1] == w.shape[0] and x.size > 0 and w.size > 0
-            and F32_BYTES in w.strides and min(w.strides) > 0)
-
-
-def product(table, x: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """x @ w. Sums are formed in the same order whatever the number of rows."""
-    k, n = w.shape
-    rows = np.ascontiguousarray(x).reshape(-1, k)
-    y = np.empty((len(rows), n), F32)
-    params = table.pack("gemv", x=(0, rows.ctypes.data), w=(0, w.ctypes.data), y=(0, y.ctypes.data),
-                        m=len(rows), n=n, k=k, ldx=k, ldy=n, sk=w.strides[0] // F32_BYTES,
-                        sn=w.strides[1] // F32_BYTES, scale=1.0, act=table.unary["none"], cols=n)
-    _ops.executor().run_tile(table, "gemv", params)
-    return y.reshape(*x.shape[:-1], n)
+def in_pieces(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """numpy.matmul of matrices, none of its products larger than PIECE ** 3."""
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    if prod((m, n, k)) <= PIECE ** 3 and k * max(m, n) <= 2 * PIECE ** 2:
+        return np.matmul(a, b)
+    y = np.zeros((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), m, n), a.dtype)
+    for i in range(0, m, PIECE):
+        for j in range(0, n, PIECE):
+            for start in range(0, k, PIECE):
+                y[..., i:i + PIECE, j:j + PIECE] += np.matmul(a[..., i:i + PIECE, start:start + PIECE],
+                                                              b[..., start:start + PIECE, j:j + PIECE])
+    return y

@@ -13,6 +13,7 @@ from ..plan.emit import packed
 from .control import cancelled
 from .host import Host, run_host
 from .pool import Pool
+from .products import Products
 
 STEP_BYTES = 1500               # what Python's objects of a step take: step, node, names, views
 
@@ -42,7 +43,7 @@ class Routine:
     def __init__(self, table, plan):
         self.steps, self.outputs, self.threads = plan.steps, plan.outputs, plan.threads
         self.arena_bytes, self._keep = plan.arena_bytes, plan.keep
-        self.stages = stages(plan.steps, table)
+        self.stages = stages(plan.steps, Products(table, plan.threads))
         jobs = [packed(table, step) for step in plan.steps]
         self.program = _ops.executor().Program(table, jobs, plan.arena_bytes, plan.scratch_bytes)
         self._addresses_of = _ops.executor().addresses_of
@@ -100,14 +101,14 @@ class Routine:
         return workspace.stopped()
 
 
-def stages(steps, table) -> list:
+def stages(steps, products: Products) -> list:
     """The steps of a plan, those of kernels that follow each other in one stage."""
     found, first = [], 0
     for i, step in enumerate(steps):
         if step.host is not None:
             if i > first:
                 found.append(Kernels(first, i))
-            found.append(Host(i, *step.host, table))
+            found.append(Host(i, *step.host, products))
             first = i + 1
     if first < len(steps):
         found.append(Kernels(first, len(steps)))

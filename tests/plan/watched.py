@@ -72,7 +72,7 @@ class Watch:
     def empty(self, shape, dtype=float, *args, **keywords):
         """`numpy.empty`, within guards."""
         array = EMPTY(shape, dtype, *args, **keywords)
-        if array.dtype.hasobject:
+        if array.dtype.hasobject or not array.dtype.itemsize:
             return array
         room = np.full(array.nbytes + 2 * GUARD + 64, self.fill, np.uint8)
         first = GUARD + -(room.ctypes.data + GUARD) % 64

@@ -1,50 +1,57 @@
-"""Recurrent steps in NumPy: our own products, on the session's thread; the host program's BLAS is left alone."""
+"""Products in steps in NumPy: on no more threads than the session's; the host program's BLAS is left alone."""
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
 
 import cinfer
 from cinfer import _ops
-from cinfer.run import products
-from cinfer.run.products import Weights, product, weights
+from cinfer.ops import numeric
+from cinfer.run.products import Products
 
 from onnx_models import Model, assert_close, expected
 
 TABLES = [_ops.table(level) for level in _ops.usable_levels()]
 RNG = np.random.default_rng(4)
 
+SHAPES = [((5,), (5,)), ((5,), (5, 7)), ((3, 5), (5,)), ((1, 1), (1, 1)), ((1, 5), (5, 3)), ((2, 17), (17, 33)),
+          ((3, 2, 64), (64, 128)), ((300, 200), (200, 130)), ((2, 3, 40, 30), (2, 3, 30, 20)),
+          ((2, 1, 40, 30), (3, 30, 20)), ((4, 3), (7, 3, 2)), ((70, 3000), (3000, 65)), ((0, 3), (3, 2)), ((2, 0), (0, 3))]
+
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.level)
-@pytest.mark.parametrize("shape, n", [((1, 1), 1), ((1, 5), 3), ((2, 17), 33), ((3, 2, 64), 128),
-                                      ((7, 1, 31), 15)])
-@pytest.mark.parametrize("turned", [False, True])
-def test_product_matches_float64(table, shape, n, turned):
-    x = RNG.standard_normal(shape, np.float32)
-    w = RNG.standard_normal((n, shape[-1]) if turned else (shape[-1], n), np.float32)
-    held = weights(w, table)
-    got = x @ (held.T if turned else held)
-    want = x.astype(float) @ (w.T if turned else w).astype(float)
-    assert type(got) is np.ndarray and got.shape == want.shape
-    np.testing.assert_allclose(got, want, atol=2e-5)        # sums of 64 terms of size 1
+@pytest.mark.parametrize("dtype, most", [(np.float32, 2e-5), (np.float64, 1e-13)])
+@pytest.mark.parametrize("a, b", SHAPES, ids=str)
+def test_products_are_those_of_numpy(table, dtype, most, a, b):
+    a, b = (RNG.standard_normal(shape).astype(dtype) for shape in (a, b))
+    want = np.matmul(a.astype(float), b.astype(float))
+    found = set()
+    for threads in (1, 2, 5):
+        for turned in (b, b.T.copy().T):
+            got = Products(table, threads)(a, turned)
+            assert got.dtype == dtype and got.shape == want.shape
+            assert np.abs(got - want).max(initial=0) <= most * np.abs(want).max(initial=1)
+        found.add(got.tobytes())
+    assert len(found) == 1, "bits depend on the number of threads"
 
 
-def test_all_else_is_as_for_any_array(monkeypatch):
-    monkeypatch.setattr(products, "product", lambda *_: pytest.fail("no product for the kernel"))
-    w = RNG.standard_normal((2, 6, 5), np.float32)
-    held = weights(w, TABLES[0])
-    x = RNG.standard_normal((3, 6), np.float32)
-    assert np.array_equal(x @ held[0][:, ::-1], x @ w[0][:, ::-1])
-    assert np.array_equal(x.astype(float) @ held[1], x.astype(float) @ w[1])
-    assert np.array_equal(x @ held, x @ w) and np.array_equal(held[0].T @ x.T, w[0].T @ x.T)
-    assert type(held + 1) is np.ndarray and np.array_equal(held + 1, w + 1)
-    out = np.empty_like(w)
-    assert np.add(held, held, out=out) is out and np.array_equal(out, w + w)
-    assert np.array_equal(np.add.reduce(held), np.add.reduce(w))
-    assert held[0].astype(np.float32) is not held and isinstance(held[0].astype(np.float32), Weights)
-    assert held.astype(np.float64).dtype == np.float64 and np.array_equal(np.concatenate([held]), w)
-    assert weights(None, TABLES[0]) is None and weights(out.astype(int), TABLES[0]).dtype == int
+def test_all_else_is_left_to_numpy():
+    products = Products(TABLES[0], 1)
+    a, b = np.arange(6).reshape(2, 3), np.arange(12).reshape(3, 4)
+    assert np.array_equal(products(a, b), a @ b) and products(a, b).dtype == a.dtype
+    mixed = products(a.astype(np.float32), b.astype(float))
+    assert mixed.dtype == float and np.array_equal(mixed, a @ b)
+    with pytest.raises(ValueError):
+        products(np.ones((2, 3), np.int64), np.ones((2, 3), np.int64))
+
+
+def test_numpys_again_behind_a_run():
+    m = Model(seed=2)
+    session, feeds = cinfer.load(m.outputs(lstm(m)).bytes()), m.feeds()
+    session.run(None, feeds)
+    assert numeric.multiply.get() is np.matmul
 
 
 def lstm(m, hidden=24, kind="LSTM", gates=4, batch=2, steps=7, width=10, direction="bidirectional"):
@@ -59,7 +66,8 @@ def test_recurrent_steps_use_it(monkeypatch, kind, gates):
     m = Model(seed=2)
     data = m.outputs(lstm(m, kind=kind, gates=gates)).bytes()
     calls = []
-    monkeypatch.setattr(products, "product", lambda *a: calls.append(1) or product(*a))
+    of_before = Products.__call__
+    monkeypatch.setattr(Products, "__call__", lambda *a: calls.append(1) or of_before(*a))
     feeds = m.feeds()
     got = cinfer.load(data, threads=1).run(None, feeds)
     assert len(calls) >= 2 * (1 + 7)
@@ -101,3 +109,24 @@ def test_the_setting_of_blas_is_the_host_programs():
         assert seen == {3} and get() == 3
     finally:
         put(before)
+
+
+STEPS = {
+    "float64": lambda m: m.Cast(m.MatMul(m.input("x", 300, 300, dtype=np.float64), np.ones((300, 300))), to=1),
+    "einsum": lambda m: m.Einsum(m.input("x", 2, 200, 300), m.input("y", 2, 300, 200), equation="bij,bjk->bki"),
+    "three axes": lambda m: m.Conv(m.input("x", 1, 16, 12, 20, 20), m.weights(32, 16, 3, 3, 3)),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_no_other_thread_works(name):
+    """CPU time of the process is no more than time, whatever the machine does besides."""
+    m = Model(seed=4)
+    data = m.outputs(STEPS[name](m)).bytes()
+    session, feeds = cinfer.load(data, threads=1), m.feeds()
+    for y, want in zip(session.run(None, feeds), expected(data, feeds), strict=True):
+        assert_close(y, want, name, 1e-5)
+    cpu, begun = time.process_time(), time.perf_counter()
+    while time.perf_counter() < begun + 0.3:
+        session.run(None, feeds)
+    assert time.process_time() - cpu < 1.2 * (time.perf_counter() - begun)

@@ -41,3 +41,32 @@ def test_ctrl_c(files, arguments, after):
     out, err = p.communicate(timeout=30)
     assert (p.returncode, out, err) == (130, "", "")
     assert time.monotonic() - began < 2
+
+
+STUBBORN = """
+import sys, time
+from cinfer import __main__ as program, cli
+
+class Freed:
+    def __del__(self):
+        print("freeing", flush=True)
+        time.sleep(20)
+
+def work(argv=None):
+    freed = Freed()
+    del freed
+    time.sleep(20)
+
+cli.main = work
+sys.exit(program.main())
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="timers of signals")
+def test_ctrl_c_that_python_drops_comes_again():
+    p = subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                         env={**os.environ, "PYTHONPATH": str(Path(cinfer.__file__).parents[1])})
+    assert p.stdout.readline() == "freeing\n"
+    p.send_signal(signal.SIGINT)
+    _, err = p.communicate(timeout=15)
+    assert p.returncode == 130 and "KeyboardInterrupt" in err       # of the one that was dropped
