@@ -37,7 +37,8 @@ def whole(value) -> int | None:
 
 def an(kind: type) -> str:
     """A type with its article, for a message: an int, a list."""
-    return f"{'an' if kind.__name__[:1].lower() in 'aeiou' else 'a'} {kind.__name__}"
+    spoken = kind.__name__.lower()
+    return f"{'an' if spoken[:1] in tuple('aeio') or spoken == 'ndarray' else 'a'} {kind.__name__}"
 
 
 def shown(value) -> str:

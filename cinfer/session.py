@@ -5,7 +5,6 @@ import os
 import threading
 from dataclasses import dataclass
 from math import prod
-from operator import index
 
 import numpy as np
 
@@ -202,7 +201,8 @@ class Session:
         self._pool.trim()
 
     def close(self) -> None:
-        """Give back everything; runs under way come to their end, later ones raise `cinfer.Error`."""
+        """Give back everything; runs under way come to their end, later ones raise `cinfer.Error`. The process
+        keeps the threads of OpenMP's pool, asleep, for the sessions to come."""
         self._pool.close()
         with self._making:
             self._plans, self._packed, self._raw = {}, {}, None
@@ -396,10 +396,10 @@ class Session:
             if name not in types:
                 raise InputError(f"no input {name!r}; the model has {', '.join(map(repr, types))}")
             try:
-                found[name] = tuple([index(d) for d in sizes])
+                found[name] = tuple(map(whole, sizes))
             except TypeError:
-                found[name] = (-1,)
-            if min(found[name], default=0) < 0:
+                found[name] = (None,)
+            if any(d is None or d < 0 for d in found[name]):
                 raise InputError(f"input {name!r}: {shown(sizes)} is no shape; pass sizes of at least 0, such as "
                                  "(1, 3, 224, 224)")
         return found

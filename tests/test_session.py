@@ -140,7 +140,7 @@ X = pixels(1, 3, 8, 8)
      "input 'images': got shape (8, 8, 3), which looks like one picture of HWC pixels; "
      "transpose it and add the batch axis; the model takes float32, shape (1, 3, 8, 8)"),
     ({"images": np.float32(1)}, "input 'images': got shape (); the model takes float32, shape (1, 3, 8, 8)"),
-    (X, "feeds is a ndarray; pass a dict such as {'images': array}"),
+    (X, "feeds is an ndarray; pass a dict such as {'images': array}"),
     ([X], "feeds is a list; pass a dict such as {'images': array}"),
     (None, "feeds is a NoneType; pass a dict such as {'images': array}"),
 ])
@@ -717,3 +717,11 @@ def test_nothing_of_a_closed_session_answers():
     for use in (session.summary, session.memory, session.profile, session.__enter__):
         with pytest.raises(cinfer.Error, match="closed"):
             use()
+
+
+def test_a_copy_in_another_folder_finds_the_file(tmp_path, monkeypatch):
+    (tmp_path / "small.onnx").write_bytes(network().bytes())
+    monkeypatch.chdir(tmp_path)
+    data = pickle.dumps(cinfer.load("small.onnx"))
+    monkeypatch.chdir("/")
+    assert pickle.loads(data).run(None, {"images": np.zeros((1, 3, 8, 8), np.float32)})

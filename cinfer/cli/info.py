@@ -117,11 +117,13 @@ def model_lines(data: dict) -> list[str]:
     rows.append(["nodes", f"{data['nodes']}: {counted(data['operators'])}"])
     rows.append(["parameters", f"{in_units(data['parameters'])} ({in_units(data['parameter_bytes'], 'B')})"])
     if "cannot_run" in data:
-        rows.append(["cannot run", data["cannot_run"]])
+        said = data["cannot_run"].removeprefix(f"{os.path.basename(data['path'])}: ")
+        rows.append(["cannot run", said.removeprefix("cannot run ")])
     elif data["macs"] is None:
         rows.append(["MACs, memory", "depend on the sizes of the inputs; --shape NAME=SIZES says them"])
     else:
-        rows.append(["MACs", in_units(data["macs"])])
+        in_numpy = data["kernels"].get("numpy", 0)
+        rows.append(["MACs", in_units(data["macs"]) + (f", without {in_numpy} steps in NumPy" if in_numpy else "")])
         planned = in_units(data["planned_bytes"], "B")
         rows.append(["memory", f"{planned} planned, beside weights, inputs and outputs"])
         rows.append(["kernels", f"{data['isa']}: {counted(data['kernels'])}"])

@@ -71,6 +71,7 @@ def run(arguments) -> int:
         progress = stack.enter_context(Progress("picture", len(arguments.images)))
         for number, image in enumerate(arguments.images):
             progress.show(number + 1)
+            picture = None
             try:
                 with quiet_libraries(), warnings.catch_warnings(record=True) as notes:
                     warnings.simplefilter("always", UserWarning)
@@ -82,8 +83,10 @@ def run(arguments) -> int:
                 outputs = dict(zip(names, session.run(None, {recipe.input: prepare(picture, recipe)})))
                 said = answer(described, outputs, labels=labels, top=arguments.top)
             except (InputError, LimitError) as error:
+                if picture is not None:         # else the error names the file
+                    error = type(error)(f"{os.path.basename(image)}: {error}")
                 if len(arguments.images) == 1:
-                    raise
+                    raise error from None
                 progress.clear()
                 show(arguments, image, {"error": str(error)}, [])
                 status = complain(error)
@@ -138,8 +141,14 @@ def quiet_libraries():
 def check_output(arguments, described) -> None:
     """Refuse what cannot be written before anything is run."""
     from ..image.encode import format_of
+    for flag, path in (("--save", arguments.save), ("-o", arguments.output)):
+        for read in (arguments.model, *arguments.images) if path and os.path.exists(path) else ():
+            if os.path.exists(read) and os.path.samefile(path, read):
+                raise InputError(f"{flag} {path}: that would overwrite what is read; name another file")
     if arguments.save:
         check_writable(arguments.save, "--save")
+        if arguments.save.lower().endswith(".npy"):
+            raise InputError(f"--save {arguments.save}: all outputs go into one .npz file; name it so")
     if not arguments.output:
         return
     if described.task != "image":
@@ -155,7 +164,8 @@ def read_labels(path: str) -> list[str]:
     """The lines of a text file, without an empty last one."""
     try:
         if not os.path.isfile(path):
-            raise InputError(f"--labels {path}: no such file; name a text file with one class name a line")
+            what = "that is no regular file" if os.path.exists(path) else "no such file"
+            raise InputError(f"--labels {path}: {what}; name a text file with one class name a line")
         with open(path, encoding="utf-8") as file:
             text = file.read(MOST_LABEL_BYTES)
     except OSError as error:

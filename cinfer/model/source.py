@@ -32,7 +32,7 @@ TICK_NS = 20_000_000            # file systems count time in ticks of the kernel
 class Source:
     """The bytes of one model and of its external data; it can be read again, and is the same model then.
 
-    origin : the path or the bytes, from which another process can load it
+    origin : the absolute path or the bytes, from which another process can load it
     data : the model's bytes, or a read-only mapping of its file
     path : None when the model is not read from a path
     check : raises ModelError if a file that is still read has been written over since; one fstat for each
@@ -49,7 +49,7 @@ class Source:
             self.path, self.beside = None, Beside(None)
             return
         self.path = os.fsdecode(source)
-        self.origin = os.fspath(source)
+        self.origin = os.path.abspath(os.fspath(source))     # for a process in another folder
         shown = repr(shortened(self.path))
         if not self.path:
             raise InputError("the path of the model is empty; give a model file")
