@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from dataclasses import dataclass
 from math import prod
 
@@ -89,6 +90,7 @@ class Session:
         self._pinned: set = set()                       # keys of those that stay
         self._pool = Pool()
         self._making = threading.Lock()
+        SESSIONS.add(self)
         self._refuse_unknown_operators()
         passes.run(self._graph)
         self.inputs = [Port(n, t.dtype, t.shape) for n, t in self._input_types.items()]
@@ -421,6 +423,20 @@ class Session:
 
     def __reduce__(self):
         return _restore, (self._source.origin, self.threads, self._asked_isa, self._max_memory)
+
+
+SESSIONS: weakref.WeakSet = weakref.WeakSet()
+
+
+def renew_locks() -> None:
+    """In a forked child: whoever held a lock in the parent is not there to give it back."""
+    for session in SESSIONS:
+        session._making = threading.Lock()
+        session._pool.renew_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=renew_locks)
 
 
 def _restore(source, threads, isa, max_memory=None):

@@ -725,3 +725,15 @@ def test_a_copy_in_another_folder_finds_the_file(tmp_path, monkeypatch):
     data = pickle.dumps(cinfer.load("small.onnx"))
     monkeypatch.chdir("/")
     assert pickle.loads(data).run(None, {"images": np.zeros((1, 3, 8, 8), np.float32)})
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+def test_a_child_forked_while_a_plan_is_made_runs():
+    session = cinfer.load(network(declared=FREE).bytes(), threads=1)
+    with session._making:                       # as a thread of the parent holds it while it plans
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            answer = session.run(None, {"images": np.zeros((1, 3, 9, 9), np.float32)})
+            os._exit(0 if len(answer) == 2 else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -145,7 +145,9 @@ def slice_ranges(shape: Sequence[int], starts: Sequence[int], ends: Sequence[int
         if type(shape[axis]) is not int or Symbol in (type(start), type(end)):
             ranges[axis] = sliced(start, end, step, shape[axis])
             continue
-        # Python clamps just as the standard does
+        # Python clamps as the standard does, but for a start before the first element that walks backwards
+        if step < 0 and start < -shape[axis] < 0:
+            start = 0
         picked = range(*slice(start, end, step).indices(shape[axis]))
         ranges[axis] = (picked.start, 1, 1) if len(picked) == 1 else (picked.start, len(picked), step)
     return ranges
@@ -155,15 +157,17 @@ def sliced(start, end, step: int, size) -> tuple:
     """(start, count, step) of an axis whose size, or whose ends, are free."""
     if type(step) is not int:
         raise Undecided
-    first, last = (0, size) if step > 0 else (-1, size - 1)
+    last = size if step > 0 else size - 1
     below(FAR, size)
+    if step < 0:
+        below(size, 1)
 
-    def clamped(place):
+    def clamped(place, first):
         if type(place) is int and abs(place) > FAR:
             return first if place < 0 else last
         place = place + size if place < 0 else place
         return first if place < first else last if place > last else place
-    start, end = clamped(start), clamped(end)
+    start, end = clamped(start, 0), clamped(end, 0 if step > 0 else -1)
     count = -((start - end) // step) if step > 0 else -((end - start) // -step)
     return start, 0 if count < 0 else count, step
 

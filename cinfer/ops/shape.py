@@ -44,8 +44,8 @@ def reshaped_shape(shape: Sequence[int], target: Sequence[int], allowzero: int =
     if len(rests) > 1 or any(below(d, -1) for d in out):
         raise ValueError(f"shape {out}; sizes are not negative, except one -1")
     size, rest = prod(shape), prod(d for i, d in enumerate(out) if i not in rests)
-    if rests and (type(rest) is Symbol or rest and not differ(size % rest, 0)):
-        out[rests[0]] = divided(size, rest)         # a rest of 0 is refused when it is known
+    if rests and not below(rest, 1) and (type(rest) is Symbol or not differ(size % rest, 0)):
+        out[rests[0]] = divided(size, rest)
         differ(out[rests[0]] * rest, size)
     elif rests or differ(rest, size):
         raise ValueError(f"cannot reshape {size} elements of shape {list(shape)} to {list(target)}")

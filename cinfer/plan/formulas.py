@@ -49,6 +49,12 @@ class Program:
         self.slots: dict[int | Symbol, int] = {}
         self.steps: list[tuple] = []
 
+    def branch(self) -> Program:
+        """A program that goes on from this one, whose slots it knows, and leaves it as it is."""
+        other = Program(self.sizes)
+        other.start, other.slots = self.start.copy(), self.slots.copy()
+        return other
+
     def input(self, symbol: Symbol) -> int:
         """The slot of a free size, which whoever runs the program fills."""
         slot = self.slots[symbol] = len(self.start)
@@ -97,14 +103,15 @@ def run(steps: list[tuple], v: list[int]) -> None:
 
 
 class Conditions:
-    """What `Sizes.assumed` has, as slots of a program; enters there whatever it lacks."""
+    """What `Sizes.assumed` has, on what is in the slots of a program when it has run."""
 
     def __init__(self, program: Program, assumed):
-        self.checks = [(relation, program.slot(a), program.slot(b)) for relation, a, b in assumed]
-        self.steps, program.steps = program.steps, []
+        mine = program.branch()
+        self.checks = [(relation, mine.slot(a), mine.slot(b)) for relation, a, b in assumed]
+        self.steps, self.more = mine.steps, mine.start[len(program.start):]
 
-    def hold(self, v: list[int]) -> bool:
-        """v : the slots of the program"""
+    def hold(self, slots: list[int]) -> bool:
+        v = slots + self.more
         try:
             run(self.steps, v)
         except ZeroDivisionError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 from ..errors import LimitError
 from ..model.graph import Graph
 from ..ops.facts import Fact
+from ..ops.symbols import Undecided
 from . import kernels  # noqa: F401  (enters the kernels)
 from .bind import Bound, bind
 from .choices import place as place_values
@@ -39,6 +40,12 @@ class Plan:
         self.outputs = [(name, bound.facts[name].shape, bound.facts[name].dtype) for name in bound.outputs]
 
 
+def emitted(bound: Bound, table, threads: int, store: Store) -> Emitter:
+    emitter = Emitter(place_values(bound, table, Tiles(threads), store))
+    emitter.run()
+    return emitter
+
+
 def make_plan(table, graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, ...], threads: int,
               store: Store) -> Plan:
     """Plan a graph for these input shapes.
@@ -48,8 +55,13 @@ def make_plan(table, graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, 
     """
     try:
         bound = bind(graph, inputs, outputs)
-        emitter = Emitter(place_values(bound, table, Tiles(threads), store))
-        emitter.run()
+        try:
+            emitter = emitted(bound, table, threads, store)
+        except Undecided:                       # a candidate has kept a size, our fault; these sizes by themselves
+            if bound.formulas is None:
+                raise
+            bound.formulas = None
+            emitter = emitted(bound, table, threads, store)
         return Plan(bound, emitter, emitter.lay_out(place) + BEHIND, threads)
     except MemoryError as error:
         raise LimitError(f"there is not enough memory to prepare this model: {error}") from None

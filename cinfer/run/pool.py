@@ -30,6 +30,9 @@ class Pool:
         self._shedding = threading.Lock()
         self._new = _ops.executor().Workspace
 
+    def renew_lock(self) -> None:
+        self._shedding = threading.Lock()
+
     def take(self, size: int, watched: bool, deadline_ns: int, cancels: int):
         """A workspace of at least so many bytes, ready for a run that began when `cancels` was this."""
         try:

@@ -68,9 +68,12 @@ def test_split_refuses_a_wrong_num_outputs():
 
 @given(sides, sides, st.sampled_from([-3, -2, -1, 1, 2, 3]), st.integers(0, 5))
 def test_slice_is_pythons(start, end, step, size):
+    """But for a start before the first element that walks backwards: clamped into the axis, says the standard,
+    and so does onnxruntime; Python takes nothing."""
     x = np.arange(2 * size).reshape(2, size)
     y = run("Slice", x, ints(start), ints(end), ints(-1), ints(step))
-    np.testing.assert_array_equal(y, x[:, start:end:step])
+    first = max(start, -size) if step < 0 < size else start
+    np.testing.assert_array_equal(y, x[:, first:end:step])
 
 
 @pytest.mark.parametrize("start, end, step, expected", [

@@ -19,26 +19,35 @@ def gather(group, values):
     if indices is None or indices.size == 0 or indices.ndim > 1:
         return ()
     axis = node.attributes.get("axis", 0) % x.ndim
-    raw = indices.reshape(-1)
-    indices = np.where(indices < 0, indices + x.shape[axis], indices)
     if axis == 1 and indices.ndim == 1 and in_channels(node.inputs[0], values):
         def emit(out):
             x = out.blocked(node.inputs[0])
-            gather_channels(out, [(x, int(i)) for i in indices], node.outputs[0])
+            gather_channels(out, [(x, i) for i in picked(node, axis, out)], node.outputs[0])
         return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
-    flat = indices.reshape(-1)
-    first, step = flat[0], int(flat[1] - flat[0]) if flat.size > 1 else 1
-    if flat.size > 1 and not np.array_equal(flat, first + step * np.arange(flat.size)):
+    if evenly(picked(node, axis, values)) is None:
         return ()
+    single = indices.ndim == 0
 
     def view(x, values):
-        shape, strides, first = list(x.shape), list(x.strides), int(raw[0]) % x.shape[axis]
-        if indices.ndim == 0:
+        shape, strides, flat = list(x.shape), list(x.strides), picked(node, axis, values)
+        if single:
             del shape[axis], strides[axis]
         else:
-            shape[axis], strides[axis] = flat.size, strides[axis] * step
-        return (x.with_(shape, strides, first * x.strides[axis]),)
+            shape[axis], strides[axis] = len(flat), strides[axis] * evenly(flat)
+        return (x.with_(shape, strides, flat[0] * x.strides[axis]),)
     return (Candidate(None, ((node.inputs[0], PLAIN),), view=view),)
+
+
+def picked(node, axis: int, values) -> list:
+    """The indices of a Gather, counted from the front. values : Values or Emitter"""
+    size = values.shape(node.inputs[0])[axis]
+    return [i + size if i < 0 else i for i in values.constant(node.inputs[1]).reshape(-1).tolist()]
+
+
+def evenly(indices: list):
+    """The step from one to the next, 1 where there is one alone; None where they are at no even distances."""
+    steps = {b - a for a, b in zip(indices, indices[1:])} or {1}
+    return steps.pop() if len(steps) == 1 else None
 
 
 @kernel("TopK", attributes="axis largest sorted k")

@@ -5,6 +5,7 @@ from math import prod
 
 import numpy as np
 
+from ...ops.movement import slice_ranges
 from ..candidate import BLOCKED, PLAIN, Candidate, kernel
 from ..views import ARENA, BLOCK, F32, Buffer, Ref, copied_by_kernels, nchw, row_major
 
@@ -42,7 +43,7 @@ def cut_channels(node, pieces, values) -> tuple[Candidate]:
 # ---- Slice
 
 def slices(node, values):
-    """[(start, stop, step)] of each axis of a Slice, normalised; None when only the run knows them."""
+    """[(start, count, step)] of each axis of a Slice; None when only the run knows them."""
     shape = values.shape(node.inputs[0])
     if len(node.inputs) > 1:
         given = [values.constant(name) if name else None for name in (*node.inputs[1:], "", "")[:4]]
@@ -51,12 +52,7 @@ def slices(node, values):
         starts, ends, axes, steps = (None if v is None else v.tolist() for v in given)
     else:
         starts, ends, axes, steps = (node.attributes.get(k) for k in ("starts", "ends", "axes", "steps"))
-    axes = list(range(len(starts))) if axes is None else [a % len(shape) for a in axes]
-    found = [(0, d, 1) for d in shape]
-    for axis, start, end, step in zip(axes, starts, ends, steps or [1] * len(starts)):
-        end = None if step < 0 and end < -shape[axis] else end
-        found[axis] = slice(start, end, step).indices(shape[axis])
-    return found
+    return slice_ranges(shape, starts, ends, axes, steps)
 
 
 @kernel("Slice", attributes="axes ends starts", reading=BLOCKED)

@@ -23,7 +23,7 @@ def reduced_axes(node, values):
         axes = value.tolist()
     if not axes:
         return () if node.attributes.get("noop_with_empty_axes", 0) else tuple(range(rank))
-    return tuple(sorted({a % rank for a in axes}))
+    return tuple(sorted({int(a) % rank for a in axes}))
 
 
 @kernel(*REDUCTIONS, attributes="axes keepdims noop_with_empty_axes", reading=BLOCKED)
