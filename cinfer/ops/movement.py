@@ -169,7 +169,7 @@ def sliced(start, end, step: int, size) -> tuple:
         return first if place < first else last if place > last else place
     start, end = clamped(start, 0), clamped(end, 0 if step > 0 else -1)
     count = -((start - end) // step) if step > 0 else -((end - start) // -step)
-    return start, 0 if count < 0 else count, step
+    return (start, 1, 1) if same(count, 1) else (start, 0 if count < 0 else count, step)
 
 
 def slice_array(x: np.ndarray, ranges: list[tuple[int, int, int]]) -> np.ndarray:

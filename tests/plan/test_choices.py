@@ -110,9 +110,13 @@ def drawn(kind: str, seed: int) -> int:
         raise AssertionError(f"{kind}, seed {seed}: {error}\n{g}") from error
 
 
+# a Slice of one element, indices from behind
+ONCE_WRONG = {"random": (6059, 6327, 6793, 6870)}
+
+
 @pytest.mark.parametrize("kind", GRAPHS)
 def test_random_graphs(kind):
-    assert sum(drawn(kind, seed) for seed in range(60)) > 30
+    assert sum(drawn(kind, seed) for seed in (*range(60), *ONCE_WRONG.get(kind, ()))) > 30
 
 
 def test_graphs_that_compute_with_sizes():

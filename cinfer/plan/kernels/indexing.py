@@ -46,8 +46,8 @@ def picked(node, axis: int, values) -> list:
 
 def evenly(indices: list):
     """The step from one to the next, 1 where there is one alone; None where they are at no even distances."""
-    steps = {b - a for a, b in zip(indices, indices[1:])} or {1}
-    return steps.pop() if len(steps) == 1 else None
+    first, *others = [b - a for a, b in zip(indices, indices[1:])] or [1]       # no set: sizes may be Symbols
+    return first if all(step == first for step in others) else None
 
 
 @kernel("TopK", attributes="axis largest sorted k")
