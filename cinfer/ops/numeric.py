@@ -93,7 +93,9 @@ def total(x: np.ndarray, axis=None, keepdims: bool = False) -> np.ndarray:
 
 
 def average(x: np.ndarray, axis=None, keepdims: bool = False) -> np.ndarray:
-    """The mean of floats, in the type of x."""
+    """The mean of floats, in the type of x; of none, NaN, without NumPy's warning."""
+    if not x.size:
+        return settle(total(x, axis, keepdims) * np.nan, x.dtype)
     return settle(x.mean(axis, wide_sums(x.dtype), keepdims=keepdims), x.dtype)
 
 

@@ -4,8 +4,8 @@ import numpy as np
 from onnx_models import Model
 
 
-def long_network(layers=60, size=192, c=48) -> bytes:
-    """Some seconds of convolutions, of some milliseconds a tile."""
+def long_network(layers=200, size=192, c=48) -> bytes:
+    """A second or more of convolutions, of some milliseconds a tile."""
     m = Model(seed=1)
     y = m.input("x", 1, 3, size, size)
     for i in range(layers):

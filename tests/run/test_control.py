@@ -115,7 +115,7 @@ def test_a_handler_that_raises_nothing_changes_nothing():
 
 def test_a_handler_may_run_and_cancel():
     """cancel() in a handler ends the run that it interrupts; a run in it is one of its own."""
-    session = cinfer.load(long_network(30), threads=2)
+    session = cinfer.load(long_network(), threads=2)
     small, seen = cinfer.load(long_network(1, 16), threads=2), []
 
     def handler(*_):

@@ -17,7 +17,7 @@ from models import long_network, steps_in_numpy
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("program")
-    (folder / "long.onnx").write_bytes(long_network(layers=200))
+    (folder / "long.onnx").write_bytes(long_network())
     (folder / "numpy.onnx").write_bytes(steps_in_numpy(n=2000))
     Image.new("RGB", (20, 10), (255, 0, 0)).save(folder / "red.png")
     return folder
