@@ -49,11 +49,11 @@ class Source:
             self.path, self.beside = None, Beside(None)
             return
         self.path = os.fsdecode(source)
-        self.origin = os.path.abspath(os.fspath(source))     # for a process in another folder
         shown = repr(shortened(self.path))
         if not self.path:
             raise InputError("the path of the model is empty; give a model file")
         try:
+            self.origin = os.path.abspath(os.fspath(source))        # for a process in another folder
             handle = os.open(self.path, FLAGS)
             status = os.fstat(handle)
             self.data = files.content(handle, self.path)

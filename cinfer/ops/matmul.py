@@ -99,9 +99,8 @@ def numerals(start: int, stop: int) -> str:
     return "".join(chr(0x2460 + i) for i in range(start, stop))
 
 
-def longest_sum(equation: str, inputs) -> int:
+def longest_sum(terms: list[str], output: str, inputs) -> int:
     """How many terms each element of the answer is the sum of."""
-    terms, output = einsum_terms(equation, [each.ndim for each in inputs])
     sizes = {name: size for term, each in zip(terms, inputs) for name, size in zip(term, each.shape)
              if name not in output}
     return prod(sizes.values())
@@ -128,10 +127,10 @@ class Einsum:
     def evaluate(x, *more, equation: str):
         inputs = (x, *more)
         Einsum.infer(*map(spec_of, inputs), equation=equation)
-        wide = [widen(each) for each in inputs]
-        if wide[0].dtype == F32 and longest_sum(equation, inputs) > SUMMED_AT_ONCE:
-            wide = [each.astype(np.float64) for each in wide]
         terms, output = einsum_terms(equation, [each.ndim for each in inputs])
+        wide = [widen(each) for each in inputs]
+        if wide[0].dtype == F32 and longest_sum(terms, output, inputs) > SUMMED_AT_ONCE:
+            wide = [each.astype(np.float64) for each in wide]
         while len(wide) > 1:
             later = set(output).union(*terms[2:])
             term = "".join(c for c in dict.fromkeys(terms[0] + terms[1]) if c in later)

@@ -294,7 +294,7 @@ class QLinearMatMul:
         y_zero = y_zero_point.reshape(())
         if not is_int(a.dtype):
             real = matmul(dequantize(a, of_rows(a_scale), of_rows(a_zero_point)),
-                             dequantize(b, b_scale, b_zero_point))
+                          dequantize(b, b_scale, b_zero_point))
             return quantize(real, y_scale.reshape(()), y_zero, y_zero.dtype)
         multiplier = widen(of_rows(a_scale)) * widen(b_scale) / widen(y_scale.reshape(()))
         return requantize(integer_product(a, b, a_zero_point, b_zero_point), multiplier, y_zero)

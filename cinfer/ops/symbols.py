@@ -351,12 +351,6 @@ class Symbol:
 
     # looking
 
-    @property
-    def is_free(self) -> bool:
-        """Whether it is a free size by itself."""
-        (product, factor), *more = self.terms
-        return not more and factor == len(product) == 1 and product[0][1].quotient is None
-
     def single_quotient(self) -> tuple | None:
         """((x, c), r) where the expression is x // c + r for whole numbers c and r; else None."""
         product, factor = self.terms[-1]

@@ -73,14 +73,16 @@ def fitting(bound: Bound, table, tiles, store: Store) -> Choices | None:
     """A choice that holds for these sizes, made now unless there is one; None where it cannot be made."""
     formulas = bound.formulas
     known = store.choices.setdefault(formulas, [])
+    if known is None:
+        return None
     for choices in known:
         if choices.conditions.hold(bound.slots):
             return choices
-    if len(known) >= MOST_CHOICES or formulas.symbolic is None:
+    if len(known) >= MOST_CHOICES:
         return None
     choices = traced(formulas, bound, table, tiles)
     if choices is None:
-        formulas.symbolic = None                # nor will it be for other sizes
+        store.choices[formulas] = None          # nor will it be for other sizes
     else:
         known.append(choices)
     return choices

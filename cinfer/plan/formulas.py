@@ -47,6 +47,7 @@ class Program:
         self.sizes = sizes
         self.start: list[int] = []              # what is in the slots before anything is computed
         self.slots: dict[int | Symbol, int] = {}
+        self.free: dict[Symbol, int] = {}       # of them, the free sizes
         self.steps: list[tuple] = []
 
     def branch(self) -> Program:
@@ -57,7 +58,7 @@ class Program:
 
     def input(self, symbol: Symbol) -> int:
         """The slot of a free size, which whoever runs the program fills."""
-        slot = self.slots[symbol] = len(self.start)
+        slot = self.slots[symbol] = self.free[symbol] = len(self.start)
         self.start.append(0)
         return slot
 
@@ -257,8 +258,7 @@ class Formulas:
 
     def example(self, v: list[int]) -> dict:
         """The free sizes of these slots."""
-        return {symbol: v[slot] for symbol, slot in self.program.slots.items()
-                if type(symbol) is Symbol and symbol.is_free}
+        return {symbol: v[slot] for symbol, slot in self.program.free.items()}
 
     def facts(self, constants: dict, inputs: dict[str, Fact]) -> tuple[dict[str, Fact], list[int]]:
         """The facts of all values for these inputs, and what is in the slots. Raises NotThese, or what a node

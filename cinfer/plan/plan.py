@@ -57,10 +57,10 @@ def make_plan(table, graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, 
         bound = bind(graph, inputs, outputs)
         try:
             emitter = emitted(bound, table, threads, store)
-        except Undecided:                       # a candidate has kept a size, our fault; these sizes by themselves
+        except Undecided:                       # a candidate has kept a size, our fault: choose for each size anew
             if bound.formulas is None:
                 raise
-            bound.formulas = None
+            store.choices[bound.formulas] = None
             emitter = emitted(bound, table, threads, store)
         return Plan(bound, emitter, emitter.lay_out(place) + BEHIND, threads)
     except MemoryError as error:

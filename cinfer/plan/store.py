@@ -32,7 +32,7 @@ class Store:
     def __init__(self, table, threads: int):
         self.table, self.threads = table, threads
         self._made: dict[tuple, tuple] = {}         # key -> (arrays it was made from, what was made)
-        self.choices: dict = {}                     # Formulas -> what was chosen (choices.py)
+        self.choices: dict = {}                     # Formulas -> what was chosen (choices.py), None: it cannot be
         self.of_node: dict = {}                     # (what, node) -> what its attributes say, whatever the sizes
 
     def __len__(self) -> int:

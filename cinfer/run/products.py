@@ -9,8 +9,6 @@ BLAS keeps them on the thread that asks. NumPy multiplies integers itself.
 """
 from __future__ import annotations
 
-from math import prod
-
 import numpy as np
 
 from .. import _ops
@@ -86,7 +84,7 @@ class Products:
 def in_pieces(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """numpy.matmul of matrices, none of its products larger than PIECE ** 3."""
     (m, k), n = a.shape[-2:], b.shape[-1]
-    if prod((m, n, k)) <= PIECE ** 3 and k * max(m, n) <= 2 * PIECE ** 2:
+    if m * n * k <= PIECE ** 3 and k * max(m, n) <= 2 * PIECE ** 2:
         return np.matmul(a, b)
     y = np.zeros((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), m, n), a.dtype)
     for i in range(0, m, PIECE):

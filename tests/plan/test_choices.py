@@ -50,6 +50,11 @@ def described(bound, store: Store, threads: int):
     return steps, [array.tolist() for array, _ in emitter.address_tables]
 
 
+def made(store: Store) -> int:
+    """How many choices there are."""
+    return sum(len(choices or ()) for choices in store.choices.values())
+
+
 def compare(graph, sizes, threads: int) -> int:
     """How often a choice of before was taken."""
     table = _ops.table(_ops.usable_levels()[-1])
@@ -62,9 +67,9 @@ def compare(graph, sizes, threads: int) -> int:
             bound = prepared.by_formulas(inputs, outputs) or prepared.by_nodes(inputs, outputs)
         except Error:
             continue
-        before = sum(map(len, shared.choices.values()))
+        before = made(shared)
         found = described(bound, shared, threads)
-        hits += before > 0 and bound.formulas is not None and before == sum(map(len, shared.choices.values()))
+        hits += before > 0 and bound.formulas is not None and before == made(shared)
         bound.formulas = None
         assert found == described(bound, Store(table, threads), threads), f"{inputs}"
     return hits
