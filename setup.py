@@ -76,7 +76,8 @@ def extensions():
     chosen = os.environ.get("CINFER_BUILD_LEVELS")
     unknown = set(chosen.split(",")) - LEVELS.keys() if chosen else ()
     if unknown:
-        sys.exit(f"CINFER_BUILD_LEVELS={chosen}: no level {', '.join(sorted(unknown))}; there are {', '.join(LEVELS)}")
+        sys.exit(f"CINFER_BUILD_LEVELS={chosen}: no level {', '.join(sorted(unknown))}; "
+                 f"there are {', '.join(LEVELS)}")
     levels = {k: v for k, v in LEVELS.items() if compiles(v) and (not chosen or k in chosen.split(","))}
     copies = pathlib.Path("build", "kernels")
     copies.mkdir(parents=True, exist_ok=True)

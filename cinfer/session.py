@@ -20,7 +20,7 @@ from .ops.facts import Fact
 from .plan.plan import make_plan
 from .plan.store import Store
 from .run.control import check_limit, deadline_ns
-from .run.pool import Pool, closed
+from .run.pool import Pool
 from .run.routine import Routine
 from .threads import checked, default_threads
 
@@ -71,9 +71,11 @@ class Session:
                  max_memory: int | None = None, _fed: tuple[str, ...] = ()):
         self.threads = checked(threads)
         if isa is not None and not isinstance(isa, str):
-            raise InputError(f"isa={shown(isa)}: the level is one of {', '.join(map(repr, _ops.usable_levels()))}")
+            raise InputError(
+                f"isa={shown(isa)}: the level is one of {', '.join(map(repr, _ops.usable_levels()))}")
         if max_memory is not None and ((number := whole(max_memory)) is None or number < 1):
-            raise InputError(f"max_memory={shown(max_memory)}: the limit is an int of at least 1, in bytes, or None")
+            raise InputError(
+                f"max_memory={shown(max_memory)}: the limit is an int of at least 1, in bytes, or None")
         self._asked_isa, self._max_memory = isa, None if max_memory is None else number
         self._table = _ops.table(isa)
         self._source = source if isinstance(source, Source) else Source(source)
@@ -134,7 +136,8 @@ class Session:
 
         Raises
         ------
-        InputError : a name, dtype or shape does not fit, or the network cannot take such sizes; nothing is cast
+        InputError : a name, dtype or shape does not fit, or the network cannot take such sizes; nothing is
+            cast
         LimitError : the run would take more than max_memory, or than there is
         Cancelled : by `cancel`, or after `timeout`; the session can be used as before
         KeyboardInterrupt : within milliseconds of Ctrl-C, in the main thread, and likewise whatever another
@@ -203,8 +206,8 @@ class Session:
         self._pool.trim()
 
     def close(self) -> None:
-        """Give back everything; runs under way come to their end, later ones raise `cinfer.Error`. The process
-        keeps the threads of OpenMP's pool, asleep, for the sessions to come."""
+        """Give back everything; runs under way come to their end, later ones raise `cinfer.Error`. The
+        process keeps the threads of OpenMP's pool, asleep, for the sessions to come."""
         self._pool.close()
         with self._making:
             self._plans, self._packed, self._raw = {}, {}, None
@@ -215,8 +218,7 @@ class Session:
         self._feeding.clear()
 
     def __enter__(self) -> Session:
-        if self._pool.closed:
-            raise closed()
+        self._pool.refuse_closed()
         return self
 
     def __exit__(self, *_) -> None:
@@ -240,8 +242,7 @@ class Session:
 
     def summary(self, shapes: dict | None = None) -> dict | None:
         """{'macs', 'planned_bytes', 'kernels': {name: steps}} for these shapes; None while sizes are free."""
-        if self._pool.closed:
-            raise closed()
+        self._pool.refuse_closed()
         if shapes is None and not all(is_fixed(t) for t in self._input_types.values()):
             return None
         plan = self._plan_for(shapes)
@@ -265,8 +266,7 @@ class Session:
         """The session that is fed these inputs too, instead of using their defaults."""
         session = self._feeding.get(names)
         if session is None:
-            if self._pool.closed:
-                raise closed()
+            self._pool.refuse_closed()
             session = Session(self._source, threads=self.threads, isa=self._asked_isa,
                               max_memory=self._max_memory, _fed=names)
             self._feeding.clear()                               # one is kept: it holds weights of its own
@@ -335,8 +335,7 @@ class Session:
     def _plan(self, specs: dict[str, Fact], outputs: tuple[str, ...], pin: bool = False) -> Routine:
         key = outputs, tuple([s.shape for s in specs.values()])
         with self._making:
-            if self._pool.closed:
-                raise closed()
+            self._pool.refuse_closed()
             plan = self._plans.get(key)
             if plan is None:
                 plan = self._make(self._graph_with(outputs), specs, outputs)
@@ -355,14 +354,13 @@ class Session:
         self._source.check()
         try:
             planned = make_plan(self._table, graph, specs, outputs, self.threads, self._packed)
+            routine = Routine(self._table, planned)
         except ModelError as error:
             raise self._refusal(error, specs) from None
         except Error as error:
             raise type(error)(f"{self._where}: {error}") from None
-        try:
-            routine = Routine(self._table, planned)
         except MemoryError as error:
-            raise LimitError(f"there is not enough memory to prepare this model: {error}") from None
+            raise LimitError(f"{self._where}: there is not enough memory to prepare it: {error}") from None
         check_limit(planned, routine.run_bytes, self._max_memory)
         return routine
 
@@ -370,7 +368,8 @@ class Session:
         """What is wrong where sizes contradict each other: those that were given, if any of them is free."""
         if all(is_fixed(t) for t in self._input_types.values()):
             return ModelError(f"{self._where}: {error}")
-        sizes = ", ".join(f"{name} {'x'.join(map(str, fact.shape)) or 'scalar'}" for name, fact in specs.items())
+        sizes = ", ".join(f"{name} {'x'.join(map(str, fact.shape)) or 'scalar'}"
+                          for name, fact in specs.items())
         return InputError(f"{self._where} cannot take {sizes}: {error}")
 
     def _plan_for(self, shapes: dict | None, pin: bool = False) -> Routine:
@@ -402,8 +401,8 @@ class Session:
             except TypeError:
                 found[name] = (None,)
             if any(d is None or d < 0 for d in found[name]):
-                raise InputError(f"input {name!r}: {shown(sizes)} is no shape; pass sizes of at least 0, such as "
-                                 "(1, 3, 224, 224)")
+                raise InputError(f"input {name!r}: {shown(sizes)} is no shape; pass sizes of at least 0, "
+                                 "such as (1, 3, 224, 224)")
         return found
 
     def _refuse_unknown_operators(self) -> None:

@@ -1,9 +1,9 @@
 """How many threads this process may really use: by its CPUs and its container, or what the user says.
 
-Counted when a model is loaded, in the thread that loads it. The threads of runs inherit the CPUs of the thread
-that leads them, so its own affinity counts: a worker bound to one CPU gets one thread. Not so where OpenMP
-binds threads (BINDING): there a thread is bound as one of a team, by whichever library has run first, and all
-the CPUs of the process's threads together count.
+Counted when a model is loaded, in the thread that loads it. The threads of runs inherit the CPUs of the
+thread that leads them, so its own affinity counts: a worker bound to one CPU gets one thread. Not so where
+OpenMP binds threads (BINDING): there a thread is bound as one of a team, by whichever library has run first,
+and all the CPUs of the process's threads together count.
 """
 from __future__ import annotations
 

@@ -160,7 +160,8 @@ def test_a_feed_of_another_type_says_what_python_understands(code, says):
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("ml_dtypes")
     ports = [onnx.helper.make_tensor_value_info(name, code, [2]) for name in "xy"]
-    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g", ports[:1], ports[1:])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g",
+                                   ports[:1], ports[1:])
     model = onnx.helper.make_model(graph, ir_version=10, opset_imports=[onnx.helper.make_opsetid("", 21)])
     with pytest.raises(cinfer.InputError, match=f"input 'x': got int16, {says}"):
         cinfer.load(model.SerializeToString()).run(None, {"x": np.zeros(2, np.int16)})
@@ -385,7 +386,8 @@ def test_a_model_written_over_is_one_error(tmp_path, content, free_sizes):
     session = cinfer.load(path, threads=1)
     session(pixels(1, 3, 8, 8))
     written_over(path, {"same size": bytes(size), "longer": bytes(size + 9)}.get(content, content))
-    attempts = [lambda: session(pixels(1, 3, 8, 8)), lambda: session.run(["v0"], {"images": pixels(1, 3, 8, 8)})]
+    attempts = [lambda: session(pixels(1, 3, 8, 8)),
+                lambda: session.run(["v0"], {"images": pixels(1, 3, 8, 8)})]
     if free_sizes:
         attempts += [lambda: session(pixels(1, 3, 9, 9)), lambda: session.memory({"images": (1, 3, 8, 10)})]
     for attempt in attempts:
@@ -560,7 +562,8 @@ def test_threads_stay_on_the_cpus_that_the_user_gave_them():
     (lambda s: s.memory({"images": 5}), "input 'images': 5 is no shape; pass sizes of at least 0"),
     (lambda s: s.memory({"images": "abcd"}), "input 'images': 'abcd' is no shape; pass sizes of at least 0"),
     (lambda s: s.memory({"images": (1, 3, 8, -1)}), "input 'images': (1, 3, 8, -1) is no shape; pass sizes"),
-    (lambda s: s.memory({"images": (1, 3, 8, 8.5)}), "input 'images': (1, 3, 8, 8.5) is no shape; pass sizes"),
+    (lambda s: s.memory({"images": (1, 3, 8, 8.5)}),
+     "input 'images': (1, 3, 8, 8.5) is no shape; pass sizes"),
     (lambda s: s.memory({"images": (1, 4, 8, 8)}), "input 'images': axis 1 is 4, the model takes 3"),
     (lambda s: s.warmup({"images": X}), "input 'images': array("),
     (lambda s: s.run([X], {"images": X}), "output_names is [array("),
@@ -568,7 +571,8 @@ def test_threads_stay_on_the_cpus_that_the_user_gave_them():
     (lambda s: cinfer.load(b"", isa=X), "isa=array("),
     (lambda s: cinfer.load(b"", max_memory=X), "max_memory=array("),
     (lambda s: s.run(None, {"images": X}, timeout=X), "timeout=array("),
-    (lambda s: s.memory([(1, 3, 8, 8)]), "shapes is a list; pass a dict such as {'images': (1, 3, 224, 224)}"),
+    (lambda s: s.memory([(1, 3, 8, 8)]),
+     "shapes is a list; pass a dict such as {'images': (1, 3, 224, 224)}"),
     (lambda s: s.warmup(3), "shapes is an int; pass a dict of input name -> sizes, or a list of such dicts"),
     (lambda s: s.warmup([3]), "shapes is an int; pass a dict such as {'images': (1, 3, 224, 224)}"),
     (lambda s: s.profile(runs="many"), "runs='many': how many runs to time is an int of at least 1"),

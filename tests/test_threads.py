@@ -161,13 +161,15 @@ BOUND = """
     ({"OMP_PROC_BIND": "true"}, "", "all"), ({"OMP_PLACES": "cores"}, "", "all"),
     ({"OMP_PROC_BIND": "true"}, "bound", "all"), ({"OMP_PROC_BIND": "false"}, "worker", 1)], ids=str)
 def test_bound_threads(tmp_path, binding, how, expected):
-    """Runs leave the caller's CPUs as they are, whatever OpenMP was told, and each session counts the same."""
+    """Runs leave the caller's CPUs as they are, whatever OpenMP was told, and each session counts the
+    same."""
     from onnx_models import Model
     m = Model(seed=1)
     path = tmp_path / "m.onnx"
     path.write_bytes(m.outputs(m.Relu(m.conv(m.input("x", 1, 3, 96, 96), 3, 32, 3))).bytes())
     environment = {k: v for k, v in os.environ.items() if k not in threads.BINDING and "NUM_THREADS" not in k}
-    environment |= {"PYTHONPATH": str(Path(cinfer.__file__).parents[1]), "OPENBLAS_NUM_THREADS": "1", **binding}
+    environment |= {"PYTHONPATH": str(Path(cinfer.__file__).parents[1]), "OPENBLAS_NUM_THREADS": "1",
+                    **binding}
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(BOUND), str(path), how], env=environment,
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -61,7 +61,8 @@ def test_every_type_is_moved(move, code):
 @pytest.mark.parametrize("code", EXTENDED, ids=onnx.TensorProto.DataType.Name)
 def test_every_type_of_ml_dtypes_is_kept_between_nodes(code):
     x = values(code)
-    nodes = [N("Cast", ["x"], ["t"], to=code), N("Concat", ["t", "t"], ["u"], axis=0), N("Cast", ["u"], ["y"], to=1)]
+    nodes = [N("Cast", ["x"], ["t"], to=code), N("Concat", ["t", "t"], ["u"], axis=0),
+             N("Cast", ["u"], ["y"], to=1)]
     y, = session(nodes, [("x", 1)], [("y", 1)]).run(None, {"x": x.astype(np.float32)})
     assert_same(y, np.concatenate([x, x]).astype(np.float32))
 

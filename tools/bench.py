@@ -73,7 +73,8 @@ def main():
         cells = [f"{min(t):.2f} / {statistics.median(t):.2f}" for t in seen.values()]
         ratio = min(seen["onnxruntime"]) / min(seen["cinfer"])
         cost = "".join(f"  {statistics.median(t):8.2f}" for t in used.values()) if arguments.rate else ""
-        print(f"{path.rsplit('/', 1)[-1]:28s} {cells[0]:>20s} {cells[1]:>20s} {ratio:14.2f}{cost}", flush=True)
+        print(f"{path.rsplit('/', 1)[-1]:28s} {cells[0]:>20s} {cells[1]:>20s} {ratio:14.2f}{cost}",
+              flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""What each part of _ops/team.h brings: latency of a session on two or more threads with the part and without.
+"""What each part of _ops/team.h brings: latency of a session on two or more threads with the part and
+without.
 
   python tools/bench_team.py MODEL [--threads 2] [--seconds 2] [--rounds 5]
 
 Three situations: alone, one run after the other; beside one busy process; at a camera's pace, a run every
-33 ms. In each, all parts and all but one take turns, so that what else happens on the machine meets all of them.
-Printed are the median over the rounds of a round's median and of its 90th percentile, in ms, and the median
-ratio of a round without the part to the same round with all of them: above 1 the part pays.
+33 ms. In each, all parts and all but one take turns, so that what else happens on the machine meets all of
+them. Printed are the median over the rounds of a round's median and of its 90th percentile, in ms, and the
+median ratio of a round without the part to the same round with all of them: above 1 the part pays.
 """
 import argparse
 import subprocess
@@ -17,7 +18,7 @@ import numpy as np
 import cinfer
 from cinfer import _ops
 
-VARIANTS = ["", "-crowd", "-pace", "-spread", "-crowd,-pace,-spread"]
+VARIANTS = ["", "-crowd", "-spread", "-crowd,-spread"]
 SETTLE = 0.3                            # seconds of each turn that do not count: runs learn
 
 
@@ -58,7 +59,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     session = cinfer.load(arguments.model, threads=arguments.threads)
-    feeds = {p.name: np.ones([d if isinstance(d, int) else 1 for d in p.shape], p.dtype) for p in session.inputs}
+    feeds = {p.name: np.ones([d if isinstance(d, int) else 1 for d in p.shape], p.dtype)
+             for p in session.inputs}
     session.run(None, feeds)
     situation("alone", session, feeds, arguments)
     situation("at a camera's pace", session, feeds, arguments, gap=1 / 30)

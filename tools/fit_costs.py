@@ -3,9 +3,10 @@
 
     python tools/fit_costs.py [--isa avx2]
 
-Each layer is timed both ways (bench_kernels.py), one thread, and the formulas of plan/kernels/conv_winograd.py and
-conv_few.py are fitted to the times by least squares of the relative error. Costs are in multiply-adds of `conv`,
-so the constants of two machines of one instruction set should be alike; where they are not, enter a compromise.
+Each layer is timed both ways (bench_kernels.py), one thread, and the formulas of
+plan/kernels/conv_winograd.py and conv_few.py are fitted to the times by least squares of the relative error.
+Costs are in multiply-adds of `conv`, so the constants of two machines of one instruction set should be alike;
+where they are not, enter a compromise.
 """
 import argparse
 
@@ -19,8 +20,9 @@ from cinfer.plan.views import BLOCK
 from bench_kernels import convolution
 
 # ic, oc, size, kernel of layers that go both ways
-WINOGRAD = [(c, c, s, 3) for c, s in ((16, 112), (32, 56), (64, 56), (128, 28), (256, 28), (64, 14), (256, 14))]
-WEIGHTS = [(256, 512, 7, 3), (512, 512, 7, 3), (512, 512, 4, 3)]            # weights take longer than products
+WINOGRAD = [(c, c, s, 3) for c, s in (
+    (16, 112), (32, 56), (64, 56), (128, 28), (256, 28), (64, 14), (256, 14))]
+WEIGHTS = [(256, 512, 7, 3), (512, 512, 7, 3), (512, 512, 4, 3)]        # weights take longer than products
 FEW = [(ic, oc, 56, k) for k in (1, 3) for ic in (8, 16, 32, 64) for oc in (1, 2, 4, 8, 12)]
 
 
@@ -38,7 +40,8 @@ def winograd(table) -> list[str]:
     direct, products, times = {}, [], []
     for layer in WINOGRAD + WEIGHTS:
         direct[layer] = convolution(table, (*layer, 1), "direct")[0]
-    unit = fitted([[9 * ic * blocks(oc) * s * s] for ic, oc, s, _ in WINOGRAD], [direct[x] for x in WINOGRAD])[0]
+    unit = fitted([[9 * ic * blocks(oc) * s * s] for ic, oc, s, _ in WINOGRAD],
+                  [direct[x] for x in WINOGRAD])[0]
     for ic, oc, size, k in WINOGRAD:
         patches = (-(-size // 4)) ** 2
         products.append([36 * ic * blocks(oc) * patches, 36 * patches * (blocks(ic) + blocks(oc))])
@@ -80,7 +83,8 @@ def line(name: str, found: float, now: float) -> str:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--isa", action="append", choices=_ops.usable_levels(), help="level (default: all)")
     for isa in parser.parse_args().isa or _ops.usable_levels():
         table = _ops.table(isa)

@@ -1,7 +1,7 @@
 /* The unary operators over vectors and rows: activations of an epilogue, and the elementwise kernel.
  *
- * activate_sums        sums in registers before they are stored, by the activations that are cheap enough; the
- *                      others (acts_later) are done on what was just stored, while it is in L1
+ * activate_sums        sums in registers before they are stored, by the activations that are cheap enough;
+ *                      the others (acts_later) are done on what was just stored, while it is in L1
  * activate             one vector; op is a constant, or its switch costs a jump each time
  * unary_row            y[i] = op(x[i]), n floats, nothing beyond them is read or written; y may be x
  * activate_rows        rows of n floats, step floats apart, in place

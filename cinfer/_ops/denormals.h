@@ -1,5 +1,5 @@
-/* Denormal numbers cost a hundred cycles each and mean nothing here: flushed to zero during a run, the caller's
- * mode restored. */
+/* Denormal numbers cost a hundred cycles each and mean nothing here: flushed to zero during a run, the
+ * caller's mode restored. */
 #ifndef CINFER_DENORMALS_H
 #define CINFER_DENORMALS_H
 #include <stdint.h>

@@ -243,7 +243,8 @@ static __attribute__((noinline)) void scale_plane_##form(SCALE_ARGS) \
     vf l = bc(lo), h = bc(hi); \
     for (; rows > 0; rows--, x += xr, s += sr, t += tr, y += yr) { \
         int64_t i = 0; \
-        for (; i + VW <= n; i += VW) st(y + i, vmin(h, vmax(l, times_plus(ld(x + i), LS(s, i, VW), LS(t, i, VW))))); \
+        for (; i + VW <= n; i += VW) \
+            st(y + i, vmin(h, vmax(l, times_plus(ld(x + i), LS(s, i, VW), LS(t, i, VW))))); \
         if (i < n) { \
             vf v = times_plus(ONE_EACH(x, i, n - i), LS(s, i, n - i), LS(t, i, n - i)); \
             st_part(y + i, vmin(h, vmax(l, v)), n - i); \

@@ -40,25 +40,21 @@ cdef extern from "Python.h":
 cdef extern from "team.h" nogil:
     ctypedef struct crowd_t:
         pass
-    ctypedef struct pace_t:
-        pass
     ctypedef struct seen_t:
         int64_t work_ns, others
         int used, look
     ctypedef struct team_t:
-        int without_crowd, without_pace, without_spread
+        int without_crowd, without_spread
     ctypedef struct run_t:
         seen_t seen
     int64_t online_cpus(), running_tasks()
     void seen_begin(seen_t *)
     void crowd_begin(crowd_t *, int, int64_t, seen_t *)
     void crowd_learn(crowd_t *, int, int64_t, int64_t, seen_t *, int64_t)
-    int pace_threads(pace_t *, int, int64_t)
-    void pace_learn(pace_t *, int, int, int64_t, int64_t)
-    void team_begin(team_t *, run_t *, pace_t *, int, int64_t)
+    void team_begin(team_t *, run_t *, int, int64_t)
     void team_wake(team_t *, run_t *)
     void team_join(team_t *, run_t *, int)
-    void team_end(team_t *, run_t *, pace_t *, int64_t, int64_t, bint)
+    void team_end(team_t *, run_t *, int64_t, int64_t, bint)
 
 cdef extern from "room.h" nogil:
     int room_for(int, int64_t), threads_possible(int)
@@ -322,8 +318,7 @@ cdef class Workspace:
 
 
 cdef class Program:
-    """Steps ready to run; immutable but for what runs learn (team.h): any number of Python threads may run it
-    at once.
+    """Steps ready to run; immutable: any number of Python threads may run it at once.
 
     Parameters
     ----------
@@ -337,7 +332,6 @@ cdef class Program:
     cdef readonly int64_t n_steps
     cdef readonly int64_t arena_bytes, scratch_bytes, params_bytes
     cdef list keep
-    cdef pace_t pace
 
     def __init__(self, Table table, list steps, int64_t arena_bytes, int64_t scratch_bytes):
         cdef int64_t i, j, tiles
@@ -411,9 +405,8 @@ cdef class Program:
                 raise ValueError("no room for the times of all steps")
             when = <int64_t *>times.buf + first
         with nogil:
-            run_steps(self.steps + first, scratch + threads * self.scratch_bytes, last - first, bases, scratch,
-                      self.scratch_bytes, threads, when, &w.control,
-                      &self.pace if last - first == self.n_steps else NULL)
+            run_steps(self.steps + first, scratch + threads * self.scratch_bytes, last - first, bases,
+                      scratch, self.scratch_bytes, threads, when, &w.control)
         if when != NULL:
             PyBuffer_Release(&times)
         if w.control.stop != GO:
@@ -443,18 +436,6 @@ cdef class Crowd:
         return seen.used, bool(seen.look)
 
 
-cdef class Pace:
-    """What runs of a program learn about the threads that pay (team.h). Times are in ns."""
-    cdef pace_t p
-
-    def run(self, int wanted, int64_t began, wall_ns):
-        """One run; the number of its threads. wall_ns: how long it takes, by that number."""
-        cdef int asked = pace_threads(&self.p, wanted, began)
-        cdef int64_t wall = wall_ns(asked)
-        pace_learn(&self.p, wanted, asked, began + wall, wall)
-        return asked
-
-
 def system_counts():
     """(CPUs in operation, running tasks or 0 where that is unknown) of this machine."""
     return online_cpus(), running_tasks()
@@ -462,7 +443,7 @@ def system_counts():
 
 cdef team_t team                        # of the process: zeroed
 cdef int64_t cpus = online_cpus()
-PARTS = "crowd", "pace", "spread"
+PARTS = "crowd", "spread"
 
 
 def set_team(str without=""):
@@ -470,19 +451,18 @@ def set_team(str without=""):
     names = [name.strip() for name in without.split(",") if name.strip()]
     if not all(name[0] == "-" and name[1:] in PARTS for name in names):
         raise ValueError(f"CINFER_TEAM={without}: parts to leave out are -{', -'.join(PARTS)}")
-    team.without_crowd, team.without_pace, team.without_spread = ["-" + part in names for part in PARTS]
+    team.without_crowd, team.without_spread = ["-" + part in names for part in PARTS]
 
 
 cdef void run_steps(const step_t *steps, void *memory, int64_t n, char **bases, char *scratch,
-                    int64_t scratch_bytes, int threads, int64_t *ended, control_t *control,
-                    pace_t *pace) noexcept nogil:
+                    int64_t scratch_bytes, int threads, int64_t *ended, control_t *control) noexcept nogil:
     cdef run_t run
     cdef tickets_t tickets
     cdef binding_t binding
     if threads == 1 or not HAVE_OPENMP:
         alone(steps, n, bases, scratch, ended, control)
         return
-    team_begin(&team, &run, pace, threads, now_ns())
+    team_begin(&team, &run, threads, now_ns())
     if run.seen.used > 1:
         run.seen.used = room_for(run.seen.used, now_ns())
     if run.seen.used == 1:
@@ -496,7 +476,7 @@ cdef void run_steps(const step_t *steps, void *memory, int64_t n, char **bases, 
             share(steps, &tickets, bases, scratch, scratch_bytes, threadid(), ended, control, &run)
         binding_undo(&binding)
         room_taken(run.seen.used)
-    team_end(&team, &run, pace, now_ns(), cpus, GET(control.stop) == GO)
+    team_end(&team, &run, now_ns(), cpus, GET(control.stop) == GO)
 
 
 cdef void alone(const step_t *steps, int64_t n, char **bases, char *scratch, int64_t *ended,

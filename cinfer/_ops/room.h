@@ -22,8 +22,8 @@
 #endif
 #include "clock.h"
 
-static const int64_t ROOM_AGAIN_NS = 1000000000;        /* after a refusal it is asked again so much later */
-static _Thread_local int pool_threads = 1;              /* of the pool that the calling thread leads, with it */
+static const int64_t ROOM_AGAIN_NS = 1000000000;    /* after a refusal it is asked again so much later */
+static _Thread_local int pool_threads = 1;          /* of the pool that the calling thread leads, with it */
 static _Thread_local int64_t refused_ns;
 
 typedef struct { pthread_t thread; pthread_mutex_t *gate; long tid; } trial_t;

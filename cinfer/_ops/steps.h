@@ -87,14 +87,16 @@ static void steps_work(const step_t *steps, const tickets_t *k, int64_t me, char
             const int64_t n = part_tiles(s, owner, k->threads);
             atomic_llong *next = k->next + owner * k->stride + i;
             int64_t t;
-            while (n && atomic_load_explicit(next, memory_order_relaxed) < n && control_go(control, me == 0) &&
+            while (n && atomic_load_explicit(next, memory_order_relaxed) < n &&
+                   control_go(control, me == 0) &&
                    (t = atomic_fetch_add_explicit(next, 1, memory_order_relaxed)) < n) {
                 run_tile(s, owner, k->threads, t, base, scratch);
                 mine++;
             }
         }
         if (mine) atomic_fetch_add_explicit(k->done + i, mine, memory_order_acq_rel);
-        for (; atomic_load_explicit(k->done + i, memory_order_acquire) < s->tiles && !GET(control->stop); w++) {
+        for (; atomic_load_explicit(k->done + i, memory_order_acquire) < s->tiles && !GET(control->stop);
+             w++) {
             if (w == SPINS) work += thread_ns();
             if (w < SPINS) PAUSE();
             else if (!control_go(control, me == 0)) break;

@@ -1,6 +1,6 @@
 /* How many threads a run has of those that it may have, and on which CPUs they are: what earlier runs teach.
  *
- * Three parts, each of which can be left out (CINFER_TEAM=-crowd,-pace,-spread), to see what it brings
+ * Two parts, each of which can be left out (CINFER_TEAM=-crowd,-spread), to see what it brings
  * (tools/bench_team.py) or whether it is to blame. Results depend on none: tiles are fixed by the plan. */
 #ifndef CINFER_TEAM_H
 #define CINFER_TEAM_H
@@ -114,68 +114,6 @@ static inline void crowd_learn(crowd_t *c, int wanted, int64_t now_ns, int64_t w
     SET(c->changed_ns, now_ns);
 }
 
-/* ---- pace
- *
- * Whether all threads pay for a program, or half of them are quicker.
- *
- * Threads whose CPUs share no cache hand on each other's borders at a high price, and a slow core among quick
- * ones is waited for in each step: a run of a millisecond is then quicker on fewer threads. No formula knows,
- * so now and then two runs have half the threads, or all again, and the quicker way is kept. Trials begin
- * 50 ms after the first run, then each waits twice as long as the last, up to a minute, after a change one
- * second. Runs of more than 5 ms are left alone: they gain little, and a trial costs much. */
-typedef struct {
-    atomic_llong halved;                /* whether runs have half the threads */
-    atomic_llong usual_ns;              /* what runs take: the least of late */
-    atomic_llong trials, trial_ns;      /* runs of this trial so far, and the least that they took */
-    atomic_llong next_ns, wait_ns;      /* when the next trial begins, and how long it has waited */
-} pace_t;
-
-/* A trial of TRIALS runs costs at most their time on half the threads: after FIRST_WAIT, then ever more
- * rarely, it is less than 1 % of all. Half the threads must be 1/16 quicker to be kept, above the noise of two runs.
- * To fit again: tools/bench_team.py with a model of a millisecond, -pace against all parts. */
-static const int64_t FIRST_WAIT_NS = 50000000, AGAIN_NS = 1000000000, LONGEST_WAIT_NS = 60000000000,
-                     LONG_RUN_NS = 5000000;
-enum { TRIALS = 2 };
-
-static inline int pace_on_trial(pace_t *p, int64_t now_ns)
-{
-    const int64_t next_ns = GET(p->next_ns);
-    return next_ns && now_ns >= next_ns && GET(p->usual_ns) < LONG_RUN_NS;
-}
-
-/* Threads for a run that begins at now_ns and may have `wanted`. */
-static inline int pace_threads(pace_t *p, int wanted, int64_t now_ns)
-{
-    return wanted > 1 && (GET(p->halved) != 0) != pace_on_trial(p, now_ns) ? wanted / 2 : wanted;
-}
-
-/* After a run that pace_threads gave `asked` of `wanted` threads. */
-static inline void pace_learn(pace_t *p, int wanted, int asked, int64_t now_ns, int64_t wall_ns)
-{
-    const int64_t halved = GET(p->halved) != 0, usual_ns = GET(p->usual_ns), slack_ns = usual_ns / 64;
-    if (wanted < 2) return;
-    if ((asked < wanted) == halved) {                   /* not a trial */
-        SET(p->usual_ns, !usual_ns || wall_ns < usual_ns + slack_ns ? wall_ns : usual_ns + slack_ns);
-        if (!GET(p->next_ns)) SET(p->next_ns, now_ns + FIRST_WAIT_NS);
-        return;
-    }
-    const int64_t n = GET(p->trials) + 1, old_ns = GET(p->trial_ns);
-    const int64_t least_ns = n == 1 || wall_ns < old_ns ? wall_ns : old_ns;
-    SET(p->trials, n < TRIALS ? n : 0);
-    SET(p->trial_ns, least_ns);
-    if (n < TRIALS) return;
-    int64_t wait_ns = GET(p->wait_ns) * 2;
-    if (wait_ns < AGAIN_NS) wait_ns = AGAIN_NS;
-    if (wait_ns > LONGEST_WAIT_NS) wait_ns = LONGEST_WAIT_NS;
-    if (least_ns < usual_ns - usual_ns / 16) {
-        SET(p->halved, !halved);
-        SET(p->usual_ns, least_ns);
-        wait_ns = AGAIN_NS;
-    }
-    SET(p->wait_ns, wait_ns);
-    SET(p->next_ns, now_ns + wait_ns);
-}
-
 /* ---- spread
  *
  * Threads that wake on one CPU while another is idle.
@@ -260,17 +198,16 @@ static inline void spread_end(rest_t *rest, int64_t now_ns) { (void)rest; (void)
 
 /* ---- all of it */
 
-typedef struct { crowd_t crowd; rest_t rest; int without_crowd, without_pace, without_spread; } team_t;
-/* Of a run: the threads that it may have and those that it was to have, what they see, where they are. */
-typedef struct { int wanted, asked; int64_t began_ns; seen_t seen; spread_t spread; } run_t;
+typedef struct { crowd_t crowd; rest_t rest; int without_crowd, without_spread; } team_t;
+/* Of a run: the threads that it may have, what they see, where they are. */
+typedef struct { int wanted; int64_t began_ns; seen_t seen; spread_t spread; } run_t;
 
-/* Before a run of a program with this pace (NULL: none) that may have `wanted` threads; it has seen.used. */
-static inline void team_begin(team_t *t, run_t *r, pace_t *pace, int wanted, int64_t now_ns)
+/* Before a run that may have `wanted` threads; it has seen.used. */
+static inline void team_begin(team_t *t, run_t *r, int wanted, int64_t now_ns)
 {
-    r->wanted = r->asked = wanted, r->began_ns = now_ns;
-    if (pace && !t->without_pace) r->asked = pace_threads(pace, wanted, now_ns);
-    crowd_begin(&t->crowd, r->asked, now_ns, &r->seen);
-    if (t->without_crowd) r->seen.used = r->asked, r->seen.look = 0;
+    r->wanted = wanted, r->began_ns = now_ns;
+    crowd_begin(&t->crowd, wanted, now_ns, &r->seen);
+    if (t->without_crowd) r->seen.used = wanted, r->seen.look = 0;
 }
 
 /* The leading thread before the others wake, and each thread as it begins. */
@@ -284,13 +221,10 @@ static inline void team_join(team_t *t, run_t *r, int me)
 }
 
 /* After a run on a machine of `cpus` CPUs; whole: all of it was done. */
-static inline void team_end(team_t *t, run_t *r, pace_t *pace, int64_t now_ns, int64_t cpus, int whole)
+static inline void team_end(team_t *t, run_t *r, int64_t now_ns, int64_t cpus, int whole)
 {
-    const int64_t wall_ns = now_ns - r->began_ns;
     spread_end(&t->rest, now_ns);
-    if (!whole) return;                                 /* what was not finished teaches nothing */
-    if (!t->without_crowd) crowd_learn(&t->crowd, r->asked, now_ns, wall_ns, &r->seen, cpus);
-    if (pace && !t->without_pace && r->seen.used == r->asked)
-        pace_learn(pace, r->wanted, r->asked, now_ns, wall_ns);
+    if (whole && !t->without_crowd)                     /* what was not finished teaches nothing */
+        crowd_learn(&t->crowd, r->wanted, now_ns, now_ns - r->began_ns, &r->seen, cpus);
 }
 #endif

@@ -23,8 +23,8 @@
  * each part. With few patches split the output blocks instead, when there are too few tiles for the threads.
  * Order of sums: over the input channels, whatever the tile; more than WINO_WHOLE of them in pieces of
  * WINO_PIECE, whose sums are added one after another. The transforms cancel, which makes the rounding errors
- * about twice as large as those of the direct sum over as many channels: where all products are alike 1.6e-5 of
- * the sum at most.
+ * about twice as large as those of the direct sum over as many channels: where all products are alike 1.6e-5
+ * of the sum at most.
  * A number that is not finite would become NaN in every sum of its patch. Such patches are done again, by the
  * definition and with weights transformed back: what the number does not reach is finite, as from any other
  * kernel, if slowly. Where it meets a weight of 0, +-inf may stand for NaN.

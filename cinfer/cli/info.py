@@ -123,7 +123,8 @@ def model_lines(data: dict) -> list[str]:
         rows.append(["MACs, memory", "depend on the sizes of the inputs; --shape NAME=SIZES says them"])
     else:
         in_numpy = data["kernels"].get("numpy", 0)
-        rows.append(["MACs", in_units(data["macs"]) + (f", without {in_numpy} steps in NumPy" if in_numpy else "")])
+        rows.append([
+            "MACs", in_units(data["macs"]) + (f", without {in_numpy} steps in NumPy" if in_numpy else "")])
         planned = in_units(data["planned_bytes"], "B")
         rows.append(["memory", f"{planned} planned, beside weights, inputs and outputs"])
         rows.append(["kernels", f"{data['isa']}: {counted(data['kernels'])}"])

@@ -46,7 +46,7 @@ def cast(x: np.ndarray, dtype: np.dtype, saturate: bool = True, round_mode: str 
         limit = float(type_limit(dtype))
         wide = x.astype(np.float32)
         return np.where(np.isnan(wide), wide, wide.clip(-limit, limit)).astype(dtype)
-    if is_extended(x.dtype):            # float32 holds each of them; not all are made from each other directly
+    if is_extended(x.dtype):        # float32 holds each of them; not all are made from each other directly
         x = x.astype(np.float32)
     if dtype.kind == "b":
         return x != 0

@@ -134,7 +134,8 @@ def roi_align(x, rois, batch_indices, offset: float, mode: str, output_height: i
         picture = x[batch].astype(work, copy=False)
         if mode == "avg":
             # the mean of bilinear samples on a grid is a product of one matrix per axis
-            y[i] = matmul(matmul(axis_matrix(*rows, h).astype(work), picture), axis_matrix(*columns, w).astype(work).T)
+            y[i] = matmul(matmul(axis_matrix(*rows, h).astype(work), picture),
+                          axis_matrix(*columns, w).astype(work).T)
         else:
             y[i] = max_of_samples(picture, rows, columns)
     return y

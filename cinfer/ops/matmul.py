@@ -140,8 +140,8 @@ class Einsum:
 
 
 def summed(x: np.ndarray, term: str, output: str) -> np.ndarray:
-    """The axes of x, a letter each, in the order of `output`: the diagonal of those that meet twice, the sum of
-    those that are not there, one element along those that x lacks."""
+    """The axes of x, a letter each, in the order of `output`: the diagonal of those that meet twice, the sum
+    of those that are not there, one element along those that x lacks."""
     letters = {c: chr(97 + i) for i, c in enumerate(dict.fromkeys(term))}
     kept = [c for c in output if c in letters]
     y = np.einsum(f"{''.join(map(letters.get, term))}->{''.join(map(letters.get, kept))}", x)
@@ -149,8 +149,8 @@ def summed(x: np.ndarray, term: str, output: str) -> np.ndarray:
 
 
 def contracted(a: np.ndarray, b: np.ndarray, of_a: str, of_b: str, output: str) -> np.ndarray:
-    """einsum of two by one product of matrices: axes of both that stay are the batch, those that do not are summed,
-    those of one are rows or columns. An axis of "..." is 1 in one where it is not in the other."""
+    """einsum of two by one product of matrices: axes of both that stay are the batch, those that do not are
+    summed, those of one are rows or columns. An axis of "..." is 1 in one where it is not in the other."""
     both = [c for c in dict.fromkeys(of_a) if c in of_b]
     inner = [c for c in both if c not in output
              and a.shape[of_a.index(c)] == b.shape[of_b.index(c)]]

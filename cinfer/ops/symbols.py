@@ -59,8 +59,8 @@ class Sizes:
 
     @contextmanager
     def supposing(self, example: dict):
-        """While it lasts, questions that not all sizes answer alike are answered for these, free size -> number.
-        The answers are conditions: `assumed` has those of this time alone."""
+        """While it lasts, questions that not all sizes answer alike are answered for these, free size ->
+        number. The answers are conditions: `assumed` has those of this time alone."""
         self._example, self.assumed = dict(example), {}
         try:
             yield self.assumed

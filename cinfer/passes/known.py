@@ -64,8 +64,8 @@ class Known:
         return self._types[name]
 
     def rank(self, name: str, makers: dict[str, Node]) -> int | None:
-        """The rank of a value, which takes less to find than its fact while sizes are free, but may be not known
-        where that is: behind a Reshape to sizes that are computed. None: not known."""
+        """The rank of a value, which takes less to find than its fact while sizes are free, but may be not
+        known where that is: behind a Reshape to sizes that are computed. None: not known."""
         fact = self._facts.get(name) if self.sizes.is_used else self.fact(name, makers)
         if fact is None:
             if name not in self._ranks:

@@ -35,8 +35,9 @@ class Bound:
     """
     __slots__ = ("nodes", "facts", "inputs", "outputs", "index", "formulas", "slots")
 
-    def __init__(self, nodes: list[Node], facts: dict[str, Fact], inputs: tuple[str, ...], outputs: tuple[str, ...],
-                 index: Index, formulas: Formulas | None = None, slots: list[int] | None = None):
+    def __init__(self, nodes: list[Node], facts: dict[str, Fact], inputs: tuple[str, ...],
+                 outputs: tuple[str, ...], index: Index, formulas: Formulas | None = None,
+                 slots: list[int] | None = None):
         self.nodes, self.facts, self.inputs, self.outputs = nodes, facts, inputs, outputs
         self.index, self.formulas, self.slots = index, formulas, slots
 

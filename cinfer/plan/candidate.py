@@ -24,8 +24,8 @@ HARMLESS = frozenset(("consumed_inputs",))          # an attribute of opset 1 th
 class Candidate:
     """One way to compute a group.
 
-    emit : function of an Emitter that emits its steps; it asks there for all sizes, for the same candidate may
-        serve plans for other sizes (choices.py)
+    emit : function of an Emitter that emits its steps; it asks there for all sizes, for the same candidate
+        may serve plans for other sizes (choices.py)
     reads : (value, layout) for each value that `emit` asks for
     writes : PLAIN or BLOCKED, the layout of all outputs, new memory unless `view` or `pieces` say otherwise
     cost_ns : function of Values that estimates the time on one thread, to choose among several
@@ -38,8 +38,9 @@ class Candidate:
     """
     __slots__ = ("emit", "reads", "writes", "cost_ns", "halo", "view", "pieces", "order", "parts")
 
-    def __init__(self, emit: Callable | None, reads=(), writes: str = PLAIN, *, cost_ns: Callable | None = None,
-                 halo=None, view: Callable | None = None, pieces=(), order=None, parts=()):
+    def __init__(self, emit: Callable | None, reads=(), writes: str = PLAIN, *,
+                 cost_ns: Callable | None = None, halo=None, view: Callable | None = None, pieces=(),
+                 order=None, parts=()):
         self.emit, self.reads, self.writes, self.cost_ns, self.halo = emit, reads, writes, cost_ns, halo
         self.view, self.pieces, self.order, self.parts = view, pieces, order, parts
 

@@ -1,9 +1,9 @@
 """What was chosen for some sizes, kept for others.
 
-Candidates say nothing of sizes, but which there are, and how values then lie, may depend on them. So a choice is
-made once with sizes that are expressions (`Formulas.symbolic`): every question that not all sizes answer alike is
-answered for the sizes at hand, and the answer becomes a condition. For sizes that meet all conditions the same
-choice would be made again: it is taken as it is.
+Candidates say nothing of sizes, but which there are, and how values then lie, may depend on them. So a choice
+is made once with sizes that are expressions (`Formulas.symbolic`): every question that not all sizes answer
+alike is answered for the sizes at hand, and the answer becomes a condition. For sizes that meet all
+conditions the same choice would be made again: it is taken as it is.
 """
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .placement import Placement
 from .store import Store
 from .views import ABSOLUTE, Buffer, Plain, row_major
 
-MOST_CHOICES = 4                # that are kept for a graph; with none that holds, one is made for these sizes alone
+MOST_CHOICES = 4        # that are kept for a graph; with none that holds, one is made for these sizes alone
 
 
 class Choices:

@@ -1,7 +1,8 @@
 """Emission: what was chosen and placed becomes steps. Nothing is decided here that a candidate has promised.
 
-An Emitter is what `Candidate.emit` is called with: it gives the frozen views of values and takes steps. A *step*
-is a list of jobs that are independent of each other; a *job* is a kernel, its parameters and a number of tiles.
+An Emitter is what `Candidate.emit` is called with: it gives the frozen views of values and takes steps. A
+*step* is a list of jobs that are independent of each other; a *job* is a kernel, its parameters and a number
+of tiles.
 """
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ MOST_AXES = 6                   # that elementwise kernels walk
 
 
 class Step:
-    """jobs : independent (kernel, parameters, tiles); or host : a NumPy step (operator, node, inputs, outputs)"""
+    """jobs : independent (kernel, parameters, tiles); or host : a NumPy step (operator, node, inputs,
+    outputs)"""
     __slots__ = ("jobs", "node", "label", "host", "flops")
 
     def __init__(self, node, label, host=None, flops=0):
@@ -228,8 +230,8 @@ class Emitter:
     # ---- copies and elementwise maps
 
     def copy(self, x: Plain, y: Plain, beside: bool = False) -> None:
-        """Copy one plain view to another of the same shape: by kernels, or in NumPy where elements are strings or
-        of odd sizes, or there are more axes than kernels walk."""
+        """Copy one plain view to another of the same shape: by kernels, or in NumPy where elements are
+        strings or of odd sizes, or there are more axes than kernels walk."""
         size, shape, xs, ys = x.dtype.itemsize, x.shape, x.strides, y.strides
         if size % 4 == 0 and size > 4:                      # pairs of words, or more
             words = size // 4
@@ -282,7 +284,8 @@ class Emitter:
             buffer.base, buffer.offset = address(buffer)
         for table, sources in self.address_tables:
             for i, (x, c) in enumerate(sources):
-                table[i] = (address(x.buffer)[1] + x.offset) // 4 + (c // BLOCK) * x.bs + c % BLOCK, x.rs, x.ns
+                table[i] = ((address(x.buffer)[1] + x.offset) // 4 + (c // BLOCK) * x.bs + c % BLOCK,
+                            x.rs, x.ns)
         return size
 
     def _write_outputs(self) -> None:

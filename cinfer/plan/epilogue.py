@@ -92,7 +92,8 @@ def extended(e: Epilogue, reader: Node, takes, values) -> Epilogue | None:
 
 
 def with_addition(e: Epilogue, add: Node, takes, values, nodes) -> Epilogue | None:
-    """The epilogue with what an Add adds: a constant row, or a value of the same shape that is there by now."""
+    """The epilogue with what an Add adds: a constant row, or a value of the same shape that is there by
+    now."""
     if len(add.inputs) != 2 or add.inputs[0] == add.inputs[1]:
         return None
     other, output = add.inputs[add.inputs[0] == e.name], add.outputs[0]
@@ -100,7 +101,8 @@ def with_addition(e: Epilogue, add: Node, takes, values, nodes) -> Epilogue | No
     if values.shape(output) != shape:
         return None
     columns, others = shape[-1:], values.shape(other)
-    if ROW in takes and not e.row and value is not None and columns and (prod(others),) == columns == others[-1:]:
+    if ROW in takes and not e.row and value is not None and columns \
+            and (prod(others),) == columns == others[-1:]:
         return Epilogue(output, nodes, other, "", NONE)
     if RESIDUAL in takes and others == shape and values.available(other):
         return Epilogue(output, nodes, e.row, other, NONE)

@@ -144,8 +144,8 @@ class Formulas:
     """inputs : (name, dtype, [(its size, if fixed; else None, slot)])
     conditions : of the sizes
     nodes, index : what is left to run
-    symbolic : facts of the inputs, and of all that the nodes touch, in expressions; a value that is known before
-        the run, but is no expression, is UNSEEN there
+    symbolic : facts of the inputs, and of all that the nodes touch, in expressions; a value that is known
+        before the run, but is no expression, is UNSEEN there
     """
 
     def __init__(self, readies: list, constants: dict, inputs: dict[str, Fact], outputs: tuple[str, ...],

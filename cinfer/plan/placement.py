@@ -2,12 +2,12 @@
 
 A bound graph is walked three times:
 1. forward, groups and candidates: the longest group that some candidate takes, and of its candidates the
-   cheapest. A value is made in one layout; where a candidate reads another one, a conversion is entered before
-   it, once.
-2. over the chosen: aliases. Parts of a Concat of channels that lie on block borders are computed in its memory,
-   and a Concat within a Concat in the outer one's; pieces of a Split or Slice are views of what is split. And
-   halos: a kernel that reads beyond its picture asks for a frame of zeros around the blocked input; the memory
-   gets the largest frame that any of its readers asks for.
+   cheapest. A value is made in one layout; where a candidate reads another one, a conversion is entered
+   before it, once.
+2. over the chosen: aliases. Parts of a Concat of channels that lie on block borders are computed in its
+   memory, and a Concat within a Concat in the outer one's; pieces of a Split or Slice are views of what is
+   split. And halos: a kernel that reads beyond its picture asks for a frame of zeros around the blocked
+   input; the memory gets the largest frame that any of its readers asks for.
 3. over the values: their views, which nothing changes from here on.
 """
 from __future__ import annotations
@@ -118,7 +118,8 @@ class Placement(Values):
         return self.store.array(name, value)
 
     def unblocked(self, name: str) -> Plain:
-        """Plain memory for a value made in blocks; of one pixel it may be the same memory (`alias_vectors`)."""
+        """Plain memory for a value made in blocks; of one pixel it may be the same memory
+        (`alias_vectors`)."""
         fact = self.facts[name]
         *_, h, w = nchw(fact.shape)
         return self.scratch(fact.shape, fact.dtype) if h * w == 1 else self.fresh(name)
@@ -164,7 +165,8 @@ class Placement(Values):
         """Let the parts of a Concat of channels lie in its memory, where they lie on block borders."""
         found = [self.alias.get(name) for name, _ in parts]
         if all(found) and len({where for where, _ in found}) == 1 and all(
-                at - found[0][1] == first for (_, at), (_, first) in zip(found, parts)) and out not in self.alias:
+                at - found[0][1] == first for (_, at), (_, first) in zip(found, parts)) \
+                and out not in self.alias:
             self.alias[out] = found[0]              # a piece of a larger Concat (DenseNet): nothing to do
             return
         if any(first % BLOCK for _, first in parts):
@@ -223,7 +225,7 @@ class Placement(Values):
 def vector_in_blocks(x: Plain) -> Blocked | None:
     """A plain value of one pixel a picture, seen in blocks: the same memory, where blocks are whole."""
     n, c, h, w = nchw(x.shape)
-    whole = c % BLOCK == 0 or (n == 1 and x.buffer.base == ARENA)       # the arena goes on behind the last block
+    whole = c % BLOCK == 0 or (n == 1 and x.buffer.base == ARENA)   # the arena goes on behind the last block
     if h * w == 1 and x.contiguous and whole and x.offset % 64 == 0:
         return Blocked(x.buffer, x.offset, x.shape, c, BLOCK, BLOCK, NO_HALO)
     return None

@@ -1,7 +1,6 @@
 """One plan for one set of input shapes: steps of kernels and of NumPy, and the memory that they need."""
 from __future__ import annotations
 
-from ..errors import LimitError
 from ..model.graph import Graph
 from ..ops.facts import Fact
 from ..ops.symbols import Undecided
@@ -51,17 +50,14 @@ def make_plan(table, graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, 
     """Plan a graph for these input shapes.
 
     store : what the plans of a session share; completed here
-    Raises ModelError, UnsupportedError: see `bind`; LimitError for want of memory.
+    Raises ModelError, UnsupportedError: see `bind`; MemoryError.
     """
+    bound = bind(graph, inputs, outputs)
     try:
-        bound = bind(graph, inputs, outputs)
-        try:
-            emitter = emitted(bound, table, threads, store)
-        except Undecided:                       # a candidate has kept a size, our fault: choose for each size anew
-            if bound.formulas is None:
-                raise
-            store.choices[bound.formulas] = None
-            emitter = emitted(bound, table, threads, store)
-        return Plan(bound, emitter, emitter.lay_out(place) + BEHIND, threads)
-    except MemoryError as error:
-        raise LimitError(f"there is not enough memory to prepare this model: {error}") from None
+        emitter = emitted(bound, table, threads, store)
+    except Undecided:                   # a candidate has kept a size, our fault: choose for each size anew
+        if bound.formulas is None:
+            raise
+        store.choices[bound.formulas] = None
+        emitter = emitted(bound, table, threads, store)
+    return Plan(bound, emitter, emitter.lay_out(place) + BEHIND, threads)

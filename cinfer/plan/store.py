@@ -1,8 +1,9 @@
-"""What is prepared once for all plans of a session: weights in the layouts of kernels, vectors, other constants.
+"""What is prepared once for all plans of a session: weights in the layouts of kernels, vectors, other
+constants.
 
-An entry's key says all that was read to make it: the name of the constant, the kernel that packs it, and every
-parameter of that kernel. A constant computed from sizes may be another array under the same name in the next
-plan: an entry holds the array that it was made from, and serves no other.
+An entry's key says all that was read to make it: the name of the constant, the kernel that packs it, and
+every parameter of that kernel. A constant computed from sizes may be another array under the same name in the
+next plan: an entry holds the array that it was made from, and serves no other.
 """
 from __future__ import annotations
 
@@ -31,9 +32,9 @@ class Store:
 
     def __init__(self, table, threads: int):
         self.table, self.threads = table, threads
-        self._made: dict[tuple, tuple] = {}         # key -> (arrays it was made from, what was made)
-        self.choices: dict = {}                     # Formulas -> what was chosen (choices.py), None: it cannot be
-        self.of_node: dict = {}                     # (what, node) -> what its attributes say, whatever the sizes
+        self._made: dict[tuple, tuple] = {}     # key -> (arrays it was made from, what was made)
+        self.choices: dict = {}                 # Formulas -> what was chosen (choices.py), None: it cannot be
+        self.of_node: dict = {}                 # (what, node) -> what its attributes say, whatever the sizes
 
     def __len__(self) -> int:
         return len(self._made)
@@ -47,7 +48,8 @@ class Store:
     def once(self, key: tuple, arrays, make):
         """make(), the first time for this key and array, or tuple of arrays; then what it gave."""
         found = self._made.get(key)
-        if found is None or not (found[0] is arrays or type(arrays) is tuple and all(map(is_, found[0], arrays))):
+        if found is None or not (found[0] is arrays
+                                 or type(arrays) is tuple and all(map(is_, found[0], arrays))):
             found = self._made[key] = arrays, make()
         return found[1]
 
@@ -75,7 +77,8 @@ class Store:
 
     def blocked(self, name: str, array: np.ndarray, shape) -> Blocked:
         """A constant, seen in this shape of rank 2 to 4, in blocks; no halo."""
-        return self.once(("blocked", name, tuple(shape)), array, lambda: blocked_constant(array.reshape(shape)))
+        return self.once(("blocked", name, tuple(shape)), array,
+                         lambda: blocked_constant(array.reshape(shape)))
 
     def packed(self, kernel: str, name: str, array: np.ndarray, size: int, tiles: int, offset: int = 0,
                **params) -> Ref:

@@ -1,7 +1,7 @@
 """How work is divided into tiles: few enough to cost nothing, enough for all threads to have some.
 
-All steps divide a picture alike, so that each thread stays in its own part of it. None of this changes a bit of
-a result: each sum is formed inside one tile.
+All steps divide a picture alike, so that each thread stays in its own part of it. None of this changes a bit
+of a result: each sum is formed inside one tile.
 """
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ MOST_MOVED = 1 << 22            # elements of a tile of what does little with ea
 
 
 class Tiles:
-    """The division of work among `threads`. wanted : how many tiles a step should have, if that is little work"""
+    """The division of work among `threads`. wanted : how many tiles a step should have, if that is little
+    work"""
     __slots__ = ("threads", "wanted", "_walks")
 
     def __init__(self, threads: int):
@@ -33,8 +34,8 @@ class Tiles:
         return max(self.wanted, -(-work // most))
 
     def walk(self, dims: tuple, *strides: tuple) -> tuple:
-        """(dims, strides of each operand, outer indices per tile, tiles) of an elementwise kernel over axes that
-        collapse to those it walks. Networks repeat their layers: what was found is kept."""
+        """(dims, strides of each operand, outer indices per tile, tiles) of an elementwise kernel over axes
+        that collapse to those it walks. Networks repeat their layers: what was found is kept."""
         key = dims, *strides
         found = self._walks.get(key)
         if found is None:
@@ -54,7 +55,8 @@ class Tiles:
     def rows(self, h: int, w: int, others: int, pixel_work: int) -> tuple[int, int]:
         """(rows per tile, tiles along the rows) of a picture.
 
-        others : tiles there are in other directions; pixel_work : what one of them does for a pixel, in elements
+        others : tiles there are in other directions; pixel_work : what one of them does for a pixel, in
+            elements
         """
         work = h * w * pixel_work * others
         worth = work // SMALL + 1

@@ -1,7 +1,7 @@
 """What is known of the values of a bound graph while kernels are chosen for its nodes, one after the other.
 
-Candidates ask here and change nothing: facts, constants, readers, and how the values made so far lie in memory.
-`Placement` (placement.py) is who enters the latter.
+Candidates ask here and change nothing: facts, constants, readers, and how the values made so far lie in
+memory. `Placement` (placement.py) is who enters the latter.
 """
 from __future__ import annotations
 

@@ -20,9 +20,10 @@ MOST_SECONDS = 1e9
 
 def deadline_ns(timeout) -> int:
     """The time on the clock of runs (CLOCK_MONOTONIC) that is so many seconds from now."""
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float, np.integer, np.floating)) or not timeout > 0:
-        raise InputError(f"timeout={shown(timeout)}: the time that a run may take is a number of seconds above 0, "
-                         "or None for any time")
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float, np.integer, np.floating)) \
+            or not timeout > 0:
+        raise InputError(f"timeout={shown(timeout)}: the time that a run may take is a number of seconds "
+                         "above 0, or None for any time")
     return time.monotonic_ns() + int(min(float(timeout), MOST_SECONDS) * 1e9)
 
 

@@ -14,8 +14,8 @@ from ..plan.views import ABSOLUTE, ARENA, Plain
 from .products import Products
 
 # What operators raise on purpose (ValueError), and NumPy for values that it cannot take. Sizes and kinds of
-# all arguments were checked when the plan was made: a TypeError, an AttributeError or a KeyError of a run is a
-# mistake of ours, and stays what it is.
+# all arguments were checked when the plan was made: a TypeError, an AttributeError or a KeyError of a run is
+# a mistake of ours, and stays what it is.
 REFUSALS = (ValueError, IndexError, ArithmeticError)
 
 
@@ -23,7 +23,8 @@ class Host:
     """A step in NumPy. operator : None for a copy; inputs, outputs : views, or None; products : of arrays"""
     __slots__ = ("step", "operator", "node", "inputs", "outputs", "products")
 
-    def __init__(self, step: int, operator, node: Node | None, inputs: list, outputs: list, products: Products):
+    def __init__(self, step: int, operator, node: Node | None, inputs: list, outputs: list,
+                 products: Products):
         self.step, self.operator, self.node = step, operator, node
         self.inputs, self.outputs, self.products = inputs, outputs, products
 
@@ -46,8 +47,8 @@ def run_host(stage: Host, bases, objects: dict) -> None:
 
 
 def array_at(view: Plain, bases, objects: dict) -> np.ndarray:
-    """The array a plain view means during a run. objects : what of strings lies between steps, by buffer; they
-    are references, which Python counts, so no arena can hold them"""
+    """The array a plain view means during a run. objects : what of strings lies between steps, by buffer;
+    they are references, which Python counts, so no arena can hold them"""
     buffer, size = view.buffer, view.dtype.itemsize
     strides = [s * size for s in view.strides]
     if prod(view.shape) == 0:

@@ -9,6 +9,7 @@ from ..errors import Error
 from .control import CANCELLED, cancelled
 
 LATELY_RUNS, LATELY_SECONDS = 8, 0.2
+ROOM_TO_GROW = 8                # a part of what was asked for, where it was more than before
 
 
 class Pool:
@@ -16,8 +17,10 @@ class Pool:
 
     The last one given back is the next one taken, as its memory is in cache; where a plan needs a larger one
     it is freed, and one made in its place: so what is kept is as large as the largest plan needs, not the sum
-    of all. There are as many as runs at once have used lately: one that the last LATELY_RUNS runs and
-    LATELY_SECONDS did without is freed after the next run.
+    of all. A little larger, since sizes that grow will go on to, and fresh memory costs more than the room:
+    its pages come from the system as they are touched, not before. There are as many as runs at once have
+    used lately: one that the last LATELY_RUNS runs and LATELY_SECONDS did without is freed after the next
+    run.
 
     No lock on the way of a run: `list.pop` and `append`, `set.add` and `discard` are atomic.
     """
@@ -39,14 +42,15 @@ class Pool:
             workspace = self.free.pop()
             if workspace.size < size:
                 workspace = None                # freed first, so that there are never both
-                workspace = self._new(size)
+                workspace = self._new(size + size // ROOM_TO_GROW)
         except IndexError:
             workspace = self._new(size)
         workspace.begin(watched, deadline_ns)
         self.busy.add(workspace)
         if self.closed or self.cancels != cancels:      # looked at last: cancel() stops what is in `busy`
             self.give_back(workspace)
-            raise closed() if self.closed else cancelled(CANCELLED)
+            self.refuse_closed()
+            raise cancelled(CANCELLED)
         return workspace
 
     def give_back(self, workspace) -> None:
@@ -92,6 +96,6 @@ class Pool:
         self.closed = True
         self.trim()
 
-
-def closed() -> Error:
-    return Error("this session is closed; load the model again")
+    def refuse_closed(self) -> None:
+        if self.closed:
+            raise Error("this session is closed; load the model again")

@@ -1,11 +1,11 @@
 """Products of arrays in steps in NumPy, on no more threads than the session was given.
 
 NumPy gives products of floats to its BLAS, whose threads are the process's: all CPUs, however few the session
-was given, and OpenBLAS can neither be told otherwise for one thread alone nor be told for all without changing
-what the host program has set. An LSTM is a thousand small products one after the other, and beside a busy
-process each waits for a thread that has no CPU. So `ops/` multiplies by `numeric.matmul`, and a run puts this
-there: float32 by the kernels `gemv` and `gemm`; float64, for which there are no kernels, in pieces so small that
-BLAS keeps them on the thread that asks. NumPy multiplies integers itself.
+was given, and OpenBLAS can neither be told otherwise for one thread alone nor be told for all without
+changing what the host program has set. An LSTM is a thousand small products one after the other, and beside a
+busy process each waits for a thread that has no CPU. So `ops/` multiplies by `numeric.matmul`, and a run puts
+this there: float32 by the kernels `gemv` and `gemm`; float64, for which there are no kernels, in pieces so
+small that BLAS keeps them on the thread that asks. NumPy multiplies integers itself.
 """
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ class Products:
         """[m][k] times [k][n], one axis of w in order; on this thread."""
         (m, k), n = x.shape, w.shape[1]
         y = np.empty((m, n), F32)
-        params = self.table.pack("gemv", x=(0, x.ctypes.data), w=(0, w.ctypes.data), y=(0, y.ctypes.data), m=m, n=n,
-                                 k=k, ldx=k, ldy=n, sk=w.strides[0] // 4, sn=w.strides[1] // 4, scale=1.0,
-                                 act=self.table.unary["none"], cols=n)
+        params = self.table.pack("gemv", x=(0, x.ctypes.data), w=(0, w.ctypes.data), y=(0, y.ctypes.data),
+                                 m=m, n=n, k=k, ldx=k, ldy=n, sk=w.strides[0] // 4, sn=w.strides[1] // 4,
+                                 scale=1.0, act=self.table.unary["none"], cols=n)
         _ops.executor().run_tile(self.table, "gemv", params)
         return y
 
@@ -71,13 +71,14 @@ class Products:
         packed, y = executor.Memory(4 * batch * k * wide), np.empty((batch, m, n), F32)
         w0, sk, sn = (s // 4 for s in w.strides)
         executor.run_once(table, "pack_gemm", table.pack(
-            "pack_gemm", w=(0, w.ctypes.data), y=(0, packed.address), batch0=1, batch1=batch, k=k, n=n, sk=sk, sn=sn,
-            w0=0, w1=w0), batch * -(-n // table.gemm_n), threads)
+            "pack_gemm", w=(0, w.ctypes.data), y=(0, packed.address), batch0=1, batch1=batch, k=k, n=n, sk=sk,
+            sn=sn, w0=0, w1=w0), batch * -(-n // table.gemm_n), threads)
         split, room = divided(self, batch, m, n, k), copy_room(k)
         executor.run_once(table, "gemm", table.pack(
-            "gemm", a=(0, a.ctypes.data), w=(0, packed.address), y=(0, y.ctypes.data), batch0=1, batch1=batch, m=m,
-            n=n, k=k, lda=k, ldy=n, a0=0, a1=m * k, w0=0, w1=k * wide, y0=0, y1=m * n, scale=1.0, scratch_bytes=room,
-            act=table.unary["none"], **split), batch * split["row_tiles"] * split["col_tiles"], threads, room)
+            "gemm", a=(0, a.ctypes.data), w=(0, packed.address), y=(0, y.ctypes.data), batch0=1, batch1=batch,
+            m=m, n=n, k=k, lda=k, ldy=n, a0=0, a1=m * k, w0=0, w1=k * wide, y0=0, y1=m * n, scale=1.0,
+            scratch_bytes=room, act=table.unary["none"], **split),
+            batch * split["row_tiles"] * split["col_tiles"], threads, room)
         return y
 
 

@@ -1,4 +1,5 @@
-"""What a plan is when it is ready to run: stages of kernels and of NumPy, immutable, shared by all threads."""
+"""What a plan is when it is ready to run: stages of kernels and of NumPy, immutable, shared by all
+threads."""
 from __future__ import annotations
 
 import time

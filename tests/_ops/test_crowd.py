@@ -40,7 +40,8 @@ def test_all_threads_while_runs_go_well_whoever_else_is_running():
 
 def test_one_slow_run_is_no_sign_and_two_close_together_are():
     m = Machine(others=1)
-    assert [m.run(slow=True), m.run(), m.run(gap=200, slow=True), m.run(slow=True), m.run()] == [2, 2, 2, 2, 1]
+    assert [
+        m.run(slow=True), m.run(), m.run(gap=200, slow=True), m.run(slow=True), m.run()] == [2, 2, 2, 2, 1]
 
 
 def test_slow_runs_on_a_machine_of_our_own_are_no_sign():
@@ -85,7 +86,8 @@ def test_a_trial_that_goes_well_stays():
     assert m.runs(50) == [2] * 50
 
 
-@pytest.mark.parametrize("cpus, others, fewest", [(8, 1, 7), (8, 3, 5), (8, 8, 4), (8, 56, 1), (2, 2, 1), (1, 1, 1)])
+@pytest.mark.parametrize("cpus, others, fewest", [
+    (8, 1, 7), (8, 3, 5), (8, 8, 4), (8, 56, 1), (2, 2, 1), (1, 1, 1)])
 def test_threads_give_way_one_at_a_time_down_to_the_free_cpus_or_a_fair_share(cpus, others, fewest):
     m = Machine(cpus, cpus, others)
     seen = m.runs(100, slow=True)

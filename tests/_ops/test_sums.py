@@ -16,7 +16,7 @@ from test_reduce import reduce
 from test_softmax import run as run_softmax
 from test_softmax import softmax
 from test_winograd import run_winograd
-from windows import LEVELS, Blocked, ref, run
+from windows import LEVELS, Blocked, run
 
 MOST = 2e-5
 ONCE = (1, 1), (1, 1)

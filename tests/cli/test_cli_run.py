@@ -60,7 +60,8 @@ def test_a_jpeg_without_its_end_marker_is_run_with_a_warning(cinfer, tmp_path):
     assert len(done.errors) == 2                        # and the recipe
     path.write_bytes(whole[:len(whole) // 2])
     done = cinfer("run", tmp_path / "m.onnx", path)
-    assert done.status == 2 and done.errors == [f"cinfer: {path}: the picture is truncated; is the file complete?"]
+    assert done.status == 2 and done.errors == [
+        f"cinfer: {path}: the picture is truncated; is the file complete?"]
 
 
 def test_flags_override_the_recipe(cinfer, tmp_path, red):

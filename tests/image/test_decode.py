@@ -155,8 +155,9 @@ def test_a_transparent_colour_of_16_bits_counts_by_its_upper_half():
 
 def tiff(bits, photometric, samples, extra, data, width, order="<"):
     """An uncompressed TIFF of one row. extra : the kind of its extra sample, or None"""
-    tags = [(256, 4, [width]), (257, 4, [1]), (258, 3, [bits] * samples), (259, 3, [1]), (262, 3, [photometric]),
-            (273, 4, [300]), (277, 3, [samples]), (278, 4, [1]), (279, 4, [len(data)])]
+    tags = [(256, 4, [width]), (257, 4, [1]), (258, 3, [bits] * samples), (259, 3, [1]),
+            (262, 3, [photometric]), (273, 4, [300]), (277, 3, [samples]), (278, 4, [1]),
+            (279, 4, [len(data)])]
     tags += [] if extra is None else [(338, 3, [extra])]
     head, entries, pool = order.replace("<", "II").replace(">", "MM").encode(), b"", b""
     for tag, kind, values in tags:

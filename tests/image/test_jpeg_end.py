@@ -19,12 +19,14 @@ PICTURES = {
     "noise": Image.fromarray(NOISE), "grey": Image.fromarray(NOISE[..., 0]),
     "smooth": Image.fromarray(STEEP.astype(np.uint8)), "CMYK": Image.fromarray(NOISE).convert("CMYK"),
     "white below": Image.fromarray(np.where(np.arange(61)[:, None, None] < 30, NOISE, 255).astype(np.uint8)),
-    "one colour": Image.new("RGB", (50, 40), (10, 200, 30)), "one pixel": Image.new("RGB", (1, 1), (10, 200, 30)),
+    "one colour": Image.new("RGB", (50, 40), (10, 200, 30)),
+    "one pixel": Image.new("RGB", (1, 1), (10, 200, 30)),
 }
 OPTIONS = {
     "baseline": {}, "best": {"quality": 100, "subsampling": 0}, "progressive": {"progressive": True},
     "restarts": {"restart_marker_rows": 1}, "many restarts": {"restart_marker_blocks": 3},
-    "progressive restarts": {"progressive": True, "restart_marker_blocks": 5}, "optimised": {"optimize": True},
+    "progressive restarts": {"progressive": True, "restart_marker_blocks": 5},
+    "optimised": {"optimize": True},
 }
 
 
@@ -46,7 +48,8 @@ def test_all_pixels_without_an_end(picture, how):
             warnings.simplefilter("always")
             got = np.asarray(decode(cut))
         assert np.array_equal(got, want), name
-        # Pillow is content by itself with some, when it happens to have all lines before it asks for more bytes
+        # Pillow is content by itself with some, when it happens to have all lines before it asks for more
+        # bytes
         assert {str(note.message) for note in caught} <= {
             "the picture: the JPEG has no end marker; all its pixels are there"}
 
@@ -66,8 +69,8 @@ def test_bytes_behind_the_end_are_not_worth_a_word(picture, how):
 def test_a_cut_that_lacks_pixels_is_refused(picture, how):
     data = jpeg(picture, how)
     want = np.asarray(decode(data))
-    restarts = {len(data) - at - n for at in range(len(data)) if data[at] == 0xFF and data[at + 1] & 0xF8 == 0xD0
-                for n in (0, 1, 2)}
+    restarts = {len(data) - at - n for at in range(len(data))
+                if data[at] == 0xFF and data[at + 1] & 0xF8 == 0xD0 for n in (0, 1, 2)}
     cuts = {3, 4, 5, 6, 8, 12, 16, 32, 64, 100, 250, 1000, *random.Random(3).sample(range(3, len(data)), 25),
             *sorted(restarts)[:30]}
     accepted = []

@@ -15,8 +15,8 @@ PIXELS[:16, :16] = (30, 200, 30)
 PIXELS[16:, 16:] = (40, 30, 220)
 RGB = Image.fromarray(PIXELS)
 WAYS = {1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
-        5: lambda a: a.swapaxes(0, 1), 6: lambda a: np.rot90(a, -1), 7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-        8: lambda a: np.rot90(a)}
+        5: lambda a: a.swapaxes(0, 1), 6: lambda a: np.rot90(a, -1),
+        7: lambda a: a[::-1, ::-1].swapaxes(0, 1), 8: lambda a: np.rot90(a)}
 
 FORMATS = {
     "JPEG": ("L", "RGB", "CMYK", "YCbCr"),
@@ -37,10 +37,12 @@ def in_mode(mode: str):
         mode = mode[:-1]
         options["transparency"] = {"P": 0, "L": 60, "RGB": (60, 60, 60), "I;16": 60 * 257}[mode]
     if mode.startswith("I"):
-        grey = np.asarray(RGB.convert("L"), np.int32 if mode == "I" else ">u2" if mode == "I;16B" else "<u2") * 257
+        grey = np.asarray(
+            RGB.convert("L"), np.int32 if mode == "I" else ">u2" if mode == "I;16B" else "<u2") * 257
         if mode == "I":
             return Image.fromarray(grey), options
-        return Image.frombytes(mode, RGB.size, grey.astype(">u2" if mode == "I;16B" else "<u2").tobytes()), options
+        return Image.frombytes(
+            mode, RGB.size, grey.astype(">u2" if mode == "I;16B" else "<u2").tobytes()), options
     if mode == "LAB":
         return Image.merge("LAB", RGB.split()), options
     if mode in ("LA", "RGBA", "PA"):
@@ -78,14 +80,15 @@ def packet(orientation, spelling="attribute") -> str:
     attribute, element = (said, "") if not said.startswith("<") else ("", said)
     return ('<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
             'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
-            f'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:exif="http://ns.adobe.com/exif/1.0/"{attribute}>'
-            f'{element}</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>')
+            'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:exif="http://ns.adobe.com/exif/1.0/"'
+            f'{attribute}>{element}</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>')
 
 
 SPELLINGS = {
     "attribute": ' tiff:Orientation="%s"', "single quotes": " tiff:Orientation='%s'",
     "spaces": ' tiff:Orientation = "%s"', "a line each": '\n   tiff:Orientation="%s"\n',
-    "element": "<tiff:Orientation>%s</tiff:Orientation>", "spaced element": "<tiff:Orientation>\n %s\n</tiff:Orientation>",
+    "element": "<tiff:Orientation>%s</tiff:Orientation>",
+    "spaced element": "<tiff:Orientation>\n %s\n</tiff:Orientation>",
     "typed element": '<tiff:Orientation rdf:datatype="x">%s</tiff:Orientation>',
     "another prefix": ' xmlns:t="http://ns.adobe.com/tiff/1.0/" t:Orientation="%s"',
 }
@@ -108,7 +111,8 @@ def test_exif_and_xmp_turn_every_mode(form, mode):
                 continue                                # an AVIF that is upright has no place to say so
             got = np.asarray(decode(data))
             assert got.shape == want.shape, f"orientation {orientation} in {how}"
-            assert np.abs(got - want).max() <= (9 if form in ("JPEG", "MPO", "AVIF") else 0), f"{orientation}, {how}"
+            assert np.abs(got - want).max() <= (
+                9 if form in ("JPEG", "MPO", "AVIF") else 0), f"{orientation}, {how}"
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)

@@ -112,11 +112,13 @@ def test_path_bytes_and_file_give_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("source, says", [
-    ("no/such/file.onnx", "no such file: no/such/file.onnx"), (".", "folder"), ("", "path of the model is empty"),
+    ("no/such/file.onnx", "no such file: no/such/file.onnx"), (".", "folder"),
+    ("", "path of the model is empty"),
     ("a\nb", r"no such file: 'a\\nb'"),
     ("a\0b", "cannot read"),
     ("a\udcff\ud800", "cannot read"), ("/dev/null/x", "Not a directory"), ("x" * 9999, "too long"),
-    (None, "NoneType"), (3.5, "float"), (5, "int"), (10**12, "int"), ([1, 2], "list"), ({}, "dict"), (read, "function"),
+    (None, "NoneType"), (3.5, "float"), (5, "int"), (10**12, "int"), ([1, 2], "list"), ({}, "dict"),
+    (read, "function"),
     (onnx.ModelProto(), r"ModelProto; pass its bytes: model.SerializeToString\(\)"),
     (onnx.ModelProto, "cannot load a"),
     (io.StringIO("text"), "mode 'rb'"), ("/dev/null", "no regular file"),
@@ -149,7 +151,8 @@ def test_mistakes_in_the_reader_are_no_model_errors(mistake, monkeypatch):
 def test_everything_with_a_buffer_is_bytes():
     data = model_of(graph_of([N("Relu", ["x"], ["y"])]))
     spaced = memoryview(bytes(b for each in data for b in (each, 0)))[::2]
-    for source in (array.array("B", data), np.frombuffer(data, np.uint8), spaced, memoryview(bytearray(data))):
+    for source in (
+            array.array("B", data), np.frombuffer(data, np.uint8), spaced, memoryview(bytearray(data))):
         assert read(source).graph.nodes[0].op_type == "Relu"
 
 

@@ -70,7 +70,8 @@ def test_a_small_file_is_copied(tmp_path):
     assert np.array_equal(model.graph.constants["w"], BIG[:10])
 
 
-@pytest.mark.parametrize("size, mapped", [(MOST_COPIED - 1, False), (MOST_COPIED, False), (MOST_COPIED + 1, True)])
+@pytest.mark.parametrize("size, mapped", [
+    (MOST_COPIED - 1, False), (MOST_COPIED, False), (MOST_COPIED + 1, True)])
 def test_the_limit_counts_all_files_of_a_model(tmp_path, size, mapped):
     (tmp_path / "m.onnx").write_bytes(b"1" * 1000)
     (tmp_path / "a").write_bytes(bytes(size - 1000))
@@ -186,8 +187,8 @@ def replaced(path):
     lambda path: os.chmod(path, 0o400), lambda path: os.link(path, f"{path}.link"),
     lambda path: os.utime(path, ns=(0, os.stat(path).st_mtime_ns)),
     lambda path: open(path, "r+b").close(), lambda path: path.read_bytes(),
-], ids=["replaced", "deleted", "renamed", "deleted and made anew", "chmod", "linked", "time of access", "opened",
-        "read"])
+], ids=["replaced", "deleted", "renamed", "deleted and made anew", "chmod", "linked", "time of access",
+        "opened", "read"])
 def test_what_leaves_the_content_alone_is_no_change(big, change):
     model = read(big)
     change(big)
@@ -270,8 +271,8 @@ def cache(tmp_path):
 
 @pytest.mark.parametrize("absolute", [False, True])
 @pytest.mark.parametrize("at, location", [
-    ("m.onnx", "m.onnx_data"), ("m.onnx", "weights/w.bin"), ("m.onnx", "./m.onnx_data"), ("onnx/m.onnx", "m.onnx_data"),
-    ("onnx/m.onnx", "a/b/w.bin"),
+    ("m.onnx", "m.onnx_data"), ("m.onnx", "weights/w.bin"), ("m.onnx", "./m.onnx_data"),
+    ("onnx/m.onnx", "m.onnx_data"), ("onnx/m.onnx", "a/b/w.bin"),
 ])
 def test_a_model_and_its_data_may_be_links_into_one_folder(cache, at, location, absolute):
     path = cache.model(location, at)
@@ -311,7 +312,8 @@ def test_a_link_to_anywhere_else_stays_refused(cache, target):
         read(path)
 
 
-@pytest.mark.parametrize("target, location", [("elsewhere", "d/secret"), (".", "d/secret"), ("blobs", "d/below/b")])
+@pytest.mark.parametrize("target, location", [
+    ("elsewhere", "d/secret"), (".", "d/secret"), ("blobs", "d/below/b")])
 def test_a_link_to_a_folder_elsewhere_stays_refused(cache, target, location):
     path = cache.model(location)
     cache.link("d", cache.root / target)

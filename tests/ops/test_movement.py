@@ -68,8 +68,8 @@ def test_split_refuses_a_wrong_num_outputs():
 
 @given(sides, sides, st.sampled_from([-3, -2, -1, 1, 2, 3]), st.integers(0, 5))
 def test_slice_is_pythons(start, end, step, size):
-    """But for a start before the first element that walks backwards: clamped into the axis, says the standard,
-    and so does onnxruntime; Python takes nothing."""
+    """But for a start before the first element that walks backwards: clamped into the axis, says the
+    standard, and so does onnxruntime; Python takes nothing."""
     x = np.arange(2 * size).reshape(2, size)
     y = run("Slice", x, ints(start), ints(end), ints(-1), ints(step))
     first = max(start, -size) if step < 0 < size else start

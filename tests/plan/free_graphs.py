@@ -138,5 +138,6 @@ def sized_graph(seed: int) -> model.Graph:
         elif kind == 11 and lists:
             scale = node("Cast", node("ReduceProd", draw.choice(lists), keepdims=0), to=1)
             pictures.append(node("Mul", picture(), node("Sqrt", scale)))
-    graph.outputs = dict.fromkeys([pictures[-1], *scalars[-1:], pictures[len(pictures) // 2]], model.TensorType())
+    graph.outputs = dict.fromkeys(
+        [pictures[-1], *scalars[-1:], pictures[len(pictures) // 2]], model.TensorType())
     return graph

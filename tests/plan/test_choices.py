@@ -45,7 +45,8 @@ def described(bound, store: Store, threads: int):
                                            for v in inputs + outputs]))
         for kernel, params, tiles in step.jobs:
             steps.append((kernel.kernel if type(kernel) is Fixed else kernel, tiles, {
-                name: where(value) if type(value) is Ref else value.tolist() if isinstance(value, np.ndarray) else value
+                name: where(value) if type(value) is Ref else
+                value.tolist() if isinstance(value, np.ndarray) else value
                 for name, value in params.items()}))
     return steps, [array.tolist() for array, _ in emitter.address_tables]
 
@@ -89,7 +90,8 @@ def sizes_like(graph, arrays: dict, rng: Random, count: int):
         n, small = rng.choice((1, 1, 2)), rng.random() < 0.3
         yield {name: Fact(a.dtype, tuple(
             d if declared is not None and not isinstance(declared, str) or i % 3 == 0 else
-            n if axis == 0 else rng.randint(1, 4) if small else rng.choice((d, 2 * d, d + 1, rng.randint(5, 40)))
+            n if axis == 0 else rng.randint(1, 4) if small else
+            rng.choice((d, 2 * d, d + 1, rng.randint(5, 40)))
             for axis, (d, declared) in enumerate(zip(a.shape, graph.inputs[name].shape))))
             for name, a in arrays.items()}
 
@@ -156,7 +158,8 @@ def test_models_with_free_sizes(path):
     def sizes():
         for i in range(8):
             yield {name: Fact(a.dtype, (rng.choice((1, 1, 1, 2)), *a.shape[1:2], *(
-                d if i % 2 else d + 8 * rng.randrange(12) for d in a.shape[2:]))) for name, a in arrays.items()}
+                d if i % 2 else d + 8 * rng.randrange(12) for d in a.shape[2:])))
+                for name, a in arrays.items()}
     compare(graph, sizes(), 2)
 
 
@@ -178,8 +181,8 @@ PICTURE = {"x": ("n", "c", "h", "w")}
 
 def test_channels_picked_from_behind():
     shapes = pictures(*((1, c, h, 4) for c, h in ((16, 4), (16, 5), (16, 6), (17, 6), (32, 7), (16, 8))))
-    assert compared(lambda m, x: m.Gather(m.MaxPool(x, kernel_shape=[1, 1]), np.int64([-1, 0]), axis=1), shapes,
-                    PICTURE) > 1
+    assert compared(lambda m, x: m.Gather(m.MaxPool(x, kernel_shape=[1, 1]), np.int64([-1, 0]), axis=1),
+                    shapes, PICTURE) > 1
 
 
 def test_rows_picked_by_sizes():
@@ -190,8 +193,8 @@ def test_rows_picked_by_sizes():
 
 
 def test_conditions_divide_by_sizes_that_become_none():
-    """Rows that are left after two are taken, split at another place: a choice whose conditions cannot be computed
-    for one size says nothing of the next choice."""
+    """Rows that are left after two are taken, split at another place: a choice whose conditions cannot be
+    computed for one size says nothing of the next choice."""
     def build(m, x, z):
         n = m.Sub(m.Shape(x, start=2, end=3), np.int64([2]))
         a = m.Split(x, m.Concat(np.int64([2]), n, axis=0), n=2, axis=2)[1]

@@ -62,8 +62,8 @@ def test_winograd_tiles_cover_all_and_each_thread_has_as_many(h, w, n, ob, threa
 
 
 def test_winograd_of_resnet():
-    assert conv_winograd.divided(2, 4, 196, 1, WIDTH) == (25, 4)           # 56x56, 64 channels: four tiles each
-    assert conv_winograd.divided(2, 16, 16, 1, WIDTH) == (16, 8)           # 14x14, 256: half the channels each
+    assert conv_winograd.divided(2, 4, 196, 1, WIDTH) == (25, 4)       # 56x56, 64 channels: four tiles each
+    assert conv_winograd.divided(2, 16, 16, 1, WIDTH) == (16, 8)       # 14x14, 256: half the channels each
     assert conv_winograd.divided(4, 8, 49, 1, WIDTH) == (25, 4)
     assert conv_winograd.divided(1, 8, 49, 1, WIDTH) == (25, 8)
 
@@ -78,7 +78,8 @@ def test_no_tile_of_a_large_convolution_takes_long(h, w, blocks, terms, threads)
     assert conv["rows"] * w * min(conv["blocks"], blocks) * 16 * terms <= 2 * MOST_PRODUCTS
 
 
-@given(m=st.integers(1, 5000), n=st.integers(2 * WIDTH, 5000), k=st.integers(1, 5000), threads=st.integers(1, 4))
+@given(m=st.integers(1, 5000), n=st.integers(2 * WIDTH, 5000), k=st.integers(1, 5000),
+       threads=st.integers(1, 4))
 def test_no_tile_of_a_large_product_takes_long(m, n, k, threads):
     split = matmul.divided(out(threads), 1, m, n, k)
     assert split["rows"] * split["cols"] * k <= 2.5 * MOST_PRODUCTS

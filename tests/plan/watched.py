@@ -155,8 +155,8 @@ def run_watched(data: bytes, feeds: dict, *, threads: int, isa: str | None, fill
 
 
 def hold(graph, where: str, isa: str) -> None:
-    """A `evaluated_graph.Graph` gives what is expected, of the same bits by 1 and 2 threads, in memory that was
-    NaN and in memory that was large numbers, of spaced buffers and of buffers that follow each other."""
+    """A `evaluated_graph.Graph` gives what is expected, of the same bits by 1 and 2 threads, in memory that
+    was NaN and in memory that was large numbers, of spaced buffers and of buffers that follow each other."""
     data, feeds = graph.bytes(), graph.feeds()
 
     def run(threads, fill, spaced):

@@ -1,11 +1,12 @@
-"""One pool a session: as large as the largest plan, as many as ran at once of late, nothing kept after that."""
+"""One pool a session: as large as the largest plan, as many as ran at once of late, nothing kept after
+that."""
 import threading
 
 import pytest
 
 import cinfer
 from cinfer.run import pool as pools
-from cinfer.run.pool import LATELY_RUNS, Pool
+from cinfer.run.pool import LATELY_RUNS, ROOM_TO_GROW, Pool
 
 
 @pytest.fixture
@@ -36,7 +37,13 @@ def test_the_last_one_is_used_again_by_all_sizes():
     first, = runs(pool, 1, 5000)
     assert runs(pool, 1, 100) == [first] and runs(pool, 1, 5000) == [first]
     larger, = runs(pool, 1, 5001)
-    assert larger.size == 5001 and pool.free == [larger]
+    assert larger is not first and larger.size == 5001 + 5001 // ROOM_TO_GROW and pool.free == [larger]
+
+
+def test_sizes_that_grow_seldom_need_fresh_memory():
+    pool = Pool()
+    made = {id(workspace): workspace for size in range(1000, 2000, 10) for workspace in runs(pool, 1, size)}
+    assert len(made) < 10
 
 
 def test_keeps_as_many_as_run_at_once(clock):

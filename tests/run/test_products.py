@@ -1,4 +1,5 @@
-"""Products in steps in NumPy: on no more threads than the session's; the host program's BLAS is left alone."""
+"""Products in steps in NumPy: on no more threads than the session's; the host program's BLAS is left
+alone."""
 import os
 import threading
 import time
@@ -16,9 +17,10 @@ from onnx_models import Model, assert_close, expected
 TABLES = [_ops.table(level) for level in _ops.usable_levels()]
 RNG = np.random.default_rng(4)
 
-SHAPES = [((5,), (5,)), ((5,), (5, 7)), ((3, 5), (5,)), ((1, 1), (1, 1)), ((1, 5), (5, 3)), ((2, 17), (17, 33)),
-          ((3, 2, 64), (64, 128)), ((300, 200), (200, 130)), ((2, 3, 40, 30), (2, 3, 30, 20)),
-          ((2, 1, 40, 30), (3, 30, 20)), ((4, 3), (7, 3, 2)), ((70, 3000), (3000, 65)), ((0, 3), (3, 2)), ((2, 0), (0, 3))]
+SHAPES = [((5,), (5,)), ((5,), (5, 7)), ((3, 5), (5,)), ((1, 1), (1, 1)), ((1, 5), (5, 3)),
+          ((2, 17), (17, 33)), ((3, 2, 64), (64, 128)), ((300, 200), (200, 130)),
+          ((2, 3, 40, 30), (2, 3, 30, 20)), ((2, 1, 40, 30), (3, 30, 20)), ((4, 3), (7, 3, 2)),
+          ((70, 3000), (3000, 65)), ((0, 3), (3, 2)), ((2, 0), (0, 3))]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.level)
@@ -112,8 +114,10 @@ def test_the_setting_of_blas_is_the_host_programs():
 
 
 STEPS = {
-    "float64": lambda m: m.Cast(m.MatMul(m.input("x", 300, 300, dtype=np.float64), np.ones((300, 300))), to=1),
-    "einsum": lambda m: m.Einsum(m.input("x", 2, 200, 300), m.input("y", 2, 300, 200), equation="bij,bjk->bki"),
+    "float64": lambda m: m.Cast(
+        m.MatMul(m.input("x", 300, 300, dtype=np.float64), np.ones((300, 300))), to=1),
+    "einsum": lambda m: m.Einsum(
+        m.input("x", 2, 200, 300), m.input("y", 2, 300, 200), equation="bij,bjk->bki"),
     "three axes": lambda m: m.Conv(m.input("x", 1, 16, 12, 20, 20), m.weights(32, 16, 3, 3, 3)),
 }
 

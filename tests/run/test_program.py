@@ -26,7 +26,8 @@ def files(tmp_path_factory):
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="Linux")
 @pytest.mark.parametrize("after", [0, 0.7])
 @pytest.mark.parametrize("arguments", [("run", "long.onnx", "red.png"),
-                                       ("run", "long.onnx", "red.png", "red.png"), ("bench", "long.onnx"), ("bench", "numpy.onnx", "--threads", "1")],
+                                       ("run", "long.onnx", "red.png", "red.png"), ("bench", "long.onnx"),
+                                       ("bench", "numpy.onnx", "--threads", "1")],
                          ids=" ".join)
 def test_ctrl_c(files, arguments, after):
     environment = {**os.environ, "PYTHONPATH": str(Path(cinfer.__file__).parents[1])}
@@ -64,8 +65,8 @@ sys.exit(program.main())
 
 @pytest.mark.skipif(os.name != "posix", reason="timers of signals")
 def test_ctrl_c_that_python_drops_comes_again():
-    p = subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                         env={**os.environ, "PYTHONPATH": str(Path(cinfer.__file__).parents[1])})
+    p = subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         text=True, env={**os.environ, "PYTHONPATH": str(Path(cinfer.__file__).parents[1])})
     assert p.stdout.readline() == "freeing\n"
     p.send_signal(signal.SIGINT)
     _, err = p.communicate(timeout=15)

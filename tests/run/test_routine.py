@@ -1,4 +1,5 @@
-"""Routines: what earlier runs of other plans left in a workspace never shows; mistakes of ours stay visible."""
+"""Routines: what earlier runs of other plans left in a workspace never shows; mistakes of ours stay
+visible."""
 import numpy as np
 import pytest
 

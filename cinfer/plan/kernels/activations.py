@@ -24,9 +24,10 @@ def candidates(group, values) -> tuple[Candidate, ...]:
     if x.dtype != F32 or y.dtype != F32 or prod(x.shape) == 0:
         return ()
     if elementwise.follows(node, values):
-        return (Candidate(lambda out: emit_blocked(out, group, function), ((node.inputs[0], BLOCKED),), BLOCKED),)
-    if x.ndim > 6 and collapse(y.shape, values.plain(node.inputs[0]).strides, values.plain(node.outputs[0]).strides) \
-            is None:
+        return (Candidate(lambda out: emit_blocked(out, group, function),
+                          ((node.inputs[0], BLOCKED),), BLOCKED),)
+    if x.ndim > 6 and collapse(
+            y.shape, values.plain(node.inputs[0]).strides, values.plain(node.outputs[0]).strides) is None:
         return ()
 
     def emit(out):
@@ -58,13 +59,14 @@ def unary(*operators, attributes="", domain="", **kwargs):
 
 
 def as_named(node, values) -> Unary | None:
-    """Of an elementwise operator of one input that the kernels have under its own name; alpha and beta are its
-    float attributes."""
+    """Of an elementwise operator of one input that the kernels have under its own name; alpha and beta are
+    its float attributes."""
     op = named(node.op_type)
     if op not in values.table.unary:
         return None
     get, defaults = node.attributes.get, registry.find(node).attributes
-    return Unary(op, *(float(get(name, default)) for name, default in defaults.items() if type(default) is float))
+    return Unary(op, *(float(get(name, default)) for name, default in defaults.items()
+                       if type(default) is float))
 
 
 def named(operator: str) -> str:

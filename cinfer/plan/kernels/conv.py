@@ -1,8 +1,8 @@
 """Conv: which algorithm.
 
 A pixel of one picture is a product of a matrix and a vector; few input channels are read from plain memory
-(conv_stem.py), few output channels written to plain memory (conv_few.py); 3x3 windows may go by Winograd's way
-(conv_winograd.py); everything else is summed as it stands (conv_direct.py).
+(conv_stem.py), few output channels written to plain memory (conv_few.py); 3x3 windows may go by Winograd's
+way (conv_winograd.py); everything else is summed as it stands (conv_direct.py).
 """
 from __future__ import annotations
 
@@ -51,11 +51,13 @@ def is_vector(conv: Conv, win, values) -> bool:
 
 
 def vector(out, conv: Conv) -> None:
-    """A 1x1 convolution of a single pixel, weights read in place; directly where a halo lies around a pixel."""
+    """A 1x1 convolution of a single pixel, weights read in place; directly where a halo lies around a
+    pixel."""
     e = conv.group.epilogue
     x, y = out.blocked(conv.x), out.output(e.name)
     if (x.c > BLOCK and x.bs != BLOCK) or (y.c > BLOCK and y.bs != BLOCK):
         return conv_direct.emit(out, conv)
     oc, ic = conv.w.shape[:2]
     return vector_product(out, conv.w, conv.w_name, (ic, 1), x=x.ref(), ldx=x.ns, y=y.ref(), ldy=y.ns, m=y.n,
-                          n=oc, k=ic, scale=1.0, **epilogue_params(out, e, bias_ref(out, conv.group.node, oc)))
+                          n=oc, k=ic, scale=1.0,
+                          **epilogue_params(out, e, bias_ref(out, conv.group.node, oc)))

@@ -22,8 +22,8 @@ def emit(out, conv: Conv) -> None:
     def params():
         w, name = merged(out.store, conv, merge)
         packed = packed_weights(out, w, name, oc, ic, (ic * kh * kw, kh * kw, kw, 1), (kh, kw), groups=groups)
-        return dict(w=packed, groups=groups, ib=-(-ic // BLOCK), last=(ic - 1) % BLOCK + 1, ob=-(-oc // BLOCK), kh=kh,
-                    kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, yp=BLOCK)
+        return dict(w=packed, groups=groups, ib=-(-ic // BLOCK), last=(ic - 1) % BLOCK + 1,
+                    ob=-(-oc // BLOCK), kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, yp=BLOCK)
     x, y = out.blocked(conv.x), out.output(conv.group.output)
     split = divided(out, y.n, groups, y.h, y.w, -(-oc // BLOCK), ic * kh * kw)
     out.step(fixed(out, "conv", conv, (groups,), params),
@@ -55,8 +55,8 @@ def packed_weights(out, w, name, oc, ic, strides, taps, offset=0, groups=1):
     so, si, sy, sx = strides
     size = groups * ob * BLOCK * ic * taps[0] * taps[1]
     tiles = groups * -(-ob * BLOCK // out.table.conv_oc)
-    return out.store.packed("pack_conv", name, w, size, tiles, offset, groups=groups, oc=oc, ic=ic, kh=taps[0],
-                            kw=taps[1], so=so, si=si, sy=sy, sx=sx, sg=so * oc)
+    return out.store.packed("pack_conv", name, w, size, tiles, offset, groups=groups, oc=oc, ic=ic,
+                            kh=taps[0], kw=taps[1], so=so, si=si, sy=sy, sx=sx, sg=so * oc)
 
 
 def merged(store, conv: Conv, merge: int) -> tuple[np.ndarray, str]:

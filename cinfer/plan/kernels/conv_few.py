@@ -49,7 +49,8 @@ def reads_plain(values, node, name: str, depth: int) -> bool:
     kernel = values.kernel_of(node)
     if kernel is None or kernel.reading is PLAIN:
         return True
-    return (kernel.reading is FOLLOWS and not any(values.is_blocked(other) for other in node.inputs if other != name)
+    return (kernel.reading is FOLLOWS
+            and not any(values.is_blocked(other) for other in node.inputs if other != name)
             and wanted_plain(values, node.outputs[0], depth + 1))
 
 
@@ -91,7 +92,8 @@ def common_params(out, x, y: Plain, group, phases=(0,)) -> dict:
     has_bias = len(node.inputs) > 2 and node.inputs[2]
     params = dict(n=x.n, ib=x.blocks, last=(x.c - 1) % BLOCK + 1, oc=offsets.size, xn=x.ns, xb=x.bs, xr=x.rs,
                   yo=out.array(offsets), yn=yn, yr=yr, yp=yp, **activation_params(out, e),
-                  bias=repeated(out, node.inputs[2], len(phases)) if has_bias else out.store.zeros(offsets.size),
+                  bias=(repeated(out, node.inputs[2], len(phases)) if has_bias
+                        else out.store.zeros(offsets.size)),
                   slope=repeated(out, e.unary.slope, len(phases)) if e.unary.slope else None)
     if e.residual:
         residual = out.plain(e.residual)
@@ -119,5 +121,5 @@ def packed_weights(out, w, name, oc, ic, strides, taps, offset=0):
     """Weights for `conv_few`: [oc][block][kh][kw][16]; the arguments are those of conv_direct's."""
     so, si, sy, sx = strides
     size = oc * -(-ic // BLOCK) * BLOCK * taps[0] * taps[1]
-    return out.store.packed("pack_few", name, w, size, oc, offset, oc=oc, ic=ic, kh=taps[0], kw=taps[1], so=so,
-                            si=si, sy=sy, sx=sx)
+    return out.store.packed("pack_few", name, w, size, oc, offset, oc=oc, ic=ic, kh=taps[0], kw=taps[1],
+                            so=so, si=si, sy=sy, sx=sx)

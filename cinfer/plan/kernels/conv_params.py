@@ -1,5 +1,5 @@
-"""A Conv as its algorithms want to know it, whatever the sizes, and what all that write blocks are told of their
-output."""
+"""A Conv as its algorithms want to know it, whatever the sizes, and what all that write blocks are told of
+their output."""
 from __future__ import annotations
 
 import numpy as np

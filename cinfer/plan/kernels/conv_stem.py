@@ -42,8 +42,8 @@ def emit(out, conv: Conv) -> None:
 
 
 def framed(out, x: Plain, pads) -> Plain:
-    """The picture [n][c][h][w] with a frame of zeros, as wide as the windows reach beyond it: itself where that
-    is nowhere, else a copy with the channels where they are (planes or interleaved)."""
+    """The picture [n][c][h][w] with a frame of zeros, as wide as the windows reach beyond it: itself where
+    that is nowhere, else a copy with the channels where they are (planes or interleaved)."""
     if len(x.shape) == 3:
         x = x.with_(nchw(x.shape), nchw_strides(x.strides))
     if not any(pads):

@@ -80,7 +80,8 @@ def conv_transpose(group, values):
     halo = x, lambda values: Transposed(group, values, w).overhang()
     ic, oc = w.shape[:2]
     if conv_few.pays(values, node.outputs[0], ic, oc, prod(win.kernel) / prod(win.strides)):
-        return (Candidate(lambda out: emit_few(out, Transposed(group, out, w)), ((x, BLOCKED),), PLAIN, halo=halo),)
+        return (Candidate(lambda out: emit_few(out, Transposed(group, out, w)),
+                          ((x, BLOCKED),), PLAIN, halo=halo),)
     if e.turned:
         return ()
     return (Candidate(lambda out: emit(out, Transposed(group, out, w)), ((x, BLOCKED),), BLOCKED, halo=halo),)
@@ -98,12 +99,13 @@ def emit(out, t: Transposed) -> None:
     e, (sh, sw) = t.group.epilogue, t.win.strides
     ic, oc = t.w.shape[:2]
     x, y = out.blocked(t.group.node.inputs[0]), out.output(e.name)
-    common = dict(n=y.n, groups=1, ib=x.blocks, last=(ic - 1) % BLOCK + 1, ob=y.blocks, xn=x.ns, xb=x.bs, xr=x.rs,
-                  yn=y.ns, yb=y.bs, dh=1, dw=1, sh=1, sw=1, yr=y.rs * sh, yp=BLOCK * sw,
+    common = dict(n=y.n, groups=1, ib=x.blocks, last=(ic - 1) % BLOCK + 1, ob=y.blocks, xn=x.ns, xb=x.bs,
+                  xr=x.rs, yn=y.ns, yb=y.bs, dh=1, dw=1, sh=1, sw=1, yr=y.rs * sh, yp=BLOCK * sw,
                   **epilogue_params(out, e, bias_ref(out, t.group.node, oc)))
     pairs = [(fy, fx) for fy in t.along_y for fx in t.along_x]
     for i, (fy, fx) in enumerate(pairs):
-        split = conv_direct.divided(out, y.n, 1, fy.count, fx.count, y.blocks, ic * len(fy.taps) * len(fx.taps))
+        split = conv_direct.divided(out, y.n, 1, fy.count, fx.count, y.blocks,
+                                    ic * len(fy.taps) * len(fx.taps))
         out.step("conv", y.n * split["row_tiles"] * split["oc_tiles"], dict(
             x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first, fx.first), kh=len(fy.taps), kw=len(fx.taps),
             oh=fy.count, ow=fx.count, w=conv_direct.packed_weights(out, *weights_of(t, fy, fx)), **split,
@@ -131,7 +133,9 @@ def emit_joined(out, t: Transposed, x, y) -> None:
     ic, oc = t.w.shape[:2]
     (kh, kw), (_, _, yr, yp) = t.win.kernel, y.strides
     channels = oc * kh * kw
-    common = conv_few.common_params(out, x, y, t.group, [i * yr + j * yp for i in range(kh) for j in range(kw)])
-    packed = conv_few.packed_weights(out, t.w, t.group.node.inputs[1], channels, ic, (1, channels, 0, 0), (1, 1))
+    common = conv_few.common_params(out, x, y, t.group,
+                                    [i * yr + j * yp for i in range(kh) for j in range(kw)])
+    packed = conv_few.packed_weights(out, t.w, t.group.node.inputs[1], channels, ic, (1, channels, 0, 0),
+                                     (1, 1))
     common |= dict(kh=1, kw=1, dh=1, dw=1, sh=1, sw=1, oh=x.h, ow=x.w, yr=yr * kh, yp=yp * kw)
     conv_few.step(out, packed, dict(x=x.ref(), y=y.ref(), **common), flops=t.flops)

@@ -55,8 +55,8 @@ def emit(out, conv: Conv, m: int) -> None:
     taps, ob, ib = (m + 2) ** 2, -(-oc // BLOCK), -(-ic // BLOCK)
 
     def params():
-        packed = out.store.packed("pack_winograd", conv.w_name, conv.w, taps * ob * BLOCK * ic, ob, oc=oc, ic=ic,
-                                  m=m, so=9 * ic, si=9, sy=3, sx=1)
+        packed = out.store.packed("pack_winograd", conv.w_name, conv.w, taps * ob * BLOCK * ic, ob, oc=oc,
+                                  ic=ic, m=m, so=9 * ic, si=9, sy=3, sx=1)
         return dict(w=packed, ib=ib, last=(ic - 1) % BLOCK + 1, ob=ob, m=m)
     x, y, (top, left, _, _) = out.blocked(conv.x), out.output(conv.group.output), conv.window(out).pads
     total = -(-y.h // m) * -(-y.w // m)

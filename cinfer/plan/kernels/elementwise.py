@@ -1,4 +1,5 @@
-"""Binary operators, in whichever layout their operands are -> `zip`; Where, comparisons, logic -> `choose`."""
+"""Binary operators, in whichever layout their operands are -> `zip`; Where, comparisons, logic ->
+`choose`."""
 from __future__ import annotations
 
 from math import prod
@@ -94,7 +95,8 @@ def emit_zip(out, dims, a, b, y, op, e=None) -> None:
         "outer": outer, "as": xs, **act})
 
 
-@kernel(*(name for name in BINARY if name != "PRelu"), attributes="broadcast", reading=FOLLOWS, takes=(UNARY,))
+@kernel(*(name for name in BINARY if name != "PRelu"), attributes="broadcast", reading=FOLLOWS,
+        takes=(UNARY,))
 def binary(group, values):
     node = group.node
     shape = values.shape(node.outputs[0])
@@ -107,7 +109,8 @@ def binary(group, values):
     a, b = node.inputs
     if follows(node, values):
         reads = operand_layout(a, len(shape), values), operand_layout(b, len(shape), values)
-        return (Candidate(lambda out: emit_blocked(out, group), [r for r in reads if r is not None], BLOCKED),)
+        return (Candidate(lambda out: emit_blocked(out, group),
+                          [r for r in reads if r is not None], BLOCKED),)
     return (Candidate(lambda out: emit_plain(out, group), ((a, PLAIN), (b, PLAIN))),)
 
 

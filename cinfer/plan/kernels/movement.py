@@ -28,8 +28,8 @@ def gather_channels(out, sources, name: str) -> None:
 
 
 def cut_channels(node, pieces, values) -> tuple[Candidate]:
-    """Outputs that are some channels of a blocked value, one after another: views of it on block borders, else
-    moved between lanes. pieces : ((output, first channel), ...)"""
+    """Outputs that are some channels of a blocked value, one after another: views of it on block borders,
+    else moved between lanes. pieces : ((output, first channel), ...)"""
     name = node.inputs[0]
     moved = [(piece, first) for piece, first in pieces if first % BLOCK]
 
@@ -82,7 +82,8 @@ def split(group, values):
     axis = node.attributes.get("axis", 0) % values.fact(name).ndim
     if "" in node.outputs:
         return ()
-    if axis == 1 and in_channels(name, values) and all(0 not in values.shape(output) for output in node.outputs):
+    if axis == 1 and in_channels(name, values) \
+            and all(0 not in values.shape(output) for output in node.outputs):
         return cut_channels(node, tuple(pieces(node, axis, values)), values)
 
     def view(x, values):
@@ -119,7 +120,8 @@ def concat_parts(node, values) -> tuple[tuple[str, int], ...]:
 def concat(group, values):
     node, y = group.node, values.fact(group.node.outputs[0])
     axis = node.attributes.get("axis", 1) % y.ndim
-    if axis == 1 and y.dtype == F32 and y.ndim in (3, 4) and any(values.is_blocked(name) for name in node.inputs) \
+    if axis == 1 and y.dtype == F32 and y.ndim in (3, 4) \
+            and any(values.is_blocked(name) for name in node.inputs) \
             and all(0 not in values.shape(name) for name in node.inputs):
         return concat_channels(node, values)
     if y.ndim > 5 or not copied_by_kernels(y.dtype):
@@ -130,7 +132,8 @@ def concat(group, values):
         target, at = out.plain(node.outputs[0]), 0
         for i, name in enumerate(parts):
             x = out.plain(name)
-            out.copy(x, target.with_(x.shape, target.strides, at * target.strides[axis]), beside=i < len(parts) - 1)
+            out.copy(x, target.with_(x.shape, target.strides, at * target.strides[axis]),
+                     beside=i < len(parts) - 1)
             at += x.shape[axis]
     return (Candidate(emit, tuple((name, PLAIN) for name in dict.fromkeys(parts))),)
 

@@ -1,4 +1,5 @@
-"""BatchNormalization -> `scale_shift`; InstanceNormalization, LayerNormalization, LRN -> kernels of their name."""
+"""BatchNormalization -> `scale_shift`; InstanceNormalization, LayerNormalization, LRN -> kernels of their
+name."""
 from __future__ import annotations
 
 from math import prod
@@ -22,9 +23,11 @@ def batch_norm(group, values):
     if any(values.constant(name) is None for name in node.inputs[1:5]):
         return ()
     if follows(node, values):
-        return (Candidate(lambda out: emit_batch_norm(out, group, True), ((node.inputs[0], BLOCKED),), BLOCKED),)
+        return (Candidate(lambda out: emit_batch_norm(out, group, True),
+                          ((node.inputs[0], BLOCKED),), BLOCKED),)
     view = values.plain(node.inputs[0])
-    if x.ndim > 6 and collapse(x.shape, view.strides, channel_axis(x), values.plain(group.output).strides) is None:
+    if x.ndim > 6 and collapse(
+            x.shape, view.strides, channel_axis(x), values.plain(group.output).strides) is None:
         return ()
     return (Candidate(lambda out: emit_batch_norm(out, group, False), ((node.inputs[0], PLAIN),)),)
 
@@ -86,7 +89,8 @@ def layer_norm(group, values):
         return ()                               # a scale that is another one in each row
 
     def vector(out, name, value, shape):
-        return out.store.once(("rows of", name, shape), value, lambda: channel_vector(np.broadcast_to(value, shape)))
+        return out.store.once(("rows of", name, shape), value,
+                              lambda: channel_vector(np.broadcast_to(value, shape)))
 
     def emit(out):
         source, y = out.contiguous(node.inputs[0]), out.plain(node.outputs[0])

@@ -41,12 +41,15 @@ def pad(group, values):
     before, after, mode, value = found
     if min(before + after, default=0) < 0 or mode not in PAD_MODES:
         return ()
-    if in_channels(name, values) and not any(before[:2] + after[:1]) and (after[1] == 0 or mode == "constant"):
-        return (Candidate(lambda out: emit_blocked(out, node, *amounts(node, out)), ((name, BLOCKED),), BLOCKED),)
+    if in_channels(name, values) and not any(before[:2] + after[:1]) \
+            and (after[1] == 0 or mode == "constant"):
+        return (Candidate(lambda out: emit_blocked(out, node, *amounts(node, out)),
+                          ((name, BLOCKED),), BLOCKED),)
 
     def emit(out):
         source, target = out.plain(name), out.plain(node.outputs[0])
-        pad_axes(out, list(source.shape), source.ref(), source.strides, target, target.strides, *amounts(node, out))
+        pad_axes(out, list(source.shape), source.ref(), source.strides, target, target.strides,
+                 *amounts(node, out))
     return (Candidate(emit, ((name, PLAIN),)),)
 
 

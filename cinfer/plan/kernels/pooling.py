@@ -25,7 +25,8 @@ def pool(group, values):
     mode = MAX if not average else MEAN_OF_ALL if get("count_include_pad", 0) else MEAN_OF_PRESENT
 
     def emit(out):
-        x, y, win = out.blocked(node.inputs[0]), out.output(node.outputs[0]), window(node, out, get("kernel_shape"))
+        x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
+        win = window(node, out, get("kernel_shape"))
         rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK * win.kernel[0])
         (kh, kw), (sh, sw), (dh, dw), (pt, pl, pb, pr) = win.kernel, win.strides, win.dilations, win.pads
         out.step("pool", y.n * y.blocks * row_tiles, dict(

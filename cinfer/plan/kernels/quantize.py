@@ -108,5 +108,5 @@ def emit_dynamic(out, node) -> None:
     unary("neg", zero, zero)
     unary("round", zero, zero)
     out.convert((1,), zero.ref(), (1,), zero8.ref(), (1,), F32, U8)
-    out.convert(source.shape, source.ref(), source.strides, y.ref(), y.strides, F32, U8, ss=[0] * len(source.shape),
-                how=1, s=scale.ref(), z=zero.ref(), lo=0, hi=255)
+    out.convert(source.shape, source.ref(), source.strides, y.ref(), y.strides, F32, U8,
+                ss=[0] * len(source.shape), how=1, s=scale.ref(), z=zero.ref(), lo=0, hi=255)

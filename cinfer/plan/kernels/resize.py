@@ -11,8 +11,9 @@ MODES = {"linear": "linear", "bilinear": "linear", "nearest": "nearest"}
 
 
 @kernel("Resize", "Upsample", reading=BLOCKED,
-        attributes="antialias axes coordinate_transformation_mode cubic_coeff_a exclude_outside extrapolation_value "
-                   "keep_aspect_ratio_policy mode nearest_mode scales height_scale width_scale")
+        attributes="antialias axes coordinate_transformation_mode cubic_coeff_a exclude_outside "
+                   "extrapolation_value keep_aspect_ratio_policy mode nearest_mode scales height_scale "
+                   "width_scale")
 def resize(group, values):
     node = group.node
     if not takes(node, values):

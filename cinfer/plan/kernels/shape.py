@@ -1,4 +1,5 @@
-"""The same elements under another shape, name or order of axes: views of plain values, pieces of blocked ones."""
+"""The same elements under another shape, name or order of axes: views of plain values, pieces of blocked
+ones."""
 from __future__ import annotations
 
 from ..candidate import BLOCKED, PLAIN, Candidate, kernel

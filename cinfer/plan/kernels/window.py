@@ -24,7 +24,8 @@ class Window:
         """How far the windows reach beyond the picture (top, left, bottom, right)."""
         (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = self.kernel, self.strides, self.dilations, self.pads
         (h, w), (oh, ow) = self.picture, self.count
-        bottom, right = (oh - 1) * sh + (kh - 1) * dh + 1 - top - h, (ow - 1) * sw + (kw - 1) * dw + 1 - left - w
+        bottom = (oh - 1) * sh + (kh - 1) * dh + 1 - top - h
+        right = (ow - 1) * sw + (kw - 1) * dw + 1 - left - w
         return top, left, bottom if bottom > 0 else 0, right if right > 0 else 0
 
 

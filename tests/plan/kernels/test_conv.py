@@ -128,7 +128,8 @@ def depthwise_multiplier_two(m):
 
 
 for name, shape, view in [
-        ("every other channel", (1, 64, 1, 1), lambda m, x: m.Slice(x, *map(np.array, ([0], [64], [1], [2])))),
+        ("every other channel", (1, 64, 1, 1),
+         lambda m, x: m.Slice(x, *map(np.array, ([0], [64], [1], [2])))),
         ("turned", (32, 2, 1, 1), lambda m, x: m.Transpose(x, perm=[1, 0, 2, 3])),
         ("channels last", (2, 1, 1, 32), lambda m, x: m.Transpose(x, perm=[0, 3, 1, 2])),
         ("one of many", (2, 32, 1, 5), lambda m, x: m.Slice(x, *map(np.array, ([2], [3], [3])))),
