@@ -91,7 +91,8 @@ class Session:
         self._plans: dict = {}                          # routines, the last one used last
         self._pinned: set = set()                       # keys of those that stay
         self._pool = Pool()
-        self._making = threading.Lock()
+        self._making = threading.RLock()                # again by the handler of a signal, in the same thread
+        self._is_planning = self._is_trimmed = False    # while it is held; to trim behind the plan
         SESSIONS.add(self)
         self._refuse_unknown_operators()
         passes.run(self._graph)
@@ -191,6 +192,7 @@ class Session:
 
         shapes : dict of input name -> sizes, or a list of such. The plans stay until the session is closed.
         """
+        self._pool.refuse_closed()
         for each in [shapes] if isinstance(shapes, dict) or shapes is None else listed(shapes):
             self._plan_for(each, pin=True)
 
@@ -198,10 +200,8 @@ class Session:
         """Give back the memory that no run is using: workspaces, and plans but for those of `warmup` and of a
         model of fixed sizes. Later runs take anew what they need."""
         with self._making:
-            self._plans = {key: plan for key, plan in list(self._plans.items()) if key in self._pinned}
-            if not self._plans:
-                self._packed.clear()
-            self._raw = None
+            self._is_trimmed = True
+            self._settle()
         self._feeding.clear()
         self._pool.trim()
 
@@ -210,12 +210,27 @@ class Session:
         process keeps the threads of OpenMP's pool, asleep, for the sessions to come."""
         self._pool.close()
         with self._making:
-            self._plans, self._packed, self._raw = {}, {}, None
-            self._graph = self.model.graph = Graph()
-            self.model.defaults.clear()
+            self._settle()
         for session in list(self._feeding.values()):
             session.close()
         self._feeding.clear()
+
+    def _settle(self) -> None:
+        """What `trim` and `close` forget, but not while a plan is being made: a handler of a signal may ask in
+        the middle of that."""
+        if self._is_planning:
+            return
+        if self._pool.closed:
+            self._plans, self._raw = {}, None
+            self._packed.clear()
+            self._graph = self.model.graph = Graph()
+            self.model.defaults.clear()
+        elif self._is_trimmed:
+            self._plans = {key: plan for key, plan in list(self._plans.items()) if key in self._pinned}
+            if not self._plans:
+                self._packed.clear()
+            self._raw = None
+        self._is_trimmed = False
 
     def __enter__(self) -> Session:
         self._pool.refuse_closed()
@@ -302,7 +317,11 @@ class Session:
             if declared.shape is not None and value.shape != declared.shape:
                 check_shape(name, value.shape, declared)
             if not value.flags.c_contiguous:
-                value = np.ascontiguousarray(value)
+                try:
+                    value = np.ascontiguousarray(value)
+                except MemoryError:
+                    raise LimitError(f"input {name!r}: there is not enough memory for a contiguous copy of "
+                                     f"{value.dtype} {value.shape}") from None
             arrays.append(value)
         if len(feeds) != len(types):
             unknown = next(n for n in feeds if n not in types)
@@ -338,7 +357,15 @@ class Session:
             self._pool.refuse_closed()
             plan = self._plans.get(key)
             if plan is None:
-                plan = self._make(self._graph_with(outputs), specs, outputs)
+                if self._is_planning:
+                    raise Error("the handler of a signal cannot have a plan made while one is being made")
+                self._is_planning = True
+                try:
+                    plan = self._make(self._graph_with(outputs), specs, outputs)
+                finally:
+                    self._is_planning = False
+                    self._settle()
+                self._pool.refuse_closed()
             if pin:
                 self._pinned.add(key)
             self._plans[key] = plan
@@ -395,7 +422,7 @@ class Session:
         found = {}
         for name, sizes in shapes.items():
             if name not in types:
-                raise InputError(f"no input {name!r}; the model has {', '.join(map(repr, types))}")
+                raise InputError(f"no input {shown(name)}; the model has {', '.join(map(repr, types))}")
             try:
                 found[name] = tuple(map(whole, sizes))
             except TypeError:
@@ -430,7 +457,8 @@ SESSIONS: weakref.WeakSet = weakref.WeakSet()
 def renew_locks() -> None:
     """In a forked child: whoever held a lock in the parent is not there to give it back."""
     for session in SESSIONS:
-        session._making = threading.Lock()
+        session._making = threading.RLock()
+        session._is_planning = False
         session._pool.renew_lock()
 
 

@@ -569,6 +569,7 @@ def test_threads_stay_on_the_cpus_that_the_user_gave_them():
     (lambda s: s.run([X], {"images": X}), "output_names is [array("),
     (lambda s: cinfer.load(b"", threads=X), "threads=array("),
     (lambda s: cinfer.load(b"", isa=X), "isa=array("),
+    (lambda s: cinfer.load(b"", isa=""), "ISA level '' cannot be used here"),
     (lambda s: cinfer.load(b"", max_memory=X), "max_memory=array("),
     (lambda s: s.run(None, {"images": X}, timeout=X), "timeout=array("),
     (lambda s: s.memory([(1, 3, 8, 8)]),
@@ -629,6 +630,50 @@ def test_a_closed_session_says_so():
     session.close(), session.trim(), session.cancel()
     assert session.inputs[0].name == "images" and not session._plans and not session._pool.free
     assert copy.run(None, {"images": X})[0].shape == (1, 16, 8, 8)
+
+
+@pytest.mark.parametrize("what", ["trim", "close", "run", "known"])
+def test_the_handler_of_a_signal_in_the_middle_of_a_plan(monkeypatch, what):
+    """It runs in the thread that makes the plan: what it asks for is done behind the plan, or refused."""
+    session, said = cinfer.load(network(declared=FREE).bytes(), threads=1), []
+    want = session.run(None, {"images": X})[0].tobytes()
+    make, sizes = sessions.make_plan, iter(range(5, 9))
+
+    def interrupted(*arguments):
+        monkeypatch.setattr(sessions, "make_plan", make)
+        try:
+            if what in ("trim", "close"):
+                getattr(session, what)()
+            else:
+                said.append(session.run(None, {"images": X if what == "known" else pixels(1, 3, 4, next(sizes))}))
+        except cinfer.Error as error:
+            said.append(str(error))
+        return make(*arguments)
+    monkeypatch.setattr(sessions, "make_plan", interrupted)
+    worker = threading.Thread(target=lambda: said.append(attempt(session)), daemon=True)
+    worker.start()
+    worker.join(60)
+    assert not worker.is_alive()
+    if what == "close":
+        assert said == ["this session is closed; load the model again"] and not session._plans
+        return
+    assert said.pop() == (1, 16, 9, 9)
+    assert what != "run" or "cannot have a plan made while one is being made" in said[0]
+    assert what != "known" or said[0][0].tobytes() == want
+    assert session.run(None, {"images": X})[0].tobytes() == want
+
+
+def attempt(session):
+    try:
+        return session.run(None, {"images": pixels(1, 3, 9, 9)})[0].shape
+    except cinfer.Error as error:
+        return str(error)
+
+
+def test_a_feed_that_cannot_be_copied_is_an_error():
+    session = cinfer.load(network(declared=FREE).bytes(), threads=1)
+    with pytest.raises(cinfer.LimitError, match="not enough memory for a contiguous copy of float32 .1, 3, "):
+        session.run(None, {"images": np.broadcast_to(np.float32(1), (1, 3, 10**7, 10**7))})
 
 
 def test_runs_under_way_come_to_their_end_when_the_session_is_closed():

@@ -66,7 +66,7 @@ def table(level: str | None = None):
 
     Raises InputError for a level that cannot be used here.
     """
-    asked = level or os.environ.get("CINFER_ISA") or None
+    asked = level if level is not None else os.environ.get("CINFER_ISA") or None
     if asked in _tables:
         return _tables[asked]
     usable = usable_levels()

@@ -18,6 +18,8 @@ def parse(module, command: str, summary: str, argv: list[str]) -> argparse.Names
         prog=f"cinfer {command}", description=f"{summary[0].upper()}{summary[1:]}.", epilog=module.EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     module.declare(parser)
+    if "" in argv:
+        raise InputError(f"an argument is empty, as a variable that is not set; see cinfer {command} --help")
     try:
         # intermixed: `cinfer run model.onnx --top 3 a.jpg b.jpg`
         arguments, unknown = parser.parse_known_intermixed_args(argv)

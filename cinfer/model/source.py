@@ -79,7 +79,7 @@ def from_memory(source) -> bytes | None:
         try:
             source = source.read()
         except (OSError, ValueError) as error:          # closed, or not open for reading
-            raise InputError(f"cannot read the file object: {error}") from None
+            raise InputError(f"cannot read the file object: {' '.join(str(error).split())}") from None
         if isinstance(source, (bytes, bytearray, memoryview)):
             return bytes(source)
         raise InputError(f"the file object gives {type(source).__name__}; open it with mode 'rb'")

@@ -24,7 +24,7 @@ def deadline_ns(timeout) -> int:
             or not timeout > 0:
         raise InputError(f"timeout={shown(timeout)}: the time that a run may take is a number of seconds "
                          "above 0, or None for any time")
-    return time.monotonic_ns() + int(min(float(timeout), MOST_SECONDS) * 1e9)
+    return time.monotonic_ns() + int(float(min(timeout, MOST_SECONDS)) * 1e9)
 
 
 def cancelled(why: int, timeout=None) -> Cancelled:

@@ -63,9 +63,11 @@ class Pool:
 
     def _shed(self, now: float) -> None:
         """Free what no run needed lately."""
-        with self._shedding:
-            if self.closed:
-                self.free.clear()
+        if self.closed:
+            self.free.clear()
+        if not self._shedding.acquire(blocking=False):
+            return              # another thread is at it, or this one, below the handler of a signal
+        try:
             while len(self.free) > 1:
                 try:
                     oldest = self.free.pop(0)
@@ -74,6 +76,8 @@ class Pool:
                 if self.runs - oldest.used < LATELY_RUNS or now - oldest.left < LATELY_SECONDS:
                     self.free.insert(0, oldest)
                     return
+        finally:
+            self._shedding.release()
 
     def cancel(self) -> None:
         """End all runs under way."""

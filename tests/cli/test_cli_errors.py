@@ -39,6 +39,8 @@ DEMO = DATA / "efficientnet_lite0_w8.onnx"
     (["run", "{demo}", "{data}/dog.jpg", "--save", "{data}/dog.jpg"], "that would overwrite what is read"),
     (["run", "{demo}", "{data}/dog.jpg", "--save", "{demo}"], "that would overwrite what is read"),
     (["run", "{demo}", "{data}/dog.jpg", "--resize", "none"], "cinfer: dog.jpg: "),
+    (["run", "{demo}", "{data}/dog.jpg", "--save", ""], "an argument is empty"),
+    (["info", ""], "an argument is empty, as a variable that is not set; see cinfer info --help"),
     (["info", "{demo}", "more"], "unknown argument 'more'"),
     (["info", "{demo}", "--shape", "x"], "'x' is no NAME=SIZES such as input=1x3x224x224"),
     (["info", "{demo}", "--shape", "x=1x3"], "--shape x: no such input; the model has 'input'"),

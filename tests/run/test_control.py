@@ -171,6 +171,7 @@ def test_refuses_a_bad_timeout(timeout):
     with pytest.raises(cinfer.InputError, match="^timeout=.*: the time that a run may take is a number"):
         session(np.ones((1, 3, 8, 8), np.float32), timeout=timeout)
     session(np.ones((1, 3, 8, 8), np.float32), timeout=float("inf"))
+    session(np.ones((1, 3, 8, 8), np.float32), timeout=10**400)
 
 
 CTRL_C = """
