@@ -225,6 +225,7 @@ class Session:
             self._packed.clear()
             self._graph = self.model.graph = Graph()
             self.model.defaults.clear()
+            self._source.close()
         elif self._is_trimmed:
             self._plans = {key: plan for key, plan in list(self._plans.items()) if key in self._pinned}
             if not self._plans:
@@ -240,12 +241,12 @@ class Session:
         self.close()
 
     def memory(self, shapes: dict | None = None) -> int:
-        """Bytes that a run needs beside weights, inputs and outputs.
+        """Bytes that a run needs beside weights, inputs and outputs, scratch of each thread included.
 
         shapes : sizes by input name; free sizes of inputs that are not named count as 1
         Raises InputError for sizes that do not fit, LimitError for runs that would take more than max_memory.
         """
-        return self._plan_for(shapes).arena_bytes
+        return self._plan_for(shapes).workspace_bytes
 
     def profile(self, feeds: dict | None = None, runs: int = 10):
         """Time per step: a `cinfer.profile.Profile`. feeds : as for run; zeros by default, free sizes 1."""
@@ -264,7 +265,7 @@ class Session:
         kernels: dict[str, int] = {}
         for step in plan.steps:
             kernels[step.label] = kernels.get(step.label, 0) + 1
-        return {"macs": sum(s.flops for s in plan.steps) // 2, "planned_bytes": plan.arena_bytes,
+        return {"macs": sum(s.flops for s in plan.steps) // 2, "planned_bytes": plan.workspace_bytes,
                 "kernels": kernels}
 
     # ---- inside
@@ -448,6 +449,7 @@ class Session:
             raise UnsupportedError(f"{self._where}: cannot run {len(unknown)} of {total} nodes: {shown}")
 
     def __reduce__(self):
+        self._pool.refuse_closed()
         return _restore, (self._source.origin, self.threads, self._asked_isa, self._max_memory)
 
 

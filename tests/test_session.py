@@ -621,15 +621,15 @@ def test_trim_gives_back_what_is_not_in_use(free):
 def test_a_closed_session_says_so():
     with cinfer.load(network(declared=FREE).bytes(), threads=1) as session:
         session.run(None, {"images": X})
-    copy = pickle.loads(pickle.dumps(session))
     for call in (lambda: session.run(None, {"images": X}), lambda: session(X), lambda: session.memory(),
-                 lambda: session.warmup(None), lambda: session.profile({"images": X})):
+                 lambda: session.warmup(None), lambda: session.warmup([]), lambda: pickle.dumps(session),
+                 lambda: session.profile({"images": X})):
         with pytest.raises(cinfer.Error) as caught:
             call()
         assert str(caught.value) == "this session is closed; load the model again"
     session.close(), session.trim(), session.cancel()
     assert session.inputs[0].name == "images" and not session._plans and not session._pool.free
-    assert copy.run(None, {"images": X})[0].shape == (1, 16, 8, 8)
+    assert not session._source.data                 # the model's bytes are gone too
 
 
 @pytest.mark.parametrize("what", ["trim", "close", "run", "known"])
@@ -668,6 +668,16 @@ def attempt(session):
         return session.run(None, {"images": pixels(1, 3, 9, 9)})[0].shape
     except cinfer.Error as error:
         return str(error)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_memory_and_outputs_are_what_max_memory_counts(threads):
+    data = network(2, 64, 64).bytes()
+    session = cinfer.load(data, threads=threads)
+    outputs = sum(y.nbytes for y in session.run(None, {"images": pixels(2, 3, 64, 64)}))
+    cinfer.load(data, threads=threads, max_memory=session.memory() + outputs)
+    with pytest.raises(cinfer.LimitError):
+        cinfer.load(data, threads=threads, max_memory=session.memory() + outputs - 1)
 
 
 def test_a_feed_that_cannot_be_copied_is_an_error():

@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         if interrupted(error):
             return 130
         complain(f"internal error, please report it: {type(error).__name__}: {error}")
-        if os.environ.get("CINFER_DEBUG"):
+        if os.environ.get("CINFER_DEBUG") == "1":
             raise
         return 1
 

@@ -73,9 +73,15 @@ def input_shapes(session, given: dict) -> dict[str, tuple[int, ...]]:
                              "cinfer bench makes up numbers only")
         if sizes is None or not all(isinstance(d, int) for d in sizes):
             raise InputError(f"input {port.name!r} is {dims(port.shape)}: some sizes are free; "
-                             f"say them with --shape {port.name}=1x3x224x224")
+                             f"say them with --shape {port.name}={likely(port.shape)}")
         shapes[port.name] = tuple(sizes)
     return shapes
+
+
+def likely(shape) -> str:
+    """Sizes that a network might take, for an example."""
+    usual = (1, 3, 224, 224) if len(shape or ()) in (0, 4) else (1,) * len(shape)
+    return "x".join(str(d if isinstance(d, int) else usual[axis]) for axis, d in enumerate(shape or usual))
 
 
 def of_recipe(session, port) -> tuple[int, ...] | None:

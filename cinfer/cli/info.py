@@ -35,7 +35,10 @@ def of_machine(arguments) -> dict:
     if arguments.shape:
         raise InputError("--shape needs a model; cinfer info MODEL --shape NAME=SIZES is right")
     from ..session import system_info
-    return system_info()
+    data = system_info()
+    if arguments.threads is not None:
+        data |= {"threads": arguments.threads, "threads_why": "--threads"}
+    return data
 
 
 def machine_lines(data: dict) -> list[str]:
@@ -127,13 +130,17 @@ def model_lines(data: dict) -> list[str]:
             "MACs", in_units(data["macs"]) + (f", without {in_numpy} steps in NumPy" if in_numpy else "")])
         planned = in_units(data["planned_bytes"], "B")
         rows.append(["memory", f"{planned} planned, beside weights, inputs and outputs"])
-        rows.append(["kernels", f"{data['isa']}: {counted(data['kernels'])}"])
+        rows.append(["kernels", f"{data['isa']}, {threads(data['threads'])}: {counted(data['kernels'])}"])
     if data.get("recipe"):
         rows.append(["pictures", data["recipe"]])
     for i, (key, text) in enumerate(data["metadata"].items()):
         rows.append(["metadata" if i == 0 else "", f"{key} = {shortened(text)}"])
     width = max(len(name) for name, _ in rows)
     return [f"{name:{width}}  {printable(text)}".rstrip() for name, text in rows]
+
+
+def threads(number: int) -> str:
+    return f"{number} thread" + "s" * (number != 1)
 
 
 def counted(counts: dict[str, int]) -> str:

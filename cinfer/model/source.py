@@ -65,6 +65,10 @@ class Source:
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read {shown}: {getattr(error, 'strerror', None) or error}") from None
 
+    def close(self) -> None:
+        """Forget the bytes; arrays that were read go on."""
+        self.data = self.origin = b""
+
 
 def from_memory(source) -> bytes | None:
     """The model's bytes, unless `source` is a path. Raises InputError for what is no source at all."""
