@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .run.routine import Routine
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -38,31 +40,51 @@ def profile(session, feeds: dict | None, runs: int) -> Profile:
     if feeds is None:
         plan = session._plan_for(None)
         feeds = {n: np.zeros(plan.specs[n].shape, plan.specs[n].dtype) for n in session._input_types}
-    arrays = session._checked(feeds)
-    plan = session._plan({n: plan_spec(a) for n, a in zip(session._input_types, arrays)},
-                         session._output_names)
-    ended = np.zeros(max(1, len(plan.steps)), np.int64)
-    steps, totals = [], []
-    for _ in range(max(1, runs) + 1):
+    found = [timed(session, feeds) for _ in range(max(1, runs) + 1)][1:]
+    totals = [total for total, _ in found]
+    total, events = found[int(np.argsort(totals)[len(totals) // 2])]        # one whole run, so that it adds up
+    limit, total_ms = session._table.peak_flops() / 1e9, total / 1e6
+    rows = []
+    for what, begin, ends in events:
+        if not isinstance(what, Routine):
+            rows.append(row_of(what, (), "numpy", ends[0] - begin, None, limit, total_ms))
+            continue
+        for step, ns in zip(what.steps, np.diff(ends, prepend=begin)):
+            shape = what.specs[step.node.outputs[0]].shape if step.node is not None else ()
+            rows.append(row_of(step.node, shape, step.label, ns, step.flops, limit * what.threads, total_ms))
+    return Profile(rows, total_ms, total_ms - sum(row.ms for row in rows))
+
+
+def row_of(node, shape, kernel: str, ns, flops, limit: float, total_ms: float) -> Row:
+    gflops = float(flops / ns) if flops and ns > 0 else None
+    operator, name = ("output", "") if node is None else (node.op_type, node.name or node.outputs[0])
+    ms = float(ns) / 1e6
+    return Row(operator, name, "x".join(map(str, shape)), kernel, ms, gflops, gflops / limit if gflops else None,
+               ms / total_ms)
+
+
+def timed(session, feeds: dict) -> tuple[int, list]:
+    """(ns of a run, [(a routine or a node that runs between routines, when it began, when its steps were over)]).
+
+    What runs inside the turns of a loop counts for the loop."""
+    events, inside = [], []
+
+    def watch(what, run):
+        if inside:
+            return run()
+        inside.append(what)
         begin = time.monotonic_ns()
-        plan.run(session._checked(feeds), session._pool, ended)
-        totals.append(time.monotonic_ns() - begin)
-        steps.append(np.diff(ended[:len(plan.steps)], prepend=begin))
-    steps, totals = np.array(steps[1:]), np.array(totals[1:])
-    middle = int(np.argsort(totals)[len(totals) // 2])          # one whole run, so that it adds up
-    limit = session._table.peak_flops() * plan.threads / 1e9
-    total_ms, rows = totals[middle] / 1e6, []
-    for step, ns in zip(plan.steps, steps[middle]):
-        gflops = step.flops / ns if step.flops and ns > 0 else None
-        operator, name, shape = "output", "", ()
-        if (node := step.node) is not None:
-            operator, name = node.op_type, node.name or node.outputs[0]
-            shape = plan.specs[node.outputs[0]].shape
-        rows.append(Row(operator, name, "x".join(map(str, shape)), step.label, ns / 1e6, gflops,
-                        gflops / limit if gflops else None, ns / 1e6 / total_ms))
-    return Profile(rows, total_ms, total_ms - sum(r.ms for r in rows))
-
-
-def plan_spec(array: np.ndarray):
-    from .ops.facts import Fact
-    return Fact(array.dtype, array.shape)
+        try:
+            if isinstance(what, Routine):
+                ended = np.zeros(len(what.steps), np.int64)
+                result = run(ended if len(ended) else None)
+            else:
+                result = run()
+                ended = np.array([time.monotonic_ns()])
+        finally:
+            inside.pop()
+        events.append((what, begin, ended))
+        return result
+    begin = time.monotonic_ns()
+    session._watched(feeds, watch)
+    return time.monotonic_ns() - begin, events

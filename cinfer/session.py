@@ -5,12 +5,13 @@ import os
 import threading
 import weakref
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 
 from . import _ops, passes
 from .errors import Error, InputError, LimitError, ModelError, UnsupportedError, an, shown, whole
+from .feeds import check_shape, checked, checked_sizes, is_fixed
+from .graphs.scopes import separate
 from .metadata import labels_of
 from .model import read
 from .model.graph import Graph, Model, TensorType, subgraphs
@@ -19,14 +20,16 @@ from .ops import registry
 from .ops.facts import Fact
 from .plan.plan import make_plan
 from .plan.store import Store
+from .run.course import Course
 from .run.control import check_limit, deadline_ns
 from .run.pool import Pool
 from .run.routine import Routine
-from .threads import checked, default_threads
+from .threads import checked as checked_threads, default_threads
 
 # What the routines that a session keeps for earlier sizes take in all, weights and workspaces aside: about 30
 # of a network of 60 steps. The least recently used goes first; the newest stays, and so do pinned ones.
 KEPT_BYTES = 4 << 20
+NCHWC = "com.microsoft.nchwc"           # the domain of what onnxruntime writes at ORT_ENABLE_ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Session:
 
     def __init__(self, source, *, threads: int | None = None, isa: str | None = None,
                  max_memory: int | None = None, _fed: tuple[str, ...] = ()):
-        self.threads = checked(threads)
+        self.threads = checked_threads(threads)
         if isa is not None and not isinstance(isa, str):
             raise InputError(
                 f"isa={shown(isa)}: the level is one of {', '.join(map(repr, _ops.usable_levels()))}")
@@ -85,6 +88,7 @@ class Session:
         self._graph = self.model.graph
         self._where = os.path.basename(self.model.path or "") or "model"
         self._input_types = dict(self._graph.inputs)
+        self._has_tensors_only = all(type(t) is TensorType for t in self._input_types.values())
         self._output_names = tuple(self._graph.outputs)
         self._raw: Graph | None = None
         self._packed = Store(self._table, self.threads)
@@ -151,13 +155,15 @@ class Session:
         if defaults and isinstance(feeds, dict) and not defaults.keys().isdisjoint(feeds):
             return self._that_takes(tuple(n for n in defaults if n in feeds)).run(output_names, feeds,
                                                                                    timeout=timeout)
-        arrays = self._checked(feeds)
+        arrays = checked(self._input_types, feeds)
         outputs = self._output_names if output_names is None else self._wanted(output_names)
         if len(set(outputs)) < len(outputs):
             once = tuple(dict.fromkeys(outputs))
             found = dict(zip(once, self.run(once, feeds, timeout=timeout)))
             return [found[name].copy() if name in outputs[i + 1:] else found[name]
                     for i, name in enumerate(outputs)]
+        if not self._has_tensors_only:
+            return self._run_lists(arrays, outputs, cancels, deadline, timeout)
         key = outputs, tuple([a.shape for a in arrays])
         self._source.check()                                    # else weights are read that are others now
         plan = self._plans.get(key)
@@ -167,8 +173,32 @@ class Session:
         elif len(self._plans) > 1:
             self._plans[key] = self._plans.pop(key, plan)       # the last one used goes last
         result = plan.run(arrays, pool, cancels=cancels, deadline_ns=deadline, timeout=timeout)
+        if plan.rest is not None:
+            course = Course(self._routine, pool, cancels, deadline, timeout)
+            result = course.finish(plan, dict(zip(plan.inputs, arrays)), result, outputs)
         self._source.check()
         return result
+
+    def _run_lists(self, values: list, outputs: tuple[str, ...], cancels: int, deadline: int, timeout) -> list:
+        """As run, where some inputs are sequences or optionals."""
+        self._source.check()
+        course = Course(self._routine, self._pool, cancels, deadline, timeout)
+        result = course.start("", self._graph_with(outputs), outputs, dict(zip(self._input_types, values)))
+        self._source.check()
+        return result
+
+    def _watched(self, feeds: dict, watch) -> None:
+        """Run once; watch : as of a Course, for the first part too."""
+        values = checked(self._input_types, feeds)
+        course = Course(self._routine, self._pool, self._pool.cancels, watch=watch)
+        if not self._has_tensors_only:
+            course.start("", self._graph, self._output_names, dict(zip(self._input_types, values)))
+            return
+        arrays = dict(zip(self._input_types, values))
+        plan = self._plan({n: Fact(a.dtype, a.shape) for n, a in arrays.items()}, self._output_names)
+        result = course.run(plan, arrays)
+        if plan.rest is not None:
+            course.finish(plan, arrays, result, self._output_names)
 
     def __call__(self, x, *, timeout: float | None = None) -> np.ndarray | list[np.ndarray]:
         """Run a model of one input; its output, or the list of them where it has several."""
@@ -289,46 +319,6 @@ class Session:
             self._feeding[names] = session
         return session
 
-    def _checked(self, feeds) -> list[np.ndarray]:
-        """The feeds as C-contiguous arrays in the order of the inputs."""
-        types = self._input_types
-        if not isinstance(feeds, dict):
-            raise InputError(f"feeds is {an(type(feeds))}; pass a dict such as "
-                             f"{{{next(iter(types), 'name')!r}: array}}")
-        arrays = []
-        for name, declared in types.items():
-            try:
-                value = feeds[name]
-            except KeyError:
-                raise InputError(f"no feed for input {name!r}; the model takes "
-                                 f"{', '.join(map(repr, types))}") from None
-            if type(value) is not np.ndarray:
-                if not isinstance(value, (np.ndarray, np.generic)):
-                    raise InputError(f"input {name!r}: got {an(type(value))}, the model takes a numpy "
-                                     f"array of {describe(declared)}")
-                if hasattr(value, "filled"):        # np.ma itself takes long to import
-                    raise InputError(f"input {name!r}: got a masked array; pass {name}.filled(number)")
-                value = np.asarray(value)
-            if value.dtype != declared.dtype:
-                if declared.dtype is None:
-                    raise UnsupportedError(f"input {name!r} is no tensor; cinfer runs models whose inputs "
-                                           "are tensors")
-                raise InputError(f"input {name!r}: got {value.dtype}, the model takes {declared.dtype}; "
-                                 f"pass {name}.astype({in_python(declared.dtype)})")
-            if declared.shape is not None and value.shape != declared.shape:
-                check_shape(name, value.shape, declared)
-            if not value.flags.c_contiguous:
-                try:
-                    value = np.ascontiguousarray(value)
-                except MemoryError:
-                    raise LimitError(f"input {name!r}: there is not enough memory for a contiguous copy of "
-                                     f"{value.dtype} {value.shape}") from None
-            arrays.append(value)
-        if len(feeds) != len(types):
-            unknown = next(n for n in feeds if n not in types)
-            raise InputError(f"no input {unknown!r}; the model has {', '.join(map(repr, types))}")
-        return arrays
-
     def _wanted(self, names) -> tuple[str, ...]:
         if isinstance(names, str):
             raise InputError(f"output_names is the string {names!r}; pass a list: [{names!r}]")
@@ -344,6 +334,7 @@ class Session:
             return self._graph
         if self._raw is None:
             self._raw = self._read().graph
+            separate(self._raw)
         raw = self._raw
         known = {*raw.inputs, *raw.constants}.union(*(n.outputs for n in raw.nodes))
         for name in outputs:
@@ -354,6 +345,15 @@ class Session:
 
     def _plan(self, specs: dict[str, Fact], outputs: tuple[str, ...], pin: bool = False) -> Routine:
         key = outputs, tuple([s.shape for s in specs.values()])
+        return self._routine(key, None, specs, outputs, None, pin)
+
+    def _routine(self, key, graph: Graph | None, specs: dict[str, Fact], outputs: tuple[str, ...], given: dict | None,
+                 pin: bool = False) -> Routine:
+        """The routine for these facts, made unless it is kept under its key. graph : None for the model's own"""
+        plan = self._plans.get(key)
+        if plan is not None and not pin:
+            self._plans[key] = self._plans.pop(key, plan)       # the last one used goes last
+            return plan
         with self._making:
             self._pool.refuse_closed()
             plan = self._plans.get(key)
@@ -362,7 +362,7 @@ class Session:
                     raise Error("the handler of a signal cannot have a plan made while one is being made")
                 self._is_planning = True
                 try:
-                    plan = self._make(self._graph_with(outputs), specs, outputs)
+                    plan = self._make(graph or self._graph_with(outputs), specs, outputs, given)
                 finally:
                     self._is_planning = False
                     self._settle()
@@ -374,14 +374,21 @@ class Session:
             for old in list(self._plans):
                 if taken <= KEPT_BYTES:
                     break
-                if old != key and old not in self._pinned and (gone := self._plans.pop(old, None)):
-                    taken -= gone.kept_bytes
+                if old != key and old not in self._pinned:
+                    taken -= self._forget(old)
         return plan
 
-    def _make(self, graph: Graph, specs: dict[str, Fact], outputs: tuple[str, ...]) -> Routine:
+    def _forget(self, key) -> int:
+        """Drop a routine and those behind it; how many bytes that were."""
+        gone = self._plans.pop(key, None)
+        if gone is None:
+            return 0
+        return gone.kept_bytes + sum(self._forget(k) for k in list(self._plans) if k[0] is gone)
+
+    def _make(self, graph: Graph, specs: dict[str, Fact], outputs: tuple[str, ...], given: dict | None) -> Routine:
         self._source.check()
         try:
-            planned = make_plan(self._table, graph, specs, outputs, self.threads, self._packed)
+            planned = make_plan(self._table, graph, specs, outputs, self.threads, self._packed, given)
             routine = Routine(self._table, planned)
         except ModelError as error:
             raise self._refusal(error, specs) from None
@@ -403,7 +410,7 @@ class Session:
     def _plan_for(self, shapes: dict | None, pin: bool = False) -> Routine:
         """The routine for sizes by input name; free sizes that are not given are 1."""
         specs = {}
-        given = self._sizes(shapes)
+        given = checked_sizes(self._input_types, shapes)
         for name, declared in self._input_types.items():
             shape = given.get(name)
             if shape is None:
@@ -411,27 +418,6 @@ class Session:
             check_shape(name, shape, declared)
             specs[name] = Fact(declared.dtype, shape)
         return self._plan(specs, self._output_names, pin)
-
-    def _sizes(self, shapes: dict | None) -> dict[str, tuple[int, ...]]:
-        """What a caller says of sizes, or InputError."""
-        types = self._input_types
-        if shapes is None:
-            return {}
-        if not isinstance(shapes, dict):
-            raise InputError(f"shapes is {an(type(shapes))}; pass a dict such as "
-                             f"{{{next(iter(types), 'name')!r}: (1, 3, 224, 224)}}")
-        found = {}
-        for name, sizes in shapes.items():
-            if name not in types:
-                raise InputError(f"no input {shown(name)}; the model has {', '.join(map(repr, types))}")
-            try:
-                found[name] = tuple(map(whole, sizes))
-            except TypeError:
-                found[name] = (None,)
-            if any(d is None or d < 0 for d in found[name]):
-                raise InputError(f"input {name!r}: {shown(sizes)} is no shape; pass sizes of at least 0, "
-                                 "such as (1, 3, 224, 224)")
-        return found
 
     def _refuse_unknown_operators(self) -> None:
         """All nodes that cannot run, in one error."""
@@ -446,6 +432,9 @@ class Session:
                     unknown.append(str(node))
         if unknown:
             shown = "; ".join(unknown[:8]) + (f"; and {len(unknown) - 8} more" if len(unknown) > 8 else "")
+            if any(name.startswith(f"{NCHWC}.") for name in unknown):
+                shown += (f". {NCHWC} is onnxruntime's own layout; save the file at ORT_ENABLE_EXTENDED or "
+                          "BASIC")
             raise UnsupportedError(f"{self._where}: cannot run {len(unknown)} of {total} nodes: {shown}")
 
     def __reduce__(self):
@@ -478,40 +467,6 @@ def listed(shapes) -> list:
         raise InputError(f"shapes is {an(type(shapes))}; pass a dict of input name -> sizes, or a list "
                          "of such dicts")
     return list(shapes)
-
-
-def is_fixed(declared: TensorType) -> bool:
-    sizes = declared.shape
-    known = declared.dtype is not None and sizes is not None
-    return known and all(isinstance(d, int) and d >= 0 for d in sizes)
-
-
-def in_python(dtype: np.dtype) -> str:
-    """How a dtype is spelt there: np.float32, object (strings), ml_dtypes.bfloat16."""
-    return "object" if dtype.hasobject else f"{'np' if dtype.isbuiltin == 1 else 'ml_dtypes'}.{dtype}"
-
-
-def describe(declared: TensorType) -> str:
-    if declared.shape is None:
-        return str(declared.dtype)
-    return f"{declared.dtype}, shape ({', '.join('any' if d is None else repr(d) for d in declared.shape)})"
-
-
-def check_shape(name: str, shape: tuple, declared: TensorType) -> None:
-    """InputError unless a shape fits the declared one."""
-    if declared.shape is None:
-        return
-    if len(shape) != len(declared.shape):
-        hint = ""
-        if len(declared.shape) == 4 and len(shape) == 3 and prod(shape) and shape[-1] in (1, 3, 4):
-            hint = ", which looks like one picture of HWC pixels; transpose it and add the batch axis"
-        elif len(declared.shape) == len(shape) + 1:
-            hint = "; is the batch axis missing? pass x[np.newaxis]"
-        raise InputError(f"input {name!r}: got shape {shape}{hint}; the model takes {describe(declared)}")
-    for axis, (have, want) in enumerate(zip(shape, declared.shape)):
-        if isinstance(want, int) and want >= 0 and have != want:
-            raise InputError(f"input {name!r}: axis {axis} is {have}, the model takes {want} "
-                             f"({describe(declared)})")
 
 
 def system_info() -> dict:

@@ -117,7 +117,7 @@ X = pixels(1, 3, 8, 8)
 
 @pytest.mark.parametrize("feeds, message", [
     ({}, "no feed for input 'images'; the model takes 'images'"),
-    ({"image": X}, "no feed for input 'images'; the model takes 'images'"),
+    ({"image": X}, "no feed for input 'images'; the model takes 'images', not 'image'"),
     ({"images": X, "mask": X}, "no input 'mask'; the model has 'images'"),
     ({"images": X.astype(np.float64)},
      "input 'images': got float64, the model takes float32; pass images.astype(np.float32)"),
@@ -285,6 +285,17 @@ def test_names_all_unknown_operators_in_one_error(tmp_path):
     assert all(word in text for word in ("Frobnicate", "first", "Twist", "second", "my.own"))
 
 
+def test_says_how_to_save_a_file_that_onnxruntime_has_laid_out_for_itself():
+    m = Model()
+    x = m.input("x", 1, 4, 8, 8)
+    y = m.node("ReorderOutput", x, domain="com.microsoft.nchwc", name="back")
+    with pytest.raises(cinfer.UnsupportedError) as caught:
+        cinfer.load(m.outputs(y).bytes())
+    assert str(caught.value) == (
+        "model: cannot run 1 of 1 nodes: com.microsoft.nchwc.ReorderOutput 'back'. com.microsoft.nchwc is "
+        "onnxruntime's own layout; save the file at ORT_ENABLE_EXTENDED or BASIC")
+
+
 def test_of_many_unknown_operators_eight_are_named():
     m = Model()
     x = m.input("x", 2)
@@ -429,6 +440,8 @@ def test_a_file_written_over_during_a_run_gives_no_answer(tmp_path, monkeypatch)
     plan, = session._plans.values()
 
     class Slow:
+        rest = None
+
         def run(self, *arguments, **options):
             written_over(path, bytes(path.stat().st_size))
             return plan.run(*arguments, **options)

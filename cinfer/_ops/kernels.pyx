@@ -67,6 +67,7 @@ include "reduce.pxi"
 include "cast.pxi"
 include "choose.pxi"
 include "order.pxi"
+include "detection.pxi"
 
 cdef table_t the_table
 the_table.vw = VW

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import ModelError
-from .graph import Graph, Node, TensorType
+from .graph import Graph, Node, OptionalType, SequenceType, TensorType
 
 # AttributeProto.AttributeType
 FLOAT, INT, STRING, TENSOR, GRAPH, FLOATS, INTS, STRINGS, TENSORS, GRAPHS = range(1, 11)
@@ -16,7 +16,7 @@ NAMES = dict(enumerate(("FLOAT", "INT", "STRING", "TENSOR", "GRAPH", "FLOATS", "
 ELEMENT_OF = {FLOATS: FLOAT, INTS: INT, STRINGS: STRING, TENSORS: TENSOR, GRAPHS: GRAPH,
               SPARSE_TENSORS: SPARSE_TENSOR, TYPE_PROTOS: TYPE_PROTO}
 KINDS = {FLOAT: float, INT: int, STRING: (str, bytes), TENSOR: np.ndarray, GRAPH: Graph,
-         SPARSE_TENSOR: np.ndarray, TYPE_PROTO: TensorType}
+         SPARSE_TENSOR: np.ndarray, TYPE_PROTO: (TensorType, SequenceType, OptionalType)}
 
 # Constant: attribute -> its AttributeType, and the dtype of the tensor that it becomes
 CONSTANT_VALUES = {"value": (TENSOR, None), "sparse_value": (SPARSE_TENSOR, None),

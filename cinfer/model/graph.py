@@ -30,6 +30,28 @@ class TensorType:
         return f"{self.dtype or '?'} {dims}"
 
 
+@dataclass(frozen=True, slots=True)
+class SequenceType:
+    """A list of tensors. dtype and shape say that it is none itself."""
+    element: TensorType = TensorType()
+    dtype: None = None
+    shape: None = None
+
+    def __str__(self):
+        return f"sequence of {self.element}"
+
+
+@dataclass(frozen=True, slots=True)
+class OptionalType:
+    """What may be there or not."""
+    element: TensorType | SequenceType = TensorType()
+    dtype: None = None
+    shape: None = None
+
+    def __str__(self):
+        return f"optional {self.element}"
+
+
 @dataclass(slots=True, eq=False)
 class Node:
     """One operator applied to values.

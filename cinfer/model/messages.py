@@ -10,7 +10,7 @@ from .attributes import (ELEMENT_OF, FLOAT, FLOATS, GRAPH, GRAPHS, INT, INTS, NA
                          SPARSE_TENSORS, STRING, STRINGS, TENSOR, TENSORS, TYPE_PROTO, TYPE_PROTOS, Reference,
                          settle_constant)
 from .functions import Function
-from .graph import Graph, Node, TensorType
+from .graph import Graph, Node, OptionalType, SequenceType, TensorType
 from .source import Beside
 from .tensors import dtype_of, sparse_tensor, tensor, text_or_bytes
 from .wire import BYTES, FIXED32, WireError, fields, joined, packed, signed
@@ -35,8 +35,10 @@ FUNCTION_NAME, FUNCTION_INPUT, FUNCTION_OUTPUT, FUNCTION_NODE = (n << 3 | BYTES 
  FUNCTION_OVERLOAD) = (n << 3 | BYTES for n in (9, 10, 11, 13))
 # ValueInfoProto and TypeProto
 INFO_NAME, INFO_TYPE = 1 << 3 | BYTES, 2 << 3 | BYTES
-TENSOR_TYPE = 1 << 3 | BYTES
+TENSOR_TYPE, SEQUENCE_TYPE, OPTIONAL_TYPE = 1 << 3 | BYTES, 4 << 3 | BYTES, 9 << 3 | BYTES
 TYPES = tuple(n << 3 | BYTES for n in (1, 4, 5, 7, 8, 9))   # + sequence, map, opaque, sparse tensor, optional
+MOST_TYPES = 8                  # types within types
+ELEMENT_TYPE = 1 << 3 | BYTES                  # of sequences and optionals
 UNKNOWN = TensorType()
 
 NEWEST_OPSET = 28               # of ai.onnx; a newer one may mean something else by the same names
@@ -306,11 +308,14 @@ def operator_set(data, at: int, end: int) -> tuple[str, int]:
     return domain, version
 
 
-def type_proto(data, at: int, end: int, needed: bool = False) -> TensorType:
-    """The TypeProto in data[at:end]. A sequence, an optional and a map are of no dtype and shape.
+def type_proto(data, at: int, end: int, needed: bool = False,
+               depth: int = 0) -> TensorType | SequenceType | OptionalType:
+    """The TypeProto in data[at:end]. Of a map nothing is known.
 
     needed : ModelError when it is no type, or a tensor of an element type that does not exist
     """
+    if depth > MOST_TYPES:
+        raise LimitError(f"types are nested more than {MOST_TYPES} deep")
     kinds: dict[int, list] = {}
     for key, value, stop in fields(data, at, end):
         if key in TYPES:
@@ -318,6 +323,11 @@ def type_proto(data, at: int, end: int, needed: bool = False) -> TensorType:
     if TENSOR_TYPE not in kinds:
         if needed and not kinds:
             raise ModelError("it is empty")
+        for key, kind in ((SEQUENCE_TYPE, SequenceType), (OPTIONAL_TYPE, OptionalType)):
+            if key in kinds:
+                data, at, end = joined(data, kinds[key])
+                inner = [span for tag, *span in fields(data, at, end) if tag == ELEMENT_TYPE]
+                return kind(type_proto(*joined(data, inner), needed, depth + 1) if inner else UNKNOWN)
         return UNKNOWN
     data, at, end = joined(data, kinds[TENSOR_TYPE])
     code, shape = 0, None

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from .composite import composite
 from .elementwise import error_function, unary
 from .limits import check_axis
 from .numeric import aligned, broadcasts_to, check_kind, check_same, settle, spec_of, total, widen
 from .registry import add, describe, op
+from .symbols import differ
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -190,3 +192,13 @@ def along_axis(name: str, function, **traits) -> None:
 along_axis("Softmax", softmax, not_negative=True)
 along_axis("LogSoftmax", log_softmax)
 along_axis("Hardmax", hardmax)
+
+
+@composite("SwiGLU", since=28, rank=0, one_type=True)
+def swiglu(m, A, B, *, alpha=1.0):
+    """y = A * sigmoid(alpha * A) * B. https://onnx.ai/onnx/operators/onnx__SwiGLU.html"""
+    check_kind(A, "float", "A")
+    check_same(A.dtype, B)
+    if differ(A.shape, B.shape):
+        raise ValueError(f"A of shape {list(A.shape)}, B of {list(B.shape)}; they have to be of one shape")
+    return A * m.Sigmoid(A if alpha == 1 else A * alpha) * B

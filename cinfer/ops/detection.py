@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import LimitError
 from .facts import INT64, Fact
 from .limits import check_scalar, check_size
-from .numeric import matmul
+from .numeric import matmul, suppressing
 from .registry import op
 
 
@@ -20,22 +20,28 @@ def corners(boxes: np.ndarray, center_point_box: int) -> np.ndarray:
     return np.stack((np.minimum(b, d), np.minimum(a, c), np.maximum(b, d), np.maximum(a, c)))
 
 
-def suppress(boxes: np.ndarray, limit: int, iou_threshold: float) -> list[int]:
-    """Indices of the boxes kept, of `corners` from best to worst: each that overlaps no kept one by more than
-    the threshold."""
-    areas = (boxes[2] - boxes[0]) * (boxes[3] - boxes[1])
-    left = np.arange(boxes.shape[1])
-    kept = []
-    while left.size and len(kept) < limit:
-        best, left = left[0], left[1:]
-        kept.append(int(best))
-        x_min, y_min, x_max, y_max = boxes[:, left]
-        width = np.minimum(x_max, boxes[2, best]) - np.maximum(x_min, boxes[0, best])
-        height = np.minimum(y_max, boxes[3, best]) - np.maximum(y_min, boxes[1, best])
-        shared = width * height
-        union = areas[left] + areas[best] - shared
-        real = (width > 0) & (height > 0) & (areas[left] > 0) & (areas[best] > 0)
-        left = left[~(real & (shared / union > iou_threshold))]
+def suppress(edges: np.ndarray, starts: np.ndarray, limit: int, overlap: float) -> np.ndarray:
+    """Which boxes stay, bool (boxes,): in each list each that overlaps no kept one before it by more than `overlap`.
+
+    edges : `corners` of all boxes, list after list, in each from best to worst; starts : where the lists begin,
+        and the end of the last; limit : of boxes kept in a list
+    """
+    kept = np.zeros(edges.shape[1], bool)
+    for first, end in zip(starts[:-1].tolist(), starts[1:].tolist()):
+        boxes = edges[:, first:end]
+        areas = (boxes[2] - boxes[0]) * (boxes[3] - boxes[1])
+        left, count = np.arange(end - first), 0
+        while left.size and count < limit:
+            best, left = left[0], left[1:]
+            kept[first + best] = True
+            count += 1
+            x_min, y_min, x_max, y_max = boxes[:, left]
+            width = np.minimum(x_max, boxes[2, best]) - np.maximum(x_min, boxes[0, best])
+            height = np.minimum(y_max, boxes[3, best]) - np.maximum(y_min, boxes[1, best])
+            shared = width * height
+            union = areas[left] + areas[best] - shared
+            real = (width > 0) & (height > 0) & (areas[left] > 0) & (areas[best] > 0)
+            left = left[~(real & (shared / union > overlap))]
     return kept
 
 
@@ -56,15 +62,18 @@ class NonMaxSuppression:
             (iou_threshold, "iou_threshold", 0.0), (score_threshold, "score_threshold", None)))
         if not 0 <= overlap <= 1:
             raise ValueError(f"iou_threshold {overlap}; it has to be 0 to 1")
-        found = []
-        for batch in range(boxes.shape[0] if limit > 0 else 0):
-            edges = corners(boxes[batch], center_point_box)
-            for label, score in enumerate(scores[batch]):
-                candidates = np.arange(score.size) if least is None else np.flatnonzero(score > least)
-                candidates = candidates[np.argsort(-score[candidates], kind="stable")]
-                kept = suppress(edges[:, candidates], limit, overlap)
-                found += [(batch, label, box) for box in candidates[kept].tolist()]
-        return np.array(found, np.int64).reshape(-1, 3)
+        if limit <= 0 or not scores.size:
+            return np.empty((0, 3), np.int64)
+        batches, labels, count = scores.shape
+        lists = scores.reshape(batches * labels, count)
+        one, box = np.indices(lists.shape).reshape(2, -1) if least is None else np.nonzero(lists > least)
+        order = np.lexsort((-lists[one, box], one))             # stable: of equal scores the first box first
+        one, box = one[order], box[order]
+        batch, label = np.divmod(one, labels)
+        edges = corners(boxes, center_point_box)[:, batch, box]
+        starts = np.searchsorted(one, np.arange(batches * labels + 1))
+        kept = (suppressing.get() or suppress)(edges, starts, limit, overlap)
+        return np.stack((batch[kept], label[kept], box[kept]), 1)
 
 
 def check_rois(x, rois, columns: int, output: tuple[int, int]) -> tuple[int, ...]:

@@ -49,7 +49,7 @@ class Fact:
     def known(self, what: str) -> np.ndarray:
         """The value, or UnknownValue saying that `what` must be known before the run."""
         if self.value is None:
-            raise UnknownValue(what)
+            raise UnknownValue(what, self)
         return self.value
 
     def __eq__(self, other) -> bool:
@@ -109,8 +109,27 @@ def is_symbolic(fact: Fact | None) -> bool:
     return fact is not None and fact.value is not None and fact.value.dtype != fact.dtype
 
 
-class UnknownValue(ValueError):
-    """A size depends on the value of an input that is known only during the run."""
+class Elements:
+    """Stands for a fact, of a sequence whose length is known: the names of its elements. dtype : of an empty one,
+    or None"""
+    __slots__ = ("names", "dtype", "value")
 
-    def __init__(self, what: str):
+    def __init__(self, names: tuple[str, ...], dtype: np.dtype | None = None):
+        self.names, self.dtype, self.value = names, dtype, None
+
+
+class Maybe:
+    """Stands for a fact, of an optional: the name of what it holds, None where that is nothing."""
+    __slots__ = ("name", "value")
+
+    def __init__(self, name: str | None):
+        self.name, self.value = name, None
+
+
+class UnknownValue(ValueError):
+    """A size depends on the value of an input that is known only during the run. fact : of that input, if it is
+    one"""
+
+    def __init__(self, what: str, fact: Fact | None = None):
         super().__init__(f"{what} is known only during the run")
+        self.fact = fact

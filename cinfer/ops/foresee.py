@@ -153,8 +153,8 @@ def _sketched(operator: registry.Operator, node: Node, facts, keywords: dict, si
     if rank is None and traits.broadcast:
         rank = _broadcast_rank(facts)
     if type(rank) is not int:
-        return [Unranked(dtype) for dtype in types]
-    return [Fact(dtype, tuple([sizes.free(f"{name}.{axis}", least=0) for axis in range(rank)]))
+        return [dtype and Unranked(dtype) for dtype in types]
+    return [dtype and Fact(dtype, tuple([sizes.free(f"{name}.{axis}", least=0) for axis in range(rank)]))
             for dtype, name in zip(types, node.outputs)]
 
 

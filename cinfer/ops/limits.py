@@ -80,6 +80,8 @@ def check_ints(values, what: str, dtypes: Sequence[str] = ("int64",)) -> list[in
     """The ints of an input tensor of rank 1, or of an attribute; None stays None."""
     if not isinstance(values, np.ndarray):
         return None if values is None else [int(v) for v in values]
+    if values.ndim == 0 and what == "axes":         # the standard's own function bodies do so
+        values = values.reshape(1)
     if values.ndim != 1:
         raise ValueError(f"{what} has {values.ndim} axes; it is a list, of 1 axis")
     if values.dtype.name not in dtypes and not holds_symbols(values):

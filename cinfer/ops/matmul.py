@@ -1,4 +1,4 @@
-"""Products of matrices: MatMul, Gemm, Einsum."""
+"""Products of matrices: MatMul, Gemm, Einsum, com.microsoft's FusedMatMul; determinants: Det."""
 from __future__ import annotations
 
 from math import prod
@@ -10,6 +10,8 @@ from .numeric import (F32, SUMMED_AT_ONCE, broadcast, broadcasts_to, check_kind,
                       spec_of, widen)
 from .registry import op
 from .symbols import differ
+
+MICROSOFT = "com.microsoft"         # the domain of what onnxruntime's optimiser writes
 
 
 def matmul_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
@@ -166,3 +168,44 @@ def contracted(a: np.ndarray, b: np.ndarray, of_a: str, of_b: str, output: str) 
     y = y.reshape((*y.shape[:n], *shape_a[n:n + r], *shape_b[n + i:]))
     made = batch + rows + columns
     return y.transpose([made.index(c) for c in output])
+
+
+@op("Det", since=11, rank=lambda x: x.ndim - 2)
+class Det:
+    """The determinants of square matrices, which are the last two axes.
+    https://onnx.ai/onnx/operators/onnx__Det.html"""
+    def infer(x):
+        check_kind(x, "float")
+        if x.ndim < 2 or differ(x.shape[-1], x.shape[-2]):
+            raise ValueError(f"x of shape {list(x.shape)}; its last two axes have to be a square matrix")
+        return x.like(x.shape[:-2])
+
+    def evaluate(x):
+        Det.infer(spec_of(x))
+        return settle(np.linalg.det(x.astype(np.float64)), x.dtype)
+
+
+def turned(shape: tuple[int, ...], trans: int, trans_batch: int) -> list[int]:
+    """The order of axes of an input of FusedMatMul: transBatch moves the first axis of the batch before the
+    last two ones, trans swaps these."""
+    order = list(range(len(shape)))
+    if trans_batch and len(order) > 2:
+        order = [*order[1:-1], 0, order[-1]]
+    if trans and len(order) > 1:
+        order[-2:] = order[:-3:-1]
+    return order
+
+
+@op("FusedMatMul", domain=MICROSOFT)
+class FusedMatMul:
+    """alpha * a b, the inputs transposed before."""
+    def infer(A, B, *, alpha=1.0, transA=0, transB=0, transBatchA=0, transBatchB=0):
+        def turn(x, *how):
+            return x.like([x.shape[axis] for axis in turned(x.shape, *how)])
+        return MatMul.infer(turn(A, transA, transBatchA), turn(B, transB, transBatchB))
+
+    def evaluate(A, B, *, alpha=1.0, transA=0, transB=0, transBatchA=0, transBatchB=0):
+        check_same(A.dtype, B, what="A and B")
+        a = widen(A).transpose(turned(A.shape, transA, transBatchA))
+        b = widen(B).transpose(turned(B.shape, transB, transBatchB))
+        return settle(scaled(MatMul.evaluate(a, b), alpha), A.dtype)

@@ -9,18 +9,26 @@ from math import prod
 import numpy as np
 
 from .activations import sigmoid, softmax
+from .composite import composite
 from .conv import Conv
 from .limits import check_axis, check_size
-from .matmul import MatMul, matmul_shape, scaled
+from .matmul import matmul_shape, scaled
 from .movement import concat_shape
-from .numeric import (F32, broadcast, broadcasts_to, check_kind, check_same, check_sizes, settle, spec_of,
-                      widen)
+from .numeric import F32, broadcast, broadcasts_to, check_same, check_sizes, settle, spec_of
 from .pooling import AveragePool, check_pictures
-from .quantize import (U8, check_8_bit, check_rows_columns, check_scalars, dequantize, dynamic_range,
-                       integer_product, quantize, requantize)
+from .quantize import (check_8_bit, check_rows_columns, check_scalars, dequantize, integer_product, quantize,
+                       requantize)
 from .registry import add, describe, op
 
 DOMAIN = "com.microsoft"
+FLOAT = 1                           # of TensorProto.DataType
+
+
+def check_given(**inputs) -> None:
+    """ValueError where an input is left out that stands behind an optional one."""
+    for name, x in inputs.items():
+        if x is None:
+            raise ValueError(f"{name} is left out; it has to be given")
 
 
 def scalar(v: np.ndarray | None) -> np.ndarray | None:
@@ -30,14 +38,17 @@ def scalar(v: np.ndarray | None) -> np.ndarray | None:
 # Dequantise, compute, quantise
 
 def quantized_binary(name: str, function) -> None:
-    def infer(A, A_scale, A_zero_point, B, B_scale, B_zero_point, C_scale, C_zero_point=None):
+    def infer(A, A_scale, A_zero_point=None, B=None, B_scale=None, B_zero_point=None, C_scale=None,
+              C_zero_point=None):
+        check_given(B=B, B_scale=B_scale, C_scale=C_scale)
         check_8_bit(A=A, B=B)
         check_same(A.dtype, B, A_zero_point, B_zero_point, C_zero_point)
         check_scalars(A_scale=A_scale, A_zero_point=A_zero_point, B_scale=B_scale, B_zero_point=B_zero_point,
                       C_scale=C_scale, C_zero_point=C_zero_point)
         return A.like(check_size(broadcast(A.shape, B.shape)))
 
-    def evaluate(A, A_scale, A_zero_point, B, B_scale, B_zero_point, C_scale, C_zero_point=None):
+    def evaluate(A, A_scale, A_zero_point=None, B=None, B_scale=None, B_zero_point=None, C_scale=None,
+                 C_zero_point=None):
         infer(*map(spec_of, (A, A_scale, A_zero_point, B, B_scale, B_zero_point, C_scale, C_zero_point)))
         y = function(dequantize(A, scalar(A_scale), scalar(A_zero_point)),
                      dequantize(B, scalar(B_scale), scalar(B_zero_point)))
@@ -50,6 +61,7 @@ quantized_binary("QLinearMul", np.multiply)
 
 
 def check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point) -> None:
+    check_given(Y_scale=Y_scale)
     check_8_bit(X=X)
     check_same(X.dtype, X_zero_point, Y_zero_point)
     check_scalars(X_scale=X_scale, X_zero_point=X_zero_point, Y_scale=Y_scale, Y_zero_point=Y_zero_point)
@@ -62,22 +74,22 @@ def through_floats(function, X, X_scale, X_zero_point, Y_scale, Y_zero_point) ->
 
 @op("QLinearSigmoid", domain=DOMAIN)
 class QLinearSigmoid:
-    def infer(X, X_scale, X_zero_point, Y_scale, Y_zero_point=None):
+    def infer(X, X_scale, X_zero_point=None, Y_scale=None, Y_zero_point=None):
         check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
         return X.like()
 
-    def evaluate(X, X_scale, X_zero_point, Y_scale, Y_zero_point=None):
+    def evaluate(X, X_scale, X_zero_point=None, Y_scale=None, Y_zero_point=None):
         check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
         return through_floats(sigmoid, X, X_scale, X_zero_point, Y_scale, Y_zero_point)
 
 
 @op("QLinearLeakyRelu", domain=DOMAIN)
 class QLinearLeakyRelu:
-    def infer(X, X_scale, X_zero_point, Y_scale, Y_zero_point=None, *, alpha=0.01):
+    def infer(X, X_scale, X_zero_point=None, Y_scale=None, Y_zero_point=None, *, alpha=0.01):
         check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
         return X.like()
 
-    def evaluate(X, X_scale, X_zero_point, Y_scale, Y_zero_point=None, *, alpha=0.01):
+    def evaluate(X, X_scale, X_zero_point=None, Y_scale=None, Y_zero_point=None, *, alpha=0.01):
         check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
         return through_floats(lambda x: np.where(x < 0, alpha * x, x), X, X_scale, X_zero_point, Y_scale,
                               Y_zero_point)
@@ -86,12 +98,12 @@ class QLinearLeakyRelu:
 @op("QLinearSoftmax", domain=DOMAIN)
 class QLinearSoftmax:
     """opset : of the Softmax it stands for; before 13, all axes from `axis` on are taken for one."""
-    def infer(X, X_scale, X_zero_point, Y_scale, Y_zero_point, *, opset, axis=-1):
+    def infer(X, X_scale, X_zero_point=None, Y_scale=None, Y_zero_point=None, *, opset, axis=-1):
         check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
         check_axis(axis, X.ndim)
         return X.like()
 
-    def evaluate(X, X_scale, X_zero_point, Y_scale, Y_zero_point, *, opset: int, axis=-1):
+    def evaluate(X, X_scale, X_zero_point=None, Y_scale=None, Y_zero_point=None, *, opset: int, axis=-1):
         check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
         axis = check_axis(axis, X.ndim)
         axes = axis if opset >= 13 else tuple(range(axis, X.ndim))
@@ -125,8 +137,8 @@ def channels_first(x: np.ndarray) -> np.ndarray:
 
 @op("QLinearAveragePool", domain=DOMAIN)
 class QLinearAveragePool:
-    def infer(X, x_scale, x_zero_point, y_scale, y_zero_point=None, *, kernel_shape, auto_pad="NOTSET",
-              ceil_mode=0, channels_last=0, count_include_pad=0, pads=None, strides=None):
+    def infer(X, x_scale, x_zero_point=None, y_scale=None, y_zero_point=None, *, kernel_shape,
+              auto_pad="NOTSET", ceil_mode=0, channels_last=0, count_include_pad=0, pads=None, strides=None):
         check_quantized(X, x_scale, x_zero_point, y_scale, y_zero_point)
         check_pictures(X, "int")
         first = (X.shape[0], X.shape[-1], *X.shape[1:-1]) if channels_last else X.shape
@@ -134,7 +146,7 @@ class QLinearAveragePool:
                               ceil_mode=ceil_mode, pads=pads, strides=strides)
         return X.like((y.shape[0], *y.shape[2:], y.shape[1]) if channels_last else y.shape)
 
-    def evaluate(X, x_scale, x_zero_point, y_scale, y_zero_point=None, *, kernel_shape: list[int],
+    def evaluate(X, x_scale, x_zero_point=None, y_scale=None, y_zero_point=None, *, kernel_shape: list[int],
                  auto_pad="NOTSET", ceil_mode=0, channels_last=0, count_include_pad=0, pads: list[int] = None,
                  strides: list[int] = None):
         check_quantized(X, x_scale, x_zero_point, y_scale, y_zero_point)
@@ -203,69 +215,34 @@ class QGemm:
         return requantize(total, multiplier / scalar(y_scale), scalar(y_zero_point))
 
 
-def scaled_product(a, b, a_zero, b_zero, scale: np.ndarray, bias, dtype) -> np.ndarray:
-    y = integer_product(a, b, a_zero, b_zero).astype(F32) * widen(scale)
-    return settle(y if bias is None else y + widen(bias), dtype)
+@composite("DynamicQuantizeMatMul", domain=DOMAIN)
+def dynamic_quantize_matmul(m, A, B, b_scale, b_zero_point=None, bias=None):
+    """y = a b + bias; a is quantised to uint8 by its own range, b is of 8 bits."""
+    check_same(F32, A, b_scale, bias, what="floats")
+    a, a_scale, a_zero = m.DynamicQuantizeLinear(A, n_outputs=3)
+    return integer_product_in_floats(m, a, B, a_scale, b_scale, a_zero, b_zero_point, bias)
 
 
-@op("DynamicQuantizeMatMul", domain=DOMAIN)
-class DynamicQuantizeMatMul:
-    """A is quantised to uint8 by its own range."""
-    def infer(A, B, b_scale, b_zero_point=None, bias=None):
-        check_kind(A, "float", "A")
-        check_8_bit(B=B)
-        check_rows_columns(A, B, [], [b_scale, b_zero_point])
-        shape = matmul_shape(A.shape, B.shape)
-        check_sizes(bias, shape[-1:], "bias")
-        return A.like(shape)
-
-    def evaluate(A, B, b_scale, b_zero_point=None, bias=None):
-        DynamicQuantizeMatMul.infer(*map(spec_of, (A, B, b_scale, b_zero_point, bias)))
-        a_scale, a_zero = dynamic_range(A)
-        return scaled_product(quantize(A, a_scale, a_zero, U8), B, a_zero, b_zero_point, a_scale * b_scale,
-                              bias, A.dtype)
+@composite("MatMulIntegerToFloat", domain=DOMAIN, types=(2,))
+def matmul_integer_to_float(m, A, B, a_scale, b_scale, a_zero_point=None, b_zero_point=None, bias=None):
+    """y = a b + bias of a and b of 8 bits; those of b may have scales and zero points by column."""
+    check_same(a_scale.dtype, b_scale, bias, what="a_scale, b_scale and bias")
+    if a_scale.dtype == F32:
+        return integer_product_in_floats(m, A, B, a_scale, b_scale, a_zero_point, b_zero_point, bias)
+    wide = [None if v is None else m.Cast(v, to=FLOAT) for v in (a_scale, b_scale, bias)]
+    y = integer_product_in_floats(m, A, B, *wide[:2], a_zero_point, b_zero_point, wide[2])
+    return m.CastLike(y, a_scale)
 
 
-@op("MatMulIntegerToFloat", domain=DOMAIN, types=(2,))
-class MatMulIntegerToFloat:
-    def infer(A, B, a_scale, b_scale, a_zero_point=None, b_zero_point=None, bias=None):
-        check_8_bit(A=A, B=B)
-        check_rows_columns(A, B, [a_zero_point], [b_scale, b_zero_point])
-        check_scalars(a_scale=a_scale)
-        shape = matmul_shape(A.shape, B.shape)
-        check_sizes(bias, shape[-1:], "bias")
-        return A.like(shape, a_scale.dtype)
-
-    def evaluate(A, B, a_scale, b_scale, a_zero_point=None, b_zero_point=None, bias=None):
-        MatMulIntegerToFloat.infer(*map(spec_of, (A, B, a_scale, b_scale, a_zero_point, b_zero_point, bias)))
-        return scaled_product(A, B, a_zero_point, b_zero_point, widen(scalar(a_scale)) * widen(b_scale), bias,
-                              a_scale.dtype)
-
-
-def turned(shape: tuple[int, ...], trans: int, trans_batch: int) -> list[int]:
-    """The order of axes of an input of FusedMatMul: transBatch moves the first axis of the batch before the
-    last two ones, trans swaps these."""
-    order = list(range(len(shape)))
-    if trans_batch and len(order) > 2:
-        order = [*order[1:-1], 0, order[-1]]
-    if trans and len(order) > 1:
-        order[-2:] = order[:-3:-1]
-    return order
-
-
-@op("FusedMatMul", domain=DOMAIN)
-class FusedMatMul:
-    """alpha * a b, the inputs transposed before."""
-    def infer(A, B, *, alpha=1.0, transA=0, transB=0, transBatchA=0, transBatchB=0):
-        def turn(x, *how):
-            return x.like([x.shape[axis] for axis in turned(x.shape, *how)])
-        return MatMul.infer(turn(A, transA, transBatchA), turn(B, transB, transBatchB))
-
-    def evaluate(A, B, *, alpha=1.0, transA=0, transB=0, transBatchA=0, transBatchB=0):
-        check_same(A.dtype, B, what="A and B")
-        a = widen(A).transpose(turned(A.shape, transA, transBatchA))
-        b = widen(B).transpose(turned(B.shape, transB, transBatchB))
-        return settle(scaled(MatMul.evaluate(a, b), alpha), A.dtype)
+def integer_product_in_floats(m, a, b, a_scale, b_scale, a_zero, b_zero, bias):
+    """(a - a_zero) (b - b_zero) * (a_scale * b_scale) + bias in float32, the sums being exact."""
+    check_scalars(a_scale=a_scale)
+    check_rows_columns(a, b, [a_zero], [b_scale, b_zero])
+    if a_zero is None and b_zero is not None:
+        a_zero = m.constant(0, a.dtype)
+    y = m.Cast(m.MatMulInteger(a, b, a_zero, b_zero), to=FLOAT) * (m.Reshape(a_scale, []) * b_scale)
+    check_sizes(bias, b.shape[-1:], "bias")
+    return y if bias is None else y + bias
 
 
 # activation_params are the attributes in this order

@@ -101,6 +101,8 @@ def average(x: np.ndarray, axis=None, keepdims: bool = False) -> np.ndarray:
 
 # What `matmul` multiplies by. A run puts there what keeps to the threads of its session (run/products.py).
 multiply: ContextVar = ContextVar("multiply", default=np.matmul)
+# As `suppress` of detection.py, None for that itself. A run puts a kernel there (run/direct.py).
+suppressing: ContextVar = ContextVar("suppressing", default=None)
 
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -10,10 +10,11 @@ from math import prod
 import numpy as np
 
 from .facts import INT64
-from .geometry import Geometry, axis_taps, conv_geometry
-from .limits import check_size
-from .numeric import average, check_kind, lowest, settle, spec_of, total, wide_sums, widen
+from .geometry import Geometry, axis_taps, conv_geometry, numbers
+from .limits import check_ints, check_size
+from .numeric import average, check_kind, check_sizes, lowest, settle, spec_of, total, wide_sums, widen
 from .registry import add, describe, op
+from .symbols import below, differ
 
 
 def check_pictures(x, kind: str = "float") -> None:
@@ -134,6 +135,46 @@ class LpPool:
         geometry, _ = infer_pool(x, kernel_shape, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
                                  pads=pads, strides=strides)
         return settle(pool_sum(np.abs(widen(x))**p, geometry)**(1 / p), x.dtype)
+
+
+def unpooled_shapes(x, indices, output_shape, kernel_shape, pads, strides) -> tuple[tuple, tuple]:
+    """Of a MaxUnpool: the shape by which the indices count, and that of the output."""
+    check_pictures(x)
+    check_sizes(indices, x.shape, "indices")
+    if indices.dtype != INT64:
+        raise ValueError(f"indices are {indices.dtype}; they have to be int64")
+    rank = x.ndim - 2
+    kernel = numbers(kernel_shape, rank, None, "kernel_shape", 1)
+    strides, pads = numbers(strides, rank, 1, "strides", 1), numbers(pads, 2 * rank, 0, "pads", 0)
+    sizes = [(size - 1) * strides[i] + kernel[i] - pads[i] - pads[rank + i]
+             for i, size in enumerate(x.shape[2:])]
+    counted = check_size((*x.shape[:2], *sizes), 8)
+    if output_shape is None:
+        return counted, counted
+    sizes = check_ints(output_shape.known("the output_shape of MaxUnpool"), "output_shape")
+    if len(sizes) != x.ndim or differ(tuple(sizes[:2]), x.shape[:2]) or any(map(below, sizes, counted)):
+        raise ValueError(f"output_shape {sizes}; it has to be at least {list(counted)}")
+    return counted, check_size(sizes, 8)
+
+
+@op("MaxUnpool", since=9, rank=0)
+class MaxUnpool:
+    """Puts elements back to where MaxPool found them, among zeros. The indices count in the shape that the
+    attributes give, also where output_shape is larger: then that is filled up with zeros behind each axis.
+    https://onnx.ai/onnx/operators/onnx__MaxUnpool.html"""
+    def infer(x, indices, output_shape=None, *, kernel_shape, pads=None, strides=None):
+        return x.like(unpooled_shapes(x, indices, output_shape, kernel_shape, pads, strides)[1])
+
+    def evaluate(x, indices, output_shape=None, *, kernel_shape: list[int], pads: list[int] = None,
+                 strides: list[int] = None):
+        counted, shape = unpooled_shapes(x, indices, spec_of(output_shape), kernel_shape, pads, strides)
+        y = np.zeros(counted, x.dtype)
+        if indices.size and not 0 <= indices.min() <= indices.max() < y.size:
+            raise ValueError(f"indices {indices.min()} to {indices.max()}; allowed is 0 to {y.size - 1}")
+        y.reshape(-1)[indices.reshape(-1)] = x.reshape(-1)
+        if shape == counted:
+            return y
+        return np.pad(y, [(0, large - size) for size, large in zip(counted, shape)])
 
 
 # Over the whole picture

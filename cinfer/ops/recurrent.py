@@ -73,7 +73,11 @@ def gru_step(x, state, r, rb, act, options):
 
 def lstm_step(x, state, r, rb, act, options):
     h, c = state
-    gates = x + rb + matmul(h, r.T)
+    return lstm_cell(x + rb + matmul(h, r.T), c, act, options)
+
+
+def lstm_cell(gates, c, act, options):
+    """(the new h, the new c) by what comes in at the gates and the old c."""
     i, o, f, g = np.split(gates, 4, axis=1)
     pi, po, pf = options["peephole"]
     i = act[0](i + pi * c)

@@ -29,12 +29,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..model.graph import Node
+from ..model.graph import Graph, Node
 from .facts import Fact, UnknownValue
+from .families import DOMAINS, RARE, files_of
 
 
 REQUIRED = object()
@@ -61,6 +63,7 @@ class Traits:
     mixes_floats : the inputs may be of several float types
     not_negative : no element of the output is negative
     no_larger : the output takes about as many bytes as the inputs at most
+    write : of a composite (composite.py), the function that writes its nodes
     """
     elementwise: bool = False
     broadcast: bool = False
@@ -74,11 +77,16 @@ class Traits:
     mixes_floats: bool = False
     not_negative: bool = False
     no_larger: bool = False
+    write: Callable | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One registration. attributes : name -> default, REQUIRED where there is none"""
+    """One registration.
+
+    attributes : name -> default, REQUIRED where there is none
+    min_inputs, max_inputs : how many it takes; None: any number, of which those behind `named` are all there
+    """
     domain: str
     name: str
     since: int
@@ -86,7 +94,8 @@ class Operator:
     infer: Callable | None
     attributes: dict[str, object]
     min_inputs: int
-    max_inputs: int | None              # None: any number
+    max_inputs: int | None
+    named: int
     wants_n_outputs: bool
     traits: Traits
 
@@ -103,30 +112,34 @@ def op(name: str, *, since: int = 1, domain: str = "", **traits) -> Callable:
     return register
 
 
-def describe(domain: str, name: str, since: int, evaluate: Callable, infer: Callable | None = None,
-             **traits) -> Operator:
-    """An Operator read off the signature of `evaluate`, a plain function.
+def describe(domain: str, name: str, since: int, evaluate: Callable, infer: Callable | None = None, *,
+             signature: Callable | None = None, skip: int = 0, **traits) -> Operator:
+    """An Operator read off the signature of `evaluate`, a plain function, or of another one, behind `skip`
+    parameters.
 
     From its code, for `inspect` takes longer to load than a model.
     """
-    code = evaluate.__code__
-    most, variadic = code.co_argcount, bool(code.co_flags & HAS_VARARGS)
-    keywords = code.co_varnames[most:most + code.co_kwonlyargcount]
-    defaults = evaluate.__kwdefaults__ or {}
+    signature = signature or evaluate
+    code = signature.__code__
+    count, variadic = code.co_argcount, bool(code.co_flags & HAS_VARARGS)
+    keywords = code.co_varnames[count:count + code.co_kwonlyargcount]
+    defaults = signature.__kwdefaults__ or {}
     attributes = {k: defaults.get(k, REQUIRED) for k in keywords if k != "n_outputs"}
-    least = most - len(evaluate.__defaults__ or ())
-    return Operator(domain, name, since, evaluate, infer, attributes, least, None if variadic else most,
+    most = count - skip
+    least = most - len(signature.__defaults__ or ())
+    return Operator(domain, name, since, evaluate, infer, attributes, least, None if variadic else most, most,
                     "n_outputs" in keywords, Traits(**traits) if traits else PLAIN)
 
 
 KINDS = {"int": (int, False), "float": (float, False), "str": (str, False), "list[int]": (int, True),
-         "list[float]": (float, True), "list[str]": (str, True), "int | float": ((int, float), False)}
+         "list[float]": (float, True), "list[str]": (str, True), "int | float": ((int, float), False),
+         "Graph": (Graph, False)}
 
 
 # What operators raise on purpose (ValueError), and what NumPy says of indices and numbers that cannot be. Any
 # other exception is a fault of cinfer's own.
 REFUSALS = ValueError, IndexError, ArithmeticError
-WORDS = {int: "INT", float: "FLOAT", str: "STRING"}
+WORDS = {int: "INT", float: "FLOAT", str: "STRING", Graph: "GRAPH"}
 
 
 def kind_of(operator: Operator, attribute: str) -> tuple | None:
@@ -146,15 +159,31 @@ def add(operator: Operator) -> None:
 
 
 def operators() -> Iterator[Operator]:
-    """All registrations."""
-    for versions in _table.values():
+    """All registrations; of rare families, those that were asked for."""
+    for versions in list(_table.values()):
         yield from versions
+
+
+def load_all() -> None:
+    """Import the rare families too."""
+    for file in {*RARE, *(file for files in DOMAINS.values() for file in files)}:
+        import_module(f"{__package__}.{file}")
+
+
+def _versions(domain: str, name: str) -> list[Operator]:
+    """The registrations of an operator, the newest first."""
+    found = _table.get((domain, name))
+    if found is None:
+        for file in files_of(domain, name):
+            import_module(f"{__package__}.{file}")
+        found = _table.setdefault((domain, name), [])
+    return found
 
 
 def find(node: Node) -> Operator | None:
     """The operator a node means: the newest whose `since` is not above the node's opset, or None."""
     opset = node.opset
-    for operator in _table.get((node.domain, node.op_type), ()):
+    for operator in _versions(node.domain, node.op_type):
         if operator.since <= opset:
             return operator
     return None
@@ -184,9 +213,9 @@ def check(operator: Operator, node: Node) -> None:
     if count < least or (most is not None and count > most):
         takes = f"at least {least}" if most is None else least if least == most else f"{least} to {most}"
         raise ModelError(f"{node} has {count} inputs; {node.op_type} of opset {node.opset} takes {takes}")
-    required = node.inputs[:least] if most is not None else node.inputs
-    if "" in required:
-        raise ModelError(f"{node}: its input {required.index('')} is left out; {node.op_type} needs it")
+    for i, name in enumerate(node.inputs):
+        if not name and (i < least or i >= operator.named):
+            raise ModelError(f"{node}: its input {i} is left out; {node.op_type} needs it")
     for name, default in operator.attributes.items():
         if default is REQUIRED and name not in node.attributes:
             raise ModelError(f"{node} lacks the attribute {name!r}; {node.op_type} of opset {node.opset} "
@@ -230,6 +259,9 @@ def evaluate(operator: Operator, node: Node, inputs: list[np.ndarray | None]) ->
 def for_outputs(node: Node, result) -> tuple:
     """The result as a tuple; ValueError where the node asks for more than the operator makes."""
     results = result if isinstance(result, tuple) else (result,)
+    for i, (name, each) in enumerate(zip(node.outputs, results)):
+        if each is None and name:
+            raise ValueError(f"output {i} ({name!r}) is asked for; {node.op_type} does not make it here")
     if len(node.outputs) > len(results) and any(node.outputs[len(results):]):
         raise ValueError(f"{len(node.outputs)} outputs; {node.op_type} makes {len(results)} here")
     return results

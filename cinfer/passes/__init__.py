@@ -11,15 +11,18 @@ import os
 from collections.abc import Iterable
 
 from ..errors import Error, InputError, ModelError
+from ..graphs.scopes import separate
 from ..model.graph import Graph, subgraphs
 from ..ops.registry import REFUSALS
 from .check import check_nodes, fault
+from .expand_composites import expand_composites
 from .expand_quantized import expand_quantized
 from .fold_affine import fold_batch_norm, fold_scale
 from .fold_constants import fold_constants
 from .fold_input_scale import fold_input_scale
 from .fold_product_scale import fold_product_scale
 from .fuse_pad import fuse_pad
+from .inline_branches import inline_branches
 from .merge_quantization import merge_quantization
 from .pattern import Rewriter
 from .recognise_activations import recognise_activations
@@ -30,11 +33,13 @@ from .remove_identity import remove_identity
 from .sink_transposes import sink_transposes
 from .widen_halves import widen_halves
 
-# The order matters: float16 and 8 bits go first, for all else is made for float32; then constants, for most
-# guards ask for constants; what is spelled out is read before scales are folded, for Conv -> Add 3 -> Clip
-# would lose its Add; Transposes move before Pad and scales are looked for beside Conv. Behind
-# these come passes whose operators are not standard ones, which the others would not know.
+# The order matters: branches, compositions, float16 and 8 bits go first, for all else is made for float32; then constants,
+# for most guards ask for constants; what is spelled out is read before scales are folded, for Conv -> Add 3 ->
+# Clip would lose its Add; Transposes move before Pad and scales are looked for beside Conv. Behind these come
+# passes whose operators are not standard ones, which the others would not know.
 PIPELINE = (
+    inline_branches,
+    expand_composites,
     widen_halves,
     expand_quantized,
     remove_identity,
@@ -60,7 +65,9 @@ def run(graph: Graph) -> bool:
     InputError when CINFER_PASSES names no pass.
     """
     passes = _chosen(os.environ.get("CINFER_PASSES", ""))
-    return _run(graph, passes, os.environ.get("CINFER_CHECK") == "1", (), False)
+    changed = _run(graph, passes, os.environ.get("CINFER_CHECK") == "1", (), False)
+    separate(graph)
+    return changed
 
 
 def _run(graph: Graph, passes: list, check: bool, outer: Iterable[str], inner: bool) -> bool:

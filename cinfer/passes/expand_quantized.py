@@ -31,26 +31,28 @@ def expand_quantized(graph: Graph, at: Rewriter) -> bool:
     """x8 -> QLinearConv -> y8   becomes   x8 -> DequantizeLinear -> Conv -> QuantizeLinear -> y8
 
     In the same way QLinearMatMul, and onnxruntime's QGemm, QLinearAdd, QLinearMul, QLinearConcat, pools and
-    activations. x8 -> MaxPool -> DequantizeLinear becomes x8 -> DequantizeLinear -> MaxPool, where nobody
-    else reads between, for the largest number stays the largest. So the network is one of floats, which
-    QuantizeLinear and DequantizeLinear round between the operators.
+    activations; Transposes stand around pools whose channels lie last. x8 -> MaxPool -> DequantizeLinear
+    becomes x8 -> DequantizeLinear -> MaxPool, where nobody else reads between, for the largest number stays
+    the largest; so does a Transpose. So the network is one of floats, which QuantizeLinear and
+    DequantizeLinear round between the operators.
 
-    x -> DynamicQuantizeLinear -> MatMulInteger -> Cast   becomes
-    x -> DynamicQuantizeLinear -> DequantizeLinear -> MatMul, by a scale of 1; so does ConvInteger.
+    x8 -> MatMulInteger -> Cast   becomes   x8 -> DequantizeLinear -> MatMul, by a scale of 1; so does
+    ConvInteger.
 
     Sums are rounded as float32, not exact: y8 may be the neighbour where a number lies on the border.
 
     Only with constant scales and zero points of 8 bits: one for a whole tensor, or one for each output
-    channel of constant weights; not for channels_last. Of MatMulInteger, only with constant weights, and when
-    all that read its integers are Casts to float32.
+    channel of constant weights. Of MatMulInteger, only with constant weights, one zero point of x8 if any,
+    and when all that read its integers are Casts to float32.
     """
     expansion = _Expansion(at)
     for node in graph.nodes:
         expansion.expand(node)
     if expansion.made:
         at.settle()
-        for pool in at.of("MaxPool"):
-            expansion.raise_above(pool)
+        for node in reversed(list(at.walk())):
+            if node.op_type in ("MaxPool", "Transpose"):
+                expansion.raise_above(node)
     return bool(expansion.made)
 
 
@@ -65,7 +67,7 @@ class _Expansion:
         kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
         if kind in _SUMS:
             return self.expand_sum(node)
-        if kind not in _FLOATS or node.attributes.get("channels_last"):
+        if kind not in _FLOATS or node.attributes.get("channels_last") and not self.is_picture(node):
             return
         op_type, opset, places, end = _FLOATS[kind]
         inputs = node.inputs + [""] * (end + 2 - len(node.inputs))
@@ -83,21 +85,40 @@ class _Expansion:
         self.rewrite(node, op_type, opset or node.attributes["opset"], reals + bias, scale, zero)
 
     def rewrite(self, node: Node, op_type: str, opset: int, inputs: list[str], scale: str, zero: str) -> None:
-        at, out = self.at, node.outputs[0]
-        node.name = node.name or out
+        at = self.at
+        node.name = node.name or node.outputs[0]
         attributes = {k: v for k, v in node.attributes.items() if k not in ("channels_last", "opset")}
+        behind = []
+        if node.attributes.get("channels_last"):
+            last = at.rank(node.inputs[0]) - 1
+            first = Node("Transpose", inputs, [at.fresh(inputs[0])], {"perm": [0, last, *range(1, last)]})
+            inputs = [self.put(first, node, at.makers[inputs[0]])]
+            behind.append(("Transpose", [], {"perm": [0, *range(2, last + 1), 1]}))
         if scale:
-            at.set_outputs(node, [at.fresh(out)])
-            at.insert(Node("QuantizeLinear", [node.outputs[0], scale, zero], [out], opset=OPSET,
-                           name=node.name), after=node)
+            behind.append(("QuantizeLinear", [scale, zero], {}))
+        maker, out = node, node.outputs[0]
+        for step, more, how in behind:
+            at.set_outputs(maker, [at.fresh(out)])
+            after = Node(step, [maker.outputs[0], *more], [out], how)
+            self.put(after, node, maker)
+            maker = after
         at.change(node, op_type, inputs, opset, **attributes)
+
+    def put(self, node: Node, beside: Node, after: Node) -> str:
+        """Insert a node that works for another one; the name of what it makes."""
+        node.opset, node.name = OPSET, beside.name
+        return self.at.insert(node, after=after)
+
+    def is_picture(self, node: Node) -> bool:
+        """Is the first input known to have batch, spatial axes and channels?"""
+        return (self.at.rank(node.inputs[0]) or 0) >= 3
 
     def expand_sum(self, node: Node) -> None:
         """ConvInteger, MatMulInteger: sums of products less zero points, in int32."""
         at, out = self.at, node.outputs[0]
         x, weights, zero, shift = node.inputs + [""] * (4 - len(node.inputs))
-        maker, w, readers = at.maker(x, "DynamicQuantizeLinear"), at.array(weights), at.readers.get(out, ())
-        if maker is None or maker.outputs[2:] != [zero] or w is None or out in at.pinned or not all(
+        w, readers = at.array(weights), at.readers.get(out, ())
+        if not self.is_stored(x, zero) or w is None or out in at.pinned or not all(
                 reader.op_type == "Cast" and reader.attributes.get("to") == FLOAT for reader in readers):
             return
         if w.dtype.name not in ("uint8", "int8") or w.ndim < 2:
@@ -118,6 +139,19 @@ class _Expansion:
             at.change(cast, "Identity", [y], OPSET)
         at.change(node, op_type, [self.real(node, x, one, zero, None), at.constant(wide, weights)], opset,
                   **node.attributes)
+
+    def is_stored(self, x: str, zero: str) -> bool:
+        """Are these numbers of 8 bits and, if any, the zero point of the whole tensor?"""
+        maker = self.at.maker(x, "DynamicQuantizeLinear")
+        if maker is not None and maker.outputs[2:] == [zero]:
+            return True
+        dtype = self.at.dtype(x)
+        return dtype is not None and dtype.name in ("uint8", "int8") and (
+            not zero or self.at.dtype(zero) == dtype and (self.at.rank(zero) == 0 or self.is_one(zero)))
+
+    def is_one(self, name: str) -> bool:
+        array = self.at.array(name)
+        return array is not None and array.shape == (1,)
 
     def is_single(self, scale: str, zero: str) -> bool:
         """Are these the constants of a whole tensor? A zero point may be left out."""
@@ -163,13 +197,14 @@ class _Expansion:
         return self.made[key].outputs[0]
 
     def raise_above(self, pool: Node) -> None:
-        """x8 -> MaxPool -> DequantizeLinear   becomes   x8 -> DequantizeLinear -> MaxPool"""
+        """x8 -> MaxPool -> DequantizeLinear   becomes   x8 -> DequantizeLinear -> MaxPool, as a Transpose"""
         at, out = self.at, pool.outputs[0]
         readers = at.readers.get(out, ())
         if len(readers) != 1 or out in at.pinned or len(pool.outputs) > 1:
             return
         back = readers[0]
-        if back not in self.made.values() or not at.array(back.inputs[1]).min() > 0:
+        if back not in self.made.values() or "axis" in back.attributes \
+                or not at.array(back.inputs[1]).min() > 0:
             return
         (_, scale, *zero), real = back.inputs, back.outputs[0]
         at.remove(back)

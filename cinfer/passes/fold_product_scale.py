@@ -5,7 +5,7 @@ import numpy as np
 
 from ..model.graph import Graph, Node
 from ..ops.facts import Unranked
-from ..ops.microsoft import DOMAIN as MICROSOFT_DOMAIN
+from ..ops.matmul import MICROSOFT
 from ..ops.numeric import F32
 from .pattern import Rewriter, rewrite
 
@@ -35,7 +35,7 @@ def fold_product_scale(graph: Graph, at: Rewriter) -> bool:
         if after is not None:
             at.remove(after)
             at.set_outputs(node, list(after.outputs))
-        at.change(node, "FusedMatMul", inputs, 1, MICROSOFT_DOMAIN, alpha=alpha)
+        at.change(node, "FusedMatMul", inputs, 1, MICROSOFT, alpha=alpha)
         changed = True
     return changed
 

@@ -1,28 +1,44 @@
-"""Graph + facts of its inputs -> a graph in which every size is known.
+"""Graph + facts of its inputs -> the longest part of it in which every size is known, and what is left.
 
-Walks the nodes once: what can be known before the run (shapes, and whatever is computed from shapes and
-constants) is evaluated and becomes a constant; the rest is given its dtype and shape. What exporters write
-about dynamic shapes (Shape, Gather, Concat, Reshape ...) disappears here.
+Walks the nodes once (walk.py): what can be known before the run (shapes, and whatever is computed from shapes
+and constants) is evaluated and becomes a constant; the rest is given its dtype and shape. What exporters write
+about dynamic shapes (Shape, Gather, Concat, Reshape ...) disappears here, and branches and sequences do
+(resolve.py).
+
+Where sizes depend on what a run computes, the nodes that depend on them are left (`Rest`): they are bound when
+the part before them has run, for the sizes found then.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import prod
-
-import numpy as np
-
-from ..errors import Error, LimitError, ModelError, UnsupportedError
+from ..errors import Error, LimitError, ModelError
 from ..graphs.index import Index
-from ..model.graph import Graph, Node
-from ..ops import registry
-from ..ops.facts import Fact, UnknownValue
+from ..model.graph import Graph, Node, TensorType, node_reads
+from ..ops.facts import Elements, Fact, Maybe
 from ..ops.limits import check_size
 from ..ops.registry import REFUSALS
 from ..ops.symbols import Undecided
 from .formulas import Formulas, NotThese
+from .walk import Ready, Walk
 
 MOST_OUTPUTS = 16           # sets of outputs for which the nodes that they need are kept
-FOLD_BYTES = 1 << 20        # larger results of constants are left to the run (the passes have folded weights)
+
+
+class Rest:
+    """What is to be done when a part has run.
+
+    graph : the nodes that are left; none of them: the outputs are there, and have to be put together
+    outputs : what they are to make
+    evaluated : nodes that run first, in NumPy, for only that tells how large their outputs are
+    needed : values that have to be known to bind the others
+    arrays : what is needed of before: inputs and outputs of the part
+    known : facts of what is known already, by name: with their values; of sequences, and of optionals
+    """
+    __slots__ = ("graph", "outputs", "evaluated", "needed", "arrays", "known")
+
+    def __init__(self, graph: Graph, outputs: tuple[str, ...], evaluated: list[Node], needed: tuple[str, ...],
+                 arrays: tuple[str, ...], known: dict):
+        self.graph, self.outputs, self.evaluated = graph, outputs, evaluated
+        self.needed, self.arrays, self.known = needed, arrays, known
 
 
 class Bound:
@@ -32,26 +48,32 @@ class Bound:
     facts : of every value they touch and of the outputs
     index : of the nodes
     formulas, slots : that the facts come from, and the numbers there; None where each node was bound
+    rest : what is to be done behind it; None: it makes all that was asked for
     """
-    __slots__ = ("nodes", "facts", "inputs", "outputs", "index", "formulas", "slots")
+    __slots__ = ("nodes", "facts", "inputs", "outputs", "index", "formulas", "slots", "rest")
 
-    def __init__(self, nodes: list[Node], facts: dict[str, Fact], inputs: tuple[str, ...],
-                 outputs: tuple[str, ...], index: Index, formulas: Formulas | None = None,
-                 slots: list[int] | None = None):
+    def __init__(self, nodes: list[Node], facts: dict[str, Fact], inputs: tuple[str, ...], outputs: tuple[str, ...],
+                 index: Index, formulas: Formulas | None = None, slots: list[int] | None = None,
+                 rest: Rest | None = None):
         self.nodes, self.facts, self.inputs, self.outputs = nodes, facts, inputs, outputs
-        self.index, self.formulas, self.slots = index, formulas, slots
+        self.index, self.formulas, self.slots, self.rest = index, formulas, slots, rest
 
 
-def bind(graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, ...]) -> Bound:
-    """Give every value that `outputs` need a dtype and a shape.
+def bind(graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, ...], given: dict | None = None) -> Bound:
+    """Give every value that `outputs` need a dtype and a shape, as far as that goes.
 
-    Raises ModelError when sizes contradict each other, UnsupportedError when they depend on data or an
-    operator is unknown; the message names the node.
+    given : facts of other values that the graph reads: known values, sequences, optionals. Then there always is
+        a rest, which says how the outputs are put together
+
+    Raises ModelError when sizes contradict each other, UnsupportedError when an operator is unknown; the
+    message names the node.
     """
     prepared = graph.prepared
     if prepared is None:
         prepared = graph.prepared = Prepared(graph)
-    return prepared.by_formulas(inputs, outputs) or prepared.by_nodes(inputs, outputs)
+    if given is None and (bound := prepared.by_formulas(inputs, outputs)) is not None:
+        return bound
+    return prepared.by_nodes(inputs, outputs, given)
 
 
 class Prepared:
@@ -60,12 +82,11 @@ class Prepared:
     constants : facts of its constants, and of the empty name
     """
 
-    def __init__(self, graph: Graph):
-        self.nodes, self.declared, self.known = graph.nodes, graph.inputs, graph.known
-        self.is_checked = graph.is_checked
+    def __init__(self, graph: Graph, ready: dict[Node, Ready] | None = None):
+        self.graph = graph
         self.constants: dict[str, Fact | None] = {"": None}
         self.constants.update((name, Fact(a.dtype, a.shape, a)) for name, a in graph.constants.items())
-        self._ready: dict[Node, Ready] = {}
+        self._ready: dict[Node, Ready] = {} if ready is None else ready
         self._of: dict[tuple[str, ...], list[Ready]] = {}
         self._seen: set[tuple] = set()
         self._formulas: dict[tuple, Formulas | None] = {}
@@ -81,31 +102,25 @@ class Prepared:
             return None             # by_nodes tells what is wrong, if it is
         return Bound(formulas.nodes, facts, tuple(inputs), outputs, formulas.index, formulas, slots)
 
-    def by_nodes(self, inputs: dict[str, Fact], outputs: tuple[str, ...]) -> Bound:
+    def by_nodes(self, inputs: dict[str, Fact], outputs: tuple[str, ...],
+                 given: dict | None = None) -> Bound:
         """Node by node. The second time for sizes of inputs alike in kind, formulas are made."""
         for name, fact in inputs.items():
             check_tensor(f"input {name!r}", fact)
-        facts = self.constants.copy()
-        facts.update(inputs)
-        left, node, readies = [], None, self.of(outputs)
-        known = self.known if all(
-            (fact.dtype, fact.shape) == (self.declared[name].dtype, self.declared[name].shape)
-            for name, fact in inputs.items()) else {}
+        readies, walk = self.of(outputs), Walk(self, inputs, given or {})
         try:
-            for ready in readies:
-                node = ready.node
-                if ready.bind(facts, known):
-                    left.append(node)
-        except UnknownValue as error:
-            raise UnsupportedError(f"cannot run {node}: {error}") from None
+            walk.run(readies)
         except Error as error:
-            raise located(node, type(error), error) from None
+            raise located(walk.node, type(error), error) from None
         except REFUSALS as error:
-            raise located(node, ModelError, error) from None
-        nodes = needed(left, outputs)
+            raise located(walk.node, ModelError, error) from None
+        facts = walk.facts
+        if walk.late or given is not None or any(type(facts[name]) is not Fact for name in outputs):
+            return self.part(walk, inputs, outputs)
+        nodes = needed(walk.left, outputs)
         index = Index(nodes)
         key = outputs, *map(_kind, inputs.values())
-        if key not in self._seen:
+        if key not in self._seen or walk.resolved:
             self._seen.add(key)
         elif key not in self._formulas and len(self._formulas) < MOST_OUTPUTS:
             self._formulas[key] = self._made(readies, inputs, outputs, facts, nodes, index)
@@ -113,94 +128,68 @@ class Prepared:
 
     def _made(self, readies, inputs, outputs, facts, nodes, index) -> Formulas | None:
         try:
-            return Formulas(readies, self.constants, inputs, outputs, self.declared, facts, nodes, index)
+            return Formulas(readies, self.constants, inputs, outputs, self.graph.inputs, facts, nodes, index)
         except (Undecided, Error, *REFUSALS):
             return None             # these sizes are on the edge of what the graph can take
+
+    def part(self, walk: Walk, inputs: dict[str, Fact], outputs: tuple[str, ...]) -> Bound:
+        """What a walk has bound, with its rest."""
+        rest = needed(walk.rest, outputs)
+        reads = [*outputs, *walk.needed, *(name for node in rest for name in node_reads(node))]
+        evaluated = needed(walk.evaluated, reads)
+        waiting = [*reads, *(name for node in evaluated for name in node_reads(node))]
+        arrays: dict[str, None] = {}
+        known, constants, seen = {}, {}, {"", *walk.late}
+        while waiting:
+            name = waiting.pop()
+            if name in seen or (fact := walk.facts.get(name)) is None:
+                continue
+            seen.add(name)
+            if type(fact) is Elements:
+                known[name] = fact
+                waiting.extend(fact.names)
+            elif type(fact) is Maybe:
+                known[name] = fact
+                waiting.append(fact.name or "")
+            elif fact.value is None:
+                arrays[name] = None
+            elif (array := self.graph.constants.get(name, walk.constants.get(name))) is not None:
+                constants[name] = array
+            else:
+                known[name] = fact
+        made = tuple(sorted(arrays.keys() - inputs.keys()))
+        nodes = needed(walk.left, made)
+        found = [name for node in evaluated for name in node.outputs if name]
+        left = Graph(self.graph.name, rest, dict.fromkeys((*arrays, *found), TensorType()), {}, constants,
+                     is_checked=self.graph.is_checked)
+        left.prepared = Prepared(left, self._ready)
+        return Bound(nodes, walk.facts, tuple(inputs), made, Index(nodes), rest=Rest(
+            left, outputs, evaluated, tuple(name for name in walk.needed if name in arrays), tuple(arrays), known))
+
+    def facts_for(self, inputs: dict[str, Fact]) -> dict[str, Fact]:
+        """What the passes have found already, where the inputs are just as declared."""
+        known, declared = self.graph.known, self.graph.inputs
+        return known if known and all((fact.dtype, fact.shape) == (declared[name].dtype, declared[name].shape)
+                                      for name, fact in inputs.items()) else {}
 
     def of(self, outputs: tuple[str, ...]) -> list[Ready]:
         """The nodes that these outputs need."""
         found = self._of.get(outputs)
         if found is None:
-            found = [self._ready.get(node) or self._prepare(node) for node in needed(self.nodes, outputs)]
+            found = [self.ready(node) for node in needed(self.graph.nodes, outputs)]
             if len(self._of) < MOST_OUTPUTS:
                 self._of[outputs] = found
         return found
 
-    def _prepare(self, node: Node) -> Ready:
-        ready = self._ready[node] = Ready(node, self.is_checked)
+    def ready(self, node: Node) -> Ready:
+        ready = self._ready.get(node)
+        if ready is None:
+            ready = self._ready[node] = Ready(node, self.graph.is_checked)
         return ready
 
 
 def _kind(fact: Fact) -> tuple:
     return fact.dtype, len(fact.shape)
-
-
-class Ready:
-    """A node; `look_up` finds its operator and reads its attributes, once they are needed.
-
-    is_function : its outputs are known when its inputs are
-    """
-    __slots__ = ("node", "inputs", "outputs", "operator", "keywords", "is_function", "is_checked")
-
-    def __init__(self, node: Node, is_checked: bool):
-        self.node, self.inputs, self.outputs = node, tuple(node.inputs), tuple(node.outputs)
-        self.is_checked = is_checked
-        self.operator = self.keywords = None
-        self.is_function = False
-
-    def look_up(self) -> None:
-        """Raises cinfer.Error for an operator that cinfer does not have, or a node that it does not allow."""
-        if self.keywords is None:
-            self.operator = registry.lookup(self.node)
-            if not self.is_checked:
-                registry.check(self.operator, self.node)
-            self.keywords = registry.arguments(self.operator, self.node)
-            self.is_function = bool(self.node.inputs) and not self.operator.traits.random
-
-    def bind(self, facts: dict[str, Fact | None], known: dict[str, Fact] | None = None) -> bool:
-        """Enter the facts of the outputs; their values too where they are known from the inputs' and not
-        large. True if the node is left to run. known : facts that have been found before, but for values"""
-        given = [facts[name] for name in self.inputs]
-        outs = None
-        for fact in given:
-            if fact is not None and fact.value is None:
-                if known:
-                    outs = [known.get(name) for name in self.outputs]
-                    if None in outs:
-                        outs = None
-                break
-        else:
-            self.look_up()
-            if self.is_function:
-                outs = self._values(given)
-        if outs is None:
-            self.look_up()
-            outs = self._infer(given)
-        left = False
-        for name, fact in zip(self.outputs, outs):
-            if name:
-                facts[name] = fact
-            if fact.value is None:
-                left = True
-        return left
-
-    def _infer(self, given: list[Fact | None]) -> Sequence[Fact]:
-        operator = self.operator
-        if operator.infer is None:
-            raise UnknownValue(f"the shape of {self.node}")
-        outs = registry.for_outputs(self.node, operator.infer(*given, **self.keywords))
-        for fact in outs:
-            check_size(fact.shape, fact.dtype.itemsize)
-        return outs
-
-    def _values(self, given: list[Fact | None]) -> Sequence[Fact]:
-        operator = self.operator
-        if operator.infer is not None and self.node.op_type != "ConstantOfShape":
-            outs = self._infer(given)
-            if sum(prod(s.shape) * s.dtype.itemsize for s in outs) > FOLD_BYTES:
-                return outs
-        values = registry.evaluate(operator, self.node, [None if s is None else s.value for s in given])
-        return [Fact.of(v) for v in map(np.asarray, values)]
 
 
 def located(node: Node, kind: type[Error], error: Exception) -> Error:
@@ -226,6 +215,6 @@ def needed(nodes: list[Node], outputs) -> list[Node]:
     for node in reversed(nodes):
         if not wanted.isdisjoint(node.outputs):
             kept.append(node)
-            wanted.update(node.inputs)
+            wanted.update(node_reads(node))
     kept.reverse()
     return kept

@@ -28,6 +28,7 @@ class Plan:
     few, threads : whether a run is so short that one thread does it; how many it may have
     keep : what parameters point into
     own_bytes : of it, what only this plan has
+    inputs : their names; rest : what is to be done behind it (bind.py), or None
     """
 
     def __init__(self, bound: Bound, emitter: Emitter, arena_bytes: int, threads: int):
@@ -36,6 +37,7 @@ class Plan:
         self.own_bytes = emitter.own_bytes
         self.few = sum(step.flops for step in self.steps) <= FEW_FLOPS and arena_bytes <= FEW_BYTES
         self.threads = 1 if self.few else threads
+        self.inputs, self.rest = bound.inputs, bound.rest
         self.outputs = [(name, bound.facts[name].shape, bound.facts[name].dtype) for name in bound.outputs]
 
 
@@ -46,13 +48,14 @@ def emitted(bound: Bound, table, threads: int, store: Store) -> Emitter:
 
 
 def make_plan(table, graph: Graph, inputs: dict[str, Fact], outputs: tuple[str, ...], threads: int,
-              store: Store) -> Plan:
+              store: Store, given: dict | None = None) -> Plan:
     """Plan a graph for these input shapes.
 
     store : what the plans of a session share; completed here
+    given : as for `bind`
     Raises ModelError, UnsupportedError: see `bind`; MemoryError.
     """
-    bound = bind(graph, inputs, outputs)
+    bound = bind(graph, inputs, outputs, given)
     try:
         emitter = emitted(bound, table, threads, store)
     except Undecided:                   # a candidate has kept a size, our fault: choose for each size anew

@@ -13,6 +13,7 @@ import time
 import numpy as np
 
 from ..errors import Cancelled, InputError, LimitError, shown
+from ..ops.facts import Fact
 
 CANCELLED, TIMED_OUT = 1, 2                     # the words of _ops/control.h
 MOST_SECONDS = 1e9
@@ -41,7 +42,7 @@ def check_limit(plan, bytes_needed: int, most: int | None) -> None:
         return
     sizes = {name: math.prod(spec.shape) * spec.dtype.itemsize
              for name in {n for step in plan.steps if step.node is not None for n in step.node.outputs if n}
-             if (spec := plan.facts.get(name)) is not None}
+             if type(spec := plan.facts.get(name)) is Fact}
     largest = sorted(sizes, key=lambda n: (-sizes[n], n))[:3]
     shown = ", ".join(f"{n!r} {'x'.join(map(str, plan.facts[n].shape))} {sizes[n]} bytes" for n in largest)
     raise LimitError(f"a run of these sizes needs {bytes_needed} bytes, max_memory is {most}; the largest "

@@ -8,10 +8,9 @@ import numpy as np
 from ..errors import Error, InputError
 from ..model.graph import Node
 from ..ops import registry
-from ..ops.numeric import multiply
 from ..plan.bind import located
 from ..plan.views import ABSOLUTE, ARENA, Plain
-from .products import Products
+from .direct import Direct
 
 # What operators raise on purpose (ValueError), and NumPy for values that it cannot take. Sizes and kinds of
 # all arguments were checked when the plan was made: a TypeError, an AttributeError or a KeyError of a run is
@@ -20,30 +19,36 @@ REFUSALS = (ValueError, IndexError, ArithmeticError)
 
 
 class Host:
-    """A step in NumPy. operator : None for a copy; inputs, outputs : views, or None; products : of arrays"""
-    __slots__ = ("step", "operator", "node", "inputs", "outputs", "products")
+    """A step in NumPy. operator : None for a copy; inputs, outputs : views, or None; direct : kernels for it"""
+    __slots__ = ("step", "operator", "node", "inputs", "outputs", "direct")
 
     def __init__(self, step: int, operator, node: Node | None, inputs: list, outputs: list,
-                 products: Products):
+                 direct: Direct):
         self.step, self.operator, self.node = step, operator, node
-        self.inputs, self.outputs, self.products = inputs, outputs, products
+        self.inputs, self.outputs, self.direct = inputs, outputs, direct
 
 
 def run_host(stage: Host, bases, objects: dict) -> None:
     """One node in NumPy; its outputs are copied to where the plan wants them."""
     arrays = [None if view is None else array_at(view, bases, objects) for view in stage.inputs]
-    before = multiply.set(stage.products)
+    results = arrays if stage.operator is None else evaluated(stage.operator, stage.node, arrays, stage.direct)
     try:
-        results = arrays if stage.operator is None else registry.evaluate(stage.operator, stage.node, arrays)
         for view, result in zip(stage.outputs, results):
             if view is not None:
                 array_at(view, bases, objects)[...] = result
-    except Error as error:
-        raise located(stage.node, type(error), error) from None
     except REFUSALS as error:
         raise located(stage.node, InputError, error) from None
-    finally:
-        multiply.reset(before)
+
+
+def evaluated(operator, node: Node, inputs: list, direct: Direct) -> tuple:
+    """A node's outputs by what its operator means; InputError, or what it raises, where it refuses its inputs."""
+    try:
+        with direct.at_work():
+            return registry.evaluate(operator, node, inputs)
+    except Error as error:
+        raise located(node, type(error), error) from None
+    except REFUSALS as error:
+        raise located(node, InputError, error) from None
 
 
 def array_at(view: Plain, bases, objects: dict) -> np.ndarray:

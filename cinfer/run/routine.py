@@ -14,9 +14,10 @@ from ..plan.emit import packed
 from .control import cancelled
 from .host import Host, run_host
 from .pool import Pool
-from .products import Products
+from .direct import Direct
 
 STEP_BYTES = 1500               # what Python's objects of a step take: step, node, names, views
+NODE_BYTES = 100                # and those of a node that is left
 
 
 class Kernels:
@@ -35,7 +36,8 @@ class Routine:
     stages : list of Kernels and Host, in order
     steps : what the profile shows, one entry a step
     specs : dtype and shape of the values that the profile names
-    outputs : list of (name, shape, dtype)
+    inputs : names; outputs : list of (name, shape, dtype)
+    rest : what is to be done behind it (plan/bind.py), or None
     arena_bytes : memory of the values of a run, beside its outputs
     run_bytes : all that a run takes: arena, scratch of each thread, tickets, outputs
     kept_bytes : what the routine itself takes, beside weights (an estimate)
@@ -43,8 +45,10 @@ class Routine:
 
     def __init__(self, table, plan):
         self.steps, self.outputs, self.threads = plan.steps, plan.outputs, plan.threads
+        self.inputs, self.rest = plan.inputs, plan.rest
         self.arena_bytes, self._keep = plan.arena_bytes, plan.keep
-        self.stages = stages(plan.steps, Products(table, plan.threads))
+        self.direct = Direct(table, plan.threads)
+        self.stages = stages(plan.steps, self.direct)
         jobs = [packed(table, step) for step in plan.steps]
         self.program = _ops.executor().Program(table, jobs, plan.arena_bytes, plan.scratch_bytes)
         self._addresses_of = _ops.executor().addresses_of
@@ -54,8 +58,9 @@ class Routine:
         self.watched = not (plan.few and self.on_kernels_only)
         named = {s.node.outputs[0] for s in plan.steps if s.node is not None}
         self.specs = {name: Fact(spec.dtype, spec.shape) for name, spec in plan.facts.items()
-                      if spec is not None and (name in named or spec.value is None)}
-        self.kept_bytes = self.program.params_bytes + STEP_BYTES * len(plan.steps) + plan.own_bytes
+                      if type(spec) is Fact and (name in named or spec.value is None)}
+        left = len(plan.rest.graph.nodes) if plan.rest is not None else 0
+        self.kept_bytes = self.program.params_bytes + STEP_BYTES * len(plan.steps) + plan.own_bytes + NODE_BYTES * left
 
     def run(self, inputs: list[np.ndarray], pool: Pool, ended: np.ndarray | None = None, *,
             cancels: int | None = None, deadline_ns: int = 0, timeout=None) -> list[np.ndarray]:
@@ -102,14 +107,14 @@ class Routine:
         return workspace.stopped()
 
 
-def stages(steps, products: Products) -> list:
+def stages(steps, direct: Direct) -> list:
     """The steps of a plan, those of kernels that follow each other in one stage."""
     found, first = [], 0
     for i, step in enumerate(steps):
         if step.host is not None:
             if i > first:
                 found.append(Kernels(first, i))
-            found.append(Host(i, *step.host, products))
+            found.append(Host(i, *step.host, direct))
             first = i + 1
     if first < len(steps):
         found.append(Kernels(first, len(steps)))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
-from cinfer.model.graph import Graph, Model, TensorType
+from cinfer.model.graph import Graph, Model, OptionalType, SequenceType, TensorType
 
 
 def assert_same_array(got: np.ndarray, want: np.ndarray, what: str) -> None:
@@ -80,7 +80,7 @@ def assert_same_value(got: object, want: object, what: str, folder: str, opset: 
         assert_same_graph(got, want, folder, opset)
     elif isinstance(want, TensorProto):
         assert_same_array(got, numpy_helper.to_array(want, folder), what)
-    elif isinstance(got, TensorType):
+    elif isinstance(got, (TensorType, SequenceType, OptionalType)):
         assert got == declared_type(want), what
     elif isinstance(got, list):
         assert len(got) == len(want), what
@@ -92,7 +92,11 @@ def assert_same_value(got: object, want: object, what: str, folder: str, opset: 
         assert type(got) is type(want), what
 
 
-def declared_type(kind) -> TensorType:
+def declared_type(kind) -> TensorType | SequenceType | OptionalType:
+    if kind.WhichOneof("value") == "sequence_type":
+        return SequenceType(declared_type(kind.sequence_type.elem_type))
+    if kind.WhichOneof("value") == "optional_type":
+        return OptionalType(declared_type(kind.optional_type.elem_type))
     if kind.WhichOneof("value") != "tensor_type":
         return TensorType()
     code, shape = kind.tensor_type.elem_type, None

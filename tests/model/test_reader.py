@@ -14,7 +14,7 @@ from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
 from cinfer.errors import Error, InputError, LimitError, ModelError, UnsupportedError
 from cinfer.model import read
-from cinfer.model.graph import Graph, TensorType
+from cinfer.model.graph import Graph, OptionalType, SequenceType, TensorType
 
 from beside_onnx import assert_same_model
 from build import graph_of, model_of, node as N, value
@@ -244,8 +244,9 @@ def test_types_of_inputs():
                                      helper.make_map_type_proto(7, helper.make_tensor_type_proto(1, [])))]
     got = read(model_of(graph_of([N("Relu", ["a"], ["y"])], inputs))).graph.inputs
     assert got == {"a": TensorType(np.dtype("f4"), ("n", 3, None, 0)), "b": TensorType(np.dtype("i8"), None),
-                   "c": TensorType(np.dtype(object), ()), "s": TensorType(), "o": TensorType(),
-                   "m": TensorType()}
+                   "c": TensorType(np.dtype(object), ()), "m": TensorType(),
+                   "s": SequenceType(TensorType(np.dtype("f4"), (2,))),
+                   "o": OptionalType(TensorType(np.dtype("f4"), (2,)))}
 
 
 @pytest.mark.parametrize("info",

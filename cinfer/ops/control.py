@@ -1,0 +1,163 @@
+"""Control flow: operators that run graphs, which stand among their attributes.
+
+What they mean here is told by a function that runs a graph: `bodies.get()(graph, inputs)` gives the list of its
+outputs. Who runs a model puts it there; it knows the values that graphs capture from around them
+(run/course.py). https://onnx.ai/onnx/operators/onnx__Loop.html
+"""
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+import numpy as np
+
+from ..errors import LimitError, UnsupportedError
+from ..model.graph import Graph
+from .limits import MAX_BYTES, check_axis
+from .registry import op
+from .sequences import OF_NOTHING
+
+
+def nobody(graph: Graph, inputs: list) -> list:
+    raise UnsupportedError("control flow outside of a run")
+
+
+bodies: ContextVar = ContextVar("bodies", default=nobody)
+
+
+def run_body(graph: Graph, inputs: list, count: int | None = None) -> list:
+    """The outputs of a graph. count : how many it must have at least"""
+    if len(inputs) != len(graph.inputs):
+        raise ValueError(f"its graph {graph.name!r} takes {len(graph.inputs)} inputs, it is given {len(inputs)}")
+    if count is not None and len(graph.outputs) < count:
+        raise ValueError(f"its graph {graph.name!r} has {len(graph.outputs)} outputs; it has to have {count}")
+    return bodies.get()(graph, inputs)
+
+
+def one(x: np.ndarray | None, what: str):
+    """The only element of an input."""
+    if x.size != 1:
+        raise ValueError(f"{what} has shape {list(x.shape)}; it has to be one element")
+    return x.reshape(()).item()
+
+
+class Stack:
+    """What turns give, put together along a new axis. declared : type of what one gives, if there is no turn"""
+
+    def __init__(self, declared):
+        self.declared, self.parts, self.nbytes = declared, [], 0
+
+    def add(self, part: np.ndarray) -> None:
+        self.parts.append(part)
+        self.nbytes += part.nbytes
+        if self.nbytes > MAX_BYTES:
+            raise LimitError(f"its turns give more than {MAX_BYTES >> 30} GiB")
+
+    def joined(self, axis: int = 0, reverse: bool = False) -> np.ndarray:
+        if self.parts:
+            shapes = {part.shape for part in self.parts}
+            if len(shapes) > 1:
+                raise ValueError(f"its turns give arrays of several shapes, {' and '.join(map(str, shapes))}")
+            return np.stack(self.parts[::-1] if reverse else self.parts, check_axis(axis, self.parts[0].ndim + 1))
+        shape = [d if isinstance(d, int) else 0 for d in self.declared.shape or ()]
+        shape.insert(check_axis(axis, len(shape) + 1), 0)
+        return np.empty(shape, self.declared.dtype or np.float32)
+
+
+@op("If", **OF_NOTHING)
+class If:
+    """The outputs of one of two graphs."""
+    def evaluate(cond, *, then_branch: Graph, else_branch: Graph):
+        return tuple(run_body(then_branch if one(cond, "the condition") else else_branch, []))
+
+
+@op("Loop", **OF_NOTHING)
+class Loop:
+    """A graph that is run M times, or while it gives true. It gets the number of the turn, whether it goes on, and
+    values that it hands from turn to turn; what else it gives is stacked."""
+    def evaluate(M=None, cond=None, *v_initial, body: Graph):
+        turns = None if M is None else one(M, "M")
+        going = cond is None or bool(one(cond, "the condition"))
+        carried, turn, count = list(v_initial), 0, 1 + len(v_initial)
+        scanned = [Stack(declared) for declared in list(body.outputs.values())[count:]]
+        while going and (turns is None or turn < turns):
+            found = run_body(body, [np.array(turn, np.int64), np.array(going), *carried], count)
+            going, carried = bool(one(found[0], "the condition")), found[1:count]
+            for stack, part in zip(scanned, found[count:]):
+                stack.add(part)
+            turn += 1
+        return (*carried, *(stack.joined() for stack in scanned))
+
+
+def scan(body: Graph, states: list, scanned: list, axes, directions, out_axes, out_directions) -> tuple:
+    """A graph that is run for each slice of the scanned arrays."""
+    if any(len(given) != len(scanned) for given in (axes, directions)):
+        raise ValueError(f"there are {len(scanned)} scanned inputs; their axes and directions have to be as many")
+    axes = [check_axis(axis, x.ndim) for axis, x in zip(axes, scanned)]
+    lengths = {x.shape[axis] for axis, x in zip(axes, scanned)}
+    if len(lengths) != 1:
+        raise ValueError(f"the scanned inputs have {' and '.join(map(str, lengths)) or 'no'} slices; they have to "
+                         "have as many")
+    length, count = lengths.pop(), len(states)
+    stacks = [Stack(declared) for declared in list(body.outputs.values())[count:]]
+    out_axes, out_directions = out_axes or [0] * len(stacks), out_directions or [0] * len(stacks)
+    if any(len(given) != len(stacks) for given in (out_axes, out_directions)):
+        raise ValueError(f"there are {len(stacks)} scanned outputs; their axes and directions have to be as many")
+    for turn in range(length):
+        slices = [x.take(length - 1 - turn if backwards else turn, axis)
+                  for x, axis, backwards in zip(scanned, axes, directions)]
+        found = run_body(body, [*states, *slices], count)
+        states = found[:count]
+        for stack, part in zip(stacks, found[count:]):
+            stack.add(part)
+    return (*states, *(stack.joined(axis, backwards)
+                       for stack, axis, backwards in zip(stacks, out_axes, out_directions)))
+
+
+@op("Scan", since=9, **OF_NOTHING)
+class Scan:
+    """As `scan`, of the last inputs; the first ones are states that the graph hands from turn to turn."""
+    def evaluate(*inputs, body: Graph, num_scan_inputs: int, scan_input_axes: list[int] = None,
+                 scan_input_directions: list[int] = None, scan_output_axes: list[int] = None,
+                 scan_output_directions: list[int] = None):
+        if not 1 <= num_scan_inputs <= len(inputs):
+            raise ValueError(f"num_scan_inputs is {num_scan_inputs}; it has to be 1 to {len(inputs)}")
+        count = len(inputs) - num_scan_inputs
+        zeros = [0] * num_scan_inputs
+        return scan(body, list(inputs[:count]), list(inputs[count:]), scan_input_axes or zeros,
+                    scan_input_directions or zeros, scan_output_axes, scan_output_directions)
+
+
+@op("Scan", since=8, **OF_NOTHING)
+class Scan8:
+    """A batch of scans, along axis 1 of each. sequence_lens : how many slices each has, the rest is zeros"""
+    def evaluate(sequence_lens=None, *inputs, body: Graph, num_scan_inputs: int, directions: list[int] = None):
+        if not 1 <= num_scan_inputs <= len(inputs):
+            raise ValueError(f"num_scan_inputs is {num_scan_inputs}; it has to be 1 to {len(inputs)}")
+        count, zeros = len(inputs) - num_scan_inputs, [0] * num_scan_inputs
+        if any(x.ndim < 1 or len(x) != len(inputs[0]) for x in inputs) or any(x.ndim < 2 for x in inputs[count:]):
+            raise ValueError("its inputs have to have as many batches, and scanned ones slices")
+        longest, results = inputs[count].shape[1], []
+        for i in range(len(inputs[0])):
+            length = longest if sequence_lens is None else int(sequence_lens[i])
+            if not 0 <= length <= longest:
+                raise ValueError(f"a sequence of {length} slices; there are {longest}")
+            found = scan(body, [x[i] for x in inputs[:count]], [x[i, :length] for x in inputs[count:]], zeros,
+                         directions or zeros, None, None)
+            results.append([*found[:count], *(padded(y, longest) for y in found[count:])])
+        return tuple(map(np.stack, zip(*results)))
+
+
+def padded(y: np.ndarray, length: int) -> np.ndarray:
+    """With zeros behind, along the first axis."""
+    return np.concatenate([y, np.zeros((length - len(y), *y.shape[1:]), y.dtype)])
+
+
+@op("SequenceMap", since=17, **OF_NOTHING)
+class SequenceMap:
+    """A graph run once for each tensor of a sequence; other sequences give theirs at the same place."""
+    def evaluate(input_sequence, *additional_inputs, body: Graph):
+        turns = []
+        for i, first in enumerate(input_sequence):
+            more = [x[i] if isinstance(x, list) else x for x in additional_inputs]
+            turns.append(run_body(body, [first, *more]))
+        return tuple([list(parts) for parts in zip(*turns)]) or tuple([] for _ in body.outputs)

@@ -1,0 +1,163 @@
+"""Runs of which sizes, branches and turns depend on what they compute: part after part.
+
+A part is a routine; behind it, its `Rest` (plan/bind.py) says which nodes are evaluated next, in NumPy, and which
+are bound then, for the sizes and values found: that is the next part. Parts are kept as plans are, by what they
+were made for. The bodies of Loop and Scan are graphs that run the same way, once a turn.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from ..model.graph import Graph, Node
+from ..ops import registry
+from ..ops.control import bodies
+from ..ops.facts import Elements, Fact, Maybe
+from ..plan.bind import Rest
+from .host import evaluated
+from .pool import Pool
+from .routine import Routine
+
+MOST_KNOWN = 1 << 10            # bytes of a value known before a body runs, which is then planned for it
+
+
+class Course:
+    """One run.
+
+    find : function (key, graph, inputs, outputs, given) -> the routine for these facts, as `bind` takes them
+    pool, cancels, deadline_ns, timeout : as for Routine.run
+    watch : None, or function (what, function) -> the function's result; it may time it
+    """
+
+    def __init__(self, find, pool: Pool, cancels: int, deadline_ns: int = 0, timeout=None, watch=None):
+        self.find, self.pool = find, pool
+        self.cancels, self.deadline_ns, self.timeout, self.watch = cancels, deadline_ns, timeout, watch
+
+    def start(self, key, graph: Graph, outputs: tuple[str, ...], feeds: dict, given: dict | None = None) -> list:
+        """The outputs of a graph. feeds : arrays, lists of them, or None, by name; given : known facts"""
+        values: dict[str, np.ndarray] = {}
+        given = dict(given or {})
+        for name, value in feeds.items():
+            enter(name, value, values, given)
+        known = tuple([(name, kind(fact)) for name, fact in given.items()])
+        facts = {name: Fact(x.dtype, x.shape) for name, x in values.items()}
+        key = key, outputs, known, tuple([(x.dtype, x.shape) for x in values.values()])
+        part = self.find(key, graph, facts, outputs, given)
+        return self.finish(part, values, self.run(part, values), outputs)
+
+    def run(self, part: Routine, values: dict) -> list[np.ndarray]:
+        """The outputs of one part."""
+        def run(ended=None):
+            return part.run([values[name] for name in part.inputs], self.pool, ended, cancels=self.cancels,
+                            deadline_ns=self.deadline_ns, timeout=self.timeout)
+        return run() if self.watch is None else self.watch(part, run)
+
+    def finish(self, part: Routine, values: dict, results: list[np.ndarray], outputs: tuple[str, ...]) -> list:
+        """What is behind a part. values : its inputs by name; results : its outputs"""
+        feeds = set(map(id, values.values()))
+        while True:
+            rest = part.rest
+            values.update(zip([name for name, _, _ in part.outputs], results))
+            known = dict(rest.known)
+            for node in rest.evaluated:
+                self.evaluate(node, part, values, known)
+            if not rest.graph.nodes:
+                return [gathered(name, rest, values, known, feeds) for name in outputs]
+            inputs, key = {}, []
+            for name in rest.graph.inputs:
+                if (array := values.get(name)) is None:
+                    key.append(kind(known[name]))
+                elif name in rest.needed:
+                    known[name] = Fact.of(array.copy())
+                    key.append(kind(known[name]))
+                else:
+                    inputs[name] = Fact(array.dtype, array.shape)
+                    key.append((array.dtype, array.shape))
+            part = self.find((part, *key), rest.graph, inputs, rest.outputs, known)
+            results = self.run(part, values)
+
+    def evaluate(self, node: Node, part: Routine, values: dict, known: dict) -> None:
+        """One node in NumPy, or by its graphs; its outputs are entered."""
+        rest = part.rest
+
+        def fetch(name: str):
+            return value_of(name, rest, values, known)
+
+        def run():
+            before = bodies.set(lambda graph, inputs: self.body(graph, inputs, rest, fetch, known))
+            try:
+                return evaluated(registry.lookup(node), node,
+                                 [fetch(name) if name else None for name in node.inputs], part.direct)
+            finally:
+                bodies.reset(before)
+        results = run() if self.watch is None else self.watch(node, run)
+        for name, result in zip(node.outputs, results):
+            if name:
+                enter(name, result, values, known)
+
+    def body(self, graph: Graph, inputs: list, rest: Rest, fetch, known: dict) -> list:
+        """The outputs of a graph among a node's attributes. fetch : what it may capture, by name"""
+        feeds = dict(zip(graph.inputs, inputs))
+        given, captured = {}, []
+        if graph.prepared is None:
+            graph.constants.update((name, rest.graph.constants[name]) for name in graph.captures()
+                                   if name in rest.graph.constants)
+        for name in graph.captures():
+            fact = known.get(name)
+            if type(fact) is Fact and fact.value.nbytes <= MOST_KNOWN:
+                given[name] = fact
+            else:
+                captured.append(name)
+        feeds.update((name, fetch(name)) for name in captured)
+        return self.start(graph, graph, tuple(graph.outputs), feeds, given)
+
+
+def value_of(name: str, rest: Rest, values: dict, known: dict):
+    """A value behind a part: an array, a list of them, or None."""
+    array = values.get(name)
+    if array is None:
+        array = rest.graph.constants.get(name)
+    if array is not None:
+        return array
+    fact = known[name]
+    if type(fact) is Elements:
+        return [value_of(each, rest, values, known) for each in fact.names]
+    if type(fact) is Maybe:
+        return None if fact.name is None else value_of(fact.name, rest, values, known)
+    return fact.value
+
+
+def gathered(name: str, rest: Rest, values: dict, known: dict, taken: set[int]):
+    """An output, of arrays that nobody else has. taken : those that somebody has, by id"""
+    def own(value):
+        if isinstance(value, list):
+            return [own(each) for each in value]
+        if value is None:
+            return None
+        if value.base is not None or id(value) in taken or not value.flags.writeable or name not in values:
+            return value.copy()
+        taken.add(id(value))
+        return value
+    return own(value_of(name, rest, values, known))
+
+
+def enter(name: str, value, values: dict, known: dict) -> None:
+    """Enter a value: an array, or what is known of a sequence or an optional and the arrays in it."""
+    if value is None:
+        known[name] = Maybe(None)
+    elif isinstance(value, list):
+        names = tuple([f"{name}[{i}]" for i in range(len(value))])
+        known[name] = Elements(names)
+        for each, array in zip(names, value):
+            enter(each, array, values, known)
+    else:
+        values[name] = np.asarray(value, order="C")
+
+
+def kind(fact) -> tuple:
+    """What of a known fact decides about a plan."""
+    if type(fact) is Elements:
+        return fact.names
+    if type(fact) is Maybe:
+        return "maybe", fact.name
+    value = fact.value
+    return value.dtype, value.shape, tuple(value.reshape(-1)) if value.dtype.hasobject else value.tobytes()
