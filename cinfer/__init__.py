@@ -6,7 +6,7 @@ from .errors import Cancelled, Error, InputError, LimitError, ModelError, Unsupp
 from .version import __version__
 
 __all__ = ["Cancelled", "Error", "InputError", "LimitError", "ModelError", "Session", "UnsupportedError",
-           "__version__", "load"]
+           "__version__", "load", "register_op"]
 
 
 def __getattr__(name: str):
@@ -14,6 +14,10 @@ def __getattr__(name: str):
         from . import session
         globals().update(load=session.load, Session=session.Session)
         return globals()[name]
+    if name == "register_op":
+        from .custom import register_op
+        globals().update(register_op=register_op)
+        return register_op
     raise AttributeError(f"module 'cinfer' has no attribute {name!r}")
 
 

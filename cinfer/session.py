@@ -287,7 +287,8 @@ class Session:
         return profile(self, feeds, number)
 
     def summary(self, shapes: dict | None = None) -> dict | None:
-        """{'macs', 'planned_bytes', 'kernels': {name: steps}} for these shapes; None while sizes are free."""
+        """{'macs', 'planned_bytes', 'kernels': {name: steps}, 'later': nodes that are planned during the run, for
+        what it finds} for these shapes; None while sizes are free."""
         self._pool.refuse_closed()
         if shapes is None and not all(is_fixed(t) for t in self._input_types.values()):
             return None
@@ -296,7 +297,8 @@ class Session:
         for step in plan.steps:
             kernels[step.label] = kernels.get(step.label, 0) + 1
         return {"macs": sum(s.flops for s in plan.steps) // 2, "planned_bytes": plan.workspace_bytes,
-                "kernels": kernels}
+                "kernels": kernels,
+                "later": 0 if plan.rest is None else len(plan.rest.graph.nodes) + len(plan.rest.evaluated)}
 
     # ---- inside
 
@@ -435,6 +437,8 @@ class Session:
             if any(name.startswith(f"{NCHWC}.") for name in unknown):
                 shown += (f". {NCHWC} is onnxruntime's own layout; save the file at ORT_ENABLE_EXTENDED or "
                           "BASIC")
+            elif any("." in name.split(" ")[0] for name in unknown):
+                shown += ". cinfer.register_op(domain, name) makes a Python function an operator"
             raise UnsupportedError(f"{self._where}: cannot run {len(unknown)} of {total} nodes: {shown}")
 
     def __reduce__(self):

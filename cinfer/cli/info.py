@@ -28,7 +28,7 @@ def run(arguments) -> int:
         print(json.dumps(data, indent=1))
     else:
         print("\n".join(model_lines(data) if arguments.model else machine_lines(data)))
-    return 0
+    return 2 if "cannot_run" in data else 0
 
 
 def of_machine(arguments) -> dict:
@@ -57,9 +57,15 @@ def of_model(arguments) -> dict:
     path = model_path(arguments.model)
 
     from ..model import read
+    from ..model.graph import subgraphs
     model = read(path)
     graph = model.graph
-    counts = Counter(f"{n.domain}.{n.op_type}" if n.domain else n.op_type for n in graph.nodes)
+    graphs = [graph]
+    for each in graphs:                 # it grows by what it is walked for
+        graphs.extend(inner for node in each.nodes for inner in subgraphs(node))
+    nodes = [node for each in graphs for node in each.nodes]
+    arrays = [array for each in graphs for array in each.constants.values()]
+    counts = Counter(f"{n.domain}.{n.op_type}" if n.domain else n.op_type for n in nodes)
     data = {
         "path": path,
         "bytes": os.path.getsize(path),
@@ -68,10 +74,10 @@ def of_model(arguments) -> dict:
         "opset": {domain or "ai.onnx": version for domain, version in model.opset.items()},
         "inputs": ports(graph.inputs),
         "outputs": ports(graph.outputs),
-        "nodes": len(graph.nodes),
+        "nodes": len(nodes),
         "operators": dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),
-        "parameters": sum(int(a.size) for a in graph.constants.values()),
-        "parameter_bytes": sum(int(a.nbytes) for a in graph.constants.values()),
+        "parameters": sum(int(a.size) for a in arrays),
+        "parameter_bytes": sum(int(a.nbytes) for a in arrays),
         "metadata": dict(model.metadata),
     }
     try:
@@ -90,7 +96,7 @@ def of_session(path: str, shapes: dict, threads: int | None) -> dict:
     summary = session.summary(shapes or None) or {}
     return {
         "isa": session.isa, "threads": session.threads, "recipe": recipe_text(session),
-        **{key: summary.get(key) for key in ("macs", "planned_bytes", "kernels")},
+        **{key: summary.get(key) for key in ("macs", "planned_bytes", "kernels", "later")},
     }
 
 
@@ -130,6 +136,9 @@ def model_lines(data: dict) -> list[str]:
             "MACs", in_units(data["macs"]) + (f", without {in_numpy} steps in NumPy" if in_numpy else "")])
         planned = in_units(data["planned_bytes"], "B")
         rows.append(["memory", f"{planned} planned, beside weights, inputs and outputs"])
+        if data["later"]:
+            rows.append(["later", f"{data['later']} nodes, planned during the run for what it finds; MACs and memory "
+                         "are without them"])
         rows.append(["kernels", f"{data['isa']}, {threads(data['threads'])}: {counted(data['kernels'])}"])
     if data.get("recipe"):
         rows.append(["pictures", data["recipe"]])
