@@ -9,7 +9,7 @@ from .limits import check_size
 from .numeric import (F32, SUMMED_AT_ONCE, broadcast, broadcasts_to, check_kind, check_same, product, settle,
                       spec_of, widen)
 from .registry import op
-from .symbols import differ
+from .symbols import Undecided, differ
 
 MICROSOFT = "com.microsoft"         # the domain of what onnxruntime's optimiser writes
 
@@ -196,7 +196,18 @@ def turned(shape: tuple[int, ...], trans: int, trans_batch: int) -> list[int]:
     return order
 
 
-@op("FusedMatMul", domain=MICROSOFT)
+def transposed(m, A, B, *, alpha=1.0, transA=0, transB=0, transBatchA=0, transBatchB=0):
+    """FusedMatMul of inputs that Transposes turn."""
+    if not (transA or transB or transBatchA or transBatchB):
+        raise Undecided                 # it stays: there is a kernel
+    def turn(x, *how):
+        order = turned(x.shape, *how)
+        return x if order == sorted(order) else m.Transpose(x, perm=order)
+    return m.add("FusedMatMul", turn(A, transA, transBatchA), turn(B, transB, transBatchB), domain=MICROSOFT,
+                 alpha=alpha)
+
+
+@op("FusedMatMul", domain=MICROSOFT, write=transposed)
 class FusedMatMul:
     """alpha * a b, the inputs transposed before."""
     def infer(A, B, *, alpha=1.0, transA=0, transB=0, transBatchA=0, transBatchB=0):

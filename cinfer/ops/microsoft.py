@@ -10,7 +10,6 @@ import numpy as np
 
 from .activations import sigmoid, softmax
 from .composite import composite
-from .conv import Conv
 from .limits import check_axis, check_size
 from .matmul import matmul_shape, scaled
 from .movement import concat_shape
@@ -245,37 +244,26 @@ def integer_product_in_floats(m, a, b, a_scale, b_scale, a_zero, b_zero, bias):
     return y if bias is None else y + bias
 
 
-# activation_params are the attributes in this order
-ACTIVATIONS = {
-    "Relu": lambda x: np.maximum(x, 0), "Tanh": np.tanh, "Sigmoid": sigmoid,
-    "LeakyRelu": lambda x, alpha=0.01: np.where(x < 0, alpha * x, x),
-    "Clip": lambda x, low=-np.inf, high=np.inf: np.minimum(np.maximum(x, low), high),
-    "HardSigmoid": lambda x, alpha=0.2, beta=0.5: np.clip(alpha * x + beta, 0, 1)}
-MOST_PARAMETERS = {"LeakyRelu": 1, "Clip": 2, "HardSigmoid": 2}
+# activation_params are these attributes, in this order
+ACTIVATIONS = {"Relu": (), "Tanh": (), "Sigmoid": (), "LeakyRelu": ("alpha",), "HardSigmoid": ("alpha", "beta"),
+               "Clip": ("min", "max")}
 
 
-@op("FusedConv", domain=DOMAIN)
-class FusedConv:
+@composite("FusedConv", domain=DOMAIN)
+def fused_conv(m, X, W, B=None, Z=None, *, activation="", activation_params: list[float] = None,
+               auto_pad="NOTSET", dilations: list[int] = None, group=1, kernel_shape: list[int] = None,
+               pads: list[int] = None, strides: list[int] = None):
     """activation(Conv(X, W, B) + Z)"""
-    def infer(X, W, B=None, Z=None, *, activation="", activation_params=None, auto_pad="NOTSET",
-              dilations=None, group=1, kernel_shape=None, pads=None, strides=None):
-        if activation and activation not in ACTIVATIONS:
-            raise ValueError(f"activation {activation!r}; it has to be {', '.join(ACTIVATIONS)}")
-        most = MOST_PARAMETERS.get(activation, 0)
-        if len(activation_params or ()) > most:
-            raise ValueError(f"activation_params {list(activation_params)}; {activation!r} has {most}")
-        y = Conv.infer(X, W, B, auto_pad=auto_pad, dilations=dilations, group=group,
-                       kernel_shape=kernel_shape, pads=pads, strides=strides)
+    if activation and activation not in ACTIVATIONS:
+        raise ValueError(f"activation {activation!r}; it has to be {', '.join(ACTIVATIONS)}")
+    names, given = ACTIVATIONS.get(activation, ()), activation_params or ()
+    if len(given) > len(names):
+        raise ValueError(f"activation_params {list(given)}; {activation!r} has {len(names)}")
+    y = m.Conv(X, W, B, auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape, pads=pads,
+               strides=strides)
+    if Z is not None:
         check_sizes(Z, y.shape, "Z")
-        return y
-
-    def evaluate(X, W, B=None, Z=None, *, activation="", activation_params: list[float] = None,
-                 auto_pad="NOTSET", dilations: list[int] = None, group=1, kernel_shape: list[int] = None,
-                 pads: list[int] = None, strides: list[int] = None):
-        attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
-                          pads=pads, strides=strides)
-        FusedConv.infer(*map(spec_of, (X, W, B, Z)), activation=activation,
-                        activation_params=activation_params, **attributes)
-        y = Conv.evaluate(X, W, B, **attributes)
-        y = y if Z is None else y + Z
-        return settle(ACTIVATIONS[activation](y, *(activation_params or ())), X.dtype) if activation else y
+        y = y + Z
+    if activation == "Clip":
+        return m.Clip(y, *(m.constant(v, X.dtype) for v in given))
+    return m.add(activation, y, **dict(zip(names, given))) if activation else y

@@ -128,7 +128,7 @@ def check_stash(stash_type: int) -> None:
                          "16 (bfloat16)")
 
 
-@op("LayerNormalization", since=17, rank=0,
+@op("LayerNormalization", since=1, rank=0,
     types=lambda x, *_, stash_type=1, **__: (x.dtype, stash_dtype(stash_type)))
 class LayerNormalization:
     """Outputs y, mean, 1 / standard deviation. Computed in float32 at least, whatever stash_type allows."""
