@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from .symbols import below
+from .symbols import UNSETTLED, Undecided, below
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,7 @@ def conv_geometry(sizes: Sequence[int], kernel_shape: Sequence[int], *, auto_pad
         reach = (kernel[i] - 1) * dilations[i] + 1
         if auto_pad.startswith("SAME"):
             out = (size + strides[i] - 1) // strides[i]
-            if type(size) is int:
-                begins[i], ends[i] = halves((out - 1) * strides[i] + reach - size, auto_pad)
+            begins[i], ends[i] = halves((out - 1) * strides[i] + reach - size, auto_pad)
         else:
             # By the standard's text VALID rounds down in any case; by its shape inference it does not.
             room = size + begins[i] + ends[i] - reach
@@ -109,8 +108,7 @@ def transposed_geometry(sizes: Sequence[int], kernel_shape: Sequence[int], *, au
             # for SAME the standard's text has size * stride even beyond `full`, its shape inference does not
             out = output_shape[i] if output_shape else min(full, size * strides[i])
             # the odd one goes to the front, but for SAME_UPPER; beyond `full` the output is left empty
-            if type(out) is int is type(full):
-                begins[i], ends[i] = halves(full - out, auto_pad)
+            begins[i], ends[i] = halves(full - out, auto_pad)
         else:
             out = full - begins[i] - ends[i]
         if below(out, 1):
@@ -144,5 +142,8 @@ def numbers(values, count: int, default: int | None, what: str, least: int) -> t
 
 def halves(total: int, auto_pad: str) -> tuple[int, int]:
     """Padding before and after; the odd one is after for SAME_UPPER, before for any other."""
-    small, large = max(total, 0) // 2, (max(total, 0) + 1) // 2
+    try:
+        small, large = max(total, 0) // 2, (max(total, 0) + 1) // 2
+    except Undecided:
+        return UNSETTLED, UNSETTLED
     return (small, large) if auto_pad == "SAME_UPPER" else (large, small)

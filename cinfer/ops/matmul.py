@@ -9,7 +9,7 @@ from .limits import check_size
 from .numeric import (F32, SUMMED_AT_ONCE, broadcast, broadcasts_to, check_kind, check_same, product, settle,
                       spec_of, widen)
 from .registry import op
-from .symbols import Undecided, differ
+from .symbols import differ
 
 MICROSOFT = "com.microsoft"         # the domain of what onnxruntime's optimiser writes
 
@@ -198,8 +198,6 @@ def turned(shape: tuple[int, ...], trans: int, trans_batch: int) -> list[int]:
 
 def transposed(m, A, B, *, alpha=1.0, transA=0, transB=0, transBatchA=0, transBatchB=0):
     """FusedMatMul of inputs that Transposes turn."""
-    if not (transA or transB or transBatchA or transBatchB):
-        raise Undecided                 # it stays: there is a kernel
     def turn(x, *how):
         order = turned(x.shape, *how)
         return x if order == sorted(order) else m.Transpose(x, perm=order)
@@ -207,7 +205,8 @@ def transposed(m, A, B, *, alpha=1.0, transA=0, transB=0, transBatchA=0, transBa
                  alpha=alpha)
 
 
-@op("FusedMatMul", domain=MICROSOFT, write=transposed)
+@op("FusedMatMul", domain=MICROSOFT, write=transposed,
+    write_for=("transA", "transB", "transBatchA", "transBatchB"))
 class FusedMatMul:
     """alpha * a b, the inputs transposed before."""
     def infer(A, B, *, alpha=1.0, transA=0, transB=0, transBatchA=0, transBatchB=0):

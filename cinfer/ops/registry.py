@@ -64,6 +64,7 @@ class Traits:
     not_negative : no element of the output is negative
     no_larger : the output takes about as many bytes as the inputs at most
     write : of a composite (composite.py), the function that writes its nodes
+    write_for : of what is one only for nodes with any of these attributes, these
     """
     elementwise: bool = False
     broadcast: bool = False
@@ -78,6 +79,7 @@ class Traits:
     not_negative: bool = False
     no_larger: bool = False
     write: Callable | None = None
+    write_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class Sizes:
 
     def __init__(self, *, recording: bool = False):
         self.assumed: dict[tuple, None] | None = {} if recording else None
+        self.pinning = False                # while an example is supposed, a use as a number is a condition too
         self._example: dict[Symbol, int] | None = None
         self._symbols: dict[tuple, Symbol] = {}
         self._quotients: dict[tuple, Symbol] = {}
@@ -58,14 +59,23 @@ class Sizes:
         return self._alone(Atom(self._next(), name, least))
 
     @contextmanager
-    def supposing(self, example: dict):
+    def supposing(self, example: dict, pinning: bool = False):
         """While it lasts, questions that not all sizes answer alike are answered for these, free size ->
-        number. The answers are conditions: `assumed` has those of this time alone."""
-        self._example, self.assumed = dict(example), {}
+        number. The answers are conditions: `assumed` has those of this time alone. pinning : a size may be used as a
+        number too, which it then has to have"""
+        self._example, self.assumed, self.pinning = dict(example), {}, pinning
         try:
             yield self.assumed
         finally:
-            self._example = None
+            self._example, self.pinning = None, False
+
+    def exemplify(self, symbol: Symbol, value: int) -> None:
+        """A free size that has come up while an example is supposed: its value there."""
+        self._example[symbol] = value
+
+    def exemplary(self, size: int | Symbol) -> int:
+        """The value of a size for the example that is supposed."""
+        return value_at(size, self._example)
 
     def suppose(self, relation, a: Symbol, b) -> bool:
         """The answer for the example; Undecided without one."""
@@ -344,10 +354,24 @@ class Symbol:
     def __bool__(self):
         return self != 0
 
+    def _as_number(self) -> int:
+        sizes = self.sizes
+        if not sizes.pinning:
+            raise Undecided
+        value = self.at(sizes._example)
+        sizes.assumed[eq, self, value] = None
+        return value
+
     def _no_number(self):
         raise Undecided
 
-    __int__ = __index__ = __float__ = _no_number
+    __int__ = __index__ = _as_number
+    __float__ = _no_number
+
+    def __truediv__(self, other):
+        raise Undecided
+
+    __rtruediv__ = __truediv__
 
     # looking
 
@@ -461,3 +485,18 @@ def same(a, b) -> bool:
         return a == b
     except Undecided:
         return False
+
+
+class Unsettled:
+    """Stands for a number that is not the same for all sizes and no expression. Who uses it gets Undecided."""
+    __slots__ = ()
+
+    def _refuse(self, *_):
+        raise Undecided
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __floordiv__ = __rfloordiv__ = __mod__ = _refuse
+    __neg__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = __bool__ = __int__ = __index__ = _refuse
+    __hash__ = object.__hash__
+
+
+UNSETTLED = Unsettled()

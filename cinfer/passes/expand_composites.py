@@ -43,5 +43,5 @@ def expand_composites(graph: Graph, at: Rewriter) -> bool:
 
 
 def is_composite(node) -> bool:
-    operator = registry.find(node)
-    return operator is not None and operator.traits.write is not None
+    traits = registry.traits(node)
+    return traits.write is not None and (not traits.write_for or any(map(node.attributes.get, traits.write_for)))

@@ -55,10 +55,9 @@ class Tracing(Placement):
         return self.traced
 
 
-def place(bound: Bound, table, tiles, store: Store) -> Placement:
-    """Choose and place everything that a bound graph computes."""
+def place(bound: Bound, table, tiles, store: Store, choices: Choices | None = None) -> Placement:
+    """Choose and place everything that a bound graph computes. choices : that hold for its sizes, see `fitting`"""
     placement = Placement(bound, table, tiles, store)
-    choices = None if bound.formulas is None else fitting(bound, table, tiles, store)
     if choices is None:
         placement.choose()
     else:
@@ -72,7 +71,7 @@ def place(bound: Bound, table, tiles, store: Store) -> Placement:
 def fitting(bound: Bound, table, tiles, store: Store) -> Choices | None:
     """A choice that holds for these sizes, made now unless there is one; None where it cannot be made."""
     formulas = bound.formulas
-    known = store.choices.setdefault(formulas, [])
+    known = None if formulas is None else store.choices.setdefault(formulas, [])
     if known is None:
         return None
     for choices in known:

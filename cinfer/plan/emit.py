@@ -13,7 +13,6 @@ import numpy as np
 from ..model.graph import Node
 from .placement import Placement, allocate_blocked, vector_in_blocks
 from .store import Fixed, constant
-from .tiles import spread
 from .views import (ABSOLUTE, ARENA, BLOCK, F32, NO_HALO, Blocked, Buffer, Plain, Ref, collapse,
                     copied_by_kernels, nchw_strides, row_major)
 
@@ -97,6 +96,10 @@ class Emitter:
         """A contiguous array of this plan."""
         self.own_bytes += array.nbytes
         return constant(array).ref()
+
+    def table_of(self, make, *numbers) -> Ref:
+        """The array that make(self, *numbers) gives; of the emitter it may ask facts and constants only."""
+        return self.array(make(self, *numbers))
 
     def addresses(self, sources) -> Ref:
         """A table for `gather_channels`: where each of [(blocked view, channel), ...] is in the arena."""
@@ -245,8 +248,7 @@ class Emitter:
             return self.map(shape, x.ref(), xs, y.ref(), ys, beside=beside)
         same = self.table.elements[f"uint{8 * size}"]
         dims, (xs, ys) = walk
-        dims, (xs, ys) = spread(dims, xs, ys)
-        outer, tiles = self.tiles.outer(dims)
+        dims, (xs, ys), outer, tiles = self.tiles.divided(dims, xs, ys)
         return self.step("convert", tiles, {
             "x": x.ref(), "y": y.ref(), "dims": dims, "xs": xs, "ss": [0] * MOST_AXES, "ys": ys,
             "outer": outer, "to": same, "from": same}, beside=beside)
@@ -315,6 +317,7 @@ def packed(table, step: Step) -> list[tuple[str, bytes, int]]:
     """The jobs of a step that has been laid out, their parameters as kernels take them. They are packed once:
     the step forgets them."""
     jobs, step.jobs = step.jobs, ()
-    return [(kernel, table.fill(kernel, params), tiles) if type(kernel) is str
+    return [(kernel, params, tiles) if type(params) is bytes
+            else (kernel, table.fill(kernel, params), tiles) if type(kernel) is str
             else (kernel.kernel, table.fill(kernel.kernel, params, kernel.data), tiles)
             for kernel, params, tiles in jobs]

@@ -39,8 +39,9 @@ class NotThese(Exception):
 class Program:
     """Numbers of expressions, each in a slot of its own; the numbers themselves have slots too.
 
-    steps : (terms, slot) of sums [(factor, slots of the product)], (slot, slot, slot) of a quotient, in an
-        order in which all that a step needs is there
+    steps : (terms, slot) of sums [(factor, slots of the product)], (slot, slot, slot) of a quotient, (function,
+        slots of its arguments, first slot, end) of what a function gives, in an order in which all that a step
+        needs is there
     """
 
     def __init__(self, sizes: Sizes):
@@ -61,6 +62,17 @@ class Program:
         slot = self.slots[symbol] = self.free[symbol] = len(self.start)
         self.start.append(0)
         return slot
+
+    def call(self, function, arguments, count: int) -> list[Symbol]:
+        """What a function of whole numbers gives, as sizes of their own. count : how many numbers"""
+        given = [self.slot(size) for size in arguments]
+        found = [self.sizes.free("of a function", least=0) for _ in range(count)]
+        first = len(self.start)
+        for i, symbol in enumerate(found, first):
+            self.slots[symbol] = i
+        self.start.extend([0] * count)
+        self.steps.append((function, given, first, first + count))
+        return found
 
     def slot(self, size: int | Symbol) -> int:
         found = self.slots.get(size)
@@ -94,6 +106,13 @@ def run(steps: list[tuple], v: list[int]) -> None:
         if len(step) == 3:
             a, b, slot = step
             v[slot] = v[a] // v[b]
+        elif len(step) == 4:
+            function, given, first, end = step
+            found = function(*[v[i] for i in given])
+            if end - first == 1:
+                v[first] = found
+            else:
+                v[first:end] = found
         else:
             total = 0
             for factor, product in step[0]:

@@ -6,9 +6,11 @@ from ..ops.facts import Fact
 from ..ops.symbols import Undecided
 from . import kernels  # noqa: F401  (enters the kernels)
 from .bind import Bound, bind
+from .choices import fitting
 from .choices import place as place_values
 from .emit import Emitter
 from .memory import place
+from .recording import Replayed, replay
 from .store import Store
 from .tiles import Tiles
 
@@ -41,8 +43,12 @@ class Plan:
         self.outputs = [(name, bound.facts[name].shape, bound.facts[name].dtype) for name in bound.outputs]
 
 
-def emitted(bound: Bound, table, threads: int, store: Store) -> Emitter:
-    emitter = Emitter(place_values(bound, table, Tiles(threads), store))
+def emitted(bound: Bound, table, threads: int, store: Store) -> Emitter | Replayed:
+    tiles = Tiles(threads)
+    choices = fitting(bound, table, tiles, store)
+    if choices is not None and (replayed := replay(choices, bound, table, threads, store)) is not None:
+        return replayed
+    emitter = Emitter(place_values(bound, table, tiles, store, choices))
     emitter.run()
     return emitter
 

@@ -34,6 +34,7 @@ class Store:
         self.table, self.threads = table, threads
         self._made: dict[tuple, tuple] = {}     # key -> (arrays it was made from, what was made)
         self.choices: dict = {}                 # Formulas -> what was chosen (choices.py), None: it cannot be
+        self.recordings: dict = {}                  # Formulas -> what was recorded (recording.py)
         self.of_node: dict = {}                 # (what, node) -> what its attributes say, whatever the sizes
 
     def __len__(self) -> int:
@@ -44,6 +45,7 @@ class Store:
         self._made.clear()
         self.of_node.clear()
         self.choices.clear()
+        self.recordings.clear()
 
     def once(self, key: tuple, arrays, make):
         """make(), the first time for this key and array, or tuple of arrays; then what it gave."""

@@ -5,8 +5,10 @@ of a result: each sum is formed inside one tile.
 """
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 
+from ..ops.symbols import Symbol
 from .views import collapse
 
 TILES_PER_THREAD = 6
@@ -20,32 +22,65 @@ MOST_MOVED = 1 << 22            # elements of a tile of what does little with ea
 
 
 class Tiles:
-    """The division of work among `threads`. wanted : how many tiles a step should have, if that is little
-    work"""
-    __slots__ = ("threads", "wanted", "_walks")
+    """The division of work among `threads`. wanted : how many tiles a step should have, if that is little work
+
+    notes : None, or who notes questions with sizes that are expressions (recording.py): function (function,
+        numbers, count) -> `count` sizes
+    """
+    __slots__ = ("threads", "wanted", "notes", "_walks")
 
     def __init__(self, threads: int):
         self.threads = threads
         self.wanted = 1 if threads == 1 else threads * TILES_PER_THREAD
+        self.notes = None
         self._walks: dict[tuple, tuple] = {}
+
+    def ask(self, function, count: int, *numbers):
+        """function(self, *numbers), `count` whole numbers that depend on nothing else. It may be asked later, when
+        sizes that are expressions are known: then what it gives are expressions too."""
+        if self.notes is not None and Symbol in map(type, numbers):
+            return self.notes(partial(function, Tiles(self.threads)), numbers, count)
+        return function(self, *numbers)
 
     def enough(self, work: int, most: int = MOST_PRODUCTS) -> int:
         """How many tiles a step of so much work should have."""
+        return self.ask(Tiles._enough, 1, work, most)
+
+    def _enough(self, work: int, most: int) -> int:
         return max(self.wanted, -(-work // most))
 
     def walk(self, dims: tuple, *strides: tuple) -> tuple:
         """(dims, strides of each operand, outer indices per tile, tiles) of an elementwise kernel over axes
         that collapse to those it walks. Networks repeat their layers: what was found is kept."""
         key = dims, *strides
-        found = self._walks.get(key)
+        found = self._walks.get(key) if self.notes is None else None
         if found is None:
             dims, strides = collapse(dims, *strides)
-            dims, strides = spread(dims, *strides)
-            found = self._walks[key] = dims, strides, *self.outer(dims)
+            found = self.divided(dims, *strides)
+            if self.notes is None:
+                self._walks[key] = found
         return found
+
+    def divided(self, dims, *strides) -> tuple:
+        """As `walk`, of axes that are collapsed."""
+        if self.notes is None:
+            dims, strides = spread(dims, *strides)
+            return dims, strides, *self.outer(dims)
+        n = len(dims)
+        found = self.ask(Tiles._flat, n * (1 + len(strides)) + 2, n, *dims, *(s for each in strides for s in each))
+        dims, *strides = (list(found[i:i + n]) for i in range(0, len(found) - 2, n))
+        return dims, strides, *found[-2:]
+
+    def _flat(self, n: int, *numbers) -> list[int]:
+        dims, strides, outer, tiles = Tiles.divided(
+            Tiles(self.threads), *(list(numbers[i:i + n]) for i in range(0, len(numbers), n)))
+        return [*dims, *(s for each in strides for s in each), outer, tiles]
 
     def outer(self, dims) -> tuple[int, int]:
         """(outer indices per tile, tiles) of an elementwise kernel."""
+        return self.ask(Tiles._outer, 2, *dims)
+
+    def _outer(self, *dims) -> tuple[int, int]:
         total = prod(dims[:-1])
         elements = total * dims[-1]
         tiles = max(1, min(total, self.enough(elements, MOST_MOVED), elements // SMALL))
@@ -58,6 +93,9 @@ class Tiles:
         others : tiles there are in other directions; pixel_work : what one of them does for a pixel, in
             elements
         """
+        return self.ask(Tiles._rows, 2, h, w, others, pixel_work)
+
+    def _rows(self, h: int, w: int, others: int, pixel_work: int) -> tuple[int, int]:
         work = h * w * pixel_work * others
         worth = work // SMALL + 1
         tiles = -(-self.enough(work, MOST_MOVED) // max(1, others))
@@ -84,6 +122,9 @@ class Tiles:
 
     def sums(self, rows: int, terms: int) -> tuple[int, int]:
         """(rows per tile, tiles) of results that each take `terms` elements."""
+        return self.ask(Tiles._sums, 2, rows, terms)
+
+    def _sums(self, rows: int, terms: int) -> tuple[int, int]:
         tiles = max(1, min(rows, self.enough(rows * terms, MOST_MOVED), rows * terms // SMALL_SUMS))
         per = -(-rows // tiles)
         return per, -(-rows // per)
@@ -91,6 +132,9 @@ class Tiles:
     def plane(self, rows: int, columns: int, terms: int) -> tuple[int, int, int]:
         """(rows per tile, columns per tile, tiles) of rows x columns results that each take `terms` elements:
         along the rows, and where these are few, along the columns too, in steps of whole cache lines."""
+        return self.ask(Tiles._plane, 3, rows, columns, terms)
+
+    def _plane(self, rows: int, columns: int, terms: int) -> tuple[int, int, int]:
         per, tiles = self.sums(rows, columns * terms)
         wanted = self.enough(rows * columns * terms, MOST_MOVED)
         more = max(1, min(-(-wanted // tiles), per * columns * terms // SMALL_SUMS))

@@ -73,7 +73,7 @@ class Products:
         executor.run_once(table, "pack_gemm", table.pack(
             "pack_gemm", w=(0, w.ctypes.data), y=(0, packed.address), batch0=1, batch1=batch, k=k, n=n, sk=sk,
             sn=sn, w0=0, w1=w0), batch * -(-n // table.gemm_n), threads)
-        split, room = divided(self, batch, m, n, k), copy_room(k)
+        split, room = divided(self, batch, m, n, k), copy_room(self.tiles, k)
         executor.run_once(table, "gemm", table.pack(
             "gemm", a=(0, a.ctypes.data), w=(0, packed.address), y=(0, y.ctypes.data), batch0=1, batch1=batch,
             m=m, n=n, k=k, lda=k, ldy=n, a0=0, a1=m * k, w0=0, w1=k * wide, y0=0, y1=m * n, scale=1.0,

@@ -14,6 +14,7 @@ from cinfer.ops.facts import Fact
 from cinfer.plan import kernels  # noqa: F401  (enters the kernels)
 from cinfer.plan import candidate
 from cinfer.plan.bind import Prepared
+from cinfer.plan.choices import fitting
 from cinfer.plan.choices import place as place_values
 from cinfer.plan.emit import Emitter, address
 from cinfer.plan.memory import place
@@ -35,7 +36,8 @@ def where(ref: Ref):
 
 def described(bound, store: Store, threads: int):
     """All that a plan tells kernels and NumPy to do."""
-    emitter = Emitter(place_values(bound, store.table, Tiles(threads), store))
+    tiles = Tiles(threads)
+    emitter = Emitter(place_values(bound, store.table, tiles, store, fitting(bound, store.table, tiles, store)))
     emitter.run()
     steps = [emitter.lay_out(place), emitter.scratch_bytes]
     for step in emitter.steps:
@@ -100,7 +102,7 @@ GRAPHS = {"free": free_graph, "random": random_graph, "concatenated": concatenat
           "quantized": quantized_graph}
 
 
-def drawn(kind: str, seed: int) -> int:
+def drawn(kind: str, seed: int, compare=compare, count: int = 9) -> int:
     rng = Random(seed)
     g = GRAPHS[kind](rng)
     if not g.outputs:
@@ -112,7 +114,7 @@ def drawn(kind: str, seed: int) -> int:
     freed(graph, axes)
     arrays = {name: g.values[name] for name in graph.inputs}
     try:
-        return compare(graph, sizes_like(graph, arrays, rng, 9), rng.choice((1, 2, 3)))
+        return compare(graph, sizes_like(graph, arrays, rng, count), rng.choice((1, 2, 3)))
     except AssertionError as error:
         raise AssertionError(f"{kind}, seed {seed}: {error}\n{g}") from error
 
@@ -147,6 +149,10 @@ MODELS = sorted((SHARED / "models").glob("*.onnx"))
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.name)
 def test_models_with_free_sizes(path):
+    compare_model(path, compare, 8)
+
+
+def compare_model(path, compare, count: int) -> int:
     graph = read(path).graph
     arrays = {name: np.empty([d if isinstance(d, int) and d > 0 else {0: 1, 2: 48}.get(axis, 64)
                               for axis, d in enumerate(kind.shape)], kind.dtype)
@@ -156,11 +162,11 @@ def test_models_with_free_sizes(path):
     rng = Random(0)
 
     def sizes():
-        for i in range(8):
+        for i in range(count):
             yield {name: Fact(a.dtype, (rng.choice((1, 1, 1, 2)), *a.shape[1:2], *(
                 d if i % 2 else d + 8 * rng.randrange(12) for d in a.shape[2:])))
                 for name, a in arrays.items()}
-    compare(graph, sizes(), 2)
+    return compare(graph, sizes(), 2)
 
 
 def compared(build, shapes, declared) -> int:

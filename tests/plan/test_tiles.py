@@ -53,7 +53,7 @@ def test_small_pictures_are_divided_by_channels():
        threads=st.integers(1, 9))
 def test_winograd_tiles_cover_all_and_each_thread_has_as_many(h, w, n, ob, threads):
     total = h * w
-    patches, blocks = conv_winograd.divided(threads, ob, total, n, WIDTH)
+    patches, blocks = conv_winograd.divided(Tiles(threads), ob, total, n, WIDTH)
     parts = -(-total // patches)
     assert 1 <= patches <= PATCHES and (parts - 1) * patches < total
     assert blocks >= ob or blocks % 2 == 0
@@ -62,10 +62,10 @@ def test_winograd_tiles_cover_all_and_each_thread_has_as_many(h, w, n, ob, threa
 
 
 def test_winograd_of_resnet():
-    assert conv_winograd.divided(2, 4, 196, 1, WIDTH) == (25, 4)       # 56x56, 64 channels: four tiles each
-    assert conv_winograd.divided(2, 16, 16, 1, WIDTH) == (16, 8)       # 14x14, 256: half the channels each
-    assert conv_winograd.divided(4, 8, 49, 1, WIDTH) == (25, 4)
-    assert conv_winograd.divided(1, 8, 49, 1, WIDTH) == (25, 8)
+    assert conv_winograd.divided(Tiles(2), 4, 196, 1, WIDTH) == (25, 4)       # 56x56, 64 channels: four tiles each
+    assert conv_winograd.divided(Tiles(2), 16, 16, 1, WIDTH) == (16, 8)       # 14x14, 256: half the channels each
+    assert conv_winograd.divided(Tiles(4), 8, 49, 1, WIDTH) == (25, 4)
+    assert conv_winograd.divided(Tiles(1), 8, 49, 1, WIDTH) == (25, 8)
 
 
 # A tile is over soon, however large the step.

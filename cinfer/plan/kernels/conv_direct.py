@@ -34,16 +34,20 @@ def emit(out, conv: Conv) -> None:
 
 def divided(out, n, groups, oh, ow, ob, terms) -> dict:
     """rows, row_tiles, blocks, oc_tiles: a few tiles a thread; rows first, then channels. terms : of a sum"""
-    tiles = out.tiles
+    step = max(1, out.table.conv_oc // BLOCK)          # blocks of a register tile
+    found = out.tiles.ask(tiles_of, 4, n, groups, oh, ow, ob, terms, step)
+    return dict(zip(("rows", "row_tiles", "blocks", "oc_tiles"), found))
+
+
+def tiles_of(tiles, n, groups, oh, ow, ob, terms, step) -> tuple[int, int, int, int]:
     wanted, row_tiles = -(-tiles.enough(n * groups * oh * ow * ob * BLOCK * terms) // (n * groups)), 1
     if tiles.share_rows(oh, ow):
         row_tiles = max(tiles.threads, min(wanted, oh * ow // LEAST_PIXELS))
     rows, row_tiles = tiles.even_rows(oh, row_tiles)
-    step = max(1, out.table.conv_oc // BLOCK)          # blocks of a register tile
     oc_tiles = max(1, min(-(-wanted // row_tiles), ob // step or 1))
     blocks = -(-ob // oc_tiles)
     blocks = -(-blocks // step) * step
-    return dict(rows=rows, row_tiles=row_tiles, blocks=blocks, oc_tiles=-(-ob // blocks))
+    return rows, row_tiles, blocks, -(-ob // blocks)
 
 
 def packed_weights(out, w, name, oc, ic, strides, taps, offset=0, groups=1):

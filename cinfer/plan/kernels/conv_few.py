@@ -88,12 +88,15 @@ def common_params(out, x, y: Plain, group, phases=(0,)) -> dict:
     """
     e, node = group.epilogue, group.node
     yn, yc, yr, yp = y.strides
-    offsets = np.add.outer(yc * np.arange(y.shape[1]), phases).reshape(-1).astype(np.int64)
+    channels = y.shape[1] * len(phases)
+
+    def offsets(values, yc, *phases) -> np.ndarray:
+        return np.add.outer(yc * np.arange(channels // len(phases)), phases).reshape(-1).astype(np.int64)
     has_bias = len(node.inputs) > 2 and node.inputs[2]
-    params = dict(n=x.n, ib=x.blocks, last=(x.c - 1) % BLOCK + 1, oc=offsets.size, xn=x.ns, xb=x.bs, xr=x.rs,
-                  yo=out.array(offsets), yn=yn, yr=yr, yp=yp, **activation_params(out, e),
+    params = dict(n=x.n, ib=x.blocks, last=(x.c - 1) % BLOCK + 1, oc=channels, xn=x.ns, xb=x.bs, xr=x.rs,
+                  yo=out.table_of(offsets, yc, *phases), yn=yn, yr=yr, yp=yp, **activation_params(out, e),
                   bias=(repeated(out, node.inputs[2], len(phases)) if has_bias
-                        else out.store.zeros(offsets.size)),
+                        else out.store.zeros(channels)),
                   slope=repeated(out, e.unary.slope, len(phases)) if e.unary.slope else None)
     if e.residual:
         residual = out.plain(e.residual)
@@ -112,9 +115,14 @@ def repeated(out, name: str, times: int):
 def step(out, w, params: dict, *, flops: int, **how) -> None:
     """A step `conv_few`, divided by runs of pixels. params : all others, n, oh and ow among them"""
     n, count = params["n"], params["oh"] * params["ow"]
-    pixels = -(-count // max(1, min(-(-out.tiles.enough(flops) // n), count // LEAST_PIXELS)))
-    parts = -(-count // pixels)
+    pixels, parts = out.tiles.ask(tiles_of, 2, n, count, flops)
     out.step("conv_few", n * parts, dict(params, w=w, parts=parts, pixels=pixels), flops=flops, **how)
+
+
+def tiles_of(tiles, n: int, count: int, flops: int) -> tuple[int, int]:
+    """(pixels of a tile, tiles of a picture)"""
+    pixels = -(-count // max(1, min(-(-tiles.enough(flops) // n), count // LEAST_PIXELS)))
+    return pixels, -(-count // pixels)
 
 
 def packed_weights(out, w, name, oc, ic, strides, taps, offset=0):

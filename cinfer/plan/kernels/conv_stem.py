@@ -29,14 +29,17 @@ def emit(out, conv: Conv) -> None:
     oc, ic = conv.w.shape[:2]
     x, y = framed(out, out.plain(conv.x), win.overhang()), out.output(conv.group.output)
     xn, xc, xr, xp = x.strides
-    offsets = np.arange(ic)[:, None, None] * xc + np.arange(kh)[:, None] * dh * xr + np.arange(kw) * dw * xp
+
+    def offsets(values, xc, xr, xp) -> np.ndarray:
+        return (np.arange(ic)[:, None, None] * xc + np.arange(kh)[:, None] * dh * xr
+                + np.arange(kw) * dw * xp).reshape(-1).astype(np.int32)
     taps, blocks = ic * kh * kw, -(-oc // BLOCK)
     packed = out.store.packed("pack_gemm", conv.w_name, conv.w, taps * blocks * BLOCK,
                               -(-blocks * BLOCK // out.table.gemm_n), batch0=1, batch1=1, k=taps, n=oc, sk=1,
                               sn=taps)
     split = divided(out, y.n, 1, y.h, y.w, blocks, taps)
     out.step("conv_stem", y.n * split["row_tiles"] * split["oc_tiles"], dict(
-        x=x.ref(), w=packed, koff=out.array(offsets.reshape(-1).astype(np.int32)), k=taps, ob=blocks, sh=sh,
+        x=x.ref(), w=packed, koff=out.table_of(offsets, xc, xr, xp), k=taps, ob=blocks, sh=sh,
         sw=sw, xn=xn, xr=xr, xp=xp, **split, **output_params(out, conv, y),
         **epilogue_params(out, conv.group.epilogue, bias_ref(out, conv.group.node, oc))), flops=conv.flops(y))
 

@@ -60,21 +60,27 @@ def emit(out, conv: Conv, m: int) -> None:
         return dict(w=packed, ib=ib, last=(ic - 1) % BLOCK + 1, ob=ob, m=m)
     x, y, (top, left, _, _) = out.blocked(conv.x), out.output(conv.group.output), conv.window(out).pads
     total = -(-y.h // m) * -(-y.w // m)
-    patches, blocks = divided(out.tiles.threads, ob, total, y.n, out.table.conv_oc)
+    patches, blocks = out.tiles.ask(divided, 2, ob, total, y.n, out.table.conv_oc)
     patch_tiles, oc_tiles = -(-total // patches), -(-ob // blocks)
-    scratch = 64 * taps * ((ib * patches | 1) + (blocks * patches | 1))
+    scratch = out.tiles.ask(room, 1, taps, ib, blocks, patches)
     out.step(fixed(out, "winograd", conv, (m,), params), y.n * patch_tiles * oc_tiles, dict(
         x=x.ref(), xn=x.ns, xb=x.bs, xr=x.rs, ih=x.h, iw=x.w, pt=top, pl=left, patches=patches,
         patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **output_params(out, conv, y)),
         flops=conv.flops(y), scratch=scratch)
 
 
-def divided(threads: int, ob: int, total: int, n: int, width: int) -> tuple[int, int]:
+def room(tiles, taps: int, ib: int, blocks: int, patches: int) -> int:
+    """Scratch of a tile, in bytes (_ops/winograd.h)."""
+    return 64 * taps * ((ib * patches | 1) + (blocks * patches | 1))
+
+
+def divided(tiles, ob: int, total: int, n: int, width: int) -> tuple[int, int]:
     """(patches, output blocks) of a tile: as many tiles for each thread, and few, for each transforms all its
     inputs and reads all its weights; blocks are split only where patches are too few for the threads.
 
     total : patches of a picture; width : channels of a register tile
     """
+    threads = tiles.threads
     parts = -(-total // PATCHES)
     even = -(-parts // threads) * threads
     if n % threads and total >= FEWEST * even:

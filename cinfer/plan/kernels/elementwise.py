@@ -8,7 +8,7 @@ import numpy as np
 
 from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, PLAIN, UNARY, Candidate, kernel
 from ..epilogue import activation_params
-from ..tiles import SMALL, spread
+from ..tiles import SMALL
 from ..views import BLOCK, F32, Blocked, broadcast_strides, collapse, nchw
 
 BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Min": "min", "Max": "max", "Pow": "pow",
@@ -39,9 +39,18 @@ def blocked_axes(view: Blocked, shape) -> tuple[tuple, tuple]:
 
 def by_rows(out, dims, *strides):
     """dims and strides with rows before blocks where threads divide the rows: each stays in its own."""
-    if out.tiles.threads == 1 or prod(dims) < 2 * SMALL or not out.tiles.share_rows(*dims[2:4]):
+    if out.tiles.threads == 1:
         return dims, *strides
-    return tuple((v[0], v[2], v[1], *v[3:]) for v in (dims, *strides))
+    found = out.tiles.ask(ordered, 5 * (1 + len(strides)), *dims, *(s for each in strides for s in each))
+    return tuple(tuple(found[i:i + 5]) for i in range(0, len(found), 5))
+
+
+def ordered(tiles, *numbers) -> list[int]:
+    """Of all that is given, each five numbers with the second and third in the other order, maybe."""
+    dims = numbers[:5]
+    if prod(dims) < 2 * SMALL or not tiles.share_rows(*dims[2:4]):
+        return list(numbers)
+    return [numbers[i + at] for i in range(0, len(numbers), 5) for at in (0, 2, 1, 3, 4)]
 
 
 def broadcasts(shape, to) -> bool:
@@ -154,8 +163,7 @@ def choose(group, values):
         target = out.plain(node.outputs[0])
         strides = [broadcast_strides(v, target.shape) for v in operands + views[:-2]] + [target.strides]
         dims, strides = collapse(target.shape, *strides)
-        dims, (xs, bs, *cs, ys) = spread(dims, *strides)
-        outer, tiles = out.tiles.outer(dims)
+        dims, (xs, bs, *cs, ys), outer, tiles = out.tiles.divided(dims, *strides)
         which = dict(c=views[0].ref(), cs=cs[0]) if op == 0 else {}
         out.step("choose", tiles, {
             "a": operands[0].ref(), "b": operands[1].ref(), "y": target.ref(), "dims": dims, "bs": bs,

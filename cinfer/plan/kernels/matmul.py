@@ -121,26 +121,30 @@ def emit_packed(out, x: Matrix) -> None:
     packed = out.store.packed("pack_gemm", x.w_name, x.w, k * (-(-n // BLOCK) * BLOCK),
                               -(-n // out.table.gemm_n), batch0=1, batch1=1, k=k, n=n, sn=x.strides[0],
                               sk=x.strides[1])
-    split = divided(out, 1, m, n, k)
+    split, room = divided(out, 1, m, n, k), out.tiles.ask(copy_room, 1, k)
     out.step("gemm", split["row_tiles"] * split["col_tiles"], dict(
         a=rows.ref(), w=packed, res=residual, ldr=n, y=y.ref(), batch0=1, batch1=1, m=m, n=n, k=k,
-        lda=rows.strides[0], ldy=n, scale=x.scale, scratch_bytes=copy_room(k), **split,
-        **epilogue_params(out, e, bias_ref(out, x))), flops=2 * m * n * k, scratch=copy_room(k))
+        lda=rows.strides[0], ldy=n, scale=x.scale, scratch_bytes=room, **split,
+        **epilogue_params(out, e, bias_ref(out, x))), flops=2 * m * n * k, scratch=room)
 
 
 def divided(out, batch: int, m: int, n: int, k: int) -> dict:
     """Tiles of a matrix product: rows first, then columns in whole register tiles."""
-    width = out.table.gemm_n
-    wanted = -(-out.tiles.enough(batch * m * n * k) // batch)
+    found = out.tiles.ask(tiles_of, 4, batch, m, n, k, out.table.gemm_n)
+    return dict(zip(("rows", "row_tiles", "cols", "col_tiles"), found))
+
+
+def tiles_of(tiles, batch: int, m: int, n: int, k: int, width: int) -> tuple[int, int, int, int]:
+    wanted = -(-tiles.enough(batch * m * n * k) // batch)
     row_tiles = max(1, min(wanted, m // LEAST_ROWS))
     rows = -(-m // row_tiles)
     row_tiles = -(-m // rows)
     col_tiles = max(1, min(-(-wanted // row_tiles), n // (2 * width)))
     cols = -(-(-(-n // col_tiles)) // width) * width
-    return dict(rows=rows, row_tiles=row_tiles, cols=cols, col_tiles=-(-n // cols))
+    return rows, row_tiles, cols, -(-n // cols)
 
 
-def copy_room(k: int) -> int:
+def copy_room(tiles, k: int) -> int:
     """Bytes in which a tile copies its rows to blocks of 16 columns (_ops/matmul.h)."""
     return max(1 << 18, 896 * -(-k // 16))
 
@@ -221,10 +225,10 @@ def emit_batched(out, group, scale: float, a_layout, b_layout) -> None:
     out.step("pack_gemm", each0 * each1 * -(-n // out.table.gemm_n), dict(
         w=b.ref(), y=packed.ref(), batch0=each0, batch1=each1, k=k, n=n, sk=b.strides[-2], sn=b.strides[-1],
         w0=w0, w1=w1))
-    split = divided(out, batch0 * batch1, m, n, k)
+    split, room = divided(out, batch0 * batch1, m, n, k), out.tiles.ask(copy_room, 1, k)
     row = out.store.vector(e.row, out.constant(e.row)) if e.row else None
     out.step("gemm", batch0 * batch1 * split["row_tiles"] * split["col_tiles"], dict(
         a=a.ref(), w=packed.ref(), y=y.ref(), batch0=batch0, batch1=batch1, m=m, n=n, k=k, lda=a.strides[-2],
         ldy=y.strides[-2], a0=a0, a1=a1, w0=k * packed_n * each1 if w0 else 0, w1=k * packed_n if w1 else 0,
-        y0=y0, y1=y1, scale=scale, scratch_bytes=copy_room(k), **split, **epilogue_params(out, e, row)),
-        flops=2 * batch0 * batch1 * m * n * k, scratch=copy_room(k))
+        y0=y0, y1=y1, scale=scale, scratch_bytes=room, **split, **epilogue_params(out, e, row)),
+        flops=2 * batch0 * batch1 * m * n * k, scratch=room)

@@ -182,10 +182,12 @@ def depth_to_space(group, values):
     def from_blocks(out):
         x, y = out.blocked(name), out.plain(node.outputs[0])
         sn, sc, sh, sw = y.strides
-        i, deep = np.arange(x.c), x.c // r ** 2             # channels that come out
-        channel, pixel = (i % deep, i // deep) if dcr else (i // r ** 2, i % r ** 2)
-        offsets = (channel * sc + pixel // r * sh + pixel % r * sw).astype(np.int64)
-        out.unblock(x, y, (sn, 0, sh * r, sw * r), coff=out.array(offsets))
+
+        def offsets(values, c, sc, sh, sw) -> np.ndarray:
+            i, deep = np.arange(c), c // r ** 2             # channels that come out
+            channel, pixel = (i % deep, i // deep) if dcr else (i // r ** 2, i % r ** 2)
+            return (channel * sc + pixel // r * sh + pixel % r * sw).astype(np.int64)
+        out.unblock(x, y, (sn, 0, sh * r, sw * r), coff=out.table_of(offsets, x.c, sc, sh, sw))
 
     def from_plain(out):
         x, y = out.plain(name), out.plain(node.outputs[0])

@@ -15,27 +15,34 @@ MODES = {"linear": "linear", "bilinear": "linear", "nearest": "nearest"}
                    "extrapolation_value keep_aspect_ratio_policy mode nearest_mode scales height_scale "
                    "width_scale")
 def resize(group, values):
-    node = group.node
+    node, get = group.node, group.node.attributes.get
     if not takes(node, values):
         return ()
 
-    def emit(out):
-        x, y, how = out.blocked(node.inputs[0]), out.output(node.outputs[0]), settings(node, out)
-        params = {}
-        for axis, size, wanted, scale in (("y", x.h, y.h, how.scales[2]), ("x", x.w, y.w, how.scales[3])):
+    def tables(values, h, w, oh, ow) -> np.ndarray:
+        """For each axis first taps, last taps, weights of the last."""
+        how, found = settings(node, values), []
+        for size, wanted, scale in ((h, oh, how.scales[2]), (w, ow, how.scales[3])):
             index, weights = meaning.resize_axis(size, wanted, scale, mode=how.mode, nearest_mode=how.nearest,
                                                  coordinate_transformation_mode=how.coordinates)
-            table = np.zeros((3, wanted), np.int32)         # first tap, last tap, weight of the last
+            table = np.zeros((3, wanted), np.int32)
             table[0], table[1] = index[:, 0], index[:, -1]
             if how.mode == "linear":
                 table[2].view(np.float32)[...] = weights[:, -1]
-            at = out.array(table)
-            params |= {f"i{axis}0": at, f"i{axis}1": Ref(at.buffer, 4 * wanted),
-                       f"w{axis}": Ref(at.buffer, 8 * wanted)}
+            found.append(table.reshape(-1))
+        return np.concatenate(found)
+
+    def emit(out):
+        x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
+        mode = MODES[get("mode", "nearest")]
+        at, params = out.table_of(tables, x.h, x.w, y.h, y.w).buffer, {}
+        for axis, wanted, first in (("y", y.h, 0), ("x", y.w, 12 * y.h)):
+            params |= {f"i{axis}0": Ref(at, first), f"i{axis}1": Ref(at, first + 4 * wanted),
+                       f"w{axis}": Ref(at, first + 8 * wanted)}
         rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK)
         out.step("resize", y.n * y.blocks * row_tiles, dict(
             x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, oh=y.h, ow=y.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns,
-            yb=y.bs, yr=y.rs, linear=int(how.mode == "linear"), row_tiles=row_tiles, rows=rows, **params))
+            yb=y.bs, yr=y.rs, linear=int(mode == "linear"), row_tiles=row_tiles, rows=rows, **params))
     return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
 
 

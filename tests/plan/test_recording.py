@@ -1,0 +1,85 @@
+"""A recorded emission gives, for other sizes, the plan that is made anew for them, to the last parameter."""
+import numpy as np
+import pytest
+
+import cinfer
+from cinfer import _ops
+from cinfer.errors import Error
+from cinfer.plan import kernels  # noqa: F401  (enters the kernels)
+from cinfer.plan.bind import Prepared
+from cinfer.plan.choices import fitting
+from cinfer.plan.choices import place as place_values
+from cinfer.plan.emit import Emitter, packed
+from cinfer.plan.memory import place
+from cinfer.plan.recording import replay
+from cinfer.plan.store import Store
+from cinfer.plan.tiles import Tiles
+from cinfer.plan.views import ABSOLUTE
+
+from conftest import SHARED
+from test_choices import GRAPHS, MODELS, compare_model, drawn
+
+
+def described(table, emitter):
+    """All that a plan tells kernels and NumPy to do, but for the addresses of constants."""
+    told = [emitter.lay_out(place), emitter.scratch_bytes]
+    for step in emitter.steps:
+        told.append((step.label, step.flops))
+        if step.host is not None:
+            operator, node, inputs, outputs = step.host
+            told.append((operator, node, [
+                v and (v.buffer.base, v.offset + (v.buffer.offset if v.buffer.base != ABSOLUTE else 0), v.shape,
+                       v.strides, v.dtype) for v in inputs + outputs]))
+        for kernel, data, tiles in packed(table, step):
+            numbers, at, fields = np.frombuffer(data, np.int64), 0, {}
+            for kind, field in table.fields[kernel]:
+                size = 2 if kind == "B" else int(kind[1:] or 1)
+                found = numbers[at:at + size].tolist()
+                fields[field] = found[:1] if kind == "B" and found[0] == ABSOLUTE and found[1] else found
+                at += size
+            told.append((kernel, tiles, fields))
+    return told
+
+
+def compare(graph, sizes, threads: int) -> int:
+    """How many plans came from a recording."""
+    table = _ops.table(_ops.usable_levels()[-1])
+    prepared, outputs, hits = Prepared(graph), tuple(graph.outputs), 0
+    store = Store(table, threads)
+    for inputs in sizes:
+        try:
+            bound = prepared.by_formulas(inputs, outputs) or prepared.by_nodes(inputs, outputs)
+        except Error:
+            continue
+        choices = fitting(bound, table, Tiles(threads), store)
+        found = None if choices is None else replay(choices, bound, table, threads, store)
+        if found is None:
+            continue
+        hits += 1
+        emitter = Emitter(place_values(bound, table, Tiles(threads), store))
+        emitter.run()
+        assert described(table, found) == described(table, emitter), f"{inputs}"
+    return hits
+
+
+@pytest.mark.parametrize("kind", GRAPHS)
+def test_random_graphs(kind):
+    assert sum(drawn(kind, seed, compare, 14) for seed in range(100, 150)) > 30
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.name)
+def test_models_with_free_sizes(path):
+    compare_model(path, compare, 14)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.skipif(not MODELS, reason="reference data models is not beside this checkout")
+def test_answers_for_other_sizes(threads):
+    """Tables that are made for each plan, too."""
+    path = SHARED / "models/ppocr_v4_det.onnx"
+    session, rng = cinfer.load(path, threads=threads), np.random.default_rng(0)
+    for size in (64, 96, 640, 672, 704, 736, 768, 32):
+        x = {session.inputs[0].name: rng.random((1, 3, size, 64), np.float32)}
+        want = cinfer.load(path, threads=threads).run(None, x)[0]
+        assert session.run(None, x)[0].tobytes() == want.tobytes()
+    assert len([r for ways in session._packed.recordings.values() for way in ways.values() for r in way.found]) == 1
