@@ -160,7 +160,7 @@ class Session:
         if len(set(outputs)) < len(outputs):
             once = tuple(dict.fromkeys(outputs))
             found = dict(zip(once, self.run(once, feeds, timeout=timeout)))
-            return [found[name].copy() if name in outputs[i + 1:] else found[name]
+            return [copied(found[name]) if name in outputs[i + 1:] else found[name]
                     for i, name in enumerate(outputs)]
         if not self._has_tensors_only:
             return self._run_lists(arrays, outputs, cancels, deadline, timeout)
@@ -373,12 +373,21 @@ class Session:
                 self._pinned.add(key)
             self._plans[key] = plan
             taken = sum(p.kept_bytes for p in list(self._plans.values()))
+            stay = self._line(key) if taken > KEPT_BYTES else ()
             for old in list(self._plans):
                 if taken <= KEPT_BYTES:
                     break
-                if old != key and old not in self._pinned:
+                if old not in stay and old not in self._pinned:
                     taken -= self._forget(old)
         return plan
+
+    def _line(self, key) -> set:
+        """The keys of a routine and of those that it follows: all of them are the newest."""
+        found = {key}
+        while isinstance(key[0], Routine):
+            key = next((k for k, plan in list(self._plans.items()) if plan is key[0]), ("",))
+            found.add(key)
+        return found
 
     def _forget(self, key) -> int:
         """Drop a routine and those behind it; how many bytes that were."""
@@ -414,6 +423,9 @@ class Session:
         specs = {}
         given = checked_sizes(self._input_types, shapes)
         for name, declared in self._input_types.items():
+            if declared.dtype is None:
+                raise InputError(f"input {name!r} takes {'no tensor' if type(declared) is TensorType else declared}; "
+                                 "what a run needs is known ahead for tensors alone")
             shape = given.get(name)
             if shape is None:
                 shape = tuple(d if isinstance(d, int) else 1 for d in declared.shape or ())
@@ -463,6 +475,13 @@ if hasattr(os, "register_at_fork"):
 
 def _restore(source, threads, isa, max_memory=None):
     return Session(source, threads=threads, isa=isa, max_memory=max_memory)
+
+
+def copied(value):
+    """A copy of an output: an array, a list of them, or None."""
+    if isinstance(value, list):
+        return [copied(each) for each in value]
+    return None if value is None else value.copy()
 
 
 def listed(shapes) -> list:

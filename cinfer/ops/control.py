@@ -33,8 +33,12 @@ def run_body(graph: Graph, inputs: list, count: int | None = None) -> list:
     return bodies.get()(graph, inputs)
 
 
-def one(x: np.ndarray | None, what: str):
-    """The only element of an input."""
+def one(x: np.ndarray, what: str, kinds: str = "b"):
+    """The only element of an input, a truth value, or an integer where kinds is "iu"."""
+    if not isinstance(x, np.ndarray):
+        raise ValueError(f"{what} is no tensor")
+    if x.dtype.kind not in kinds:
+        raise ValueError(f"{what} is {x.dtype}; it has to be {'bool' if kinds == 'b' else 'int64'}")
     if x.size != 1:
         raise ValueError(f"{what} has shape {list(x.shape)}; it has to be one element")
     return x.reshape(()).item()
@@ -47,6 +51,8 @@ class Stack:
         self.declared, self.parts, self.nbytes = declared, [], 0
 
     def add(self, part: np.ndarray) -> None:
+        if not isinstance(part, np.ndarray):
+            raise ValueError("its turns give what is no tensor, which cannot be put together")
         self.parts.append(part)
         self.nbytes += part.nbytes
         if self.nbytes > MAX_BYTES:
@@ -75,7 +81,7 @@ class Loop:
     """A graph that is run M times, or while it gives true. It gets the number of the turn, whether it goes on, and
     values that it hands from turn to turn; what else it gives is stacked."""
     def evaluate(M=None, cond=None, *v_initial, body: Graph):
-        turns = None if M is None else one(M, "M")
+        turns = None if M is None else one(M, "M", "iu")
         going = cond is None or bool(one(cond, "the condition"))
         carried, turn, count = list(v_initial), 0, 1 + len(v_initial)
         scanned = [Stack(declared) for declared in list(body.outputs.values())[count:]]
@@ -156,6 +162,9 @@ def padded(y: np.ndarray, length: int) -> np.ndarray:
 class SequenceMap:
     """A graph run once for each tensor of a sequence; other sequences give theirs at the same place."""
     def evaluate(input_sequence, *additional_inputs, body: Graph):
+        for x in additional_inputs:
+            if isinstance(x, list) and len(x) != len(input_sequence):
+                raise ValueError(f"sequences of {len(input_sequence)} and {len(x)} tensors; they have to be of as many")
         turns = []
         for i, first in enumerate(input_sequence):
             more = [x[i] if isinstance(x, list) else x for x in additional_inputs]

@@ -13,6 +13,7 @@ from .symbols import Symbol, Undecided
 
 
 INT64 = np.dtype(np.int64)
+WORD_JOINER = "\u2060"
 
 
 class Fact:
@@ -116,6 +117,12 @@ class Elements:
 
     def __init__(self, names: tuple[str, ...], dtype: np.dtype | None = None):
         self.names, self.dtype, self.value = names, dtype, None
+
+
+def names_of_elements(name: str, length: int) -> tuple[str, ...]:
+    """Names for the elements of a sequence, which no file has for other values: what is before the bracket has no
+    width."""
+    return tuple([f"{name}{WORD_JOINER}[{i}]" for i in range(length)])
 
 
 class Maybe:

@@ -65,6 +65,7 @@ class Traits:
     no_larger : the output takes about as many bytes as the inputs at most
     write : of a composite (composite.py), the function that writes its nodes
     write_for : of what is one only for nodes with any of these attributes, these
+    optionals : an output may be an optional that holds nothing, which is None
     """
     elementwise: bool = False
     broadcast: bool = False
@@ -80,6 +81,7 @@ class Traits:
     no_larger: bool = False
     write: Callable | None = None
     write_for: tuple[str, ...] = ()
+    optionals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +264,7 @@ def for_outputs(node: Node, result) -> tuple:
     """The result as a tuple; ValueError where the node asks for more than the operator makes."""
     results = result if isinstance(result, tuple) else (result,)
     for i, (name, each) in enumerate(zip(node.outputs, results)):
-        if each is None and name:
+        if each is None and name and not traits(node).optionals:
             raise ValueError(f"output {i} ({name!r}) is asked for; {node.op_type} does not make it here")
     if len(node.outputs) > len(results) and any(node.outputs[len(results):]):
         raise ValueError(f"{len(node.outputs)} outputs; {node.op_type} makes {len(results)} here")

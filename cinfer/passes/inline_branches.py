@@ -21,7 +21,7 @@ def inline_branches(graph: Graph, at: Rewriter) -> bool:
         if node is None:
             return changed
         branch = branch_of(node, at)
-        rename(branch, {}, set(made(graph)))
+        rename(branch, {}, {*made(graph), *graph.captures()})
         at.remove(node)
         graph.constants.update(branch.constants)
         last = node
@@ -38,7 +38,7 @@ def inline_branches(graph: Graph, at: Rewriter) -> bool:
 def branch_of(node: Node, at: Rewriter) -> Graph | None:
     """The branch that an If takes, if that is known."""
     condition = at.value(node.inputs[0])
-    if condition is None or condition.size != 1:
+    if condition is None or condition.size != 1 or condition.dtype != bool:
         return None
     branch = node.attributes["then_branch" if condition.item() else "else_branch"]
     return branch if not branch.inputs and len(branch.outputs) >= len(node.outputs) else None

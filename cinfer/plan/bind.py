@@ -18,6 +18,7 @@ from ..ops.limits import check_size
 from ..ops.registry import REFUSALS
 from ..ops.symbols import Undecided
 from .formulas import Formulas, NotThese
+from .resolve import Made
 from .walk import Ready, Walk
 
 MOST_OUTPUTS = 16           # sets of outputs for which the nodes that they need are kept
@@ -167,10 +168,11 @@ class Prepared:
             left, outputs, evaluated, tuple(name for name in walk.needed if name in arrays), tuple(arrays), known))
 
     def facts_for(self, inputs: dict[str, Fact]) -> dict[str, Fact]:
-        """What the passes have found already, where the inputs are just as declared."""
+        """What the passes have found already, where the inputs are just as declared. What a graph captures is not."""
         known, declared = self.graph.known, self.graph.inputs
-        return known if known and all((fact.dtype, fact.shape) == (declared[name].dtype, declared[name].shape)
-                                      for name, fact in inputs.items()) else {}
+        return known if known and all(
+            (fact.dtype, fact.shape) == (declared[name].dtype, declared[name].shape)
+            for name, fact in inputs.items() if name in declared) else {}
 
     def of(self, outputs: tuple[str, ...]) -> list[Ready]:
         """The nodes that these outputs need."""
@@ -184,7 +186,9 @@ class Prepared:
     def ready(self, node: Node) -> Ready:
         ready = self._ready.get(node)
         if ready is None:
-            ready = self._ready[node] = Ready(node, self.graph.is_checked)
+            ready = Ready(node, self.graph.is_checked)
+            if type(node) is not Made:
+                self._ready[node] = ready
         return ready
 
 

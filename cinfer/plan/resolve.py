@@ -9,14 +9,18 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import ModelError
-from ..graphs.index import has_subgraphs
 from ..model.graph import Graph, Node
 from ..ops.control import one
-from ..ops.facts import Elements, Fact, Maybe
+from ..ops.facts import Elements, Fact, Maybe, names_of_elements
 from ..ops.limits import check_axis
 from ..ops.sequences import pieces, position
 
 OPSET = 11                      # by which the nodes are to be read that come out
+
+
+class Made(Node):
+    """A node that takes the place of another for some sizes. Nobody is to remember it: there is a new one for others."""
+    __slots__ = ()
 
 
 class Resolved:
@@ -41,7 +45,7 @@ def resolve(node: Node, facts: dict) -> Resolved | None:
     rule = None if node.domain else RULES.get(node.op_type)
     if rule is not None:
         return rule(node, [facts[name] if name else None for name in node.inputs], facts)
-    for i, name in enumerate(node.inputs if not has_subgraphs(node) else ()):
+    for i, name in enumerate(node.inputs[:TENSORS.get(node.op_type)]):
         if name and type(facts[name]) is not Fact:
             kind = "a sequence" if type(facts[name]) is Elements else "an optional"
             raise ModelError(f"{node}: its input {i} is {kind}; {node.op_type} takes tensors")
@@ -52,7 +56,7 @@ def alias(name: str, fact, output: str) -> Resolved:
     """The output is another value."""
     if type(fact) is not Fact:
         return Resolved(facts={output: fact})
-    return Resolved((Node("Identity", [name], [output], opset=OPSET),))
+    return Resolved((Made("Identity", [name], [output], opset=OPSET),))
 
 
 def tensor(fact, what: str) -> Fact:
@@ -77,7 +81,7 @@ def if_(node: Node, facts, known) -> Resolved:
     if branch.inputs or len(branch.outputs) < len(node.outputs):
         raise ModelError(f"{node}: its branch {branch.name!r} has {len(branch.inputs)} inputs and "
                          f"{len(branch.outputs)} outputs; it has to have none and {len(node.outputs)}")
-    ends = [Node("Identity", [inner], [outer], opset=OPSET, name=node.name)
+    ends = [Made("Identity", [inner], [outer], opset=OPSET, name=node.name)
             for inner, outer in zip(branch.outputs, node.outputs) if outer]
     return Resolved((*branch.nodes, *ends), constants=branch.constants)
 
@@ -94,7 +98,7 @@ def empty(node: Node, facts, known) -> Resolved:
 
 def place(fact: Fact, length: int, last: int) -> int:
     value = tensor(fact, "the position").known("the position in a sequence")
-    return position(one(value, "the position"), length, last)
+    return position(one(value, "the position", "iu"), length, last)
 
 
 def insert(node: Node, facts, known) -> Resolved:
@@ -113,7 +117,7 @@ def erase(node: Node, facts, known) -> Resolved:
 
 def at(node: Node, facts, known) -> Resolved:
     names = elements(facts[0]).names
-    return Resolved((Node("Identity", [names[place(facts[1], len(names), len(names) - 1)]], [node.outputs[0]],
+    return Resolved((Made("Identity", [names[place(facts[1], len(names), len(names) - 1)]], [node.outputs[0]],
                           opset=OPSET),))
 
 
@@ -127,16 +131,16 @@ def split(node: Node, facts, known) -> Resolved:
     given = len(facts) > 1 and facts[1] is not None
     sizes = pieces(x.shape[axis], facts[1].known("the sizes to split to") if given else 1)
     output = node.outputs[0]
-    names = [f"{output}[{i}]" for i in range(len(sizes))]
+    names = names_of_elements(output, len(sizes))
     if not sizes:
         return Resolved(facts={output: Elements((), x.dtype)})
-    found = Elements(tuple(names))
+    found = Elements(names)
     if given or node.attributes.get("keepdims", 1):
-        return Resolved((Node("Split", [node.inputs[0]], names, {"axis": axis, "split": sizes}, opset=OPSET),),
+        return Resolved((Made("Split", [node.inputs[0]], list(names), {"axis": axis, "split": sizes}, opset=OPSET),),
                         {output: found})
     whole = [f"{name}/whole" for name in names]
-    return Resolved((Node("Split", [node.inputs[0]], whole, {"axis": axis, "split": sizes}, opset=OPSET),
-                     *(Node("Squeeze", [each], [name], {"axes": [axis]}, opset=OPSET)
+    return Resolved((Made("Split", [node.inputs[0]], whole, {"axis": axis, "split": sizes}, opset=OPSET),
+                     *(Made("Squeeze", [each], [name], {"axes": [axis]}, opset=OPSET)
                        for each, name in zip(whole, names))), {output: found})
 
 
@@ -145,11 +149,11 @@ def concat(node: Node, facts, known) -> Resolved:
     if not names:
         raise ValueError("a sequence of no tensors cannot be joined")
     if not node.attributes.get("new_axis", 0):
-        return Resolved((Node("Concat", list(names), [output], {"axis": axis}, opset=OPSET),))
-    wide = [f"{output}/{i}" for i in range(len(names))]
-    return Resolved((*(Node("Unsqueeze", [name], [each], {"axes": [axis]}, opset=OPSET)
+        return Resolved((Made("Concat", list(names), [output], {"axis": axis}, opset=OPSET),))
+    wide = [f"{each}/wide" for each in names_of_elements(output, len(names))]
+    return Resolved((*(Made("Unsqueeze", [name], [each], {"axes": [axis]}, opset=OPSET)
                        for name, each in zip(names, wide)),
-                     Node("Concat", wide, [output], {"axis": axis}, opset=OPSET)))
+                     Made("Concat", wide, [output], {"axis": axis}, opset=OPSET)))
 
 
 def optional(node: Node, facts, known) -> Resolved:
@@ -170,9 +174,14 @@ def get_element(node: Node, facts, known) -> Resolved | None:
     return alias(name, fact, node.outputs[0])
 
 
+def map_(node: Node, facts, known) -> None:
+    elements(facts[0])
+
+
 # each a function (node, facts of its inputs, facts of all values by name)
 RULES = {"If": if_, "Identity": identity, "SequenceConstruct": construct, "SequenceEmpty": empty,
          "SequenceInsert": insert, "SequenceErase": erase, "SequenceAt": at, "SequenceLength": length,
          "SplitToSequence": split, "ConcatFromSequence": concat, "Optional": optional,
-         "OptionalHasElement": has_element, "OptionalGetElement": get_element}
+         "OptionalHasElement": has_element, "OptionalGetElement": get_element, "SequenceMap": map_}
 STRUCTURAL = RULES.keys() - {"Identity"}
+TENSORS = {"Loop": 2}           # how many inputs have to be tensors, where not all

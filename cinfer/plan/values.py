@@ -9,6 +9,7 @@ import numpy as np
 
 from ..model.graph import Node
 from .candidate import BLOCKED, PLAIN, Kernel, kernel_of
+from .resolve import Made
 from .store import Store
 from .tiles import Tiles
 from .views import Plain, row_major
@@ -42,6 +43,8 @@ class Values:
 
     def kernel_of(self, node: Node) -> Kernel | None:
         """As candidate.kernel_of, remembered."""
+        if type(node) is Made:
+            return kernel_of(node)
         known = self.store.of_node
         key = "kernel", node
         if key not in known:
@@ -50,7 +53,7 @@ class Values:
 
     def unary_of(self, node: Node, kernel: Kernel):
         """What `kernel.unary` says of a node; remembered where that is a matter of attributes alone."""
-        if len(node.inputs) > 1:
+        if len(node.inputs) > 1 or type(node) is Made:
             return kernel.unary(node, self)
         known = self.store.of_node
         key = "unary", node

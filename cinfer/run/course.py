@@ -11,7 +11,7 @@ import numpy as np
 from ..model.graph import Graph, Node
 from ..ops import registry
 from ..ops.control import bodies
-from ..ops.facts import Elements, Fact, Maybe
+from ..ops.facts import Elements, Fact, Maybe, names_of_elements
 from ..plan.bind import Rest
 from .host import evaluated
 from .pool import Pool
@@ -53,19 +53,20 @@ class Course:
 
     def finish(self, part: Routine, values: dict, results: list[np.ndarray], outputs: tuple[str, ...]) -> list:
         """What is behind a part. values : its inputs by name; results : its outputs"""
-        feeds = set(map(id, values.values()))
+        taken = set(map(id, values.values()))
         while True:
             rest = part.rest
             values.update(zip([name for name, _, _ in part.outputs], results))
             known = dict(rest.known)
             for node in rest.evaluated:
-                self.evaluate(node, part, values, known)
+                self.evaluate(node, part, values, known, taken)
             if not rest.graph.nodes:
-                return [gathered(name, rest, values, known, feeds) for name in outputs]
-            inputs, key = {}, []
-            for name in rest.graph.inputs:
+                return [gathered(name, rest, values, known, taken) for name in outputs]
+            inputs, key, names = {}, [], list(rest.graph.inputs)
+            for name in names:
                 if (array := values.get(name)) is None:
                     key.append(kind(known[name]))
+                    names += [each for each in parts(known[name]) if each in values or each in known]
                 elif name in rest.needed:
                     known[name] = Fact.of(array.copy())
                     key.append(kind(known[name]))
@@ -75,18 +76,21 @@ class Course:
             part = self.find((part, *key), rest.graph, inputs, rest.outputs, known)
             results = self.run(part, values)
 
-    def evaluate(self, node: Node, part: Routine, values: dict, known: dict) -> None:
-        """One node in NumPy, or by its graphs; its outputs are entered."""
+    def evaluate(self, node: Node, part: Routine, values: dict, known: dict, taken: set[int]) -> None:
+        """One node in NumPy, or by its graphs; its outputs are entered. taken : as of `gathered`; a loop without a
+        turn gives its inputs themselves"""
         rest = part.rest
 
         def fetch(name: str):
             return value_of(name, rest, values, known)
 
+        inputs = [fetch(name) if name else None for name in node.inputs]
+        taken.update(id(x) for x in inputs)
+
         def run():
             before = bodies.set(lambda graph, inputs: self.body(graph, inputs, rest, fetch, known))
             try:
-                return evaluated(registry.lookup(node), node,
-                                 [fetch(name) if name else None for name in node.inputs], part.direct)
+                return evaluated(registry.lookup(node), node, inputs, part.direct)
             finally:
                 bodies.reset(before)
         results = run() if self.watch is None else self.watch(node, run)
@@ -145,12 +149,19 @@ def enter(name: str, value, values: dict, known: dict) -> None:
     if value is None:
         known[name] = Maybe(None)
     elif isinstance(value, list):
-        names = tuple([f"{name}[{i}]" for i in range(len(value))])
+        names = names_of_elements(name, len(value))
         known[name] = Elements(names)
         for each, array in zip(names, value):
             enter(each, array, values, known)
     else:
         values[name] = np.asarray(value, order="C")
+
+
+def parts(fact) -> tuple[str, ...]:
+    """The names of what a sequence or an optional holds."""
+    if type(fact) is Elements:
+        return fact.names
+    return (fact.name,) if type(fact) is Maybe and fact.name is not None else ()
 
 
 def kind(fact) -> tuple:

@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 
-from ..errors import Error, InputError
+from ..errors import Cancelled, Error, InputError
 from ..model.graph import Node
 from ..ops import registry
 from ..plan.bind import located
@@ -45,6 +45,8 @@ def evaluated(operator, node: Node, inputs: list, direct: Direct) -> tuple:
     try:
         with direct.at_work():
             return registry.evaluate(operator, node, inputs)
+    except Cancelled:
+        raise
     except Error as error:
         raise located(node, type(error), error) from None
     except REFUSALS as error:
