@@ -6,7 +6,7 @@ from .errors import Cancelled, Error, InputError, LimitError, ModelError, Unsupp
 from .version import __version__
 
 __all__ = ["Cancelled", "Error", "InputError", "LimitError", "ModelError", "Session", "UnsupportedError",
-           "__version__", "load"]
+           "__version__", "install_as_onnxruntime", "load"]
 
 
 def __getattr__(name: str):
@@ -14,6 +14,9 @@ def __getattr__(name: str):
         from . import session
         globals().update(load=session.load, Session=session.Session)
         return globals()[name]
+    if name == "install_as_onnxruntime":
+        from .as_onnxruntime import install_as_onnxruntime
+        return install_as_onnxruntime
     raise AttributeError(f"module 'cinfer' has no attribute {name!r}")
 
 
