@@ -8,7 +8,7 @@ import numpy as np
 
 from ..model.tensors import dtype_of
 from .described import element
-from .devices import check_cpu
+from .devices import check_cpu, device_type as number_of
 from .errors import RuntimeError, ValueError
 from .values import OrtValue, OrtValueVector
 
@@ -43,14 +43,15 @@ class IOBinding:
 
     def bind_output(self, name: str, device_type: str = "cpu", device_id: int = 0, element_type=None,
                     shape=None, buffer_ptr: int | None = None) -> None:
-        """buffer_ptr : address to which each run writes; None: each run makes an array"""
-        check_cpu(device_type)
+        """buffer_ptr : address to which each run writes; None: each run makes an array, in the CPU's memory"""
         if buffer_ptr is None:
+            number_of(device_type)
             self._bind_output(name, None)
         elif element_type is None or shape is None:
             raise ValueError("`element_type` and `shape` are to be provided if pre-allocated memory is "
                              "provided")
         else:
+            check_cpu(device_type)
             self._bind_output(name, OrtValue._of(array_at(buffer_ptr, shape, element_type)))
 
     def bind_ortvalue_output(self, name: str, ortvalue: OrtValue) -> None:

@@ -7,6 +7,7 @@ from ..errors import UnsupportedError
 from ..model.described import denotations
 from ..model.graph import Graph, Model, TensorType, subgraphs
 from ..ops import registry
+from ..ops.facts import Fact
 from ..passes.known import Known
 from ..session import Session
 from .described import NodeArg, element, sizes, spelled
@@ -87,11 +88,10 @@ def completed(name: str, declared: TensorType, known: Known, makers: dict) -> Te
         fact = known.fact(name, makers)
     except RecursionError:
         return declared
-    shape = getattr(fact, "shape", None)
-    if shape is None:
+    if type(fact) is not Fact:
         return TensorType(dtype, declared.shape)
     names = {size: known.graph.inputs[source].shape[axis] for (source, axis), size in known.free.items()}
-    found = [d if isinstance(d, int) else names.get(d) for d in shape]
+    found = [d if isinstance(d, int) else names.get(d) for d in fact.shape]
     if declared.shape is not None:
         if len(declared.shape) != len(found):
             return TensorType(dtype, declared.shape)

@@ -13,6 +13,9 @@ class Member(IntEnum):
     def __str__(self):
         return f"{type(self).__name__}.{self.name}"
 
+    def __format__(self, spec):
+        return format(str(self), spec)
+
 
 
 class GraphOptimizationLevel(Member):

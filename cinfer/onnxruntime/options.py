@@ -7,6 +7,7 @@ from operator import index
 
 from .enums import ExecutionMode, ExecutionOrder, GraphOptimizationLevel
 from .errors import NotImplemented, RuntimeError, TypeError, made
+from .providers import check as check_providers
 
 log = logging.getLogger("cinfer.onnxruntime")
 LONGEST_KEY, LONGEST_VALUE = 1024, 8192
@@ -144,6 +145,7 @@ class SessionOptions(Entries):
 
     def add_provider(self, name: str, options: dict) -> None:
         """As `providers` of InferenceSession."""
+        check_providers([text(name)], None, stacklevel=3)
         self._providers.append((text(name), dict(options)))
 
     def add_provider_for_devices(self, devices, options: dict) -> None:

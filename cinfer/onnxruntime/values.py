@@ -105,9 +105,8 @@ class OrtValue:
 
     def numpy(self) -> np.ndarray:
         array = self._array()
-        if self._value.dtype.isbuiltin != 1 or self._code and element(array.dtype) != NAMES.get(self._code):
-            if (name := self._element()) != "string":
-                raise RuntimeError(f"No corresponding Numpy type for Tensor Type. {name}")
+        if array.dtype.type.__module__ != "numpy" or self._code and element(array.dtype) != NAMES[self._code]:
+            raise RuntimeError(f"No corresponding Numpy type for Tensor Type. {self._element()}")
         return array
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
