@@ -7,7 +7,6 @@
 """
 from __future__ import annotations
 
-import importlib.abc
 import importlib.machinery
 import importlib.metadata
 import importlib.util
@@ -42,13 +41,10 @@ def install_as_onnxruntime() -> None:
         sys.meta_path.insert(0, Finder())
 
 
-class Finder(importlib.abc.MetaPathFinder):
-    """What else is asked of the name onnxruntime: modules that are not there, the version of the package."""
+class Finder(importlib.metadata.DistributionFinder):
+    """Finds the package onnxruntime for importlib.metadata, and no modules."""
 
     def find_spec(self, name, path=None, target=None):
-        if name.startswith(f"{THERE}."):
-            raise ModuleNotFoundError(f"No module named {name!r}: in this process onnxruntime is "
-                                      "cinfer.onnxruntime, which has no such part", name=name)
         return None
 
     def find_distributions(self, context=importlib.metadata.DistributionFinder.Context()):
@@ -109,15 +105,17 @@ def hide(error: BaseException) -> None:
     hook = sys.excepthook
 
     def shown(kind, value, trace):
-        while trace is not None and trace.tb_frame.f_code.co_filename in OURS:
+        here = trace
+        while here is not None and here.tb_frame.f_code is not run.__code__:
+            here = here.tb_next
+        if here is not None:
+            trace = here.tb_next
+        while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
             trace = trace.tb_next
         if value is error:
             value.__traceback__ = trace
         hook(kind, value, trace)
     sys.excepthook = shown
-
-
-OURS = {__file__, "<frozen runpy>", f"{os.path.dirname(__file__)}{os.sep}as_onnxruntime.py"}
 
 
 def code_of_path(path: str):

@@ -45,7 +45,8 @@ __all__ = ["AdapterFormat", "ExecutionMode", "ExecutionOrder", "GraphOptimizatio
            "SparseTensor", "capi", "copy_tensors", "create_and_register_allocator",
            "create_and_register_allocator_v2", "cuda_version", "disable_telemetry_events",
            "enable_telemetry_events", "get_all_providers", "get_available_providers", "get_build_info",
-           "get_device", "get_ep_devices", "get_version_string", "has_collective_ops", "onnxruntime_validation", "package_name",
-           "preload_dlls", "print_debug_info", "register_execution_provider_library",
-           "set_default_logger_callback", "set_default_logger_severity", "set_default_logger_verbosity",
-           "set_global_thread_pool_sizes", "set_seed", "unregister_execution_provider_library", "version"]
+           "get_device", "get_ep_devices", "get_version_string", "has_collective_ops",
+           "onnxruntime_validation", "package_name", "preload_dlls", "print_debug_info",
+           "register_execution_provider_library", "set_default_logger_callback",
+           "set_default_logger_severity", "set_default_logger_verbosity", "set_global_thread_pool_sizes",
+           "set_seed", "unregister_execution_provider_library", "version"]

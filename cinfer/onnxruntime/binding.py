@@ -43,7 +43,7 @@ class IOBinding:
 
     def bind_output(self, name: str, device_type: str = "cpu", device_id: int = 0, element_type=None,
                     shape=None, buffer_ptr: int | None = None) -> None:
-        """buffer_ptr : address to which each run writes; None: each run makes an array, in the CPU's memory"""
+        """buffer_ptr : address to which each run writes; None: each run makes an array"""
         if buffer_ptr is None:
             number_of(device_type)
             self._bind_output(name, None)

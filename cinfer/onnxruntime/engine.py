@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..errors import UnsupportedError
+from ..errors import Error, UnsupportedError
 from ..model.described import denotations
 from ..model.graph import Graph, Model, TensorType, subgraphs
 from ..ops import registry
@@ -86,7 +86,7 @@ def completed(name: str, declared: TensorType, known: Known, makers: dict) -> Te
     try:
         dtype = declared.dtype or known.dtype(name, makers)
         fact = known.fact(name, makers)
-    except RecursionError:
+    except (Error, RecursionError):
         return declared
     if type(fact) is not Fact:
         return TensorType(dtype, declared.shape)
