@@ -42,6 +42,8 @@ class Session:
     def get_session_options(self) -> SessionOptions:
         return self._sess_options
 
+    _sess_options_initial, _read_config_from_model = property(get_session_options), False
+
     def get_inputs(self) -> list:
         return self._inputs_meta
 
@@ -166,6 +168,7 @@ class Session:
         if not names:
             return None
         known = self._sess._output_names
+        names = tuple([n.decode(errors="replace") if isinstance(n, bytes) else n for n in names])
         for name in names:
             if not isinstance(name, str):
                 raise TypeError(f"run(): incompatible function arguments: the name of an output is {name!r}")
