@@ -6,7 +6,7 @@ from .errors import Cancelled, Error, InputError, LimitError, ModelError, Unsupp
 from .version import __version__
 
 __all__ = ["Cancelled", "Error", "InputError", "LimitError", "ModelError", "Session", "UnsupportedError",
-           "__version__", "load", "register_op"]
+           "__version__", "install_as_onnxruntime", "load", "register_op"]
 
 
 def __getattr__(name: str):
@@ -18,6 +18,9 @@ def __getattr__(name: str):
         from .custom import register_op
         globals().update(register_op=register_op)
         return register_op
+    if name == "install_as_onnxruntime":
+        from .as_onnxruntime import install_as_onnxruntime
+        return install_as_onnxruntime
     raise AttributeError(f"module 'cinfer' has no attribute {name!r}")
 
 

@@ -22,7 +22,7 @@ from .plan.plan import make_plan
 from .plan.store import Store
 from .run.course import Course
 from .run.control import check_limit, deadline_ns
-from .run.pool import Pool
+from .run.pool import Pool, Stop
 from .run.routine import Routine
 from .threads import checked as checked_threads, default_threads
 
@@ -124,7 +124,8 @@ class Session:
 
     # ---- running
 
-    def run(self, output_names, feeds: dict, *, timeout: float | None = None) -> list[np.ndarray]:
+    def run(self, output_names, feeds: dict, *, timeout: float | None = None,
+            _stop: Stop | None = None) -> list[np.ndarray]:
         """Run the model once.
 
         Parameters
@@ -148,22 +149,22 @@ class Session:
         KeyboardInterrupt : within milliseconds of Ctrl-C, in the main thread, and likewise whatever another
             handler of a signal raises
         """
-        pool = self._pool
+        pool = self._pool if _stop is None else _stop.on(self._pool)
         cancels = pool.cancels
         deadline = 0 if timeout is None else deadline_ns(timeout)
         defaults = self.model.defaults
         if defaults and isinstance(feeds, dict) and not defaults.keys().isdisjoint(feeds):
-            return self._that_takes(tuple(n for n in defaults if n in feeds)).run(output_names, feeds,
-                                                                                   timeout=timeout)
+            fed = self._that_takes(tuple(n for n in defaults if n in feeds))
+            return fed.run(output_names, feeds, timeout=timeout, _stop=_stop)
         arrays = checked(self._input_types, feeds)
         outputs = self._output_names if output_names is None else self._wanted(output_names)
         if len(set(outputs)) < len(outputs):
             once = tuple(dict.fromkeys(outputs))
-            found = dict(zip(once, self.run(once, feeds, timeout=timeout)))
+            found = dict(zip(once, self.run(once, feeds, timeout=timeout, _stop=_stop)))
             return [copied(found[name]) if name in outputs[i + 1:] else found[name]
                     for i, name in enumerate(outputs)]
         if not self._has_tensors_only:
-            return self._run_lists(arrays, outputs, cancels, deadline, timeout)
+            return self._run_lists(arrays, outputs, pool, cancels, deadline, timeout)
         key = outputs, tuple([a.shape for a in arrays])
         self._source.check()                                    # else weights are read that are others now
         plan = self._plans.get(key)
@@ -179,10 +180,11 @@ class Session:
         self._source.check()
         return result
 
-    def _run_lists(self, values: list, outputs: tuple[str, ...], cancels: int, deadline: int, timeout) -> list:
+    def _run_lists(self, values: list, outputs: tuple[str, ...], pool, cancels: int, deadline: int,
+                   timeout) -> list:
         """As run, where some inputs are sequences or optionals."""
         self._source.check()
-        course = Course(self._routine, self._pool, cancels, deadline, timeout)
+        course = Course(self._routine, pool, cancels, deadline, timeout)
         result = course.start("", self._graph_with(outputs), outputs, dict(zip(self._input_types, values)))
         self._source.check()
         return result
@@ -315,11 +317,14 @@ class Session:
         session = self._feeding.get(names)
         if session is None:
             self._pool.refuse_closed()
-            session = Session(self._source, threads=self.threads, isa=self._asked_isa,
-                              max_memory=self._max_memory, _fed=names)
+            session = self._feeding_session(names)
             self._feeding.clear()                               # one is kept: it holds weights of its own
             self._feeding[names] = session
         return session
+
+    def _feeding_session(self, names: tuple[str, ...]) -> Session:
+        return Session(self._source, threads=self.threads, isa=self._asked_isa, max_memory=self._max_memory,
+                       _fed=names)
 
     def _wanted(self, names) -> tuple[str, ...]:
         if isinstance(names, str):

@@ -1,8 +1,13 @@
 """Shared by the tests: where the reference data lies beside a checkout, if it does."""
+import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
 
+# tests/onnxruntime must not be taken for the package where that is not installed
+if (found := importlib.util.find_spec("onnxruntime")) is None or found.origin is None:
+    sys.modules["onnxruntime"] = None
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -257,6 +257,10 @@ class Beside:
             data = self._contents[location] = self._open(location)
         return data
 
+    def locations(self) -> list[str]:
+        """Of the files that were read."""
+        return list(self._contents)
+
     def _open(self, location: str):
         if self.folder is None:
             raise ModelError(f"its data is in the file {location!r}; "

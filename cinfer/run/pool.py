@@ -103,3 +103,42 @@ class Pool:
     def refuse_closed(self) -> None:
         if self.closed:
             raise Error("this session is closed; load the model again")
+
+
+class Stop:
+    """Ends one run alone, from any thread. For that run it stands before the pool of its session."""
+
+    def __init__(self):
+        self.is_set = False
+        self._pool: Pool | None = None
+        self._busy: set = set()
+        self._lock = threading.Lock()           # a workspace that is given back may be another run's at once
+
+    def on(self, pool: Pool) -> Stop:
+        self._pool = pool
+        return self
+
+    @property
+    def cancels(self) -> int:
+        return self._pool.cancels
+
+    def take(self, size: int, watched: bool, deadline_ns: int, cancels: int):
+        workspace = self._pool.take(size, watched, deadline_ns, cancels)
+        with self._lock:
+            self._busy.add(workspace)
+        if self.is_set:                         # looked at last: end() stops what is in `_busy`
+            self.give_back(workspace)
+            raise cancelled(CANCELLED)
+        return workspace
+
+    def give_back(self, workspace) -> None:
+        with self._lock:
+            self._busy.discard(workspace)
+        self._pool.give_back(workspace)
+
+    def end(self) -> None:
+        """End the run, which raises Cancelled."""
+        self.is_set = True
+        with self._lock:
+            for workspace in self._busy:
+                workspace.cancel()

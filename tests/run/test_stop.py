@@ -1,0 +1,48 @@
+"""A Stop ends one run, before it begins or in its middle, and no other of the same session."""
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import cinfer
+from cinfer.run.pool import Stop
+
+from onnx_models import Model
+
+
+def long_session() -> cinfer.Session:
+    m = Model(seed=1)
+    x = y = m.input("x", 700, 700, declared=("n", "n"))
+    for _ in range(40):
+        y = m.MatMul(y, x)
+    return cinfer.load(m.outputs(y).bytes(), threads=1)
+
+
+def test_a_stop_ends_its_run_alone():
+    session, x = long_session(), np.zeros((700, 700), np.float32)
+    stop, ended = Stop(), []
+
+    def run(stop):
+        try:
+            ended.append((stop, session.run(None, {"x": x}, _stop=stop)))
+        except cinfer.Cancelled as error:
+            ended.append((stop, error))
+    threads = [threading.Thread(target=run, args=(each,)) for each in (stop, Stop(), None)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.1)
+    stop.end()
+    for thread in threads:
+        thread.join(120)
+    assert [type(result) for which, result in ended if which is stop] == [cinfer.Cancelled]
+    assert [type(result) for which, result in ended if which is not stop] == [list, list]
+
+
+def test_a_stop_that_was_ended_before():
+    session, stop = long_session(), Stop()
+    stop.end()
+    with pytest.raises(cinfer.Cancelled):
+        session.run(None, {"x": np.zeros((2, 2), np.float32)}, _stop=stop)
+    assert not session._pool.busy
+    assert session.run(None, {"x": np.zeros((2, 2), np.float32)})[0].shape == (2, 2)
