@@ -180,7 +180,7 @@ def _versions(domain: str, name: str) -> list[Operator]:
     if found is None:
         for file in files_of(domain, name):
             import_module(f"{__package__}.{file}")
-        found = _table.setdefault((domain, name), [])
+        found = _table.get((domain, name), [])
     return found
 
 

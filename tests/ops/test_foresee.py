@@ -121,6 +121,7 @@ def test_free_sizes_become_those_of_the_example(told):
 
 def test_every_operator_tells_types():
     """Also those without an example, and those of onnxruntime."""
+    registry.load_all()
     for (domain, name), versions in registry._table.items():
         if domain in ("", "com.microsoft"):
             operator = versions[-1]
