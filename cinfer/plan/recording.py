@@ -134,7 +134,7 @@ class Recording:
                        for buffer, make, numbers in recorder.tables]
         self.address_tables = [
             (self.number(self._buffer_of(array, recorder)), len(sources),
-             [(self.number(x.buffer), program.slot(x.offset), c, program.slot(x.bs), program.slot(x.rs),
+             [(self.number(x.buffer), program.slot(x.offset), int(c), program.slot(x.bs), program.slot(x.rs),
                program.slot(x.ns)) for x, c in sources]) for array, sources in recorder.address_tables]
         made = {number for number, *_ in self.tables} | {number for number, *_ in self.address_tables}
         for number, buffer in enumerate(self._buffers):

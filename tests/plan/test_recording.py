@@ -62,9 +62,13 @@ def compare(graph, sizes, threads: int) -> int:
     return hits
 
 
+# channels gathered from a place that is computed from sizes
+ONCE_WRONG = {"random": (20325, 21309)}
+
+
 @pytest.mark.parametrize("kind", GRAPHS)
 def test_random_graphs(kind):
-    assert sum(drawn(kind, seed, compare, 14) for seed in range(100, 150)) > 30
+    assert sum(drawn(kind, seed, compare, 16) for seed in (*range(100, 150), *ONCE_WRONG.get(kind, ()))) > 30
 
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.name)
