@@ -138,8 +138,7 @@ class Recording:
                program.slot(x.ns)) for x, c in sources]) for array, sources in recorder.address_tables]
         made = {number for number, *_ in self.tables} | {number for number, *_ in self.address_tables}
         for number, buffer in enumerate(self._buffers):
-            if buffer.base == ABSOLUTE and buffer.keep is None and number not in made and buffer.offset == 0 \
-                    and buffer.bytes != 0:
+            if buffer.base == ABSOLUTE and buffer.keep is None and number not in made:
                 raise Undecided                             # a constant that is another one for other sizes
         self.buffers = [(program.slot(b.bytes), b.base, b.offset if b.base == ABSOLUTE else 0, b.keep, b.first, b.last)
                         for b in self._buffers]

@@ -17,6 +17,7 @@ from cinfer.plan.tiles import Tiles
 from cinfer.plan.views import ABSOLUTE
 
 from conftest import SHARED
+from onnx_models import Model
 from test_choices import GRAPHS, MODELS, compare_model, drawn
 
 
@@ -87,3 +88,14 @@ def test_answers_for_other_sizes(threads):
         want = cinfer.load(path, threads=threads).run(None, x)[0]
         assert session.run(None, x)[0].tobytes() == want.tobytes()
     assert len([r for ways in session._packed.recordings.values() for way in ways.values() for r in way.found]) == 1
+
+
+def test_constants_that_are_others_for_other_sizes():
+    m = Model(seed=1)
+    x = m.input("x", 1, 3, 5, declared=("b", "c", "n"))
+    size = m.Gather(m.Shape(x), np.int64(2), axis=0)
+    places = m.Cast(m.Range(np.int64(0), size, np.int64(1)), to=1)
+    session = cinfer.load(m.outputs(m.Add(m.Relu(x), m.Sin(places))).bytes(), threads=1)
+    for n in range(5, 15):
+        x = np.random.default_rng(n).standard_normal((1, 3, n)).astype(np.float32)
+        np.testing.assert_allclose(session(x), np.maximum(x, 0) + np.sin(np.arange(n)), atol=1e-5)
