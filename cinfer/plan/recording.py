@@ -14,27 +14,11 @@ from ..ops.symbols import Symbol, Undecided
 from .choices import Tracing
 from .emit import Emitter, Step
 from .formulas import Conditions, run
+from .placement import cheapest
 from .store import Fixed, constant
 from .tiles import Tiles
+from .values import Facts
 from .views import ABSOLUTE, Buffer, Plain, Ref
-
-
-class Sized:
-    """The facts of one plan, as candidates ask them for costs, and tables for constants."""
-    __slots__ = ("facts",)
-
-    def __init__(self, facts: dict):
-        self.facts = facts
-
-    def fact(self, name: str):
-        return self.facts[name]
-
-    def shape(self, name: str):
-        return self.facts[name].shape
-
-    def constant(self, name: str):
-        fact = self.facts.get(name) if name else None
-        return None if fact is None else fact.value
 
 
 class Traced(Tracing):
@@ -42,7 +26,7 @@ class Traced(Tracing):
 
     def __init__(self, bound, table, tiles, store, example: dict):
         super().__init__(bound, table, tiles, store)
-        self.example = Sized(example)
+        self.example = Facts(example)
 
     def cheapest(self, candidates):
         return candidates[cheapest(candidates, self.example)]
@@ -52,11 +36,6 @@ class Traced(Tracing):
         if type(value) is np.ndarray and value.dtype == fact.dtype and Symbol not in map(type, fact.shape):
             return self.store.array(name, value)
         return super().constant_view(name, value)
-
-
-def cheapest(candidates, values) -> int:
-    costs = [candidate.cost_ns(values) for candidate in candidates]
-    return costs.index(min(costs))
 
 
 class Recorder(Emitter):
@@ -133,7 +112,7 @@ class Recording:
         self.tables = [(self.number(buffer), make, list(map(program.slot, numbers)))
                        for buffer, make, numbers in recorder.tables]
         self.address_tables = [
-            (self.number(self._buffer_of(array, recorder)), len(sources),
+            (self.number(self._buffer_of(array)), len(sources),
              [(self.number(x.buffer), program.slot(x.offset), int(c), program.slot(x.bs), program.slot(x.rs),
                program.slot(x.ns)) for x, c in sources]) for array, sources in recorder.address_tables]
         made = {number for number, *_ in self.tables} | {number for number, *_ in self.address_tables}
@@ -152,7 +131,7 @@ class Recording:
             self._buffers.append(buffer)
         return found
 
-    def _buffer_of(self, array, recorder) -> Buffer:
+    def _buffer_of(self, array) -> Buffer:
         return next(b for b in self._buffers if b.keep is array)
 
     def _view(self, view):
@@ -225,7 +204,7 @@ class Replayed:
             buffer = Buffer(v[size], base, offset, keep)
             buffer.first, buffer.last = first, last
             self.buffers.append(buffer)
-        values = Sized(bound.facts)
+        values = Facts(bound.facts)
         for number, make, arguments in recording.tables:
             self._fill(number, np.ascontiguousarray(make(values, *[v[slot] for slot in arguments])))
         self.steps: list[Step] = []
@@ -302,8 +281,6 @@ def record(formulas, bound, table, threads: int, store) -> Recording | None:
             return None
 
 
-
-
 MOST_RECORDINGS, MOST_IN_ALL = 3, 12            # that are kept for one way to choose, and for a graph
 MOST_WAYS = 64                  # that are counted for a graph
 AFTER = 2                       # plans of a way, before one is recorded, which takes ten times as long
@@ -320,7 +297,7 @@ class Way:
 def replay(choices, bound, table, threads: int, store) -> Replayed | None:
     """The emission for the sizes of a bound graph, if a recording holds for them; a new one is made where plans
     are made again and again. choices : that hold for them"""
-    values = Sized(bound.facts)
+    values = Facts(bound.facts)
     picks = tuple([cheapest(candidates, values) for _, candidates in choices.chosen if len(candidates) > 1])
     ways = store.recordings.setdefault(bound.formulas, {})
     way = ways.get((choices, picks))

@@ -15,20 +15,11 @@ from .tiles import Tiles
 from .views import Plain, row_major
 
 
-class Values:
-    """table : the kernels of an ISA level; tiles : how work is divided; store : what all plans share"""
+class Facts:
+    """What is known of values before the run, by name."""
 
-    def __init__(self, bound, table, tiles: Tiles, store: Store):
-        self.table, self.tiles, self.store = table, tiles, store
-        self.nodes, self.facts = bound.nodes, bound.facts
-        self.readers, self.makers = bound.index.readers, bound.index.makers
-        self.outputs = frozenset(bound.outputs)
-        self.layouts: dict[str, str] = {}               # PLAIN or BLOCKED: how a value was made
-        self.plain_views: dict[str, Plain] = {}
-        self.contiguous_views: dict[str, Plain] = {}
-        self.in_blocks: dict[str, None] = {}            # values that are to be had in blocks
-
-    # ---- facts
+    def __init__(self, facts: dict):
+        self.facts = facts
 
     def fact(self, name: str):
         return self.facts[name]
@@ -40,6 +31,23 @@ class Values:
         """The value, when it is known before the run."""
         fact = self.facts.get(name) if name else None
         return None if fact is None else fact.value
+
+
+class Values(Facts):
+    """table : the kernels of an ISA level; tiles : how work is divided; store : what all plans share"""
+
+    def __init__(self, bound, table, tiles: Tiles, store: Store):
+        super().__init__(bound.facts)
+        self.table, self.tiles, self.store = table, tiles, store
+        self.nodes = bound.nodes
+        self.readers, self.makers = bound.index.readers, bound.index.makers
+        self.outputs = frozenset(bound.outputs)
+        self.layouts: dict[str, str] = {}               # PLAIN or BLOCKED: how a value was made
+        self.plain_views: dict[str, Plain] = {}
+        self.contiguous_views: dict[str, Plain] = {}
+        self.in_blocks: dict[str, None] = {}            # values that are to be had in blocks
+
+    # ---- nodes
 
     def kernel_of(self, node: Node) -> Kernel | None:
         """As candidate.kernel_of, remembered."""

@@ -36,7 +36,8 @@ def described(table, emitter):
             for kind, field in table.fields[kernel]:
                 size = 2 if kind == "B" else int(kind[1:] or 1)
                 found = numbers[at:at + size].tolist()
-                fields[field] = found[:1] if kind == "B" and found[0] == ABSOLUTE and found[1] else found
+                is_constant = kind == "B" and found[0] == ABSOLUTE
+                fields[field] = (ABSOLUTE, found[1] != 0) if is_constant else found
                 at += size
             told.append((kernel, tiles, fields))
     return told
