@@ -39,7 +39,7 @@ def register_op(domain: str, name: str, *, since: int = 1, infer: Callable | Non
     def register(function: Callable) -> Callable:
         if not hasattr(function, "__code__"):
             raise InputError(f"{shown(function)} is no Python function; decorate one")
-        registry.load_all()                     # else a rare family would take its place again
+        registry.load_all()                     # else a family that comes later would take its place again
         registry.add(registry.describe("" if domain == "ai.onnx" else domain, name, since, function, infer,
                                        random=True))
         return function

@@ -14,7 +14,7 @@ from .feeds import check_shape, checked, checked_sizes, is_fixed
 from .graphs.scopes import separate
 from .metadata import labels_of
 from .model import read
-from .model.graph import Graph, Model, TensorType, subgraphs
+from .model.graph import Graph, Model, TensorType, all_graphs
 from .model.source import Source
 from .ops import registry
 from .ops.facts import Fact
@@ -441,12 +441,9 @@ class Session:
     def _refuse_unknown_operators(self) -> None:
         """All nodes that cannot run, in one error."""
         unknown, total = [], 0
-        graphs = [self._graph]
-        while graphs:
-            graph = graphs.pop()
+        for graph in all_graphs(self._graph):
+            total += len(graph.nodes)
             for node in graph.nodes:
-                total += 1
-                graphs.extend(subgraphs(node))
                 if registry.find(node) is None:
                     unknown.append(str(node))
         if unknown:

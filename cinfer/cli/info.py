@@ -57,12 +57,10 @@ def of_model(arguments) -> dict:
     path = model_path(arguments.model)
 
     from ..model import read
-    from ..model.graph import subgraphs
+    from ..model.graph import all_graphs
     model = read(path)
     graph = model.graph
-    graphs = [graph]
-    for each in graphs:                 # it grows by what it is walked for
-        graphs.extend(inner for node in each.nodes for inner in subgraphs(node))
+    graphs = list(all_graphs(graph))
     nodes = [node for each in graphs for node in each.nodes]
     arrays = [array for each in graphs for array in each.constants.values()]
     counts = Counter(f"{n.domain}.{n.op_type}" if n.domain else n.op_type for n in nodes)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..model.graph import Graph, Node, subgraphs
+from ..model.graph import Node, subgraphs
 
 
 class Index:
@@ -31,17 +31,7 @@ class Index:
             for name in node.outputs:
                 if name:
                     makers[name] = node
-            if has_subgraphs(node):
-                for inner in subgraphs(node):
-                    for name in inner.captures():
-                        readers.setdefault(name, []).append(node)
-                        self.captured.add(name)
-
-
-def has_subgraphs(node: Node) -> bool:
-    """Does the node carry a subgraph (If, Loop, Scan)?"""
-    for value in node.attributes.values():
-        kind = type(value)
-        if kind is Graph or kind is list and value and type(value[0]) is Graph:
-            return True
-    return False
+            for inner in subgraphs(node):
+                for name in inner.captures():
+                    readers.setdefault(name, []).append(node)
+                    self.captured.add(name)

@@ -7,9 +7,10 @@ from ..model.graph import Graph, subgraphs
 def separate(graph: Graph) -> None:
     """Give each value of each subgraph a name that no other value has, so that a branch can take the place of
     its If."""
-    taken = set(made(graph))
-    for node in graph.nodes:
-        for inner in subgraphs(node):
+    inside = [inner for node in graph.nodes for inner in subgraphs(node)]
+    if inside:
+        taken = set(made(graph))
+        for inner in inside:
             rename(inner, {}, taken)
 
 

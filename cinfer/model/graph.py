@@ -140,16 +140,29 @@ class Model:
         return None if self.source is None else self.source.path
 
 
-def node_reads(node: Node) -> Iterator[str]:
+def node_reads(node: Node) -> list[str]:
     """Names of the values a node reads, those inside its subgraphs included."""
-    yield from filter(None, node.inputs)
+    reads = [name for name in node.inputs if name]
     for graph in subgraphs(node):
-        yield from graph.captures()
+        reads.extend(graph.captures())
+    return reads
 
 
-def subgraphs(node: Node) -> Iterator[Graph]:
+def subgraphs(node: Node) -> tuple[Graph, ...]:
     """The graphs among a node's attributes (If, Loop, Scan)."""
+    found = ()
     for value in node.attributes.values():
-        for item in value if isinstance(value, list) else (value,):
-            if isinstance(item, Graph):
-                yield item
+        kind = type(value)
+        if kind is Graph:
+            found = *found, value
+        elif kind is list and value and type(value[0]) is Graph:
+            found = *found, *value
+    return found
+
+
+def all_graphs(graph: Graph) -> Iterator[Graph]:
+    """A graph and those inside it, at any depth."""
+    yield graph
+    for node in graph.nodes:
+        for inner in subgraphs(node):
+            yield from all_graphs(inner)

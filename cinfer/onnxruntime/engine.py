@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ..errors import Error, UnsupportedError
 from ..model.described import denotations
-from ..model.graph import Graph, Model, TensorType, subgraphs
+from ..model.graph import Graph, Model, TensorType, all_graphs
 from ..ops import registry
 from ..ops.facts import Fact
 from ..passes.known import Known
@@ -70,11 +70,8 @@ class Engine(Session):
 
 def unknown_nodes(graph: Graph):
     """The nodes whose operator cinfer does not have, in subgraphs too."""
-    for node in graph.nodes:
-        if registry.find(node) is None:
-            yield node
-        for inner in subgraphs(node):
-            yield from unknown_nodes(inner)
+    for each in all_graphs(graph):
+        yield from (node for node in each.nodes if registry.find(node) is None)
 
 
 def told(name: str, declared) -> NodeArg:

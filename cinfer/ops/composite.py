@@ -192,7 +192,7 @@ class Body:
             return values[name] if name else None
 
         for node in graph.nodes:
-            if next(subgraphs(node), None) is not None:
+            if subgraphs(node):
                 raise ValueError(f"{node} has a subgraph of its own; here a subgraph may have none inside")
             given = [read(name) for name in node.inputs]
             copy = Node(node.op_type, ["" if each is None else each.name for each in given],

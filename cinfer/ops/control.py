@@ -6,42 +6,25 @@ outputs. Who runs a model puts it there; it knows the values that graphs capture
 """
 from __future__ import annotations
 
-from contextvars import ContextVar
-
 import numpy as np
 
 from ..errors import LimitError, UnsupportedError
 from ..model.graph import Graph
-from .limits import MAX_BYTES, check_axis
+from .limits import MAX_BYTES, check_axis, one
+from .numeric import bodies
 from .registry import op
 from .sequences import OF_NOTHING
 
 
-def nobody(graph: Graph, inputs: list) -> list:
-    raise UnsupportedError("control flow outside of a run")
-
-
-bodies: ContextVar = ContextVar("bodies", default=nobody)
-
-
 def run_body(graph: Graph, inputs: list, count: int | None = None) -> list:
     """The outputs of a graph. count : how many it must have at least"""
+    if (run := bodies.get()) is None:
+        raise UnsupportedError("control flow outside of a run")
     if len(inputs) != len(graph.inputs):
         raise ValueError(f"its graph {graph.name!r} takes {len(graph.inputs)} inputs, it is given {len(inputs)}")
     if count is not None and len(graph.outputs) < count:
         raise ValueError(f"its graph {graph.name!r} has {len(graph.outputs)} outputs; it has to have {count}")
-    return bodies.get()(graph, inputs)
-
-
-def one(x: np.ndarray, what: str, kinds: str = "b"):
-    """The only element of an input, a truth value, or an integer where kinds is "iu"."""
-    if not isinstance(x, np.ndarray):
-        raise ValueError(f"{what} is no tensor")
-    if x.dtype.kind not in kinds:
-        raise ValueError(f"{what} is {x.dtype}; it has to be {'bool' if kinds == 'b' else 'int64'}")
-    if x.size != 1:
-        raise ValueError(f"{what} has shape {list(x.shape)}; it has to be one element")
-    return x.reshape(()).item()
+    return run(graph, inputs)
 
 
 class Stack:

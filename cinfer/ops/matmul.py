@@ -5,13 +5,12 @@ from math import prod
 
 import numpy as np
 
+from .families import MICROSOFT
 from .limits import check_size
 from .numeric import (F32, SUMMED_AT_ONCE, broadcast, broadcasts_to, check_kind, check_same, product, settle,
                       spec_of, widen)
 from .registry import op
 from .symbols import differ
-
-MICROSOFT = "com.microsoft"         # the domain of what onnxruntime's optimiser writes
 
 
 def matmul_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:

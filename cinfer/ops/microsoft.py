@@ -10,6 +10,7 @@ import numpy as np
 
 from .activations import sigmoid, softmax
 from .composite import composite
+from .families import MICROSOFT
 from .limits import check_axis, check_size
 from .matmul import matmul_shape, scaled
 from .movement import concat_shape
@@ -19,7 +20,6 @@ from .quantize import (check_8_bit, check_rows_columns, check_scalars, dequantiz
                        requantize)
 from .registry import add, describe, op
 
-DOMAIN = "com.microsoft"
 FLOAT = 1                           # of TensorProto.DataType
 
 
@@ -52,7 +52,7 @@ def quantized_binary(name: str, function) -> None:
         y = function(dequantize(A, scalar(A_scale), scalar(A_zero_point)),
                      dequantize(B, scalar(B_scale), scalar(B_zero_point)))
         return quantize(np.asarray(y), scalar(C_scale), scalar(C_zero_point), A.dtype)
-    add(describe(DOMAIN, name, 1, evaluate, infer))
+    add(describe(MICROSOFT, name, 1, evaluate, infer))
 
 
 quantized_binary("QLinearAdd", np.add)
@@ -71,7 +71,7 @@ def through_floats(function, X, X_scale, X_zero_point, Y_scale, Y_zero_point) ->
     return quantize(y, scalar(Y_scale), scalar(Y_zero_point), X.dtype)
 
 
-@op("QLinearSigmoid", domain=DOMAIN)
+@op("QLinearSigmoid", domain=MICROSOFT)
 class QLinearSigmoid:
     def infer(X, X_scale, X_zero_point=None, Y_scale=None, Y_zero_point=None):
         check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
@@ -82,7 +82,7 @@ class QLinearSigmoid:
         return through_floats(sigmoid, X, X_scale, X_zero_point, Y_scale, Y_zero_point)
 
 
-@op("QLinearLeakyRelu", domain=DOMAIN)
+@op("QLinearLeakyRelu", domain=MICROSOFT)
 class QLinearLeakyRelu:
     def infer(X, X_scale, X_zero_point=None, Y_scale=None, Y_zero_point=None, *, alpha=0.01):
         check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
@@ -94,7 +94,7 @@ class QLinearLeakyRelu:
                               Y_zero_point)
 
 
-@op("QLinearSoftmax", domain=DOMAIN)
+@op("QLinearSoftmax", domain=MICROSOFT)
 class QLinearSoftmax:
     """opset : of the Softmax it stands for; before 13, all axes from `axis` on are taken for one."""
     def infer(X, X_scale, X_zero_point=None, Y_scale=None, Y_zero_point=None, *, opset, axis=-1):
@@ -110,7 +110,7 @@ class QLinearSoftmax:
                               Y_zero_point)
 
 
-@op("QLinearConcat", domain=DOMAIN, types=(1,))
+@op("QLinearConcat", domain=MICROSOFT, types=(1,))
 class QLinearConcat:
     """more : of each input the tensor, its scale, its zero point"""
     def infer(Y_scale, Y_zero_point, *more, axis):
@@ -134,7 +134,7 @@ def channels_first(x: np.ndarray) -> np.ndarray:
     return np.moveaxis(x, -1, 1)
 
 
-@op("QLinearAveragePool", domain=DOMAIN)
+@op("QLinearAveragePool", domain=MICROSOFT)
 class QLinearAveragePool:
     def infer(X, x_scale, x_zero_point=None, y_scale=None, y_zero_point=None, *, kernel_shape,
               auto_pad="NOTSET", ceil_mode=0, channels_last=0, count_include_pad=0, pads=None, strides=None):
@@ -159,7 +159,7 @@ class QLinearAveragePool:
         return np.ascontiguousarray(through_floats(average, X, x_scale, x_zero_point, y_scale, y_zero_point))
 
 
-@op("QLinearGlobalAveragePool", domain=DOMAIN)
+@op("QLinearGlobalAveragePool", domain=MICROSOFT)
 class QLinearGlobalAveragePool:
     """The sums are exact."""
     def infer(X, x_scale, x_zero_point, y_scale, y_zero_point, *, channels_last=0):
@@ -179,7 +179,7 @@ class QLinearGlobalAveragePool:
 
 # Products of matrices
 
-@op("QGemm", domain=DOMAIN, rank=lambda *_, **__: 2,
+@op("QGemm", domain=MICROSOFT, rank=lambda *_, **__: 2,
     types=lambda A, *rest, **_: (rest[7].dtype if len(rest) > 7 and rest[7] is not None else F32,))
 class QGemm:
     """alpha * a b + c, where c is int32 in units of alpha * a_scale * b_scale; float32 without y_scale."""
@@ -214,7 +214,7 @@ class QGemm:
         return requantize(total, multiplier / scalar(y_scale), scalar(y_zero_point))
 
 
-@composite("DynamicQuantizeMatMul", domain=DOMAIN)
+@composite("DynamicQuantizeMatMul", domain=MICROSOFT)
 def dynamic_quantize_matmul(m, A, B, b_scale, b_zero_point=None, bias=None):
     """y = a b + bias; a is quantised to uint8 by its own range, b is of 8 bits."""
     check_same(F32, A, b_scale, bias, what="floats")
@@ -222,7 +222,7 @@ def dynamic_quantize_matmul(m, A, B, b_scale, b_zero_point=None, bias=None):
     return integer_product_in_floats(m, a, B, a_scale, b_scale, a_zero, b_zero_point, bias)
 
 
-@composite("MatMulIntegerToFloat", domain=DOMAIN, types=(2,))
+@composite("MatMulIntegerToFloat", domain=MICROSOFT, types=(2,))
 def matmul_integer_to_float(m, A, B, a_scale, b_scale, a_zero_point=None, b_zero_point=None, bias=None):
     """y = a b + bias of a and b of 8 bits; those of b may have scales and zero points by column."""
     check_same(a_scale.dtype, b_scale, bias, what="a_scale, b_scale and bias")
@@ -249,7 +249,7 @@ ACTIVATIONS = {"Relu": (), "Tanh": (), "Sigmoid": (), "LeakyRelu": ("alpha",), "
                "Clip": ("min", "max")}
 
 
-@composite("FusedConv", domain=DOMAIN)
+@composite("FusedConv", domain=MICROSOFT)
 def fused_conv(m, X, W, B=None, Z=None, *, activation="", activation_params: list[float] = None,
                auto_pad="NOTSET", dilations: list[int] = None, group=1, kernel_shape: list[int] = None,
                pads: list[int] = None, strides: list[int] = None):

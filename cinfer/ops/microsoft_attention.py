@@ -13,7 +13,7 @@ import numpy as np
 from .attention import (check_heads, check_past, check_rank, merge_heads, positions, products, split_heads,
                         weighted)
 from .composite import Body, Value, composite
-from .microsoft import DOMAIN
+from .families import MICROSOFT
 from .numeric import check_kind, check_same, check_sizes
 from .symbols import differ, same
 
@@ -101,7 +101,7 @@ def first_has_three(*_, n_outputs=1, **__) -> int | None:
     return 3 if n_outputs == 1 else None
 
 
-@composite("Attention", domain=DOMAIN, rank=first_has_three)
+@composite("Attention", domain=MICROSOFT, rank=first_has_three)
 def attention(m, input, weights, bias=None, mask_index=None, past=None, attention_bias=None,
               past_sequence_length=None, *, do_rotary=0, mask_filter_value=-10000.0, num_heads: int,
               past_present_share_buffer=0, qkv_hidden_sizes: list[int] = None, rotary_embedding_dim=0,
@@ -154,7 +154,7 @@ def masks_and_bias(m: Body, q: Value, k: Value, mask: Value | None, bias: Value 
     return added
 
 
-@composite("MultiHeadAttention", domain=DOMAIN, rank=first_has_three)
+@composite("MultiHeadAttention", domain=MICROSOFT, rank=first_has_three)
 def multi_head_attention(m, query, key=None, value=None, bias=None, key_padding_mask=None,
                          attention_bias=None, past_key=None, past_value=None, past_sequence_length=None,
                          cache_indirection=None, *, mask_filter_value=-10000.0, num_heads: int, scale=0.0,

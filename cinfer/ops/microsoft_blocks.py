@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from .composite import composite
+from .families import MICROSOFT, OWN_DOMAIN
 from .limits import check_axis, check_size
-from .microsoft import DOMAIN, FLOAT
+from .microsoft import FLOAT
 from .numeric import F32, check_same, check_sizes, is_float, settle, spec_of, widen
-from .quantize import OWN_DOMAIN, U8
+from .quantize import U8
 from .registry import op
 from .symbols import differ
 
@@ -88,7 +89,7 @@ class DequantizeNBits:
         return y.reshape(N, -1)[:, :K].T
 
 
-@composite("MatMulNBits", domain=DOMAIN, rank=0)
+@composite("MatMulNBits", domain=MICROSOFT, rank=0)
 def matmul_nbits(m, A, B, scales, zero_points=None, g_idx=None, bias=None, *, K: int, N: int,
                  block_size: int, bits=4, accuracy_level=0, weight_prepacked=0):
     """y = A w + bias, w (K, N) being the numbers of B less their zero points, times their scales.
@@ -124,7 +125,7 @@ def matmul_nbits(m, A, B, scales, zero_points=None, g_idx=None, bias=None, *, K:
     return y if wide else m.Cast(y, to=CODES[A.dtype.name])
 
 
-@op("GatherBlockQuantized", domain=DOMAIN, types=(2,))
+@op("GatherBlockQuantized", domain=MICROSOFT, types=(2,))
 class GatherBlockQuantized:
     """The dequantised elements of `data` at `indices` along gather_axis; 0 for indices beyond its ends.
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import numpy as np
 
 from .composite import Body, Value, composite
+from .families import MICROSOFT
 from .limits import check_axis
-from .microsoft import DOMAIN
 from .normalization import check_stash, stash_dtype
 from .numeric import F32, broadcasts_to, check_kind, check_same, check_sizes
 from .symbols import below, differ, same
@@ -29,35 +29,35 @@ def last_size(x: Value, what: str = "the input"):
 
 # Activations
 
-@composite("Gelu", domain=DOMAIN, elementwise=True)
+@composite("Gelu", domain=MICROSOFT, elementwise=True)
 def gelu(m, X):
     """y = x / 2 * (1 + erf(x / sqrt(2)))"""
     check_kind(X, "float", "X")
     return m.Gelu(X)
 
 
-@composite("QuickGelu", domain=DOMAIN, elementwise=True)
+@composite("QuickGelu", domain=MICROSOFT, elementwise=True)
 def quick_gelu(m, X, *, alpha=1.702):
     """y = x * sigmoid(alpha * x)"""
     check_kind(X, "float", "X")
     return m.Swish(X, alpha=alpha)
 
 
-@composite("FastGelu", domain=DOMAIN, rank=0)
+@composite("FastGelu", domain=MICROSOFT, rank=0)
 def fast_gelu(m, X, bias=None):
     """y = z / 2 * (1 + tanh(sqrt(2 / pi) * (z + 0.044715 z^3))), z = x + bias"""
     check_kind(X, "float", "X")
     return m.Gelu(biased(m, X, bias), approximate="tanh")
 
 
-@composite("BiasGelu", domain=DOMAIN, rank=0)
+@composite("BiasGelu", domain=MICROSOFT, rank=0)
 def bias_gelu(m, A, B):
     """y = z / 2 * (1 + erf(z / sqrt(2))), z = A + B"""
     check_kind(A, "float", "A")
     return m.Gelu(biased(m, A, B))
 
 
-@composite("BiasSplitGelu", domain=DOMAIN, rank=0)
+@composite("BiasSplitGelu", domain=MICROSOFT, rank=0)
 def bias_split_gelu(m, X, bias):
     """The first half of x + bias times gelu of the second half, along the last axis"""
     check_kind(X, "float", "X")
@@ -75,7 +75,7 @@ def biased(m: Body, x: Value, bias: Value | None) -> Value:
     return x + bias
 
 
-@composite("BiasAdd", domain=DOMAIN, rank=0)
+@composite("BiasAdd", domain=MICROSOFT, rank=0)
 def bias_add(m, X, bias, skip):
     """y = X + bias + skip"""
     check_kind(X, "float", "X")
@@ -86,7 +86,7 @@ def bias_add(m, X, bias, skip):
 
 # Normalisations
 
-@composite("SkipLayerNormalization", domain=DOMAIN, rank=0, types=(0, F32, F32, 0))
+@composite("SkipLayerNormalization", domain=MICROSOFT, rank=0, types=(0, F32, F32, 0))
 def skip_layer_normalization(m, input, skip, gamma, beta=None, bias=None, *, epsilon=1e-12, n_outputs=1):
     """LayerNormalization of input + skip + bias over the last axis. Outputs: y, mean, 1 / standard deviation,
     the sum."""
@@ -99,7 +99,7 @@ def skip_layer_normalization(m, input, skip, gamma, beta=None, bias=None, *, eps
     return *m.LayerNormalization(x, gamma, beta, axis=-1, epsilon=epsilon, n_outputs=3), x
 
 
-@composite("SkipSimplifiedLayerNormalization", domain=DOMAIN, rank=0, types=(0, F32, F32, 0))
+@composite("SkipSimplifiedLayerNormalization", domain=MICROSOFT, rank=0, types=(0, F32, F32, 0))
 def skip_simplified_layer_normalization(m, input, skip, gamma, bias=None, *, epsilon=1e-12, n_outputs=1):
     """x / sqrt(mean(x^2) + epsilon) * gamma over the last axis, x = input + skip + bias. Outputs: y, none,
     1 / sqrt(mean(x^2) + epsilon), the sum."""
@@ -144,7 +144,7 @@ def simplified_layer_normalization(m, X, scale, *, axis=-1, epsilon=1e-5, stash_
     return y if n_outputs == 1 else (y, m.Cast(factor, to=stash_type))
 
 
-for _domain in ("", DOMAIN):
+for _domain in ("", MICROSOFT):
     composite("SimplifiedLayerNormalization", domain=_domain, rank=0, mixes_floats=True,
               types=lambda X, scale, *, stash_type=1, **_: (scale.dtype, stash_dtype(stash_type)))(
         simplified_layer_normalization)
@@ -175,14 +175,14 @@ def normalize_groups(m: Body, x: Value, gamma: Value, beta: Value, groups: int, 
     return m.Transpose(y, perm=[0, 2, 3, 1]) if channels_last else y
 
 
-@composite("GroupNorm", domain=DOMAIN, rank=0, mixes_floats=True)
+@composite("GroupNorm", domain=MICROSOFT, rank=0, mixes_floats=True)
 def group_norm(m, X, gamma, beta, *, activation: int, channels_last=1, epsilon=1e-5, groups: int):
     """GroupNormalization, and maybe an activation"""
     check_kind(X, "float", "X")
     return normalize_groups(m, X, gamma, beta, groups, epsilon, activation, channels_last)
 
 
-@composite("SkipGroupNorm", domain=DOMAIN, rank=0, mixes_floats=True)
+@composite("SkipGroupNorm", domain=MICROSOFT, rank=0, mixes_floats=True)
 def skip_group_norm(m, X, gamma, beta, skip, bias=None, *, activation: int, channels_last=1, epsilon=1e-5,
                     groups: int):
     """GroupNorm of X + skip + bias, which is the second output. skip : as X, or one for each channel"""
@@ -203,7 +203,7 @@ def skip_group_norm(m, X, gamma, beta, skip, bias=None, *, activation: int, chan
     return normalize_groups(m, x, gamma, beta, groups, epsilon, activation, channels_last), x
 
 
-@composite("EmbedLayerNormalization", domain=DOMAIN, types=(2, np.dtype(np.int32), 2),
+@composite("EmbedLayerNormalization", domain=MICROSOFT, types=(2, np.dtype(np.int32), 2),
            rank=lambda *_, n_outputs=1, **__: 3 if n_outputs == 1 else None)
 def embed_layer_normalization(m, input_ids, segment_ids=None, word_embedding=None, position_embedding=None,
                               segment_embedding=None, gamma=None, beta=None, mask=None, position_ids=None, *,
@@ -268,7 +268,7 @@ ACTIVATIONS = {                                 # function of m, x, activation_a
     "Selu": lambda m, x, alpha, gamma: m.Selu(x, alpha=alpha, gamma=gamma)}
 
 
-@composite("FusedGemm", domain=DOMAIN, one_type=True, rank=lambda *_, **__: 2)
+@composite("FusedGemm", domain=MICROSOFT, one_type=True, rank=lambda *_, **__: 2)
 def fused_gemm(m, A, B, C=None, *, activation="", activation_alpha: float = None,
                activation_beta: float = None, activation_gamma: float = None, alpha=1.0, beta=1.0, transA=0,
                transB=0):

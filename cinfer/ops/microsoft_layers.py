@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from .composite import Value, composite
-from .microsoft import DOMAIN, check_given
+from .families import MICROSOFT
+from .microsoft import check_given
 from .numeric import F32, check_same, check_sizes, matmul, spec_of
 from .quantize import U8, check_8_bit, check_scalars, dynamic_range, exact_dtype, quantize, shifted
 from .recurrent import DIRECTIONS, activation_functions, infer_recurrent, lstm_cell
@@ -29,7 +30,7 @@ def dequantized_columns(m, weight: Value, scale: Value, zero: Value | None, name
     return m.DequantizeLinear(weight, scale, zero, axis=1)
 
 
-@composite("QAttention", domain=DOMAIN, types=(2,), rank=lambda *_, **__: 3)
+@composite("QAttention", domain=MICROSOFT, types=(2,), rank=lambda *_, **__: 3)
 def q_attention(m, input, weight, bias, input_scale, weight_scale, mask_index=None, input_zero_point=None,
                 weight_zero_point=None, past=None, *, num_heads: int, do_rotary=0, mask_filter_value=-10000.0,
                 past_present_share_buffer=0, scale=0.0, unidirectional=0):
@@ -110,7 +111,7 @@ def visible_keys(m, mask: Value, batch, tokens, keys, count: Value) -> Value | N
                      f"[{batch}, {keys}] or [{batch}, {tokens}, {keys}]")
 
 
-@op("DynamicQuantizeLSTM", domain=DOMAIN, rank=(0, 0), types=(0,))
+@op("DynamicQuantizeLSTM", domain=MICROSOFT, rank=(0, 0), types=(0,))
 class DynamicQuantizeLSTM:
     """The standard's LSTM with weights of 8 bits; its inputs, and its state at each step, are quantised to
     uint8 by their own range.
@@ -207,7 +208,7 @@ def run_quantized(x, lens, backwards: bool, times_w: Dynamic, times_r: Dynamic, 
     return (y[order, sample] if backwards else y), last_h, last_c
 
 
-@composite("QEmbedLayerNormalization", domain=DOMAIN, types=(8, 0), rank=lambda *_, **__: 3)
+@composite("QEmbedLayerNormalization", domain=MICROSOFT, types=(8, 0), rank=lambda *_, **__: 3)
 def q_embed_layer_normalization(
         m, input_ids, segment_ids=None, word_embedding=None, position_embedding=None, segment_embedding=None,
         gamma=None, beta=None, mask=None, word_scale=None, position_scale=None, segment_scale=None,

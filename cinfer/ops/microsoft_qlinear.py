@@ -7,9 +7,10 @@ https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.
 from __future__ import annotations
 
 from .composite import Value, composite
+from .families import MICROSOFT
 from .limits import check_size
 from .matmul import matmul_shape
-from .microsoft import DOMAIN, check_given
+from .microsoft import check_given
 from .numeric import check_same, matmul, spec_of
 from .quantize import I32, check_8_bit, check_scalars, to_int32
 from .registry import op
@@ -23,7 +24,7 @@ def channels_last(m, x: Value) -> Value:
     return m.Transpose(x, perm=[0, *range(2, x.ndim), 1])
 
 
-@composite("QLinearConv", domain=DOMAIN, types=(7,), rank=0)
+@composite("QLinearConv", domain=MICROSOFT, types=(7,), rank=0)
 def qlinear_conv(m, x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, *,
                  channels_last=0, auto_pad="NOTSET", dilations: list[int] = None, group=1,
                  kernel_shape: list[int] = None, pads: list[int] = None, strides: list[int] = None):
@@ -42,7 +43,7 @@ def between_transposes(m, function, x: Value) -> Value:
     return channels_last(m, function(channels_first(m, x)))
 
 
-@composite("NhwcMaxPool", domain=DOMAIN, rank=0)
+@composite("NhwcMaxPool", domain=MICROSOFT, rank=0)
 def nhwc_max_pool(m, x, *, kernel_shape: list[int], auto_pad="NOTSET", ceil_mode=0,
                   dilations: list[int] = None, pads: list[int] = None, strides: list[int] = None):
     """MaxPool of 8-bit numbers whose channels lie last."""
@@ -52,7 +53,7 @@ def nhwc_max_pool(m, x, *, kernel_shape: list[int], auto_pad="NOTSET", ceil_mode
         strides=strides), x)
 
 
-@composite("QLinearWhere", domain=DOMAIN, types=(1,))
+@composite("QLinearWhere", domain=MICROSOFT, types=(1,))
 def qlinear_where(m, condition, X, x_scale, x_zero_point, Y, y_scale, y_zero_point, z_scale, z_zero_point):
     """z = quantised(x where the condition holds, else y)."""
     check_8_bit(X=X)
@@ -63,7 +64,7 @@ def qlinear_where(m, condition, X, x_scale, x_zero_point, Y, y_scale, y_zero_poi
     return m.QuantizeLinear(m.Where(condition, x, y), z_scale, z_zero_point)
 
 
-@composite("QLinearReduceMean", domain=DOMAIN)
+@composite("QLinearReduceMean", domain=MICROSOFT)
 def qlinear_reduce_mean(m, data, data_scale, data_zero_point=None, reduced_scale=None,
                         reduced_zero_point=None, *, axes: list[int], keepdims: int):
     """y = quantised(mean of data along the axes)."""
@@ -78,7 +79,7 @@ def qlinear_reduce_mean(m, data, data_scale, data_zero_point=None, reduced_scale
     return m.QuantizeLinear(mean, reduced_scale, reduced_zero_point)
 
 
-@op("MatMulInteger16", domain=DOMAIN, types=(I32,))
+@op("MatMulInteger16", domain=MICROSOFT, types=(I32,))
 class MatMulInteger16:
     """y = a b of int16, in int32, which wraps around."""
     def infer(A, B):

@@ -103,6 +103,8 @@ def average(x: np.ndarray, axis=None, keepdims: bool = False) -> np.ndarray:
 multiply: ContextVar = ContextVar("multiply", default=np.matmul)
 # As `suppress` of detection.py, None for that itself. A run puts a kernel there (run/direct.py).
 suppressing: ContextVar = ContextVar("suppressing", default=None)
+# function (graph, inputs) -> its outputs. Who runs a model puts it there (run/course.py)
+bodies: ContextVar = ContextVar("bodies", default=None)
 
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:

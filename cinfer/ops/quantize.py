@@ -14,6 +14,7 @@ from ..model.tensors import dtype_of
 from .cast import cast
 from .conv import convolve, infer_conv
 from .facts import rank_of_any
+from .families import MICROSOFT, OWN_DOMAIN
 from .limits import check_axis
 from .matmul import matmul_shape
 from .numeric import (F32, NARROW_INTS, along, check_kind, check_same, check_sizes, int_limits, is_float,
@@ -109,16 +110,13 @@ class DequantizeLinear:
         return dequantize(x, scale, zero, dtype_of(output_dtype) if output_dtype else x_scale.dtype)
 
 
-for _domain, _since in (("", 10), ("com.microsoft", 1)):    # that one knew 16 bits before the standard did
+for _domain, _since in (("", 10), (MICROSOFT, 1)):    # that one knew 16 bits before the standard did
     op("QuantizeLinear", since=_since, domain=_domain, rank=0, mixes_floats=True, no_larger=True,
        types=lambda x, scale, zero=None, *, output_dtype=0, **_: (target(zero, output_dtype),))(
            QuantizeLinear)
     op("DequantizeLinear", since=_since, domain=_domain, rank=0, no_larger=True,
        types=lambda x, scale, zero=None, *, output_dtype=0, **_: (
            dtype_of(output_dtype) if output_dtype else scale.dtype,))(DequantizeLinear)
-
-
-OWN_DOMAIN = "cinfer"       # of operators that the plan makes
 
 
 @op("QuantizeDequantize", since=1, domain=OWN_DOMAIN, elementwise=True)

@@ -36,7 +36,7 @@ import numpy as np
 from ..errors import ModelError, UnsupportedError
 from ..model.graph import Graph, Node
 from .facts import Fact, UnknownValue
-from .families import DOMAINS, RARE, files_of
+from .families import DOMAINS, WHEN_ASKED, files_of
 
 
 REQUIRED = object()
@@ -163,14 +163,14 @@ def add(operator: Operator) -> None:
 
 
 def operators() -> Iterator[Operator]:
-    """All registrations; of rare families, those that were asked for."""
+    """All registrations; of families that are imported when asked for, those that were."""
     for versions in list(_table.values()):
         yield from versions
 
 
 def load_all() -> None:
-    """Import the rare families too."""
-    for file in {*RARE, *(file for files in DOMAINS.values() for file in files)}:
+    """Import all families."""
+    for file in {*WHEN_ASKED, *(file for files in DOMAINS.values() for file in files)}:
         import_module(f"{__package__}.{file}")
 
 

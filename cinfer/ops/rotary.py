@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from .attention import check_heads, check_rank, divided, positions
 from .composite import Body, Value, composite
+from .families import MICROSOFT
 from .numeric import check_kind, check_same, check_sizes
 from .symbols import below
 
@@ -58,7 +59,7 @@ def rotary_embedding(m, X, cos_cache, sin_cache, position_ids=None, *, interleav
     return y if X.ndim == 4 else m.Reshape(y, [0, 0, int(x.shape[3]) * num_heads])
 
 
-@composite("RotaryEmbedding", domain="com.microsoft", rank=0)
+@composite("RotaryEmbedding", domain=MICROSOFT, rank=0)
 def rotary_embedding_microsoft(m, input, position_ids, cos_cache, sin_cache, *, interleaved=0,
                                is_packed_batching=0, num_heads=0, rotary_embedding_dim=0, scale=1.0):
     """As that of the standard. position_ids : of each position, or one number, the first position.

@@ -7,41 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .limits import check_axis, check_ints
+from .limits import check_axis, pieces, position
 from .registry import op
 
 OF_NOTHING = {"types": lambda *facts, **attributes: (None,), "rank": lambda *facts, **attributes: None,
               "optionals": True}
-
-
-def integer(given, what: str) -> int:
-    given = np.asarray(given)
-    if given.dtype.kind not in "iu" or given.size != 1:
-        raise ValueError(f"{what} is {given.dtype} of shape {list(given.shape)}; it has to be one integer")
-    return int(given.reshape(()))
-
-
-def position(given, length: int, last: int) -> int:
-    """Where in a sequence, counted from its end where negative. last : the greatest place that there is"""
-    at = integer(given, "a position")
-    if not -length <= at <= last:
-        raise ValueError(f"position {at} in a sequence of {length}; " + (
-            f"it has to be {-length} to {last}" if last >= 0 else "there is none"))
-    return at + length if at < 0 else at
-
-
-def pieces(size: int, split) -> list[int]:
-    """The sizes of the parts of an axis. split : of each, or one of all, of which the last may be smaller"""
-    given = np.asarray(split)
-    if given.ndim:
-        sizes = check_ints(given, "split", ("int64", "int32"))
-        if min(sizes, default=0) < 0 or sum(sizes) != size:
-            raise ValueError(f"an axis of {size} cannot be split into {sizes}")
-        return sizes
-    each = integer(given, "split")
-    if each < 1:
-        raise ValueError(f"an axis cannot be split into parts of {each}")
-    return [min(each, size - at) for at in range(0, size, each)]
 
 
 @op("SequenceConstruct", since=11, **OF_NOTHING)

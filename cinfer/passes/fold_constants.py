@@ -4,17 +4,17 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import Error
-from ..graphs.index import has_subgraphs
-from ..model.graph import Graph, Node
+from ..model.graph import Graph, Node, subgraphs
 from ..ops import registry
 from ..ops.facts import Fact
+from ..ops.families import MICROSOFT
 from .pattern import Rewriter, rewrite
 
 SMALL_BYTES = 64 << 20          # a result up to this size is kept, whatever it was made from
 GROWTH, SLACK_BYTES = 4, 1 << 20    # a larger one up to so many times its inputs: int8 -> float32
 TOTAL_BYTES = 256 << 20         # all results together: this and GROWTH times the constants of the file
 
-_DOMAINS = frozenset(("", "ai.onnx.ml", "com.microsoft"))      # operators of users' own may have side effects
+_DOMAINS = frozenset(("", "ai.onnx.ml", MICROSOFT))      # operators of users' own may have side effects
 
 
 @rewrite
@@ -46,7 +46,7 @@ def fold_constants(graph: Graph, at: Rewriter) -> bool:
 
 
 def _may_fold(node: Node) -> bool:
-    return (node.domain in _DOMAINS and not registry.traits(node).random and not has_subgraphs(node)
+    return (node.domain in _DOMAINS and not registry.traits(node).random and not subgraphs(node)
             and (bool(node.inputs) or node.op_type == "Constant"))
 
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from ..model.graph import Graph, Node
 from ..ops.facts import Unranked
-from ..ops.matmul import MICROSOFT
+from ..ops.families import MICROSOFT
 from ..ops.numeric import F32
 from .pattern import Rewriter, rewrite
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.graph import Graph, Node
+from ..ops.families import OWN_DOMAIN
 from ..ops.numeric import F32
-from ..ops.quantize import OWN_DOMAIN, quantize
 from .pattern import Rewriter, has, rewrite
 from .spelling import Spelling
 
@@ -66,6 +66,7 @@ def _scale_of(at: Rewriter, node: Node) -> tuple[float, int, str] | None:
 
 def _saturates(low: float, high: float, scale: float, zero: int, dtype: str) -> bool:
     """Whether quantisation limits its numbers at least as much as this clip does."""
+    from ..ops.quantize import quantize
     ends = quantize(np.array([low, high], F32), np.asarray(scale, F32), np.asarray(zero, dtype),
                     np.dtype(dtype))
     return ends.tolist() == [np.iinfo(dtype).min, np.iinfo(dtype).max]

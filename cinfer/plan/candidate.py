@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from ..model.graph import Node
 from ..ops import registry
+from . import kernels as families
 
 # How a value lies in memory, and how it is wanted: with any strides, row-major, or in blocks of channels
 PLAIN, CONTIGUOUS, BLOCKED = "plain", "contiguous", "blocked"
@@ -62,7 +63,7 @@ class Kernel:
         self.takes, self.unary = takes, unary
 
 
-KERNELS: dict[tuple[str, str], Kernel] = {}
+KERNELS: dict[tuple[str, str], Kernel | None] = {}         # of the families that were asked for; None: it has none
 
 
 def kernel(*operators: str, attributes: str = "", reading: str = PLAIN, takes=frozenset(), unary=None,
@@ -81,7 +82,11 @@ def kernel(*operators: str, attributes: str = "", reading: str = PLAIN, takes=fr
 
 def kernel_of(node: Node) -> Kernel | None:
     """The kernel for a node, if there is one that knows all its attributes."""
-    found = KERNELS.get((node.domain, node.op_type))
+    key = node.domain, node.op_type
+    if key not in KERNELS:
+        families.enter(registry.find(node))
+        KERNELS.setdefault(key, None)
+    found = KERNELS[key]
     if found is not None and not node.attributes.keys() <= found.attributes:
         operator = registry.find(node)
         for name, value in node.attributes.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 from ..model.graph import Graph
 from ..ops.facts import Fact
 from ..ops.symbols import Undecided
-from . import kernels  # noqa: F401  (enters the kernels)
 from .bind import Bound, bind
 from .choices import fitting
 from .choices import place as place_values

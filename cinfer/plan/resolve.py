@@ -10,10 +10,8 @@ import numpy as np
 
 from ..errors import ModelError
 from ..model.graph import Graph, Node
-from ..ops.control import one
 from ..ops.facts import Elements, Fact, Maybe, names_of_elements
-from ..ops.limits import check_axis
-from ..ops.sequences import pieces, position
+from ..ops.limits import check_axis, one, pieces, position
 
 OPSET = 11                      # by which the nodes are to be read that come out
 

@@ -7,8 +7,7 @@ from math import prod
 import numpy as np
 
 from ..errors import LimitError
-from ..graphs.index import has_subgraphs
-from ..model.graph import Node, node_reads
+from ..model.graph import Node, node_reads, subgraphs
 from ..ops import registry
 from ..ops.facts import Elements, Fact, Maybe, UnknownValue
 from ..ops.limits import check_size
@@ -130,7 +129,7 @@ class Ready:
                 registry.check(self.operator, self.node)
             self.keywords = registry.arguments(self.operator, self.node)
             self.is_function = bool(self.node.inputs) and not self.operator.traits.random \
-                and not has_subgraphs(self.node)
+                and not subgraphs(self.node)
 
     def bind(self, facts: dict[str, Fact | None], known: dict[str, Fact] | None = None) -> bool:
         """Enter the facts of the outputs; their values too where they are known from the inputs' and not

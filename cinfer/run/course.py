@@ -10,8 +10,8 @@ import numpy as np
 
 from ..model.graph import Graph, Node
 from ..ops import registry
-from ..ops.control import bodies
 from ..ops.facts import Elements, Fact, Maybe, names_of_elements
+from ..ops.numeric import bodies
 from ..plan.bind import Rest
 from .host import evaluated
 from .pool import Pool

@@ -4,8 +4,9 @@ import pytest
 from one_node import onnxruntime_runs, refuses, run
 
 from cinfer.model.graph import Node
-from cinfer.ops import microsoft, registry
+from cinfer.ops import registry
 from cinfer.ops.facts import Fact
+from cinfer.ops.families import MICROSOFT
 
 
 def scalar(value, dtype=np.float32):
@@ -29,8 +30,8 @@ def real(*shape, seed=0) -> np.ndarray:
 def compare(op_type: str, *inputs, dtype, steps: int = 1, rtol: float = 0, **attributes) -> None:
     """As onnxruntime; integers may differ by `steps` where float32 arithmetic in another order meets a half,
     and may not in more than one of a hundred."""
-    y = run(op_type, *inputs, domain=microsoft.DOMAIN, opset=1, **attributes)
-    expected = onnxruntime_runs(op_type, *inputs, opset=21, types=[dtype], domain=microsoft.DOMAIN,
+    y = run(op_type, *inputs, domain=MICROSOFT, opset=1, **attributes)
+    expected = onnxruntime_runs(op_type, *inputs, opset=21, types=[dtype], domain=MICROSOFT,
                                 **attributes)
     assert (y.dtype, y.shape) == (expected.dtype, expected.shape) and y.dtype == dtype
     difference = np.abs(y.astype(np.float64) - expected)
@@ -70,7 +71,7 @@ def test_softmax(axis, opset, axes):
     x = stored(2, 3, 5)
     e = np.exp(0.02 * (x.astype(np.float64) - 130))
     expected = np.clip(np.rint(e / e.sum(axes, keepdims=True) * 256), 0, 255)
-    node = Node("QLinearSoftmax", ["x"] * 5, ["y"], dict(axis=axis, opset=opset), microsoft.DOMAIN)
+    node = Node("QLinearSoftmax", ["x"] * 5, ["y"], dict(axis=axis, opset=opset), MICROSOFT)
     inputs = [x, scalar(0.02), scalar(130, np.uint8), scalar(1 / 256), scalar(0, np.uint8)]
     y, = registry.evaluate(registry.lookup(node), node, inputs)
     np.testing.assert_array_equal(y, expected)
@@ -93,7 +94,7 @@ def test_concat():
     compare("QLinearConcat", scalar(0.05), scalar(7, np.uint8), parts[0], scalar(0.02), scalar(3, np.uint8),
             parts[1], scalar(0.07), scalar(200, np.uint8), dtype=np.uint8, axis=1)
     refuses("each tensor has to have a scale", "QLinearConcat", scalar(1), scalar(0, np.uint8), parts[0],
-            scalar(1), domain=microsoft.DOMAIN, axis=1)
+            scalar(1), domain=MICROSOFT, axis=1)
 
 
 @pytest.mark.parametrize("transA, transB", [(0, 0), (1, 0), (0, 1), (1, 1)])
@@ -136,20 +137,20 @@ def test_fused_conv(activation, parameters, added):
     z = [real(1, 6, 6, 7, seed=3)] if added else []
     compare("FusedConv", x, w, b, *z, dtype=np.float32, rtol=1e-5, pads=[1, 1, 1, 1], activation=activation,
             **(dict(activation_params=parameters) if parameters else {}))
-    refuses("'Relu' has 0", "FusedConv", x, w, domain=microsoft.DOMAIN, activation="Relu",
+    refuses("'Relu' has 0", "FusedConv", x, w, domain=MICROSOFT, activation="Relu",
             activation_params=[1.0])
-    refuses("activation 'Exp'", "FusedConv", x, w, domain=microsoft.DOMAIN, activation="Exp")
+    refuses("activation 'Exp'", "FusedConv", x, w, domain=MICROSOFT, activation="Exp")
 
 
 def test_types_and_scales_are_checked():
     x, one, zero = stored(2, 3), scalar(1), scalar(0, np.uint8)
     refuses("A is int16; it has to be int8 or uint8", "QLinearAdd", x.astype(np.int16), one, zero, x, one,
-            zero, one, zero, domain=microsoft.DOMAIN)
+            zero, one, zero, domain=MICROSOFT)
     refuses("inputs are uint8 and int8", "QLinearAdd", x, one, zero, x, one, scalar(0, np.int8), one, zero,
-            domain=microsoft.DOMAIN)
+            domain=MICROSOFT)
     refuses("X_scale has shape [3]", "QLinearSigmoid", x, np.ones(3, np.float32), zero, one, zero,
-            domain=microsoft.DOMAIN)
+            domain=MICROSOFT)
     refuses("b_scale has shape [2]; it has to be a scalar or [3]", "QGemm", stored(4, 2), one, zero,
-            stored(2, 3), np.ones(2, np.float32), zero, domain=microsoft.DOMAIN)
+            stored(2, 3), np.ones(2, np.float32), zero, domain=MICROSOFT)
     refuses("both given or both absent", "QGemm", stored(4, 2), one, zero, stored(2, 3), one, zero, None, one,
-            domain=microsoft.DOMAIN)
+            domain=MICROSOFT)

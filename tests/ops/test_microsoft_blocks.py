@@ -6,11 +6,11 @@ from hypothesis import given, settings, strategies as st
 from loaded_node import both_ways, loaded_runs
 from one_node import onnxruntime_runs, refuses, run
 
-from cinfer.ops.microsoft import DOMAIN
+from cinfer.ops.families import MICROSOFT
 
 F, U8, S4, U4 = np.float32, np.uint8, np.dtype(ml_dtypes.int4), np.dtype(ml_dtypes.uint4)
-OURS = dict(domain=DOMAIN, opset=1)
-THEIRS = dict(domain=DOMAIN, opset=21)
+OURS = dict(domain=MICROSOFT, opset=1)
+THEIRS = dict(domain=MICROSOFT, opset=21)
 
 
 def bits_of(byte: int, place: int, bits: int) -> int:

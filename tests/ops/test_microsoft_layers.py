@@ -4,11 +4,11 @@ from hypothesis import given, settings, strategies as st
 from loaded_node import both_ways
 from one_node import infer, onnxruntime_runs, refuses, run, spec
 
-from cinfer.ops.microsoft import DOMAIN
+from cinfer.ops.families import MICROSOFT
 
 F, U8, S8, I32 = np.float32, np.uint8, np.int8, np.int32
-OURS = dict(domain=DOMAIN, opset=1)
-THEIRS = dict(domain=DOMAIN, opset=17)
+OURS = dict(domain=MICROSOFT, opset=1)
+THEIRS = dict(domain=MICROSOFT, opset=17)
 
 
 def scalar(value, dtype=F) -> np.ndarray:

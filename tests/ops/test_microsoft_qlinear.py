@@ -9,7 +9,7 @@ from one_node import onnxruntime_runs, refuses, run
 import cinfer
 from cinfer.model.graph import Node
 from cinfer.ops import registry
-from cinfer.ops.microsoft import DOMAIN
+from cinfer.ops.families import MICROSOFT
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -33,9 +33,9 @@ def halved(*shape, dtype=S8, seed: int = 0) -> np.ndarray:
 
 def answers(op_type: str, *inputs, constants=(), types=None, theirs: bool = True, **attributes):
     """(ours in NumPy and loaded, onnxruntime's). theirs=False: it has no kernel for it"""
-    ours = [run(op_type, *inputs, domain=DOMAIN, opset=1, **attributes),
+    ours = [run(op_type, *inputs, domain=MICROSOFT, opset=1, **attributes),
             *both_ways(op_type, *inputs, constants=constants, types=types, **attributes)]
-    return ours, onnxruntime_runs(op_type, *inputs, opset=21, types=types, domain=DOMAIN, **attributes) \
+    return ours, onnxruntime_runs(op_type, *inputs, opset=21, types=types, domain=MICROSOFT, **attributes) \
         if theirs else None
 
 
@@ -106,7 +106,7 @@ def test_softmax(inputs, data):
     axis = data.draw(st.integers(-x.ndim, x.ndim - 1))
     opset, inputs = data.draw(st.sampled_from([11, 12, 13, 17])), (x, x_scale, x_zero, y_scale, y_zero)
     node = Node("QLinearSoftmax", ["" if v is None else "x" for v in inputs], ["y"],
-                dict(axis=axis, opset=opset), DOMAIN)
+                dict(axis=axis, opset=opset), MICROSOFT)
     ours, = registry.evaluate(registry.lookup(node), node, list(inputs))
     model, fed = softmax_model(inputs, axis, opset)
     expected, = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, fed)
@@ -117,14 +117,14 @@ def test_softmax(inputs, data):
 def softmax_model(inputs, axis: int, opset: int) -> tuple[bytes, dict]:
     """A model of one node, written here because `opset` is something else for those that others write."""
     helper, names = onnx.helper, ["" if v is None else f"in{i}" for i, v in enumerate(inputs)]
-    node = helper.make_node("QLinearSoftmax", names, ["y"], domain=DOMAIN, axis=axis)
+    node = helper.make_node("QLinearSoftmax", names, ["y"], domain=MICROSOFT, axis=axis)
     node.attribute.append(helper.make_attribute("opset", opset))
     kind = helper.np_dtype_to_tensor_dtype(inputs[0].dtype)
     stored = [onnx.numpy_helper.from_array(v, n) for n, v in zip(names[1:], inputs[1:]) if n]
     graph = helper.make_graph([node], "g", [helper.make_tensor_value_info("in0", kind, inputs[0].shape)],
                               [helper.make_tensor_value_info("y", kind, None)], stored)
     model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 21),
-                                                                  helper.make_opsetid(DOMAIN, 1)])
+                                                                  helper.make_opsetid(MICROSOFT, 1)])
     return model.SerializeToString(), {"in0": inputs[0]}
 
 
@@ -148,8 +148,8 @@ def test_a_zero_point_that_is_left_out_is_0(op_type, attributes, dtype):
     places = (2, 5, 7) if op_type[7] in "AM" and not attributes else (2, 4)
     given_all = [x, scale, zero] * (2 if len(places) == 3 else 1) + [scalar(0.07), zero]
     left_out = [None if i in places else v for i, v in enumerate(given_all)]
-    expected = onnxruntime_runs(op_type, *given_all, opset=21, domain=DOMAIN, **attributes)
-    close(run(op_type, *left_out, domain=DOMAIN, opset=1, **attributes), expected)
+    expected = onnxruntime_runs(op_type, *given_all, opset=21, domain=MICROSOFT, **attributes)
+    close(run(op_type, *left_out, domain=MICROSOFT, opset=1, **attributes), expected)
     constants = [i for i in range(1, len(left_out)) if i != 3 or len(places) == 2]
     for y in both_ways(op_type, *left_out, constants=constants, **attributes):
         close(y, expected)
@@ -335,7 +335,7 @@ def test_matmul_of_16_bits(shapes):
 
 def test_sums_of_16_bits_wrap_around():
     a = np.full((1, 3), -32768, np.int16)
-    y = run("MatMulInteger16", a, a.T.copy(), domain=DOMAIN, opset=1)
+    y = run("MatMulInteger16", a, a.T.copy(), domain=MICROSOFT, opset=1)
     assert y.dtype == I32 and y == (3 * 2**30 + 2**31) % 2**32 - 2**31
 
 
@@ -352,7 +352,7 @@ def test_quantize_and_dequantize(dtype, axis):
 
 
 def test_refuses():
-    x, one, zero, ours = stored(2, 3, 4), scalar(1), scalar(0, U8), dict(domain=DOMAIN, opset=1)
+    x, one, zero, ours = stored(2, 3, 4), scalar(1), scalar(0, U8), dict(domain=MICROSOFT, opset=1)
     for message, op_type, inputs, attributes in [
             ("x is float32; it has to be int8 or uint8", "NhwcMaxPool", (x.astype(F),),
              dict(kernel_shape=[2])),

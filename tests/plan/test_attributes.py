@@ -36,11 +36,13 @@ INTERNAL = {("cinfer", "QuantizeDequantize")}
 
 def kernel_operators() -> list[tuple[str, str]]:
     """(domain, name) of the operators that the planner has kernels for."""
+    from cinfer.plan import kernels
     from cinfer.plan.candidate import KERNELS
     from cinfer.plan.kernels.activations import as_named, named
+    kernels.enter_all()
     functions = _ops.table().unary          # what may be one is entered; these are
     return sorted((domain, name) for (domain, name), kernel in KERNELS.items()
-                  if kernel.unary is not as_named or named(name) in functions)
+                  if kernel is not None and kernel.unary is not as_named or named(name) in functions)
 
 
 def versions(domain: str, name: str) -> list[tuple[registry.Operator, int]]:

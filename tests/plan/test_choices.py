@@ -11,7 +11,6 @@ from cinfer.errors import Error
 from cinfer.model import read
 from cinfer.model.graph import TensorType
 from cinfer.ops.facts import Fact
-from cinfer.plan import kernels  # noqa: F401  (enters the kernels)
 from cinfer.plan import candidate
 from cinfer.plan.bind import Prepared
 from cinfer.plan.choices import fitting

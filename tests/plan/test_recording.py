@@ -5,7 +5,6 @@ import pytest
 import cinfer
 from cinfer import _ops
 from cinfer.errors import Error
-from cinfer.plan import kernels  # noqa: F401  (enters the kernels)
 from cinfer.plan.bind import Prepared
 from cinfer.plan.choices import fitting
 from cinfer.plan.choices import place as place_values

@@ -1,4 +1,23 @@
-"""Kernels by family, the files named as in ops/: importing this package enters them into
-candidate.KERNELS."""
-from . import (activations, cast, conv, conv_transpose, elementwise, indexing, matmul, movement,  # noqa: F401
-               normalization, pad, pooling, quantize, reduce, resize, shape)
+"""Kernels by family, the files named as in ops/. They enter themselves into candidate.KERNELS when they are imported,
+which is when a node asks (`enter`), for each takes half a millisecond of every start."""
+from importlib import import_module
+
+FAMILIES = frozenset("activations cast conv conv_transpose elementwise indexing matmul movement normalization pad "
+                     "pooling quantize reduce resize shape".split())
+# an operator, or a file of ops/ -> the file of its kernels, where that has another name
+ELSEWHERE = {"ConvTranspose": "conv_transpose", "Dropout": "shape", "Pad": "pad",
+             "QuantizeDequantize": "activations", "elementwise": "activations"}     # which imports elementwise
+
+
+def enter(operator) -> None:
+    """Import the family of an operator, if it has one."""
+    if operator is not None:
+        file = operator.evaluate.__module__.rpartition(".")[2]
+        file = ELSEWHERE.get(operator.name) or ELSEWHERE.get(file, file)
+        if file in FAMILIES:
+            import_module(f"{__name__}.{file}")
+
+
+def enter_all() -> None:
+    for file in FAMILIES:
+        import_module(f"{__name__}.{file}")

@@ -5,7 +5,7 @@ import re
 from math import prod
 
 from ...ops import registry
-from ...ops.quantize import OWN_DOMAIN
+from ...ops.families import OWN_DOMAIN
 from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, KERNELS, PLAIN, Candidate, kernel
 from ..epilogue import Unary
 from ..views import BLOCK, F32, collapse
@@ -76,7 +76,8 @@ def named(operator: str) -> str:
 
 CAPITAL = re.compile("(?<!^)([A-Z])")
 for _operator in registry.operators():
-    if _operator.traits.elementwise and _operator.max_inputs == 1 and ("", _operator.name) not in KERNELS:
+    if (_operator.traits.elementwise and _operator.max_inputs == 1 and ("", _operator.name) not in KERNELS
+            and _operator.evaluate.__module__.endswith((".activations", ".elementwise"))):
         unary(_operator.name, attributes=" ".join(
             name for name, default in _operator.attributes.items() if type(default) is float))(as_named)
 

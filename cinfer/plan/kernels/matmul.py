@@ -5,6 +5,7 @@ from math import prod
 
 import numpy as np
 
+from ...ops.families import MICROSOFT
 from ..candidate import CONTIGUOUS, PLAIN, RESIDUAL, ROW, UNARY, Candidate, kernel
 from ..epilogue import epilogue_params
 from ..store import channel_vector
@@ -38,7 +39,7 @@ def gemm_takes(node):
     return (RESIDUAL, UNARY) if len(node.inputs) > 2 and node.inputs[2] else (ROW, RESIDUAL, UNARY)
 
 
-@kernel("FusedMatMul", domain="com.microsoft", attributes="alpha", takes=matmul_takes)
+@kernel("FusedMatMul", domain=MICROSOFT, attributes="alpha", takes=matmul_takes)
 @kernel("MatMul", takes=matmul_takes)
 def matmul(group, values):
     node = group.node
