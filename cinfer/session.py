@@ -2,14 +2,13 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from dataclasses import dataclass
 
 import numpy as np
 
 from . import _ops, passes
-from .errors import Error, InputError, LimitError, ModelError, UnsupportedError, an, shown, whole
+from .errors import Cancelled, Error, InputError, LimitError, ModelError, UnsupportedError, an, shown, whole
 from .feeds import check_shape, checked, checked_sizes, is_fixed
 from .graphs.scopes import separate
 from .metadata import labels_of
@@ -22,13 +21,11 @@ from .plan.plan import make_plan
 from .plan.store import Store
 from .run.course import Course
 from .run.control import check_limit, deadline_ns
+from .run.kept import Kept
 from .run.pool import Pool, Stop
 from .run.routine import Routine
 from .threads import checked as checked_threads, default_threads
 
-# What the routines that a session keeps for earlier sizes take in all, weights and workspaces aside: about 30
-# of a network of 60 steps. The least recently used goes first; the newest stays, and so do pinned ones.
-KEPT_BYTES = 4 << 20
 NCHWC = "com.microsoft.nchwc"           # the domain of what onnxruntime writes at ORT_ENABLE_ALL
 
 
@@ -92,11 +89,8 @@ class Session:
         self._output_names = tuple(self._graph.outputs)
         self._raw: Graph | None = None
         self._packed = Store(self._table, self.threads)
-        self._plans: dict = {}                          # routines, the last one used last
-        self._pinned: set = set()                       # keys of those that stay
         self._pool = Pool()
-        self._making = threading.RLock()                # again by the handler of a signal, in the same thread
-        self._is_planning = self._is_trimmed = False    # while it is held; to trim behind the plan
+        self._kept = Kept(self._pool, self._forget)
         SESSIONS.add(self)
         self._refuse_unknown_operators()
         passes.run(self._graph)
@@ -167,16 +161,17 @@ class Session:
             return self._run_lists(arrays, outputs, pool, cancels, deadline, timeout)
         key = outputs, tuple([a.shape for a in arrays])
         self._source.check()                                    # else weights are read that are others now
-        plan = self._plans.get(key)
+        plan = self._kept.get(key)
         if plan is None:
             plan = self._plan({n: Fact(a.dtype, a.shape) for n, a in zip(self._input_types, arrays)},
                               outputs)
-        elif len(self._plans) > 1:
-            self._plans[key] = self._plans.pop(key, plan)       # the last one used goes last
-        result = plan.run(arrays, pool, cancels=cancels, deadline_ns=deadline, timeout=timeout)
-        if plan.rest is not None:
-            course = Course(self._routine, pool, cancels, deadline, timeout)
-            result = course.finish(plan, dict(zip(plan.inputs, arrays)), result, outputs)
+        try:
+            result = plan.run(arrays, pool, cancels=cancels, deadline_ns=deadline, timeout=timeout)
+            if plan.rest is not None:
+                course = Course(self._routine, pool, cancels, deadline, timeout, self._max_memory, first=key)
+                result = course.finish(plan, dict(zip(plan.inputs, arrays)), result, outputs)
+        except Error as error:
+            raise self._located(error) from None
         self._source.check()
         return result
 
@@ -184,8 +179,11 @@ class Session:
                    timeout) -> list:
         """As run, where some inputs are sequences or optionals."""
         self._source.check()
-        course = Course(self._routine, pool, cancels, deadline, timeout)
-        result = course.start("", self._graph_with(outputs), outputs, dict(zip(self._input_types, values)))
+        course = Course(self._routine, pool, cancels, deadline, timeout, self._max_memory)
+        try:
+            result = course.start("", self._graph_with(outputs), outputs, dict(zip(self._input_types, values)))
+        except Error as error:
+            raise self._located(error) from None
         self._source.check()
         return result
 
@@ -231,9 +229,7 @@ class Session:
     def trim(self) -> None:
         """Give back the memory that no run is using: workspaces, and plans but for those of `warmup` and of a
         model of fixed sizes. Later runs take anew what they need."""
-        with self._making:
-            self._is_trimmed = True
-            self._settle()
+        self._kept.trim()
         self._feeding.clear()
         self._pool.trim()
 
@@ -241,29 +237,21 @@ class Session:
         """Give back everything; runs under way come to their end, later ones raise `cinfer.Error`. The
         process keeps the threads of OpenMP's pool, asleep, for the sessions to come."""
         self._pool.close()
-        with self._making:
-            self._settle()
+        self._kept.close()
         for session in list(self._feeding.values()):
             session.close()
         self._feeding.clear()
 
-    def _settle(self) -> None:
-        """What `trim` and `close` forget, but not while a plan is being made: a handler of a signal may ask in
-        the middle of that."""
-        if self._is_planning:
-            return
-        if self._pool.closed:
-            self._plans, self._raw = {}, None
+    def _forget(self) -> None:
+        """What goes with the routines that were dropped: packed weights if it was all of them, and the model when
+        the session is closed."""
+        self._raw = None
+        if not self._kept.routines:
             self._packed.clear()
+        if self._pool.closed:
             self._graph = self.model.graph = Graph()
             self.model.defaults.clear()
             self._source.close()
-        elif self._is_trimmed:
-            self._plans = {key: plan for key, plan in list(self._plans.items()) if key in self._pinned}
-            if not self._plans:
-                self._packed.clear()
-            self._raw = None
-        self._is_trimmed = False
 
     def __enter__(self) -> Session:
         self._pool.refuse_closed()
@@ -355,51 +343,10 @@ class Session:
         return self._routine(key, None, specs, outputs, None, pin)
 
     def _routine(self, key, graph: Graph | None, specs: dict[str, Fact], outputs: tuple[str, ...], given: dict | None,
-                 pin: bool = False) -> Routine:
+                 pin: bool = False, in_use=()) -> Routine:
         """The routine for these facts, made unless it is kept under its key. graph : None for the model's own"""
-        plan = self._plans.get(key)
-        if plan is not None and not pin:
-            self._plans[key] = self._plans.pop(key, plan)       # the last one used goes last
-            return plan
-        with self._making:
-            self._pool.refuse_closed()
-            plan = self._plans.get(key)
-            if plan is None:
-                if self._is_planning:
-                    raise Error("the handler of a signal cannot have a plan made while one is being made")
-                self._is_planning = True
-                try:
-                    plan = self._make(graph or self._graph_with(outputs), specs, outputs, given)
-                finally:
-                    self._is_planning = False
-                    self._settle()
-                self._pool.refuse_closed()
-            if pin:
-                self._pinned.add(key)
-            self._plans[key] = plan
-            taken = sum(p.kept_bytes for p in list(self._plans.values()))
-            stay = self._line(key) if taken > KEPT_BYTES else ()
-            for old in list(self._plans):
-                if taken <= KEPT_BYTES:
-                    break
-                if old not in stay and old not in self._pinned:
-                    taken -= self._forget(old)
-        return plan
-
-    def _line(self, key) -> set:
-        """The keys of a routine and of those that it follows: all of them are the newest."""
-        found = {key}
-        while isinstance(key[0], Routine):
-            key = next((k for k, plan in list(self._plans.items()) if plan is key[0]), ("",))
-            found.add(key)
-        return found
-
-    def _forget(self, key) -> int:
-        """Drop a routine and those behind it; how many bytes that were."""
-        gone = self._plans.pop(key, None)
-        if gone is None:
-            return 0
-        return gone.kept_bytes + sum(self._forget(k) for k in list(self._plans) if k[0] is gone)
+        return self._kept.find(key, lambda: self._make(graph or self._graph_with(outputs), specs, outputs, given),
+                               pin, in_use)
 
     def _make(self, graph: Graph, specs: dict[str, Fact], outputs: tuple[str, ...], given: dict | None) -> Routine:
         self._source.check()
@@ -414,6 +361,12 @@ class Session:
             raise LimitError(f"{self._where}: there is not enough memory to prepare it: {error}") from None
         check_limit(planned, routine.run_bytes, self._max_memory)
         return routine
+
+    def _located(self, error: Error) -> Error:
+        """The error of a run, with the file's name."""
+        if isinstance(error, Cancelled) or self._pool.closed or str(error).startswith(self._where):
+            return error
+        return type(error)(f"{self._where}: {error}")
 
     def _refusal(self, error: ModelError, specs: dict[str, Fact]) -> Error:
         """What is wrong where sizes contradict each other: those that were given, if any of them is free."""
@@ -466,8 +419,7 @@ SESSIONS: weakref.WeakSet = weakref.WeakSet()
 def renew_locks() -> None:
     """In a forked child: whoever held a lock in the parent is not there to give it back."""
     for session in SESSIONS:
-        session._making = threading.RLock()
-        session._is_planning = False
+        session._kept.renew_lock()
         session._pool.renew_lock()
 
 

@@ -18,6 +18,7 @@ import pytest
 import cinfer
 from cinfer import _ops
 from cinfer import session as sessions
+from cinfer.run import kept
 
 from onnx_models import Model, assert_close, expected
 
@@ -326,18 +327,18 @@ def few_plans(monkeypatch):
     """Room for FEW_PLANS plans of the network with free sizes."""
     session = cinfer.load(network(declared=FREE).bytes(), threads=1)
     session(X)
-    plan, = session._plans.values()
-    monkeypatch.setattr(sessions, "KEPT_BYTES", int((FEW_PLANS + 0.5) * plan.kept_bytes))
+    plan, = session._kept.routines.values()
+    monkeypatch.setattr(kept, "KEPT_BYTES", int((FEW_PLANS + 0.5) * plan.kept_bytes))
     session.trim()
-    assert session._plans == {}
+    assert session._kept.routines == {}
     return session
 
 
 def test_keeps_few_plans_and_drops_the_oldest(few_plans):
     for size in range(4, 4 + 3 * FEW_PLANS):
         few_plans.run(None, {"images": pixels(1, 3, size, 5)})
-        assert len(few_plans._plans) <= FEW_PLANS
-    shapes = [key[1][0] for key in few_plans._plans]
+        assert len(few_plans._kept.routines) <= FEW_PLANS
+    shapes = [key[1][0] for key in few_plans._kept.routines]
     assert shapes == [(1, 3, size, 5) for size in range(4 + 2 * FEW_PLANS, 4 + 3 * FEW_PLANS)]
     x = pixels(1, 3, 4, 5)                                  # planned anew
     assert_close(few_plans.run(None, {"images": x})[0],
@@ -347,19 +348,19 @@ def test_keeps_few_plans_and_drops_the_oldest(few_plans):
 def test_the_plan_in_use_is_kept(few_plans):
     often = pixels(1, 3, 30, 30)
     few_plans.run(None, {"images": often})
-    plan = few_plans._plans[few_plans._output_names, (often.shape,)]
+    plan = few_plans._kept.routines[few_plans._output_names, (often.shape,)]
     for size in range(4, 4 + 3 * FEW_PLANS):
         few_plans.run(None, {"images": pixels(1, 3, size, 5)})
         few_plans.run(None, {"images": often})
-    assert few_plans._plans[few_plans._output_names, (often.shape,)] is plan
+    assert few_plans._kept.routines[few_plans._output_names, (often.shape,)] is plan
 
 
 def test_plans_once_for_a_shape(free):
     session = cinfer.load(network(declared=FREE).bytes(), threads=1)
     session.run(None, {"images": X})
-    plan, = session._plans.values()
+    plan, = session._kept.routines.values()
     session.run(None, {"images": X + 1})
-    assert list(session._plans.values()) == [plan]
+    assert list(session._kept.routines.values()) == [plan]
 
 
 def test_memory_grows_with_the_picture(free):
@@ -437,7 +438,7 @@ def test_a_file_written_over_during_a_run_gives_no_answer(tmp_path, monkeypatch)
     path = tmp_path / "m.onnx"
     path.write_bytes(large().bytes())
     session = cinfer.load(path, threads=1)
-    plan, = session._plans.values()
+    plan, = session._kept.routines.values()
 
     class Slow:
         rest = None
@@ -445,7 +446,7 @@ def test_a_file_written_over_during_a_run_gives_no_answer(tmp_path, monkeypatch)
         def run(self, *arguments, **options):
             written_over(path, bytes(path.stat().st_size))
             return plan.run(*arguments, **options)
-    session._plans[next(iter(session._plans))] = Slow()
+    session._kept.routines[next(iter(session._kept.routines))] = Slow()
     with pytest.raises(cinfer.Error, match="has changed"):
         session(pixels(1, 3, 8, 8))
 
@@ -609,25 +610,25 @@ def test_warmup_plans_ahead_and_for_good(monkeypatch):
     session = cinfer.load(network(declared=FREE).bytes(), threads=1)
     session.warmup({"images": (1, 3, 10, 12)})
     session.warmup([{"images": (2, 3, np.int64(8), 8)}, {"images": [1, 3, 9, 9]}])
-    monkeypatch.setattr(sessions, "KEPT_BYTES", 1)
-    warm = set(session._plans)
+    monkeypatch.setattr(kept, "KEPT_BYTES", 1)
+    warm = set(session._kept.routines)
     assert {key[1][0] for key in warm} == {(1, 3, 10, 12), (2, 3, 8, 8), (1, 3, 9, 9)}
     monkeypatch.setattr(sessions, "make_plan", lambda *_: pytest.fail("planned again"))
     session.run(None, {"images": pixels(1, 3, 10, 12)})
     monkeypatch.undo()
-    monkeypatch.setattr(sessions, "KEPT_BYTES", 1)
+    monkeypatch.setattr(kept, "KEPT_BYTES", 1)
     for size in (4, 5, 6):
         session.run(None, {"images": pixels(1, 3, size, size)})
-    assert warm < set(session._plans) and len(session._plans) == len(warm) + 1
+    assert warm < set(session._kept.routines) and len(session._kept.routines) == len(warm) + 1
     session.trim()
-    assert set(session._plans) == warm
+    assert set(session._kept.routines) == warm
 
 
 def test_trim_gives_back_what_is_not_in_use(free):
     session = cinfer.load(network(declared=FREE).bytes(), threads=1)
     want = [y.tobytes() for y in session.run(None, {"images": X})]
     session.trim()
-    assert not session._plans and not session._packed and not session._pool.free
+    assert not session._kept.routines and not session._packed and not session._pool.free
     assert [y.tobytes() for y in session.run(None, {"images": X})] == want
 
 
@@ -641,7 +642,7 @@ def test_a_closed_session_says_so():
             call()
         assert str(caught.value) == "this session is closed; load the model again"
     session.close(), session.trim(), session.cancel()
-    assert session.inputs[0].name == "images" and not session._plans and not session._pool.free
+    assert session.inputs[0].name == "images" and not session._kept.routines and not session._pool.free
     assert not session._source.data                 # the model's bytes are gone too
 
 
@@ -668,7 +669,7 @@ def test_the_handler_of_a_signal_in_the_middle_of_a_plan(monkeypatch, what):
     worker.join(60)
     assert not worker.is_alive()
     if what == "close":
-        assert said == ["this session is closed; load the model again"] and not session._plans
+        assert said == ["this session is closed; load the model again"] and not session._kept.routines
         return
     assert said.pop() == (1, 16, 9, 9)
     assert what != "run" or "cannot have a plan made while one is being made" in said[0]
@@ -802,7 +803,7 @@ def test_a_copy_in_another_folder_finds_the_file(tmp_path, monkeypatch):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
 def test_a_child_forked_while_a_plan_is_made_runs():
     session = cinfer.load(network(declared=FREE).bytes(), threads=1)
-    with session._making:                       # as a thread of the parent holds it while it plans
+    with session._kept.making:                       # as a thread of the parent holds it while it plans
         child = os.fork()
         if child == 0:
             signal.alarm(20)

@@ -1,17 +1,20 @@
-"""Names of graphs within graphs: a graph may go by names that others use as well."""
+"""Names of values: graphs within a graph may go by names that others use as well, and outputs by none."""
 from __future__ import annotations
 
-from ..model.graph import Graph, subgraphs
+from ..model.graph import Graph, all_graphs, subgraphs
 
 
 def separate(graph: Graph) -> None:
     """Give each value of each subgraph a name that no other value has, so that a branch can take the place of
-    its If."""
+    its If; and one to the first output of a node that is asked for others alone, for kernels make it."""
     inside = [inner for node in graph.nodes for inner in subgraphs(node)]
-    if inside:
+    nameless = [node for each in all_graphs(graph) for node in each.nodes if any(node.outputs) and not node.outputs[0]]
+    if inside or nameless:
         taken = set(made(graph))
         for inner in inside:
             rename(inner, {}, taken)
+        for node in nameless:
+            node.outputs[0] = fresh(f"{node.op_type}/unused", taken)
 
 
 def made(graph: Graph) -> list[str]:

@@ -286,8 +286,7 @@ class Emitter:
             buffer.base, buffer.offset = address(buffer)
         for table, sources in self.address_tables:
             for i, (x, c) in enumerate(sources):
-                table[i] = ((address(x.buffer)[1] + x.offset) // 4 + (c // BLOCK) * x.bs + c % BLOCK,
-                            x.rs, x.ns)
+                table[i] = channel_at(address(x.buffer)[1] + x.offset, c, x.bs, x.rs, x.ns)
         return size
 
     def _write_outputs(self) -> None:
@@ -311,6 +310,12 @@ def address(buffer: Buffer) -> tuple[int, int]:
         buffer, offset = buffer.within
         more += offset
     return buffer.base, buffer.offset + more
+
+
+def channel_at(offset: int, c: int, bs: int, rs: int, ns: int) -> tuple[int, int, int]:
+    """A row of a table of addresses: where channel c of a blocked view at this byte begins, how far its rows and its
+    images are from each other, in floats."""
+    return offset // 4 + c // BLOCK * bs + c % BLOCK, rs, ns
 
 
 def packed(table, step: Step) -> list[tuple[str, bytes, int]]:

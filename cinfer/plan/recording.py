@@ -12,7 +12,7 @@ import numpy as np
 
 from ..ops.symbols import Symbol, Undecided
 from .choices import Tracing
-from .emit import Emitter, Step
+from .emit import Emitter, Step, address, channel_at
 from .formulas import Conditions, run
 from .placement import cheapest
 from .store import Fixed, constant
@@ -233,13 +233,14 @@ class Replayed:
         """As Emitter.lay_out; then the parameters of all jobs are packed."""
         recording, v, buffers = self.recording, self.v, self.buffers
         size = place([buffers[number] for number in recording.placed])
-        waiting = {number: (other, offset) for number, other, offset in recording.within}
-        for number in recording.within:
-            self._settle(number[0], waiting)
+        for number, outer, offset in recording.within:
+            buffers[number].within = buffers[outer], v[offset]
+        for number, *_ in recording.within:
+            buffers[number].base, buffers[number].offset = address(buffers[number])
         for number, count, sources in recording.address_tables:
             table = np.zeros((count, 3), np.int64)
             for i, (at, offset, c, bs, rs, ns) in enumerate(sources):
-                table[i] = (buffers[at].offset + v[offset]) // 4 + (c // 16) * v[bs] + c % 16, v[rs], v[ns]
+                table[i] = channel_at(buffers[at].offset + v[offset], c, v[bs], v[rs], v[ns])
             self._fill(number, table)
         numbers = np.array(v, np.int64)
         data = recording.template.copy()
@@ -252,14 +253,6 @@ class Replayed:
         for step, (_, _, _, jobs, _) in zip(self.steps, recording.steps):
             step.jobs = [(kernel, raw[first:end], v[tiles]) for kernel, first, end, tiles in jobs]
         return size
-
-    def _settle(self, number: int, waiting: dict) -> None:
-        found = waiting.pop(number, None)
-        if found is not None:
-            other, offset = found
-            self._settle(other, waiting)
-            buffer, outer = self.buffers[number], self.buffers[other]
-            buffer.base, buffer.offset = outer.base, outer.offset + self.v[offset]
 
 
 def record(formulas, bound, table, threads: int, store) -> Recording | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import LimitError
 from ..model.graph import Graph, Node
 from ..ops import registry
 from ..ops.facts import Elements, Fact, Maybe, names_of_elements
@@ -23,14 +24,27 @@ MOST_KNOWN = 1 << 10            # bytes of a value known before a body runs, whi
 class Course:
     """One run.
 
-    find : function (key, graph, inputs, outputs, given) -> the routine for these facts, as `bind` takes them
+    find : function (key, graph, inputs, outputs, given, in_use=keys) -> the routine for these facts, as `bind` takes
+        them
     pool, cancels, deadline_ns, timeout : as for Routine.run
+    max_memory : bytes that what nodes between parts give may take, or None
     watch : None, or function (what, function) -> the function's result; it may time it
+    first : the key of the first part, where that is run by others
+
+    The newest line of parts of each graph is in use, and stays.
     """
 
-    def __init__(self, find, pool: Pool, cancels: int, deadline_ns: int = 0, timeout=None, watch=None):
-        self.find, self.pool = find, pool
-        self.cancels, self.deadline_ns, self.timeout, self.watch = cancels, deadline_ns, timeout, watch
+    def __init__(self, find, pool: Pool, cancels: int, deadline_ns: int = 0, timeout=None, max_memory: int | None = None,
+                 watch=None, first=None):
+        self.pool, self.cancels, self.deadline_ns, self.timeout = pool, cancels, deadline_ns, timeout
+        self.max_memory, self.watch = max_memory, watch
+        self._find = find
+        self._in_use = {None: first} if first else {}      # graph -> key of the last part; None: the model's
+
+    def find(self, begun: Graph | None, key, *facts) -> Routine:
+        """The next part of the line that began with a graph."""
+        self._in_use[begun] = key
+        return self._find(key, *facts, in_use=self._in_use.values())
 
     def start(self, key, graph: Graph, outputs: tuple[str, ...], feeds: dict, given: dict | None = None) -> list:
         """The outputs of a graph. feeds : arrays, lists of them, or None, by name; given : known facts"""
@@ -41,8 +55,8 @@ class Course:
         known = tuple([(name, kind(fact)) for name, fact in given.items()])
         facts = {name: Fact(x.dtype, x.shape) for name, x in values.items()}
         key = key, outputs, known, tuple([(x.dtype, x.shape) for x in values.values()])
-        part = self.find(key, graph, facts, outputs, given)
-        return self.finish(part, values, self.run(part, values), outputs)
+        part = self.find(graph, key, graph, facts, outputs, given)
+        return self.finish(part, values, self.run(part, values), outputs, graph)
 
     def run(self, part: Routine, values: dict) -> list[np.ndarray]:
         """The outputs of one part."""
@@ -51,15 +65,18 @@ class Course:
                             deadline_ns=self.deadline_ns, timeout=self.timeout)
         return run() if self.watch is None else self.watch(part, run)
 
-    def finish(self, part: Routine, values: dict, results: list[np.ndarray], outputs: tuple[str, ...]) -> list:
-        """What is behind a part. values : its inputs by name; results : its outputs"""
-        taken = set(map(id, values.values()))
+    def finish(self, part: Routine, values: dict, results: list[np.ndarray], outputs: tuple[str, ...],
+               begun: Graph | None = None) -> list:
+        """What is behind a part. values : its inputs by name; results : its outputs; begun : as for find"""
+        taken, theirs = set(map(id, values.values())), frozenset(values)
         while True:
             rest = part.rest
             values.update(zip([name for name, _, _ in part.outputs], results))
             known = dict(rest.known)
             for node in rest.evaluated:
                 self.evaluate(node, part, values, known, taken)
+                if self.max_memory is not None:
+                    check_held(node, values, theirs, self.max_memory)
             if not rest.graph.nodes:
                 return [gathered(name, rest, values, known, taken) for name in outputs]
             inputs, key, names = {}, [], list(rest.graph.inputs)
@@ -73,7 +90,7 @@ class Course:
                 else:
                     inputs[name] = Fact(array.dtype, array.shape)
                     key.append((array.dtype, array.shape))
-            part = self.find((part, *key), rest.graph, inputs, rest.outputs, known)
+            part = self.find(begun, (part, *key), rest.graph, inputs, rest.outputs, known)
             results = self.run(part, values)
 
     def evaluate(self, node: Node, part: Routine, values: dict, known: dict, taken: set[int]) -> None:
@@ -113,6 +130,15 @@ class Course:
                 captured.append(name)
         feeds.update((name, fetch(name)) for name in captured)
         return self.start(graph, graph, tuple(graph.outputs), feeds, given)
+
+
+def check_held(node: Node, values: dict, theirs: frozenset, most: int) -> None:
+    """LimitError for values behind a node that take more than they may. theirs : names that do not count"""
+    held = sum(array.nbytes for name, array in values.items() if name not in theirs)
+    if held > most:
+        shown = ", ".join(f"{name!r} {'x'.join(map(str, values[name].shape))} {values[name].nbytes} bytes"
+                          for name in node.outputs if name in values)
+        raise LimitError(f"{node} brings what a run holds to {held} bytes, max_memory is {most}; it gives {shown}")
 
 
 def value_of(name: str, rest: Rest, values: dict, known: dict):

@@ -1,9 +1,12 @@
 """Names of values in graphs within graphs."""
 import numpy as np
+import pytest
 
+import cinfer
 from cinfer.graphs.scopes import fresh, made, rename, separate
 from cinfer.model.graph import Graph, Node, TensorType
 from interpreter import evaluate
+from onnx_models import Model
 
 
 def branch(*nodes: Node, output: str, constants=None) -> Graph:
@@ -56,3 +59,40 @@ def test_a_fresh_name_is_one_that_nobody_has():
     taken = {"x", "x/2"}
     assert [fresh("x", taken), fresh("x", taken), fresh("y", taken)] == ["x/3", "x/4", "y"]
     assert taken == {"x", "x/2", "x/3", "x/4", "y"}
+
+
+def test_a_first_output_that_nobody_asks_for_gets_a_name():
+    inner = branch(Node("TopK", ["x", "k"], ["", "i"], opset=13), output="i")
+    graph = Graph("g", [Node("TopK", ["x", "k"], ["", "TopK/unused"], opset=13),
+                        Node("If", ["c"], ["y"], {"then_branch": inner, "else_branch": branch(output="k")}, opset=13)],
+                  {name: TensorType() for name in "xkc"}, {"y": TensorType()})
+    separate(graph)
+    assert all(graph.nodes[0].outputs) and all(inner.nodes[0].outputs)
+    assert len(set(names(graph))) == len(names(graph))
+
+
+I64, U8, F32 = np.int64, np.uint8, np.float32
+
+
+@pytest.mark.parametrize("op_type, shape, types, attributes", [
+    ("MaxPool", (1, 2, 4, 5), (F32, I64), {"kernel_shape": [2, 2]}), ("TopK", (2, 7), (F32, I64), {}),
+    ("MaxPool", (1, 2, 4), (F32, I64), {"kernel_shape": [2]}), ("Split", (4, 6), (F32, F32), {"num_outputs": 2}),
+    ("DynamicQuantizeLinear", (3, 4), (U8, F32, U8), {}), ("LayerNormalization", (3, 8), (F32, F32, F32), {}),
+    ("Dropout", (3, 4), (F32, bool), {}), ("Unique", (9,), (F32, I64, I64, I64), {})])
+def test_later_outputs_are_the_same_without_the_first(op_type, shape, types, attributes):
+    more = {"TopK": np.array([3]), "LayerNormalization": np.ones(8, F32)}
+    x = np.random.default_rng(1).standard_normal(shape).astype(F32)
+    answers = []
+    for first in (True, False):
+        m = Model(opset=18)
+        names = m.node(op_type, m.input("x", *shape), *([more[op_type]] if op_type in more else []), n=len(types),
+                       **attributes)
+        for name, dtype in list(zip(names, types))[1:]:
+            m.outputs(name, dtype=dtype)
+        if not first:
+            m._nodes[-1].output[0] = ""
+        session = cinfer.load(m.bytes())
+        answers.append(session.run(None, {"x": x}))
+        session.profile({"x": x}, runs=1)
+    for a, b in zip(*answers):
+        assert a.dtype == b.dtype and np.array_equal(a, b)

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("onnx")
 
 import cinfer
-from cinfer import session as sessions
+from cinfer.run import kept
 from cinfer.model import read
 
 from dynamic_graphs import random_feeds, random_model
@@ -232,41 +232,71 @@ def ones(size: int, count: int) -> dict:
 
 
 def test_plans_of_all_parts_are_few_and_all_go(monkeypatch):
-    monkeypatch.setattr(sessions, "KEPT_BYTES", 200_000)
+    monkeypatch.setattr(kept, "KEPT_BYTES", 200_000)
     session = cinfer.load(written(MANY_SIZES))
-    kept = []
+    sizes = []
     for i in range(300):
         size, count = 20 + i // 15, i % 15 + 1
         assert session.run(None, ones(size, count))[0].shape == (size + count,)
-        kept.append(sum(plan.kept_bytes for plan in session._plans.values()))
-    assert max(kept) <= 200_000 and len(session._plans) < 60
+        sizes.append(sum(plan.kept_bytes for plan in session._kept.routines.values()))
+    assert max(sizes) <= 200_000 and len(session._kept.routines) < 60
     readies = session._graph.prepared._ready
     assert len(readies) <= 10 and len(session._packed.of_node) <= 40        # none for the nodes of one size
     session.trim()
     gc.collect()
-    assert not session._plans and not session._packed.of_node
+    assert not session._kept.routines and not session._packed.of_node
 
 
 def test_a_plan_goes_with_those_that_follow_it():
     session = cinfer.load(written(MANY_SIZES))
     for count in (1, 2, 3):
         session.run(None, ones(8, count))
-    first = next(key for key in session._plans if isinstance(key[0], tuple))
-    assert len(session._plans) == 4 and session._forget(first) > 0 and not session._plans
-    assert session._forget(first) == 0
+    first = next(key for key in session._kept.routines if isinstance(key[0], tuple))
+    assert len(session._kept.routines) == 4 and session._kept.drop(first) > 0 and not session._kept.routines
+    assert session._kept.drop(first) == 0
     assert session.run(None, ones(8, 2))[0].shape == (10,)
 
 
 def test_the_parts_of_one_run_are_kept_however_large(monkeypatch):
-    monkeypatch.setattr(sessions, "KEPT_BYTES", 1)
+    monkeypatch.setattr(kept, "KEPT_BYTES", 1)
     session = cinfer.load(written("""g (float[n] x) => (int64 y) {
         a = NonZero (x)  b = Abs (a)  c = NonZero (b)  d = Abs (c)  y = NonZero (d) }"""))
     feeds = [ones(9, count) for count in (3, 9)]
     for each in (*feeds, *feeds):
         session.run(None, each)
-        made = list(session._plans.values())
+        made = list(session._kept.routines.values())
         session.run(None, each)
-        assert len(made) == 3 and set(made) == set(session._plans.values())
+        assert len(made) == 3 and set(made) == set(session._kept.routines.values())
+
+
+def test_a_body_stays_beside_what_is_behind_its_loop(monkeypatch):
+    monkeypatch.setattr(kept, "KEPT_BYTES", 1)
+    session = cinfer.load(written("""g (float[n] x, int64 m) => (float y) {
+        l = Loop <body = b (int64 i, bool c, float[k] a) => (bool d, float[k] e)
+            { d = Identity (c)  e = Relu (a) }> (m, , x)
+        y = Abs (l) }"""))
+    feeds = {**ones(5, 2), "m": np.array(3)}
+    session.run(None, feeds)
+    made = set(session._kept.routines.values())
+    session.run(None, feeds)
+    assert made == set(session._kept.routines.values())
+
+
+def test_max_memory_holds_for_what_nodes_between_parts_give():
+    session = cinfer.load(written("g (float[n] x) => (int64 y) { y = NonZero (x) }"), max_memory=5_000)
+    assert session.run(None, ones(1000, 3))[0].shape == (1, 3)
+    with pytest.raises(cinfer.LimitError, match="model: NonZero 'y' brings .* max_memory is 5000; it gives 'y' 1x900"):
+        session.run(None, ones(1000, 900))
+    assert session.run(None, ones(1000, 3))[0].shape == (1, 3)
+
+
+def test_an_error_between_parts_names_the_file(tmp_path):
+    path = tmp_path / "branch.onnx"
+    path.write_bytes(written("""g (float[n] x, bool[m] c) => (float y) {
+        y = If (c) <then_branch = t () => (float[n] r) { r = Relu (x) }, else_branch = u () => (float[n] r)
+            { r = Abs (x) }> }"""))
+    with pytest.raises(cinfer.Error, match="^branch.onnx.* If 'y': the condition has shape"):
+        cinfer.load(path).run(None, {"x": np.ones(2, F), "c": np.array([True, True])})
 
 
 def test_max_memory_holds_for_later_parts():

@@ -42,7 +42,7 @@ def around_numpy(m):
 
 def test_stages_follow_each_other():
     session = cinfer.load(around_numpy(Model()), threads=1)
-    routine, = session._plans.values()
+    routine, = session._kept.routines.values()
     kinds = [type(stage) for stage in routine.stages]
     assert kinds.count(Host) >= 1 and kinds[0] is kinds[-1] is Kernels
     steps = []
@@ -67,7 +67,7 @@ def test_mistakes_of_our_own_are_not_blamed_on_the_input(monkeypatch, raised, se
         session.run(None, {"x": np.ones((1, 3, 8, 8), np.float32)})
     assert type(caught.value) is seen and "what it says" in str(caught.value)
     if seen is cinfer.InputError:
-        assert str(caught.value).startswith("CumSum")
+        assert str(caught.value).startswith("model: CumSum")
     monkeypatch.undo()
     session.run(None, {"x": np.ones((1, 3, 8, 8), np.float32)})
     assert len(session._pool.free) == 1
