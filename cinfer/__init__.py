@@ -11,7 +11,8 @@ __all__ = ["Cancelled", "Error", "InputError", "LimitError", "ModelError", "Sess
 
 def __getattr__(name: str):
     if name in ("load", "Session"):
-        from . import session
+        from .imports import imported
+        session = imported("cinfer.session")
         globals().update(load=session.load, Session=session.Session)
         return globals()[name]
     if name == "register_op":

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,6 +144,7 @@ class Session:
         KeyboardInterrupt : within milliseconds of Ctrl-C, in the main thread, and likewise whatever another
             handler of a signal raises
         """
+        self._pool.refuse_closed()
         pool = self._pool if _stop is None else _stop.on(self._pool)
         cancels = pool.cancels
         deadline = 0 if timeout is None else deadline_ns(timeout)
@@ -160,19 +162,23 @@ class Session:
         if not self._has_tensors_only:
             return self._run_lists(arrays, outputs, pool, cancels, deadline, timeout)
         key = outputs, tuple([a.shape for a in arrays])
-        self._source.check()                                    # else weights are read that are others now
+        check = self._source.check
+        check()                                                 # else weights are read that are others now
         plan = self._kept.get(key)
         if plan is None:
             plan = self._plan({n: Fact(a.dtype, a.shape) for n, a in zip(self._input_types, arrays)},
                               outputs)
         try:
-            result = plan.run(arrays, pool, cancels=cancels, deadline_ns=deadline, timeout=timeout)
-            if plan.rest is not None:
+            if plan.rest is None:
+                result = plan.run(arrays, pool, cancels=cancels, deadline_ns=deadline, timeout=timeout)
+            else:
                 course = Course(self._routine, pool, cancels, deadline, timeout, self._max_memory, first=key)
-                result = course.finish(plan, dict(zip(plan.inputs, arrays)), result, outputs)
+                values = dict(zip(plan.inputs, arrays))
+                with self._under_way():
+                    result = course.finish(plan, values, course.run(plan, values), outputs)
         except Error as error:
             raise self._located(error) from None
-        self._source.check()
+        check()
         return result
 
     def _run_lists(self, values: list, outputs: tuple[str, ...], pool, cancels: int, deadline: int,
@@ -181,7 +187,8 @@ class Session:
         self._source.check()
         course = Course(self._routine, pool, cancels, deadline, timeout, self._max_memory)
         try:
-            result = course.start("", self._graph_with(outputs), outputs, dict(zip(self._input_types, values)))
+            with self._under_way():
+                result = course.start("", self._graph_with(outputs), outputs, dict(zip(self._input_types, values)))
         except Error as error:
             raise self._located(error) from None
         self._source.check()
@@ -189,7 +196,10 @@ class Session:
 
     def _watched(self, feeds: dict, watch) -> None:
         """Run once; watch : as of a Course, for the first part too."""
-        values = checked(self._input_types, feeds)
+        with self._under_way():
+            self._run_watched(checked(self._input_types, feeds), watch)
+
+    def _run_watched(self, values: list, watch) -> None:
         course = Course(self._routine, self._pool, self._pool.cancels, watch=watch)
         if not self._has_tensors_only:
             course.start("", self._graph, self._output_names, dict(zip(self._input_types, values)))
@@ -236,11 +246,25 @@ class Session:
     def close(self) -> None:
         """Give back everything; runs under way come to their end, later ones raise `cinfer.Error`. The
         process keeps the threads of OpenMP's pool, asleep, for the sessions to come."""
+        if self._pool.begin_closing():
+            self._close()
+
+    def _close(self) -> None:
         self._pool.close()
         self._kept.close()
         for session in list(self._feeding.values()):
             session.close()
         self._feeding.clear()
+
+    @contextmanager
+    def _under_way(self):
+        """A run of several parts: `close` takes effect behind it."""
+        self._pool.begin_course()
+        try:
+            yield
+        finally:
+            if self._pool.end_course():
+                self._close()
 
     def _forget(self) -> None:
         """What goes with the routines that were dropped: packed weights if it was all of them, and the model when
@@ -249,6 +273,8 @@ class Session:
         if not self._kept.routines:
             self._packed.clear()
         if self._pool.closed:
+            for graph in all_graphs(self._graph):
+                graph.prepared = None           # which knows the graph: a ring would stay until Python looks for such
             self._graph = self.model.graph = Graph()
             self.model.defaults.clear()
             self._source.close()

@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec
 
 from ..errors import Error, InputError
+from ..imports import LOCK, imported
 
 LEVELS = ("baseline", "neon", "dotprod", "avx2", "avx512", "avx512vnni")        # weakest first
 _tables: dict = {}
@@ -21,33 +21,38 @@ def executor():
     program's, and gets its CPUs back. Before a fork its threads are given back: a child that inherited them
     would wait for ever in its first run.
     """
-    global _module, executor
+    global _module
     if _module is None:
-        this = executor                     # importing the submodule of this name rebinds it
-        short = "GOMP_SPINCOUNT" not in os.environ and "OMP_WAIT_POLICY" not in os.environ
-        if short:
-            os.environ["GOMP_SPINCOUNT"] = "2000"
-        cpus = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
-        try:
-            module = import_module("cinfer._ops.executor")
-        except ModuleNotFoundError:
-            raise Error(f"the compiled part of cinfer is not in {os.path.dirname(__file__)}; "
-                        "'pip install -e .' builds it there, or work in another folder if it is installed"
-                        ) from None
-        finally:
-            executor = this
-            if cpus is not None and os.sched_getaffinity(0) != cpus:
-                os.sched_setaffinity(0, cpus)
-            if short:
-                del os.environ["GOMP_SPINCOUNT"]
-        try:
-            module.set_team(os.environ.get("CINFER_TEAM", ""))
-        except ValueError as error:
-            raise InputError(str(error)) from None
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(before=module.give_threads_back)
-        _module = module
+        with LOCK:
+            if _module is None:
+                _module = _load()
     return _module
+
+
+def _load():
+    short = "GOMP_SPINCOUNT" not in os.environ and "OMP_WAIT_POLICY" not in os.environ
+    if short:
+        os.environ["GOMP_SPINCOUNT"] = "2000"
+    cpus = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    try:
+        spec = find_spec("cinfer._ops.executor")
+        if spec is None:
+            raise Error(f"the compiled part of cinfer is not in {os.path.dirname(__file__)}; "
+                        "'pip install -e .' builds it there, or work in another folder if it is installed")
+        module = module_from_spec(spec)     # not imported: that would rebind the name of the function above
+        spec.loader.exec_module(module)
+    finally:
+        if cpus is not None and os.sched_getaffinity(0) != cpus:
+            os.sched_setaffinity(0, cpus)
+        if short:
+            del os.environ["GOMP_SPINCOUNT"]
+    try:
+        module.set_team(os.environ.get("CINFER_TEAM", ""))
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=module.give_threads_back)
+    return module
 
 
 def built_levels() -> list[str]:
@@ -73,6 +78,6 @@ def table(level: str | None = None):
     if asked is not None and asked not in usable:
         raise InputError(f"ISA level {asked!r} cannot be used here; usable: {', '.join(usable)}")
     name = asked or usable[-1]
-    kernels = import_module(f"cinfer._ops._kernels_{name}").table()
+    kernels = imported(f"cinfer._ops._kernels_{name}").table()
     _tables[asked] = _tables[name] = executor().Table(name, kernels)
     return _tables[asked]

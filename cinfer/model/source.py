@@ -66,8 +66,9 @@ class Source:
             raise InputError(f"cannot read {shown}: {getattr(error, 'strerror', None) or error}") from None
 
     def close(self) -> None:
-        """Forget the bytes; arrays that were read go on."""
+        """Forget the bytes and the files; arrays that were read go on."""
         self.data = self.origin = b""
+        self.beside, self.check = Beside(None), Files().check
 
 
 def from_memory(source) -> bytes | None:

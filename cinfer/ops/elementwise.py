@@ -315,12 +315,12 @@ def running(name: str, since: int, function, first) -> None:
     def infer(x, axis, *, exclusive=0, reverse=0):
         check_kind(x, "number")
         if axis.value is not None:
-            check_axis(check_scalar(axis.value, "axis"), x.ndim)
+            check_axis(check_scalar(axis.value, "axis", True), x.ndim)
         return x.like()
 
     def evaluate(x, axis, *, exclusive=0, reverse=0):
         infer(spec_of(x), spec_of(axis))
-        axis = check_axis(check_scalar(axis, "axis"), x.ndim)
+        axis = check_axis(check_scalar(axis, "axis", True), x.ndim)
         return np.ascontiguousarray(settle(accumulate(x, axis, function, first, exclusive, reverse), x.dtype))
     add(describe("", name, since, evaluate, infer, rank=0))
 

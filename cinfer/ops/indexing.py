@@ -258,7 +258,7 @@ def preselect(rows: np.ndarray, k: int, largest: bool) -> np.ndarray:
 def check_k(k: np.ndarray) -> int:
     if k.dtype != INT64:
         raise ValueError(f"k is {k.dtype}; it has to be int64")
-    return check_scalar(k, "k")
+    return check_scalar(k, "k", True)
 
 
 def topk_shape(x, k: int, axis: int) -> tuple[int, ...]:

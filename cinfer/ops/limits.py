@@ -93,8 +93,10 @@ def holds_symbols(values: np.ndarray) -> bool:
     return values.dtype.kind == "O" and Symbol in map(type, values.reshape(-1))
 
 
-def check_scalar(value: np.ndarray, what: str):
+def check_scalar(value: np.ndarray, what: str, integer: bool = False):
     """The one number of an input tensor, as a Python number."""
+    if integer and value.dtype.kind not in "iuO":           # O: of Symbols
+        raise ValueError(f"{what} is {value.dtype}; it has to be an integer")
     if value.size != 1:
         raise ValueError(f"{what} has {value.size} elements; it has to have one")
     return value.reshape(()).item()

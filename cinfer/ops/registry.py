@@ -29,11 +29,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
 
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
+from ..imports import imported
 from ..model.graph import Graph, Node
 from .facts import Fact, UnknownValue
 from .families import DOMAINS, WHEN_ASKED, files_of
@@ -106,6 +106,7 @@ class Operator:
 
 PLAIN = Traits()
 _table: dict[tuple[str, str], list[Operator]] = {}         # the newest first
+_whole: set[tuple[str, str]] = set()                        # of which the file was imported to its end
 
 
 def op(name: str, *, since: int = 1, domain: str = "", **traits) -> Callable:
@@ -171,17 +172,19 @@ def operators() -> Iterator[Operator]:
 def load_all() -> None:
     """Import all families."""
     for file in {*WHEN_ASKED, *(file for files in DOMAINS.values() for file in files)}:
-        import_module(f"{__package__}.{file}")
+        imported(f"{__package__}.{file}")
 
 
 def _versions(domain: str, name: str) -> list[Operator]:
     """The registrations of an operator, the newest first."""
-    found = _table.get((domain, name))
-    if found is None:
+    key = domain, name
+    if key not in _whole:
         for file in files_of(domain, name):
-            import_module(f"{__package__}.{file}")
-        found = _table.get((domain, name), [])
-    return found
+            imported(f"{__package__}.{file}")
+        if key not in _table:
+            return []
+        _whole.add(key)
+    return _table[key]
 
 
 def find(node: Node) -> Operator | None:

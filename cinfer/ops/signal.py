@@ -29,7 +29,7 @@ def dft_plan(x, length, axis: int, inverse: int, onesided: int) -> tuple[tuple[i
         raise ValueError(f"axis {axis} holds real and imaginary parts; it cannot be transformed")
     half = bool(inverse and onesided)
     size = x.shape[axis]
-    length = check_scalar(length, "dft_length") if length is not None else 2 * (size - 1) if half else size
+    length = check_scalar(length, "dft_length", True) if length is not None else 2 * (size - 1) if half else size
     if length < 1:
         raise ValueError(f"dft_length {length}; it has to be at least 1")
     out = length // 2 + 1 if onesided and not inverse else length
@@ -66,19 +66,19 @@ class DFTFirst:
 class DFT:
     """https://onnx.ai/onnx/operators/onnx__DFT.html"""
     def infer(x, dft_length=None, axis=None, *, inverse=0, onesided=0):
-        axis = -2 if axis is None else check_scalar(axis.known("the axis of DFT"), "axis")
+        axis = -2 if axis is None else check_scalar(axis.known("the axis of DFT"), "axis", True)
         return x.like(dft_plan(x, known(dft_length, "the length of DFT"), axis, inverse, onesided)[0])
 
     def evaluate(x, dft_length=None, axis=None, *, inverse=0, onesided=0):
-        return dft(x, dft_length, -2 if axis is None else check_scalar(axis, "axis"), inverse, onesided)
+        return dft(x, dft_length, -2 if axis is None else check_scalar(axis, "axis", True), inverse, onesided)
 
 
 def stft_plan(signal, frame_step, window, frame_length, onesided: int) -> tuple[tuple[int, ...], int, int]:
     """(shape of the answer, step, length of a frame)"""
-    step = check_scalar(frame_step, "frame_step")
+    step = check_scalar(frame_step, "frame_step", True)
     if frame_length is None and window is None:
         raise ValueError("neither window nor frame_length is given")
-    length = window.shape[0] if frame_length is None else check_scalar(frame_length, "frame_length")
+    length = window.shape[0] if frame_length is None else check_scalar(frame_length, "frame_length", True)
     if signal.ndim not in (2, 3) or (signal.ndim == 3 and signal.shape[2] not in (1, 2)):
         raise ValueError(f"signal of shape {list(signal.shape)}; it has to be batch, length, 1 or 2")
     if step < 1 or not 1 <= length <= signal.shape[1] or (window is not None and window.shape != (length,)):
@@ -120,7 +120,7 @@ def cosine_window(size: np.ndarray, periodic: int, output_datatype: int,
 
 
 def window_spec(size: np.ndarray, output_datatype: int) -> Fact:
-    return Fact(dtype_of(output_datatype), check_size((check_scalar(size, "size"),), 8))
+    return Fact(dtype_of(output_datatype), check_size((check_scalar(size, "size", True),), 8))
 
 
 @op("HannWindow", since=17, types=window_type)

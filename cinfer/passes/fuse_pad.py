@@ -43,14 +43,14 @@ def _spatial_pads(pad: Node, at: Rewriter) -> list[int] | None:
     if not pads or min(pads) < 0:
         return None
     if has(pad, 3):                                     # axes, since opset 18
-        axes, rank = at.array(pad.inputs[3]), at.rank(pad.inputs[0])
-        if axes is None or rank is None or 2 * axes.size != len(pads):
+        axes, rank = at.integers(pad.inputs[3]), at.rank(pad.inputs[0])
+        if axes is None or rank is None or 2 * len(axes) != len(pads):
             return None
         full = [0] * (2 * rank)
-        for i, axis in enumerate(axes.ravel().tolist()):
+        for i, axis in enumerate(axes):
             if not -rank <= axis < rank:
                 return None
-            full[axis % rank], full[axis % rank + rank] = pads[i], pads[i + axes.size]
+            full[axis % rank], full[axis % rank + rank] = pads[i], pads[i + len(axes)]
         pads = full
     rank = len(pads) // 2
     if rank < 3 or any(pads[:2]) or any(pads[rank:rank + 2]):

@@ -163,9 +163,9 @@ def _slice(node, at, perm):
 
 def _with_axes_input(node, at, perm):
     """Pad, Slice: the entries of the other lists belong to those of the axes, so only these are mapped."""
-    array = at.array(node.inputs[3])
-    axes = None if array is None else _mapped(array.ravel().tolist(), perm)
-    return None if axes is None else Turned([0], node.attributes, {3: np.array(axes, array.dtype)})
+    axes = at.integers(node.inputs[3])
+    axes = None if axes is None else _mapped(axes, perm)
+    return None if axes is None else Turned([0], node.attributes, {3: np.array(axes, at.array(node.inputs[3]).dtype)})
 
 
 def _per_axis(*positions: int) -> Callable:

@@ -91,8 +91,12 @@ class Rewriter(Index):
         if node.opset < since:
             value = node.attributes.get(attribute)
             return None if value is None else list(value)
-        array = self.array(node.inputs[position]) if has(node, position) else None
-        return None if array is None else [int(i) for i in array.ravel()]
+        return self.integers(node.inputs[position]) if has(node, position) else None
+
+    def integers(self, name: str) -> list[int] | None:
+        """A constant of integers; None for another one, and for what is none."""
+        array = self.array(name)
+        return None if array is None or array.dtype.kind not in "iu" else array.ravel().tolist()
 
     def scalar(self, name: str, beside: str) -> float | None:
         """A floating-point constant of one element, if it cannot raise the rank of the value `beside` it."""

@@ -64,6 +64,7 @@ class Kernel:
 
 
 KERNELS: dict[tuple[str, str], Kernel | None] = {}         # of the families that were asked for; None: it has none
+WHOLE: set[tuple[str, str]] = set()                         # of which the family was imported to its end
 
 
 def kernel(*operators: str, attributes: str = "", reading: str = PLAIN, takes=frozenset(), unary=None,
@@ -83,9 +84,10 @@ def kernel(*operators: str, attributes: str = "", reading: str = PLAIN, takes=fr
 def kernel_of(node: Node) -> Kernel | None:
     """The kernel for a node, if there is one that knows all its attributes."""
     key = node.domain, node.op_type
-    if key not in KERNELS:
+    if key not in WHOLE:
         families.enter(registry.find(node))
         KERNELS.setdefault(key, None)
+        WHOLE.add(key)
     found = KERNELS[key]
     if found is not None and not node.attributes.keys() <= found.attributes:
         operator = registry.find(node)

@@ -101,6 +101,10 @@ class Emitter:
         """The array that make(self, *numbers) gives; of the emitter it may ask facts and constants only."""
         return self.array(make(self, *numbers))
 
+    def known(self, name: str) -> Plain:
+        """A value that is known ahead, in memory."""
+        return self.store.array(name, self.fact(name).value)
+
     def addresses(self, sources) -> Ref:
         """A table for `gather_channels`: where each of [(blocked view, channel), ...] is in the arena."""
         table = np.zeros((len(sources), 3), np.int64)
@@ -300,7 +304,7 @@ class Emitter:
             if view is None and name in placed.blocked_views:
                 self.unblock(placed.blocked_views[name], target, target.strides)
             else:
-                self.copy(self.store.array(name, fact.value) if view is None else view, target)
+                self.copy(self.known(name) if view is None else view, target)
 
 
 def address(buffer: Buffer) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..ops.limits import holds_symbols
 from ..ops.symbols import Symbol, Undecided
 from .choices import Tracing
 from .emit import Emitter, Step, address, channel_at
@@ -18,7 +19,7 @@ from .placement import cheapest
 from .store import Fixed, constant
 from .tiles import Tiles
 from .values import Facts
-from .views import ABSOLUTE, Buffer, Plain, Ref
+from .views import ABSOLUTE, Buffer, Plain, Ref, row_major
 
 
 class Traced(Tracing):
@@ -59,6 +60,13 @@ class Recorder(Emitter):
         buffer = Buffer(0, ABSOLUTE)
         self.tables.append((buffer, make, numbers))
         return Ref(buffer, 0)
+
+    def known(self, name: str) -> Plain:
+        fact = self.fact(name)
+        if not holds_symbols(fact.value):
+            return super().known(name)
+        table = self.table_of(lambda values: values.fact(name).value.astype(fact.dtype))
+        return Plain(table.buffer, 0, fact.shape, row_major(fact.shape), fact.dtype)
 
     def step(self, kernel, tiles, params: dict, *, flops=0, scratch=0, **how) -> None:
         if type(scratch) is Symbol or scratch:
@@ -117,7 +125,8 @@ class Recording:
                program.slot(x.ns)) for x, c in sources]) for array, sources in recorder.address_tables]
         made = {number for number, *_ in self.tables} | {number for number, *_ in self.address_tables}
         for number, buffer in enumerate(self._buffers):
-            if buffer.base == ABSOLUTE and buffer.keep is None and number not in made:
+            if buffer.base == ABSOLUTE and number not in made and (
+                    buffer.keep is None or type(buffer.keep) is np.ndarray and holds_symbols(buffer.keep)):
                 raise Undecided                             # a constant that is another one for other sizes
         self.buffers = [(program.slot(b.bytes), b.base, b.offset if b.base == ABSOLUTE else 0, b.keep, b.first, b.last)
                         for b in self._buffers]
@@ -272,6 +281,8 @@ def record(formulas, bound, table, threads: int, store) -> Recording | None:
             return Recording(recorder, assumed, table)
         except (Undecided, TypeError):          # an emit does with a size what expressions cannot
             return None
+        finally:
+            tiles.notes = None                  # else a ring holds all that was recorded
 
 
 MOST_RECORDINGS, MOST_IN_ALL = 3, 12            # that are kept for one way to choose, and for a graph

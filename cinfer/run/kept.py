@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 
 from ..errors import Error
 from .pool import Pool
@@ -15,13 +16,14 @@ KEPT_BYTES = 4 << 20
 class Kept:
     """Key -> routine, the last one used last. A key begins with the routine that its own one follows, if any.
 
-    forget : function that is called when routines were forgotten by `trim` or `close`, to forget what is theirs
+    forget : method that is called when routines were forgotten by `trim` or `close`, to forget what is theirs
     """
 
     def __init__(self, pool: Pool, forget):
         self.routines: dict = {}
         self.pinned: set = set()
-        self._pool, self._forget = pool, forget
+        self._pool = pool
+        self._forget = weakref.WeakMethod(forget)       # no ring: what is let go of is gone at once
         self.making = threading.RLock()         # again by the handler of a signal, in the same thread
         self._is_planning = self._is_trimmed = False    # while it is held; to trim behind the plan
 
@@ -41,7 +43,7 @@ class Kept:
         if not pin and (routine := self.get(key)) is not None:
             return routine
         with self.making:
-            self._pool.refuse_closed()
+            self._refuse_closed()
             routine = self.routines.get(key)
             if routine is None:
                 if self._is_planning:
@@ -52,12 +54,16 @@ class Kept:
                 finally:
                     self._is_planning = False
                     self._settle()
-                self._pool.refuse_closed()
+                self._refuse_closed()
             if pin:
                 self.pinned.add(key)
             self.routines[key] = routine
             self._drop((key, *in_use))
         return routine
+
+    def _refuse_closed(self) -> None:
+        if self._pool.closed:
+            self._pool.refuse_closed()
 
     def _drop(self, in_use) -> None:
         taken = sum(routine.kept_bytes for routine in list(self.routines.values()))
@@ -108,4 +114,5 @@ class Kept:
         else:
             return
         self._is_trimmed = False
-        self._forget()
+        if (forget := self._forget()) is not None:
+            forget()

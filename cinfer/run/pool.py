@@ -29,12 +29,15 @@ class Pool:
         self.free: list = []                    # last given back, last
         self.busy: set = set()
         self.runs = self.cancels = 0
-        self.closed = False
+        self.closing = self.closed = False      # no more runs; those under way are over too
+        self._courses = 0                       # runs under way that may ask for more plans
+        self._counting = threading.RLock()      # again by the handler of a signal, in the same thread
         self._shedding = threading.Lock()
         self._new = _ops.executor().Workspace
 
     def renew_lock(self) -> None:
         self._shedding = threading.Lock()
+        self._counting = threading.RLock()
 
     def take(self, size: int, watched: bool, deadline_ns: int, cancels: int):
         """A workspace of at least so many bytes, ready for a run that began when `cancels` was this."""
@@ -95,13 +98,31 @@ class Pool:
                 break
         return freed
 
+    def begin_course(self) -> None:
+        """A run begins that asks for plans on its way; a session that is closed meanwhile waits for its end."""
+        with self._counting:
+            self.refuse_closed()
+            self._courses += 1
+
+    def end_course(self) -> bool:
+        """Whether a session that is closed waited for this one alone."""
+        with self._counting:
+            self._courses -= 1
+            return self.closing and not self._courses
+
+    def begin_closing(self) -> bool:
+        """No more runs. Whether none is under way that may ask for more plans."""
+        with self._counting:
+            self.closing = True
+            return not self._courses
+
     def close(self) -> None:
-        """No more runs; those under way come to their end."""
-        self.closed = True
+        """No more plans; what of runs is under way comes to its end."""
+        self.closed = self.closing = True
         self.trim()
 
     def refuse_closed(self) -> None:
-        if self.closed:
+        if self.closing:
             raise Error("this session is closed; load the model again")
 
 

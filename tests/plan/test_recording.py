@@ -1,6 +1,7 @@
 """A recorded emission gives, for other sizes, the plan that is made anew for them, to the last parameter."""
 import numpy as np
 import pytest
+from onnx import TensorProto
 
 import cinfer
 from cinfer import _ops
@@ -99,3 +100,22 @@ def test_constants_that_are_others_for_other_sizes():
     for n in range(5, 15):
         x = np.random.default_rng(n).standard_normal((1, 3, n)).astype(np.float32)
         np.testing.assert_allclose(session(x), np.maximum(x, 0) + np.sin(np.arange(n)), atol=1e-5)
+
+
+@pytest.mark.parametrize("op_type, more, dtype", [
+    ("Identity", (), np.int64), ("Size", (), np.int64), ("Cast", (), np.int32), ("Slice", ([1], [3]), np.int64),
+    ("Gather", ([2, 0],), np.int64), ("Concat", ([7],), np.int64), ("Expand", ([2, 4],), np.int64)])
+def test_outputs_that_are_computed_from_sizes(op_type, more, dtype):
+    m = Model()
+    x = m.input("x", 1, 4, 5, 5, declared=("n", 4, "h", "w"))
+    attributes = {"to": TensorProto.INT32} if op_type == "Cast" else {"axis": 0} if op_type == "Concat" else {}
+    sizes = x if op_type == "Size" else m.Shape(x)
+    y = m.node(op_type, sizes, *map(np.array, more), **attributes)
+    model = m.outputs(m.Relu(x)).outputs(y, dtype=dtype).bytes()
+    session = cinfer.load(model)
+    for h in range(1, 9):
+        feeds = {"x": np.full((h % 3 + 1, 4, h, 5), -1, np.float32)}
+        found, expected = (each.run(None, feeds) for each in (session, cinfer.load(model)))
+        for a, b in zip(found, expected):
+            assert a.dtype == b.dtype and np.array_equal(a, b)
+    assert session._packed.recordings

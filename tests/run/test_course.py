@@ -198,9 +198,11 @@ def test_an_endless_loop_can_be_ended(name):
         session.run(None, feeds)
     assert time.monotonic() - begin < 3
     assert session.run(["x"], feeds)[0].tolist() == [1, 2, 3]
-    threading.Timer(0.2, session.close).start()
+    threading.Timer(0.2, session.close).start()         # which waits for it
+    with pytest.raises(cinfer.Cancelled, match="^timeout: "):
+        session.run(None, feeds, timeout=0.4)
     with pytest.raises(cinfer.Error, match="session is closed"):
-        session.run(None, feeds, timeout=3)
+        session.run(None, feeds)
 
 
 @pytest.mark.parametrize("inside, message", [

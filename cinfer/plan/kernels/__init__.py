@@ -1,6 +1,6 @@
 """Kernels by family, the files named as in ops/. They enter themselves into candidate.KERNELS when they are imported,
 which is when a node asks (`enter`), for each takes half a millisecond of every start."""
-from importlib import import_module
+from ...imports import imported
 
 FAMILIES = frozenset("activations cast conv conv_transpose elementwise indexing matmul movement normalization pad "
                      "pooling quantize reduce resize shape".split())
@@ -15,9 +15,9 @@ def enter(operator) -> None:
         file = operator.evaluate.__module__.rpartition(".")[2]
         file = ELSEWHERE.get(operator.name) or ELSEWHERE.get(file, file)
         if file in FAMILIES:
-            import_module(f"{__name__}.{file}")
+            imported(f"{__name__}.{file}")
 
 
 def enter_all() -> None:
     for file in FAMILIES:
-        import_module(f"{__name__}.{file}")
+        imported(f"{__name__}.{file}")

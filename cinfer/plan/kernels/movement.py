@@ -49,7 +49,7 @@ def slices(node, values):
         given = [values.constant(name) if name else None for name in (*node.inputs[1:], "", "")[:4]]
         if any(v is None for v, name in zip(given, node.inputs[1:]) if name):
             return None
-        starts, ends, axes, steps = (None if v is None else v.tolist() for v in given)
+        starts, ends, axes, steps = (None if v is None else v.reshape(-1).tolist() for v in given)
     else:
         starts, ends, axes, steps = (node.attributes.get(k) for k in ("starts", "ends", "axes", "steps"))
     return slice_ranges(shape, starts, ends, axes, steps)

@@ -20,8 +20,8 @@ def amounts(node, values):
         given = [values.constant(name) if name else None for name in (*node.inputs[1:], "", "")[:3]]
         if any(v is None for v, name in zip(given, node.inputs[1:]) if name):
             return None
-        pads = given[0].tolist()
-        axes = range(rank) if given[2] is None else [a % rank for a in given[2].tolist()]
+        pads = given[0].reshape(-1).tolist()
+        axes = range(rank) if given[2] is None else [a % rank for a in given[2].reshape(-1).tolist()]
         value = float(given[1].reshape(-1)[0]) if given[1] is not None and given[1].size else 0.0
     before, after = [0] * rank, [0] * rank
     for i, axis in enumerate(axes):

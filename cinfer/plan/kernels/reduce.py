@@ -20,7 +20,7 @@ def reduced_axes(node, values):
         value = values.constant(node.inputs[1])
         if value is None:
             return None
-        axes = value.tolist()
+        axes = value.reshape(-1).tolist()
     if not axes:
         return () if node.attributes.get("noop_with_empty_axes", 0) else tuple(range(rank))
     return tuple(sorted({int(a) % rank for a in axes}))

@@ -8,7 +8,7 @@ def test_each_kernel_is_in_the_file_that_its_operator_asks_for(monkeypatch):
     kernels.enter_all()
     registry.load_all()
     asked = []
-    monkeypatch.setattr(kernels, "import_module", asked.append)
+    monkeypatch.setattr(kernels, "imported", asked.append)
     operators = {(operator.domain, operator.name): operator for operator in registry.operators()}
     for key, kernel in KERNELS.items():
         if kernel is None:

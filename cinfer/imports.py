@@ -1,0 +1,22 @@
+"""Modules that are imported when they are asked for, by one thread at a time, and not while the process forks.
+
+Whoever asks gets a module that is whole: what one is entered into while another thread is still at it, or what
+a signal's handler has ended in the middle, must not be taken for all there is.
+"""
+from __future__ import annotations
+
+import os
+import threading
+from importlib import import_module
+
+LOCK = threading.RLock()                # again in the same thread, for modules import each other
+
+
+def imported(name: str):
+    """The module of this name."""
+    with LOCK:
+        return import_module(name)
+
+
+if hasattr(os, "register_at_fork"):     # the thread that imports is not there in the child to come to an end
+    os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)
