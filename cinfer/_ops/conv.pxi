@@ -216,7 +216,7 @@ cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t
     cdef int64_t c = tile % A.oc_tiles, g = tile // A.oc_tiles % A.groups, channel = g * A.ob * CB
     cdef int64_t part = tile // A.oc_tiles // A.groups, r = part % A.row_tiles, image = part // A.row_tiles
     cdef slices_t s = slices_of(image, A.kd, A.sd, A.dd, A.pf, A.id, A.od)
-    cdef bint together = s.inside == 1 or A.last == CB and A.dd * A.xn == A.ib * A.xb  # as more blocks of one picture
+    cdef bint together = s.inside < 2 or A.last == CB and A.dd * A.xn == A.ib * A.xb   # as more blocks of one
     cdef int64_t plane = ((A.ib - 1) * CB + A.last) * A.kh * A.kw, joined = s.inside if together else 1
     cdef product_t P
     P.k, P.first, P.terms = max(A.kd, 1) * plane, s.before * plane, s.inside * plane

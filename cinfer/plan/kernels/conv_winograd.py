@@ -89,7 +89,7 @@ def room(tiles, taps: int, ib: int, blocks: int, patches: int) -> int:
     return 64 * taps * ((ib * patches | 1) + (blocks * patches | 1))
 
 
-def divided(tiles, ob: int, total: int, n: int, width: int, slices: int) -> tuple[int, int]:
+def divided(tiles, ob: int, total: int, n: int, width: int, slices: int = 1) -> tuple[int, int]:
     """(patches, output blocks) of a tile: as many tiles for each thread, and few, for each transforms all its
     inputs and reads all its weights; blocks are split only where patches are too few for the threads.
 
