@@ -14,7 +14,8 @@ WEIGHT_COST = 12                # multiply-adds in the time that one weight take
 PRODUCT_COST = 1.1              # of a multiply-add, over one of `conv`: tiles are smaller
 TRANSFORM_COST = 8              # multiply-adds in the time of transforming one number, there or back
 PATCHES = 28                    # of a tile: fewer read the weights too often, with more their sums leave L2
-SLICE_PATCHES = 6               # of a slice, where a tile has several slices
+VOLUME_PATCHES = 48             # of a tile of several slices, whose transforms and weights serve more sums
+SLICE_PATCHES = 6               # of each of these slices, at least
 FEWEST = 20                     # patches of a tile where that gives all threads the same number of tiles
 
 
@@ -65,7 +66,7 @@ def emit(out, conv: Conv, m: int) -> None:
     total, volumes, slices, slice_tiles = -(-y.h // m) * -(-y.w // m), y.n, 1, 1
     if depth:
         volumes = y.shape[0]
-        slices = out.tiles.ask(slices_of, 1, y.d, total, volumes)
+        slices = out.tiles.ask(slices_of, 1, y.d, total)
         slice_tiles = -(-y.d // slices)
     patches, blocks = out.tiles.ask(divided, 2, ob, total, volumes * slice_tiles, out.table.conv_oc, slices)
     patch_tiles, oc_tiles = -(-total // patches), -(-ob // blocks)
@@ -78,10 +79,9 @@ def emit(out, conv: Conv, m: int) -> None:
         flops=conv.flops(y), scratch=scratch)
 
 
-def slices_of(tiles, d: int, total: int, n: int) -> int:
-    """Output slices of a tile: they share the transforms of input slices and the weights. So many that a tile may
-    have SLICE_PATCHES patches of each."""
-    return max(1, min(d, PATCHES // min(total, SLICE_PATCHES)))
+def slices_of(tiles, d: int, total: int) -> int:
+    """Output slices of a tile: they share the transforms of input slices and the weights."""
+    return max(1, min(d, VOLUME_PATCHES // min(total, SLICE_PATCHES)))
 
 
 def room(tiles, taps: int, ib: int, blocks: int, patches: int) -> int:
@@ -96,7 +96,7 @@ def divided(tiles, ob: int, total: int, n: int, width: int, slices: int = 1) -> 
     total : patches of a picture; width : channels of a register tile; slices : pictures of a tile
     """
     threads = tiles.threads
-    parts = -(-total * slices // PATCHES)
+    parts = -(-total * slices // (PATCHES if slices == 1 else VOLUME_PATCHES))
     even = -(-parts // threads) * threads
     if n % threads and total * slices >= FEWEST * even:
         parts = even
