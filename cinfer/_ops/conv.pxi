@@ -34,7 +34,8 @@ cdef extern from "conv_tile.h" nogil:
 cdef extern from "conv.h" nogil:
     ctypedef struct conv_t:
         buf_t x, w, bias, slope, res, y
-        int64_t n, groups, ib, last, ob, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yp, yv, kd, sd, dd, pf, id, od
+        int64_t n, groups, ib, last, ob, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yp, yv
+        int64_t kd, sd, dd, pf, id, od
         int64_t yn, yb, yr, rn, rb, rr, act, row_tiles, rows, oc_tiles, blocks
         double alpha, beta
     ctypedef struct conv_stem_t:
@@ -231,7 +232,8 @@ cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t
         P.slope += channel
     if P.res != NULL:
         P.res += image * A.rn + g * A.ob * A.rb
-    P.y = <float *>at(base, A.y) + (image * A.yn if A.kd == 0 else s.volume * A.yv + s.out * A.yn) + g * A.ob * A.yb
+    P.y = <float *>at(base, A.y) + s.out * A.yn + g * A.ob * A.yb
+    P.y += s.volume * (A.yv if A.kd > 0 else A.yn)
     P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.ow, A.sh * A.xr, A.sw * CB, A.yr, A.yp, A.rr, CB
     P.pixel_bytes = max(s.inside, 1) * A.ib * CB * 4 * A.sh * A.sw
     P.packed_n = P.n = A.ob * CB

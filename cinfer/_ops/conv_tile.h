@@ -53,7 +53,7 @@ typedef struct {
     float *y;
     const int32_t *koff;
     int64_t full, last, kh, kw, xb, xr, xt, yb, rb;
-    int64_t slices, xs;                 /* of long_tile: all this so many times, xs floats further each time */
+    int64_t slices, xs;                 /* of long_tile: all this so many times, each xs floats further */
     const float *before;                /* NULL, or [OV][PX][VW]: sums of earlier pieces of k, to be added */
     float *after;                       /* where they then go, NULL in the last piece */
     float scale;                        /* of form _list only */

@@ -1,14 +1,15 @@
 /* Windows over the slices of a volume, which lie as so many pictures one after another.
  *
- * kd sd dd pf id od: size, stride, dilation of the window, padding before the first slice, slices of the input and
- * of the output. kd = 0: pictures, each a volume of one slice. No padding is read: windows are clamped. */
+ * kd sd dd pf id od: size, stride, dilation of the window, padding before the first slice, slices of the
+ * input and of the output. kd = 0: pictures, each a volume of one slice. No padding is read: windows are
+ * clamped. */
 #ifndef DEPTH_H
 #define DEPTH_H
 #include "api.h"
 #define DEPTH_FIELDS(B, I, F, A) I(kd) I(sd) I(dd) I(pf) I(id) I(od)
 
-/* Of the window of output slice `out` in volume `volume`: the first slice of the input, how many of its taps are
- * before that one, how many are inside. */
+/* Of the window of output slice `out` in volume `volume`: the first slice of the input, how many of its taps
+ * are before that one, how many are inside. */
 typedef struct { int64_t volume, out, first, before, inside; } slices_t;
 
 /* How many of `most` positions first, first + step, ... lie below end. */

@@ -8,8 +8,8 @@
  * zero_halo        zeros the frame of t, l, b, r pixels around each picture; y points at pixel (0, 0).
  *                  Tile = image*cb + block
  *
- * Plain strides n c h w, blocked strides n b r, all in floats. Pictures are d slices of each volume, in plain memory
- * xd or yd floats apart (0: pictures). Other tiles = (image*row_tiles + r)*blocks +
+ * Plain strides n c h w, blocked strides n b r, all in floats. Pictures are d slices of each volume, in plain
+ * memory xd or yd floats apart (d = 0: pictures). Other tiles = (image*row_tiles + r)*blocks +
  * b, rows r*rows .. of the picture. */
 #ifndef LAYOUT_H
 #define LAYOUT_H

@@ -2,17 +2,18 @@
  *
  * x     points at pixel (0, 0) of a picture of ih x iw; windows are clamped to it, no halo is needed
  * y     pixel (0, 0); both with strides n b r in floats
- * kd .. as depth.h says: the windows of the slices one by one, into scratch (ow*64 bytes unless kd = 0), from where
- *       they are joined; pe: padding behind the last slice
+ * kd .. as depth.h says: the windows of the slices one by one, into scratch (ow*64 bytes unless kd = 0), from
+ *       where they are joined; pe: padding behind the last slice
  * mode  0 maximum, NaN if any value is NaN; 1 average of the pixels inside; 2 average that counts the
  *       padding, but not what ceil_mode lets hang over it. A window without any pixel gives -inf, or 0 for an
  *       average.
- * Order: down each column of the window, then along the columns, then the slices; the same in every tile function. An average
- * over more than COLUMN_PIECE rows or columns is made of the sums of parts of the window of at most so many
- * by so many, added in float64 (sums.h): good to 3e-5, and to half of that where all terms are alike.
+ * Order: down each column of the window, then along the columns, then the slices; the same in every tile
+ * function. An average over more than COLUMN_PIECE rows or columns is made of the sums of parts of the window
+ * of at most so many by so many, added in float64 (sums.h): good to 3e-5, and to half of that where all terms
+ * are alike.
  * Kernel tile = (image*row_tiles + r)*cb + block, rows r*rows .. of the output.
- * Kernel tile of global_pool = image*cb + block, of d slices that lie xd floats apart (0: pictures); its sums are
- * block_sum's (sums.h), those of the slices added in float64.
+ * Kernel tile of global_pool = image*cb + block, of d slices that lie xd floats apart (d = 0: pictures); its
+ * sums are block_sum's (sums.h), those of the slices added in float64.
  *
  * Tile functions do pixels whose windows lie inside from left to right; the rows of the window are counted at
  * run time, which clamps it at the top and the bottom. pool_OP_K_S: K columns, stride S, dilation 1: columns

@@ -7,31 +7,31 @@
  * the direct sum, F(2,3) 2.25 times.
  *
  * x     points at pixel (0, 0) of a picture of ih x iw; no halo is needed, what lies outside counts as zero
- * kd .. as depth.h says: a 3-D convolution is a sum of 3x3 convolutions of slices, and those of one output slice
- *       are added before the transform back, as if they were more input channels
+ * kd .. as depth.h says: a 3-D convolution is a sum of 3x3 convolutions of slices, and those of one output
+ *       slice are added before the transform back, as if they were more input channels
  * w     packed by pack_winograd, float32 of transforms in float64: [t*t][oc tile][kd][ic][width], ic the real
- *       number of channels, width = WINO_OC, in the last tile what is left of the ob*16 channels; t*t * kd * ic *
- *       ob*16 floats
+ *       number of channels, width = WINO_OC, in the last tile what is left of the ob*16 channels; t*t * kd *
+ *       ic * ob*16 floats
  * last  real channels in the last of the ib input blocks; bias, slope padded to whole blocks; res (may be
  *       absent) as y
  * y     pixel (0, 0) of oh x ow
- * Kernel tile = ((volume*slice_tiles + s)*patch_tiles + p)*oc_tiles + c: output slices s*slices .. (of pictures 1),
- * patches p*patches .. (row by row), output blocks c*blocks ..; blocks is a multiple of WINO_OC / 16 unless
- * oc_tiles is 1. The inputs are transformed again for every c, and for every s that takes them.
- * scratch: 64 * t*t * ((r*ib*patches | 1) + (slices*blocks*patches | 1)) bytes, r = (slices - 1)*sd + (kd - 1)*dd
- * + 1 slices of the input, at most id, of pictures 1: V [t*t][r][ib][patches][16], M [t*t][slices][blocks]
- * [patches][16]; an odd number of cache lines in each of the t*t parts, that they do not fall on the same cache
- * sets.
+ * Kernel tile = ((volume*slice_tiles + s)*patch_tiles + p)*oc_tiles + c: output slices s*slices .. (pictures
+ * have one), patches p*patches .. (row by row), output blocks c*blocks ..; blocks is a multiple of
+ * WINO_OC / 16 unless oc_tiles is 1. The inputs are transformed again for every c, and for every s that takes them.
+ * scratch: 64 * t*t * ((r*ib*patches | 1) + (slices*blocks*patches | 1)) bytes, r the input slices of so many
+ * output slices: V [t*t][r][ib][patches][16], M [t*t][slices][blocks][patches][16]; an odd number of cache
+ * lines in each of the t*t parts, that they do not fall on the same cache sets.
  * patches: near-equal parts of the patches of a picture, of about 2 * WINO_PX: the weights are read once for
  * each part. With few patches split the output blocks instead, when there are too few tiles for the threads.
- * Order of sums: over the slices of the window and the input channels, whatever the tile; more than WINO_WHOLE of them in pieces of
- * WINO_PIECE, whose sums are added one after another. The transforms cancel, which makes the rounding errors
+ * Order of sums: over the slices of the window and the input channels, whatever the tile; more than
+ * WINO_WHOLE of them in pieces of WINO_PIECE, whose sums are added one after another. The transforms cancel,
+ * which makes the rounding errors
  * about twice as large as those of the direct sum over as many channels: where all products are alike 1.6e-5
  * of the sum at most.
  * A number that is not finite would become NaN in every sum of its patch. Such patches are done again, by the
  * definition and with weights transformed back: what the number does not reach is finite, as from any other
  * kernel, if slowly. Where it meets a weight of 0, +-inf may stand for NaN.
- * pack_winograd: source [oc][ic][kd][3][3] with strides so si sz sy sx in floats; tile = slice*ob + output block. */
+ * pack_winograd: source [oc][ic][kd][3][3] with strides so si sz sy sx in floats; tile = slice*ob + block. */
 #ifndef WINOGRAD_H
 #define WINOGRAD_H
 #include "activation.h"

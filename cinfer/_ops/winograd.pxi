@@ -43,7 +43,7 @@ cdef extern from "winograd.h" nogil:
 
 cdef void wino_inputs(const winograd_t *A, const float *x, int64_t first, int64_t n, float *V,
                       int64_t vs) noexcept nogil:
-    """Patches first .. first+n-1 of all input blocks of a slice -> V[t*t][ib][n][16], parts vs floats apart."""
+    """Patches first .. first+n-1 of all input blocks of a slice -> V[t*t][ib][n][16], parts vs apart."""
     cdef int64_t across = (A.ow + A.m - 1) // A.m, b, q, top, left, t = A.m + 2
     cdef int r0, r1, c0, c1
     cdef const float *at
@@ -63,12 +63,13 @@ cdef void wino_inputs(const winograd_t *A, const float *x, int64_t first, int64_
 
 
 cdef void wino_products(const winograd_t *A, const float *w, const float *V, int64_t vs, float *M, int64_t ms,
-                        int64_t b0, int64_t nb, int64_t n, int64_t low, int64_t o0, int64_t slices) noexcept nogil:
-    """V, whose first slice is `low`, times the weights of output blocks b0 .. b0+nb-1 -> M[t*t][slices][nb][n][16],
-    output slices from o0 on."""
+                        int64_t b0, int64_t nb, int64_t n, int64_t low, int64_t o0,
+                        int64_t slices) noexcept nogil:
+    """V, whose first slice is `low`, times the weights of output blocks b0 .. b0+nb-1
+    -> M[t*t][slices][nb][n][16], output slices from o0 on."""
     cdef int64_t ic = (A.ib - 1) * CB + A.last, all = ic * max(A.kd, 1), x, oc, width, j, p, q, o, z
     cdef int64_t tiles = (n + WINO_PX - 1) // WINO_PX, step, k, run, runs, piece
-    cdef bint together = A.last == CB and A.dd == 1     # the slices of a window are more blocks of one picture
+    cdef bint together = A.last == CB and A.dd == 1     # slices of a window as more blocks of one picture
     cdef slices_t s
     cdef const wino_fn *form
     cdef const wino_fn *more

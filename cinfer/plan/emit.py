@@ -199,8 +199,8 @@ class Emitter:
         xn, xc, xd, xh, xw = ncdhw_strides(x.strides)
         rows, row_tiles = self.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK)
         self.step("to_blocked", y.n * y.blocks * row_tiles, dict(
-            x=x.ref(), y=y.ref(), n=y.n, c=y.c, d=y.d, h=y.h, w=y.w, xn=xn, xc=xc, xd=xd, xh=xh, xw=xw, yn=y.ns,
-            yb=y.bs, yr=y.rs, row_tiles=row_tiles, rows=rows))
+            x=x.ref(), y=y.ref(), n=y.n, c=y.c, d=y.d, h=y.h, w=y.w, xn=xn, xc=xc, xd=xd, xh=xh, xw=xw,
+            yn=y.ns, yb=y.bs, yr=y.rs, row_tiles=row_tiles, rows=rows))
 
     def unblock(self, x: Blocked, y: Plain, strides, **more) -> None:
         """Copy a blocked value to plain memory; strides over the axes of x.shape."""

@@ -217,7 +217,8 @@ class Placement(Values):
     @staticmethod
     def alias_vector(x: Blocked, y: Plain) -> None:
         """Let a plain copy of blocked pixels be their own memory, where that is row-major."""
-        if y.buffer.base == ARENA and x.d * x.h * x.w == 1 and x.halo == NO_HALO and (x.n == 1 or x.ns == x.c):
+        if y.buffer.base == ARENA and x.d * x.h * x.w == 1 and x.halo == NO_HALO \
+                and (x.n == 1 or x.ns == x.c):
             y.buffer.within = x.buffer, x.offset
 
 

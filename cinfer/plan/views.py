@@ -2,8 +2,8 @@
 
 Plain: any strides over the value's own axes (row-major when contiguous), so Transpose, Slice, Split, Expand
 and Reshape are mostly views. Blocked: NCHW16c, `[n][c/16][h][w][16]` float32 with an optional halo of zeros
-around each picture; the lanes of the last block beyond the channel count hold anything. The slices of a volume are
-so many pictures, one after another: `[n][d][c/16][h][w][16]`, which is NCHW16c of n*d pictures.
+around each picture; the lanes of the last block beyond the channel count hold anything. The slices of a
+volume are so many pictures, one after another: `[n][d][c/16][h][w][16]`, which is NCHW16c of n*d pictures.
 """
 from __future__ import annotations
 

@@ -50,7 +50,8 @@ def convolve(x, w, bias, along, plane):
         for k, part in enumerate(taps):
             for i in range(kh if part is not None else 0):
                 for j in range(kw):
-                    pixels = part[:, :, i * dh:i * dh + (oh - 1) * sh + 1:sh, j * dw:j * dw + (ow - 1) * sw + 1:sw]
+                    rows, columns = range(i * dh, x.shape[3], sh)[:oh], range(j * dw, x.shape[4], sw)[:ow]
+                    pixels = part[:, :, rows][..., columns]
                     y[:, :, o] += np.einsum("nchw,oc->nohw", pixels, w[:, :, k, i, j].astype(float))
     return y
 
@@ -90,21 +91,22 @@ def test_conv_sums_over_the_slices_of_its_window(level, n, ic, oc, h, w, windows
     more, res, kept = residual(add, wanted)
     (oh, ow), od, ob, oct = wanted.shape[3:], along[-1], -(-oc // 16), ops.table(level).conv_oc
     source, packed = put(weights), aligned(ob * 16 * ic * kd * kh * kw)
-    run(level, "pack_conv", -(-ob * 16 // oct), w=ref(source), y=ref(packed), groups=1, oc=oc, ic=ic, kd=kd, kh=kh,
-        kw=kw, so=ic * kd * kh * kw, si=kd * kh * kw, sz=kh * kw, sy=kw, sx=1, sg=0)
+    run(level, "pack_conv", -(-ob * 16 // oct), w=ref(source), y=ref(packed), groups=1, oc=oc, ic=ic, kd=kd,
+        kh=kh, kw=kw, so=ic * kd * kh * kw, si=kd * kh * kw, sz=kh * kw, sy=kw, sx=1, sg=0)
     xs, ys, b = Blocked.of(as_pictures(x), pads), Blocked((n * od, oc, oh, ow), (1, 0, 0, 1)), channels(bias)
     row_tiles = -(-oh // rows)
     run(level, "conv", n * od * row_tiles, threads=2, x=xs.at(-pads[0], -pads[1]), w=ref(packed), bias=ref(b),
-        y=ys.at(), n=n * od, groups=1, ib=xs.blocks, last=(ic - 1) % 16 + 1, ob=ob, kh=kh, kw=kw, dh=dh, dw=dw,
-        sh=sh, sw=sw, oh=oh, ow=ow, yp=16, row_tiles=row_tiles, rows=rows, oc_tiles=1, blocks=-(-ob // 2) * 2,
-        yv=od * ys.n, **depth(along), **xs.params("x"), **ys.params("y"), **more)
+        y=ys.at(), n=n * od, groups=1, ib=xs.blocks, last=(ic - 1) % 16 + 1, ob=ob, kh=kh, kw=kw, dh=dh,
+        dw=dw, sh=sh, sw=sw, oh=oh, ow=ow, yp=16, row_tiles=row_tiles, rows=rows, oc_tiles=1,
+        blocks=-(-ob // 2) * 2, yv=od * ys.n, **depth(along), **xs.params("x"), **ys.params("y"), **more)
     assert_close(as_volumes(ys.result(), od), wanted + res, TOLERANCE, level)
 
 
 @settings(max_examples=60, deadline=None)
 @given(windows=windows(((3, 3), (1, 1), (1, 1), (1, 1, 1, 1))), m=st.sampled_from([4, 2]),
        patches=st.integers(1, 9), slices=st.integers(1, 4), odd=st.booleans(), **SIZES)
-def test_winograd_adds_slices_before_it_transforms_back(level, n, ic, oc, h, w, windows, m, patches, slices, add, odd):
+def test_winograd_adds_slices_before_it_transforms_back(level, n, ic, oc, h, w, windows, m, patches, slices,
+                                                        add, odd):
     along, plane = windows
     d, kd, sd, dd, _, _, od = along
     x, weights, bias = data(n, ic, oc, along, plane, h, w)
@@ -115,9 +117,10 @@ def test_winograd_adds_slices_before_it_transforms_back(level, n, ic, oc, h, w, 
     more, res, kept = residual(add, wanted)
     ib, ob, taps = -(-ic // 16), -(-oc // 16), (m + 2) ** 2
     source, packed = put(weights), aligned(taps * ob * 16 * kd * ic)
-    run(level, "pack_winograd", kd * ob, w=ref(source), y=ref(packed), oc=oc, ic=ic, kd=kd, m=m, so=9 * kd * ic,
-        si=9 * kd, sz=9, sy=3, sx=1)
-    xs, ys, b = Blocked.of(as_pictures(x), (1, 0, 0, 1)), Blocked((n * od, oc, h, w), (0, 2, 1, 0)), channels(bias)
+    run(level, "pack_winograd", kd * ob, w=ref(source), y=ref(packed), oc=oc, ic=ic, kd=kd, m=m,
+        so=9 * kd * ic, si=9 * kd, sz=9, sy=3, sx=1)
+    xs, ys = Blocked.of(as_pictures(x), (1, 0, 0, 1)), Blocked((n * od, oc, h, w), (0, 2, 1, 0))
+    b = channels(bias)
     total = -(-h // m) * -(-w // m)
     patches, slices = min(patches, total), min(slices, od)
     patch_tiles, slice_tiles = -(-total // patches), -(-od // slices)
@@ -143,21 +146,21 @@ def test_pool_joins_the_slices_of_its_window(windows, mode, level, n, c, h, w, o
     along = (*along[:-1], od)
     x = RNG.standard_normal((n, c, d, h, w)).astype(np.float32) - 3
     oh, ow = (h + t + b - (kh - 1) * dh - 1) // sh + 1, (w + left + r - (kw - 1) * dw - 1) // sw + 1
-    outside = np.nan if mode < 2 else 0
-    whole = np.pad(x.astype(float), ((0, 0),) * 2 + ((front, back), (t, b), (left, r)), constant_values=outside)
+    whole = np.pad(x.astype(float), ((0, 0),) * 2 + ((front, back), (t, b), (left, r)),
+                   constant_values=np.nan if mode < 2 else 0)
     wanted = np.zeros((n, c, od, oh, ow))
     for o in range(od):
         for i in range(oh):
             for j in range(ow):
-                part = whole[:, :, o * sd:o * sd + kd * dd:dd, i * sh:i * sh + kh * dh:dh, j * sw:j * sw + kw * dw:dw]
-                part = part.reshape(n, c, -1)
+                part = whole[:, :, o * sd:o * sd + kd * dd:dd, i * sh:i * sh + kh * dh:dh]
+                part = part[..., j * sw:j * sw + kw * dw:dw].reshape(n, c, -1)
                 inside = part[:, :, ~np.isnan(part[0, 0])]
                 wanted[:, :, o, i, j] = (inside.max(2, initial=-np.inf) if mode == 0
                                          else inside.sum(2) / max(1, inside.shape[2]))
     xs, ys = Blocked.of(as_pictures(x), (0, 1, 1, 0)), Blocked((n * od, c, oh, ow), (1, 0, 0, 1))
-    run(level, "pool", n * od * xs.blocks * oh, 64 * ow, 2, x=xs.at(), y=ys.at(), n=n * od, cb=xs.blocks, ih=h, iw=w,
-        oh=oh, ow=ow, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, pt=t, pl=left, pb=b, pr=r, mode=mode, row_tiles=oh,
-        rows=1, pe=back, **depth(along), **xs.params("x"), **ys.params("y"))
+    run(level, "pool", n * od * xs.blocks * oh, 64 * ow, 2, x=xs.at(), y=ys.at(), n=n * od, cb=xs.blocks,
+        ih=h, iw=w, oh=oh, ow=ow, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, pt=t, pl=left, pb=b, pr=r,
+        mode=mode, row_tiles=oh, rows=1, pe=back, **depth(along), **xs.params("x"), **ys.params("y"))
     y = as_volumes(ys.result(), od)
     if mode == 0:
         np.testing.assert_array_equal(y, wanted)
@@ -173,8 +176,8 @@ def test_global_pool_takes_all_slices(level, shape):
     x[0, 0, -1, -1] = np.nan
     for mode, wanted in ((0, x.max((2, 3, 4))), (1, x.mean((2, 3, 4), dtype=float))):
         xs, ys = Blocked.of(as_pictures(x), (1, 2, 0, 1)), Blocked((n, c, 1, 1))
-        run(level, "global_pool", n * xs.blocks, x=xs.at(), y=ys.at(), n=n, cb=xs.blocks, h=h, w=w, d=d, mode=mode,
-            xn=d * xs.n, xd=xs.n, xb=xs.b, xr=xs.r, yn=ys.n, yb=ys.b)
+        run(level, "global_pool", n * xs.blocks, x=xs.at(), y=ys.at(), n=n, cb=xs.blocks, h=h, w=w, d=d,
+            mode=mode, xn=d * xs.n, xd=xs.n, xb=xs.b, xr=xs.r, yn=ys.n, yb=ys.b)
         assert_close(ys.result()[:, :, 0, 0], wanted, 1e-6, f"{shape} mode {mode} {level}")
 
 
@@ -190,9 +193,10 @@ def test_volumes_go_into_blocks_and_back_by_any_strides(level, order):
         strides[axis] = step // 4
     xn, xc, xd, xh, xw = strides
     ys, back = Blocked((n * d, c, h, w), (1, 0, 0, 1)), aligned(x.size)
-    run(level, "to_blocked", n * d * ys.blocks * 3, x=ref(plain), y=ys.at(), n=n * d, c=c, d=d, h=h, w=w, xn=xn, xc=xc,
-        xd=xd, xh=xh, xw=xw, row_tiles=3, rows=2, **ys.params("y"))
+    sizes = dict(n=n * d, c=c, d=d, h=h, w=w, row_tiles=3, rows=2)
+    run(level, "to_blocked", n * d * ys.blocks * 3, x=ref(plain), y=ys.at(), xn=xn, xc=xc, xd=xd, xh=xh,
+        xw=xw, **sizes, **ys.params("y"))
     np.testing.assert_array_equal(as_volumes(ys.result(), d), x)
-    run(level, "from_blocked", n * d * ys.blocks * 3, x=ys.at(), y=ref(back), n=n * d, c=c, d=d, h=h, w=w, yn=xn, yc=xc,
-        yd=xd, yh=xh, yw=xw, row_tiles=3, rows=2, **ys.params("x"))
+    run(level, "from_blocked", n * d * ys.blocks * 3, x=ys.at(), y=ref(back), yn=xn, yc=xc, yd=xd, yh=xh,
+        yw=xw, **sizes, **ys.params("x"))
     np.testing.assert_array_equal(back, plain)

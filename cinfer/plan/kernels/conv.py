@@ -31,7 +31,7 @@ def conv(group, values):
             return () if e.residual or e.turned else (in_blocks(conv, vector, halo=False),)
         if conv_stem.fits(conv, win, values):
             return () if e.turned else (conv_stem.candidate(conv),)
-        if win.depth is None and conv_few.pays(values, node.outputs[0], ic, oc, win.kernel[0] * win.kernel[1]):
+        if win.depth is None and conv_few.pays(values, node.outputs[0], ic, oc, prod(win.kernel)):
             return (conv_few.candidate(conv),)
     if e.turned:
         return ()

@@ -30,7 +30,8 @@ def emit(out, conv: Conv) -> None:
     split = divided(out, y.n, groups, y.h, y.w, -(-oc // BLOCK), ic * kd * kh * kw)
     out.step(fixed(out, "conv", conv, (groups,), params),
              y.n * groups * split["row_tiles"] * split["oc_tiles"], dict(
-        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, yv=y.ns * y.d, **split, **output_params(out, conv, y)),
+        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, yv=y.ns * y.d, **split,
+        **output_params(out, conv, y)),
         flops=conv.flops(y) * merge)
 
 

@@ -58,8 +58,8 @@ def emit(out, conv: Conv, m: int) -> None:
     taps, ob, ib, kd = (m + 2) ** 2, -(-oc // BLOCK), -(-ic // BLOCK), prod(conv.w.shape[2:-2])
 
     def params():
-        packed = out.store.packed("pack_winograd", conv.w_name, conv.w, taps * ob * BLOCK * kd * ic, kd * ob, oc=oc,
-                                  ic=ic, kd=kd, m=m, so=9 * kd * ic, si=9 * kd, sz=9, sy=3, sx=1)
+        packed = out.store.packed("pack_winograd", conv.w_name, conv.w, taps * ob * BLOCK * kd * ic, kd * ob,
+                                  oc=oc, ic=ic, kd=kd, m=m, so=9 * kd * ic, si=9 * kd, sz=9, sy=3, sx=1)
         return dict(w=packed, ib=ib, last=(ic - 1) % BLOCK + 1, ob=ob, m=m)
     x, y, win = out.blocked(conv.x), out.output(conv.group.output), conv.window(out)
     (top, left, _, _), depth = win.pads, win.depth
@@ -75,8 +75,7 @@ def emit(out, conv: Conv, m: int) -> None:
     out.step(fixed(out, "winograd", conv, (m,), params), volumes * slice_tiles * patch_tiles * oc_tiles, dict(
         x=x.ref(), xn=x.ns, xb=x.bs, xr=x.rs, ih=x.h, iw=x.w, pt=top, pl=left, patches=patches,
         patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, slices=slices, slice_tiles=slice_tiles,
-        **output_params(out, conv, y)),
-        flops=conv.flops(y), scratch=scratch)
+        **output_params(out, conv, y)), flops=conv.flops(y), scratch=scratch)
 
 
 def slices_of(tiles, d: int, total: int) -> int:

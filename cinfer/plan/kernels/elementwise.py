@@ -27,7 +27,7 @@ def follows(node, values) -> bool:
 
 
 def blocked_axes(view: Blocked, shape) -> tuple[tuple, tuple]:
-    """(dims, strides) of a blocked view over the axes (n, slice, block, row, pixel, lane) of the output's shape.
+    """(dims, strides) of a blocked view over the axes (n, slice, block, row, pixel, lane) of the output.
 
     Broadcast axes step 0.
     """
@@ -35,7 +35,8 @@ def blocked_axes(view: Blocked, shape) -> tuple[tuple, tuple]:
     blocks = -(-c // BLOCK)
     return (n, d, blocks, h, w, BLOCK), (
         view.ns * view.d if view.shape[0] == n else 0, view.ns if view.d == d else 0,
-        view.bs if view.blocks == blocks else 0, view.rs if view.h == h else 0, BLOCK if view.w == w else 0, 1)
+        view.bs if view.blocks == blocks else 0, view.rs if view.h == h else 0,
+        BLOCK if view.w == w else 0, 1)
 
 
 def by_rows(out, dims, *strides):

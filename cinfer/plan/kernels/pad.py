@@ -55,6 +55,7 @@ def pad(group, values):
 
 def emit_blocked(out, node, before, after, mode, value) -> None:
     x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
+
     def by_blocks(amounts) -> list:             # over the axes (n, slice, block, row, pixel, lane)
         d, h, w = [0] * (5 - len(amounts)) + list(amounts[2:])
         return [amounts[0], d, 0, h, w, 0]
@@ -63,10 +64,11 @@ def emit_blocked(out, node, before, after, mode, value) -> None:
     if y.c == x.c:
         return pad_axes(out, [n, d, x.blocks, h, w, BLOCK], x.ref(), xs, y, ys, before, after, mode, value)
     fill(out, [n, y.d, y.blocks, y.h, y.w, BLOCK], y.ref(), ys, value)
+    _, before_d, _, top, left, _ = before
     if whole := x.c // BLOCK:
-        out.map([n, d, whole, h, w, BLOCK], x.ref(), xs, y.ref(before[3], before[4], 0, before[1]), ys)
+        out.map([n, d, whole, h, w, BLOCK], x.ref(), xs, y.ref(top, left, 0, before_d), ys)
     if lanes := x.c % BLOCK:
-        out.map([n, d, 1, h, w, lanes], x.ref(block=whole), xs, y.ref(before[3], before[4], whole, before[1]), ys)
+        out.map([n, d, 1, h, w, lanes], x.ref(block=whole), xs, y.ref(top, left, whole, before_d), ys)
     return None
 
 

@@ -36,7 +36,8 @@ def pool(group, values):
         out.step("pool", y.n * y.blocks * row_tiles, dict(
             x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, ih=x.h, iw=x.w, oh=y.h, ow=y.w, kh=kh, kw=kw, sh=sh,
             sw=sw, dh=dh, dw=dw, pt=pt, pl=pl, pb=pb, pr=pr, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs,
-            yr=y.rs, mode=mode, row_tiles=row_tiles, rows=rows, **depth), scratch=4 * BLOCK * y.w if depth else 0)
+            yr=y.rs, mode=mode, row_tiles=row_tiles, rows=rows, **depth),
+            scratch=4 * BLOCK * y.w if depth else 0)
     return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
 
 
@@ -53,8 +54,8 @@ def global_pool(node, mode: int) -> tuple[Candidate]:
     def emit(out):
         x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
         out.step("global_pool", y.n * x.blocks, dict(
-            x=x.ref(), y=y.ref(), n=y.n, cb=x.blocks, h=x.h, w=x.w, d=x.d, xn=x.ns * x.d, xd=x.ns, xb=x.bs, xr=x.rs,
-            yn=y.ns, yb=y.bs, mode=mode))
+            x=x.ref(), y=y.ref(), n=y.n, cb=x.blocks, h=x.h, w=x.w, d=x.d, xn=x.ns * x.d, xd=x.ns, xb=x.bs,
+            xr=x.rs, yn=y.ns, yb=y.bs, mode=mode))
     return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
 
 

@@ -9,7 +9,7 @@ OF_GEOMETRY = frozenset(f"ceil_mode output_padding output_shape {GEOMETRY}".spli
 
 
 class Depth:
-    """A window along the slices of a volume. front, back : padding; size, count : slices of `picture` and `count`"""
+    """A window along the slices of a volume. front, back : padding; size, count : as picture and count"""
     __slots__ = ("kernel", "stride", "dilation", "front", "back", "size", "count")
 
     def __init__(self, kernel, stride, dilation, front, back, size, count):
@@ -18,7 +18,8 @@ class Depth:
 
     def params(self) -> dict:
         """As depth.h has them."""
-        return dict(kd=self.kernel, sd=self.stride, dd=self.dilation, pf=self.front, id=self.size, od=self.count)
+        return dict(kd=self.kernel, sd=self.stride, dd=self.dilation, pf=self.front, id=self.size,
+                    od=self.count)
 
 
 class Window:
@@ -37,8 +38,9 @@ class Window:
     def covers_all(self) -> bool:
         """Whether there is one window, which is the picture."""
         d = self.depth
-        return (self.kernel == self.picture and self.count == self.dilations == (1, 1) and not any(self.pads)
-                and (d is None or d.kernel == d.size and d.count == d.dilation == 1 and not d.front and not d.back))
+        if d and (d.kernel != d.size or d.count != 1 or d.dilation != 1 or d.front or d.back):
+            return False
+        return self.kernel == self.picture and self.count == self.dilations == (1, 1) and not any(self.pads)
 
     def overhang(self) -> tuple[int, int, int, int]:
         """How far the windows reach beyond the picture (top, left, bottom, right)."""

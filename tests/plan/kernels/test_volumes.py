@@ -29,14 +29,17 @@ def residual_blocks(m):
     x = m.Relu(m.Add(y, x))
     y = conv(m, m.Relu(conv(m, x, 40, 64, (3, 3, 3), strides=[2, 2, 2])), 64, 64, (3, 3, 3))
     x = m.Relu(m.Add(y, conv(m, x, 40, 64, strides=[2, 2, 2])))
-    return m.Gemm(m.Flatten(m.GlobalAveragePool(x)), m.weights(10, 64), m.vector(10), transB=1), m.GlobalMaxPool(x)
+    mean = m.Flatten(m.GlobalAveragePool(x))
+    return m.Gemm(mean, m.weights(10, 64), m.vector(10), transB=1), m.GlobalMaxPool(x)
 
 
 for name, kernel, attributes in [
-        ("planes_then_depth", (1, 3, 3), {}), ("depth", (3, 1, 1), {}), ("dilated", (3, 3, 3), dict(
-            dilations=[2, 1, 2], pads=[2, 1, 0, 1, 1, 3])), ("dilated_depth", (3, 3, 3), dict(dilations=[2, 1, 1])),
+        ("planes_then_depth", (1, 3, 3), {}), ("depth", (3, 1, 1), {}),
+        ("dilated", (3, 3, 3), dict(dilations=[2, 1, 2], pads=[2, 1, 0, 1, 1, 3])),
+        ("dilated_depth", (3, 3, 3), dict(dilations=[2, 1, 1])),
         ("strided_depth", (3, 3, 3), dict(strides=[2, 1, 1])), ("groups", (3, 3, 3), dict(group=4)),
-        ("depthwise", (3, 3, 3), dict(group=32)), ("same", (2, 4, 3), dict(auto_pad="SAME_UPPER", strides=[2, 1, 2])),
+        ("depthwise", (3, 3, 3), dict(group=32)),
+        ("same", (2, 4, 3), dict(auto_pad="SAME_UPPER", strides=[2, 1, 2])),
         ("same_lower", (4, 3, 3), dict(auto_pad="SAME_LOWER")), ("valid", (2, 3, 3), dict(auto_pad="VALID"))]:
     for n, c in ((1, 32), (2, 32)):
         @case(f"conv_{name}_{n}", kernel=kernel, attributes=attributes, n=n, c=c)
@@ -70,15 +73,16 @@ for op, attributes in [("MaxPool", {}), ("AveragePool", {}), ("AveragePool", dic
             return m.node(op, x, **attributes), conv(m, m.node(op, x, **attributes), 18, 8)
 
 
-for k, s, p, extra in [((2, 2, 2), (2, 2, 2), [0] * 6, None), ((3, 4, 3), (2, 2, 1), [1, 1, 1, 1, 1, 1], [1, 0, 0]),
-                       ((4, 1, 2), (3, 1, 2), [0, 0, 0, 2, 0, 1], None), ((3, 3, 3), (1, 1, 1), [2, 0, 1, 0, 2, 1], None)]:
+for k, s, p, extra in [((2, 2, 2), (2, 2, 2), [0] * 6, None), ((3, 4, 3), (2, 2, 1), [1] * 6, [1, 0, 0]),
+                       ((4, 1, 2), (3, 1, 2), [0, 0, 0, 2, 0, 1], None),
+                       ((3, 3, 3), (1, 1, 1), [2, 0, 1, 0, 2, 1], None)]:
     for n in (1, 2):
         @case(f"transposed_{k}_{s}_{n}", k=k, s=s, p=p, extra=extra, n=n)
         def transposed(m, k, s, p, extra, n):
             more = dict(output_padding=extra) if extra else {}
             x = m.Relu(conv(m, m.input("x", n, 3, 3, 4, 5), 3, 17))
-            y = m.ConvTranspose(x, m.weights(17, 20, *k), m.vector(20), kernel_shape=list(k), strides=list(s), pads=p,
-                                **more)
+            y = m.ConvTranspose(x, m.weights(17, 20, *k), m.vector(20), kernel_shape=list(k), strides=list(s),
+                                pads=p, **more)
             return conv(m, m.Relu(y), 20, 5)
 
 
@@ -86,7 +90,8 @@ for k, s, p, extra in [((2, 2, 2), (2, 2, 2), [0] * 6, None), ((3, 4, 3), (2, 2,
 def everything_between(m):
     """Operands that are broadcast along any axes, slopes, moves of channels, padding."""
     x = conv(m, m.input("x", 2, 3, 4, 5, 6), 3, 32)
-    for shape in ((1, 32, 1, 1, 1), (2, 1, 4, 1, 6), (1, 32, 4, 1, 1), (2, 32, 1, 5, 6), (1, 1, 4, 5, 1), (32, 1, 1, 1), (6,)):
+    for shape in ((1, 32, 1, 1, 1), (2, 1, 4, 1, 6), (1, 32, 4, 1, 1), (2, 32, 1, 5, 6), (1, 1, 4, 5, 1),
+                  (32, 1, 1, 1), (6,)):
         x = m.Add(x, m.Mul(x, m.vector(*shape)))
     x = m.Mul(x, m.Sigmoid(conv(m, m.GlobalAveragePool(x), 32, 32)))
     x = m.PRelu(x, m.vector(32, 1, 1, 1))
@@ -125,7 +130,8 @@ def test_nothing_is_rearranged_between_convolutions():
 def test_one_session_serves_volumes_of_any_sizes(data):
     """Free sizes: plans made for other sizes are taken where they hold."""
     draw, sizes = data.draw, st.integers(1, 5)
-    k, s, d, p = (draw(st.tuples(*[st.integers(least, most)] * 3)) for least, most in ((1, 3), (1, 2), (1, 2), (0, 2)))
+    k, s, d, p = (draw(st.tuples(*[st.integers(least, most)] * 3))
+                  for least, most in ((1, 3), (1, 2), (1, 2), (0, 2)))
     ic, oc, op = draw(st.sampled_from((1, 3, 16, 17))), draw(st.sampled_from((2, 16, 33))), draw(
         st.sampled_from(("Conv", "ConvTranspose", "MaxPool", "AveragePool")))
     level = draw(st.sampled_from(_ops.usable_levels()))
@@ -141,7 +147,8 @@ def test_one_session_serves_volumes_of_any_sizes(data):
         y = m.Relu(m.node(op, x, m.weights(*shape), m.vector(oc), **where))
     model = m.outputs(y, m.Relu(m.Neg(y))).bytes()
     session = cinfer.load(model, threads=1, isa=level)
-    for n, *spatial in draw(st.lists(st.tuples(st.integers(1, 2), sizes, sizes, sizes), min_size=1, max_size=4)):
+    shapes = st.tuples(st.integers(1, 2), sizes, sizes, sizes)
+    for n, *spatial in draw(st.lists(shapes, min_size=1, max_size=4)):
         reach = [(a - 1) * b + 1 for a, b in zip(k, d)]
         fits = ([size + 2 * pad >= r for size, pad, r in zip(spatial, p, reach)] if op != "ConvTranspose"
                 else [(size - 1) * step + r > 2 * pad for size, step, pad, r in zip(spatial, s, p, reach)])
