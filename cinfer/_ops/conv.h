@@ -4,43 +4,49 @@
  *            + bias[oc] + res[n, oc, i, j]), blocked in and out
  *   x        points at pixel (-pad_t, -pad_l) of a picture with a halo, so that every read is legal; strides
  *            xn xb xr in floats
+ *   kd ..    as depth.h says: windows over the slices of volumes; in y, these are yv floats apart
  *   groups   group g reads the ib input blocks from g*ib on (`last` channels in the last of them) and writes
  *            the ob output blocks from g*ob on: groups are whole blocks
- *   w        packed by pack_conv: [group][oc tile][ib][kh][kw][channel][OCT], OCT = table.conv_oc, or what is
- *            left of ob*16 in a group's last tile; groups * ob*16 * ic * kh*kw floats
+ *   w        packed by pack_conv: [group][oc tile][kd][ib][kh][kw][channel][OCT], OCT = table.conv_oc, or
+ *            what is left of ob*16 in a group's last tile; groups * ob*16 * ic * kd*kh*kw floats
  *   y        pixel (0, 0); strides yn yb yr; pixels yp floats apart: 16, or more to write every second pixel
  *   res      absent, or strides rn rb rr, pixels 16 apart
  *   bias     absent, or padded to whole blocks, as slope
  *   Kernel tile = ((image*row_tiles + r)*groups + group)*oc_tiles + c: output rows r*rows .., output blocks
  *   c*blocks .. of the group; blocks is a multiple of OCT/16 unless oc_tiles is 1.
  * conv_stem  few input channels, from plain memory that holds its padding: x at k is koff[k] floats (int32)
- *            from the pixel's corner, pixels are i*sh*xr + j*sw*xp floats from x; w packed by pack_gemm,
- *            [k][ob*16]. Else like conv, with one group.
- * pack_conv  from any strides so (oc) si (ic) sy sx sg (group), in floats. Channels beyond oc are zero.
+ *            from the pixel's corner, pixels are i*sh*xr + j*sw*xp floats from x, slices xs floats apart;
+ *            w packed by pack_gemm, [k][ob*16], k slice by slice of the window. Else like conv, one group.
+ * pack_conv  from any strides so (oc) si (ic) sz sy sx sg (group), in floats. Channels beyond oc are zero.
  *            Kernel tile = group*tiles + oc tile, tiles = ceil(ceil(oc/16)*16 / OCT).
- * Order of sums: blocks, kernel rows, taps, channels; then bias, res: the bits do not depend on the tiles. */
+ * Order of sums: slices, blocks, kernel rows, taps, channels; then bias, res: the bits do not depend on the
+ * tiles. */
 #ifndef CONV_H
 #define CONV_H
 #include "conv_tile.h"
+#include "depth.h"
 #include "activation.h"
 #include "transpose.h"
 #define CONV_OUTPUT_FIELDS(B, I, F, A) I(yn) I(yb) I(yr) I(rn) I(rb) I(rr) I(act) F(alpha) F(beta) \
-    I(row_tiles) I(rows) I(oc_tiles) I(blocks)
+    I(row_tiles) I(rows) I(oc_tiles) I(blocks) DEPTH_FIELDS(B, I, F, A)
 #define CONV_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) I(n) I(groups) I(ib) I(last) I(ob) \
-    I(kh) I(kw) I(dh) I(dw) I(sh) I(sw) I(oh) I(ow) I(xn) I(xb) I(xr) I(yp) CONV_OUTPUT_FIELDS(B, I, F, A)
+    I(kh) I(kw) I(dh) I(dw) I(sh) I(sw) I(oh) I(ow) I(xn) I(xb) I(xr) I(yp) I(yv) \
+    CONV_OUTPUT_FIELDS(B, I, F, A)
 PARAMS(conv_t, CONV_FIELDS)
 #define CONV_STEM_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) B(koff) I(n) I(k) I(ob) \
-    I(sh) I(sw) I(oh) I(ow) I(xn) I(xr) I(xp) CONV_OUTPUT_FIELDS(B, I, F, A)
+    I(sh) I(sw) I(oh) I(ow) I(xn) I(xs) I(xr) I(xp) CONV_OUTPUT_FIELDS(B, I, F, A)
 PARAMS(conv_stem_t, CONV_STEM_FIELDS)
-#define PACK_CONV_FIELDS(B, I, F, A) B(w) B(y) I(groups) I(oc) I(ic) I(kh) I(kw) I(so) I(si) I(sy) I(sx) I(sg)
+#define PACK_CONV_FIELDS(B, I, F, A) B(w) B(y) I(groups) I(oc) I(ic) I(kd) I(kh) I(kw) I(so) I(si) I(sz) \
+    I(sy) I(sx) I(sg)
 PARAMS(pack_conv_t, PACK_CONV_FIELDS)
 
 /* Channels 0 .. n-1 of a tile that is `width` wide. In the source channels are so floats apart, and the k of
- * each side by side: k = (ic, tap) goes to row (block, tap, channel) of the tile. Transposed in registers. */
+ * each side by side: k = (ic, slice, tap) goes to row (slice, block, tap, channel) of the tile. Transposed in
+ * registers. */
 static __attribute__((noinline)) void pack_rows(const float *w, int64_t so, int64_t n, int64_t width,
-                                                int64_t ic, int64_t taps, float *y)
+                                                int64_t ic, int64_t slices, int64_t taps, float *y)
 {
-    const int64_t K = ic * taps;
+    const int64_t K = ic * slices * taps;
     for (int64_t o = 0; o < width; o += VW)
         for (int64_t k = 0; k < K; k += VW) {
             vf r[VW];
@@ -48,15 +54,15 @@ static __attribute__((noinline)) void pack_rows(const float *w, int64_t so, int6
             if (have == VW) FOR(i, VW) r[i] = o + i < n ? ld(w + (o + i) * so + k) : (vf){0};
             else FOR(i, VW) r[i] = o + i < n ? ld_part(w + (o + i) * so + k, have, 0) : (vf){0};
             transpose(r);
-            if (taps == 1 && have == VW) FOR(i, VW) st(y + (k + i) * width + o, r[i]);
+            if (slices * taps == 1 && have == VW) FOR(i, VW) st(y + (k + i) * width + o, r[i]);
             else {
                 vf t[VW];                                       /* memory: indexed by a variable below */
                 FOR(i, VW) t[i] = r[i];
-                int64_t c = k / taps, tap = k % taps;
+                int64_t c = k / taps / slices, slice = k / taps % slices, tap = k % taps;
                 for (int64_t i = 0; i < have; i++) {
                     const int64_t b = c / CB, in = ic - b * CB < CB ? ic - b * CB : CB;
-                    st(y + (b * CB * taps + tap * in + c % CB) * width + o, t[i]);
-                    if (++tap == taps) { tap = 0; c++; }
+                    st(y + ((slice * ic + b * CB) * taps + tap * in + c % CB) * width + o, t[i]);
+                    if (++tap == taps) { tap = 0; if (++slice == slices) { slice = 0; c++; } }
                 }
             }
         }

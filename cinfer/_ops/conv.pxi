@@ -9,7 +9,7 @@ cdef extern from "conv_tile.h" nogil:
         const float *res
         float *y
         const int32_t *koff
-        int64_t full, last, kh, kw, xb, xr, xt, yb, rb
+        int64_t full, last, kh, kw, xb, xr, xt, yb, rb, slices, xs
         const float *before
         float *after
         float scale
@@ -23,7 +23,7 @@ cdef extern from "conv_tile.h" nogil:
         const float *slope
         const float *res
         float *y
-        int64_t k, across, xi, xj, yi, yj, ri, rj, pixel_bytes, packed_n, n, near, list
+        int64_t k, first, terms, across, xi, xj, yi, yj, ri, rj, pixel_bytes, packed_n, n, near, list
         float *copy
         tile_t t
     void rows_to_blocks(const float *, int64_t, int64_t, int64_t, float *)
@@ -34,21 +34,22 @@ cdef extern from "conv_tile.h" nogil:
 cdef extern from "conv.h" nogil:
     ctypedef struct conv_t:
         buf_t x, w, bias, slope, res, y
-        int64_t n, groups, ib, last, ob, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yp
+        int64_t n, groups, ib, last, ob, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yp, yv
+        int64_t kd, sd, dd, pf, id, od
         int64_t yn, yb, yr, rn, rb, rr, act, row_tiles, rows, oc_tiles, blocks
         double alpha, beta
     ctypedef struct conv_stem_t:
         buf_t x, w, bias, slope, res, y, koff
-        int64_t n, k, ob, sh, sw, oh, ow, xn, xr, xp
+        int64_t n, k, ob, sh, sw, oh, ow, xn, xs, xr, xp, kd, sd, dd, pf, id, od
         int64_t yn, yb, yr, rn, rb, rr, act, row_tiles, rows, oc_tiles, blocks
         double alpha, beta
     ctypedef struct pack_conv_t:
         buf_t w, y
-        int64_t groups, oc, ic, kh, kw, so, si, sy, sx, sg
+        int64_t groups, oc, ic, kd, kh, kw, so, si, sz, sy, sx, sg
     const char *conv_t_fields
     const char *conv_stem_t_fields
     const char *pack_conv_t_fields
-    void pack_rows(const float *, int64_t, int64_t, int64_t, int64_t, int64_t, float *)
+    void pack_rows(const float *, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, float *)
     void pack_channels(const float *, int64_t, int64_t, int64_t, float *)
 
 DEF MOST_PIXELS = 448                   # of a chunk: their offsets are on the stack
@@ -69,21 +70,22 @@ cdef void activate_tile(const tile_t *T, const int64_t *yo, int64_t pixels, int6
 
 cdef float[PM * OCT] no_sums
 
-cdef void long_tile(const tile_run run, const tile_t *T, pieces_t q, const float *x, const int64_t *xo,
+cdef void long_tile(const tile_run run, const tile_t *T, pieces_t all, const float *x, const int64_t *xo,
                     const int64_t *yo, const int64_t *ro, int64_t pixels,
                     int64_t width) noexcept nogil:
-    """A tile in the pieces q: of the list of a stem (kh = 0), else of blocks, rows and taps."""
+    """A tile in pieces: of the list of a stem (kh = 0), else of blocks, rows and taps of each slice."""
     cdef float[PM * OCT] sums
     cdef double[PM * OCT] total
     cdef tile_t P = T[0]
-    cdef int64_t n = pixels * width, added = 0, folds = 0
+    cdef int64_t n = pixels * width, added = 0, folds = 0, slice = 0
+    cdef pieces_t q = all
     P.before, P.after = no_sums, sums
     while next_piece(&q):
         if added == RUN:
             add_to_total(total, sums, n, folds == 0)
             P.before = no_sums
             added, folds = 0, folds + 1
-        if q.last:
+        if q.last and slice == T.slices - 1:
             P.after = NULL
             if folds > 0:
                 if added > 0:
@@ -102,6 +104,9 @@ cdef void long_tile(const tile_run run, const tile_t *T, pieces_t q, const float
             P.w += q.nb * width
         P.before = sums
         added += 1
+        if q.last and slice < T.slices - 1:
+            slice, q = slice + 1, all
+            x += T.xs
 
 
 cdef void partial_tile(const tile_run run, const tile_t *T, const float *x, const int64_t *xo,
@@ -136,12 +141,12 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
     cdef tile_t T = P.t
     cdef int64_t tiles = (n + PM - 1) // PM, px = (n + tiles - 1) // tiles, smaller = px * tiles - n, t
     cdef int64_t have = min(width, P.n - c)
-    cdef bint later = acts_later(T.e.act), long_sums = P.k > PRODUCT_WHOLE
+    cdef bint later = acts_later(T.e.act), long_sums = P.terms > PRODUCT_WHOLE or P.t.slices > 1
     cdef pieces_t pieces
     cdef const tile_run *near = run + P.near * (PM + 1)
     cdef const float *x = P.x
     run += P.list * (PM + 1)
-    T.w = P.w + c * P.k
+    T.w = P.w + c * P.k + P.first * width
     T.bias = P.bias + c if P.bias != NULL else no_bias
     T.slope = P.slope + c
     T.y = P.y + c // CB * T.yb + c % CB
@@ -211,9 +216,12 @@ cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t
     cdef const conv_t *A = <const conv_t *>params
     cdef int64_t c = tile % A.oc_tiles, g = tile // A.oc_tiles % A.groups, channel = g * A.ob * CB
     cdef int64_t part = tile // A.oc_tiles // A.groups, r = part % A.row_tiles, image = part // A.row_tiles
+    cdef slices_t s = slices_of(image, A.kd, A.sd, A.dd, A.pf, A.id, A.od)
+    cdef bint together = s.inside < 2 or A.last == CB and A.dd * A.xn == A.ib * A.xb   # as more blocks of one
+    cdef int64_t plane = ((A.ib - 1) * CB + A.last) * A.kh * A.kw, joined = s.inside if together else 1
     cdef product_t P
-    P.k = ((A.ib - 1) * CB + A.last) * A.kh * A.kw
-    P.x = <const float *>at(base, A.x) + image * A.xn + g * A.ib * A.xb
+    P.k, P.first, P.terms = max(A.kd, 1) * plane, s.before * plane, s.inside * plane
+    P.x = <const float *>at(base, A.x) + (s.volume * max(A.id, 1) + s.first) * A.xn + g * A.ib * A.xb
     P.w = <const float *>at(base, A.w) + channel * P.k
     P.bias = <const float *>at(base, A.bias)
     P.slope = <const float *>at(base, A.slope)
@@ -224,12 +232,14 @@ cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t
         P.slope += channel
     if P.res != NULL:
         P.res += image * A.rn + g * A.ob * A.rb
-    P.y = <float *>at(base, A.y) + image * A.yn + g * A.ob * A.yb
+    P.y = <float *>at(base, A.y) + s.out * A.yn + g * A.ob * A.yb
+    P.y += s.volume * (A.yv if A.kd > 0 else A.yn)
     P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.ow, A.sh * A.xr, A.sw * CB, A.yr, A.yp, A.rr, CB
-    P.pixel_bytes = A.ib * CB * 4 * A.sh * A.sw
+    P.pixel_bytes = max(s.inside, 1) * A.ib * CB * 4 * A.sh * A.sw
     P.packed_n = P.n = A.ob * CB
     P.near, P.list, P.copy = FORM_NEAR if A.sw == 1 else FORM_LIST, FORM_LIST, NULL
-    P.t.full, P.t.last, P.t.kh, P.t.kw = A.ib - (A.last < CB), A.last % CB, A.kh, A.kw
+    P.t.full, P.t.last, P.t.kh, P.t.kw = A.ib * joined - (A.last < CB), A.last % CB, A.kh, A.kw
+    P.t.slices, P.t.xs = s.inside // max(joined, 1), A.dd * A.xn
     P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = A.xb, A.dh * A.xr, A.dw * CB, A.yb, A.rb
     P.t.scale, P.t.e.act, P.t.e.alpha, P.t.e.beta = 1, A.act, A.alpha, A.beta
     multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow,
@@ -240,9 +250,11 @@ cdef void conv_stem_run(const void *params, char *const *base, char *scratch, in
     cdef const conv_stem_t *A = <const conv_stem_t *>params
     cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles
     cdef int64_t image = tile // A.oc_tiles // A.row_tiles
+    cdef slices_t s = slices_of(image, A.kd, A.sd, A.dd, A.pf, A.id, A.od)
+    cdef int64_t plane = A.k // max(A.kd, 1)
     cdef product_t P
-    P.k = A.k
-    P.x = <const float *>at(base, A.x) + image * A.xn
+    P.k, P.first, P.terms, P.t.slices = A.k, s.before * plane, s.inside * plane, 1
+    P.x = <const float *>at(base, A.x) + s.volume * A.xn + (s.first - s.before * A.dd) * A.xs
     P.w = <const float *>at(base, A.w)
     P.bias = <const float *>at(base, A.bias)
     P.slope = <const float *>at(base, A.slope)
@@ -255,7 +267,8 @@ cdef void conv_stem_run(const void *params, char *const *base, char *scratch, in
     P.packed_n = P.n = A.ob * CB
     P.list, P.copy = FORM_STEM_LIST, NULL
     P.near = FORM_STEM_1 if P.xj == 1 else FORM_STEM_2 if P.xj == 2 else FORM_STEM_6 if P.xj == 6 else P.list
-    P.t.kh, P.t.last, P.t.koff, P.t.yb, P.t.rb = 0, A.k, <const int32_t *>at(base, A.koff), A.yb, A.rb
+    P.t.kh, P.t.last, P.t.koff = 0, P.terms, <const int32_t *>at(base, A.koff) + P.first
+    P.t.yb, P.t.rb = A.yb, A.rb
     P.t.scale, P.t.e.act, P.t.e.alpha, P.t.e.beta = 1, A.act, A.alpha, A.beta
     multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow,
              c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)
@@ -265,18 +278,19 @@ cdef void pack_conv_run(const void *params, char *const *base, char *scratch, in
     cdef const pack_conv_t *A = <const pack_conv_t *>params
     cdef int64_t packed_oc = (A.oc + CB - 1) // CB * CB, tiles = (packed_oc + OCT - 1) // OCT
     cdef int64_t g = tile // tiles, o = tile % tiles * OCT, width = min(OCT, packed_oc - o)
-    cdef int64_t n = min(width, A.oc - o), taps = A.kh * A.kw, b, i, j, c
+    cdef int64_t n = min(width, A.oc - o), kd = max(A.kd, 1), taps = A.kh * A.kw, z, b, i, j, c
     cdef const float *w = <const float *>at(base, A.w) + g * A.sg + o * A.so
-    cdef float *y = <float *>at(base, A.y) + (g * packed_oc + o) * A.ic * taps
-    if A.si == taps and (taps == 1 or A.sx == 1 and A.sy == A.kw):
-        pack_rows(w, A.so, n, width, A.ic, taps, y)
+    cdef float *y = <float *>at(base, A.y) + (g * packed_oc + o) * A.ic * kd * taps
+    if A.si == kd * taps and (kd == 1 or A.sz == taps) and (taps == 1 or A.sx == 1 and A.sy == A.kw):
+        pack_rows(w, A.so, n, width, A.ic, kd, taps, y)
         return
-    for b in range((A.ic + CB - 1) // CB):
-        for i in range(A.kh):
-            for j in range(A.kw):
-                for c in range(b * CB, min(b * CB + CB, A.ic)):
-                    pack_channels(w + c * A.si + i * A.sy + j * A.sx, A.so, n, width, y)
-                    y += width
+    for z in range(kd):
+        for b in range((A.ic + CB - 1) // CB):
+            for i in range(A.kh):
+                for j in range(A.kw):
+                    for c in range(b * CB, min(b * CB + CB, A.ic)):
+                        pack_channels(w + c * A.si + z * A.sz + i * A.sy + j * A.sx, A.so, n, width, y)
+                        y += width
 
 
 enter("conv", conv_t_fields, sizeof(conv_t), conv_run)

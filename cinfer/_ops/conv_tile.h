@@ -53,6 +53,7 @@ typedef struct {
     float *y;
     const int32_t *koff;
     int64_t full, last, kh, kw, xb, xr, xt, yb, rb;
+    int64_t slices, xs;                 /* of long_tile: all this so many times, each xs floats further */
     const float *before;                /* NULL, or [OV][PX][VW]: sums of earlier pieces of k, to be added */
     float *after;                       /* where they then go, NULL in the last piece */
     float scale;                        /* of form _list only */
@@ -177,7 +178,8 @@ static __attribute__((noinline)) void rows_to_blocks(const float *x, int64_t xr,
 typedef struct {
     const float *x, *w, *bias, *slope, *res;    /* bias, res may be NULL */
     float *y;
-    int64_t k;                          /* terms of a sum: floats of w to a channel */
+    int64_t k;                          /* floats of w to a channel, */
+    int64_t first, terms;               /* of which a sum takes so many, from this one on */
     int64_t across, xi, xj, yi, yj, ri, rj;
     int64_t pixel_bytes;                /* input that a pixel takes, about */
     int64_t packed_n, n;                /* channels packed, channels that y has; no others are written */

@@ -26,6 +26,12 @@ cdef extern from "sums.h" nogil:
     pieces_t pieces_of(int64_t, int64_t, int64_t, int64_t)
     bint next_piece(pieces_t *)
 
+cdef extern from "depth.h" nogil:
+    ctypedef struct slices_t:
+        int64_t volume, out, first, before, inside
+    slices_t slices_of(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)
+    int64_t taps_below(int64_t, int64_t, int64_t, int64_t)
+
 cdef extern from "activation.h" nogil:
     enum: U_none, U_prelu
     const char *unary_names

@@ -8,17 +8,18 @@
  * zero_halo        zeros the frame of t, l, b, r pixels around each picture; y points at pixel (0, 0).
  *                  Tile = image*cb + block
  *
- * Plain strides n c h w, blocked strides n b r, all in floats. Other tiles = (image*row_tiles + r)*blocks +
+ * Plain strides n c h w, blocked strides n b r, all in floats. Pictures are d slices of each volume, in plain
+ * memory xd or yd floats apart (d = 0: pictures). Other tiles = (image*row_tiles + r)*blocks +
  * b, rows r*rows .. of the picture. */
 #ifndef LAYOUT_H
 #define LAYOUT_H
 #include "api.h"
 #include "transpose.h"
-#define TO_BLOCKED_FIELDS(B, I, F, A) B(x) B(y) I(n) I(c) I(h) I(w) I(xn) I(xc) I(xh) I(xw) I(yn) I(yb) \
-    I(yr) I(row_tiles) I(rows)
+#define TO_BLOCKED_FIELDS(B, I, F, A) B(x) B(y) I(n) I(c) I(d) I(h) I(w) I(xn) I(xc) I(xd) I(xh) I(xw) I(yn) \
+    I(yb) I(yr) I(row_tiles) I(rows)
 PARAMS(to_blocked_t, TO_BLOCKED_FIELDS)
-#define FROM_BLOCKED_FIELDS(B, I, F, A) B(x) B(y) B(coff) I(n) I(c) I(h) I(w) I(xn) I(xb) I(xr) I(yn) \
-    I(yc) I(yh) I(yw) I(row_tiles) I(rows)
+#define FROM_BLOCKED_FIELDS(B, I, F, A) B(x) B(y) B(coff) I(n) I(c) I(d) I(h) I(w) I(xn) I(xb) I(xr) I(yn) \
+    I(yc) I(yd) I(yh) I(yw) I(row_tiles) I(rows)
 PARAMS(from_blocked_t, FROM_BLOCKED_FIELDS)
 #define ZERO_HALO_FIELDS(B, I, F, A) B(y) I(n) I(cb) I(h) I(w) I(yn) I(yb) I(yr) I(t) I(l) I(b) I(r)
 PARAMS(zero_halo_t, ZERO_HALO_FIELDS)

@@ -4,10 +4,10 @@ from libc.string cimport memset
 cdef extern from "layout.h" nogil:
     ctypedef struct to_blocked_t:
         buf_t x, y
-        int64_t n, c, h, w, xn, xc, xh, xw, yn, yb, yr, row_tiles, rows
+        int64_t n, c, d, h, w, xn, xc, xd, xh, xw, yn, yb, yr, row_tiles, rows
     ctypedef struct from_blocked_t:
         buf_t x, y, coff
-        int64_t n, c, h, w, xn, xb, xr, yn, yc, yh, yw, row_tiles, rows
+        int64_t n, c, d, h, w, xn, xb, xr, yn, yc, yd, yh, yw, row_tiles, rows
     ctypedef struct zero_halo_t:
         buf_t y
         int64_t n, cb, h, w, yn, yb, yr, t, l, b, r
@@ -46,13 +46,19 @@ cdef part_t part_of(int64_t tile, int64_t c, int64_t h, int64_t row_tiles, int64
     return k
 
 
+cdef int64_t slice_at(int64_t picture, int64_t d, int64_t volume, int64_t slice) noexcept nogil:
+    """Where a picture is that is one of d slices."""
+    return picture // max(d, 1) * volume + picture % max(d, 1) * slice
+
+
 cdef void to_blocked_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const to_blocked_t *A = <const to_blocked_t *>params
     cdef part_t k = part_of(tile, A.c, A.h, A.row_tiles, A.rows)
-    cdef const float *x = <const float *>at(base, A.x) + k.image * A.xn + k.block * CB * A.xc + k.row * A.xh
+    cdef const float *x = <const float *>at(base, A.x) + slice_at(k.image, A.d, A.xn, A.xd)
     cdef float *y = <float *>at(base, A.y) + k.image * A.yn + k.block * A.yb + k.row * A.yr
     cdef int64_t rows = k.end - k.row, n = A.w
     cdef bint planes = A.xw == 1 and (A.xc != 1 or A.w > 1)
+    x += k.block * CB * A.xc + k.row * A.xh
     if planes and A.xh == A.w:                      # the rows of a plane follow each other: one run of pixels
         n *= rows
         rows = 1
@@ -71,7 +77,7 @@ cdef void from_blocked_run(const void *params, char *const *base, char *scratch,
     cdef const from_blocked_t *A = <const from_blocked_t *>params
     cdef part_t k = part_of(tile, A.c, A.h, A.row_tiles, A.rows)
     cdef const float *x = <const float *>at(base, A.x) + k.image * A.xn + k.block * A.xb + k.row * A.xr
-    cdef float *y = <float *>at(base, A.y) + k.image * A.yn + k.row * A.yh
+    cdef float *y = <float *>at(base, A.y) + slice_at(k.image, A.d, A.yn, A.yd) + k.row * A.yh
     cdef const int64_t *given = <const int64_t *>at(base, A.coff)
     cdef int64_t off[16]
     cdef int64_t rows = k.end - k.row, n = A.w

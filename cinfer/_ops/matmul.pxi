@@ -30,7 +30,7 @@ cdef void gemm_run(const void *params, char *const *base, char *scratch, int64_t
     cdef int64_t c = tile % A.col_tiles, r = tile // A.col_tiles % A.row_tiles
     cdef int64_t b = tile // A.col_tiles // A.row_tiles, b0 = b // A.batch1, b1 = b % A.batch1
     cdef product_t P
-    P.k = A.k
+    P.k, P.first, P.terms, P.t.slices = A.k, 0, A.k, 1
     P.x = <const float *>at(base, A.a) + b0 * A.a0 + b1 * A.a1
     P.w = <const float *>at(base, A.w) + b0 * A.w0 + b1 * A.w1
     P.bias = <const float *>at(base, A.bias)

@@ -2,14 +2,18 @@
  *
  * x     points at pixel (0, 0) of a picture of ih x iw; windows are clamped to it, no halo is needed
  * y     pixel (0, 0); both with strides n b r in floats
+ * kd .. as depth.h says: the windows of the slices one by one, into scratch (ow*64 bytes unless kd = 0), from
+ *       where they are joined; pe: padding behind the last slice
  * mode  0 maximum, NaN if any value is NaN; 1 average of the pixels inside; 2 average that counts the
  *       padding, but not what ceil_mode lets hang over it. A window without any pixel gives -inf, or 0 for an
  *       average.
- * Order: down each column of the window, then along the columns; the same in every tile function. An average
- * over more than COLUMN_PIECE rows or columns is made of the sums of parts of the window of at most so many
- * by so many, added in float64 (sums.h): good to 3e-5, and to half of that where all terms are alike.
+ * Order: down each column of the window, then along the columns, then the slices; the same in every tile
+ * function. An average over more than COLUMN_PIECE rows or columns is made of the sums of parts of the window
+ * of at most so many by so many, added in float64 (sums.h): good to 3e-5, and to half of that where all terms
+ * are alike.
  * Kernel tile = (image*row_tiles + r)*cb + block, rows r*rows .. of the output.
- * Kernel tile of global_pool = image*cb + block; its sums are block_sum's (sums.h).
+ * Kernel tile of global_pool = image*cb + block, of d slices that lie xd floats apart (d = 0: pictures); its
+ * sums are block_sum's (sums.h), those of the slices added in float64.
  *
  * Tile functions do pixels whose windows lie inside from left to right; the rows of the window are counted at
  * run time, which clamps it at the top and the bottom. pool_OP_K_S: K columns, stride S, dilation 1: columns
@@ -17,12 +21,14 @@
  * those at the edges. */
 #ifndef POOLING_H
 #define POOLING_H
-#include "api.h"
+#include "depth.h"
 #include "sums.h"
 #define POOL_FIELDS(B, I, F, A) B(x) B(y) I(n) I(cb) I(ih) I(iw) I(oh) I(ow) I(kh) I(kw) I(sh) I(sw) I(dh) \
-    I(dw) I(pt) I(pl) I(pb) I(pr) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(mode) I(row_tiles) I(rows)
+    I(dw) I(pt) I(pl) I(pb) I(pr) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(mode) I(row_tiles) I(rows) \
+    I(pe) DEPTH_FIELDS(B, I, F, A)
 PARAMS(pool_t, POOL_FIELDS)
-#define GLOBAL_POOL_FIELDS(B, I, F, A) B(x) B(y) I(n) I(cb) I(h) I(w) I(xn) I(xb) I(xr) I(yn) I(yb) I(mode)
+#define GLOBAL_POOL_FIELDS(B, I, F, A) B(x) B(y) I(n) I(cb) I(h) I(w) I(d) I(xn) I(xd) I(xb) I(xr) I(yn) \
+    I(yb) I(mode)
 PARAMS(global_pool_t, GLOBAL_POOL_FIELDS)
 
 /* vmax() keeps a NaN of its second operand only. A NaN or-ed with anything is a NaN, equal values
@@ -100,6 +106,12 @@ static __attribute__((noinline)) void pool_sum_far(POOL_ARGS)
             add_to_total(total, part, CB, 0);
         }
     for (int c = 0; c < CB; c++) y[c] = (float)(total[c] * (double)scale);
+}
+/* A row of n pixels of one more slice. */
+static void pool_join(const float *x, int64_t n, int max, float *y)
+{
+    if (max) for (int64_t i = 0; i < n * CB; i += VW) st(y + i, pool_max(ld(y + i), ld(x + i)));
+    else for (int64_t i = 0; i < n * CB; i += VW) st(y + i, ld(y + i) + ld(x + i));
 }
 typedef void (*pool_fn)(POOL_ARGS);
 #define POOL_FORM(OP) \

@@ -7,37 +7,42 @@
  * the direct sum, F(2,3) 2.25 times.
  *
  * x     points at pixel (0, 0) of a picture of ih x iw; no halo is needed, what lies outside counts as zero
- * w     packed by pack_winograd, float32 of transforms in float64: [t*t][oc tile][ic][width], ic the real
- *       number of channels, width = WINO_OC, in the last tile what is left of the ob*16 channels; t*t * ic *
- *       ob*16 floats
+ * kd .. as depth.h says: a 3-D convolution is a sum of 3x3 convolutions of slices, and those of one output
+ *       slice are added before the transform back, as if they were more input channels
+ * w     packed by pack_winograd, float32 of transforms in float64: [t*t][oc tile][kd][ic][width], ic the real
+ *       number of channels, width = WINO_OC, in the last tile what is left of the ob*16 channels; t*t * kd *
+ *       ic * ob*16 floats
  * last  real channels in the last of the ib input blocks; bias, slope padded to whole blocks; res (may be
  *       absent) as y
  * y     pixel (0, 0) of oh x ow
- * Kernel tile = (image*patch_tiles + p)*oc_tiles + c: patches p*patches .. (row by row), output blocks
- * c*blocks ..; blocks is a multiple of WINO_OC / 16 unless oc_tiles is 1. The inputs are transformed again
- * for every c.
- * scratch: 64 * t*t * ((ib*patches | 1) + (blocks*patches | 1)) bytes: V [t*t][ib][patches][16], M
- * [t*t][blocks][patches][16]; an odd number of cache lines in each of the t*t parts, that they do not fall on
- * the same cache sets.
+ * Kernel tile = ((volume*slice_tiles + s)*patch_tiles + p)*oc_tiles + c: output slices s*slices .. (pictures
+ * have one), patches p*patches .. (row by row), output blocks c*blocks ..; blocks is a multiple of
+ * WINO_OC / 16 unless oc_tiles is 1. The inputs are transformed again for every c, and for every s that takes them.
+ * scratch: 64 * t*t * ((r*ib*patches | 1) + (slices*blocks*patches | 1)) bytes, r the input slices of so many
+ * output slices: V [t*t][r][ib][patches][16], M [t*t][slices][blocks][patches][16]; an odd number of cache
+ * lines in each of the t*t parts, that they do not fall on the same cache sets.
  * patches: near-equal parts of the patches of a picture, of about 2 * WINO_PX: the weights are read once for
  * each part. With few patches split the output blocks instead, when there are too few tiles for the threads.
- * Order of sums: over the input channels, whatever the tile; more than WINO_WHOLE of them in pieces of
- * WINO_PIECE, whose sums are added one after another. The transforms cancel, which makes the rounding errors
+ * Order of sums: over the slices of the window and the input channels, whatever the tile; more than
+ * WINO_WHOLE of them in pieces of WINO_PIECE, whose sums are added one after another. The transforms cancel,
+ * which makes the rounding errors
  * about twice as large as those of the direct sum over as many channels: where all products are alike 1.6e-5
  * of the sum at most.
  * A number that is not finite would become NaN in every sum of its patch. Such patches are done again, by the
  * definition and with weights transformed back: what the number does not reach is finite, as from any other
  * kernel, if slowly. Where it meets a weight of 0, +-inf may stand for NaN.
- * pack_winograd: source [oc][ic][3][3] with strides so si sy sx in floats; tile = output block. */
+ * pack_winograd: source [oc][ic][kd][3][3] with strides so si sz sy sx in floats; tile = slice*ob + block. */
 #ifndef WINOGRAD_H
 #define WINOGRAD_H
 #include "activation.h"
+#include "depth.h"
 #include "vec_math.h"
 #define WINOGRAD_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) I(n) I(ib) I(last) I(ob) I(ih) \
     I(iw) I(oh) I(ow) I(pt) I(pl) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(rn) I(rb) I(rr) I(m) I(act) \
-    F(alpha) F(beta) I(patches) I(patch_tiles) I(oc_tiles) I(blocks)
+    F(alpha) F(beta) I(patches) I(patch_tiles) I(oc_tiles) I(blocks) I(slices) I(slice_tiles) \
+    DEPTH_FIELDS(B, I, F, A)
 PARAMS(winograd_t, WINOGRAD_FIELDS)
-#define PACK_WINOGRAD_FIELDS(B, I, F, A) B(w) B(y) I(oc) I(ic) I(m) I(so) I(si) I(sy) I(sx)
+#define PACK_WINOGRAD_FIELDS(B, I, F, A) B(w) B(y) I(oc) I(ic) I(kd) I(m) I(so) I(si) I(sz) I(sy) I(sx)
 PARAMS(pack_winograd_t, PACK_WINOGRAD_FIELDS)
 
 enum { WINO_WHOLE = 384, WINO_PIECE = 256 };
@@ -110,7 +115,8 @@ WINO_IN(4)
 /* A number that is not finite becomes NaN in all sums of its patch, which so have to be formed directly. */
 typedef struct {
     const winograd_t *A;
-    const float *x, *w;                 /* of the picture, all packed weights */
+    const float *x, *w;                 /* of the first slice, all packed weights */
+    slices_t s;
     int64_t block, top, left;           /* output block, first row and column of the patch's inputs */
 } wino_source_t;
 
@@ -132,14 +138,15 @@ static __attribute__((noinline, cold)) void wino_direct_##T(const wino_source_t 
     const winograd_t *A = S->A; \
     const int64_t ic = (A->ib - 1) * CB + A->last, oc = S->block * CB + h, tile = oc / WINO_OC * WINO_OC; \
     const int64_t width = A->ob * CB - tile < WINO_OC ? A->ob * CB - tile : WINO_OC; \
+    const int64_t all = ic * (A->kd ? A->kd : 1), first = S->s.before * ic; \
     FOR(p, P * P) a[p] = (vf){0}; \
-    for (int64_t k = 0; k < ic; k++) { \
-        const float *u = S->w + tile * ic + k * width + oc % WINO_OC; \
-        const float *x = S->x + k / CB * A->xb + k % CB; \
+    for (int64_t k = 0; k < S->s.inside * ic; k++) { \
+        const float *u = S->w + tile * all + (first + k) * width + oc % WINO_OC; \
+        const float *x = S->x + k / ic * A->dd * A->xn + k % ic / CB * A->xb + k % ic % CB; \
         vf t[3][4], g[3][3]; \
         FOR(j, 4) { \
             vf column[4], taps[3]; \
-            FOR(i, 4) column[i] = ld(u + (kept[i] * T + kept[j]) * A->ob * CB * ic); \
+            FOR(i, 4) column[i] = ld(u + (kept[i] * T + kept[j]) * A->ob * CB * all); \
             wino_taps_##T(column, taps); \
             FOR(i, 3) t[i][j] = taps[i]; \
         } \

@@ -14,7 +14,7 @@ from ..model.graph import Node
 from .placement import Placement, allocate_blocked, vector_in_blocks
 from .store import Fixed, constant
 from .views import (ABSOLUTE, ARENA, BLOCK, F32, NO_HALO, Blocked, Buffer, Plain, Ref, collapse,
-                    copied_by_kernels, nchw_strides, row_major)
+                    copied_by_kernels, ncdhw_strides, row_major)
 
 MOST_AXES = 6                   # that elementwise kernels walk
 
@@ -200,19 +200,19 @@ class Emitter:
 
     def block(self, x: Plain, y: Blocked) -> None:
         """Copy a plain value into blocked memory."""
-        xn, xc, xh, xw = nchw_strides(x.strides)
+        xn, xc, xd, xh, xw = ncdhw_strides(x.strides)
         rows, row_tiles = self.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK)
         self.step("to_blocked", y.n * y.blocks * row_tiles, dict(
-            x=x.ref(), y=y.ref(), n=y.n, c=y.c, h=y.h, w=y.w, xn=xn, xc=xc, xh=xh, xw=xw, yn=y.ns, yb=y.bs,
-            yr=y.rs, row_tiles=row_tiles, rows=rows))
+            x=x.ref(), y=y.ref(), n=y.n, c=y.c, d=y.d, h=y.h, w=y.w, xn=xn, xc=xc, xd=xd, xh=xh, xw=xw,
+            yn=y.ns, yb=y.bs, yr=y.rs, row_tiles=row_tiles, rows=rows))
 
     def unblock(self, x: Blocked, y: Plain, strides, **more) -> None:
         """Copy a blocked value to plain memory; strides over the axes of x.shape."""
-        yn, yc, yh, yw = nchw_strides(strides)
+        yn, yc, yd, yh, yw = ncdhw_strides(strides)
         rows, row_tiles = self.tiles.rows(x.h, x.w, x.n * x.blocks, BLOCK)
         self.step("from_blocked", x.n * x.blocks * row_tiles, dict(
-            x=x.ref(), y=y.ref(), n=x.n, c=x.c, h=x.h, w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=yn, yc=yc, yh=yh,
-            yw=yw, row_tiles=row_tiles, rows=rows, **more))
+            x=x.ref(), y=y.ref(), n=x.n, c=x.c, d=x.d, h=x.h, w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=yn, yc=yc,
+            yd=yd, yh=yh, yw=yw, row_tiles=row_tiles, rows=rows, **more))
 
     def in_blocks(self, x: Plain) -> Blocked:
         """A plain view in blocks: the same memory where it can be, else a copy for the next step."""

@@ -121,8 +121,7 @@ class Placement(Values):
         """Plain memory for a value made in blocks; of one pixel it may be the same memory
         (`alias_vectors`)."""
         fact = self.facts[name]
-        *_, h, w = nchw(fact.shape)
-        return self.scratch(fact.shape, fact.dtype) if h * w == 1 else self.fresh(name)
+        return self.scratch(fact.shape, fact.dtype) if prod(fact.shape[2:]) == 1 else self.fresh(name)
 
     def fresh(self, name: str, order=None) -> Plain:
         """Plain memory for a value; an output of the graph is written in place.
@@ -218,7 +217,8 @@ class Placement(Values):
     @staticmethod
     def alias_vector(x: Blocked, y: Plain) -> None:
         """Let a plain copy of blocked pixels be their own memory, where that is row-major."""
-        if y.buffer.base == ARENA and x.h * x.w == 1 and x.halo == NO_HALO and (x.n == 1 or x.ns == x.c):
+        if y.buffer.base == ARENA and x.d * x.h * x.w == 1 and x.halo == NO_HALO \
+                and (x.n == 1 or x.ns == x.c):
             y.buffer.within = x.buffer, x.offset
 
 
@@ -230,9 +230,9 @@ def cheapest(candidates, values) -> int:
 
 def vector_in_blocks(x: Plain) -> Blocked | None:
     """A plain value of one pixel a picture, seen in blocks: the same memory, where blocks are whole."""
-    n, c, h, w = nchw(x.shape)
+    n, c = x.shape[:2]
     whole = c % BLOCK == 0 or (n == 1 and x.buffer.base == ARENA)   # the arena goes on behind the last block
-    if h * w == 1 and x.contiguous and whole and x.offset % 64 == 0:
+    if prod(x.shape[2:]) == 1 and x.contiguous and whole and x.offset % 64 == 0:
         return Blocked(x.buffer, x.offset, x.shape, c, BLOCK, BLOCK, NO_HALO)
     return None
 

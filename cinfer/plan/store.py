@@ -12,7 +12,7 @@ from operator import is_
 import numpy as np
 
 from .. import _ops
-from .views import BLOCK, Blocked, Buffer, NO_HALO, Plain, Ref, nchw, row_major
+from .views import BLOCK, Blocked, Buffer, NO_HALO, Plain, Ref, ncdhw, row_major
 
 
 class Fixed:
@@ -78,7 +78,7 @@ class Store:
         return self.once(("zeros", count), None, lambda: channel_vector(np.zeros(count, np.float32)))
 
     def blocked(self, name: str, array: np.ndarray, shape) -> Blocked:
-        """A constant, seen in this shape of rank 2 to 4, in blocks; no halo."""
+        """A constant, seen in this shape of rank 2 to 5, in blocks; no halo."""
         return self.once(("blocked", name, tuple(shape)), array,
                          lambda: blocked_constant(array.reshape(shape)))
 
@@ -117,10 +117,10 @@ def channel_vector(value: np.ndarray) -> Ref:
 
 
 def blocked_constant(value: np.ndarray) -> Blocked:
-    n, c, h, w = nchw(value.shape)
+    n, c, d, h, w = ncdhw(value.shape)
     blocks = -(-c // BLOCK)
-    array = np.zeros((n, blocks * BLOCK, h, w), np.float32)
-    array[:, :c] = value.reshape(n, c, h, w)
-    array = np.ascontiguousarray(array.reshape(n, blocks, BLOCK, h, w).transpose(0, 1, 3, 4, 2))
+    array = np.zeros((n, blocks * BLOCK, d, h, w), np.float32)
+    array[:, :c] = value.reshape(n, c, d, h, w)
+    array = np.ascontiguousarray(array.reshape(n, blocks, BLOCK, d, h, w).transpose(0, 3, 1, 4, 5, 2))
     rs = w * BLOCK
     return Blocked(constant(array).buffer, 0, value.shape, blocks * h * rs, h * rs, rs, NO_HALO)

@@ -2,7 +2,8 @@
 
 Plain: any strides over the value's own axes (row-major when contiguous), so Transpose, Slice, Split, Expand
 and Reshape are mostly views. Blocked: NCHW16c, `[n][c/16][h][w][16]` float32 with an optional halo of zeros
-around each picture; the lanes of the last block beyond the channel count hold anything.
+around each picture; the lanes of the last block beyond the channel count hold anything. The slices of a
+volume are so many pictures, one after another: `[n][d][c/16][h][w][16]`, which is NCHW16c of n*d pictures.
 """
 from __future__ import annotations
 
@@ -62,19 +63,20 @@ class Plain:
 
 
 class Blocked:
-    """n pictures of c channels, h x w.
+    """n pictures of c channels, h x w; d of them are the slices of a volume.
 
-    shape : the value's own, (n, c, h, w), (n, c, w) or (n, c)
+    shape : the value's own, (n, c, d, h, w), (n, c, h, w), (n, c, w) or (n, c)
     ns, bs, rs : floats from picture to picture, from block to block, from row to row
     offset : of pixel (0, 0), in bytes
     halo : (top, left, bottom, right) in pixels
     """
-    __slots__ = ("buffer", "offset", "shape", "n", "c", "h", "w", "ns", "bs", "rs", "halo")
+    __slots__ = ("buffer", "offset", "shape", "n", "c", "d", "h", "w", "ns", "bs", "rs", "halo")
 
     def __init__(self, buffer, offset, shape, ns, bs, rs, halo):
         self.buffer, self.offset, self.shape, self.halo = buffer, offset, tuple(shape), halo
         self.ns, self.bs, self.rs = ns, bs, rs
         self.n, self.c, self.h, self.w = nchw(shape)
+        self.d = depth(shape)
 
     @property
     def blocks(self) -> int:
@@ -84,9 +86,10 @@ class Blocked:
     def dtype(self):
         return F32
 
-    def ref(self, row: int = 0, column: int = 0, block: int = 0) -> Ref:
+    def ref(self, row: int = 0, column: int = 0, block: int = 0, picture: int = 0) -> Ref:
         """Pointer to a pixel of a block."""
-        return Ref(self.buffer, self.offset + 4 * (block * self.bs + row * self.rs + column * BLOCK))
+        return Ref(self.buffer, self.offset + 4 * (
+            picture * self.ns + block * self.bs + row * self.rs + column * BLOCK))
 
     def channels(self, first: int, count: int, shape) -> Blocked:
         """The view of some channels; `first` is a multiple of 16."""
@@ -100,16 +103,37 @@ def copied_by_kernels(dtype) -> bool:
 
 
 def nchw(shape) -> tuple[int, int, int, int]:
-    """(n, c, h, w) of a shape of rank 2 to 4; missing axes are 1."""
+    """(pictures, c, h, w) of a shape of rank 2 to 5; missing axes are 1."""
     if len(shape) == 4:
         return tuple(shape)
+    if len(shape) == 5:
+        return shape[0] * shape[2], shape[1], shape[3], shape[4]
     if len(shape) == 3:
         return shape[0], shape[1], 1, shape[2]
     return shape[0], shape[1], 1, 1
 
 
+def depth(shape) -> int:
+    """How many pictures of a shape are one volume."""
+    return shape[2] if len(shape) == 5 else 1
+
+
+def ncdhw(shape) -> tuple[int, int, int, int, int]:
+    """(n, c, d, h, w) of a shape of rank 2 to 5; missing axes are 1."""
+    _, c, h, w = nchw(shape)
+    return shape[0], c, depth(shape), h, w
+
+
+def ncdhw_strides(strides) -> tuple[int, int, int, int, int]:
+    """The strides over ncdhw(shape); missing axes step 0."""
+    if len(strides) == 5:
+        return tuple(strides)
+    n, c, h, w = nchw_strides(strides)
+    return n, c, 0, h, w
+
+
 def nchw_strides(strides) -> tuple[int, int, int, int]:
-    """The strides over nchw(shape); missing axes step 0."""
+    """The strides over nchw(shape) of pictures; missing axes step 0."""
     if len(strides) == 4:
         return tuple(strides)
     return strides[0], strides[1], 0, strides[2] if len(strides) == 3 else 0

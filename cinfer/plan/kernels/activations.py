@@ -41,7 +41,7 @@ def emit_blocked(out, group, function: Unary) -> None:
     source, target = out.blocked(group.node.inputs[0]), out.output(group.output)
     (dims, xs), (_, ys) = (elementwise.blocked_axes(view, target.shape) for view in (source, target))
     if function.slope:
-        dims, xs, ss, ys = elementwise.by_rows(out, dims, xs, [0, BLOCK, 0, 0, 1], ys)
+        dims, xs, ss, ys = elementwise.by_rows(out, dims, xs, [0, 0, BLOCK, 0, 0, 1], ys)
         slope = out.vector(function.slope), ss
         return elementwise.emit_zip(out, dims, (source.ref(), xs), slope, (target.ref(), ys), "prelu")
     dims, xs, ys = elementwise.by_rows(out, dims, xs, ys)

@@ -6,9 +6,11 @@ way (conv_winograd.py); everything else is summed as it stands (conv_direct.py).
 """
 from __future__ import annotations
 
+from math import prod
+
 from ..candidate import BLOCKED, RESIDUAL, SLOPE, TURN, UNARY, kernel
 from ..epilogue import epilogue_params
-from ..views import BLOCK, NO_HALO, nchw
+from ..views import BLOCK
 from . import conv_direct, conv_few, conv_stem, conv_winograd
 from .conv_params import Conv, bias_ref, has_known_bias, in_blocks
 from .matmul import vector_product
@@ -19,7 +21,7 @@ from .window import GEOMETRY, is_picture
 def conv(group, values):
     node, e = group.node, group.epilogue
     w = values.constant(node.inputs[1])
-    if w is None or not has_known_bias(node, values) or not is_picture(node, values):
+    if w is None or not has_known_bias(node, values) or not is_picture(node, values, 3):
         return ()
     groups = node.attributes.get("group", 1)
     conv = Conv(group, groups, w)
@@ -29,12 +31,13 @@ def conv(group, values):
             return () if e.residual or e.turned else (in_blocks(conv, vector, halo=False),)
         if conv_stem.fits(conv, win, values):
             return () if e.turned else (conv_stem.candidate(conv),)
-        if conv_few.pays(values, node.outputs[0], ic, oc, win.kernel[0] * win.kernel[1]):
+        if win.depth is None and conv_few.pays(values, node.outputs[0], ic, oc, prod(win.kernel)):
             return (conv_few.candidate(conv),)
     if e.turned:
         return ()
     if groups == ic == oc and groups > 1:
-        return () if e.residual else (in_blocks(conv, conv_direct.emit_depthwise),)
+        if win.depth is None:
+            return () if e.residual else (in_blocks(conv, conv_direct.emit_depthwise),)
     if groups > 1 and conv_direct.merged_size(w.shape, groups) > conv_direct.MOST_MERGED:
         return ()
     if groups == 1 and win.kernel == (3, 3) and win.strides == win.dilations == (1, 1):
@@ -44,10 +47,7 @@ def conv(group, values):
 
 def is_vector(conv: Conv, win, values) -> bool:
     """Whether a convolution is a matrix times a vector or two."""
-    if win.kernel != (1, 1) or win.pads != NO_HALO:
-        return False
-    n, _, h, w = nchw(values.shape(conv.x))
-    return h * w == 1 and n <= 2
+    return prod(conv.w.shape[2:]) == 1 and win.covers_all() and values.shape(conv.x)[0] <= 2
 
 
 def vector(out, conv: Conv) -> None:

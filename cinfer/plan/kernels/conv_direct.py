@@ -18,17 +18,20 @@ def emit(out, conv: Conv) -> None:
     win = conv.window(out)
     (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = win.kernel, win.strides, win.dilations, win.pads
     oc, ic = conv.w.shape[0] // groups, conv.w.shape[1] * merge
+    kd = win.depth.kernel if win.depth else 1
 
     def params():
         w, name = merged(out.store, conv, merge)
-        packed = packed_weights(out, w, name, oc, ic, (ic * kh * kw, kh * kw, kw, 1), (kh, kw), groups=groups)
+        packed = packed_weights(out, w, name, oc, ic, (ic * kd * kh * kw, kd * kh * kw, kh * kw, kw, 1),
+                                (kd, kh, kw), groups=groups)
         return dict(w=packed, groups=groups, ib=-(-ic // BLOCK), last=(ic - 1) % BLOCK + 1,
                     ob=-(-oc // BLOCK), kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, yp=BLOCK)
     x, y = out.blocked(conv.x), out.output(conv.group.output)
-    split = divided(out, y.n, groups, y.h, y.w, -(-oc // BLOCK), ic * kh * kw)
+    split = divided(out, y.n, groups, y.h, y.w, -(-oc // BLOCK), ic * kd * kh * kw)
     out.step(fixed(out, "conv", conv, (groups,), params),
              y.n * groups * split["row_tiles"] * split["oc_tiles"], dict(
-        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, **split, **output_params(out, conv, y)),
+        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, yv=y.ns * y.d, **split,
+        **output_params(out, conv, y)),
         flops=conv.flops(y) * merge)
 
 
@@ -51,16 +54,16 @@ def tiles_of(tiles, n, groups, oh, ow, ob, terms, step) -> tuple[int, int, int, 
 
 
 def packed_weights(out, w, name, oc, ic, strides, taps, offset=0, groups=1):
-    """Weights for `conv`: [group][oc tile][block][kh][kw][channel][oc tile width].
+    """Weights for `conv`: [group][oc tile][kd][block][kh][kw][channel][oc tile width].
 
-    strides : over (oc, ic, y, x) in w; taps : (kh, kw); offset : of the first tap in w
+    strides : over (oc, ic, z, y, x) in w; taps : (kd, kh, kw); offset : of the first tap in w
     """
-    ob = -(-oc // BLOCK)
-    so, si, sy, sx = strides
-    size = groups * ob * BLOCK * ic * taps[0] * taps[1]
+    ob, (kd, kh, kw) = -(-oc // BLOCK), taps
+    so, si, sz, sy, sx = strides
+    size = groups * ob * BLOCK * ic * kd * kh * kw
     tiles = groups * -(-ob * BLOCK // out.table.conv_oc)
     return out.store.packed("pack_conv", name, w, size, tiles, offset, groups=groups, oc=oc, ic=ic,
-                            kh=taps[0], kw=taps[1], so=so, si=si, sy=sy, sx=sx, sg=so * oc)
+                            kd=kd, kh=kh, kw=kw, so=so, si=si, sz=sz, sy=sy, sx=sx, sg=so * oc)
 
 
 def merged(store, conv: Conv, merge: int) -> tuple[np.ndarray, str]:

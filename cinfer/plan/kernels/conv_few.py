@@ -66,7 +66,7 @@ def emit(out, conv: Conv) -> None:
     (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = win.kernel, win.strides, win.dilations, win.pads
     oc, ic = conv.w.shape[:2]
     oh, ow = win.count
-    packed = packed_weights(out, conv.w, conv.w_name, oc, ic, (ic * kh * kw, kh * kw, kw, 1), (kh, kw))
+    packed = packed_weights(out, conv.w, conv.w_name, oc, ic, (ic * kh * kw, kh * kw, 0, kw, 1), (1, kh, kw))
     step(out, packed, dict(
         x=x.ref(-top, -left), y=y.ref(), kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, oh=oh, ow=ow,
         **common_params(out, x, y, conv.group)), flops=2 * x.n * oh * ow * conv.w.size)
@@ -127,7 +127,7 @@ def tiles_of(tiles, n: int, count: int, flops: int) -> tuple[int, int]:
 
 def packed_weights(out, w, name, oc, ic, strides, taps, offset=0):
     """Weights for `conv_few`: [oc][block][kh][kw][16]; the arguments are those of conv_direct's."""
-    so, si, sy, sx = strides
-    size = oc * -(-ic // BLOCK) * BLOCK * taps[0] * taps[1]
-    return out.store.packed("pack_few", name, w, size, oc, offset, oc=oc, ic=ic, kh=taps[0], kw=taps[1],
+    (so, si, _, sy, sx), (_, kh, kw) = strides, taps
+    size = oc * -(-ic // BLOCK) * BLOCK * kh * kw
+    return out.store.packed("pack_few", name, w, size, oc, offset, oc=oc, ic=ic, kh=kh, kw=kw,
                             so=so, si=si, sy=sy, sx=sx)

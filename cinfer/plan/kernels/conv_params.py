@@ -77,6 +77,8 @@ def output_params(out, conv: Conv, y) -> dict:
     """Output, residual and how many pixels, of what writes blocks. y : the blocked output"""
     e = conv.group.epilogue
     params = dict(n=y.n, oh=y.h, ow=y.w, y=y.ref(), yn=y.ns, yb=y.bs, yr=y.rs)
+    if depth := conv.window(out).depth:
+        params |= depth.params()
     if e.residual:
         residual = out.blocked(e.residual)
         params |= dict(res=residual.ref(), rn=residual.ns, rb=residual.bs, rr=residual.rs)

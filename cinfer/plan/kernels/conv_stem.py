@@ -1,9 +1,11 @@
 """The first convolution of a network: few input channels, read from plain memory, padded there."""
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
-from ..candidate import PLAIN, Candidate
+from ..candidate import CONTIGUOUS, PLAIN, Candidate
 from ..epilogue import epilogue_params
 from ..views import BLOCK, Plain, nchw, nchw_strides, row_major
 from .conv_direct import divided
@@ -15,33 +17,47 @@ STEM_TAPS = 1024                # most terms of a sum in conv_stem
 
 def fits(conv: Conv, win, values) -> bool:
     """Whether a convolution of one group reads few channels that do not lie in blocks."""
-    ic, (kh, kw) = conv.w.shape[1], win.kernel
-    return ic <= STEM_CHANNELS and ic * kh * kw <= STEM_TAPS and not values.is_blocked(conv.x)
+    ic, taps = conv.w.shape[1], prod(conv.w.shape[2:])
+    return ic <= STEM_CHANNELS and ic * taps <= STEM_TAPS and not values.is_blocked(conv.x)
 
 
 def candidate(conv: Conv) -> Candidate:
-    return in_blocks(conv, emit, reads=((conv.x, PLAIN),))
+    return in_blocks(conv, emit, reads=((conv.x, CONTIGUOUS if conv.w.ndim == 5 else PLAIN),))
 
 
 def emit(out, conv: Conv) -> None:
     win = conv.window(out)
     (sh, sw), (dh, dw), (kh, kw) = win.strides, win.dilations, win.kernel
     oc, ic = conv.w.shape[:2]
-    x, y = framed(out, out.plain(conv.x), win.overhang()), out.output(conv.group.output)
-    xn, xc, xr, xp = x.strides
+    kd, dd, id = (win.depth.kernel, win.depth.dilation, win.depth.size) if win.depth else (1, 1, 1)
+    x, y = framed(out, pictures(out, conv), win.overhang()), out.output(conv.group.output)
+    xn, xs, xr, xp = x.strides
+    xc = xs * id
 
-    def offsets(values, xc, xr, xp) -> np.ndarray:
-        return (np.arange(ic)[:, None, None] * xc + np.arange(kh)[:, None] * dh * xr
-                + np.arange(kw) * dw * xp).reshape(-1).astype(np.int32)
-    taps, blocks = ic * kh * kw, -(-oc // BLOCK)
-    packed = out.store.packed("pack_gemm", conv.w_name, conv.w, taps * blocks * BLOCK,
+    def offsets(values, xc, xs, xr, xp) -> np.ndarray:
+        return (np.arange(kd)[:, None, None, None] * dd * xs + np.arange(ic)[:, None, None] * xc
+                + np.arange(kh)[:, None] * dh * xr + np.arange(kw) * dw * xp).reshape(-1).astype(np.int32)
+    taps, blocks, w, name = ic * kd * kh * kw, -(-oc // BLOCK), conv.w, conv.w_name
+    if win.depth:
+        w = out.store.once(("slices first", name), w, lambda: np.ascontiguousarray(np.moveaxis(conv.w, 2, 1)))
+        name = f"{name}, slices first"
+    packed = out.store.packed("pack_gemm", name, w, taps * blocks * BLOCK,
                               -(-blocks * BLOCK // out.table.gemm_n), batch0=1, batch1=1, k=taps, n=oc, sk=1,
                               sn=taps)
     split = divided(out, y.n, 1, y.h, y.w, blocks, taps)
     out.step("conv_stem", y.n * split["row_tiles"] * split["oc_tiles"], dict(
-        x=x.ref(), w=packed, koff=out.table_of(offsets, xc, xr, xp), k=taps, ob=blocks, sh=sh,
-        sw=sw, xn=xn, xr=xr, xp=xp, **split, **output_params(out, conv, y),
+        x=x.ref(), w=packed, koff=out.table_of(offsets, xc, xs, xr, xp), k=taps, ob=blocks, sh=sh,
+        sw=sw, xn=xn, xs=xs, xr=xr, xp=xp, **split, **output_params(out, conv, y),
         **epilogue_params(out, conv.group.epilogue, bias_ref(out, conv.group.node, oc))), flops=conv.flops(y))
+
+
+def pictures(out, conv: Conv) -> Plain:
+    """What is read as (n, c, h, w), the slices of each channel one after another among the channels."""
+    if conv.w.ndim < 5:
+        return out.plain(conv.x)
+    x = out.contiguous(conv.x)
+    n, c, d, h, w = x.shape
+    return x.reshaped((n, c * d, h, w))
 
 
 def framed(out, x: Plain, pads) -> Plain:

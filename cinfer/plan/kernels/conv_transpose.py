@@ -5,6 +5,7 @@ is y modulo the stride, share their kernel rows; from the largest k down these r
 """
 from __future__ import annotations
 
+from itertools import product
 from math import prod
 
 from ..candidate import BLOCKED, PLAIN, SLOPE, TURN, UNARY, Candidate, kernel
@@ -12,7 +13,7 @@ from ..epilogue import epilogue_params
 from ..views import BLOCK, nchw
 from . import conv_direct, conv_few
 from .conv_params import bias_ref, has_known_bias
-from .window import GEOMETRY, is_picture, window
+from .window import GEOMETRY, Depth, is_picture, window
 
 
 class Phase:
@@ -39,15 +40,20 @@ def phases(kernel: int, stride: int, pad: int, outputs: int, inputs: int) -> lis
     return found
 
 
+ONE_SLICE = Phase(0, 1, range(1), 0, 0)
+
+
 class Transposed:
-    """A ConvTranspose as the kernels want to know it. along_y, along_x : the phases; w : [ic][oc][*kernel]"""
-    __slots__ = ("group", "win", "along_y", "along_x", "w", "flops")
+    """A ConvTranspose as the kernels want to know it. along_z, .. : the phases; w : [ic][oc][*kernel]"""
+    __slots__ = ("group", "win", "along_z", "along_y", "along_x", "w", "flops")
 
     def __init__(self, group, values, w):
         """values : Values or Emitter"""
         self.group, self.w = group, w
         self.win = win = window(group.node, values, w.shape[2:])
         self.along_y, self.along_x = map(phases, win.kernel, win.strides, win.pads, win.picture, win.count)
+        d = win.depth
+        self.along_z = phases(d.kernel, d.stride, d.front, d.size, d.count) if d else [ONE_SLICE]
         n, _, h, w_ = nchw(values.shape(group.node.inputs[0]))
         self.flops = 2 * n * h * w_ * w.size
 
@@ -70,16 +76,17 @@ class Transposed:
 def conv_transpose(group, values):
     node, e = group.node, group.epilogue
     w = values.constant(node.inputs[1])
-    if not is_picture(node, values) or w is None or node.attributes.get("group", 1) != 1 \
+    if not is_picture(node, values, 3) or w is None or node.attributes.get("group", 1) != 1 \
             or not has_known_bias(node, values):
         return ()
     x, t = node.inputs[0], Transposed(group, values, w)
     win = t.win
-    if win.dilations != (1, 1) or not all(f.taps for f in (*t.along_y, *t.along_x)):
+    if win.dilations != (1, 1) or win.depth and win.depth.dilation != 1 \
+            or not all(f.taps for f in (*t.along_z, *t.along_y, *t.along_x)):
         return ()
     halo = x, lambda values: Transposed(group, values, w).overhang()
     ic, oc = w.shape[:2]
-    if conv_few.pays(values, node.outputs[0], ic, oc, prod(win.kernel) / prod(win.strides)):
+    if not win.depth and conv_few.pays(values, node.outputs[0], ic, oc, prod(win.kernel) / prod(win.strides)):
         return (Candidate(lambda out: emit_few(out, Transposed(group, out, w)),
                           ((x, BLOCKED),), PLAIN, halo=halo),)
     if e.turned:
@@ -87,29 +94,33 @@ def conv_transpose(group, values):
     return (Candidate(lambda out: emit(out, Transposed(group, out, w)), ((x, BLOCKED),), BLOCKED, halo=halo),)
 
 
-def weights_of(t: Transposed, fy: Phase, fx: Phase) -> tuple:
+def weights_of(t: Transposed, fz: Phase, fy: Phase, fx: Phase) -> tuple:
     """What the packing of a phase's weights reads: taps descend, so strides into the weights are negative."""
     ic, oc = t.w.shape[:2]
-    (kh, kw), (sh, sw) = t.win.kernel, t.win.strides
-    return (t.w, t.group.node.inputs[1], oc, ic, (kh * kw, oc * kh * kw, -sh * kw, -sw),
-            (len(fy.taps), len(fx.taps)), fy.taps[0] * kw + fx.taps[0])
+    (kh, kw), (sh, sw), d = t.win.kernel, t.win.strides, t.win.depth
+    kd, sd = (d.kernel, d.stride) if d else (1, 1)
+    return (t.w, t.group.node.inputs[1], oc, ic,
+            (kd * kh * kw, oc * kd * kh * kw, -sd * kh * kw, -sh * kw, -sw),
+            (len(fz.taps), len(fy.taps), len(fx.taps)), (fz.taps[0] * kh + fy.taps[0]) * kw + fx.taps[0])
 
 
 def emit(out, t: Transposed) -> None:
-    e, (sh, sw) = t.group.epilogue, t.win.strides
+    e, (sh, sw), sd = t.group.epilogue, t.win.strides, t.win.depth.stride if t.win.depth else 1
     ic, oc = t.w.shape[:2]
     x, y = out.blocked(t.group.node.inputs[0]), out.output(e.name)
-    common = dict(n=y.n, groups=1, ib=x.blocks, last=(ic - 1) % BLOCK + 1, ob=y.blocks, xn=x.ns, xb=x.bs,
-                  xr=x.rs, yn=y.ns, yb=y.bs, dh=1, dw=1, sh=1, sw=1, yr=y.rs * sh, yp=BLOCK * sw,
-                  **epilogue_params(out, e, bias_ref(out, t.group.node, oc)))
-    pairs = [(fy, fx) for fy in t.along_y for fx in t.along_x]
-    for i, (fy, fx) in enumerate(pairs):
-        split = conv_direct.divided(out, y.n, 1, fy.count, fx.count, y.blocks,
-                                    ic * len(fy.taps) * len(fx.taps))
-        out.step("conv", y.n * split["row_tiles"] * split["oc_tiles"], dict(
-            x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first, fx.first), kh=len(fy.taps), kw=len(fx.taps),
-            oh=fy.count, ow=fx.count, w=conv_direct.packed_weights(out, *weights_of(t, fy, fx)), **split,
-            **common), beside=i < len(pairs) - 1, flops=t.flops)
+    volumes = y.shape[0]
+    common = dict(groups=1, ib=x.blocks, last=(ic - 1) % BLOCK + 1, ob=y.blocks, xn=x.ns, xb=x.bs,
+                  xr=x.rs, yn=y.ns * sd, yv=y.ns * y.d, yb=y.bs, dh=1, dw=1, sh=1, sw=1, yr=y.rs * sh,
+                  yp=BLOCK * sw, **epilogue_params(out, e, bias_ref(out, t.group.node, oc)))
+    triples = list(product(t.along_z, t.along_y, t.along_x))
+    for i, (fz, fy, fx) in enumerate(triples):
+        n, taps = volumes * fz.count, (len(fz.taps), len(fy.taps), len(fx.taps))
+        split = conv_direct.divided(out, n, 1, fy.count, fx.count, y.blocks, ic * prod(taps))
+        depth = Depth(taps[0], 1, 1, fz.before, 0, x.d, fz.count).params() if t.win.depth else {}
+        out.step("conv", n * split["row_tiles"] * split["oc_tiles"], dict(
+            x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first, fx.first, picture=fz.first),
+            w=conv_direct.packed_weights(out, *weights_of(t, fz, fy, fx)), n=n, kh=taps[1], kw=taps[2],
+            oh=fy.count, ow=fx.count, **split, **depth, **common), beside=i < len(triples) - 1, flops=t.flops)
 
 
 def emit_few(out, t: Transposed) -> None:
@@ -122,7 +133,7 @@ def emit_few(out, t: Transposed) -> None:
     common |= dict(dh=1, dw=1, sh=1, sw=1, yr=yr * sh, yp=yp * sw)
     pairs = [(fy, fx) for fy in t.along_y for fx in t.along_x]
     for i, (fy, fx) in enumerate(pairs):
-        conv_few.step(out, conv_few.packed_weights(out, *weights_of(t, fy, fx)), dict(
+        conv_few.step(out, conv_few.packed_weights(out, *weights_of(t, ONE_SLICE, fy, fx)), dict(
             x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first * yr + fx.first * yp), kh=len(fy.taps),
             kw=len(fx.taps), oh=fy.count, ow=fx.count, **common), beside=i < len(pairs) - 1, flops=t.flops)
     return None
@@ -135,7 +146,7 @@ def emit_joined(out, t: Transposed, x, y) -> None:
     channels = oc * kh * kw
     common = conv_few.common_params(out, x, y, t.group,
                                     [i * yr + j * yp for i in range(kh) for j in range(kw)])
-    packed = conv_few.packed_weights(out, t.w, t.group.node.inputs[1], channels, ic, (1, channels, 0, 0),
-                                     (1, 1))
+    packed = conv_few.packed_weights(out, t.w, t.group.node.inputs[1], channels, ic, (1, channels, 0, 0, 0),
+                                     (1, 1, 1))
     common |= dict(kh=1, kw=1, dh=1, dw=1, sh=1, sw=1, oh=x.h, ow=x.w, yr=yr * kh, yp=yp * kw)
     conv_few.step(out, packed, dict(x=x.ref(), y=y.ref(), **common), flops=t.flops)

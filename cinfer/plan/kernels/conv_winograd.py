@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import prod
 
 from ..candidate import Candidate
 from ..costs import MULTIPLY_ADD_NS
@@ -13,17 +14,19 @@ WEIGHT_COST = 12                # multiply-adds in the time that one weight take
 PRODUCT_COST = 1.1              # of a multiply-add, over one of `conv`: tiles are smaller
 TRANSFORM_COST = 8              # multiply-adds in the time of transforming one number, there or back
 PATCHES = 28                    # of a tile: fewer read the weights too often, with more their sums leave L2
+VOLUME_PATCHES = 48             # of a tile of several slices, whose transforms and weights serve more sums
+SLICE_PATCHES = 6               # of each of these slices, at least
 FEWEST = 20                     # patches of a tile where that gives all threads the same number of tiles
 
 
 def candidates(conv: Conv) -> tuple[Candidate, ...]:
     """Direct, F(4x4,3x3) and F(2x2,3x3), with what they cost."""
-    oc, ic = conv.w.shape[:2]
+    oc, ic, kd = *conv.w.shape[:2], prod(conv.w.shape[2:-2])
 
     def cost_of(algorithm):
         def cost_ns(values):
             n, _, oh, ow = nchw(values.shape(conv.group.node.outputs[0]))
-            return algorithm(n, ic, oc, oh, ow)
+            return algorithm(n, kd * ic, oc, oh, ow)
         return cost_ns
     found = (in_blocks(conv, conv_direct.emit, cost_ns=cost_of(direct_cost)),)
     if ic < BLOCK or oc < BLOCK:
@@ -52,21 +55,32 @@ def winograd_cost(m: int, n: int, ic: int, oc: int, oh: int, ow: int) -> float:
 def emit(out, conv: Conv, m: int) -> None:
     """One step: transform of patches, products, transform back; all of a tile in the thread's scratch."""
     oc, ic = conv.w.shape[:2]
-    taps, ob, ib = (m + 2) ** 2, -(-oc // BLOCK), -(-ic // BLOCK)
+    taps, ob, ib, kd = (m + 2) ** 2, -(-oc // BLOCK), -(-ic // BLOCK), prod(conv.w.shape[2:-2])
 
     def params():
-        packed = out.store.packed("pack_winograd", conv.w_name, conv.w, taps * ob * BLOCK * ic, ob, oc=oc,
-                                  ic=ic, m=m, so=9 * ic, si=9, sy=3, sx=1)
+        packed = out.store.packed("pack_winograd", conv.w_name, conv.w, taps * ob * BLOCK * kd * ic, kd * ob,
+                                  oc=oc, ic=ic, kd=kd, m=m, so=9 * kd * ic, si=9 * kd, sz=9, sy=3, sx=1)
         return dict(w=packed, ib=ib, last=(ic - 1) % BLOCK + 1, ob=ob, m=m)
-    x, y, (top, left, _, _) = out.blocked(conv.x), out.output(conv.group.output), conv.window(out).pads
-    total = -(-y.h // m) * -(-y.w // m)
-    patches, blocks = out.tiles.ask(divided, 2, ob, total, y.n, out.table.conv_oc)
+    x, y, win = out.blocked(conv.x), out.output(conv.group.output), conv.window(out)
+    (top, left, _, _), depth = win.pads, win.depth
+    total, volumes, slices, slice_tiles = -(-y.h // m) * -(-y.w // m), y.n, 1, 1
+    if depth:
+        volumes = y.shape[0]
+        slices = out.tiles.ask(slices_of, 1, y.d, total)
+        slice_tiles = -(-y.d // slices)
+    patches, blocks = out.tiles.ask(divided, 2, ob, total, volumes * slice_tiles, out.table.conv_oc, slices)
     patch_tiles, oc_tiles = -(-total // patches), -(-ob // blocks)
-    scratch = out.tiles.ask(room, 1, taps, ib, blocks, patches)
-    out.step(fixed(out, "winograd", conv, (m,), params), y.n * patch_tiles * oc_tiles, dict(
+    reach = (slices - 1) * depth.stride + (kd - 1) * depth.dilation + 1 if depth else 1
+    scratch = out.tiles.ask(room, 1, taps, reach * ib, slices * blocks, patches)
+    out.step(fixed(out, "winograd", conv, (m,), params), volumes * slice_tiles * patch_tiles * oc_tiles, dict(
         x=x.ref(), xn=x.ns, xb=x.bs, xr=x.rs, ih=x.h, iw=x.w, pt=top, pl=left, patches=patches,
-        patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **output_params(out, conv, y)),
-        flops=conv.flops(y), scratch=scratch)
+        patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, slices=slices, slice_tiles=slice_tiles,
+        **output_params(out, conv, y)), flops=conv.flops(y), scratch=scratch)
+
+
+def slices_of(tiles, d: int, total: int) -> int:
+    """Output slices of a tile: they share the transforms of input slices and the weights."""
+    return max(1, min(d, VOLUME_PATCHES // min(total, SLICE_PATCHES)))
 
 
 def room(tiles, taps: int, ib: int, blocks: int, patches: int) -> int:
@@ -74,16 +88,16 @@ def room(tiles, taps: int, ib: int, blocks: int, patches: int) -> int:
     return 64 * taps * ((ib * patches | 1) + (blocks * patches | 1))
 
 
-def divided(tiles, ob: int, total: int, n: int, width: int) -> tuple[int, int]:
+def divided(tiles, ob: int, total: int, n: int, width: int, slices: int = 1) -> tuple[int, int]:
     """(patches, output blocks) of a tile: as many tiles for each thread, and few, for each transforms all its
     inputs and reads all its weights; blocks are split only where patches are too few for the threads.
 
-    total : patches of a picture; width : channels of a register tile
+    total : patches of a picture; width : channels of a register tile; slices : pictures of a tile
     """
     threads = tiles.threads
-    parts = -(-total // PATCHES)
+    parts = -(-total * slices // (PATCHES if slices == 1 else VOLUME_PATCHES))
     even = -(-parts // threads) * threads
-    if n % threads and total >= FEWEST * even:
+    if n % threads and total * slices >= FEWEST * even:
         parts = even
     patches = -(-total // parts)
     step, oc_tiles = max(1, width // BLOCK), 1

@@ -9,7 +9,7 @@ import numpy as np
 from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, PLAIN, UNARY, Candidate, kernel
 from ..epilogue import activation_params
 from ..tiles import SMALL
-from ..views import BLOCK, F32, Blocked, broadcast_strides, collapse, nchw
+from ..views import BLOCK, F32, Blocked, broadcast_strides, collapse, ncdhw, ncdhw_strides
 
 BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Min": "min", "Max": "max", "Pow": "pow",
           "PRelu": "prelu", "Sum": "add"}
@@ -19,7 +19,7 @@ def follows(node, values) -> bool:
     """Blocked where an operand of the output's own shape is."""
     y = values.fact(node.outputs[0])
     shape = y.shape
-    if len(shape) in (3, 4) and y.dtype == F32 and 0 not in shape:
+    if len(shape) in (3, 4, 5) and y.dtype == F32 and 0 not in shape:
         for name in node.inputs:
             if values.is_blocked(name) and values.shape(name) == shape:
                 return True
@@ -27,30 +27,32 @@ def follows(node, values) -> bool:
 
 
 def blocked_axes(view: Blocked, shape) -> tuple[tuple, tuple]:
-    """(dims, strides) of a blocked view over the axes (n, block, row, pixel, lane) of the output's shape.
+    """(dims, strides) of a blocked view over the axes (n, slice, block, row, pixel, lane) of the output.
 
     Broadcast axes step 0.
     """
-    n, c, h, w = nchw(shape)
+    n, c, d, h, w = ncdhw(shape)
     blocks = -(-c // BLOCK)
-    return (n, blocks, h, w, BLOCK), (view.ns if view.n == n else 0, view.bs if view.blocks == blocks else 0,
-                                      view.rs if view.h == h else 0, BLOCK if view.w == w else 0, 1)
+    return (n, d, blocks, h, w, BLOCK), (
+        view.ns * view.d if view.shape[0] == n else 0, view.ns if view.d == d else 0,
+        view.bs if view.blocks == blocks else 0, view.rs if view.h == h else 0,
+        BLOCK if view.w == w else 0, 1)
 
 
 def by_rows(out, dims, *strides):
     """dims and strides with rows before blocks where threads divide the rows: each stays in its own."""
     if out.tiles.threads == 1:
         return dims, *strides
-    found = out.tiles.ask(ordered, 5 * (1 + len(strides)), *dims, *(s for each in strides for s in each))
-    return tuple(tuple(found[i:i + 5]) for i in range(0, len(found), 5))
+    found = out.tiles.ask(ordered, 6 * (1 + len(strides)), *dims, *(s for each in strides for s in each))
+    return tuple(tuple(found[i:i + 6]) for i in range(0, len(found), 6))
 
 
 def ordered(tiles, *numbers) -> list[int]:
-    """Of all that is given, each five numbers with the second and third in the other order, maybe."""
-    dims = numbers[:5]
-    if prod(dims) < 2 * SMALL or not tiles.share_rows(*dims[2:4]):
+    """Of all that is given, each six numbers with the third and fourth in the other order, maybe."""
+    dims = numbers[:6]
+    if prod(dims) < 2 * SMALL or not tiles.share_rows(*dims[3:5]):
         return list(numbers)
-    return [numbers[i + at] for i in range(0, len(numbers), 5) for at in (0, 2, 1, 3, 4)]
+    return [numbers[i + at] for i in range(0, len(numbers), 6) for at in (0, 1, 3, 2, 4, 5)]
 
 
 def broadcasts(shape, to) -> bool:
@@ -81,7 +83,7 @@ def operand(out, name: str, shape):
         view = out.blocked(name)
         return view.ref(), blocked_axes(view, shape)[1]
     full = full_shape(own, len(shape))
-    n, c, h, w = nchw(full)
+    n, c, d, h, w = ncdhw(full)
     if c > 1:
         if len(own) == len(shape):
             view = out.blocked(name)
@@ -91,8 +93,8 @@ def operand(out, name: str, shape):
             view = out.in_blocks(out.contiguous(name).reshaped(full))
         return view.ref(), blocked_axes(view, shape)[1]
     view = out.plain(name).reshaped(full) or out.contiguous(name).reshaped(full)
-    s = view.strides if len(full) == 4 else (view.strides[0], view.strides[1], 0, view.strides[2])
-    return view.ref(), (s[0] if n > 1 else 0, 0, s[2] if h > 1 else 0, s[3] if w > 1 else 0, 0)
+    sn, _, sd, sh, sw = ncdhw_strides(view.strides)
+    return view.ref(), (sn if n > 1 else 0, sd if d > 1 else 0, 0, sh if h > 1 else 0, sw if w > 1 else 0, 0)
 
 
 def emit_zip(out, dims, a, b, y, op, e=None) -> None:

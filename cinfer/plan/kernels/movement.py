@@ -7,12 +7,12 @@ import numpy as np
 
 from ...ops.movement import slice_ranges
 from ..candidate import BLOCKED, PLAIN, Candidate, kernel
-from ..views import ARENA, BLOCK, F32, Buffer, Ref, copied_by_kernels, nchw, row_major
+from ..views import ARENA, BLOCK, F32, Buffer, Ref, copied_by_kernels, row_major
 
 
 def in_channels(name: str, values) -> bool:
     """Whether a value lies in blocks whose channels are an axis of its own."""
-    return values.is_blocked(name) and values.fact(name).ndim in (3, 4)
+    return values.is_blocked(name) and values.fact(name).ndim in (3, 4, 5)
 
 
 def gather_channels(out, sources, name: str) -> None:
@@ -120,7 +120,7 @@ def concat_parts(node, values) -> tuple[tuple[str, int], ...]:
 def concat(group, values):
     node, y = group.node, values.fact(group.node.outputs[0])
     axis = node.attributes.get("axis", 1) % y.ndim
-    if axis == 1 and y.dtype == F32 and y.ndim in (3, 4) \
+    if axis == 1 and y.dtype == F32 and y.ndim in (3, 4, 5) \
             and any(values.is_blocked(name) for name in node.inputs) \
             and all(0 not in values.shape(name) for name in node.inputs):
         return concat_channels(node, values)
@@ -146,7 +146,7 @@ def concat_channels(node, values) -> tuple[Candidate]:
             gather_channels(out, [(x, c) for x in views for c in range(x.c)], output)
         return (Candidate(emit, tuple((name, BLOCKED) for name, _ in parts), BLOCKED, parts=parts),)
     straight = {name for name, _ in parts if not values.has(name, BLOCKED) and values.constant(name) is None
-                and nchw(values.shape(name))[2:] != (1, 1)}     # from plain memory to its place
+                and prod(values.shape(name)[2:]) != 1}     # from plain memory to its place
 
     def emit(out):
         y, waiting = out.output(output), []

@@ -44,7 +44,7 @@ def emit_batch_norm(out, group, in_blocks: bool) -> None:
     if in_blocks:
         x, y = out.blocked(node.inputs[0]), out.output(group.output)
         dims, xs = blocked_axes(x, x.shape)
-        dims, xs, ys, vs = by_rows(out, dims, xs, blocked_axes(y, x.shape)[1], [0, BLOCK, 0, 0, 1])
+        dims, xs, ys, vs = by_rows(out, dims, xs, blocked_axes(y, x.shape)[1], [0, 0, BLOCK, 0, 0, 1])
     else:
         x, y = out.plain(node.inputs[0]), out.plain(group.output)
         dims, xs, ys, vs = x.shape, x.strides, y.strides, channel_axis(x)

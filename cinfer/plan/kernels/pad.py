@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from ..candidate import BLOCKED, PLAIN, Candidate, kernel
-from ..views import BLOCK, F32, Ref
+from ..views import BLOCK, F32, Ref, ncdhw
 from .movement import in_channels
 
 PAD_MODES = ("constant", "reflect", "edge")
@@ -55,16 +55,20 @@ def pad(group, values):
 
 def emit_blocked(out, node, before, after, mode, value) -> None:
     x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
-    before, after = ([b[0], 0, *([0] if len(b) == 3 else []), *b[2:], 0] for b in (before, after))
-    xs, ys = (x.ns, x.bs, x.rs, BLOCK, 1), (y.ns, y.bs, y.rs, BLOCK, 1)
+
+    def by_blocks(amounts) -> list:             # over the axes (n, slice, block, row, pixel, lane)
+        d, h, w = [0] * (5 - len(amounts)) + list(amounts[2:])
+        return [amounts[0], d, 0, h, w, 0]
+    before, after, (n, _, d, h, w) = by_blocks(before), by_blocks(after), ncdhw(x.shape)
+    xs, ys = ((v.ns * v.d, v.ns, v.bs, v.rs, BLOCK, 1) for v in (x, y))
     if y.c == x.c:
-        return pad_axes(out, [x.n, x.blocks, x.h, x.w, BLOCK], x.ref(), xs, y, ys, before, after, mode, value)
-    fill(out, [y.n, y.blocks, y.h, y.w, BLOCK], y.ref(), ys, value)
-    inside = y.ref(before[2], before[3])
+        return pad_axes(out, [n, d, x.blocks, h, w, BLOCK], x.ref(), xs, y, ys, before, after, mode, value)
+    fill(out, [n, y.d, y.blocks, y.h, y.w, BLOCK], y.ref(), ys, value)
+    _, before_d, _, top, left, _ = before
     if whole := x.c // BLOCK:
-        out.map([x.n, whole, x.h, x.w, BLOCK], x.ref(), xs, inside, ys)
+        out.map([n, d, whole, h, w, BLOCK], x.ref(), xs, y.ref(top, left, 0, before_d), ys)
     if lanes := x.c % BLOCK:
-        out.map([x.n, 1, x.h, x.w, lanes], x.ref(block=whole), xs, y.ref(before[2], before[3], whole), ys)
+        out.map([n, d, 1, h, w, lanes], x.ref(block=whole), xs, y.ref(top, left, whole, before_d), ys)
     return None
 
 

@@ -9,6 +9,7 @@ from ..views import BLOCK, F32
 from .window import GEOMETRY, is_picture, window
 
 MAX, MEAN_OF_PRESENT, MEAN_OF_ALL = 0, 1, 2         # modes of `pool`
+MOST_SLICES = 256               # of a window: their averages are added one after another
 GLOBAL_MAX, GLOBAL_MEAN = 0, 1                      # modes of `global_pool`
 
 
@@ -16,11 +17,13 @@ GLOBAL_MAX, GLOBAL_MEAN = 0, 1                      # modes of `global_pool`
 @kernel("AveragePool", attributes=GEOMETRY + "ceil_mode count_include_pad", reading=BLOCKED)
 def pool(group, values):
     node, get = group.node, group.node.attributes.get
-    if not is_picture(node, values) or any(node.outputs[1:]):
+    if not is_picture(node, values, 3) or any(node.outputs[1:]):
         return ()
     win = window(node, values, get("kernel_shape"))
+    if win.depth and win.depth.kernel > MOST_SLICES:
+        return ()
     average = node.op_type == "AveragePool"
-    if win.kernel == win.picture and win.count == win.dilations == (1, 1) and not any(win.pads):
+    if win.covers_all():
         return global_pool(node, GLOBAL_MEAN if average else GLOBAL_MAX)
     mode = MAX if not average else MEAN_OF_ALL if get("count_include_pad", 0) else MEAN_OF_PRESENT
 
@@ -29,17 +32,19 @@ def pool(group, values):
         win = window(node, out, get("kernel_shape"))
         rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK * win.kernel[0])
         (kh, kw), (sh, sw), (dh, dw), (pt, pl, pb, pr) = win.kernel, win.strides, win.dilations, win.pads
+        depth = win.depth.params() | dict(pe=win.depth.back) if win.depth else {}
         out.step("pool", y.n * y.blocks * row_tiles, dict(
             x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, ih=x.h, iw=x.w, oh=y.h, ow=y.w, kh=kh, kw=kw, sh=sh,
             sw=sw, dh=dh, dw=dw, pt=pt, pl=pl, pb=pb, pr=pr, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs,
-            yr=y.rs, mode=mode, row_tiles=row_tiles, rows=rows))
+            yr=y.rs, mode=mode, row_tiles=row_tiles, rows=rows, **depth),
+            scratch=4 * BLOCK * y.w if depth else 0)
     return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
 
 
 @kernel("GlobalAveragePool", "GlobalMaxPool", reading=BLOCKED)
 def pool_all(group, values):
     node = group.node
-    if not is_picture(node, values):
+    if not is_picture(node, values, 3):
         return ()
     return global_pool(node, GLOBAL_MEAN if node.op_type == "GlobalAveragePool" else GLOBAL_MAX)
 
@@ -48,9 +53,9 @@ def global_pool(node, mode: int) -> tuple[Candidate]:
     """One number for each picture and channel of the node's input."""
     def emit(out):
         x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
-        out.step("global_pool", x.n * x.blocks, dict(
-            x=x.ref(), y=y.ref(), n=x.n, cb=x.blocks, h=x.h, w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns,
-            yb=y.bs, mode=mode))
+        out.step("global_pool", y.n * x.blocks, dict(
+            x=x.ref(), y=y.ref(), n=y.n, cb=x.blocks, h=x.h, w=x.w, d=x.d, xn=x.ns * x.d, xd=x.ns, xb=x.bs,
+            xr=x.rs, yn=y.ns, yb=y.bs, mode=mode))
     return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
 
 

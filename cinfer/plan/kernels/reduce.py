@@ -33,7 +33,7 @@ def reduce(group, values):
     if axes is None or x.dtype != F32 or prod(x.shape) == 0 or not axes:
         return ()
     if node.op_type in ("ReduceMean", "ReduceMax") and values.is_blocked(node.inputs[0]) \
-            and x.ndim in (3, 4) and axes == tuple(range(2, x.ndim)):
+            and x.ndim in (3, 4, 5) and axes == tuple(range(2, x.ndim)):
         return global_pool(node, GLOBAL_MEAN if node.op_type == "ReduceMean" else GLOBAL_MAX)
     if walk(values.plain(node.inputs[0]), axes) is None:
         return ()

@@ -51,7 +51,7 @@ def transpose(group, values):
     name, output = node.inputs[0], node.outputs[0]
     rank = values.fact(name).ndim
     perm = list(node.attributes.get("perm") or range(rank)[::-1])
-    if values.is_blocked(name) and not values.has(name, PLAIN) and rank in (3, 4) \
+    if values.is_blocked(name) and not values.has(name, PLAIN) and rank in (3, 4, 5) \
             and values.sole_reader(name) is not None:
         def emit(out):
             y = out.plain(output)

@@ -8,17 +8,39 @@ GEOMETRY = "auto_pad dilations kernel_shape pads strides "          # attributes
 OF_GEOMETRY = frozenset(f"ceil_mode output_padding output_shape {GEOMETRY}".split()) - {"kernel_shape"}
 
 
+class Depth:
+    """A window along the slices of a volume. front, back : padding; size, count : as picture and count"""
+    __slots__ = ("kernel", "stride", "dilation", "front", "back", "size", "count")
+
+    def __init__(self, kernel, stride, dilation, front, back, size, count):
+        self.kernel, self.stride, self.dilation, self.front, self.back = kernel, stride, dilation, front, back
+        self.size, self.count = size, count
+
+    def params(self) -> dict:
+        """As depth.h has them."""
+        return dict(kd=self.kernel, sd=self.stride, dd=self.dilation, pf=self.front, id=self.size,
+                    od=self.count)
+
+
 class Window:
     """Sizes as (y, x), pads as (top, left, bottom, right); a 1-D picture has the height 1.
 
+    depth : None, or the window along the third axis
     picture : what the windows lie on, the input (of a ConvTranspose the output)
     count : how many windows, the sizes of the output (of a ConvTranspose the input)
     """
-    __slots__ = ("kernel", "strides", "dilations", "pads", "picture", "count")
+    __slots__ = ("kernel", "strides", "dilations", "pads", "picture", "count", "depth")
 
-    def __init__(self, kernel, strides, dilations, pads, picture, count):
+    def __init__(self, kernel, strides, dilations, pads, picture, count, depth=None):
         self.kernel, self.strides, self.dilations, self.pads = kernel, strides, dilations, pads
-        self.picture, self.count = picture, count
+        self.picture, self.count, self.depth = picture, count, depth
+
+    def covers_all(self) -> bool:
+        """Whether there is one window, which is the picture."""
+        d = self.depth
+        if d and (d.kernel != d.size or d.count != 1 or d.dilation != 1 or d.front or d.back):
+            return False
+        return self.kernel == self.picture and self.count == self.dilations == (1, 1) and not any(self.pads)
 
     def overhang(self) -> tuple[int, int, int, int]:
         """How far the windows reach beyond the picture (top, left, bottom, right)."""
@@ -30,25 +52,28 @@ class Window:
 
 
 def window(node, values, kernel) -> Window:
-    """The windows of a node on one or two spatial axes, auto_pad resolved. kernel : its sizes along them"""
+    """The windows of a node on up to three spatial axes, auto_pad resolved. kernel : its sizes along them"""
     x, y = values.shape(node.inputs[0]), values.shape(node.outputs[0])
     if node.op_type == "ConvTranspose":
         x, y = y, x
-    picture, count = (x[2:], y[2:]) if len(x) == 4 else ((1, x[2]), (1, y[2]))
+    picture, count = (x[-2:], y[-2:]) if len(x) > 3 else ((1, x[2]), (1, y[2]))
     known, key = values.store.of_node, ("window", node, tuple(kernel))
     if key not in known:
         known[key] = fixed_window(node, values.shape(node.inputs[0]), kernel)
     if known[key] is not None:
-        return Window(*known[key], picture, count)
+        *fixed, depth = known[key]
+        return Window(*fixed, picture, count, depth and Depth(*depth, x[2], y[2]))
     return windows_of(node, values.shape(node.inputs[0]), kernel)
 
 
 def fixed_window(node, x_shape, kernel):
-    """(kernel, strides, dilations, pads) where they do not depend on sizes, else None."""
+    """(kernel, strides, dilations, pads, those of the depth) where they do not depend on sizes, else None."""
     if node.attributes.get("auto_pad", "NOTSET") != "NOTSET" or node.attributes.get("output_shape"):
         return None
     win = windows_of(node, x_shape, kernel)
-    return win.kernel, win.strides, win.dilations, win.pads
+    d = win.depth
+    depth = d and (d.kernel, d.stride, d.dilation, d.front, d.back)
+    return win.kernel, win.strides, win.dilations, win.pads, depth
 
 
 def windows_of(node, x_shape, kernel) -> Window:
@@ -56,13 +81,16 @@ def windows_of(node, x_shape, kernel) -> Window:
     g = geometry(x_shape[2:], kernel, **{k: v for k, v in node.attributes.items() if k in OF_GEOMETRY})
 
     def y_x(values, missing):
-        return tuple(values) if len(values) == 2 else (missing, *values)
+        return tuple(values[-2:]) if len(values) > 1 else (missing, *values)
 
+    depth = Depth(g.kernel_shape[0], g.strides[0], g.dilations[0], g.begins[0], g.ends[0], g.in_sizes[0],
+                  g.out_sizes[0]) if len(x_shape) == 5 else None
     return Window(y_x(g.kernel_shape, 1), y_x(g.strides, 1), y_x(g.dilations, 1),
-                  (*y_x(g.begins, 0), *y_x(g.ends, 0)), y_x(g.in_sizes, 1), y_x(g.out_sizes, 1))
+                  (*y_x(g.begins, 0), *y_x(g.ends, 0)), y_x(g.in_sizes, 1), y_x(g.out_sizes, 1), depth)
 
 
-def is_picture(node, values) -> bool:
-    """Whether a node takes and makes float32 pictures, 1-D or 2-D, none of them empty."""
+def is_picture(node, values, axes: int = 2) -> bool:
+    """Whether a node takes and makes float32 pictures of 1 to so many spatial axes, none of them empty."""
     x = values.fact(node.inputs[0])
-    return x.dtype == F32 and x.ndim in (3, 4) and 0 not in x.shape and 0 not in values.shape(node.outputs[0])
+    return (x.dtype == F32 and 3 <= x.ndim <= 2 + axes and 0 not in x.shape
+            and 0 not in values.shape(node.outputs[0]))
