@@ -37,13 +37,13 @@ def expand_quantized(graph: Graph, at: Rewriter) -> bool:
     DequantizeLinear round between the operators.
 
     x8 -> MatMulInteger -> Cast   becomes   x8 -> DequantizeLinear -> MatMul, by a scale of 1; so does
-    ConvInteger.
+    ConvInteger. An Add of whole numbers before the Cast becomes one of floats.
 
     Sums are rounded as float32, not exact: y8 may be the neighbour where a number lies on the border.
 
     Only with constant scales and zero points of 8 bits: one for a whole tensor, or one for each output
     channel of constant weights. Of MatMulInteger, only with constant weights, one zero point of x8 if any,
-    and when all that read its integers are Casts to float32.
+    and when all that read its integers, or their sums with others, are Casts to float32.
     """
     expansion = _Expansion(at)
     for node in graph.nodes:
@@ -117,9 +117,10 @@ class _Expansion:
         """ConvInteger, MatMulInteger: sums of products less zero points, in int32."""
         at, out = self.at, node.outputs[0]
         x, weights, zero, shift = node.inputs + [""] * (4 - len(node.inputs))
-        w, readers = at.array(weights), at.readers.get(out, ())
-        if not self.is_stored(x, zero) or w is None or out in at.pinned or not all(
-                reader.op_type == "Cast" and reader.attributes.get("to") == FLOAT for reader in readers):
+        w = at.array(weights)
+        sums = dict.fromkeys(r for r in at.readers.get(out, ()) if r.op_type == "Add" and not r.domain)
+        if not self.is_stored(x, zero) or w is None or not self.becomes_real(out, sums) \
+                or not all(self.becomes_real(add.outputs[0]) for add in sums):
             return
         if w.dtype.name not in ("uint8", "int8") or w.ndim < 2:
             return
@@ -135,10 +136,34 @@ class _Expansion:
         y = at.fresh(out)
         node.name = node.name or out
         at.set_outputs(node, [y])
-        for cast in tuple(at.readers.get(out, ())):
-            at.change(cast, "Identity", [y], OPSET)
+        for add in sums:
+            terms = [y if name == out else self.cast(name, add) for name in add.inputs]
+            total, real = add.outputs[0], at.fresh(add.outputs[0])
+            at.set_outputs(add, [real])
+            at.change(add, "Add", terms, add.opset)
+            self.drop_casts(total, real)
+        self.drop_casts(out, y)
         at.change(node, op_type, [self.real(node, x, one, zero, None), at.constant(wide, weights)], opset,
                   **node.attributes)
+
+    def becomes_real(self, name: str, others=()) -> bool:
+        """Is every reader a Cast to float32, or one of the others?"""
+        return name not in self.at.pinned and all(
+            reader.op_type == "Cast" and reader.attributes.get("to") == FLOAT or reader in others
+            for reader in self.at.readers.get(name, ()))
+
+    def cast(self, name: str, node: Node) -> str:
+        """The whole numbers that a node reads as float32."""
+        array = self.at.array(name)
+        if array is not None:
+            return self.at.constant(array.astype(np.float32), name)
+        cast = Node("Cast", [name], [self.at.fresh(name)], {"to": FLOAT}, opset=OPSET, name=node.name or node.outputs[0])
+        self.at.insert(cast, after=self.at.makers.get(name))
+        return cast.outputs[0]
+
+    def drop_casts(self, whole: str, real: str) -> None:
+        for cast in tuple(self.at.readers.get(whole, ())):
+            self.at.change(cast, "Identity", [real], OPSET)
 
     def is_stored(self, x: str, zero: str) -> bool:
         """Are these numbers of 8 bits and, if any, the zero point of the whole tensor?"""
