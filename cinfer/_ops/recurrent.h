@@ -11,7 +11,8 @@
  *   h0 c0 yh yc  first and last state, sb floats from sample to sample; y: yt, yb floats apart; all may be absent
  *   state    h of [batch][hidden], behind it c, between tiles of begin .. end-1, pieces of the steps in turn
  *   f g h    codes of the activations (activation.h) in the order of the standard; what goes into them is clamped to
- *            -clip .. clip
+ *            -clip .. clip, but what goes into LSTM's h to -c_clip .. c_clip
+ *   round    h is rounded to uint8 by the range of all samples before it is multiplied; then a tile has all samples
  *   Kernel tile: `rows` samples. scratch: rows * (packed columns of r and of r2, hidden) floats
  *   Beyond the length of a sample its y is 0 and its state stays; `backwards` begins at its end.
  * few_RxN    sums of R rows and N column tiles of OCT: 8 accumulators, where the product's tile has 2 a row
@@ -21,7 +22,7 @@
 #include "conv_tile.h"
 #define RECURRENT_FIELDS(B, I, F, A) B(x) B(r) B(r2) B(rb) B(p) B(lens) B(h0) B(c0) B(state) B(y) B(yh) B(yc) \
     I(kind) I(input_forget) I(backwards) I(steps) I(begin) I(end) I(batch) I(hidden) I(rows) I(xt) I(xb) I(sb) \
-    I(yt) I(yb) I(f) I(g) I(h) F(f_alpha) F(f_beta) F(g_alpha) F(g_beta) F(h_alpha) F(h_beta) F(clip)
+    I(yt) I(yb) I(f) I(g) I(h) I(round) F(f_alpha) F(f_beta) F(g_alpha) F(g_beta) F(h_alpha) F(h_beta) F(clip) F(c_clip)
 PARAMS(recurrent_t, RECURRENT_FIELDS)
 enum { RNN, GRU, GRU_BEFORE, LSTM };
 
@@ -62,7 +63,7 @@ typedef struct {
     int input_forget;
     const float *rb, *p;
     epilogue_t f, g, h;
-    float clip;
+    float clip, c_clip;
 } cell_t;
 
 INL vf part(const float *p, int64_t n) { return n >= VW ? ld(p) : ld_part(p, n, 0); }
@@ -72,6 +73,16 @@ INL vf clamped(vf v, float clip) { return vmin(bc(clip), vmax(bc(-clip), v)); }
 INL void activated(float *s, int64_t n, const epilogue_t *e)
 {
     activate_rows(s, n, 1, 0, (int)e->act, e->alpha, e->beta);
+}
+/* y = x rounded to uint8 by its range and that of 0, and back: DynamicQuantizeLinear, DequantizeLinear */
+static __attribute__((noinline)) void round_by_range(const float *x, float *y, int64_t n)
+{
+    vf low = {0}, high = {0};
+    EACH(i, n) { vf v = part(x + i, n - i); low = vmin(v, low); high = vmax(v, high); }
+    const float least = -max_of_lanes(-low), width = max_of_lanes(high) - least;
+    const float scale = width > 0 ? width / 255 : 1;
+    const float zero = vrint(vmin(bc(255), vmax((vf){0}, bc(-least / scale))))[0];
+    EACH(i, n) st_up_to(y + i, quantised(part(x + i, n - i), scale, zero, 0, 255), n - i);
 }
 /* s = clamped(s + x + p c); p may be NULL */
 static __attribute__((noinline)) void add_gates(float *s, const float *x, const float *p, const float *c,
@@ -107,7 +118,7 @@ static __attribute__((noinline)) void lstm_cell(const cell_t *A, const float *x,
         if (A->input_forget) keep = 1 - in;
         vf v = keep * part(c + i, m) + in * part(g + i, m);
         st_up_to(c + i, v, m);
-        st_up_to(h + i, clamped(v, A->clip), m);
+        st_up_to(h + i, clamped(v, A->c_clip), m);
     }
     if (p) {
         add_gates(o, x + n, p + n, c, n, A->clip);

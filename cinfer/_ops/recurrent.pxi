@@ -5,17 +5,19 @@ cdef extern from "recurrent.h" nogil:
     ctypedef struct recurrent_t:
         buf_t x, r, r2, rb, p, lens, h0, c0, state, y, yh, yc
         int64_t kind, input_forget, backwards, steps, begin, end, batch, hidden, rows, xt, xb, sb, yt, yb, f, g, h
-        double f_alpha, f_beta, g_alpha, g_beta, h_alpha, h_beta, clip
+        int64_t round
+        double f_alpha, f_beta, g_alpha, g_beta, h_alpha, h_beta, clip, c_clip
     ctypedef struct cell_t:
         int64_t kind, hidden
         bint input_forget
         const float *rb
         const float *p
         epilogue_t f, g, h
-        float clip
+        float clip, c_clip
     ctypedef void (*few_fn)(const float *, const float *, int64_t, float *, int64_t) noexcept nogil
     const few_fn few[3][FEW_TILES]
     const char *recurrent_t_fields
+    void round_by_range(const float *, float *, int64_t)
     void lstm_cell(const cell_t *, const float *, float *, float *, float *)
     void gru_reset(const cell_t *, const float *, float *, const float *, float *)
     void gru_cell(const cell_t *, const float *, float *, float *, float *)
@@ -76,6 +78,7 @@ cdef void recurrent_run(const void *params, char *const *base, char *scratch, in
     cdef const float *xt
     cdef cell_t cell
     cell.kind, cell.hidden, cell.input_forget, cell.clip = A.kind, n, A.input_forget != 0, <float>A.clip
+    cell.c_clip = <float>A.c_clip
     cell.rb, cell.p = <const float *>at(base, A.rb), <const float *>at(base, A.p)
     cell.f.act, cell.f.alpha, cell.f.beta = A.f, <float>A.f_alpha, <float>A.f_beta
     cell.g.act, cell.g.alpha, cell.g.beta = A.g, <float>A.g_alpha, <float>A.g_beta
@@ -86,7 +89,9 @@ cdef void recurrent_run(const void *params, char *const *base, char *scratch, in
             if A.kind == LSTM:
                 copy_row(c + b * n, c0 + (first + b) * A.sb if c0 != NULL else NULL, n)
     for i in range(A.begin, A.end):
-        times_packed(h, rows, n, r, ls, s, i & 1)
+        if A.round:
+            round_by_range(h, rh, rows * n)
+        times_packed(rh if A.round else h, rows, n, r, ls, s, i & 1)
         if A.kind == GRU:
             for b in range(rows):
                 length = lens[first + b] if lens != NULL else A.steps

@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.graph import Graph, Node
+from ..ops.families import OWN_DOMAIN
 from .pattern import Rewriter, has, rewrite
 from .widen_halves import FLOAT
 
@@ -39,6 +40,9 @@ def expand_quantized(graph: Graph, at: Rewriter) -> bool:
     x8 -> MatMulInteger -> Cast   becomes   x8 -> DequantizeLinear -> MatMul, by a scale of 1; so does
     ConvInteger. An Add of whole numbers before the Cast becomes one of floats.
 
+    DynamicQuantizeLSTM becomes DynamicQuantizeLinear -> DequantizeLinear -> DynamicStateLSTM, where its weights are
+    constant and it has no lengths.
+
     Sums are rounded as float32, not exact: y8 may be the neighbour where a number lies on the border.
 
     Only with constant scales and zero points of 8 bits: one for a whole tensor, or one for each output
@@ -67,6 +71,8 @@ class _Expansion:
         kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
         if kind in _SUMS:
             return self.expand_sum(node)
+        if kind == "com.microsoft.DynamicQuantizeLSTM":
+            return self.expand_lstm(node)
         if kind not in _FLOATS or node.attributes.get("channels_last") and not self.is_picture(node):
             return
         op_type, opset, places, end = _FLOATS[kind]
@@ -145,6 +151,24 @@ class _Expansion:
         self.drop_casts(out, y)
         at.change(node, op_type, [self.real(node, x, one, zero, None), at.constant(wide, weights)], opset,
                   **node.attributes)
+
+    def expand_lstm(self, node: Node) -> None:
+        """DynamicQuantizeLSTM of constant weights: in floats, but for what is rounded during the run."""
+        at, inputs = self.at, node.inputs + [""] * (12 - len(node.inputs))
+        w, r, *parameters = map(at.array, (*inputs[1:3], *inputs[8:12]))
+        if inputs[4] or w is None or r is None or w.ndim != 3 or r.ndim != 3 or any(
+                p is None or p.shape not in (r.shape[:1], r.shape[::2]) for p in parameters):
+            return
+        real = []
+        for name, v, scale, zero in ((inputs[1], w, *parameters[:2]), (inputs[2], r, *parameters[2:])):
+            scale, zero = (p.astype(np.float32).reshape(len(r), 1, -1) for p in (scale, zero))
+            real.append(at.constant(np.ascontiguousarray(((v - zero) * scale).transpose(0, 2, 1)), name))
+        name, x = node.name or node.outputs[0], inputs[0]
+        parts, rounded = [at.fresh(x) for _ in range(3)], at.fresh(x)
+        stored = Node("DynamicQuantizeLinear", [x], parts, opset=OPSET, name=name)
+        at.insert(stored, after=at.makers.get(x))
+        at.insert(Node("DequantizeLinear", parts, [rounded], opset=OPSET, name=name), after=stored)
+        at.change(node, "DynamicStateLSTM", [rounded, *real, *inputs[3:8]], 1, OWN_DOMAIN, **node.attributes)
 
     def becomes_real(self, name: str, others=()) -> bool:
         """Is every reader a Cast to float32, or one of the others?"""

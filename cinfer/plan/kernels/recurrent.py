@@ -5,6 +5,7 @@ from math import inf, prod
 
 import numpy as np
 
+from ...ops.families import OWN_DOMAIN
 from ...ops.recurrent import ACTIVATIONS, DIRECTIONS, KINDS, rnn_activations
 from ..candidate import CONTIGUOUS, Candidate, kernel
 from ..store import channel_vector
@@ -41,7 +42,7 @@ class Recurrent:
 
 def functions_of(node) -> list | None:
     """The activations with their numbers; None where kernels do not have one of them."""
-    get, (_, _, defaults) = node.attributes.get, KINDS[node.op_type]
+    get, (_, _, defaults) = node.attributes.get, KINDS[kind_of(node)]
     direction = get("direction", "forward")
     names = get("activations")
     if node.op_type == "RNN":
@@ -59,6 +60,12 @@ def functions_of(node) -> list | None:
     return found
 
 
+def kind_of(node) -> str:
+    return node.op_type.removeprefix("DynamicState")
+
+
+@kernel("DynamicStateLSTM", domain=OWN_DOMAIN, attributes="activation_alpha activation_beta activations clip direction "
+        "hidden_size input_forget")
 @kernel("RNN", "GRU", "LSTM", attributes="activation_alpha activation_beta activations clip direction hidden_size "
         "input_forget layout linear_before_reset output_sequence")
 def recurrent(group, values):
@@ -67,8 +74,8 @@ def recurrent(group, values):
     if functions is None or r is None:
         return ()
     kind = {"RNN": RNN, "GRU": GRU_BEFORE if node.attributes.get("linear_before_reset", 0) else GRU,
-            "LSTM": LSTM}[node.op_type]
-    a = Recurrent(node, kind, KINDS[node.op_type][1], r.shape[2], functions)
+            "LSTM": LSTM}[kind_of(node)]
+    a = Recurrent(node, kind, KINDS[kind_of(node)][1], r.shape[2], functions)
     names, (steps, batch) = a.names, a.sizes(values)
     x, lens = values.fact(names["x"]), values.constant(names["lens"])
     if prod(x.shape) == 0 or names["lens"] and not (
@@ -136,7 +143,8 @@ def emit(out, a: Recurrent) -> None:
         rb = out.store.array(names["b"], out.constant(names["b"])).ref(5 * h)
     y, yh, yc = (out.plain(name) if name else None for name in [*node.outputs, "", ""][:3])
     lens, h0, c0 = (out.contiguous(names[what]).ref() if names[what] else None for what in ("lens", "h0", "c0"))
-    rows, tiles = out.tiles.ask(rows_of_tile, 2, batch, count)
+    by_range = node.op_type == "DynamicStateLSTM"         # the state is rounded by the range of all samples
+    rows, tiles = (batch, 1) if by_range else out.tiles.ask(rows_of_tile, 2, batch, count)
     wide = sum(-(-g * h // BLOCK) * BLOCK for g in (together, 1))
     xt, xb, sb, sd = (n, steps * n, count * h, h) if by_batch else (batch * n, n, h, batch * h)
     (yt, yd, yb) = (0, 0, 0) if y is None else (
@@ -159,7 +167,8 @@ def emit(out, a: Recurrent) -> None:
                 state=states[d].ref(), y=y and y.ref(yd * d), yh=yh and yh.ref(sd * d), yc=yc and yc.ref(sd * d),
                 kind=a.kind, input_forget=get("input_forget", 0), backwards=backwards, steps=steps, begin=begin,
                 end=end, batch=batch, hidden=h, rows=rows, xt=xt, xb=xb, sb=sb, yt=yt, yb=yb,
-                clip=get("clip", inf), **activations), beside=d + 1 < count, scratch=4 * rows * (wide + h),
+                round=by_range, clip=get("clip", inf), c_clip=inf if by_range else get("clip", inf),
+                **activations), beside=d + 1 < count, scratch=4 * rows * (wide + h),
                 flops=2 * count * (end - begin) * batch * a.gates * h * h)
 
 
