@@ -74,6 +74,7 @@ include "cast.pxi"
 include "choose.pxi"
 include "order.pxi"
 include "detection.pxi"
+include "recurrent.pxi"
 
 cdef table_t the_table
 the_table.vw = VW

@@ -5,13 +5,16 @@ https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .composite import Value, composite
-from .families import MICROSOFT
+from .families import MICROSOFT, OWN_DOMAIN
 from .microsoft import check_given
 from .numeric import F32, check_same, check_sizes, matmul, spec_of
-from .quantize import U8, check_8_bit, check_scalars, dynamic_range, exact_dtype, quantize, shifted
+from .quantize import (U8, check_8_bit, check_scalars, dequantize, dynamic_range, exact_dtype, quantize,
+                       shifted)
 from .recurrent import DIRECTIONS, activation_functions, infer_recurrent, lstm_cell
 from .registry import op
 
@@ -158,24 +161,59 @@ class DynamicQuantizeLSTM:
         lens = np.full(batch, steps) if sequence_lens is None else sequence_lens
         if ((lens < 0) | (lens > steps)).any():
             raise ValueError(f"sequence_lens {lens.tolist()}; allowed is 0 to {steps}")
-        count, hidden = R.shape[:2]
-        names = activations or ("Sigmoid", "Tanh", "Tanh") * count
-        free, clipped = (activation_functions(names, activation_alpha, activation_beta, bound)
-                         for bound in (None, clip))
-        bias = np.zeros((count, 1), F32) if B is None else B.reshape(count, 2, -1).sum(1)
-        peepholes = np.zeros((count, 3, 1), F32) if P is None else P.reshape(count, 3, hidden)
-        start = np.zeros((count, batch, hidden), F32)
-        h, c = (start if state is None else state for state in (initial_h, initial_c))
-        ys, lasts = [], []
-        for d, backwards in enumerate(DIRECTIONS[direction]):
-            options = dict(input_forget=input_forget, peephole=peepholes[d])
-            act = [*clipped[3 * d:3 * d + 2], free[3 * d + 2]]
-            y, *last = run_quantized(X, lens, backwards, Dynamic(W[d], W_scale[d], W_zero_point[d]),
-                                     Dynamic(R[d], R_scale[d], R_zero_point[d]), h[d], c[d],
-                                     lambda gates, c: lstm_cell(gates + bias[d], c, act, options))
-            ys.append(y)
-            lasts.append(last)
-        return np.stack(ys, 1), *(np.stack(each) for each in zip(*lasts))
+        products = [(Dynamic(W[d], W_scale[d], W_zero_point[d]), Dynamic(R[d], R_scale[d], R_zero_point[d]))
+                    for d in range(len(R))]
+        return lstm_of_products(X, lens, products, R.shape[1], B, initial_h, initial_c, P, direction, input_forget,
+                                activations, activation_alpha, activation_beta, clip)
+
+
+@op("DynamicStateLSTM", since=1, domain=OWN_DOMAIN)
+class DynamicStateLSTM:
+    """The standard's LSTM whose state is rounded at each step, to uint8 by the range of all samples, before it is
+    multiplied; `clip` bounds the gates, not the cell. There are no lengths. This is DynamicQuantizeLSTM but for its
+    weights and inputs, which are floats."""
+    def infer(x, w, r, b=None, sequence_lens=None, initial_h=None, initial_c=None, p=None, *, activation_alpha=None,
+              activation_beta=None, activations=None, clip=None, direction="forward", hidden_size=None,
+              input_forget=0):
+        return infer_recurrent("LSTM", x, w, r, b, sequence_lens, (initial_h, initial_c), p, direction=direction,
+                               hidden_size=hidden_size, layout=0, activations=activations)
+
+    def evaluate(x, w, r, b=None, sequence_lens=None, initial_h=None, initial_c=None, p=None, *,
+                 activation_alpha: list[float] = None, activation_beta: list[float] = None,
+                 activations: list[str] = None, clip: float = None, direction="forward", hidden_size: int = None,
+                 input_forget=0):
+        def times(w):
+            return lambda x: matmul(x, w.T)
+        products = [(times(w[d]), lambda h, product=times(r[d]): product(rounded(h))) for d in range(len(r))]
+        return lstm_of_products(x, np.full(x.shape[1], x.shape[0]), products, r.shape[2], b, initial_h, initial_c, p,
+                                direction, input_forget, activations, activation_alpha, activation_beta, clip)
+
+
+def rounded(x: np.ndarray) -> np.ndarray:
+    """To uint8 by its own range, and back."""
+    scale, zero = dynamic_range(x)
+    return dequantize(quantize(x, scale, zero, U8), scale, zero)
+
+
+def lstm_of_products(x, lens, products, hidden: int, b, initial_h, initial_c, p, direction: str, input_forget,
+                     activations, alpha, beta, clip):
+    """The outputs of an LSTM. products : of each direction, functions that multiply inputs and states by weights"""
+    count, batch = len(products), x.shape[1]
+    names = activations or ("Sigmoid", "Tanh", "Tanh") * count
+    free, clipped = (activation_functions(names, alpha, beta, bound) for bound in (None, clip))
+    bias = np.zeros((count, 1), F32) if b is None else b.reshape(count, 2, -1).sum(1)
+    peepholes = np.zeros((count, 3, 1), F32) if p is None else p.reshape(count, 3, hidden)
+    start = np.zeros((count, batch, hidden), F32)
+    h, c = (start if state is None else state for state in (initial_h, initial_c))
+    ys, lasts = [], []
+    for d, backwards in enumerate(DIRECTIONS[direction]):
+        options = dict(input_forget=input_forget, peephole=peepholes[d])
+        act = [*clipped[3 * d:3 * d + 2], free[3 * d + 2]]
+        y, *last = run_quantized(x, lens, backwards, *products[d], h[d], c[d],
+                                 lambda gates, c: lstm_cell(gates + bias[d], c, act, options))
+        ys.append(y)
+        lasts.append(last)
+    return np.stack(ys, 1), *(np.stack(each) for each in zip(*lasts))
 
 
 class Dynamic:
@@ -191,7 +229,7 @@ class Dynamic:
         return total.astype(F32) * (x_scale * self.scale)
 
 
-def run_quantized(x, lens, backwards: bool, times_w: Dynamic, times_r: Dynamic, h, c, cell):
+def run_quantized(x, lens, backwards: bool, times_w: Callable, times_r: Callable, h, c, cell):
     """(outputs (steps, batch, hidden), last h, last c). cell : function of gates and c that gives h and c"""
     steps, batch = x.shape[:2]
     longest = int(lens.max(initial=0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.graph import Graph, Node
+from ..ops.families import OWN_DOMAIN
 from .pattern import Rewriter, has, rewrite
 from .widen_halves import FLOAT
 
@@ -37,13 +38,16 @@ def expand_quantized(graph: Graph, at: Rewriter) -> bool:
     DequantizeLinear round between the operators.
 
     x8 -> MatMulInteger -> Cast   becomes   x8 -> DequantizeLinear -> MatMul, by a scale of 1; so does
-    ConvInteger.
+    ConvInteger. An Add of whole numbers before the Cast becomes one of floats.
+
+    DynamicQuantizeLSTM becomes DynamicQuantizeLinear -> DequantizeLinear -> DynamicStateLSTM, where its weights are
+    constant and it has no lengths.
 
     Sums are rounded as float32, not exact: y8 may be the neighbour where a number lies on the border.
 
     Only with constant scales and zero points of 8 bits: one for a whole tensor, or one for each output
     channel of constant weights. Of MatMulInteger, only with constant weights, one zero point of x8 if any,
-    and when all that read its integers are Casts to float32.
+    and when all that read its integers, or their sums with others, are Casts to float32.
     """
     expansion = _Expansion(at)
     for node in graph.nodes:
@@ -67,6 +71,8 @@ class _Expansion:
         kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
         if kind in _SUMS:
             return self.expand_sum(node)
+        if kind == "com.microsoft.DynamicQuantizeLSTM":
+            return self.expand_lstm(node)
         if kind not in _FLOATS or node.attributes.get("channels_last") and not self.is_picture(node):
             return
         op_type, opset, places, end = _FLOATS[kind]
@@ -117,9 +123,10 @@ class _Expansion:
         """ConvInteger, MatMulInteger: sums of products less zero points, in int32."""
         at, out = self.at, node.outputs[0]
         x, weights, zero, shift = node.inputs + [""] * (4 - len(node.inputs))
-        w, readers = at.array(weights), at.readers.get(out, ())
-        if not self.is_stored(x, zero) or w is None or out in at.pinned or not all(
-                reader.op_type == "Cast" and reader.attributes.get("to") == FLOAT for reader in readers):
+        w = at.array(weights)
+        sums = dict.fromkeys(r for r in at.readers.get(out, ()) if r.op_type == "Add" and not r.domain)
+        if not self.is_stored(x, zero) or w is None or not self.becomes_real(out, sums) \
+                or not all(self.becomes_real(add.outputs[0]) for add in sums):
             return
         if w.dtype.name not in ("uint8", "int8") or w.ndim < 2:
             return
@@ -135,10 +142,52 @@ class _Expansion:
         y = at.fresh(out)
         node.name = node.name or out
         at.set_outputs(node, [y])
-        for cast in tuple(at.readers.get(out, ())):
-            at.change(cast, "Identity", [y], OPSET)
+        for add in sums:
+            terms = [y if name == out else self.cast(name, add) for name in add.inputs]
+            total, real = add.outputs[0], at.fresh(add.outputs[0])
+            at.set_outputs(add, [real])
+            at.change(add, "Add", terms, add.opset)
+            self.drop_casts(total, real)
+        self.drop_casts(out, y)
         at.change(node, op_type, [self.real(node, x, one, zero, None), at.constant(wide, weights)], opset,
                   **node.attributes)
+
+    def expand_lstm(self, node: Node) -> None:
+        """DynamicQuantizeLSTM of constant weights: in floats, but for what is rounded during the run."""
+        at, inputs = self.at, node.inputs + [""] * (12 - len(node.inputs))
+        w, r, *parameters = map(at.array, (*inputs[1:3], *inputs[8:12]))
+        if inputs[4] or w is None or r is None or w.ndim != 3 or r.ndim != 3 or any(
+                p is None or p.shape not in (r.shape[:1], r.shape[::2]) for p in parameters):
+            return
+        real = []
+        for name, v, scale, zero in ((inputs[1], w, *parameters[:2]), (inputs[2], r, *parameters[2:])):
+            scale, zero = (p.astype(np.float32).reshape(len(r), 1, -1) for p in (scale, zero))
+            real.append(at.constant(np.ascontiguousarray(((v - zero) * scale).transpose(0, 2, 1)), name))
+        name, x = node.name or node.outputs[0], inputs[0]
+        parts, rounded = [at.fresh(x) for _ in range(3)], at.fresh(x)
+        stored = Node("DynamicQuantizeLinear", [x], parts, opset=OPSET, name=name)
+        at.insert(stored, after=at.makers.get(x))
+        at.insert(Node("DequantizeLinear", parts, [rounded], opset=OPSET, name=name), after=stored)
+        at.change(node, "DynamicStateLSTM", [rounded, *real, *inputs[3:8]], 1, OWN_DOMAIN, **node.attributes)
+
+    def becomes_real(self, name: str, others=()) -> bool:
+        """Is every reader a Cast to float32, or one of the others?"""
+        return name not in self.at.pinned and all(
+            reader.op_type == "Cast" and reader.attributes.get("to") == FLOAT or reader in others
+            for reader in self.at.readers.get(name, ()))
+
+    def cast(self, name: str, node: Node) -> str:
+        """The whole numbers that a node reads as float32."""
+        array = self.at.array(name)
+        if array is not None:
+            return self.at.constant(array.astype(np.float32), name)
+        cast = Node("Cast", [name], [self.at.fresh(name)], {"to": FLOAT}, opset=OPSET, name=node.name or node.outputs[0])
+        self.at.insert(cast, after=self.at.makers.get(name))
+        return cast.outputs[0]
+
+    def drop_casts(self, whole: str, real: str) -> None:
+        for cast in tuple(self.at.readers.get(whole, ())):
+            self.at.change(cast, "Identity", [real], OPSET)
 
     def is_stored(self, x: str, zero: str) -> bool:
         """Are these numbers of 8 bits and, if any, the zero point of the whole tensor?"""

@@ -34,7 +34,7 @@ class Candidate:
         (top, left, bottom, right)
     view : function of the first input's plain view and Values that gives those of the outputs
     pieces : ((output, first channel in the first input), ...) of outputs that are channels of a blocked input
-    order : axes of the output from outermost to innermost in memory, where a reader would like that
+    order : axes of the first output from outermost to innermost in memory, where a reader would like that
     parts : ((value, first channel), ...) of a Concat whose parts may be computed in its memory
     """
     __slots__ = ("emit", "reads", "writes", "cost_ns", "halo", "view", "pieces", "order", "parts")

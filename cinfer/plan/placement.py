@@ -83,7 +83,7 @@ class Placement(Values):
                 self.layouts[name], self.in_blocks[name] = BLOCKED, None
         else:
             for name in outputs:
-                self.enter_plain(name, self.fresh(name, candidate.order))
+                self.enter_plain(name, self.fresh(name, candidate.order if name == group.output else None))
         self.chosen.append((group, candidate))
         if candidate.emit is not None:
             self.items.append((group.node, candidate.emit))

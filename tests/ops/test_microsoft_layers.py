@@ -1,9 +1,11 @@
 """Quantised attention, LSTM and embedding: against NumPy, and onnxruntime, which they come from."""
 import numpy as np
+import pytest
 from hypothesis import given, settings, strategies as st
 from loaded_node import both_ways
 from one_node import infer, onnxruntime_runs, refuses, run, spec
 
+from cinfer import _ops
 from cinfer.ops.families import MICROSOFT
 
 F, U8, S8, I32 = np.float32, np.uint8, np.int8, np.int32
@@ -261,6 +263,20 @@ def test_lstm(case):
                    onnxruntime_runs("DynamicQuantizeLSTM", *inputs, types=[F] * 3, **THEIRS, **how)):
         for y, want in zip(answer, expected):
             # a state that lies on the border of two steps of 1/255 is rounded to the one or the other
+            np.testing.assert_allclose(y, want, atol=5e-3)
+
+
+@pytest.mark.parametrize("isa", _ops.usable_levels())
+@pytest.mark.parametrize("direction, batch, hidden", [("forward", 1, 33), ("reverse", 3, 16), ("bidirectional", 2, 40)])
+def test_lstm_by_kernels(direction, batch, hidden, isa, monkeypatch):
+    case = dict(steps=3, batch=batch, size=9, hidden=hidden, dtype=U8, columns=True, lens=False, states=True,
+                peepholes=True, direction=direction, clip=0.9, input_forget=0)
+    inputs, attributes, reals = lstm_arrays(case)
+    monkeypatch.setenv("CINFER_ISA", isa)
+    monkeypatch.delattr("cinfer.ops.microsoft_layers.lstm_of_products")         # there is nothing left for NumPy
+    for answer in both_ways("DynamicQuantizeLSTM", *inputs, constants=(1, 2, 3, 7, 8, 9, 10, 11), types=[F] * 3,
+                            n_outputs=3, **attributes):
+        for y, want in zip(answer, lstm(*reals)):
             np.testing.assert_allclose(y, want, atol=5e-3)
 
 

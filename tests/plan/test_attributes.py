@@ -31,7 +31,7 @@ TYPES = ("float64", "float16", "int32", "int64", "int8", "uint8", "bool", "uint1
 # passes remove or rewrite these before anybody looks at shapes and types
 LENIENT = {"Dropout", "Sum", "Max", "Min", "PRelu", "Add", "Sub", "Mul", "Div"}
 # of the operators cinfer makes itself: no file has them
-INTERNAL = {("cinfer", "QuantizeDequantize")}
+INTERNAL = {("cinfer", "QuantizeDequantize"), ("cinfer", "DynamicStateLSTM")}
 
 
 def kernel_operators() -> list[tuple[str, str]]:
@@ -120,6 +120,9 @@ VALUES = {
     "transA": [0, 1],
     "transB": [0, 1], "transBatchA": [0, 1], "transBatchB": [0, 1], "value": [0.0, 1.5],
     "width_scale": [1.0, 3.0],
+    "activation_alpha": [[0.3]], "activation_beta": [[0.6]], "clip": [0.5], "direction": ["reverse"],
+    "hidden_size": [7], "input_forget": [0, 1], "layout": [0], "linear_before_reset": [0, 1],
+    "output_sequence": [0, 1], "activations": [["Relu"], ["HardSigmoid", "Elu"], ["Affine", "Tanh", "LeakyRelu"]],
     # pairs that belong together are in `arguments`, as None above
     ("Pad", "pads"): None, ("Split", "num_outputs"): None,
     ("DepthToSpace", "mode"): ["DCR", "CRD"], ("SpaceToDepth", "mode"): ["DCR", "CRD"],
@@ -151,6 +154,7 @@ PICTURES = [(2, 17, 3, 5), (1, 16, 4, 4), (1, 3, 6, 4), (2, 8, 6), (1, 4, 3, 2, 
             (1, 4, 6, 6),
             (0, 4, 4, 4)]
 MATRICES = [(4, 6), (3, 17), (1, 5), (33, 16), (0, 3)]
+RECURRENT = {"RNN", "GRU", "LSTM"}
 UNARY = {"Abs", "Ceil", "Celu", "Cos", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish",
          "Identity",
          "LeakyRelu", "Log", "Mish", "Neg", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign", "Sin",
@@ -242,6 +246,13 @@ def arguments(g: Graph, name: str, operator: registry.Operator, opset: int):
                 full = [vector(s[1:]), vector(s[1:]), vector(s[1:]), np.abs(vector(s[1:])) + F32(0.5)]
                 found.append((s, full, dict(spatial=0), 1))
         return found
+    if name in RECURRENT:
+        g = {"RNN": 1, "GRU": 3, "LSTM": 4}[name] * 7
+        return [(s, [vector((count, g, s[2])), vector((count, g, 7)), vector((count, 2 * g)), lens, vector(h)], how, n)
+                for s, h, count, how in [((3, 2, 5), (1, 2, 7), 1, {}), ((1, 1, 16), (1, 1, 7), 1, {}),
+                                         ((3, 2, 5), (2, 2, 7), 2, dict(direction="bidirectional"))]
+                + ([((2, 3, 5), (2, 1, 7), 1, dict(layout=1))] if since >= 14 else [])
+                for lens in (None, np.array([2] + [0] * (s[how.get("layout", 0) == 0] - 1), np.int32)) for n in (1, 2)]
     if name == "InstanceNormalization":
         return [(s, [vector(s[1:2]), vector(s[1:2])], {}, 1) for s in PICTURES if np.prod(s[2:]) > 2]
     if name == "LayerNormalization":

@@ -57,10 +57,14 @@ def test_numpys_again_behind_a_run():
 
 
 def lstm(m, hidden=24, kind="LSTM", gates=4, batch=2, steps=7, width=10, direction="bidirectional"):
+    """With a function that no kernel has."""
     count = 2 if direction == "bidirectional" else 1
+    names = count * {"RNN": ["ScaledTanh"], "GRU": ["Sigmoid", "ScaledTanh"],
+                     "LSTM": ["Sigmoid", "ScaledTanh", "Tanh"]}[kind]
     x = m.input("x", steps, batch, width)
     return m.node(kind, x, m.weights(count, gates * hidden, width), m.weights(count, gates * hidden, hidden),
-                  m.vector(count, 2 * gates * hidden), hidden_size=hidden, direction=direction)
+                  m.vector(count, 2 * gates * hidden), hidden_size=hidden, direction=direction,
+                  activations=names, activation_alpha=count * [1.0], activation_beta=count * [1.0])
 
 
 @pytest.mark.parametrize("kind, gates", [("LSTM", 4), ("GRU", 3), ("RNN", 1)])

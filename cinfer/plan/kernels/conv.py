@@ -40,9 +40,20 @@ def conv(group, values):
             return () if e.residual else (in_blocks(conv, conv_direct.emit_depthwise),)
     if groups > 1 and conv_direct.merged_size(w.shape, groups) > conv_direct.MOST_MERGED:
         return ()
-    if groups == 1 and win.kernel == (3, 3) and win.strides == win.dilations == (1, 1):
+    if groups == 1 and win.kernel == (3, 3) and win.strides == win.dilations == (1, 1) \
+            and not of_whole_numbers(conv, values):
         return conv_winograd.candidates(conv)
     return (in_blocks(conv, conv_direct.emit),)
+
+
+def of_whole_numbers(conv: Conv, values) -> bool:
+    """Whether it was a ConvInteger (passes/expand_quantized.py): its sums are exact if they are summed as they stand,
+    and a number that is rounded behind it, to 8 bits by a range, falls on the side where it belongs."""
+    maker = values.makers.get(conv.x)
+    if maker is None or maker.op_type != "DequantizeLinear" or maker.domain:
+        return False
+    scale = values.constant(maker.inputs[1])
+    return scale is not None and scale.size == 1 and scale.item() == 1
 
 
 def is_vector(conv: Conv, win, values) -> bool:

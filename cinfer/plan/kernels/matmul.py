@@ -73,19 +73,24 @@ def gemm(group, values):
 def constant_matrix(x: Matrix, values) -> tuple[Candidate, ...]:
     residual = x.group.epilogue.residual
     m = x.rows(values)
-    rows = values.plain(x.a).reshaped((m, x.k))
-    layout = PLAIN if rows is not None and (x.k == 1 or rows.strides[1] == 1) else CONTIGUOUS
+    layout = rows_layout(values, x.a, m, x.k)
     if m <= FEW_ROWS:
         return () if residual else (Candidate(lambda out: emit_few_rows(out, x), ((x.a, layout),)),)
     reads = ((x.a, layout), (residual, CONTIGUOUS)) if residual else ((x.a, layout),)
     return (Candidate(lambda out: emit_packed(out, x), reads),)
 
 
-def rows_of(out, x: Matrix, m: int) -> Plain:
-    """a as [m][k], each row in one piece."""
-    rows = out.plain(x.a).reshaped((m, x.k))
-    if rows is None or (x.k > 1 and rows.strides[1] != 1):
-        rows = out.contiguous(x.a).reshaped((m, x.k))
+def rows_layout(values, name: str, m: int, k: int) -> str:
+    """How a value is to be read, so that it is [m][k], each row in one piece."""
+    rows = values.plain(name).reshaped((m, k))
+    return PLAIN if rows is not None and (k == 1 or rows.strides[1] == 1) else CONTIGUOUS
+
+
+def rows_of(out, name: str, m: int, k: int) -> Plain:
+    """The value as [m][k], each row in one piece."""
+    rows = out.plain(name).reshaped((m, k))
+    if rows is None or (k > 1 and rows.strides[1] != 1):
+        rows = out.contiguous(name).reshaped((m, k))
     return rows
 
 
@@ -101,7 +106,7 @@ def bias_ref(out, x: Matrix) -> Ref | None:
 
 def emit_few_rows(out, x: Matrix) -> None:
     m = x.rows(out)
-    rows, y = rows_of(out, x, m), out.plain(x.group.output)
+    rows, y = rows_of(out, x.a, m, x.k), out.plain(x.group.output)
     vector_product(out, x.w, x.w_name, x.strides, x=rows.ref(), ldx=rows.strides[0], y=y.ref(), ldy=x.n, m=m,
                    n=x.n, k=x.k, scale=x.scale, **epilogue_params(out, x.group.epilogue, bias_ref(out, x)))
 
@@ -116,17 +121,21 @@ def vector_product(out, w, w_name: str, strides, *, m, n, k, **params) -> None:
 
 
 def emit_packed(out, x: Matrix) -> None:
-    e, m, n, k = x.group.epilogue, x.rows(out), x.n, x.k
-    rows, y = rows_of(out, x, m), out.plain(x.group.output)
+    e, m = x.group.epilogue, x.rows(out)
     residual = out.contiguous(e.residual).ref() if e.residual else None
-    packed = out.store.packed("pack_gemm", x.w_name, x.w, k * (-(-n // BLOCK) * BLOCK),
-                              -(-n // out.table.gemm_n), batch0=1, batch1=1, k=k, n=n, sn=x.strides[0],
-                              sk=x.strides[1])
+    packed_product(out, x.w, x.w_name, x.strides, rows_of(out, x.a, m, x.k), out.plain(x.group.output).ref(), x.n,
+                   res=residual, ldr=x.n, scale=x.scale, **epilogue_params(out, e, bias_ref(out, x)))
+
+
+def packed_product(out, w, w_name: str, strides, rows: Plain, y: Ref, n: int, **params) -> None:
+    """y[m][n] = act(scale * rows[m][k] w + bias + res); strides : over (n, k) in w, which is packed once"""
+    m, k = rows.shape
+    packed = out.store.packed("pack_gemm", w_name, w, k * (-(-n // BLOCK) * BLOCK), -(-n // out.table.gemm_n),
+                              batch0=1, batch1=1, k=k, n=n, sn=strides[0], sk=strides[1])
     split, room = divided(out, 1, m, n, k), out.tiles.ask(copy_room, 1, k)
     out.step("gemm", split["row_tiles"] * split["col_tiles"], dict(
-        a=rows.ref(), w=packed, res=residual, ldr=n, y=y.ref(), batch0=1, batch1=1, m=m, n=n, k=k,
-        lda=rows.strides[0], ldy=n, scale=x.scale, scratch_bytes=room, **split,
-        **epilogue_params(out, e, bias_ref(out, x))), flops=2 * m * n * k, scratch=room)
+        a=rows.ref(), w=packed, y=y, batch0=1, batch1=1, m=m, n=n, k=k, lda=rows.strides[0], ldy=n,
+        scratch_bytes=room, **split, **params), flops=2 * m * n * k, scratch=room)
 
 
 def divided(out, batch: int, m: int, n: int, k: int) -> dict:
