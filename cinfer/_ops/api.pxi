@@ -18,3 +18,4 @@ cdef extern from "api.h" nogil:
         int kernels
         const kernel_t *kernel
     void *at(char *const *, buf_t)
+    void refuse(char *const *, const void *)

@@ -11,9 +11,10 @@
 #include "denormals.h"
 #include "relaxed.h"
 
-enum { GO, CANCELLED, TIMED_OUT, INTERRUPTED };
+enum { GO, CANCELLED, TIMED_OUT, INTERRUPTED, REFUSED };
 typedef struct control {
-    atomic_int stop;                    /* one of the above */
+    atomic_int stop;                    /* one of the above, but not REFUSED */
+    const void *refused;                /* the parameters of a job that did not take what it read (api.h), or NULL */
     int watched;                        /* whether the leading thread looks at the clock */
     int64_t deadline_ns, ask_ns;        /* 0: none; when the interpreter is asked next */
     uint64_t mode;                      /* the caller's, of floating-point numbers */
@@ -51,6 +52,12 @@ static inline int control_look(control_t *c)
 static inline int control_go(control_t *c, int leads)
 {
     return leads && c->watched ? control_look(c) : !GET(c->stop);
+}
+
+/* Behind a step: whether the run goes on. */
+static inline int control_next(control_t *c)
+{
+    return !GET(c->stop) && !__atomic_load_n(&c->refused, __ATOMIC_RELAXED);
 }
 
 /* Whether Python may run handlers of signals in this thread; 1 where that is unknown. */

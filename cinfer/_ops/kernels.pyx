@@ -66,6 +66,7 @@ include "normalization.pxi"
 include "reduce.pxi"
 include "cast.pxi"
 include "choose.pxi"
+include "indexed.pxi"
 include "order.pxi"
 include "detection.pxi"
 

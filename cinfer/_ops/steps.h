@@ -3,7 +3,8 @@
  * the picture, which is in its cache. Each draws its own tiles by ticket, then those that others have not
  * begun. A step is over when all its tiles are DONE, not when all threads have arrived: a thread that the
  * system has put aside delays nobody (unless it has a tile in hand), and a run never becomes much slower
- * than one thread alone. All threads leave a run that is stopped (control.h) after the tile in hand. */
+ * than one thread alone. All threads leave a run that is stopped (control.h) after the tile in hand, and one in
+ * which a job has refused (api.h) behind its step. */
 #ifndef CINFER_STEPS_H
 #define CINFER_STEPS_H
 #include <sched.h>
@@ -104,7 +105,7 @@ static void steps_work(const step_t *steps, const tickets_t *k, int64_t me, char
             else nanosleep(&(struct timespec){0, 20000}, NULL);
         }
         if (w > SPINS) work -= thread_ns();
-        if (GET(control->stop)) break;
+        if (!control_next(control)) break;
         if (ended) ended[i] = now_ns();
     }
     atomic_fetch_add_explicit(&seen->work_ns, work + thread_ns(), memory_order_relaxed);
@@ -119,6 +120,7 @@ static void steps_alone(const step_t *steps, int64_t n, char *const *base, char 
                 if (!control_go(control, 1)) return;
                 j->run(j->params, base, scratch, t);
             }
+        if (!control_next(control)) return;
         if (ended) ended[i] = now_ns();
     }
 }
