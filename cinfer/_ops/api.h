@@ -26,6 +26,7 @@ typedef struct {
     int gemm_n;                         /* columns in a register tile of a matrix product */
     const char *unary;                  /* names of the unary operators, in order of their codes */
     const char *binary;
+    const char *arithmetic;
     const char *elements;               /* names of the element types, in order of their codes */
     double (*fma)(long n);              /* n rounds of independent multiply-adds: returns the flops done */
     int kernels;

@@ -13,6 +13,7 @@ cdef extern from "api.h" nogil:
         int vw, conv_oc, gemm_n
         const char *unary
         const char *binary
+        const char *arithmetic
         const char *elements
         double (*fma)(long) noexcept nogil
         int kernels

@@ -156,7 +156,7 @@ cdef class Table:
     cdef const table_t *c
     cdef readonly str level
     cdef readonly int vw, conv_oc, gemm_n
-    cdef readonly dict index, fields, unary, binary, elements
+    cdef readonly dict index, fields, unary, binary, arithmetic, elements
     cdef dict places
 
     def __init__(self, str level, capsule):
@@ -165,6 +165,7 @@ cdef class Table:
         self.vw, self.conv_oc, self.gemm_n = self.c.vw, self.c.conv_oc, self.c.gemm_n
         self.unary = {n: i for i, n in enumerate(self.c.unary.decode().split())}
         self.binary = {n: i for i, n in enumerate(self.c.binary.decode().split())}
+        self.arithmetic = {n: i for i, n in enumerate(self.c.arithmetic.decode().split())}
         self.elements = {n: i for i, n in enumerate(self.c.elements.decode().split())}
         self.index, self.fields, self.places = {}, {}, {}
         for i in range(self.c.kernels):

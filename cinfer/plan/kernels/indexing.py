@@ -10,6 +10,7 @@ from ..candidate import BLOCKED, PLAIN, Candidate, kernel
 from ..views import Plain, collapse, row_major
 from .movement import gather_channels, in_channels
 from .reduce import is_ordered, others
+from .shape import renamed
 
 
 @kernel("Gather", attributes="axis", reading=BLOCKED)
@@ -96,6 +97,8 @@ MOST_NUMBERS = 6                # of an index tuple
 def gathered(node, walk, values) -> tuple[Candidate, ...]:
     """The candidate that picks element by element. walk : function (x, indices) of their views -> Walk"""
     name, indices, output = *node.inputs[:2], node.outputs[0]
+    if prod(values.shape(indices)) == 0:
+        return (Candidate(lambda out: None),)           # nor has the output elements
     if not is_moved(node, values) or prod(values.shape(output)) == 0:
         return ()
 
@@ -136,22 +139,25 @@ def scatter(group, values):
     node = group.node
     name, indices, updates = node.inputs
     x, how, output = values.fact(name), node.attributes.get("reduction", "none"), node.outputs[0]
+    if prod(values.shape(indices)) == 0:
+        return renamed(node, values)
     if not is_moved(node, values) or prod(values.shape(updates)) == 0 or how != "none" and x.dtype.name not in JOINED:
         return ()
     axis = node.attributes.get("axis", 0) % x.ndim
 
     def walked(y: Plain, i: Plain, u: Plain):
-        """(walk, sizes, strides of u, of the indices and of y), the axes in three pairs: before those along which
-        places may be the same, these, and behind them."""
+        """(walk, sizes, strides of u, of the indices and of y), of six axes: the third and fourth are those along
+        which places may be the same."""
         if node.op_type == "ScatterND":
             w, first, end = tuples(0, y, i), 0, len(i.shape) - 1
         else:
             w, first, end = elements(axis, y, i), axis, axis + 1
-        pairs = [collapse(*(each[part] for each in (w.dims, u.strides, w.indices, w.xs)), most=2)
-                 for part in (slice(first), slice(first, end), slice(end, None))]
-        if None in pairs:
+        over = w.dims, u.strides, w.indices, w.xs
+        apart = collapse(*((*each[:first], *each[end:]) for each in over), most=4)
+        same = collapse(*(each[first:end] for each in over), most=2)
+        if apart is None or same is None:
             return None
-        return w, sum((dims for dims, _ in pairs), []), *(sum(each, []) for each in zip(*(s for _, s in pairs)))
+        return w, *(a[:2] + b + a[2:] for a, b in zip((apart[0], *apart[1]), (same[0], *same[1])))
     if walked(*map(values.plain, (output, indices, updates))) is None:
         return ()
 
