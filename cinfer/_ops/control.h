@@ -54,12 +54,6 @@ static inline int control_go(control_t *c, int leads)
     return leads && c->watched ? control_look(c) : !GET(c->stop);
 }
 
-/* Behind a step: whether the run goes on. */
-static inline int control_next(control_t *c)
-{
-    return !GET(c->stop) && !__atomic_load_n(&c->refused, __ATOMIC_RELAXED);
-}
-
 /* Whether Python may run handlers of signals in this thread; 1 where that is unknown. */
 static inline int on_main_thread(void)
 {

@@ -56,7 +56,7 @@ def suppress_apart(suppress, edges: np.ndarray, starts: np.ndarray, limit: int, 
     if most < LONG or 4 * limit < most or np.isnan(edges).any():
         return suppress(edges, starts, limit, overlap)
     lists = np.repeat(np.arange(len(counts)), counts)
-    across = np.lexsort((edges[0], lists))
+    across = np.argsort(edges[0]) if len(counts) == 1 else np.lexsort((edges[0], lists))
     left, right = edges[0, across], np.maximum(edges[2], edges[0])[across]
     group = np.empty(len(across), np.int64)
     found = 0
@@ -65,7 +65,7 @@ def suppress_apart(suppress, edges: np.ndarray, starts: np.ndarray, limit: int, 
             begins = left[first + 1:end] >= np.maximum.accumulate(right[first:end - 1])
             group[across[first:end]] = found + np.concatenate(([0], np.cumsum(begins)))
             found += 1 + np.count_nonzero(begins)
-    order = np.argsort(group, kind="stable")                # in each group still from best to worst
+    order = np.argsort(group.astype(np.uint16 if found < 1 << 16 else np.int64), kind="stable")    # best to worst
     borders = np.concatenate(([0], np.cumsum(np.bincount(group, minlength=found))))
     kept = np.empty(len(order), bool)
     kept[order] = suppress(edges[:, order], borders, limit, overlap)
