@@ -112,12 +112,13 @@ typedef struct { arithmetic_fn f; stage_fn widen, narrow; int size, result; } ca
 static calculation_t calculation(int64_t op, int64_t element)
 {
     calculation_t c = {.size = element_size[element]};
-    c.result = op >= N_equal && op <= N_greater_equal ? 1 : c.size;
+    const int compares = op >= N_equal && op <= N_greater_equal;
+    c.result = compares ? 1 : c.size;
     if (element == E_bool || element == E_uint8) c.f = arithmetic_rows[op][0];
     if (c.f) return c;
     c.f = arithmetic_rows[op][1 + element_wide[element]];
     c.widen = widen[element];
-    if (c.result == c.size) c.narrow = narrow[element];
+    if (!compares) c.narrow = narrow[element];
     return c;
 }
 
