@@ -3,7 +3,8 @@
  * A kernel is a function over *tiles*: run(params, base, scratch, tile) computes tile number `tile` of its
  * output and nothing else; tiles are independent, may run in any order on any thread, and each sum is formed
  * inside one tile in a fixed order, so the bits do not depend on the number of threads. All arguments are
- * checked before (plan/): a kernel cannot fail.
+ * checked before (plan/): a kernel cannot fail. What it reads may be what it does not take, an index beyond its
+ * axis: then it touches nothing there, says so by `refuse`, and goes on.
  *
  * A kernel's parameters are a struct of 8-byte fields, declared once with PARAMS; the planner in Python fills
  * them by name through the description string.
@@ -25,6 +26,7 @@ typedef struct {
     int gemm_n;                         /* columns in a register tile of a matrix product */
     const char *unary;                  /* names of the unary operators, in order of their codes */
     const char *binary;
+    const char *arithmetic;
     const char *elements;               /* names of the element types, in order of their codes */
     double (*fma)(long n);              /* n rounds of independent multiply-adds: returns the flops done */
     int kernels;
@@ -49,5 +51,12 @@ typedef struct {
 static inline void *at(char *const *base, buf_t b)
 {
     return (void *)((uintptr_t)base[b.base] + (uintptr_t)b.off);
+}
+
+/* The run ends behind this step, and NumPy does the node instead (`refuses=` of the step), or says what is wrong.
+ * params: the kernel's own. The word for it is before the bases. */
+static inline void refuse(char *const *base, const void *params)
+{
+    __atomic_store_n((const void **)base[-1], params, __ATOMIC_RELAXED);
 }
 #endif

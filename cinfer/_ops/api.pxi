@@ -13,8 +13,10 @@ cdef extern from "api.h" nogil:
         int vw, conv_oc, gemm_n
         const char *unary
         const char *binary
+        const char *arithmetic
         const char *elements
         double (*fma)(long) noexcept nogil
         int kernels
         const kernel_t *kernel
     void *at(char *const *, buf_t)
+    void refuse(char *const *, const void *)

@@ -18,6 +18,7 @@ cdef extern from "cast.h" nogil:
         int from_size, to_size
     const char *convert_t_fields
     const char *element_names
+    const signed char *element_size
     conversion_t conversion(const convert_t *)
     void convert_plane(const conversion_t *, const char *, int64_t, int64_t, scale_t, int64_t, char *,
                        int64_t, int64_t, int64_t, int64_t)

@@ -1,7 +1,6 @@
-# Where, comparisons and logic; the contract and the loops over planes are in choose.h.
+# Where; the contract and the loops over planes are in choose.h.
 
 cdef extern from "choose.h" nogil:
-    enum: CHOOSE_where
     ctypedef struct choose_t:
         buf_t c, a, b, y
         int64_t dims[6]
@@ -9,31 +8,28 @@ cdef extern from "choose.h" nogil:
         int64_t xs "as"[6]
         int64_t bs[6]
         int64_t ys[6]
-        int64_t op, element, outer
+        int64_t size, outer
     ctypedef void (*choose_fn)(const unsigned char *, const void *, const void *, void *,
                                int64_t) noexcept nogil
-    const signed char *element_size
     const char *choose_t_fields
-    choose_fn choice(int64_t, int64_t)
+    const choose_fn *where
     void choose_plane(choose_fn, const unsigned char *, int64_t, int64_t, const char *, int64_t, int64_t,
-                      const char *, int64_t, int64_t, char *, int64_t, int64_t, int64_t, int64_t, int, int)
+                      const char *, int64_t, int64_t, char *, int64_t, int64_t, int64_t, int64_t, int)
 
 
 cdef void choose_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const choose_t *A = <const choose_t *>params
-    cdef choose_fn f = choice(A.op, A.element)
     cdef const unsigned char *c = <const unsigned char *>at(base, A.c)
     cdef const char *a = <const char *>at(base, A.a)
     cdef const char *b = <const char *>at(base, A.b)
     cdef char *y = <char *>at(base, A.y)
-    cdef int size = element_size[A.element], result = size if A.op == CHOOSE_where else 1
     cdef walk_t k
     walk_begin(&k, A.dims, tile, A.outer, 4)
     while k.left > 0:
-        choose_plane(f, c + offset(&k, A.cs) if c != NULL else NULL, A.cs[4], A.cs[5],
-                     a + offset(&k, A.xs) * size, A.xs[4], A.xs[5],
-                     b + offset(&k, A.bs) * size, A.bs[4], A.bs[5],
-                     y + offset(&k, A.ys) * result, A.ys[4], A.ys[5], k.rows, A.dims[5], size, result)
+        choose_plane(where[A.size], c + offset(&k, A.cs), A.cs[4], A.cs[5],
+                     a + offset(&k, A.xs) * A.size, A.xs[4], A.xs[5],
+                     b + offset(&k, A.bs) * A.size, A.bs[4], A.bs[5],
+                     y + offset(&k, A.ys) * A.size, A.ys[4], A.ys[5], k.rows, A.dims[5], <int>A.size)
         walk_next(&k, A.dims)
 
 

@@ -11,9 +11,10 @@
 #include "denormals.h"
 #include "relaxed.h"
 
-enum { GO, CANCELLED, TIMED_OUT, INTERRUPTED };
+enum { GO, CANCELLED, TIMED_OUT, INTERRUPTED, REFUSED };
 typedef struct control {
-    atomic_int stop;                    /* one of the above */
+    atomic_int stop;                    /* one of the above, but not REFUSED */
+    const void *refused;                /* the parameters of a job that did not take what it read (api.h), or NULL */
     int watched;                        /* whether the leading thread looks at the clock */
     int64_t deadline_ns, ask_ns;        /* 0: none; when the interpreter is asked next */
     uint64_t mode;                      /* the caller's, of floating-point numbers */

@@ -17,9 +17,10 @@ cdef extern from "clock.h" nogil:
     int64_t now_ns()
 
 cdef extern from "control.h" nogil:
-    enum: GO, CANCELLED, TIMED_OUT, INTERRUPTED
+    enum: GO, CANCELLED, TIMED_OUT, INTERRUPTED, REFUSED
     ctypedef struct control_t:
         int stop
+        const void *refused
     void control_begin(control_t *, int, int64_t, int (*)(uint64_t) noexcept nogil)
     bint control_look(control_t *)
     bint on_main_thread()
@@ -155,7 +156,7 @@ cdef class Table:
     cdef const table_t *c
     cdef readonly str level
     cdef readonly int vw, conv_oc, gemm_n
-    cdef readonly dict index, fields, unary, binary, elements
+    cdef readonly dict index, fields, unary, binary, arithmetic, elements
     cdef dict places
 
     def __init__(self, str level, capsule):
@@ -164,6 +165,7 @@ cdef class Table:
         self.vw, self.conv_oc, self.gemm_n = self.c.vw, self.c.conv_oc, self.c.gemm_n
         self.unary = {n: i for i, n in enumerate(self.c.unary.decode().split())}
         self.binary = {n: i for i, n in enumerate(self.c.binary.decode().split())}
+        self.arithmetic = {n: i for i, n in enumerate(self.c.arithmetic.decode().split())}
         self.elements = {n: i for i, n in enumerate(self.c.elements.decode().split())}
         self.index, self.fields, self.places = {}, {}, {}
         for i in range(self.c.kernels):
@@ -295,6 +297,7 @@ cdef class Workspace:
     cdef control_t control
     cdef public int64_t used                # for the pool: the last run that had it, and when that was over
     cdef public double left
+    cdef readonly int64_t refused           # behind a run that gave REFUSED: the step
 
     def __init__(self, int64_t size):
         self.memory, self.size = Memory(size), size
@@ -373,13 +376,13 @@ cdef class Program:
         return Workspace(self.needs(threads))
 
     def run(self, Workspace w, list addresses, int threads, int64_t first=0, int64_t last=-1, ended=None):
-        """Run steps first..last-1 (all by default). 0, or why not all were run: CANCELLED or TIMED_OUT; what
-        a handler of a signal raises is raised.
+        """Run steps first..last-1 (all by default). 0, or why not all were run: CANCELLED, TIMED_OUT, or REFUSED
+        behind step `w.refused`; what a handler of a signal raises is raised.
 
         addresses: of bases 2, 3, ... ; ended: int64 array for the time in ns at which each step was over"""
-        cdef char *base[66]
+        cdef char *base[67]
         cdef int64_t i, n = len(addresses)
-        cdef char **bases = base
+        cdef char **bases = base + 1
         cdef Py_buffer times
         cdef int64_t *when = NULL
         cdef Memory more
@@ -391,8 +394,10 @@ cdef class Program:
         if w.size < self.size_for(threads):
             raise ValueError("the workspace is too small")
         if n > 64:
-            more = Memory((n + 2) * sizeof(char *))
-            bases = <char **>more.p
+            more = Memory((n + 3) * sizeof(char *))
+            bases = <char **>more.p + 1
+        w.control.refused = NULL
+        (bases - 1)[0] = <char *>&w.control.refused
         bases[0] = NULL
         bases[1] = w.memory.p
         scratch = bases[1] + self.arena_bytes
@@ -411,7 +416,18 @@ cdef class Program:
             PyBuffer_Release(&times)
         if w.control.stop != GO:
             raise_what_is_set()
+        elif w.control.refused != NULL:
+            w.refused = self.step_of(w.control.refused)
+            return REFUSED
         return w.control.stop
+
+    cdef int64_t step_of(self, const void *params):
+        cdef int64_t i, j
+        for i in range(self.n_steps):
+            for j in range(self.steps[i].n_jobs):
+                if self.steps[i].jobs[j].params == params:
+                    return i
+        return -1
 
 
 cdef int64_t whole_pages(int64_t size):
@@ -498,17 +514,20 @@ cdef void share(const step_t *steps, const tickets_t *tickets, char **bases, cha
 def run_tile(Table table, str name, bytes params):
     """One tile of a kernel that needs no scratch, on this thread."""
     cdef tile_fn run = table.c.kernel[<int>table.index[name]].run
-    cdef char *base = NULL
+    cdef const void *refused = NULL
+    cdef char *base[2]
     cdef const void *at = PyBytes_AS_STRING(params)
     cdef uint64_t mode
     with nogil:
+        base[0], base[1] = <char *>&refused, NULL
         mode = flush_denormals()
-        run(at, &base, NULL, 0)
+        run(at, base + 1, NULL, 0)
         set_float_mode(mode)
 
 
 def run_once(Table table, str name, bytes params, int64_t tiles, int threads=1, int64_t scratch_bytes=0):
     """One kernel outside any plan, all its buffers at absolute addresses: packing, tests, benchmarks."""
     cdef Program p = Program(table, [[(name, params, tiles)]], 0, scratch_bytes)
-    p.run(p.workspace(threads), [], threads)
+    if p.run(p.workspace(threads), [], threads) == REFUSED:
+        raise ValueError(f"kernel {name} does not take what it reads")
 

@@ -71,10 +71,13 @@ include "softmax.pxi"
 include "normalization.pxi"
 include "reduce.pxi"
 include "cast.pxi"
+include "arithmetic.pxi"
 include "choose.pxi"
+include "indexed.pxi"
 include "order.pxi"
 include "detection.pxi"
 include "recurrent.pxi"
+include "roi.pxi"
 
 cdef table_t the_table
 the_table.vw = VW
@@ -82,6 +85,7 @@ the_table.conv_oc = OCT
 the_table.gemm_n = OCT
 the_table.unary = unary_names
 the_table.binary = binary_names
+the_table.arithmetic = arithmetic_names
 the_table.elements = element_names
 the_table.fma = fma
 the_table.kernels = n_entries

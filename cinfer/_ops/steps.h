@@ -3,7 +3,8 @@
  * the picture, which is in its cache. Each draws its own tiles by ticket, then those that others have not
  * begun. A step is over when all its tiles are DONE, not when all threads have arrived: a thread that the
  * system has put aside delays nobody (unless it has a tile in hand), and a run never becomes much slower
- * than one thread alone. All threads leave a run that is stopped (control.h) after the tile in hand. */
+ * than one thread alone. All threads leave a run that is stopped (control.h) after the tile in hand, and one in
+ * which a job has refused (api.h) behind its step. */
 #ifndef CINFER_STEPS_H
 #define CINFER_STEPS_H
 #include <sched.h>
@@ -61,6 +62,15 @@ static inline void run_tile(const step_t *s, int64_t owner, int64_t threads, int
     }
 }
 
+/* Whether a job of this step has refused what it read; other threads may be in later steps already. */
+static inline int has_refused(const step_t *s, const control_t *control)
+{
+    const void *params = __atomic_load_n(&control->refused, __ATOMIC_RELAXED);
+    if (params)
+        for (const job_t *j = s->jobs; j < s->jobs + s->n_jobs; j++) if (j->params == params) return 1;
+    return 0;
+}
+
 static inline int64_t tickets_bytes(int64_t n, int64_t threads)
 {
     return (n + 7) / 8 * 8 * (1 + threads) * (int64_t)sizeof(atomic_llong);
@@ -104,7 +114,7 @@ static void steps_work(const step_t *steps, const tickets_t *k, int64_t me, char
             else nanosleep(&(struct timespec){0, 20000}, NULL);
         }
         if (w > SPINS) work -= thread_ns();
-        if (GET(control->stop)) break;
+        if (GET(control->stop) || has_refused(s, control)) break;
         if (ended) ended[i] = now_ns();
     }
     atomic_fetch_add_explicit(&seen->work_ns, work + thread_ns(), memory_order_relaxed);
@@ -119,6 +129,7 @@ static void steps_alone(const step_t *steps, int64_t n, char *const *base, char 
                 if (!control_go(control, 1)) return;
                 j->run(j->params, base, scratch, t);
             }
+        if (has_refused(steps + i, control)) return;
         if (ended) ended[i] = now_ns();
     }
 }

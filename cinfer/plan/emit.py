@@ -11,6 +11,7 @@ from math import prod
 import numpy as np
 
 from ..model.graph import Node
+from ..ops import registry
 from .placement import Placement, allocate_blocked, vector_in_blocks
 from .store import Fixed, constant
 from .views import (ABSOLUTE, ARENA, BLOCK, F32, NO_HALO, Blocked, Buffer, Plain, Ref, collapse,
@@ -21,11 +22,12 @@ MOST_AXES = 6                   # that elementwise kernels walk
 
 class Step:
     """jobs : independent (kernel, parameters, tiles); or host : a NumPy step (operator, node, inputs,
-    outputs)"""
-    __slots__ = ("jobs", "node", "label", "host", "flops")
+    outputs); or instead : one that does all where a job refuses what it reads (api.h)"""
+    __slots__ = ("jobs", "node", "label", "host", "flops", "instead")
 
-    def __init__(self, node, label, host=None, flops=0):
+    def __init__(self, node, label, host=None, flops=0, instead=None):
         self.jobs, self.node, self.label, self.host, self.flops = [], node, label, host, flops
+        self.instead = instead
 
 
 class Emitter:
@@ -114,12 +116,14 @@ class Emitter:
     # ---- steps
 
     def step(self, kernel: str | Fixed, tiles: int, params: dict, *, flops: int = 0, scratch: int = 0,
-             beside: bool = False, reads=()) -> None:
+             beside: bool = False, reads=(), refuses: bool = False) -> None:
         """One more step; or, `beside`, a job that goes into the next step, being independent of it.
 
         kernel : its name, or what is fixed of its parameters; params : the others, by name
         scratch : bytes that a tile may write to
         reads : buffers that are read through a table of addresses, not through a parameter
+        refuses : whether the kernel may refuse what it reads; it is the node's last step then, and all inputs and
+            outputs are plain values
         """
         if scratch > self.scratch_bytes:
             self.scratch_bytes = scratch
@@ -128,13 +132,23 @@ class Emitter:
         if beside:
             self._beside.append((kernel, params, tiles, reads))
             return
-        step = Step(self.node, kernel if type(kernel) is str else kernel.kernel, flops=flops)
+        instead = self._in_numpy() if refuses else None
+        step = Step(self.node, kernel if type(kernel) is str else kernel.kernel, flops=flops, instead=instead)
+        if instead is not None:                     # the memory of all inputs is needed until it is over
+            reads = (*reads, *(view.buffer for view in instead[2] if view is not None))
         self._add(step, kernel, params, tiles, reads)
         if self._beside:
             waiting, self._beside = self._beside, []
             for job in waiting:
                 self._add(step, *job)
         self.steps.append(step)
+
+    def _in_numpy(self) -> tuple:
+        """The node at hand as a NumPy step."""
+        node = self.node
+        inputs, outputs = ([self.plain(name) if name else None for name in names]
+                           for names in (node.inputs, node.outputs))
+        return registry.lookup(node), node, inputs, outputs
 
     def _add(self, step: Step, kernel, params: dict, tiles: int, reads) -> None:
         """Enter a job into the step that will be the next one, and note which buffers it touches."""

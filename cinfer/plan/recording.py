@@ -83,7 +83,8 @@ class Recording:
     """What a Recorder has noted, ready for numbers.
 
     conditions : for which sizes it holds, of those for which the same candidates are the cheapest
-    steps : (node, label, slot of the flops, jobs or host) in order; a job is (kernel, first byte, end, slot of its tiles)
+    steps : (node, label, slot of the flops, jobs, host, instead) in order; a job is (kernel, first byte, end, slot of
+        its tiles)
     """
 
     def __init__(self, recorder: Recorder, assumed, table):
@@ -103,11 +104,8 @@ class Recording:
                 jobs.append((name, 8 * at, 8 * at + len(data), program.slot(tiles)))
                 template.append(data)
                 at += len(data) // 8
-            host = None
-            if step.host is not None:
-                operator, node, inputs, outputs = step.host
-                host = operator, node, list(map(self._view, inputs)), list(map(self._view, outputs))
-            self.steps.append((step.node, step.label, program.slot(step.flops), jobs, host))
+            self.steps.append((step.node, step.label, program.slot(step.flops), jobs,
+                               *(in_numpy(step, self._view) for step in (step.host, step.instead))))
         self.template = np.frombuffer(b"".join(template), np.int64)
         self.places, self.slots = (np.array(v, np.int64) for v in zip(*self._ints)) if self._ints else 2 * [_NONE]
         self.ref_places, self.ref_slots, self.ref_buffers = (
@@ -201,6 +199,14 @@ class Recording:
 _NONE = np.zeros(0, np.int64)
 
 
+def in_numpy(step: tuple | None, view) -> tuple | None:
+    """A NumPy step with its views as a function gives them."""
+    if step is None:
+        return None
+    operator, node, inputs, outputs = step
+    return operator, node, list(map(view, inputs)), list(map(view, outputs))
+
+
 class Replayed:
     """What an Emitter has for `Plan`, from a recording and the numbers in its slots."""
 
@@ -217,12 +223,8 @@ class Replayed:
         for number, make, arguments in recording.tables:
             self._fill(number, np.ascontiguousarray(make(values, *[v[slot] for slot in arguments])))
         self.steps: list[Step] = []
-        for node, label, flops, jobs, host in recording.steps:
-            if host is not None:
-                operator, its, inputs, outputs = host
-                host = operator, its, list(map(self._view, inputs)), list(map(self._view, outputs))
-            step = Step(node, label, host, v[flops])
-            self.steps.append(step)
+        for node, label, flops, _, host, instead in recording.steps:
+            self.steps.append(Step(node, label, in_numpy(host, self._view), v[flops], in_numpy(instead, self._view)))
 
     def _fill(self, number: int, array: np.ndarray) -> None:
         buffer = self.buffers[number]
@@ -259,7 +261,7 @@ class Replayed:
         bases = np.array([b.base for b in buffers], np.int64)
         data[recording.ref_places - 1] = bases[recording.ref_buffers]
         raw = data.tobytes()
-        for step, (_, _, _, jobs, _) in zip(self.steps, recording.steps):
+        for step, (_, _, _, jobs, _, _) in zip(self.steps, recording.steps):
             step.jobs = [(kernel, raw[first:end], v[tiles]) for kernel, first, end, tiles in jobs]
         return size
 

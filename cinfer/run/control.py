@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import Cancelled, InputError, LimitError, shown
 from ..ops.facts import Fact
 
-CANCELLED, TIMED_OUT = 1, 2                     # the words of _ops/control.h
+CANCELLED, TIMED_OUT, REFUSED = 1, 2, 4         # the words of _ops/control.h
 MOST_SECONDS = 1e9
 
 

@@ -11,7 +11,7 @@ from .. import _ops
 from ..errors import LimitError
 from ..ops.facts import Fact
 from ..plan.emit import packed
-from .control import cancelled
+from .control import REFUSED, cancelled
 from .host import Host, run_host
 from .pool import Pool
 from .direct import Direct
@@ -81,7 +81,7 @@ class Routine:
             try:
                 if self.on_kernels_only:
                     why = self.program.run(workspace, addresses, self.threads, 0, -1, ended)
-                else:
+                if not self.on_kernels_only or why == REFUSED:          # then it is run again, as far as that
                     why = self._run_stages(workspace, inputs, outputs, addresses, ended)
             finally:
                 pool.give_back(workspace)
@@ -93,15 +93,25 @@ class Routine:
 
     def _run_stages(self, workspace, inputs, outputs, addresses, ended) -> int:
         bases, objects = [None, np.frombuffer(workspace.memory, np.uint8), *inputs, *outputs], {}
+
+        def host(stage: Host) -> None:
+            run_host(stage, bases, objects)
+            if ended is not None:
+                ended[stage.step] = time.monotonic_ns()
+
         for stage in self.stages:
             if isinstance(stage, Kernels):
-                why = self.program.run(workspace, addresses, self.threads, stage.first, stage.last, ended)
+                first, why = stage.first, REFUSED
+                while why == REFUSED:
+                    why = self.program.run(workspace, addresses, self.threads, first, stage.last, ended)
+                    if why == REFUSED:
+                        step = workspace.refused
+                        host(Host(step, *self.steps[step].instead, self.direct))
+                        first = step + 1
             else:
                 why = workspace.stopped()
                 if not why:
-                    run_host(stage, bases, objects)
-                    if ended is not None:
-                        ended[stage.step] = time.monotonic_ns()
+                    host(stage)
             if why:
                 return why
         return workspace.stopped()

@@ -1,4 +1,5 @@
-"""choose: Where, comparisons and logic against NumPy, of all strides and broadcasts, at every level."""
+"""choose and arithmetic: Where, comparisons, logic and arithmetic against NumPy, of all strides and broadcasts, at
+every level."""
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -7,8 +8,11 @@ import cinfer._ops as ops
 from strided import LEVELS, at, laid_out, layouts, padded, run, sizes, strides
 
 ELEMENTS = ops.table(LEVELS[0]).elements
-OPS = [np.where, np.equal, np.greater, np.greater_equal, np.logical_and, np.logical_or, np.logical_xor]
-COMPARED = ["bool", "uint8", "int32", "int64", "float32"]
+OPS = {"where": np.where, "equal": np.equal, "greater": np.greater, "greater_equal": np.greater_equal,
+       "and": np.logical_and, "or": np.logical_or, "xor": np.logical_xor, "add": np.add, "sub": np.subtract,
+       "mul": np.multiply, "mod": np.mod, "fmod": np.fmod}
+COMPARED = [name for name in ELEMENTS if name != "float16"]
+NUMBERS = [name for name in COMPARED if name != "bool"]
 
 
 def broadcastable(data, shape):
@@ -32,32 +36,39 @@ def operand(data, dtype, shape):
 def choose(level, op, c, a, b, shape, y, outer, threads=2):
     more = {} if c is None else dict(c=at(c), cs=strides(c, shape))
     tiles = -(-int(np.prod(shape[:-1])) // outer)
-    run(level, "choose", tiles, threads, a=at(a), b=at(b), y=at(y), dims=padded(shape), bs=strides(b, shape),
-        ys=strides(y, shape), op=op, element=ELEMENTS[a.dtype.name], outer=outer, **{"as": strides(a, shape)},
-        **more)
+    if op == "where":
+        more |= dict(size=a.itemsize)
+    else:
+        more |= dict(op=ops.table(level).arithmetic[op], element=ELEMENTS[a.dtype.name])
+    run(level, "choose" if op == "where" else "arithmetic", tiles, threads, a=at(a), b=at(b), y=at(y),
+        dims=padded(shape), bs=strides(b, shape), ys=strides(y, shape), outer=outer, **{"as": strides(a, shape)}, **more)
 
 
 @settings(max_examples=80, deadline=None)
-@given(data=st.data(), shape=sizes(), op=st.integers(0, len(OPS) - 1), outer=st.integers(1, 60))
+@given(data=st.data(), shape=sizes(), op=st.sampled_from(list(OPS)), outer=st.integers(1, 60))
 @pytest.mark.parametrize("level", LEVELS)
 def test_against_numpy(level, data, shape, op, outer):
-    dtype = data.draw(st.sampled_from(list(ELEMENTS) if op == 0 else ["bool"] if op > 3 else COMPARED))
+    types = {"where": list(ELEMENTS), "and": ["bool"], "or": ["bool"], "xor": ["bool"], "equal": COMPARED,
+             "greater": COMPARED, "greater_equal": COMPARED}
+    dtype = data.draw(st.sampled_from(types.get(op, NUMBERS)))
     a, b = operand(data, dtype, shape), operand(data, dtype, shape)
-    c = operand(data, "bool", shape) if op == 0 else None
+    c = operand(data, "bool", shape) if op == "where" else None
     full = [np.broadcast_to(v, shape) for v in (a, b)]
-    wanted = np.where(np.broadcast_to(c, shape), *full) if op == 0 else OPS[op](*full)
+    with np.errstate(all="ignore"):
+        wanted = np.where(np.broadcast_to(c, shape), *full) if op == "where" else OPS[op](*full)
     y, memory = laid_out(np.zeros(shape, wanted.dtype), data.draw(layouts(len(shape))))
     before = memory.copy()
     choose(level, op, c, a, b, shape, y, outer)
-    bits = np.dtype(f"u{wanted.itemsize}")
-    np.testing.assert_array_equal(np.ascontiguousarray(y).view(bits), np.ascontiguousarray(wanted).view(bits),
-                                  err_msg=f"{level} op {op} {dtype} {shape}")
+    np.testing.assert_array_equal(y, wanted, err_msg=f"{level} {op} {dtype} {shape}")
+    if op == "where":
+        bits = np.dtype(f"u{wanted.itemsize}")
+        np.testing.assert_array_equal(np.ascontiguousarray(y).view(bits), np.ascontiguousarray(wanted).view(bits))
     y[...] = 0
     np.testing.assert_array_equal(memory, before, err_msg="wrote elsewhere")
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("op", [1, 2, 3])
+@pytest.mark.parametrize("op", ["equal", "greater", "greater_equal"])
 def test_comparisons_of_special_floats(level, op):
     special = np.array([np.nan, -np.nan, 0, -0.0, np.inf, -np.inf, 1, -1, 3.4e38, 1.2e-38], np.float32)
     a, b = (np.ascontiguousarray(v.reshape(1, -1)) for v in np.meshgrid(special, special))

@@ -103,3 +103,18 @@ def test_an_operator_at_work_gives_the_same(level, dtype, count):
     for threads in (1, 2):
         with Direct(ops.table(level), threads).at_work(), np.errstate(all="ignore"):
             np.testing.assert_array_equal(NonMaxSuppression.evaluate(*given), want)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_lists_divided_where_boxes_lie_apart_keep_the_same(seed, monkeypatch):
+    monkeypatch.setattr(detection, "LONG", 1)
+    rng = np.random.default_rng(seed)
+    starts = np.cumsum([0, *rng.integers(0, 90, rng.integers(1, 4))])
+    edges = boxes(rng, starts[-1], 3)
+    edges[[0, 2]] += rng.integers(0, 4, starts[-1]) * rng.choice([0, 1, 8, 20])
+    if seed % 7 == 6 and edges.size:
+        edges[rng.integers(0, 4), rng.integers(0, starts[-1])] = np.nan
+    for limit in (30, 60, 1 << 40):
+        want = suppress(edges, starts, limit, np.float32(.3))
+        got = detection.suppress_apart(suppress, edges, starts, limit, np.float32(.3))
+        np.testing.assert_array_equal(got, want)

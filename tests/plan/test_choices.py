@@ -40,8 +40,7 @@ def described(bound, store: Store, threads: int):
     emitter.run()
     steps = [emitter.lay_out(place), emitter.scratch_bytes]
     for step in emitter.steps:
-        if step.host is not None:
-            operator, node, inputs, outputs = step.host
+        for operator, node, inputs, outputs in filter(None, (step.host, step.instead)):
             steps.append((operator, node, [v and (where(v.ref()), v.shape, v.strides, v.dtype)
                                            for v in inputs + outputs]))
         for kernel, params, tiles in step.jobs:

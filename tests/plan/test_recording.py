@@ -26,8 +26,7 @@ def described(table, emitter):
     told = [emitter.lay_out(place), emitter.scratch_bytes]
     for step in emitter.steps:
         told.append((step.label, step.flops))
-        if step.host is not None:
-            operator, node, inputs, outputs = step.host
+        for operator, node, inputs, outputs in filter(None, (step.host, step.instead)):
             told.append((operator, node, [
                 v and (v.buffer.base, v.offset + (v.buffer.offset if v.buffer.base != ABSOLUTE else 0), v.shape,
                        v.strides, v.dtype) for v in inputs + outputs]))

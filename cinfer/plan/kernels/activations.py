@@ -19,6 +19,10 @@ def candidates(group, values) -> tuple[Candidate, ...]:
     node = group.node
     function = values.unary_of(node, values.kernel_of(node))
     x, y = values.fact(node.inputs[0]), values.fact(node.outputs[0])
+    if node.op_type == "Clip" and (function is None or x.dtype != F32):
+        return elementwise.clipped(group, values)
+    if x.dtype != F32 and node.op_type in elementwise.OF_ONE:
+        return elementwise.of_one(group, values)
     if function is None or function.slope and not elementwise.follows(node, values):
         return elementwise.binary(group, values) if node.op_type == "PRelu" else ()
     if x.dtype != F32 or y.dtype != F32 or prod(x.shape) == 0:

@@ -1,7 +1,8 @@
-"""Binary operators, in whichever layout their operands are -> `zip`; Where, comparisons, logic ->
-`choose`."""
+"""Binary operators of float32, in whichever layout their operands are -> `zip`; of all other types, comparisons, logic
+-> `arithmetic`; Where -> `choose`."""
 from __future__ import annotations
 
+from functools import cache
 from math import prod
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, PLAIN, UNARY, Candidate, kernel
 from ..epilogue import activation_params
 from ..tiles import SMALL
-from ..views import BLOCK, F32, Blocked, broadcast_strides, collapse, ncdhw, ncdhw_strides
+from ..views import BLOCK, F32, Blocked, Plain, broadcast_strides, ncdhw, ncdhw_strides
 
 BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Min": "min", "Max": "max", "Pow": "pow",
           "PRelu": "prelu", "Sum": "add"}
@@ -111,7 +112,9 @@ def emit_zip(out, dims, a, b, y, op, e=None) -> None:
 def binary(group, values):
     node = group.node
     shape = values.shape(node.outputs[0])
-    if len(node.inputs) != 2 or 0 in shape or len(shape) > 6:
+    if len(node.inputs) != 2 or values.fact(node.inputs[0]).dtype != F32:
+        return arithmetic(group, values) if node.op_type in ARITHMETIC else ()
+    if 0 in shape or len(shape) > 6:
         return ()
     for name in node.inputs:
         x = values.fact(name)
@@ -141,36 +144,116 @@ def emit_plain(out, group) -> None:
     emit_zip(out, target.shape, a, b, (target.ref(), target.strides), BINARY[node.op_type], group.epilogue)
 
 
-# operator -> (number of the kernel's, whether the operands change places); the numbers are in choose.h
-CHOICES = {"Where": (0, False), "Equal": (1, False), "Greater": (2, False), "Less": (2, True),
-           "GreaterOrEqual": (3, False), "LessOrEqual": (3, True), "And": (4, False), "Or": (5, False),
-           "Xor": (6, False), "Not": (6, False)}
-COMPARED = ("bool", "uint8", "int32", "int64", "float32")
+# operator -> (name in arithmetic.h, whether the operands change places)
+ARITHMETIC = {"Add": ("add", False), "Sub": ("sub", False), "Mul": ("mul", False), "Div": ("div", False),
+              "Min": ("min", False), "Max": ("max", False), "Sum": ("add", False), "Mean": ("add", False),
+              "Mod": ("mod", False), "Equal": ("equal", False), "Greater": ("greater", False),
+              "Less": ("greater", True), "GreaterOrEqual": ("greater_equal", False),
+              "LessOrEqual": ("greater_equal", True), "And": ("and", False), "Or": ("or", False),
+              "Xor": ("xor", False), "BitwiseAnd": ("and", False), "BitwiseOr": ("or", False),
+              "BitwiseXor": ("xor", False)}
 
 
-@kernel(*CHOICES)
-def choose(group, values):
+@kernel(*(name for name in ARITHMETIC if name not in BINARY), attributes="broadcast fmod")
+def arithmetic(group, values):
+    """Of any element type, one operand after another."""
+    node, y = group.node, values.fact(group.node.outputs[0])
+    facts = list(map(values.fact, node.inputs))
+    if len(facts) < 2 or group.epilogue.nodes or 0 in y.shape or not is_walked(facts[0], y.shape, values) \
+            or not all(broadcasts(x.shape, y.shape) for x in facts) \
+            or node.op_type == "Mean" and facts[0].dtype.kind != "f":
+        return ()
+    op, swapped = ARITHMETIC[node.op_type]
+    if op == "mod" and node.attributes.get("fmod", 0):
+        op = "fmod"
+
+    def emit(out):
+        target = out.plain(node.outputs[0])
+        a, *others = map(out.plain, node.inputs)
+        for b in others:
+            emit_arithmetic(out, op, *((b, a) if swapped else (a, b)), target)
+            a = target
+        if node.op_type == "Mean":
+            emit_arithmetic(out, "div", target, number(out, len(node.inputs), target.dtype), target)
+    return (Candidate(emit, plain_inputs(node)),)
+
+
+def is_walked(x, shape, values) -> bool:
+    """Whether the kernels know the type of an operand, and walk that many axes."""
+    return x.dtype.name in values.table.elements and len(shape) <= 6
+
+
+def plain_inputs(node) -> tuple:
+    return tuple((name, PLAIN) for name in dict.fromkeys(node.inputs) if name)
+
+
+def emit_arithmetic(out, op: str, a: Plain, b: Plain, y: Plain) -> None:
+    """y = a op b by views of one element type; y may be a or b."""
+    dims, (xs, bs, ys), outer, tiles = out.tiles.walk(
+        tuple(y.shape), *(tuple(broadcast_strides(view, y.shape)) for view in (a, b)), tuple(y.strides))
+    out.step("arithmetic", tiles, {
+        "a": a.ref(), "b": b.ref(), "y": y.ref(), "dims": dims, "bs": bs, "ys": ys, "op": out.table.arithmetic[op],
+        "element": out.table.elements[a.dtype.name], "outer": outer, "as": xs})
+
+
+def number(out, value: int, dtype) -> Plain:
+    """A constant of one element, in an element type."""
+    return out.store.array(f"{value} as {dtype}", one_number(value, dtype))
+
+
+@cache
+def one_number(value: int, dtype) -> np.ndarray:
+    return np.array(value).astype(dtype)
+
+
+# operator of one input -> name in arithmetic.h, the other operand (None: the input itself)
+OF_ONE = {"Neg": ("mul", -1), "Abs": ("abs", None), "Sign": ("sign", None), "Not": ("xor", 1), "BitwiseNot": ("xor", -1)}
+
+
+@kernel("Not", "BitwiseNot")
+def of_one(group, values):
+    """Functions of one number of any type."""
     node = group.node
-    y, (op, swapped) = values.fact(node.outputs[0]), CHOICES[node.op_type]
-    element = values.fact(node.inputs[-1]).dtype.name
-    known = element in (values.table.elements if op == 0 else COMPARED)
-    if not known or prod(y.shape) == 0 or y.ndim > 6:
+    x, found = values.fact(node.inputs[0]), OF_ONE.get(node.op_type)
+    if found is None or prod(x.shape) == 0 or not is_walked(x, x.shape, values):
+        return ()
+    op, other = found
+
+    def emit(out):
+        x = out.plain(node.inputs[0])
+        emit_arithmetic(out, op, x, x if other is None else number(out, other, x.dtype), out.plain(node.outputs[0]))
+    return (Candidate(emit, plain_inputs(node)),)
+
+
+def clipped(group, values):
+    """Clip of any type, by limits that the run may compute."""
+    node = group.node
+    x, limits = values.fact(node.inputs[0]), [*node.inputs[1:], "", ""][:2]
+    if not any(limits) or prod(x.shape) == 0 or not is_walked(x, x.shape, values):
         return ()
 
     def emit(out):
-        views = [out.plain(name) for name in node.inputs]
-        if node.op_type == "Not":
-            views.append(out.store.array("true", TRUE))
-        operands = views[-2:][::-1] if swapped else views[-2:]
+        x, y = out.plain(node.inputs[0]), out.plain(node.outputs[0])
+        for op, name in zip(("max", "min"), limits):
+            if name:
+                emit_arithmetic(out, op, x, out.plain(name).with_((), ()), y)
+                x = y
+    return (Candidate(emit, plain_inputs(node)),)
+
+
+@kernel("Where")
+def where(group, values):
+    node, y = group.node, values.fact(group.node.outputs[0])
+    if y.dtype.hasobject or y.dtype.itemsize not in (1, 2, 4, 8) or prod(y.shape) == 0 or y.ndim > 6:
+        return ()
+
+    def emit(out):
+        c, a, b = map(out.plain, node.inputs)
         target = out.plain(node.outputs[0])
-        strides = [broadcast_strides(v, target.shape) for v in operands + views[:-2]] + [target.strides]
-        dims, strides = collapse(target.shape, *strides)
-        dims, (xs, bs, *cs, ys), outer, tiles = out.tiles.divided(dims, *strides)
-        which = dict(c=views[0].ref(), cs=cs[0]) if op == 0 else {}
+        dims, (cs, xs, bs, ys), outer, tiles = out.tiles.walk(
+            tuple(target.shape), *(tuple(broadcast_strides(v, target.shape)) for v in (c, a, b)),
+            tuple(target.strides))
         out.step("choose", tiles, {
-            "a": operands[0].ref(), "b": operands[1].ref(), "y": target.ref(), "dims": dims, "bs": bs,
-            "ys": ys, "op": op, "element": out.table.elements[element], "outer": outer, "as": xs, **which})
-    return (Candidate(emit, tuple((name, PLAIN) for name in node.inputs)),)
-
-
-TRUE = np.ones((), bool)
+            "c": c.ref(), "a": a.ref(), "b": b.ref(), "y": target.ref(), "dims": dims, "cs": cs, "bs": bs, "ys": ys,
+            "size": target.dtype.itemsize, "outer": outer, "as": xs})
+    return (Candidate(emit, plain_inputs(node)),)

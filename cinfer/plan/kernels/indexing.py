@@ -1,4 +1,5 @@
-"""Gather of known indices -> views, or channels moved between lanes; TopK -> `top`."""
+"""Gather of known indices -> views, or channels moved between lanes; of others, as all of its kin -> `gather`; all of
+Scatter -> `scatter`; TopK -> `top`."""
 from __future__ import annotations
 
 from math import prod
@@ -6,26 +7,33 @@ from math import prod
 import numpy as np
 
 from ..candidate import BLOCKED, PLAIN, Candidate, kernel
-from ..views import row_major
+from ..views import Plain, collapse, row_major
 from .movement import gather_channels, in_channels
 from .reduce import is_ordered, others
+from .shape import renamed
 
 
 @kernel("Gather", attributes="axis", reading=BLOCKED)
 def gather(group, values):
-    """Of one index, or of evenly spaced ones, a view; of channels, lane moves."""
+    """Of one index, or of evenly spaced ones, a view; of channels, lane moves; else elements one by one."""
     node = group.node
     x, indices = values.fact(node.inputs[0]), values.constant(node.inputs[1])
-    if indices is None or indices.size == 0 or indices.ndim > 1:
-        return ()
     axis = node.attributes.get("axis", 0) % x.ndim
+
+    def slices(x: Plain, i: Plain) -> Walk:
+        hole = [0] * len(i.shape)
+        return Walk((*x.shape[:axis], *i.shape, *x.shape[axis + 1:]),
+                    (*x.strides[:axis], *hole, *x.strides[axis + 1:]),
+                    (*[0] * axis, *i.strides, *[0] * (len(x.shape) - axis - 1)), [axis], 0)
+    if indices is None or indices.size == 0 or indices.ndim > 1:
+        return gathered(node, slices, values)
     if axis == 1 and indices.ndim == 1 and in_channels(node.inputs[0], values):
         def emit(out):
             x = out.blocked(node.inputs[0])
             gather_channels(out, [(x, i) for i in picked(node, axis, out)], node.outputs[0])
         return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
     if evenly(picked(node, axis, values)) is None:
-        return ()
+        return gathered(node, slices, values)
     single = indices.ndim == 0
 
     def view(x, values):
@@ -48,6 +56,121 @@ def evenly(indices: list):
     """The step from one to the next, 1 where there is one alone; None where they are at no even distances."""
     first, *others = [b - a for a, b in zip(indices, indices[1:])] or [1]       # no set: sizes may be Symbols
     return first if all(step == first for step in others) else None
+
+
+class Walk:
+    """How elements are picked from x: the sizes of a walk, the strides of x and of the indices over it, the axes of x
+    that the numbers of an index are of, and how far these are apart."""
+    __slots__ = ("dims", "xs", "indices", "axes", "ks")
+
+    def __init__(self, dims, xs, indices, axes, ks):
+        self.dims, self.xs, self.indices, self.axes, self.ks = dims, xs, indices, axes, ks
+
+    def params(self, x: Plain, i: Plain) -> dict:
+        return dict(i=i.ref(), sizes=[x.shape[a] for a in self.axes], steps=[x.strides[a] for a in self.axes],
+                    count=len(self.axes), ks=self.ks, wide=i.dtype.itemsize == 8, size=x.dtype.itemsize)
+
+
+def elements(axis: int, x: Plain, i: Plain) -> Walk:
+    """Of GatherElements and ScatterElements: all stay in their place but for one axis."""
+    return Walk(i.shape, [0 if a == axis else s for a, s in enumerate(x.strides)], i.strides, [axis], 0)
+
+
+def tuples(batch_dims: int, x: Plain, i: Plain) -> Walk:
+    """Of GatherND and ScatterND: the last axis of the indices are numbers of one tuple."""
+    end = batch_dims + i.shape[-1]
+    return Walk((*i.shape[:-1], *x.shape[end:]),
+                (*x.strides[:batch_dims], *[0] * (len(i.shape) - 1 - batch_dims), *x.strides[end:]),
+                (*i.strides[:-1], *[0] * (len(x.shape) - end)), range(batch_dims, end), i.strides[-1])
+
+
+def is_moved(node, values) -> bool:
+    """Whether the kernels can pick and put elements of this type, of which there are some, by so many numbers."""
+    x, i = (values.fact(name) for name in node.inputs[:2])
+    return not x.dtype.hasobject and x.dtype.itemsize in (1, 2, 4, 8) and prod(x.shape) > 0 and prod(i.shape) > 0 \
+        and (not node.op_type.endswith("ND") or i.shape[-1] <= MOST_NUMBERS)
+
+
+MOST_NUMBERS = 6                # of an index tuple
+
+
+def gathered(node, walk, values) -> tuple[Candidate, ...]:
+    """The candidate that picks element by element. walk : function (x, indices) of their views -> Walk"""
+    name, indices, output = *node.inputs[:2], node.outputs[0]
+    if prod(values.shape(indices)) == 0:
+        return (Candidate(lambda out: None),)           # nor has the output elements
+    if not is_moved(node, values) or prod(values.shape(output)) == 0:
+        return ()
+
+    def walked(x: Plain, i: Plain, y: Plain):
+        w = walk(x, i)
+        return w, (tuple(w.dims), tuple(w.xs), tuple(w.indices), tuple(y.strides))
+    if collapse(*walked(*map(values.plain, (name, indices, output)))[1]) is None:
+        return ()
+
+    def emit(out):
+        x, i, y = map(out.plain, (name, indices, output))
+        w, axes = walked(x, i, y)
+        dims, (xs, steps, ys), outer, tiles = out.tiles.walk(*axes)
+        out.step("gather", tiles, {"x": x.ref(), "y": y.ref(), "dims": dims, "xs": xs, "is": steps, "ys": ys,
+                                   "outer": outer, **w.params(x, i)}, refuses=True)
+    return (Candidate(emit, tuple((each, PLAIN) for each in dict.fromkeys((name, indices)))),)
+
+
+@kernel("GatherElements", attributes="axis")
+def gather_elements(group, values):
+    node = group.node
+    axis = node.attributes.get("axis", 0) % max(1, values.fact(node.inputs[0]).ndim)
+    return gathered(node, lambda x, i: elements(axis, x, i), values)
+
+
+@kernel("GatherND", attributes="batch_dims")
+def gather_nd(group, values):
+    node = group.node
+    return gathered(node, lambda x, i: tuples(node.attributes.get("batch_dims", 0), x, i), values)
+
+
+PUTS = {"none": 0, "add": 1, "mul": 2, "max": 3, "min": 4}         # as in indexed.h
+JOINED = ("float32", "float64", "int32", "int64")
+
+
+@kernel("Scatter", "ScatterElements", "ScatterND", attributes="axis reduction")
+def scatter(group, values):
+    node = group.node
+    name, indices, updates = node.inputs
+    x, how, output = values.fact(name), node.attributes.get("reduction", "none"), node.outputs[0]
+    if prod(values.shape(indices)) == 0:
+        return renamed(node, values)
+    if not is_moved(node, values) or prod(values.shape(updates)) == 0 or how != "none" and x.dtype.name not in JOINED:
+        return ()
+    axis = node.attributes.get("axis", 0) % x.ndim
+
+    def walked(y: Plain, i: Plain, u: Plain):
+        """(walk, sizes, strides of u, of the indices and of y), of six axes: the third and fourth are those along
+        which places may be the same."""
+        if node.op_type == "ScatterND":
+            w, first, end = tuples(0, y, i), 0, len(i.shape) - 1
+        else:
+            w, first, end = elements(axis, y, i), axis, axis + 1
+        over = w.dims, u.strides, w.indices, w.xs
+        apart = collapse(*((*each[:first], *each[end:]) for each in over), most=4)
+        same = collapse(*(each[first:end] for each in over), most=2)
+        if apart is None or same is None:
+            return None
+        return w, *(a[:2] + b + a[2:] for a, b in zip((apart[0], *apart[1]), (same[0], *same[1])))
+    if walked(*map(values.plain, (output, indices, updates))) is None:
+        return ()
+
+    def emit(out):
+        x, i, u, y = map(out.plain, (*node.inputs, output))
+        out.copy(x, y)
+        w, dims, us, steps, ys = walked(y, i, u)
+        outer, columns, tiles = out.tiles.plane(dims[0] * dims[1], dims[5], dims[2] * dims[3] * dims[4])
+        out.step("scatter", tiles, {
+            "u": u.ref(), "y": y.ref(), "dims": dims, "us": us, "is": steps, "ys": ys, "op": PUTS[how],
+            "element": out.table.elements[y.dtype.name] if how != "none" else 0, "outer": outer, "columns": columns,
+            **w.params(y, i)}, refuses=True)
+    return (Candidate(emit, tuple((each, PLAIN) for each in dict.fromkeys(node.inputs))),)
 
 
 @kernel("TopK", attributes="axis largest sorted k")

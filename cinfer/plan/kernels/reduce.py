@@ -4,10 +4,14 @@ from __future__ import annotations
 from math import prod
 
 from ..candidate import BLOCKED, PLAIN, Candidate, kernel
+from ..emit import MOST_AXES
 from ..views import F32, Plain, collapse, row_major
 from .pooling import GLOBAL_MAX, GLOBAL_MEAN, global_pool
 
-REDUCTIONS = {"ReduceSum": 0, "ReduceMean": 1, "ReduceMax": 2, "ReduceMin": 3}
+# operator -> (number in reduce.h, function of what is reduced, function of the result)
+REDUCTIONS = {"ReduceSum": (0, "", ""), "ReduceMean": (1, "", ""), "ReduceMax": (2, "", ""), "ReduceMin": (3, "", ""),
+              "ReduceProd": (4, "", ""), "ReduceSumSquare": (5, "", ""), "ReduceL1": (0, "abs", ""),
+              "ReduceL2": (5, "", "sqrt"), "ReduceLogSum": (0, "", "log")}
 # the element types that order.h has keys for
 ORDERED = ("uint8", "int8", "uint16", "int16", "int32", "float16", "float32")
 
@@ -35,16 +39,22 @@ def reduce(group, values):
     if node.op_type in ("ReduceMean", "ReduceMax") and values.is_blocked(node.inputs[0]) \
             and x.ndim in (3, 4, 5) and axes == tuple(range(2, x.ndim)):
         return global_pool(node, GLOBAL_MEAN if node.op_type == "ReduceMean" else GLOBAL_MAX)
-    if walk(values.plain(node.inputs[0]), axes) is None:
+    op, before, behind = REDUCTIONS[node.op_type]
+    if walk(values.plain(node.inputs[0]), axes) is None or before and x.ndim > MOST_AXES:
         return ()
 
     def emit(out):
         source, y = out.plain(node.inputs[0]), out.plain(node.outputs[0])
+        if before:
+            x, source = source, out.scratch(source.shape)
+            out.map(x.shape, x.ref(), x.strides, source.ref(), source.strides, op=before)
         dims, xs, ys, rdims, rs = walk(source, axes)
         outer, tiles = out.tiles.outer(dims)
         out.step("reduce", tiles, dict(
             x=source.ref(), y=y.ref(), dims=dims, xs=xs, ys=ys, rdims=rdims, rs=rs,
-            op=REDUCTIONS[node.op_type], outer=outer))
+            op=op, outer=outer))
+        if behind:
+            out.map(y.shape, y.ref(), y.strides, y.ref(), y.strides, op=behind)
     return (Candidate(emit, ((node.inputs[0], PLAIN),)),)
 
 

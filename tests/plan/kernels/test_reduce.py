@@ -50,6 +50,14 @@ for op in ("ReduceMean", "ReduceMax", "ReduceMin"):
             return m.node(op, x, keepdims=keep, **more), m.node(op, m.conv(x, 18, 20), keepdims=keep, **more)
 
 
+for op in ("ReduceProd", "ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceLogSum"):
+    @case(f"{op} of float32", op=op)
+    def reduce_more(m, op):
+        x = m.Abs(m.input("x", 2, 18, 5, 6))
+        return (m.node(op, m.Transpose(x, perm=[3, 1, 0, 2]), axes=[1, 3], keepdims=0), m.node(op, x, axes=[-1]),
+                m.node(op, m.conv(x, 18, 20) if op != "ReduceLogSum" else x, axes=[2, 3]))
+
+
 @case()
 def reduce_sum(m):
     x = m.input("x", 2, 18, 5, 6)
