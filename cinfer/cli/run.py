@@ -7,10 +7,11 @@ import warnings
 from contextlib import ExitStack, contextmanager
 
 from ..errors import InputError, LimitError
+from ..table import printable
 from . import complain
 from .files import Arrays, check_writable, replacing
 from .parser import add_threads, count, model_path
-from .text import Progress, printable
+from .text import Progress
 
 RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
 MOST_LABEL_BYTES = 10_000_000
