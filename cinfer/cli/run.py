@@ -85,7 +85,8 @@ def run(arguments) -> int:
                 said = answer(described, outputs, labels=labels, top=arguments.top)
             except (InputError, LimitError) as error:
                 if picture is not None:         # else the error names the file
-                    error = type(error)(f"{os.path.basename(image)}: {error}")
+                    hint = "; --size multiple:32 may help" * (recipe.size == "any" and " cannot take " in str(error))
+                    error = type(error)(f"{os.path.basename(image)}: {error}{hint}")
                 if len(arguments.images) == 1:
                     raise error from None
                 progress.clear()
