@@ -843,3 +843,13 @@ def test_a_child_forked_while_a_plan_is_made_runs():
             answer = session.run(None, {"images": np.zeros((1, 3, 9, 9), np.float32)})
             os._exit(0 if len(answer) == 2 else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_negative_variance_is_nan_without_a_warning():
+    m = Model(seed=1)
+    x = m.input("x", 1, 2, 3, 3)
+    vectors = [np.float32(v) for v in ([1, 1], [0, 0], [0, 0], [4, -1])]
+    session = cinfer.load(m.outputs(m.BatchNormalization(m.Relu(x), *vectors)).bytes(), threads=1)
+    y = session(pixels(1, 2, 3, 3))
+    assert np.isfinite(y[:, 0]).all() and np.isnan(y[:, 1]).all()
