@@ -39,6 +39,7 @@ def install_as_onnxruntime() -> None:
         sys.modules[f"{THERE}.{name}"] = sys.modules[f"{HERE}.{name}"]
     if not any(isinstance(finder, Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, Finder())
+        sys.meta_path.append(Last())
 
 
 class Finder(importlib.metadata.DistributionFinder):
@@ -49,6 +50,17 @@ class Finder(importlib.metadata.DistributionFinder):
 
     def find_distributions(self, context=importlib.metadata.DistributionFinder.Context()):
         return [Package()] if context.name == THERE else []
+
+
+class Last:
+    """Says of modules of onnxruntime that nobody has found why that is so."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith(f"{THERE}.") and sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":
+            # an import; importlib.util.find_spec, by which programs ask what there is, gives None
+            raise ModuleNotFoundError(f"No module named {name!r}: cinfer stands in for onnxruntime here and has no such "
+                                      "module", name=name)
+        return None
 
 
 class Package(importlib.metadata.Distribution):

@@ -60,7 +60,7 @@ def checked_array(name: str, value, declared: TensorType) -> np.ndarray:
         value = np.asarray(value)
     if value.dtype != declared.dtype:
         raise InputError(f"input {name!r}: got {value.dtype}, the model takes {declared.dtype}; "
-                         f"pass {name}.astype({in_python(declared.dtype)})")
+                         f"{advice(name, value, declared.dtype)}")
     if declared.shape is not None and value.shape != declared.shape:
         check_shape(name, value.shape, declared)
     if not value.flags.c_contiguous:
@@ -98,6 +98,16 @@ def is_fixed(declared) -> bool:
     sizes = declared.shape
     known = declared.dtype is not None and sizes is not None
     return known and all(isinstance(d, int) and d >= 0 for d in sizes)
+
+
+def advice(name: str, value: np.ndarray, wanted: np.dtype) -> str:
+    """How an array of another type becomes one that the model takes."""
+    kind = value.dtype.kind
+    if wanted.hasobject:
+        return f"pass strings: {name}.astype({'object' if kind == 'U' else 'str).astype(object'})"
+    if kind in "US" or kind == "O" and any(isinstance(each, (str, bytes)) for each in value.reshape(-1)):
+        return "pass numbers, not text"
+    return f"pass {name}.astype({in_python(wanted)})"
 
 
 def in_python(dtype: np.dtype) -> str:

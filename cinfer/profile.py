@@ -1,12 +1,16 @@
 """Where the time of a run goes: one row a step, timed by the thread that leads the run."""
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
+from .errors import InputError
+from .feeds import is_fixed
 from .run.routine import Routine
+from .table import table
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +38,32 @@ class Profile:
     def __repr__(self):
         return f"<Profile of {len(self.rows)} steps, {self.total_ms:.3g} ms>"
 
+    def __str__(self):
+        """The table; the last line but one is the time that no step accounts for, so that the column adds up."""
+        head = ["operator", "node", "shape", "kernel", "ms", "GFLOP/s", "% of limit", "% of run"]
+        rows = [[r.operator, r.node[-40:], str(r.shape), r.kernel, f"{r.ms:.4f}", number(r.gflops, "{:.1f}"),
+                 number(r.share_of_limit, "{:.0%}"), f"{r.share:.1%}"] for r in self.rows]
+        rows.append(["everything else", "", "", "", f"{self.other_ms:.4f}", "", "",
+                     f"{self.other_ms / (self.total_ms or math.inf):.1%}"])
+        rows.append(["total", "", "", "", f"{self.total_ms:.4f}", "", "", "100.0%"])
+        return "\n".join(table([head] + rows, right=(4, 5, 6, 7)))
+
+
+def number(value: float | None, form: str) -> str:
+    return form.format(value) if value else ""
+
 
 def profile(session, feeds: dict | None, runs: int) -> Profile:
     """Time `runs` runs of a session, after one that does not count."""
+    supposed = {} if feeds is not None else session._supposed(None)
     if feeds is None:
-        plan = session._plan_for(None)
-        feeds = {n: np.zeros(plan.specs[n].shape, plan.specs[n].dtype) for n in session._input_types}
-    found = [timed(session, feeds) for _ in range(max(1, runs) + 1)][1:]
+        feeds = {name: np.zeros(spec.shape, spec.dtype) for name, spec in supposed.items()}
+    try:
+        found = [timed(session, feeds) for _ in range(max(1, runs) + 1)][1:]
+    except InputError as error:
+        if all(is_fixed(session._input_types[name]) for name in supposed):
+            raise
+        raise InputError(f"{error}; free sizes that were not given count as 1: say them with feeds={{...}}") from None
     totals = [total for total, _ in found]
     total, events = found[int(np.argsort(totals)[len(totals) // 2])]        # one whole run, so that it adds up
     limit, total_ms = session._table.peak_flops() / 1e9, total / 1e6

@@ -48,7 +48,8 @@ def load(source, *, threads: int | None = None, isa: str | None = None,
     threads : threads of a run, 1 to 256; what this process may really use by default
     isa : level of the kernels ('baseline', 'avx2', 'avx512', ...); the best one this CPU has by default
     max_memory : bytes that a run may take: its workspace and its outputs, known before it begins. Not counted
-        are weights, which all runs share, the caller's inputs, and what a step in NumPy takes for itself
+        are weights, which all runs share, the caller's inputs, and what a step in NumPy takes for itself. Where
+        sizes depend on data, what is known ahead counts ahead, and each later part when it is planned
 
     Raises
     ------
@@ -64,12 +65,21 @@ class Session:
         session = cinfer.load("model.onnx")
         scores, = session.run(None, {"input": x})
 
+    Attributes
+    ----------
+    inputs, outputs : lists of Port: name, dtype, and shape as the file declares it
+    threads : of a run; isa : the level of the kernels
+    metadata : what the file says of itself, key -> text; labels : class names, or None
+    model : the graph as it runs; model.graph.nodes have the names of inner values
+
     Runs share one pool of workspaces, as large as the largest of their plans needs and as many as ran at once
     of late. `with cinfer.load("model.onnx") as session:` closes the session at the end.
     """
 
+    _fed: tuple[str, ...] = ()                  # inputs with a default that are fed
+
     def __init__(self, source, *, threads: int | None = None, isa: str | None = None,
-                 max_memory: int | None = None, _fed: tuple[str, ...] = ()):
+                 max_memory: int | None = None):
         self.threads = checked_threads(threads)
         if isa is not None and not isinstance(isa, str):
             raise InputError(
@@ -80,7 +90,6 @@ class Session:
         self._asked_isa, self._max_memory = isa, None if max_memory is None else number
         self._table = _ops.table(isa)
         self._source = source if isinstance(source, Source) else Source(source)
-        self._fed = _fed
         self._feeding: dict[tuple[str, ...], Session] = {}
         self.model: Model = self._read()
         self._graph = self.model.graph
@@ -110,7 +119,12 @@ class Session:
 
     @property
     def metadata(self) -> dict[str, str]:
+        """What the file says of itself, key -> text."""
         return self.model.metadata
+
+    def __repr__(self):
+        threads = f"{self.threads} thread{'s' * (self.threads != 1)}"
+        return f"<Session {self._where!r}: {'closed' if self._pool.closed else f'{threads}, {self.isa}'}>"
 
     @property
     def labels(self) -> list[str] | None:
@@ -119,8 +133,7 @@ class Session:
 
     # ---- running
 
-    def run(self, output_names, feeds: dict, *, timeout: float | None = None,
-            _stop: Stop | None = None) -> list[np.ndarray]:
+    def run(self, output_names, feeds: dict, *, timeout: float | None = None) -> list[np.ndarray]:
         """Run the model once.
 
         Parameters
@@ -144,19 +157,23 @@ class Session:
         KeyboardInterrupt : within milliseconds of Ctrl-C, in the main thread, and likewise whatever another
             handler of a signal raises
         """
+        return self._run_until(None, output_names, feeds, timeout)
+
+    def _run_until(self, stop: Stop | None, output_names, feeds: dict, timeout: float | None = None) -> list:
+        """As run; stop : ends this run alone."""
         self._pool.refuse_closed()
-        pool = self._pool if _stop is None else _stop.on(self._pool)
+        pool = self._pool if stop is None else stop.on(self._pool)
         cancels = pool.cancels
         deadline = 0 if timeout is None else deadline_ns(timeout)
         defaults = self.model.defaults
         if defaults and isinstance(feeds, dict) and not defaults.keys().isdisjoint(feeds):
             fed = self._that_takes(tuple(n for n in defaults if n in feeds))
-            return fed.run(output_names, feeds, timeout=timeout, _stop=_stop)
+            return fed._run_until(stop, output_names, feeds, timeout)
         arrays = checked(self._input_types, feeds)
         outputs = self._output_names if output_names is None else self._wanted(output_names)
         if len(set(outputs)) < len(outputs):
             once = tuple(dict.fromkeys(outputs))
-            found = dict(zip(once, self.run(once, feeds, timeout=timeout, _stop=_stop)))
+            found = dict(zip(once, self._run_until(stop, once, feeds, timeout)))
             return [copied(found[name]) if name in outputs[i + 1:] else found[name]
                     for i, name in enumerate(outputs)]
         if not self._has_tensors_only:
@@ -287,7 +304,8 @@ class Session:
         self.close()
 
     def memory(self, shapes: dict | None = None) -> int:
-        """Bytes that a run needs beside weights, inputs and outputs, scratch of each thread included.
+        """Bytes that a run needs beside weights, inputs and outputs, scratch of each thread included. Outputs, which
+        max_memory counts too, come on top; where sizes depend on data, so does what is planned during the run.
 
         shapes : sizes by input name; free sizes of inputs that are not named count as 1
         Raises InputError for sizes that do not fit, LimitError for runs that would take more than max_memory.
@@ -337,8 +355,10 @@ class Session:
         return session
 
     def _feeding_session(self, names: tuple[str, ...]) -> Session:
-        return Session(self._source, threads=self.threads, isa=self._asked_isa, max_memory=self._max_memory,
-                       _fed=names)
+        session = Session.__new__(Session)
+        session._fed = names
+        session.__init__(self._source, threads=self.threads, isa=self._asked_isa, max_memory=self._max_memory)
+        return session
 
     def _wanted(self, names) -> tuple[str, ...]:
         if isinstance(names, str):
@@ -361,7 +381,8 @@ class Session:
         for name in outputs:
             if name not in known:
                 raise InputError(f"no output or inner value {name!r}; the outputs are "
-                                 f"{', '.join(map(repr, self._output_names))}")
+                                 f"{', '.join(map(repr, self._output_names))}; the nodes in session.model.graph.nodes "
+                                 "say what inner values are called")
         return raw
 
     def _plan(self, specs: dict[str, Fact], outputs: tuple[str, ...], pin: bool = False) -> Routine:
@@ -379,13 +400,13 @@ class Session:
         try:
             planned = make_plan(self._table, graph, specs, outputs, self.threads, self._packed, given)
             routine = Routine(self._table, planned)
+            check_limit(planned, routine.run_bytes, self._max_memory)
         except ModelError as error:
             raise self._refusal(error, specs) from None
         except Error as error:
             raise type(error)(f"{self._where}: {error}") from None
         except MemoryError as error:
             raise LimitError(f"{self._where}: there is not enough memory to prepare it: {error}") from None
-        check_limit(planned, routine.run_bytes, self._max_memory)
         return routine
 
     def _located(self, error: Error) -> Error:
@@ -404,6 +425,17 @@ class Session:
 
     def _plan_for(self, shapes: dict | None, pin: bool = False) -> Routine:
         """The routine for sizes by input name; free sizes that are not given are 1."""
+        specs = self._supposed(shapes)
+        try:
+            return self._plan(specs, self._output_names, pin)
+        except InputError as error:
+            if all(is_fixed(t) or name in (shapes or ()) for name, t in self._input_types.items()):
+                raise
+            raise InputError(f"{error}; free sizes that were not given count as 1: say them with "
+                             "shapes={...}") from None
+
+    def _supposed(self, shapes: dict | None) -> dict[str, Fact]:
+        """Facts of the inputs for sizes by name; free sizes that are not given are 1."""
         specs = {}
         given = checked_sizes(self._input_types, shapes)
         for name, declared in self._input_types.items():
@@ -415,7 +447,7 @@ class Session:
                 shape = tuple(d if isinstance(d, int) else 1 for d in declared.shape or ())
             check_shape(name, shape, declared)
             specs[name] = Fact(declared.dtype, shape)
-        return self._plan(specs, self._output_names, pin)
+        return specs
 
     def _refuse_unknown_operators(self) -> None:
         """All nodes that cannot run, in one error."""
@@ -466,8 +498,8 @@ def copied(value):
 
 def listed(shapes) -> list:
     """The shapes of a warmup, or InputError."""
-    if not isinstance(shapes, (list, tuple)):
-        raise InputError(f"shapes is {an(type(shapes))}; pass a dict of input name -> sizes, or a list "
+    if not isinstance(shapes, (list, tuple)) or any(whole(each) is not None for each in shapes):
+        raise InputError(f"shapes is {an(type(shapes))}{' of sizes' * isinstance(shapes, (list, tuple))}; pass a dict of input name -> sizes, or a list "
                          "of such dicts")
     return list(shapes)
 

@@ -31,6 +31,23 @@ def test_optionals_may_be_left_out():
             checked(TYPES, given)
 
 
+TEXTS = TensorType(np.dtype(object), ("n",))
+
+
+@pytest.mark.parametrize("value, declared, words", [
+    (np.array(["a"]), ROWS, "got <U1, the model takes float32; pass numbers, not text"),
+    (np.array([b"a"]), ROWS, "got |S1, the model takes float32; pass numbers, not text"),
+    (np.array(["a", 1], object), ROWS, "got object, the model takes float32; pass numbers, not text"),
+    (np.array([1, 2.5], object), ROWS, "got object, the model takes float32; pass x.astype(np.float32)"),
+    (np.array(["a"]), TEXTS, "got <U1, the model takes object; pass strings: x.astype(object)"),
+    (np.array([b"a"]), TEXTS, "got |S1, the model takes object; pass strings: x.astype(str).astype(object)"),
+    (X, TEXTS, "got float32, the model takes object; pass strings: x.astype(str).astype(object)")])
+def test_advice_that_leads_somewhere(value, declared, words):
+    with pytest.raises(InputError) as caught:
+        checked({"x": declared}, {"x": value})
+    assert str(caught.value) == f"input 'x': {words}"
+
+
 def test_elements_are_made_contiguous():
     turned = np.zeros((4, 3), np.float32).T
     (x, s, o, p) = checked(TYPES, feeds(x=turned, s=[turned], o=turned, p=[turned]))

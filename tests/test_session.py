@@ -155,7 +155,7 @@ def test_refuses_feeds_in_one_line(fixed, feeds, message):
     (1, r"the model takes float32; pass x.astype\(np.float32\)"),
     (16, r"the model takes bfloat16; pass x.astype\(ml_dtypes.bfloat16\)"),
     (19, r"the model takes float8_e5m2; pass x.astype\(ml_dtypes.float8_e5m2\)"),
-    (8, r"the model takes object; pass x.astype\(object\)"),
+    (8, r"the model takes object; pass strings: x.astype\(str\).astype\(object\)"),
 ])
 def test_a_feed_of_another_type_says_what_python_understands(code, says):
     onnx = pytest.importorskip("onnx")
@@ -589,7 +589,13 @@ def test_threads_stay_on_the_cpus_that_the_user_gave_them():
     (lambda s: s.memory([(1, 3, 8, 8)]),
      "shapes is a list; pass a dict such as {'images': (1, 3, 224, 224)}"),
     (lambda s: s.warmup(3), "shapes is an int; pass a dict of input name -> sizes, or a list of such dicts"),
-    (lambda s: s.warmup([3]), "shapes is an int; pass a dict such as {'images': (1, 3, 224, 224)}"),
+    (lambda s: s.warmup([3]), "shapes is a list of sizes; pass a dict of input name -> sizes, or a list of such"),
+    (lambda s: s.warmup((1, 3, 8, 8)), "shapes is a tuple of sizes; pass a dict of input name -> sizes, or a list"),
+    (lambda s: s.warmup([(1, 3, 8, 8)]), "shapes is a tuple; pass a dict such as {'images': (1, 3, 224, 224)}"),
+    (lambda s: s.run(["relu"], {"images": X}), "no output or inner value 'relu'; the outputs are 'v"),
+    (lambda s: cinfer.load(io.StringIO("")), "the file object gives str; open it with mode 'rb'"),
+    (lambda s: cinfer.load(io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), encoding="utf-8")),
+     "the file object gives text; open it with mode 'rb'"),
     (lambda s: s.profile(runs="many"), "runs='many': how many runs to time is an int of at least 1"),
     (lambda s: s.profile(runs=0), "runs=0: how many runs to time is an int of at least 1"),
     (lambda s: cinfer.load(b"", threads="a"), "threads='a': the number of threads is an int from 1 to 256"),
@@ -602,6 +608,22 @@ def test_refuses_arguments_in_one_line(free, call, message):
     with pytest.raises(cinfer.InputError) as caught:
         call(free)
     assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+
+
+# ---- what it says of itself
+
+def test_a_session_and_a_profile_say_what_they_are(tmp_path):
+    path = tmp_path / "small.onnx"
+    path.write_bytes(network().bytes())
+    session = cinfer.load(path, threads=2, isa=LEVEL)
+    assert repr(session) == f"<Session 'small.onnx': 2 threads, {LEVEL}>"
+    profile = session.profile(runs=1)
+    assert repr(profile) == f"<Profile of {len(profile.rows)} steps, {profile.total_ms:.3g} ms>"
+    lines = str(profile).splitlines()
+    assert len(lines) == len(profile.rows) + 3 and lines[0].split()[:4] == ["operator", "node", "shape", "kernel"]
+    assert lines[-1].split() == ["total", f"{profile.total_ms:.4f}", "100.0%"]
+    session.close()
+    assert repr(session) == "<Session 'small.onnx': closed>"
 
 
 # ---- memory
@@ -735,7 +757,7 @@ def test_refuses_what_takes_more_than_max_memory():
         with pytest.raises(cinfer.LimitError) as caught:
             session.run(None, large)
         text = str(caught.value)
-        assert text.startswith("a run of these sizes needs ") and "max_memory is 200000" in text
+        assert text.startswith("model: a run of these sizes needs ") and "max_memory is 200000" in text
         assert f"1x20x320x300 {20 * 320 * 300 * 4} bytes" in text and "\n" not in text
     assert not session._pool.busy and max(w.size for w in session._pool.free) <= 200_000
     with pytest.raises(cinfer.LimitError):
@@ -757,6 +779,17 @@ def test_sizes_that_the_network_cannot_take_are_the_callers(tmp_path):
     with pytest.raises(cinfer.InputError) as caught:
         session.run(None, {"images": np.zeros((1, 3, 4, 5), np.float32)})
     assert str(caught.value).startswith("small.onnx cannot take images 1x3x4x5: ")
+    for ask, words in ((lambda: session.memory(), "shapes={...}"), (lambda: session.summary({}), "shapes={...}"),
+                       (lambda: session.warmup({}), "shapes={...}"), (lambda: session.profile(), "feeds={...}")):
+        with pytest.raises(cinfer.InputError) as caught:
+            ask()
+        assert str(caught.value).startswith("small.onnx cannot take images 1x3x1x1: ")
+        assert str(caught.value).endswith(f"; free sizes that were not given count as 1: say them with {words}")
+    for ask in (lambda: session.memory({"images": (1, 3, 4, 5)}),
+                lambda: session.profile({"images": np.zeros((1, 3, 4, 5), np.float32)})):
+        with pytest.raises(cinfer.InputError) as caught:
+            ask()
+        assert "count as 1" not in str(caught.value)
     with pytest.raises(cinfer.InputError, match=r"^small.onnx cannot take images 1x3x1x1: "):
         session.memory()
     assert session.run(None, {"images": np.zeros((1, 3, 32, 32), np.float32)})
@@ -810,3 +843,13 @@ def test_a_child_forked_while_a_plan_is_made_runs():
             answer = session.run(None, {"images": np.zeros((1, 3, 9, 9), np.float32)})
             os._exit(0 if len(answer) == 2 else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_negative_variance_is_nan_without_a_warning():
+    m = Model(seed=1)
+    x = m.input("x", 1, 2, 3, 3)
+    vectors = [np.float32(v) for v in ([1, 1], [0, 0], [0, 0], [4, -1])]
+    session = cinfer.load(m.outputs(m.BatchNormalization(m.Relu(x), *vectors)).bytes(), threads=1)
+    y = session(pixels(1, 2, 3, 3))
+    assert np.isfinite(y[:, 0]).all() and np.isnan(y[:, 1]).all()

@@ -83,7 +83,7 @@ def dispatch(argv: list[str]) -> int:
 
 def complain(error) -> int:
     """Print an error as one line. Returns the exit status 2."""
-    from .text import printable
+    from ..table import printable
     if sys.stderr is not None:
         print(f"cinfer: {printable(error)}", file=sys.stderr)
     return 2

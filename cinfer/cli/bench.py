@@ -5,8 +5,9 @@ import math
 import time
 
 from ..errors import InputError, LimitError
+from ..table import table
 from .parser import add_threads, check_names, count, model_path, seconds, shape
-from .text import Progress, dims, in_units, table
+from .text import Progress, dims, in_units
 
 WARM_UP_RUNS = 3
 EPILOG = """Inputs are random numbers (zeros for integers wider than 8 bits). Times are of the whole call,
@@ -55,7 +56,7 @@ def run(arguments) -> int:
         import json
         print(json.dumps(data | ({"profile": profile_data(profile)} if profile else {}), indent=1))
     else:
-        print("\n".join(lines(data) + ([""] + profile_lines(profile) if profile else [])))
+        print("\n".join(lines(data) + (["", str(profile)] if profile else [])))
     return 0
 
 
@@ -157,22 +158,6 @@ def lines(data: dict) -> list[str]:
 
 def ms(value: float) -> str:
     return f"{value:.3f}" if value < 10 else f"{value:.1f}"
-
-
-def profile_lines(profile) -> list[str]:
-    """The table; the last line but one is the time that no step accounts for, so that the column adds up."""
-    head = ["operator", "node", "shape", "kernel", "ms", "GFLOP/s", "% of limit", "% of run"]
-    rows = [[r.operator, r.node[-40:], str(r.shape), r.kernel, f"{r.ms:.4f}", number(r.gflops, "{:.1f}"),
-             number(r.share_of_limit, "{:.0%}"), f"{r.share:.1%}"] for r in profile.rows]
-    total = profile.total_ms or math.inf
-    other = profile.other_ms
-    rows.append(["everything else", "", "", "", f"{other:.4f}", "", "", f"{other / total:.1%}"])
-    rows.append(["total", "", "", "", f"{profile.total_ms:.4f}", "", "", "100.0%"])
-    return table([head] + rows, right=(4, 5, 6, 7))
-
-
-def number(value: float | None, form: str) -> str:
-    return form.format(value) if value else ""
 
 
 def profile_data(profile) -> dict:

@@ -5,8 +5,9 @@ import os
 from collections import Counter
 
 from ..errors import Error, InputError
+from ..table import printable, table
 from .parser import add_threads, check_names, model_path, shape
-from .text import dims, in_units, printable, shortened, table
+from .text import dims, in_units, shortened
 
 EPILOG = """  cinfer info
   cinfer info model.onnx
@@ -91,7 +92,10 @@ def of_session(path: str, shapes: dict, threads: int | None) -> dict:
     from ..session import load
     session = load(path, threads=threads)
     check_names(shapes, session)
-    summary = session.summary(shapes or None) or {}
+    try:
+        summary = session.summary(shapes or None) or {}
+    except InputError as error:
+        raise InputError(str(error).replace("shapes={...}", "--shape NAME=SIZES")) from None
     return {
         "isa": session.isa, "threads": session.threads, "recipe": recipe_text(session),
         **{key: summary.get(key) for key in ("macs", "planned_bytes", "kernels", "later")},

@@ -7,10 +7,11 @@ import warnings
 from contextlib import ExitStack, contextmanager
 
 from ..errors import InputError, LimitError
+from ..table import printable
 from . import complain
 from .files import Arrays, check_writable, replacing
 from .parser import add_threads, count, model_path
-from .text import Progress, printable
+from .text import Progress
 
 RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
 MOST_LABEL_BYTES = 10_000_000
@@ -84,7 +85,8 @@ def run(arguments) -> int:
                 said = answer(described, outputs, labels=labels, top=arguments.top)
             except (InputError, LimitError) as error:
                 if picture is not None:         # else the error names the file
-                    error = type(error)(f"{os.path.basename(image)}: {error}")
+                    hint = "; --size multiple:32 may help" * (recipe.size == "any" and " cannot take " in str(error))
+                    error = type(error)(f"{os.path.basename(image)}: {error}{hint}")
                 if len(arguments.images) == 1:
                     raise error from None
                 progress.clear()

@@ -76,7 +76,7 @@ def from_ultralytics(session, metadata: dict[str, str]) -> dict[str, str]:
 def from_shapes(session) -> dict[str, str]:
     """A guess: the layout by where 3 or 1 channels stand; ImageNet's ways for what seems to classify."""
     port = picture_input(session)
-    shape, floating = port.shape, port.dtype is not None and port.dtype.kind not in "iub"
+    shape, floating = with_batch(port.shape), port.dtype is not None and port.dtype.kind not in "iub"
     words = {"input.name": port.name, "input.layout": layout_of(shape)}
     channels = shape[1 if words["input.layout"] == "NCHW" else 3] if shape else None
     words["input.channels"] = "GRAY" if channels == 1 else "RGB"
@@ -93,13 +93,22 @@ def from_shapes(session) -> dict[str, str]:
 
 
 def picture_input(session):
-    """The input that takes the picture: the first of rank 4 (or of unknown rank)."""
+    """The input that takes the picture: the first of rank 4 (or of unknown rank), else of rank 3 with 3 channels, as
+    torchvision's detectors have it."""
     for port in session.inputs:
         if port.shape is None or len(port.shape) == 4:
             return port
+    for port in session.inputs:
+        if len(port.shape) == 3 and 3 in (port.shape[0], port.shape[2]):
+            return port
     shown = ", ".join(f"{p.name!r} of rank {len(p.shape)}" for p in session.inputs) or "none"
-    raise InputError(f"the model takes no picture: none of its inputs is of rank 4 ({shown}); "
-                     "use it from Python: cinfer.load")
+    raise InputError(f"the model takes no picture: none of its inputs is of rank 4, or of rank 3 with 3 channels "
+                     f"({shown}); use it from Python: cinfer.load")
+
+
+def with_batch(shape):
+    """A picture's shape with an axis of batch in front."""
+    return (1, *shape) if shape and len(shape) == 3 else shape
 
 
 def quoted(names) -> str:
@@ -116,9 +125,10 @@ def layout_of(shape) -> str:
 
 def sizes(port, layout: str) -> tuple[int, int] | None:
     """(height, width) of an input where both are fixed."""
-    if not port.shape:
+    shape = with_batch(port.shape)
+    if not shape:
         return None
-    height, width = port.shape[2:] if layout == "NCHW" else port.shape[1:3]
+    height, width = shape[2:] if layout == "NCHW" else shape[1:3]
     return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 

@@ -17,8 +17,8 @@ def prepare(picture, recipe: Recipe) -> np.ndarray:
 
     Returns
     -------
-    array of the recipe's dtype and layout, (1, c, height, width) or (1, height, width, c), C-contiguous:
-    (value - mean) / std, rounded for integer types
+    array of the recipe's dtype and layout, (1, c, height, width) or (1, height, width, c), without the 1 for an
+    input without batch, C-contiguous: (value - mean) / std, rounded for integer types
 
     Raises
     ------
@@ -42,7 +42,7 @@ def prepare(picture, recipe: Recipe) -> np.ndarray:
         planes[channel, :, columns:] = 0
     if with_ones:
         planes[channels] = 1
-    return x
+    return x if recipe.has_batch else x[0]
 
 
 def value_table(recipe: Recipe, channel: int) -> np.ndarray:

@@ -17,6 +17,7 @@ MODES = "stretch, crop:F, letterbox:V, fit-left, height or none"
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """input, dtype : the graph input that takes the picture
+    has_batch : does the input have an axis of batch
     size : (height, width) | "any" | ("multiple", n) | (height, None): as wide as the picture's shape asks
     resize : mode and its number; mean, std : of values 0..255, one or one per channel; origin : for people
     """
@@ -30,6 +31,7 @@ class Recipe:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     origin: str = ""
+    has_batch: bool = True
 
     def __str__(self):
         mode, value = self.resize
@@ -80,7 +82,8 @@ def recipe_for(session, described: Described | None = None, flags: dict[str, str
         filter=one_of(*word("filter", "bilinear"), FILTERS),
         mean=parse_numbers(*word("mean", "0"), CHANNELS[channels]),
         std=parse_numbers(*word("std", "1"), CHANNELS[channels], zero=False),
-        origin=origin)
+        origin=origin,
+        has_batch=port.shape is None or len(port.shape) != 3)
 
 
 def target_size(recipe: Recipe, width: int, height: int) -> tuple[int, int]:

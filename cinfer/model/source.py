@@ -83,6 +83,8 @@ def from_memory(source) -> bytes | None:
     if callable(getattr(source, "read", None)):
         try:
             source = source.read()
+        except UnicodeDecodeError:
+            raise InputError("the file object gives text; open it with mode 'rb'") from None
         except (OSError, ValueError) as error:          # closed, or not open for reading
             raise InputError(f"cannot read the file object: {' '.join(str(error).split())}") from None
         if isinstance(source, (bytes, bytearray, memoryview)):

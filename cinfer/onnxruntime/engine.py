@@ -22,9 +22,9 @@ KNOWN_DOMAINS = ("ai.onnx.ml", "ai.onnx.preview.training", "ai.onnx.training", "
 class Engine(Session):
     """is_read : the file has been read as ONNX"""
 
-    def __init__(self, source, options: SessionOptions, threads: int | None, _fed: tuple[str, ...] = ()):
-        self.is_read, self._options = False, options
-        super().__init__(source, threads=threads, _fed=_fed)
+    def __init__(self, source, options: SessionOptions, threads: int | None, fed: tuple[str, ...] = ()):
+        self.is_read, self._options, self._fed = False, options, fed
+        super().__init__(source, threads=threads)
 
     def _read(self) -> Model:
         model = super()._read()

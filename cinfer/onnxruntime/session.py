@@ -146,7 +146,7 @@ class Session:
                 options._stops.add(stop)
                 if options.terminate:                   # asked behind: whoever sets it later finds `stop`
                     raise made(Fail, "Exiting due to terminate flag being set to true.")
-            return sess.run(names, feeds, _stop=stop)
+            return sess._run_until(stop, names, feeds)
         except Fail:
             raise
         except Error as error:

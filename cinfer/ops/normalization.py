@@ -10,6 +10,7 @@ from .limits import check_axes, check_axis
 from .numeric import (F32, along, average, broadcasts_to, check_kind, check_same, check_sizes, is_float,
                       settle, spec_of, total, wide_sums, widen)
 from .registry import op
+from .symbols import differ
 
 
 def check_vectors(x, count: int, **vectors) -> None:
@@ -278,9 +279,12 @@ class Dropout:
     def infer(x, ratio=None, training_mode=None, *, seed=None):
         if not is_float(x.dtype):
             raise ValueError(f"x is {x.dtype}; it has to be float")
+        if ratio is not None and any(differ(d, 1) for d in ratio.shape):
+            raise ValueError(f"ratio has shape {list(ratio.shape)}; it has to be one number")
         return x.like(), x.like(dtype=bool)
 
     def evaluate(x, ratio=None, training_mode=None, *, seed: int = None):
+        Dropout.infer(spec_of(x), spec_of(ratio))
         ratio = 0.5 if ratio is None else float(ratio.reshape(()))
         if training_mode is None or not training_mode.any() or ratio == 0:
             return x, np.ones(x.shape, bool)

@@ -66,6 +66,7 @@ class Traits:
     write : of a composite (composite.py), the function that writes its nodes
     write_for : of what is one only for nodes with any of these attributes, these
     optionals : an output may be an optional that holds nothing, which is None
+    own : a function of the user's (custom.py), which is given what the file says
     """
     elementwise: bool = False
     broadcast: bool = False
@@ -82,6 +83,7 @@ class Traits:
     write: Callable | None = None
     write_for: tuple[str, ...] = ()
     optionals: bool = False
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from math import inf, pi, sqrt
 import numpy as np
 
 from ..model.graph import Graph, Node
+from ..ops.facts import Unranked
 from .pattern import Rewriter, rewrite
 from .spelling import Spelling
 
@@ -24,8 +25,9 @@ def recognise_activations(graph: Graph, at: Rewriter) -> bool:
     chains of Relu, Clip, Min and Max with constants               become    one Clip
 
     Products and sums may stand in any order and grouping, a factor c as Mul by c or Div by 1/c.
-    The constants must be scalars of floating point that cannot raise the rank of x, and equal the formula's
-    but for rounding; no value inside may be read by anything else or be a graph output.
+    A slope must be of x's type and sure to fit its shape. The other constants must be scalars of floating point
+    that cannot raise the rank of x, and equal the formula's but for rounding; no value inside may be read by
+    anything else or be a graph output.
     """
     changed = False
     for node in at.walk():
@@ -176,11 +178,25 @@ def _softplus(node: Node, at: Rewriter) -> bool:
 
 
 def _uniform_slope(node: Node, at: Rewriter) -> bool:
-    slope = at.array(node.inputs[1])
-    if slope is None or slope.dtype.kind != "f" or not slope.size or (slope != slope.flat[0]).any():
+    x, slope = node.inputs[0], at.array(node.inputs[1])
+    if slope is None or slope.dtype.kind != "f" or not slope.size or (slope != slope.flat[0]).any() \
+            or at.dtype(x) not in (None, slope.dtype) or not _broadcasts(node, slope, at):
         return False
     at.change(node, "LeakyRelu", node.inputs[:1], 16, alpha=float(slope.flat[0]))
     return True
+
+
+def _broadcasts(node: Node, slope: np.ndarray, at: Rewriter) -> bool:
+    """Is the slope sure to fit x? Nobody asks again when it is gone."""
+    x = node.inputs[0]
+    if slope.size == 1 and (at.fits(slope, x) or node.opset < 7):
+        return True
+    fact = at.fact(x)
+    if fact is None or type(fact) is Unranked:
+        return False
+    shape = slope.shape if node.opset >= 7 else slope.shape + (1,) * (fact.ndim - 1 - slope.ndim)
+    return len(shape) <= fact.ndim and all(
+        a == 1 or type(b) is int and a == b for a, b in zip(shape[::-1], fact.shape[::-1]))
 
 
 _RECOGNISERS = {"Mul": _product, "Div": _product, "Log": _softplus, "PRelu": _uniform_slope,

@@ -34,12 +34,12 @@ def widen_halves(graph: Graph, at: Rewriter) -> bool:
     - what is computed from constants and Shape alone: it is known before the run, and sizes made of it have
       to come out as float16 has them;
     - the input of BitCast, of a Cast to anything but a float of 32 or 64 bits, of QuantizeLinear with a half
-      `precision`;
+      `precision`, of operators of users' own, and what these make;
     - a Cast to float16 that only Casts read: it is there to round. In the same way inputs of Floor, Round,
       Equal and their like are rounded to float16 before they are compared or cut in float32.
 
-    Only when the types of all values can be told: no operators of users' own, no subgraphs; and when no
-    operator mixes float16 with float32 that should not, for that is refused later.
+    Only when the types of all values can be told: no operators of users' own without `infer`, no subgraphs; and
+    when no operator mixes float16 with float32 that should not, for that is refused later.
     """
     if not _mentions_halves(graph) or at.inner and graph.inputs:
         return False
@@ -146,7 +146,8 @@ class _Widening:
         if node.op_type in ("Cast", "CastLike"):
             name, out = node.inputs[0], node.outputs[0]
             return self.types[name] in HALVES and self.types[out] == OTHER and node.attributes.get("to") != 11
-        return node.op_type == "BitCast" or node.attributes.get("precision") in HALVES
+        return (node.op_type == "BitCast" or node.attributes.get("precision") in HALVES
+                or registry.traits(node).own)
 
     def is_border(self, node: Node) -> bool:
         """Is the node a Cast that rounds on purpose, or one that widens what has to stay?"""

@@ -57,3 +57,21 @@ def enlarger(path):
     }
     types = {"x": (TensorProto.FLOAT, (1, 3, "h", "w"))}, {"y": (TensorProto.FLOAT, (1, 3, "h2", "w2"))}
     return write(path, [node], *types, recipe, [scales])
+
+
+def skipping(path):
+    """Half the size, twice the size, and the picture itself added: it takes even sizes only."""
+    scales = helper.make_tensor("scales", TensorProto.FLOAT, [4], [1, 1, 2, 2])
+    nodes = [
+        helper.make_node("MaxPool", ["x"], ["small"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Resize", ["small", "", "scales"], ["large"], mode="nearest"),
+        helper.make_node("Concat", ["x", "large"], ["y"], axis=1),
+    ]
+    types = {"x": (TensorProto.FLOAT, (1, 3, "h", "w"))}, {"y": (TensorProto.FLOAT, (1, 6, "h", "w"))}
+    return write(path, nodes, *types, None, [scales])
+
+
+def without_batch(path, shape):
+    """The largest value of a picture of rank 3."""
+    node = helper.make_node("ReduceMax", ["x"], ["top"], keepdims=0)
+    return write(path, [node], {"x": (TensorProto.FLOAT, shape)}, {"top": (TensorProto.FLOAT, ())})

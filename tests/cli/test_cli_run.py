@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from program import DATA, cinfer, red  # noqa: F401 (fixtures)
-from small_models import classifier, enlarger, halves
+from small_models import classifier, enlarger, halves, skipping, without_batch
 
 DEMO = DATA / "efficientnet_lite0_w8.onnx"
 STRETCHED = {
@@ -196,3 +196,29 @@ def test_file_names_with_control_characters_stay_one_line(cinfer, tmp_path, red)
 def test_size_that_the_model_does_not_take_is_refused(cinfer, tmp_path, red):
     done = cinfer("run", classifier(tmp_path / "m.onnx", STRETCHED), red, "--size", "9x8")
     assert done.status == 2 and "axis 2 is 9, the model takes 8" in done.err and len(done.errors) == 1
+
+
+def test_a_size_that_the_network_cannot_take_says_what_may_help(cinfer, tmp_path):
+    model, path = skipping(tmp_path / "m.onnx"), tmp_path / "odd.png"
+    Image.new("RGB", (71, 65)).save(path)
+    done = cinfer("run", model, path)
+    assert done.status == 2 and len(done.errors) == 1
+    assert done.err.startswith("cinfer: odd.png: m.onnx cannot take x 1x3x65x71: ")
+    assert done.err.endswith("; --size multiple:32 may help\n")
+    done = cinfer("run", model, path, "--size", "multiple:32")
+    assert done.status == 0 and done.lines[0].startswith("y  float32 1x6x64x64 ")
+    done = cinfer("run", model, path, "--size", "65x71")
+    assert done.status == 2 and "may help" not in done.err
+
+
+@pytest.mark.parametrize("shape", [(3, "h", "w"), (3, 4, 6), ("h", "w", 3)])
+def test_takes_a_picture_without_batch(cinfer, tmp_path, red, shape):
+    done = cinfer("run", without_batch(tmp_path / "m.onnx", shape), red, "--save", tmp_path / "out.npz")
+    assert done.status == 0 and done.errors[0].startswith(
+        f"cinfer: recipe: {'4x6' if shape[1] == 4 else 'any'} RGB {'NCHW' if shape[0] == 3 else 'NHWC'}, ")
+    assert np.load(tmp_path / "out.npz")["top"] == 1
+
+
+def test_rank_3_without_3_channels_is_no_picture(cinfer, tmp_path, red):
+    done = cinfer("run", without_batch(tmp_path / "m.onnx", (1, 197, 64)), red)
+    assert done.status == 2 and "none of its inputs is of rank 4, or of rank 3 with 3 channels ('x' of rank 3)" in done.err

@@ -140,3 +140,8 @@ def test_dropout_in_training():
     assert abs(kept.mean() - 0.75) < 4 * (0.75 * 0.25 / 4000)**0.5
     with pytest.raises(ValueError, match="ratio 1.0; it has to be at least 0 and below 1"):
         run("Dropout", x, np.float32(1), np.array(True))
+
+
+@pytest.mark.parametrize("ratio", [np.zeros(0, np.float32), np.zeros(2, np.float32)])
+def test_dropout_refuses_a_ratio_that_is_no_number(ratio):
+    refuses("it has to be one number", "Dropout", numbers(2, 3, dtype=np.float32), ratio, opset=13)

@@ -4,6 +4,9 @@ from importlib import import_module
 import numpy as np
 import pytest
 
+from cinfer.errors import ModelError
+from cinfer.ops.facts import Fact
+from cinfer.plan.bind import bind
 from cinfer.passes.fold_constants import fold_constants
 from cinfer.passes.remove_dead import remove_dead
 from cinfer.passes.remove_identity import remove_identity
@@ -53,6 +56,28 @@ def test_keeps_what_may_change_something(name):
     b = Builder()
     y = KEPT[name](b, b.Neg(b.input("x", 3, 4)))
     unchanged(b.output(y), remove_identity)
+
+
+REFUSED = {
+    "dropout with no ratio in it": (lambda b, x: b.Dropout(x, np.zeros(0, F)), "ratio has shape"),
+    "dropout of two ratios": (lambda b, x: b.Dropout(x, np.zeros(2, F)), "ratio has shape"),
+    "too many pads": (lambda b, x: b.Pad(x, np.zeros(6, np.int64)), "6 pads for 2 axes"),
+    "concat of one along no axis of it": (lambda b, x: b.Concat(x, axis=2), "axis 2 of a tensor of 2 axes"),
+    "times 1 of another type": (lambda b, x: b.Mul(x, np.array(1.0)), "they have to be of one type"),
+    "add 0 of another type": (lambda b, x: b.Add(x, np.int64(0)), "they have to be of one type"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_keeps_what_its_operator_refuses(name):
+    write, words = REFUSED[name]
+    b = Builder()
+    graph = b.output(write(b, b.Neg(b.input("x", 3, 4))))
+    before = ops(graph)
+    remove_identity(graph)
+    assert ops(graph) == before
+    with pytest.raises(ModelError, match=words):
+        bind(graph, {"x": Fact(np.dtype(F), (3, 4))}, tuple(graph.outputs))
 
 
 def test_keeps_dropout_whose_mask_is_read():

@@ -105,6 +105,27 @@ def test_leaves_near_miss(name):
     assert ops(rewritten(graph, recognise_activations)) == ops(graph)
 
 
+@pytest.mark.parametrize("slope, shape, opset", [
+    (np.ones(8, F), (2, 4, 5, 6), 16), (np.ones((1, 1, 1, 1, 1), F), (2, 4, 5, 6), 16), (np.ones(1), (2, 4), 16),
+    (np.ones(8, F), (2, 4, 5, 6), 6), (np.ones((4, 1, 1), F), ("n", "c", "h", "w"), 16), (np.ones(4, F), (), 16)])
+def test_keeps_a_slope_that_may_not_fit(slope, shape, opset):
+    """Its operator refuses it; nobody does when it is gone."""
+    b = Builder()
+    graph = b.output(b.PRelu(b.input("x", *shape), slope, opset=opset))
+    recognise_activations(graph)
+    assert ops(graph) == ["PRelu"]
+
+
+@pytest.mark.parametrize("slope, shape, opset", [
+    (np.ones(1, F), (2, 4, 5, 6), 16), (np.ones((4, 1, 1), F), ("n", 4, "h", "w"), 16), (np.ones(4, F), ("n", 4, 5, 6), 6),
+    (np.ones((), F), (), 16)])
+def test_takes_a_slope_that_fits(slope, shape, opset):
+    b = Builder()
+    graph = b.output(b.PRelu(b.input("x", *shape), slope, opset=opset))
+    recognise_activations(graph)
+    assert ops(graph) == ["LeakyRelu"]
+
+
 def test_constant_of_one_element_may_not_raise_the_rank():
     b = Builder()
     b.input("x")                                                # of unknown rank

@@ -1,4 +1,6 @@
-"""Models for the tests of runs: long ones in kernels and in NumPy."""
+"""Models for the tests of runs: long ones in kernels and in NumPy; how processes are started that get Ctrl-C."""
+import signal
+
 import numpy as np
 
 from onnx_models import Model
@@ -28,3 +30,8 @@ def free_sizes() -> bytes:
     y = m.Relu(m.conv(x, 3, 20, 3))
     y = m.Relu(m.conv(y, 20, 40, 3, strides=[2, 2]))
     return m.outputs(m.conv(y, 40, 16, 3), m.GlobalAveragePool(y)).bytes()
+
+
+def heeding_ctrl_c() -> None:
+    """preexec_fn: as from a terminal. Under `nohup ... &` SIGINT is ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

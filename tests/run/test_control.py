@@ -13,7 +13,7 @@ import pytest
 
 import cinfer
 
-from models import free_sizes, long_network, steps_in_numpy
+from models import free_sizes, heeding_ctrl_c, long_network, steps_in_numpy
 
 SOON = 1.0                              # seconds; the aim is 0.02, on a machine that has time for it
 
@@ -196,6 +196,6 @@ def test_ctrl_c_in_a_library_call(tmp_path):
     path = tmp_path / "long.onnx"
     path.write_bytes(long_network())
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(CTRL_C), str(path)], capture_output=True,
-                          text=True, timeout=60,
+                          text=True, timeout=60, preexec_fn=heeding_ctrl_c,
                           env={**os.environ, "PYTHONPATH": str(Path(cinfer.__file__).parents[1])})
     assert done.stderr == "" and float(done.stdout) < SOON

@@ -25,7 +25,7 @@ def test_a_stop_ends_its_run_alone():
 
     def run(stop):
         try:
-            ended.append((stop, session.run(None, {"x": x}, _stop=stop)))
+            ended.append((stop, session._run_until(stop, None, {"x": x})))
         except cinfer.Cancelled as error:
             ended.append((stop, error))
     threads = [threading.Thread(target=run, args=(each,)) for each in (stop, Stop(), None)]
@@ -43,6 +43,6 @@ def test_a_stop_that_was_ended_before():
     session, stop = long_session(), Stop()
     stop.end()
     with pytest.raises(cinfer.Cancelled):
-        session.run(None, {"x": np.zeros((2, 2), np.float32)}, _stop=stop)
+        session._run_until(stop, None, {"x": np.zeros((2, 2), np.float32)})
     assert not session._pool.busy
     assert session.run(None, {"x": np.zeros((2, 2), np.float32)})[0].shape == (2, 2)

@@ -56,8 +56,9 @@ def emit_batch_norm(out, group, in_blocks: bool) -> None:
 
 def scale_shift(node, *constants):
     scale, bias, mean, var = (value.astype(np.float64) for value in constants)
-    s = scale / np.sqrt(var + node.attributes.get("epsilon", 1e-5))
-    return channel_vector(s), channel_vector(bias - mean * s)
+    with np.errstate(all="ignore"):             # a negative variance is not refused: its channel is NaN
+        s = scale / np.sqrt(var + node.attributes.get("epsilon", 1e-5))
+        return channel_vector(s), channel_vector(bias - mean * s)
 
 
 @kernel("InstanceNormalization", attributes="epsilon", reading=BLOCKED, takes=(UNARY,))
