@@ -12,6 +12,7 @@ helper = pytest.importorskip("onnx").helper
 def table(monkeypatch):
     registry.load_all()
     monkeypatch.setattr(registry, "_table", {key: list(found) for key, found in registry._table.items()})
+    monkeypatch.setattr(registry, "_whole", set(registry._whole))
 
 
 def model(*nodes, domain="my.domain", kind=1, outputs=("y",)):
