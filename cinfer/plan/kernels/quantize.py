@@ -96,7 +96,7 @@ def emit_dynamic(out, node) -> None:
     for name, found in (("ReduceMin", low), ("ReduceMax", high)):
         out.step("reduce", 1, dict(
             x=source.ref(), y=found.ref(), dims=[1] * 4, xs=[0] * 4, ys=[0] * 4,
-            rdims=[1, 1, 1, prod(source.shape)], rs=[0, 0, 0, 1], op=REDUCTIONS[name], outer=1))
+            rdims=[1, 1, 1, prod(source.shape)], rs=[0, 0, 0, 1], op=REDUCTIONS[name][0], outer=1))
     unary("clip", low, low, -np.inf, 0.0)
     unary("clip", high, high, 0.0, np.inf)
     binary("sub", high, low, width)
