@@ -35,10 +35,10 @@ def conv(group, values):
         return ()
     if groups == ic == oc and groups > 1:
         return () if e.residual else (in_blocks(conv, conv_direct.emit_depthwise),)
-    if groups > 1 and conv_direct.merged_size(w.shape, groups) > conv_direct.MOST_MERGED:
-        return ()
     if groups == 1 and win.kernel == (3, 3) and win.strides == win.dilations == (1, 1):
         return conv_winograd.candidates(conv)
+    if conv_direct.inside(win) is not None:
+        return (in_blocks(conv, conv_direct.emit_inside, halo=False),)
     return (in_blocks(conv, conv_direct.emit),)
 
 

@@ -1,46 +1,105 @@
-"""Convolutions by their sums as they stand, blocked in and out: `conv`, in groups too, and `depthwise`."""
-from __future__ import annotations
+"""Convolutions by their sums as they stand, blocked in and out: `conv`, in groups too, and `depthwise`.
 
-from math import prod
+Of groups, a register tile reads the input channels of all groups that its output channels belong to: where these
+do not fill tiles, what a channel reads of others' groups has weights of zero. Dilated windows mostly reach beyond
+a small picture: it is divided where windows begin to, and each part has a job with the taps that lie inside.
+"""
+from __future__ import annotations
 
 import numpy as np
 
+from ..store import constant
 from ..views import BLOCK
 from .conv_params import Conv, fixed, output_params
 
-MOST_MERGED = 1 << 26           # elements that grouped weights may grow to when groups are merged
 LEAST_PIXELS = 56               # of a tile
+NARROW_COST = 1.1               # of a multiply-add in a narrow register tile, over one in a full one
+WEIGHT_COST = 12                # multiply-adds in the time that one weight takes to come from memory
+PARTS_PAY = 0.8                 # of the time of all taps at all pixels
 
 
 def emit(out, conv: Conv) -> None:
-    merge = merge_of(conv.w.shape, conv.groups) if conv.groups > 1 else 1
-    groups = conv.groups // merge
     win = conv.window(out)
-    (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = win.kernel, win.strides, win.dilations, win.pads
-    oc, ic = conv.w.shape[0] // groups, conv.w.shape[1] * merge
+    whole = [[(0, win.count[0], 0, win.kernel[0])], [(0, win.count[1], 0, win.kernel[1])]]
+    emit_parts(out, conv, win, *whole)
+
+
+def emit_inside(out, conv: Conv) -> None:
+    """By parts of the picture."""
+    win = conv.window(out)
+    emit_parts(out, conv, win, *inside(win))
+
+
+def emit_parts(out, conv: Conv, win, along_y, along_x) -> None:
+    (sh, sw), (dh, dw), (top, left, _, _) = win.strides, win.dilations, win.pads
+    (kh, kw), (y0, x0) = win.kernel, (min(part[2] for part in axis) for axis in (along_y, along_x))
+    uh, uw = (max(part[2] + part[3] for part in axis) - first
+              for axis, first in ((along_y, y0), (along_x, x0)))            # taps that are used at all
+    oc, ic, groups = conv.w.shape[0], conv.w.shape[1], conv.groups
+    ib, ob = -(-ic * groups // BLOCK), -(-oc // BLOCK)
 
     def params():
-        w, name = merged(out.store, conv, merge)
-        packed = packed_weights(out, w, name, oc, ic, (ic * kh * kw, kh * kw, kw, 1), (kh, kw), groups=groups)
-        return dict(w=packed, groups=groups, ib=-(-ic // BLOCK), last=(ic - 1) % BLOCK + 1,
-                    ob=-(-oc // BLOCK), kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, yp=BLOCK)
+        strides, taps, offset = (ic * kh * kw, kh * kw, kw, 1), (uh, uw), y0 * kw + x0
+        found = dict(ib=ib, last=(ic * groups - 1) % BLOCK + 1, ob=ob, taps=uh * uw, wr=uw, dh=dh, dw=dw, sh=sh,
+                     sw=sw, yp=BLOCK)
+        if groups > 1:
+            return found | packed_groups(out, conv, groups, taps, offset)
+        return found | dict(w=packed_weights(out, conv.w, conv.w_name, oc, ic, strides, taps, offset))
+    step = fixed(out, "conv", conv, (y0, x0, uh, uw), params)
     x, y = out.blocked(conv.x), out.output(conv.group.output)
-    split = divided(out, y.n, groups, y.h, y.w, -(-oc // BLOCK), ic * kh * kw)
-    out.step(fixed(out, "conv", conv, (groups,), params),
-             y.n * groups * split["row_tiles"] * split["oc_tiles"], dict(
-        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, **split, **output_params(out, conv, y)),
-        flops=conv.flops(y) * merge)
+    common = output_params(out, conv, y) | dict(xn=x.ns, xb=x.bs, xr=x.rs)
+    res = out.blocked(conv.group.epilogue.residual) if conv.group.epilogue.residual else None
+    parts = [(py, px) for py in along_y for px in along_x]
+    for i, ((row, oh, p, kh), (column, ow, q, kw)) in enumerate(parts):
+        split = divided(out, y.n, oh, ow, ob, ic * kh * kw)
+        at = x.ref(row * sh - top + p * dh, column * sw - left + q * dw)
+        out.step(step, y.n * split["row_tiles"] * split["oc_tiles"], dict(
+            common, x=at, y=y.ref(row, column), res=res and res.ref(row, column), oh=oh, ow=ow, kh=kh, kw=kw,
+            tap=(p - y0) * uw + q - x0, **split), beside=i < len(parts) - 1, flops=conv.flops(y))
 
 
-def divided(out, n, groups, oh, ow, ob, terms) -> dict:
+def inside(win):
+    """The parts of the output along both axes whose windows have the same taps inside the picture, as (first, how
+    many, first tap, taps); None where to compute by parts does not pay."""
+    if win.dilations == (1, 1):
+        return None
+    along_y, along_x = (inside_axis(*sizes) for sizes in zip(win.kernel, win.strides, win.dilations, win.pads[:2],
+                                                            win.picture, win.count))
+    if not along_y or not along_x:
+        return None
+    (kh, kw), (oh, ow) = win.kernel, win.count
+    cost = sum(taps_y * taps_x * max(rows * columns, WEIGHT_COST)
+               for _, rows, _, taps_y in along_y for _, columns, _, taps_x in along_x)
+    return (along_y, along_x) if cost < PARTS_PAY * kh * kw * max(oh * ow, WEIGHT_COST) else None
+
+
+def inside_axis(kernel, stride, dilation, pad, size, count) -> list[tuple]:
+    """One axis; empty where some windows have no tap inside."""
+    reach = []                                  # for each tap, the windows for which it is inside
+    for p in range(kernel):
+        first, end = -((p * dilation - pad) // stride), (size - 1 + pad - p * dilation) // stride + 1
+        reach.append((min(max(0, first), count), max(0, min(end, count))))
+    borders = sorted([0, count, *(border for ends in reach for border in ends)])
+    parts = []
+    for first, end in zip(borders, borders[1:]):
+        if first == end:
+            continue
+        taps = [p for p, (begins, ends) in enumerate(reach) if begins <= first and end <= ends]
+        if not taps:
+            return []
+        parts.append((first, end - first, taps[0], len(taps)))
+    return parts
+
+
+def divided(out, n, oh, ow, ob, terms) -> dict:
     """rows, row_tiles, blocks, oc_tiles: a few tiles a thread; rows first, then channels. terms : of a sum"""
     step = max(1, out.table.conv_oc // BLOCK)          # blocks of a register tile
-    found = out.tiles.ask(tiles_of, 4, n, groups, oh, ow, ob, terms, step)
+    found = out.tiles.ask(tiles_of, 4, n, oh, ow, ob, terms, step)
     return dict(zip(("rows", "row_tiles", "blocks", "oc_tiles"), found))
 
 
-def tiles_of(tiles, n, groups, oh, ow, ob, terms, step) -> tuple[int, int, int, int]:
-    wanted, row_tiles = -(-tiles.enough(n * groups * oh * ow * ob * BLOCK * terms) // (n * groups)), 1
+def tiles_of(tiles, n, oh, ow, ob, terms, step) -> tuple[int, int, int, int]:
+    wanted, row_tiles = -(-tiles.enough(n * oh * ow * ob * BLOCK * terms) // n), 1
     if tiles.share_rows(oh, ow):
         row_tiles = max(tiles.threads, min(wanted, oh * ow // LEAST_PIXELS))
     rows, row_tiles = tiles.even_rows(oh, row_tiles)
@@ -50,51 +109,48 @@ def tiles_of(tiles, n, groups, oh, ow, ob, terms, step) -> tuple[int, int, int, 
     return rows, row_tiles, blocks, -(-ob // blocks)
 
 
-def packed_weights(out, w, name, oc, ic, strides, taps, offset=0, groups=1):
-    """Weights for `conv`: [group][oc tile][block][kh][kw][channel][oc tile width].
+def packed_weights(out, w, name, oc, ic, strides, taps, offset=0):
+    """Weights for `conv` of one group: [oc tile][block][kh][kw][channel][oc tile width].
 
     strides : over (oc, ic, y, x) in w; taps : (kh, kw); offset : of the first tap in w
     """
     ob = -(-oc // BLOCK)
     so, si, sy, sx = strides
-    size = groups * ob * BLOCK * ic * taps[0] * taps[1]
-    tiles = groups * -(-ob * BLOCK // out.table.conv_oc)
-    return out.store.packed("pack_conv", name, w, size, tiles, offset, groups=groups, oc=oc, ic=ic,
-                            kh=taps[0], kw=taps[1], so=so, si=si, sy=sy, sx=sx, sg=so * oc)
+    size, tiles = ob * BLOCK * ic * taps[0] * taps[1], -(-ob * BLOCK // out.table.conv_oc)
+    return out.store.packed("pack_conv", name, w, size, tiles, offset, oc=oc, ic=ic, kh=taps[0], kw=taps[1], so=so,
+                            si=si, sy=sy, sx=sx)
 
 
-def merged(store, conv: Conv, merge: int) -> tuple[np.ndarray, str]:
-    """(weights, their name) with so many neighbouring groups merged."""
-    if merge == 1:
-        return conv.w, conv.w_name
-    w = store.once(("merged", conv.w_name, conv.groups, merge), conv.w,
-                   lambda: merged_groups(conv.w, conv.groups, merge))
-    return w, f"{conv.w_name} of {conv.groups} groups, {merge} merged"
+def packed_groups(out, conv: Conv, groups: int, taps, offset: int) -> dict:
+    """Weights of several groups, and what each tile reads."""
+    oc, ic, kh, kw = conv.w.shape if conv.w.ndim == 4 else (*conv.w.shape[:2], 1, conv.w.shape[2])
+    goc, table = oc // groups, out.table
+    reads, size = reads_of(oc, goc, ic, taps[0] * taps[1], table.conv_oc, table.conv_half)
+    at = out.store.once(("reads", oc, goc, ic, taps), None, lambda: constant(reads).ref())
+    return dict(reads=at, w=out.store.packed(
+        "pack_conv", conv.w_name, conv.w, size, len(reads), offset, reads=at, oc=oc, goc=goc, ic=ic, kh=taps[0],
+        kw=taps[1], so=ic * kh * kw, si=kh * kw, sy=kw, sx=1))
 
 
-def merged_groups(w: np.ndarray, groups: int, merge: int) -> np.ndarray:
-    """Weights with so many neighbouring groups merged, zeros between them. w : [oc][ic/groups][*kernel]"""
-    oc, icg, *kernel = w.shape
-    ocg = oc // groups
-    dense = np.zeros((groups // merge, merge, ocg, merge, icg, *kernel), np.float32)
-    source = w.reshape(groups // merge, merge, ocg, icg, *kernel)
-    for i in range(merge):
-        dense[:, i, :, i] = source[:, i]
-    return dense.reshape(oc, merge * icg, *kernel)
+def reads_of(oc: int, goc: int, ic: int, taps: int, width: int, half: int) -> tuple[np.ndarray, int]:
+    """(`reads` of the kernel, floats of packed weights) of groups of goc output and ic input channels.
 
-
-def merge_of(shape, groups: int) -> int:
-    """How many neighbouring groups must be merged to fill whole blocks of input and output channels."""
-    icg, ocg = shape[1], shape[0] // groups
-    for m in range(1, groups):
-        if groups % m == 0 and m * icg % BLOCK == 0 and m * ocg % BLOCK == 0:
-            return m
-    return groups
-
-
-def merged_size(shape, groups: int) -> int:
-    """Elements of the weights after merging."""
-    return prod(shape) * merge_of(shape, groups)
+    width, half : channels of a full and of a narrow register tile
+    """
+    first = np.arange(0, -(-oc // BLOCK) * BLOCK, half)
+    end = np.minimum(first + half, oc)
+    begins, ends = first // goc * ic, -(-end // goc) * ic
+    begins, count = np.where(first < oc, begins, 0), np.where(first < oc, ends - begins, 0)
+    widths = np.full(len(first), half)
+    if half < width:
+        even, odd = slice(0, len(first) // 2 * 2, 2), slice(1, None, 2)
+        both = np.maximum(ends[even], ends[odd]) - begins[even]
+        wide = (2 * both <= NARROW_COST * (count[even] + count[odd])) & (count[odd] > 0)
+        count[even] = np.where(wide, both, count[even])
+        count[odd] = np.where(wide, -1, count[odd])
+        widths[even] = np.where(wide, width, half)
+    floats = np.maximum(count, 0) * widths * taps
+    return np.ascontiguousarray(np.stack((begins, count, np.cumsum(floats) - floats), 1), np.int64), int(floats.sum())
 
 
 def emit_depthwise(out, conv: Conv) -> None:

@@ -99,16 +99,16 @@ def emit(out, t: Transposed) -> None:
     e, (sh, sw) = t.group.epilogue, t.win.strides
     ic, oc = t.w.shape[:2]
     x, y = out.blocked(t.group.node.inputs[0]), out.output(e.name)
-    common = dict(n=y.n, groups=1, ib=x.blocks, last=(ic - 1) % BLOCK + 1, ob=y.blocks, xn=x.ns, xb=x.bs,
+    common = dict(n=y.n, ib=x.blocks, last=(ic - 1) % BLOCK + 1, ob=y.blocks, xn=x.ns, xb=x.bs,
                   xr=x.rs, yn=y.ns, yb=y.bs, dh=1, dw=1, sh=1, sw=1, yr=y.rs * sh, yp=BLOCK * sw,
                   **epilogue_params(out, e, bias_ref(out, t.group.node, oc)))
     pairs = [(fy, fx) for fy in t.along_y for fx in t.along_x]
     for i, (fy, fx) in enumerate(pairs):
-        split = conv_direct.divided(out, y.n, 1, fy.count, fx.count, y.blocks,
+        split = conv_direct.divided(out, y.n, fy.count, fx.count, y.blocks,
                                     ic * len(fy.taps) * len(fx.taps))
         out.step("conv", y.n * split["row_tiles"] * split["oc_tiles"], dict(
             x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first, fx.first), kh=len(fy.taps), kw=len(fx.taps),
-            oh=fy.count, ow=fx.count, w=conv_direct.packed_weights(out, *weights_of(t, fy, fx)), **split,
+            taps=len(fy.taps) * len(fx.taps), wr=len(fx.taps), oh=fy.count, ow=fx.count, w=conv_direct.packed_weights(out, *weights_of(t, fy, fx)), **split,
             **common), beside=i < len(pairs) - 1, flops=t.flops)
 
 
