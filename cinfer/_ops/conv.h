@@ -7,9 +7,9 @@
  *   ib, last blocks of input channels, channels in the last of them
  *   reads    absent, or what the output channels read of them, as product_t says (conv_tile.h): int64
  *            [ceil(ob*16 / HALF)][3], HALF = table.conv_half
- *   w        packed by pack_conv: [oc tile][ib][taps][channel][OCT], OCT = table.conv_oc, or what is left of
- *            ob*16 in the last tile; with reads [oc tile][blocks that it reads][taps][channels of the block
- *            that it reads][OCT or HALF]. The taps used are kh rows, wr apart, of kw, from `tap` on
+ *   w        packed by pack_conv: [oc tile][ib][kh][kw][channel][OCT], OCT = table.conv_oc, or what is left
+ *            of ob*16 in the last tile; with reads [oc tile][blocks that it reads][kh][kw][channels of the
+ *            block that it reads][OCT or HALF]
  *   y        pixel (0, 0); strides yn yb yr; pixels yp floats apart: 16, or more to write every second pixel
  *   res      absent, or strides rn rb rr, pixels 16 apart
  *   bias     absent, or padded to whole blocks, as slope
@@ -31,7 +31,7 @@
 #define CONV_OUTPUT_FIELDS(B, I, F, A) I(yn) I(yb) I(yr) I(rn) I(rb) I(rr) I(act) F(alpha) F(beta) \
     I(row_tiles) I(rows) I(oc_tiles) I(blocks)
 #define CONV_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) B(reads) I(n) I(ib) I(last) I(ob) \
-    I(kh) I(kw) I(taps) I(wr) I(tap) I(dh) I(dw) I(sh) I(sw) I(oh) I(ow) I(xn) I(xb) I(xr) I(yp) \
+    I(kh) I(kw) I(dh) I(dw) I(sh) I(sw) I(oh) I(ow) I(xn) I(xb) I(xr) I(yp) \
     CONV_OUTPUT_FIELDS(B, I, F, A)
 PARAMS(conv_t, CONV_FIELDS)
 #define CONV_STEM_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) B(koff) I(n) I(k) I(ob) \

@@ -9,7 +9,7 @@ cdef extern from "conv_tile.h" nogil:
         const float *res
         float *y
         const int32_t *koff
-        int64_t head, full, last, kh, kw, xb, xr, xt, yb, rb, taps, wr, tap
+        int64_t head, full, last, kh, kw, xb, xr, xt, yb, rb
         const float *before
         float *after
         float scale
@@ -35,7 +35,7 @@ cdef extern from "conv_tile.h" nogil:
 cdef extern from "conv.h" nogil:
     ctypedef struct conv_t:
         buf_t x, w, bias, slope, res, y, reads
-        int64_t n, ib, last, ob, kh, kw, taps, wr, tap, dh, dw, sh, sw, oh, ow, xn, xb, xr, yp
+        int64_t n, ib, last, ob, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yp
         int64_t yn, yb, yr, rn, rb, rr, act, row_tiles, rows, oc_tiles, blocks
         double alpha, beta
     ctypedef struct conv_stem_t:
@@ -96,10 +96,9 @@ cdef void long_tile(const tile_run run, const tile_t *T, pieces_t q, const float
             b = max(0, q.b - headed)             # full blocks before
             P.full = min(q.nb - (P.head > 0), T.full - b)
             P.last = T.last if P.full + (P.head > 0) < q.nb else 0
-            P.kh, P.kw, P.tap = q.ni, q.nj, T.tap + q.i * T.wr + q.j
-            P.w = T.w + (T.head * (q.b > 0) + b * CB) * T.taps * width
-            run(&P, x + q.b * T.xb - (CB - T.head if headed and q.b > 0 else 0) + q.i * T.xr + q.j * T.xt,
-                xo, yo, ro)
+            P.kh, P.kw = q.ni, q.nj
+            run(&P, x + q.b * T.xb + q.i * T.xr + q.j * T.xt, xo, yo, ro)
+            P.w += (P.head + P.full * CB + P.last) * q.ni * q.nj * width
         else:
             P.koff, P.last = T.koff + q.b, q.nb
             run(&P, x, xo, yo, ro)
@@ -160,7 +159,7 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
     else:
         reads += c // HALF * 3
         read_of(&T, reads[0], reads[1])
-        x += reads[0] // CB * T.xb + reads[0] % CB
+        x += reads[0] // CB * T.xb + (reads[0] % CB if T.head == 0 else 0)
         T.w, k = P.w + reads[2], reads[1] * T.kh * T.kw
     T.bias = P.bias + c if P.bias != NULL else no_bias
     T.slope = P.slope + c
@@ -243,14 +242,14 @@ cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t
         P.res += image * A.rn
     P.y = <float *>at(base, A.y) + image * A.yn
     P.reads = <const int64_t *>at(base, A.reads)
-    P.k = ic * A.taps
+    P.k = ic * A.kh * A.kw
     if P.reads != NULL:                          # of input, what the first of these channels reads, for each
         ic = P.reads[c0 // HALF * 3 + 1] * ((c1 - c0) // HALF)
     P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.ow, A.sh * A.xr, A.sw * CB, A.yr, A.yp, A.rr, CB
     P.pixel_bytes = (ic + CB - 1) // CB * CB * 4 * A.sh * A.sw
     P.packed_n = P.n = A.ob * CB
     P.near, P.list, P.copy = FORM_NEAR if A.sw == 1 else FORM_LIST, FORM_LIST, NULL
-    P.t.kh, P.t.kw, P.t.taps, P.t.wr, P.t.tap = A.kh, A.kw, A.taps, A.wr, A.tap
+    P.t.kh, P.t.kw = A.kh, A.kw
     read_of(&P.t, 0, (A.ib - 1) * CB + A.last)
     P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = A.xb, A.dh * A.xr, A.dw * CB, A.yb, A.rb
     P.t.scale, P.t.e.act, P.t.e.alpha, P.t.e.beta = 1, A.act, A.alpha, A.beta

@@ -6,9 +6,8 @@
  *       are `full` blocks, before them, unless `head` is 0, the last `head` neighbours of one, and behind
  *       them, unless `last` is 0, the first `last` of one. The stem forms have `last` offsets koff[k]
  *       instead. A matrix row is a pixel, its k are the neighbours.
- * w     packed [oc tile][block][taps][neighbours][width]: of the taps of a block those are used that lie from
- *       `tap` on, in rows of wr. Read in order. A tile has OCT channels or HALF (OV_HALF vectors): where OCT is
- *       two blocks the last one of a product, and any whose channels read other input (product_t)
+ * w     packed [oc tile][k][width], read once and in order. A tile has OCT channels or HALF (OV_HALF vectors):
+ *       where OCT is two blocks the last one of a product, and any whose channels read other input (product_t)
  * y     channel c of a pixel is c/16*yb + c%16 floats from it, rb in res; yb = 16 makes row-major matrices
  * bias, slope (read for prelu) and res of these channels; res may be NULL
  * Pixels: at constant steps (16 floats in y and res; 16 or, in stems, 1, 2, 6 in x) from one address, or
@@ -72,7 +71,6 @@ typedef struct {
     float *y;
     const int32_t *koff;
     int64_t head, full, last, kh, kw, xb, xr, xt, yb, rb;
-    int64_t taps, wr, tap;              /* of a block of w, of a kernel row there, the first one used */
     const float *before;                /* NULL, or [OV][PX][VW]: sums of earlier pieces of k, to be added */
     float *after;                       /* where they then go, NULL in the last piece */
     float scale;                        /* of form _list only */
@@ -96,23 +94,21 @@ enum { WEIGHTS_AHEAD = 4096 };
     FOR(p, PX) { vf s = bc(v[X(p)]); FOR(o, OV) a[o][p] += q[o] * s; }
 #define BLOCK_LOOPS(OV, PX, X) \
     const size_t xb = T->xb, xr = T->xr, xt = T->xt; \
-    const int64_t kh = T->kh, kw = T->kw, full = T->full, head = T->head, blocks = full + (T->last > 0); \
-    int64_t n = head > 0 ? head : full > 0 ? CB : T->last;              /* neighbours of a block */ \
-    for (int64_t b = -(head > 0); b < blocks; n = ++b < full ? CB : T->last) { \
-        const float *row = x, *of_block = w, *of_row = w + T->tap * n * (OV * VW); \
-        for (int64_t i = kh; i > 0; i--, row += xr, of_row += T->wr * n * (OV * VW)) { \
+    const int64_t kh = T->kh, kw = T->kw, full = T->full, blocks = full + (T->last > 0), head = T->head; \
+    for (int64_t b = -(head > 0); b < blocks; b++, x += xb) { \
+        const float *row = b < 0 ? x + CB - head : x; \
+        for (int64_t i = kh; i > 0; i--, row += xr) { \
             const float *v = row, *tap = row; \
-            w = of_row; \
             for (int64_t j = kw; j > 0; j--, v = tap += xt) { \
-                if (n == CB) { \
+                if ((uint64_t)b < (uint64_t)full) { \
                     UNROLL(2) for (int c = 0; c < CB; c++, v++, w += OV * VW) { TILE_STEP(OV, PX, X) } \
                 } else { \
-                    UNROLL(1) for (int64_t c = n; c > 0; c--, v++, w += OV * VW) { TILE_STEP(OV, PX, X) } \
+                    UNROLL(1) for (int64_t c = b < 0 ? head : T->last; c > 0; c--, v++, w += OV * VW) { \
+                        TILE_STEP(OV, PX, X) \
+                    } \
                 } \
             } \
         } \
-        w = of_block + T->taps * n * (OV * VW); \
-        x += b < 0 ? xb - CB + n : xb; \
     }
 #define STEM_LOOP(OV, PX, X) \
     const int32_t *koff = T->koff, *end = koff + T->last; \

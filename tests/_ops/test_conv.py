@@ -4,7 +4,7 @@ import pytest
 
 import cinfer._ops as ops
 from windows import (ACTIVATIONS, GUARD, LEVELS, RNG, Blocked, activation, aligned, assert_close, channels,
-                     put, ref, run)
+                     convolve, put, ref, run)
 
 # Of the largest output: sums of up to 4608 terms in float32, in order; measured 1.3e-6.
 TOLERANCE = 4e-6
@@ -28,22 +28,6 @@ CASES = [
     (1, 3, 700, 40, 3, 3, (2, 2), (1, 1), (1, 1), (0, 0, 1, 1)),
     (1, 1, 512, 32, 7, 7, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
     (1, 1, 128, 32, 40, 40, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0))]
-
-
-def convolve(x, w, bias, groups, strides, dilations, pads):
-    """Float64, straight from the definition."""
-    x = np.pad(x.astype(float), ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])))
-    oc, icg, kh, kw = w.shape
-    oh = (x.shape[2] - (kh - 1) * dilations[0] - 1) // strides[0] + 1
-    ow = (x.shape[3] - (kw - 1) * dilations[1] - 1) // strides[1] + 1
-    y = np.zeros((x.shape[0], oc, oh, ow)) + bias.astype(float)[:, None, None]
-    for g in range(groups):
-        of, to = slice(g * icg, (g + 1) * icg), slice(g * (oc // groups), (g + 1) * (oc // groups))
-        for i in range(kh):
-            for j in range(kw):
-                part = x[:, of, i * dilations[0]:, j * dilations[1]:][:, :, ::strides[0], ::strides[1]]
-                y[:, to] += np.einsum("nchw,oc->nohw", part[:, :, :oh, :ow], w[to, :, i, j].astype(float))
-    return y
 
 
 def tiles_of(level, w, groups):
@@ -126,7 +110,7 @@ def run_conv(level, x, w, bias, groups, strides, dilations, pads, out_shape, row
     before = xs.data.copy()
     run(level, "conv", n * row_tiles * oc_tiles, threads=threads, x=xs.at(-pads[0], -pads[1]),
         w=ref(packed), bias=ref(b), y=ys.at(), n=n, ib=xs.blocks, last=(ic - 1) % 16 + 1,
-        ob=ob, kh=kh, kw=kw, taps=kh * kw, wr=kw, dh=dilations[0], dw=dilations[1], sh=strides[0], sw=strides[1], oh=oh, ow=ow,
+        ob=ob, kh=kh, kw=kw, dh=dilations[0], dw=dilations[1], sh=strides[0], sw=strides[1], oh=oh, ow=ow,
         yp=16,
         row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles, blocks=blocks, **xs.params("x"),
         **ys.params("y"), **act)
@@ -193,7 +177,7 @@ def test_conv_writes_every_second_pixel(level, act):
     xs, ys, b, packed = Blocked.of(x, (1, 1, 0, 0)), Blocked((1, 40, 10, 14)), channels(bias), pack(level, w)
     params, f, _ = activation_of(act, 40)
     run(level, "conv", 2, x=xs.at(-1, -1), w=ref(packed), bias=ref(b), y=ys.at(1, 0), n=1, ib=2,
-        last=2, ob=3, kh=2, kw=2, taps=4, wr=2, dh=1, dw=1, sh=1, sw=1, oh=5, ow=7, yp=32, row_tiles=2, rows=3, oc_tiles=1,
+        last=2, ob=3, kh=2, kw=2, dh=1, dw=1, sh=1, sw=1, oh=5, ow=7, yp=32, row_tiles=2, rows=3, oc_tiles=1,
         blocks=3, **xs.params("x"), yn=ys.n, yb=ys.b, yr=2 * ys.r, **params)
     y = ys.result()
     wanted = f(convolve(x, w, bias, 1, (1, 1), (1, 1), (1, 1, 0, 0)))
@@ -206,7 +190,7 @@ def test_conv_without_bias(level):
     x, w = np.ones((1, 16, 3, 3), np.float32), np.ones((16, 16, 3, 3), np.float32)
     xs, ys, packed = Blocked.of(x, (1, 1, 1, 1)), Blocked((1, 16, 3, 3)), pack(level, w)
     run(level, "conv", 1, x=xs.at(-1, -1), w=ref(packed), y=ys.at(), n=1, ib=1, last=16, ob=1, kh=3,
-        kw=3, taps=9, wr=3, dh=1, dw=1, sh=1, sw=1,
+        kw=3, dh=1, dw=1, sh=1, sw=1,
         oh=3, ow=3, yp=16, row_tiles=1, rows=3, oc_tiles=1, blocks=1, **xs.params("x"), **ys.params("y"))
     np.testing.assert_array_equal(ys.result()[0, 0], np.array([[4, 6, 4], [6, 9, 6], [4, 6, 4]]) * 16)
 

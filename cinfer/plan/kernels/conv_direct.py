@@ -15,47 +15,40 @@ from .conv_params import Conv, fixed, output_params
 LEAST_PIXELS = 56               # of a tile
 NARROW_COST = 1.1               # of a multiply-add in a narrow register tile, over one in a full one
 WEIGHT_COST = 12                # multiply-adds in the time that one weight takes to come from memory
-PARTS_PAY = 0.8                 # of the time of all taps at all pixels
+PARTS_PAY = 0.7                 # of the time of all taps at all pixels: each part has weights of its own
 
 
 def emit(out, conv: Conv) -> None:
-    win = conv.window(out)
-    whole = [[(0, win.count[0], 0, win.kernel[0])], [(0, win.count[1], 0, win.kernel[1])]]
-    emit_parts(out, conv, win, *whole)
+    (kh, kw), (oh, ow) = conv.window(out).kernel, conv.window(out).count
+    emit_part(out, conv, (0, oh, 0, kh), (0, ow, 0, kw))
 
 
 def emit_inside(out, conv: Conv) -> None:
     """By parts of the picture."""
-    win = conv.window(out)
-    emit_parts(out, conv, win, *inside(win))
+    along_y, along_x = inside(conv.window(out))
+    parts = [(y, x) for y in along_y for x in along_x]
+    for i, part in enumerate(parts):
+        emit_part(out, conv, *part, beside=i < len(parts) - 1)
 
 
-def emit_parts(out, conv: Conv, win, along_y, along_x) -> None:
-    (sh, sw), (dh, dw), (top, left, _, _) = win.strides, win.dilations, win.pads
-    (kh, kw), (y0, x0) = win.kernel, (min(part[2] for part in axis) for axis in (along_y, along_x))
-    uh, uw = (max(part[2] + part[3] for part in axis) - first
-              for axis, first in ((along_y, y0), (along_x, x0)))            # taps that are used at all
+def emit_part(out, conv: Conv, along_y, along_x, beside: bool = False) -> None:
+    """Some pixels of the output by some taps. along_y, along_x : (first pixel, how many, first tap, taps)"""
+    win, (row, oh, p, th), (column, ow, q, tw) = conv.window(out), along_y, along_x
+    (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = win.kernel, win.strides, win.dilations, win.pads
     oc, ic, groups = conv.w.shape[0], conv.w.shape[1], conv.groups
     ib, ob = -(-ic * groups // BLOCK), -(-oc // BLOCK)
 
     def params():
-        strides, taps, offset = (ic * kh * kw, kh * kw, kw, 1), (uh, uw), y0 * kw + x0
-        found = dict(ib=ib, last=(ic * groups - 1) % BLOCK + 1, ob=ob, taps=uh * uw, wr=uw, dh=dh, dw=dw, sh=sh,
-                     sw=sw, yp=BLOCK)
-        if groups > 1:
-            return found | packed_groups(out, conv, groups, taps, offset)
-        return found | dict(w=packed_weights(out, conv.w, conv.w_name, oc, ic, strides, taps, offset))
-    step = fixed(out, "conv", conv, (y0, x0, uh, uw), params)
+        pack = packed_weights if groups == 1 else packed_groups
+        packed = pack(out, conv.w, conv.w_name, oc, ic, (ic * kh * kw, kh * kw, kw, 1), (th, tw), p * kw + q,
+                      groups)
+        return dict(packed, ib=ib, last=(ic * groups - 1) % BLOCK + 1, ob=ob, kh=th, kw=tw, dh=dh, dw=dw, sh=sh,
+                    sw=sw, yp=BLOCK)
     x, y = out.blocked(conv.x), out.output(conv.group.output)
-    common = output_params(out, conv, y) | dict(xn=x.ns, xb=x.bs, xr=x.rs)
-    res = out.blocked(conv.group.epilogue.residual) if conv.group.epilogue.residual else None
-    parts = [(py, px) for py in along_y for px in along_x]
-    for i, ((row, oh, p, kh), (column, ow, q, kw)) in enumerate(parts):
-        split = divided(out, y.n, oh, ow, ob, ic * kh * kw)
-        at = x.ref(row * sh - top + p * dh, column * sw - left + q * dw)
-        out.step(step, y.n * split["row_tiles"] * split["oc_tiles"], dict(
-            common, x=at, y=y.ref(row, column), res=res and res.ref(row, column), oh=oh, ow=ow, kh=kh, kw=kw,
-            tap=(p - y0) * uw + q - x0, **split), beside=i < len(parts) - 1, flops=conv.flops(y))
+    split = divided(out, y.n, oh, ow, ob, ic * th * tw)
+    out.step(fixed(out, "conv", conv, (p, th, q, tw), params), y.n * split["row_tiles"] * split["oc_tiles"], dict(
+        x=x.ref(row * sh - top + p * dh, column * sw - left + q * dw), xn=x.ns, xb=x.bs, xr=x.rs, **split,
+        **output_params(out, conv, y, row, column, (oh, ow))), beside=beside, flops=conv.flops(y))
 
 
 def inside(win):
@@ -109,7 +102,7 @@ def tiles_of(tiles, n, oh, ow, ob, terms, step) -> tuple[int, int, int, int]:
     return rows, row_tiles, blocks, -(-ob // blocks)
 
 
-def packed_weights(out, w, name, oc, ic, strides, taps, offset=0):
+def packed_weights(out, w, name, oc, ic, strides, taps, offset=0, groups=1) -> dict:
     """Weights for `conv` of one group: [oc tile][block][kh][kw][channel][oc tile width].
 
     strides : over (oc, ic, y, x) in w; taps : (kh, kw); offset : of the first tap in w
@@ -117,19 +110,18 @@ def packed_weights(out, w, name, oc, ic, strides, taps, offset=0):
     ob = -(-oc // BLOCK)
     so, si, sy, sx = strides
     size, tiles = ob * BLOCK * ic * taps[0] * taps[1], -(-ob * BLOCK // out.table.conv_oc)
-    return out.store.packed("pack_conv", name, w, size, tiles, offset, oc=oc, ic=ic, kh=taps[0], kw=taps[1], so=so,
-                            si=si, sy=sy, sx=sx)
+    return dict(w=out.store.packed("pack_conv", name, w, size, tiles, offset, oc=oc, ic=ic, kh=taps[0], kw=taps[1],
+                                   so=so, si=si, sy=sy, sx=sx))
 
 
-def packed_groups(out, conv: Conv, groups: int, taps, offset: int) -> dict:
-    """Weights of several groups, and what each tile reads."""
-    oc, ic, kh, kw = conv.w.shape if conv.w.ndim == 4 else (*conv.w.shape[:2], 1, conv.w.shape[2])
-    goc, table = oc // groups, out.table
+def packed_groups(out, w, name, oc, ic, strides, taps, offset, groups) -> dict:
+    """Weights of several groups that read ic channels each, and what the tiles of output channels read."""
+    goc, table, (so, si, sy, sx) = oc // groups, out.table, strides
     reads, size = reads_of(oc, goc, ic, taps[0] * taps[1], table.conv_oc, table.conv_half)
-    at = out.store.once(("reads", oc, goc, ic, taps), None, lambda: constant(reads).ref())
+    at = out.store.once(("reads", oc, goc, ic, *taps), None, lambda: constant(reads).ref())
     return dict(reads=at, w=out.store.packed(
-        "pack_conv", conv.w_name, conv.w, size, len(reads), offset, reads=at, oc=oc, goc=goc, ic=ic, kh=taps[0],
-        kw=taps[1], so=ic * kh * kw, si=kh * kw, sy=kw, sx=1))
+        "pack_conv", name, w, size, len(reads), offset, reads=at, oc=oc, goc=goc, ic=ic, kh=taps[0], kw=taps[1],
+        so=so, si=si, sy=sy, sx=sx))
 
 
 def reads_of(oc: int, goc: int, ic: int, taps: int, width: int, half: int) -> tuple[np.ndarray, int]:

@@ -108,8 +108,8 @@ def emit(out, t: Transposed) -> None:
                                     ic * len(fy.taps) * len(fx.taps))
         out.step("conv", y.n * split["row_tiles"] * split["oc_tiles"], dict(
             x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first, fx.first), kh=len(fy.taps), kw=len(fx.taps),
-            taps=len(fy.taps) * len(fx.taps), wr=len(fx.taps), oh=fy.count, ow=fx.count, w=conv_direct.packed_weights(out, *weights_of(t, fy, fx)), **split,
-            **common), beside=i < len(pairs) - 1, flops=t.flops)
+            oh=fy.count, ow=fx.count, **split,
+            **conv_direct.packed_weights(out, *weights_of(t, fy, fx)), **common), beside=i < len(pairs) - 1, flops=t.flops)
 
 
 def emit_few(out, t: Transposed) -> None:
