@@ -23,6 +23,7 @@ typedef struct { const char *name, *fields; size_t size; tile_fn run; } kernel_t
 typedef struct {
     int vw;                             /* floats in a vector */
     int conv_oc;                        /* output channels in a register tile of a convolution */
+    int conv_half;                      /* and in a narrow one */
     int gemm_n;                         /* columns in a register tile of a matrix product */
     const char *unary;                  /* names of the unary operators, in order of their codes */
     const char *binary;

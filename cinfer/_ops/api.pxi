@@ -10,7 +10,7 @@ cdef extern from "api.h" nogil:
         size_t size
         tile_fn run
     ctypedef struct table_t:
-        int vw, conv_oc, gemm_n
+        int vw, conv_oc, conv_half, gemm_n
         const char *unary
         const char *binary
         const char *arithmetic

@@ -5,20 +5,24 @@
  *   x        points at pixel (-pad_t, -pad_l) of a picture with a halo, so that every read is legal; strides
  *            xn xb xr in floats
  *   kd ..    as depth.h says: windows over the slices of volumes; in y, these are yv floats apart
- *   groups   group g reads the ib input blocks from g*ib on (`last` channels in the last of them) and writes
- *            the ob output blocks from g*ob on: groups are whole blocks
- *   w        packed by pack_conv: [group][oc tile][kd][ib][kh][kw][channel][OCT], OCT = table.conv_oc, or
- *            what is left of ob*16 in a group's last tile; groups * ob*16 * ic * kd*kh*kw floats
+ *   ib, last blocks of input channels, channels in the last of them
+ *   reads    absent, or what the output channels read of them, as product_t says (conv_tile.h): int64
+ *            [ceil(ob*16 / HALF)][3], HALF = table.conv_half
+ *   w        packed by pack_conv: [oc tile][kd][ib][kh][kw][channel][OCT], OCT = table.conv_oc, or what is
+ *            left of ob*16 in the last tile; with reads [oc tile][kd][blocks that it reads][kh][kw][channels
+ *            of the block that it reads][OCT or HALF]
  *   y        pixel (0, 0); strides yn yb yr; pixels yp floats apart: 16, or more to write every second pixel
  *   res      absent, or strides rn rb rr, pixels 16 apart
  *   bias     absent, or padded to whole blocks, as slope
- *   Kernel tile = ((image*row_tiles + r)*groups + group)*oc_tiles + c: output rows r*rows .., output blocks
- *   c*blocks .. of the group; blocks is a multiple of OCT/16 unless oc_tiles is 1.
+ *   Kernel tile = (image*row_tiles + r)*oc_tiles + c: output rows r*rows .., output blocks c*blocks ..;
+ *   blocks is a multiple of OCT/16 unless oc_tiles is 1.
  * conv_stem  few input channels, from plain memory that holds its padding: x at k is koff[k] floats (int32)
  *            from the pixel's corner, pixels are i*sh*xr + j*sw*xp floats from x, slices xs floats apart;
- *            w packed by pack_gemm, [k][ob*16], k slice by slice of the window. Else like conv, one group.
- * pack_conv  from any strides so (oc) si (ic) sz sy sx sg (group), in floats. Channels beyond oc are zero.
- *            Kernel tile = group*tiles + oc tile, tiles = ceil(ceil(oc/16)*16 / OCT).
+ *            w packed by pack_gemm, [k][ob*16], k slice by slice of the window. Else like conv.
+ * pack_conv  from any strides so (oc) si (ic) sz sy sx, in floats; taps kd x kh x kw. Channels beyond oc are
+ *            zero. Kernel tile = oc tile of ceil(ceil(oc/16)*16 / OCT). With reads, groups of goc output
+ *            channels read ic channels each; what a tile reads beside its channels' own group has weights of
+ *            zero. Kernel tile = HALF channels of ceil(ceil(oc/16)*16 / HALF).
  * Order of sums: slices, blocks, kernel rows, taps, channels; then bias, res: the bits do not depend on the
  * tiles. */
 #ifndef CONV_H
@@ -29,15 +33,15 @@
 #include "transpose.h"
 #define CONV_OUTPUT_FIELDS(B, I, F, A) I(yn) I(yb) I(yr) I(rn) I(rb) I(rr) I(act) F(alpha) F(beta) \
     I(row_tiles) I(rows) I(oc_tiles) I(blocks) DEPTH_FIELDS(B, I, F, A)
-#define CONV_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) I(n) I(groups) I(ib) I(last) I(ob) \
+#define CONV_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) B(reads) I(n) I(ib) I(last) I(ob) \
     I(kh) I(kw) I(dh) I(dw) I(sh) I(sw) I(oh) I(ow) I(xn) I(xb) I(xr) I(yp) I(yv) \
     CONV_OUTPUT_FIELDS(B, I, F, A)
 PARAMS(conv_t, CONV_FIELDS)
 #define CONV_STEM_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) B(koff) I(n) I(k) I(ob) \
     I(sh) I(sw) I(oh) I(ow) I(xn) I(xs) I(xr) I(xp) CONV_OUTPUT_FIELDS(B, I, F, A)
 PARAMS(conv_stem_t, CONV_STEM_FIELDS)
-#define PACK_CONV_FIELDS(B, I, F, A) B(w) B(y) I(groups) I(oc) I(ic) I(kd) I(kh) I(kw) I(so) I(si) I(sz) \
-    I(sy) I(sx) I(sg)
+#define PACK_CONV_FIELDS(B, I, F, A) B(w) B(y) B(reads) I(oc) I(goc) I(ic) I(kd) I(kh) I(kw) I(so) I(si) \
+    I(sz) I(sy) I(sx)
 PARAMS(pack_conv_t, PACK_CONV_FIELDS)
 
 /* Channels 0 .. n-1 of a tile that is `width` wide. In the source channels are so floats apart, and the k of

@@ -1,7 +1,7 @@
 # Direct convolution: contracts in conv.h, register tiles in conv_tile.h; `multiply` drives all of them.
 
 cdef extern from "conv_tile.h" nogil:
-    enum: OCV, OCT, PM, FORM_NEAR, FORM_LIST, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS
+    enum: OCV, OCT, HALF, PM, PM_HALF, FORM_NEAR, FORM_LIST, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS
     ctypedef struct tile_t:
         const float *w
         const float *bias
@@ -9,7 +9,7 @@ cdef extern from "conv_tile.h" nogil:
         const float *res
         float *y
         const int32_t *koff
-        int64_t full, last, kh, kw, xb, xr, xt, yb, rb, slices, xs
+        int64_t head, full, last, kh, kw, xb, xr, xt, yb, rb, slices, xs
         const float *before
         float *after
         float scale
@@ -25,16 +25,17 @@ cdef extern from "conv_tile.h" nogil:
         float *y
         int64_t k, first, terms, across, xi, xj, yi, yj, ri, rj, pixel_bytes, packed_n, n, near, list
         float *copy
+        const int64_t *reads
         tile_t t
     void rows_to_blocks(const float *, int64_t, int64_t, int64_t, float *)
     void pixel_offsets(int64_t *, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)
     const tile_run tiles_full[FORMS][PM]
-    const tile_run tiles_half[FORMS][PM]
+    const tile_run tiles_half[FORMS][PM_HALF]
 
 cdef extern from "conv.h" nogil:
     ctypedef struct conv_t:
-        buf_t x, w, bias, slope, res, y
-        int64_t n, groups, ib, last, ob, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yp, yv
+        buf_t x, w, bias, slope, res, y, reads
+        int64_t n, ib, last, ob, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yp, yv
         int64_t kd, sd, dd, pf, id, od
         int64_t yn, yb, yr, rn, rb, rr, act, row_tiles, rows, oc_tiles, blocks
         double alpha, beta
@@ -44,8 +45,8 @@ cdef extern from "conv.h" nogil:
         int64_t yn, yb, yr, rn, rb, rr, act, row_tiles, rows, oc_tiles, blocks
         double alpha, beta
     ctypedef struct pack_conv_t:
-        buf_t w, y
-        int64_t groups, oc, ic, kd, kh, kw, so, si, sz, sy, sx, sg
+        buf_t w, y, reads
+        int64_t oc, goc, ic, kd, kh, kw, so, si, sz, sy, sx
     const char *conv_t_fields
     const char *conv_stem_t_fields
     const char *pack_conv_t_fields
@@ -77,7 +78,7 @@ cdef void long_tile(const tile_run run, const tile_t *T, pieces_t all, const flo
     cdef float[PM * OCT] sums
     cdef double[PM * OCT] total
     cdef tile_t P = T[0]
-    cdef int64_t n = pixels * width, added = 0, folds = 0, slice = 0
+    cdef int64_t n = pixels * width, added = 0, folds = 0, slice = 0, headed = T.head > 0, b
     cdef pieces_t q = all
     P.before, P.after = no_sums, sums
     while next_piece(&q):
@@ -93,11 +94,13 @@ cdef void long_tile(const tile_run run, const tile_t *T, pieces_t all, const flo
                 rounded_total(total, sums, n)
                 P.before = sums
         if T.kh > 0:
-            P.full = min(q.nb, T.full - q.b)
-            P.last = T.last if P.full < q.nb else 0
+            P.head = T.head if q.b == 0 else 0
+            b = max(0, q.b - headed)             # full blocks before
+            P.full = min(q.nb - (P.head > 0), T.full - b)
+            P.last = T.last if P.full + (P.head > 0) < q.nb else 0
             P.kh, P.kw = q.ni, q.nj
             run(&P, x + q.b * T.xb + q.i * T.xr + q.j * T.xt, xo, yo, ro)
-            P.w += (P.full * CB + P.last) * q.ni * q.nj * width
+            P.w += (P.head + P.full * CB + P.last) * q.ni * q.nj * width
         else:
             P.koff, P.last = T.koff + q.b, q.nb
             run(&P, x, xo, yo, ro)
@@ -114,7 +117,7 @@ cdef void partial_tile(const tile_run run, const tile_t *T, const float *x, cons
                        const pieces_t *pieces) noexcept nogil:
     """A tile whose channels from n on are not in y (nor in res): through a copy. Row-major only."""
     cdef float[PM * OCT] y, res
-    cdef int64_t[PM] offsets
+    cdef int64_t[PM_HALF] offsets
     cdef tile_t P = T[0]
     cdef int64_t p, c
     P.y = y
@@ -135,24 +138,43 @@ cdef void partial_tile(const tile_run run, const tile_t *T, const float *x, cons
 
 cdef float[OCT] no_bias
 
+cdef void read_of(tile_t *T, int64_t first, int64_t n) noexcept nogil:
+    """Let a tile read n channels from `first` on, which lies in the block where x begins."""
+    first %= CB
+    T.head = CB - first if first > 0 and first + n > CB else 0
+    T.full, T.last = (n - T.head) // CB, (n - T.head) % CB
+
+
 cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n, const int64_t *xo,
-                         const int64_t *yo, const int64_t *ro, const tile_run *run) noexcept nogil:
-    """Tiles of `width` channels from c on, over the n pixels of a chunk. run: of each form, by pixels."""
+                         const int64_t *yo, const int64_t *ro) noexcept nogil:
+    """Tiles of `width` channels, OCT or HALF, from c on, over the n pixels of a chunk."""
     cdef tile_t T = P.t
-    cdef int64_t tiles = (n + PM - 1) // PM, px = (n + tiles - 1) // tiles, smaller = px * tiles - n, t
-    cdef int64_t have = min(width, P.n - c)
-    cdef bint later = acts_later(T.e.act), long_sums = P.terms > PRODUCT_WHOLE or P.t.slices > 1
-    cdef pieces_t pieces
-    cdef const tile_run *near = run + P.near * (PM + 1)
+    cdef int64_t pm = PM if width == OCT else PM_HALF
+    cdef int64_t tiles = (n + pm - 1) // pm, px = (n + tiles - 1) // tiles, smaller = px * tiles - n, t
+    cdef int64_t have = min(width, P.n - c), terms = P.terms
+    cdef const tile_run *run = &tiles_full[0][0] if width == OCT else &tiles_half[0][0]
+    cdef const tile_run *near = run + P.near * (pm + 1)
     cdef const float *x = P.x
-    run += P.list * (PM + 1)
-    T.w = P.w + c * P.k + P.first * width
+    cdef const int64_t *reads = P.reads
+    cdef bint later = acts_later(T.e.act), long_sums
+    cdef pieces_t pieces
+    run += P.list * (pm + 1)
+    if reads == NULL:
+        T.w = P.w + c * P.k + P.first * width
+    else:
+        reads += c // HALF * 3
+        terms *= reads[1]
+        read_of(&T, reads[0], reads[1] if terms > 0 else 0)
+        x += reads[0] // CB * T.xb + (reads[0] % CB if T.head == 0 else 0)
+        T.w = P.w + reads[2] + P.first * reads[1] * width
     T.bias = P.bias + c if P.bias != NULL else no_bias
     T.slope = P.slope + c
     T.y = P.y + c // CB * T.yb + c % CB
     T.res = P.res + c // CB * T.rb + c % CB if P.res != NULL else NULL
+    long_sums = terms > PRODUCT_WHOLE or T.slices > 1 and terms > 0
     if long_sums:
-        pieces = pieces_of(T.full + (T.last > 0), T.kh, T.kw, CB) if T.kh > 0 else pieces_of(T.last, 1, 1, 1)
+        pieces = (pieces_of((T.head > 0) + T.full + (T.last > 0), T.kh, T.kw, CB) if T.kh > 0
+                  else pieces_of(T.last, 1, 1, 1))
     for t in range(tiles):                       # of nearly the same width
         if t == tiles - smaller:
             px -= 1
@@ -183,7 +205,7 @@ cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t
     """Pixels first .. end-1 and channels c0 .. c1-1, in chunks of pixels whose input stays in L2."""
     cdef int64_t[MOST_PIXELS] xo, yo, ro
     cdef int64_t tiles = (end - first + PM - 1) // PM, most = chunk_tiles(P.pixel_bytes)
-    cdef int64_t chunks = (tiles + most - 1) // most, chunk, p, n, i, j, c
+    cdef int64_t chunks = (tiles + most - 1) // most, chunk, p, n, i, j, c, width
     cdef const float *x = P.x
     if P.slope == NULL:
         P.slope = P.w                            # not read
@@ -204,46 +226,48 @@ cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t
             pixel_offsets(ro, n, i, j, P.across, P.ri, P.rj)
         c = c0
         while c < c1:
-            if c + OCT <= P.packed_n:
-                multiply_tiles(P, c, OCT, n, xo, yo, ro, &tiles_full[0][0])
-                c += OCT
-            else:
-                multiply_tiles(P, c, CB, n, xo, yo, ro, &tiles_half[0][0])
-                c += CB
+            width = OCT if c + OCT <= P.packed_n else HALF
+            if P.reads != NULL and width == OCT and P.reads[(c // HALF + 1) * 3 + 1] >= 0:
+                width = HALF
+            multiply_tiles(P, c, width, n, xo, yo, ro)
+            c += width
 
 
 cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const conv_t *A = <const conv_t *>params
-    cdef int64_t c = tile % A.oc_tiles, g = tile // A.oc_tiles % A.groups, channel = g * A.ob * CB
-    cdef int64_t part = tile // A.oc_tiles // A.groups, r = part % A.row_tiles, image = part // A.row_tiles
+    cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles
+    cdef int64_t image = tile // A.oc_tiles // A.row_tiles, taps = A.kh * A.kw
+    cdef int64_t c0 = c * A.blocks * CB, c1 = min((c + 1) * A.blocks, A.ob) * CB, ic = (A.ib - 1) * CB + A.last
+    cdef const int64_t *reads = <const int64_t *>at(base, A.reads)
     cdef slices_t s = slices_of(image, A.kd, A.sd, A.dd, A.pf, A.id, A.od)
-    cdef bint together = s.inside < 2 or A.last == CB and A.dd * A.xn == A.ib * A.xb   # as more blocks of one
-    cdef int64_t plane = ((A.ib - 1) * CB + A.last) * A.kh * A.kw, joined = s.inside if together else 1
+    cdef bint together = s.inside < 2 or (reads == NULL and A.last == CB      # as more blocks of one
+                                          and A.dd * A.xn == A.ib * A.xb)
+    cdef int64_t joined = s.inside if together else 1
     cdef product_t P
-    P.k, P.first, P.terms = max(A.kd, 1) * plane, s.before * plane, s.inside * plane
-    P.x = <const float *>at(base, A.x) + (s.volume * max(A.id, 1) + s.first) * A.xn + g * A.ib * A.xb
-    P.w = <const float *>at(base, A.w) + channel * P.k
+    P.x = <const float *>at(base, A.x) + (s.volume * max(A.id, 1) + s.first) * A.xn
+    P.w = <const float *>at(base, A.w)
     P.bias = <const float *>at(base, A.bias)
     P.slope = <const float *>at(base, A.slope)
     P.res = <const float *>at(base, A.res)
-    if P.bias != NULL:
-        P.bias += channel
-    if P.slope != NULL:
-        P.slope += channel
     if P.res != NULL:
-        P.res += image * A.rn + g * A.ob * A.rb
-    P.y = <float *>at(base, A.y) + s.out * A.yn + g * A.ob * A.yb
-    P.y += s.volume * (A.yv if A.kd > 0 else A.yn)
+        P.res += image * A.rn
+    P.y = <float *>at(base, A.y) + s.out * A.yn + s.volume * (A.yv if A.kd > 0 else A.yn)
+    P.reads = reads
+    P.k, P.first, P.terms = max(A.kd, 1) * taps, s.before * taps, s.inside * taps
+    if reads == NULL:
+        P.k, P.first, P.terms = P.k * ic, P.first * ic, P.terms * ic
+        read_of(&P.t, 0, ic * joined)
+    else:                                        # of input, what the first of these channels reads, for each
+        ic = reads[c0 // HALF * 3 + 1] * ((c1 - c0) // HALF)
     P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.ow, A.sh * A.xr, A.sw * CB, A.yr, A.yp, A.rr, CB
-    P.pixel_bytes = max(s.inside, 1) * A.ib * CB * 4 * A.sh * A.sw
+    P.pixel_bytes = max(s.inside, 1) * ((ic + CB - 1) // CB) * CB * 4 * A.sh * A.sw
     P.packed_n = P.n = A.ob * CB
     P.near, P.list, P.copy = FORM_NEAR if A.sw == 1 else FORM_LIST, FORM_LIST, NULL
-    P.t.full, P.t.last, P.t.kh, P.t.kw = A.ib * joined - (A.last < CB), A.last % CB, A.kh, A.kw
+    P.t.kh, P.t.kw = A.kh, A.kw
     P.t.slices, P.t.xs = s.inside // max(joined, 1), A.dd * A.xn
     P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = A.xb, A.dh * A.xr, A.dw * CB, A.yb, A.rb
     P.t.scale, P.t.e.act, P.t.e.alpha, P.t.e.beta = 1, A.act, A.alpha, A.beta
-    multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow,
-             c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)
+    multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow, c0, c1)
 
 
 cdef void conv_stem_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -265,7 +289,7 @@ cdef void conv_stem_run(const void *params, char *const *base, char *scratch, in
     P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.ow, A.sh * A.xr, A.sw * A.xp, A.yr, CB, A.rr, CB
     P.pixel_bytes = 4 * A.k
     P.packed_n = P.n = A.ob * CB
-    P.list, P.copy = FORM_STEM_LIST, NULL
+    P.list, P.copy, P.reads = FORM_STEM_LIST, NULL, NULL
     P.near = FORM_STEM_1 if P.xj == 1 else FORM_STEM_2 if P.xj == 2 else FORM_STEM_6 if P.xj == 6 else P.list
     P.t.kh, P.t.last, P.t.koff = 0, P.terms, <const int32_t *>at(base, A.koff) + P.first
     P.t.yb, P.t.rb = A.yb, A.rb
@@ -276,11 +300,15 @@ cdef void conv_stem_run(const void *params, char *const *base, char *scratch, in
 
 cdef void pack_conv_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const pack_conv_t *A = <const pack_conv_t *>params
-    cdef int64_t packed_oc = (A.oc + CB - 1) // CB * CB, tiles = (packed_oc + OCT - 1) // OCT
-    cdef int64_t g = tile // tiles, o = tile % tiles * OCT, width = min(OCT, packed_oc - o)
+    cdef int64_t packed_oc = (A.oc + CB - 1) // CB * CB, o = tile * OCT, width = min(OCT, packed_oc - o)
     cdef int64_t n = min(width, A.oc - o), kd = max(A.kd, 1), taps = A.kh * A.kw, z, b, i, j, c
-    cdef const float *w = <const float *>at(base, A.w) + g * A.sg + o * A.so
-    cdef float *y = <float *>at(base, A.y) + (g * packed_oc + o) * A.ic * kd * taps
+    cdef const float *w = <const float *>at(base, A.w)
+    cdef float *y = <float *>at(base, A.y)
+    cdef const int64_t *reads = <const int64_t *>at(base, A.reads)
+    if reads != NULL:
+        pack_groups(A, w, y, reads, tile)
+        return
+    w, y = w + o * A.so, y + o * A.ic * kd * taps
     if A.si == kd * taps and (kd == 1 or A.sz == taps) and (taps == 1 or A.sx == 1 and A.sy == A.kw):
         pack_rows(w, A.so, n, width, A.ic, kd, taps, y)
         return
@@ -291,6 +319,33 @@ cdef void pack_conv_run(const void *params, char *const *base, char *scratch, in
                     for c in range(b * CB, min(b * CB + CB, A.ic)):
                         pack_channels(w + c * A.si + z * A.sz + i * A.sy + j * A.sx, A.so, n, width, y)
                         y += width
+
+
+cdef void pack_groups(const pack_conv_t *A, const float *w, float *y, const int64_t *reads,
+                      int64_t h) noexcept nogil:
+    """The tile that begins with HALF channel h, if one does."""
+    cdef int64_t o = h * HALF, width = HALF, begin = reads[3 * h], end = begin + reads[3 * h + 1]
+    cdef int64_t z, i, j, c, first, to, g, p, q
+    if end < begin:
+        return
+    if o + OCT <= (A.oc + CB - 1) // CB * CB and reads[3 * h + 4] < 0:
+        width = OCT
+    y += reads[3 * h + 2]
+    for z in range(max(A.kd, 1)):
+        first = begin
+        while first < end:
+            to = min(first // CB * CB + CB, end)     # of a block
+            for i in range(A.kh):
+                for j in range(A.kw):
+                    for c in range(first, to):
+                        g = c // A.ic                # of the lanes p .. q-1
+                        p, q = max(0, g * A.goc - o), min(width, min((g + 1) * A.goc, A.oc) - o)
+                        memset(y, 0, width * sizeof(float))
+                        if p < q:
+                            pack_channels(w + (o + p) * A.so + (c - g * A.ic) * A.si + z * A.sz + i * A.sy
+                                          + j * A.sx, A.so, q - p, q - p, y + p)
+                        y += width
+            first = to
 
 
 enter("conv", conv_t_fields, sizeof(conv_t), conv_run)

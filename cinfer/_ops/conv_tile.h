@@ -3,10 +3,11 @@
  * y[oc, p] = act(scale * sum_k x[k, p] w[k, oc] + bias[oc] + res[oc, p])
  *
  * x     k runs over blocks (xb floats apart) x kh rows (xr apart) x kw taps (xt apart) x 16 neighbours; there
- *       are `full` blocks and, unless `last` is 0, one of `last` neighbours. The stem forms have `last`
- *       offsets koff[k] instead. A matrix row is a pixel, its k are the neighbours.
- * w     packed [oc tile][k][OCT], read once and in order; where OCT is two blocks, the last tile may be one
- *       (of OV_HALF vectors)
+ *       are `full` blocks, before them, unless `head` is 0, the last `head` neighbours of one, and behind
+ *       them, unless `last` is 0, the first `last` of one. The stem forms have `last` offsets koff[k]
+ *       instead. A matrix row is a pixel, its k are the neighbours.
+ * w     packed [oc tile][k][width], read once and in order. A tile has OCT channels or HALF (OV_HALF vectors):
+ *       where OCT is two blocks the last one of a product, and any whose channels read other input (product_t)
  * y     channel c of a pixel is c/16*yb + c%16 floats from it, rb in res; yb = 16 makes row-major matrices
  * bias, slope (read for prelu) and res of these channels; res may be NULL
  * Pixels: at constant steps (16 floats in y and res; 16 or, in stems, 1, 2, 6 in x) from one address, or
@@ -19,40 +20,57 @@
  * 7e-5; products of one sign and size reach a quarter of that, 1.6e-5, others much less.
  *
  * Sums, weights and a broadcast fill the registers: AVX-512 2 x 14 (31 of 32), AVX2 2 x 6 (15 of 16), NEON
- * 4 x 5 (25 of 32; 4 x 6 spills), SSE 4 x 2 (13 of 16): a tile is at least a block wide. */
+ * 4 x 5 (25 of 32; 4 x 6 spills), SSE 4 x 2 (13 of 16): OCT is at least a block. Narrow tiles have twice the
+ * pixels, for so many sums hide the latency of a multiply-add (AVX-512 has enough). */
 #ifndef CONV_TILE_H
 #define CONV_TILE_H
 #include "activation.h"
 #include "sums.h"
 #define UP_TO_2(X, ...) X(1, __VA_ARGS__) X(2, __VA_ARGS__)
-#define UP_TO_5(X, ...) UP_TO_2(X, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__)
-#if VW == 16
+#define UP_TO_4(X, ...) UP_TO_2(X, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__)
+#define UP_TO_5(X, ...) UP_TO_4(X, __VA_ARGS__) X(5, __VA_ARGS__)
+#define UP_TO_6(X, ...) UP_TO_5(X, __VA_ARGS__) X(6, __VA_ARGS__)
+#define UP_TO_10(X, ...) UP_TO_6(X, __VA_ARGS__) X(7, __VA_ARGS__) X(8, __VA_ARGS__) X(9, __VA_ARGS__) \
+    X(10, __VA_ARGS__)
+#define UP_TO_12(X, ...) UP_TO_10(X, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__)
+#define UP_TO_14(X, ...) UP_TO_12(X, __VA_ARGS__) X(13, __VA_ARGS__) X(14, __VA_ARGS__)
+#if VW == 16                            /* OCV vectors x PM pixels, or OV_HALF x PM_HALF */
 # define OCV 2
-# define PM 14
-# define EACH_PX(X, ...) UP_TO_5(X, __VA_ARGS__) X(6, __VA_ARGS__) X(7, __VA_ARGS__) X(8, __VA_ARGS__) \
-    X(9, __VA_ARGS__) X(10, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__) X(13, __VA_ARGS__) \
-    X(14, __VA_ARGS__)
 # define OV_HALF 1
+# define PM 14
+# define PM_HALF 14
+# define EACH_PX UP_TO_14
+# define EACH_PX_HALF UP_TO_14
 #elif VW == 8
 # define OCV 2
+# define OV_HALF 1
 # define PM 6
-# define EACH_PX(X, ...) UP_TO_5(X, __VA_ARGS__) X(6, __VA_ARGS__)
+# define PM_HALF 12
+# define EACH_PX UP_TO_6
+# define EACH_PX_HALF UP_TO_12
 #elif defined(__aarch64__)
 # define OCV 4
+# define OV_HALF 2
 # define PM 5
+# define PM_HALF 10
 # define EACH_PX UP_TO_5
+# define EACH_PX_HALF UP_TO_10
 #else
 # define OCV 4
+# define OV_HALF 2
 # define PM 2
+# define PM_HALF 4
 # define EACH_PX UP_TO_2
+# define EACH_PX_HALF UP_TO_4
 #endif
 #define OCT (OCV * VW)                  /* output channels of a packed tile */
+#define HALF (OV_HALF * VW)
 
 typedef struct {
     const float *w, *bias, *slope, *res;
     float *y;
     const int32_t *koff;
-    int64_t full, last, kh, kw, xb, xr, xt, yb, rb;
+    int64_t head, full, last, kh, kw, xb, xr, xt, yb, rb;
     int64_t slices, xs;                 /* of long_tile: all this so many times, each xs floats further */
     const float *before;                /* NULL, or [OV][PX][VW]: sums of earlier pieces of k, to be added */
     float *after;                       /* where they then go, NULL in the last piece */
@@ -77,16 +95,18 @@ enum { WEIGHTS_AHEAD = 4096 };
     FOR(p, PX) { vf s = bc(v[X(p)]); FOR(o, OV) a[o][p] += q[o] * s; }
 #define BLOCK_LOOPS(OV, PX, X) \
     const size_t xb = T->xb, xr = T->xr, xt = T->xt; \
-    const int64_t kh = T->kh, kw = T->kw, full = T->full, last = T->last, blocks = full + (last > 0); \
-    for (int64_t b = 0; b < blocks; b++, x += xb) { \
-        const float *row = x; \
+    const int64_t kh = T->kh, kw = T->kw, full = T->full, blocks = full + (T->last > 0), head = T->head; \
+    for (int64_t b = -(head > 0); b < blocks; b++, x += xb) { \
+        const float *row = b < 0 ? x + CB - head : x; \
         for (int64_t i = kh; i > 0; i--, row += xr) { \
             const float *v = row, *tap = row; \
             for (int64_t j = kw; j > 0; j--, v = tap += xt) { \
-                if (b < full) { \
+                if ((uint64_t)b < (uint64_t)full) { \
                     UNROLL(2) for (int c = 0; c < CB; c++, v++, w += OV * VW) { TILE_STEP(OV, PX, X) } \
                 } else { \
-                    UNROLL(1) for (int64_t c = last; c > 0; c--, v++, w += OV * VW) { TILE_STEP(OV, PX, X) } \
+                    UNROLL(1) for (int64_t c = b < 0 ? head : T->last; c > 0; c--, v++, w += OV * VW) { \
+                        TILE_STEP(OV, PX, X) \
+                    } \
                 } \
             } \
         } \
@@ -131,24 +151,32 @@ static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
 typedef void (*tile_run)(TILE_ARGS);
 enum { FORM_NEAR, FORM_LIST, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS };
 #define TILE_REF(PX, NAME, OV, LOOPS, X, AT, FINISH) tile_##NAME##_##OV##_##PX,
-#define EACH_FORM(OPEN, MAKE, CLOSE, OV) \
-    OPEN EACH_PX(MAKE, near, OV, BLOCK_LOOPS, BY_16, IN_LINE, PLUS_BIAS) CLOSE \
-    OPEN EACH_PX(MAKE, list, OV, BLOCK_LOOPS, BY_LIST, IN_LIST, SCALED_PLUS_BIAS) CLOSE \
-    OPEN EACH_PX(MAKE, stem_1, OV, STEM_LOOP, BY_1, IN_LINE, PLUS_BIAS) CLOSE \
-    OPEN EACH_PX(MAKE, stem_2, OV, STEM_LOOP, BY_2, IN_LINE, PLUS_BIAS) CLOSE \
-    OPEN EACH_PX(MAKE, stem_6, OV, STEM_LOOP, BY_6, IN_LINE, PLUS_BIAS) CLOSE \
-    OPEN EACH_PX(MAKE, stem_list, OV, STEM_LOOP, BY_LIST, IN_LIST, PLUS_BIAS) CLOSE
+#define EACH_BLOCK_FORM(OPEN, MAKE, CLOSE, EACH, OV) \
+    OPEN EACH(MAKE, near, OV, BLOCK_LOOPS, BY_16, IN_LINE, PLUS_BIAS) CLOSE \
+    OPEN EACH(MAKE, list, OV, BLOCK_LOOPS, BY_LIST, IN_LIST, SCALED_PLUS_BIAS) CLOSE
+#define EACH_STEM_FORM(OPEN, MAKE, CLOSE, EACH, OV) \
+    OPEN EACH(MAKE, stem_1, OV, STEM_LOOP, BY_1, IN_LINE, PLUS_BIAS) CLOSE \
+    OPEN EACH(MAKE, stem_2, OV, STEM_LOOP, BY_2, IN_LINE, PLUS_BIAS) CLOSE \
+    OPEN EACH(MAKE, stem_6, OV, STEM_LOOP, BY_6, IN_LINE, PLUS_BIAS) CLOSE \
+    OPEN EACH(MAKE, stem_list, OV, STEM_LOOP, BY_LIST, IN_LIST, PLUS_BIAS) CLOSE
 #define NOTHING
 #define TABLE_OPEN {0,
 #define TABLE_CLOSE },
-EACH_FORM(NOTHING, TILE, NOTHING, OCV)
-static const tile_run tiles_full[FORMS][PM + 1] = {EACH_FORM(TABLE_OPEN, TILE_REF, TABLE_CLOSE, OCV)};
-#ifdef OV_HALF
-EACH_FORM(NOTHING, TILE, NOTHING, OV_HALF)
-static const tile_run tiles_half[FORMS][PM + 1] = {EACH_FORM(TABLE_OPEN, TILE_REF, TABLE_CLOSE, OV_HALF)};
+EACH_BLOCK_FORM(NOTHING, TILE, NOTHING, EACH_PX, OCV)
+EACH_BLOCK_FORM(NOTHING, TILE, NOTHING, EACH_PX_HALF, OV_HALF)
+EACH_STEM_FORM(NOTHING, TILE, NOTHING, EACH_PX, OCV)
+static const tile_run tiles_full[FORMS][PM + 1] = {
+    EACH_BLOCK_FORM(TABLE_OPEN, TILE_REF, TABLE_CLOSE, EACH_PX, OCV)
+    EACH_STEM_FORM(TABLE_OPEN, TILE_REF, TABLE_CLOSE, EACH_PX, OCV)};
+#if OCT > CB
+EACH_STEM_FORM(NOTHING, TILE, NOTHING, EACH_PX_HALF, OV_HALF)
 #else
-# define tiles_half tiles_full          /* never asked for: a tile is a block */
+# undef EACH_STEM_FORM
+# define EACH_STEM_FORM(...)            /* never asked for: they have whole blocks */
 #endif
+static const tile_run tiles_half[FORMS][PM_HALF + 1] = {
+    EACH_BLOCK_FORM(TABLE_OPEN, TILE_REF, TABLE_CLOSE, EACH_PX_HALF, OV_HALF)
+    EACH_STEM_FORM(TABLE_OPEN, TILE_REF, TABLE_CLOSE, EACH_PX_HALF, OV_HALF)};
 
 /* The offsets of n pixels from (i, j) on, in rows of `across`; rows oi, pixels oj apart. */
 static __attribute__((noinline)) void pixel_offsets(int64_t *o, int64_t n, int64_t i, int64_t j,
@@ -179,12 +207,17 @@ typedef struct {
     const float *x, *w, *bias, *slope, *res;    /* bias, res may be NULL */
     float *y;
     int64_t k;                          /* floats of w to a channel, */
-    int64_t first, terms;               /* of which a sum takes so many, from this one on */
+    int64_t first, terms;               /* of which a sum takes so many, from this one on; with reads these two
+                                         * are of each channel of input */
     int64_t across, xi, xj, yi, yj, ri, rj;
     int64_t pixel_bytes;                /* input that a pixel takes, about */
     int64_t packed_n, n;                /* channels packed, channels that y has; no others are written */
     int64_t near, list;                 /* forms for pixels at steps of xj, and for any */
     float *copy;                        /* NULL, or room: rows of a matrix are copied to blocks, by chunks */
+    const int64_t *reads;               /* NULL: all channels read all input, as t says. Else, for each HALF
+                                         * channels: the first channel of input that they read, how many, and
+                                         * how many floats of w lie before theirs; -1 channels: these HALF
+                                         * are of one tile with those before */
     tile_t t;
 } product_t;
 #endif

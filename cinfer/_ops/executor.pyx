@@ -155,14 +155,15 @@ cdef class Table:
     `fields` maps name -> [(kind, field), ...], in the order of the parameter struct."""
     cdef const table_t *c
     cdef readonly str level
-    cdef readonly int vw, conv_oc, gemm_n
+    cdef readonly int vw, conv_oc, conv_half, gemm_n
     cdef readonly dict index, fields, unary, binary, arithmetic, elements
     cdef dict places
 
     def __init__(self, str level, capsule):
         self.c = <const table_t *>PyCapsule_GetPointer(capsule, "cinfer.table")
         self.level = level
-        self.vw, self.conv_oc, self.gemm_n = self.c.vw, self.c.conv_oc, self.c.gemm_n
+        self.vw, self.conv_oc, self.conv_half = self.c.vw, self.c.conv_oc, self.c.conv_half
+        self.gemm_n = self.c.gemm_n
         self.unary = {n: i for i, n in enumerate(self.c.unary.decode().split())}
         self.binary = {n: i for i, n in enumerate(self.c.binary.decode().split())}
         self.arithmetic = {n: i for i, n in enumerate(self.c.arithmetic.decode().split())}

@@ -82,6 +82,7 @@ include "roi.pxi"
 cdef table_t the_table
 the_table.vw = VW
 the_table.conv_oc = OCT
+the_table.conv_half = HALF
 the_table.gemm_n = OCT
 the_table.unary = unary_names
 the_table.binary = binary_names

@@ -42,10 +42,10 @@ cdef void gemm_run(const void *params, char *const *base, char *scratch, int64_t
     P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.m, 0, A.lda, 0, A.ldy, 0, A.ldr     # a row of m
     P.pixel_bytes = (A.k + CB - 1) // CB * CB * 4
     P.n, P.packed_n = A.n, (A.n + CB - 1) // CB * CB
-    P.near, P.list, P.copy = FORM_LIST, FORM_LIST, NULL
+    P.near, P.list, P.copy, P.reads = FORM_LIST, FORM_LIST, NULL, NULL
     if min(A.cols, A.n) >= 4 * OCT and A.scratch_bytes >= chunk_tiles(P.pixel_bytes) * PM * P.pixel_bytes:
         P.copy = <float *>scratch
-    P.t.full, P.t.last, P.t.kh, P.t.kw = A.k // CB, A.k % CB, 1, 1
+    P.t.head, P.t.full, P.t.last, P.t.kh, P.t.kw = 0, A.k // CB, A.k % CB, 1, 1
     P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = CB, 0, 0, CB, CB
     P.t.scale, P.t.e.act, P.t.e.alpha, P.t.e.beta = A.scale, A.act, A.alpha, A.beta
     multiply(&P, r * A.rows, min((r + 1) * A.rows, A.m), c * A.cols, min((c + 1) * A.cols, A.n))

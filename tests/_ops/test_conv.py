@@ -4,7 +4,7 @@ import pytest
 
 import cinfer._ops as ops
 from windows import (ACTIVATIONS, GUARD, LEVELS, RNG, Blocked, activation, aligned, assert_close, channels,
-                     put, ref, run)
+                     convolve, put, ref, run)
 
 # Of the largest output: sums of up to 4608 terms in float32, in order; measured 1.3e-6.
 TOLERANCE = 4e-6
@@ -23,74 +23,93 @@ CASES = [
     (1, 1, 19, 33, 11, 11, (4, 2), (1, 2), (3, 1), (2, 0, 3, 1)),
     (2, 3, 16, 16, 9, 6, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
     (1, 2, 32, 48, 5, 15, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+    (1, 13, 8, 8, 9, 7, (3, 3), (2, 2), (1, 1), (1, 1, 1, 1)),
+    (2, 5, 24, 24, 5, 6, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+    (1, 3, 700, 40, 3, 3, (2, 2), (1, 1), (1, 1), (0, 0, 1, 1)),
     (1, 1, 512, 32, 7, 7, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
     (1, 1, 128, 32, 40, 40, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0))]
 
 
-def convolve(x, w, bias, groups, strides, dilations, pads):
-    """Float64, straight from the definition."""
-    x = np.pad(x.astype(float), ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])))
-    oc, icg, kh, kw = w.shape
-    oh = (x.shape[2] - (kh - 1) * dilations[0] - 1) // strides[0] + 1
-    ow = (x.shape[3] - (kw - 1) * dilations[1] - 1) // strides[1] + 1
-    y = np.zeros((x.shape[0], oc, oh, ow)) + bias.astype(float)[:, None, None]
-    for g in range(groups):
-        of, to = slice(g * icg, (g + 1) * icg), slice(g * (oc // groups), (g + 1) * (oc // groups))
-        for i in range(kh):
-            for j in range(kw):
-                part = x[:, of, i * dilations[0]:, j * dilations[1]:][:, :, ::strides[0], ::strides[1]]
-                y[:, to] += np.einsum("nchw,oc->nohw", part[:, :, :oh, :ow], w[to, :, i, j].astype(float))
-    return y
+def tiles_of(level, w, groups):
+    """(first channel of output, width, first channel of input, how many) of all tiles: full ones where the
+    channels of both halves are read by the same groups, or there is one group."""
+    t, (oc, ic), found, o = ops.table(level), w.shape[:2], [], 0
+
+    def read(first, width):
+        end = min(first + width, oc)
+        begins = first // (oc // groups) * ic if first < oc else 0
+        return begins, (-(-end // (oc // groups)) * ic - begins if first < oc else 0)
+    while o < -(-oc // 16) * 16:
+        full, half = read(o, t.conv_oc), read(o, t.conv_half)
+        width = t.conv_half
+        if o % t.conv_oc == 0 and o + t.conv_oc <= -(-oc // 16) * 16 and (
+                groups == 1 or full == half == read(o + t.conv_half, t.conv_half)):
+            width = t.conv_oc
+        found.append((o, width, *(full if width == t.conv_oc else half)))
+        o += width
+    return found
+
+
+def reads_of(level, w, groups):
+    """The table that the kernels take."""
+    half, taps, table, at = ops.table(level).conv_half, w.shape[2] * w.shape[3], [], 0
+    for _, width, first, count in tiles_of(level, w, groups):
+        table.append((first, count, at))
+        table.extend([(0, -1, 0)] * (width // half - 1))
+        at += width * count * taps
+    return np.array(table, np.int64), at
 
 
 def pack(level, w, groups=1, threads=1, strides=None, at=0):
-    """w [oc][ic/groups][kh][kw] packed by the kernel; strides: (oc, ic, y, x, group) in w from `at`."""
-    t = ops.table(level)
+    """w [oc][ic/groups][kh][kw] packed by the kernel; strides: (oc, ic, y, x) in w from `at`."""
     oc, ic, kh, kw = w.shape
-    oc //= groups
     source = put(w)
-    so, si, sy, sx, sg = strides or (ic * kh * kw, kh * kw, kw, 1, oc * ic * kh * kw)
-    padded = -(-oc // 16) * 16
-    packed = aligned(groups * padded * ic * kh * kw + 16)
+    so, si, sy, sx = strides or (ic * kh * kw, kh * kw, kw, 1)
+    reads, size = reads_of(level, w, groups)
+    packed = aligned(size + 16)
     packed[...] = GUARD
-    run(level, "pack_conv", groups * -(-padded // t.conv_oc), threads=threads, w=ref(source, at),
-        y=ref(packed), groups=groups, oc=oc, ic=ic,
-        kh=kh, kw=kw, so=so, si=si, sy=sy, sx=sx, sg=sg)
+    more = dict(goc=oc // groups, reads=(0, reads.ctypes.data)) if groups > 1 else {}
+    run(level, "pack_conv", len(reads) if groups > 1 else -(-oc // ops.table(level).conv_oc), threads=threads,
+        w=ref(source, at), y=ref(packed), oc=oc, ic=ic, kh=kh, kw=kw, so=so, si=si, sy=sy, sx=sx, **more)
     assert (packed[-16:] == GUARD).all()
     return packed[:-16]
 
 
 def packed_by_hand(level, w, groups=1):
-    """[group][oc tile][ic block][kh][kw][channel][oc tile width], the definition."""
-    t = ops.table(level)
-    parts = []
-    for part in np.split(w, groups):
-        oc = part.shape[0]
-        part = np.concatenate([part, np.zeros((-oc % 16, *part.shape[1:]), np.float32)])
-        for o in range(0, len(part), t.conv_oc):
-            for b in range(0, part.shape[1], 16):
-                parts.append(part[o:o + t.conv_oc, b:b + 16].transpose(2, 3, 1, 0).reshape(-1))
+    """[oc tile][part of a block that it reads][kh][kw][channel][oc tile width], the definition."""
+    oc, ic = w.shape[:2]
+    whole = np.zeros((-(-oc // 16) * 16, groups * ic, *w.shape[2:]), np.float32)
+    for g in range(groups):
+        of = slice(g * (oc // groups), (g + 1) * (oc // groups))
+        whole[of, g * ic:(g + 1) * ic] = w[of]
+    parts = [np.zeros(0, np.float32)]
+    for o, width, first, count in tiles_of(level, w, groups):
+        for b in range(first // 16 * 16, first + count, 16):
+            part = whole[o:o + width, max(b, first):min(b + 16, first + count)]
+            parts.append(part.transpose(2, 3, 1, 0).reshape(-1))
     return np.concatenate(parts)
 
 
 def run_conv(level, x, w, bias, groups, strides, dilations, pads, out_shape, rows, blocks, threads=1,
              halo=(0, 0, 0, 0), res=None, **act):
-    """blocks: output blocks of a tile, rounded up to register tiles. Each of many groups is whole blocks."""
+    """blocks: output blocks of a tile, rounded up to register tiles."""
     t = ops.table(level)
-    n, ic = x.shape[0], x.shape[1] // groups
+    n, ic = x.shape[:2]
     oh, ow = out_shape[2:]
     kh, kw = w.shape[2:]
     packed, xs, ys, b = pack(level, w, groups), Blocked.of(x, pads), Blocked(out_shape, halo), channels(bias)
-    ob, step = ys.blocks // groups, max(1, t.conv_oc // 16)
+    ob, step = ys.blocks, max(1, t.conv_oc // 16)
+    if groups > 1:
+        reads = reads_of(level, w, groups)[0]
+        act.update(reads=(0, reads.ctypes.data))
     blocks = min(-(-blocks // step) * step, ob)
     row_tiles, oc_tiles = -(-oh // rows), -(-ob // blocks)
     if res is not None:
         rs = Blocked.of(res, (0, 1, 2, 0))
         act.update(res=rs.at(), **rs.params("r"))
     before = xs.data.copy()
-    run(level, "conv", n * groups * row_tiles * oc_tiles, threads=threads, x=xs.at(-pads[0], -pads[1]),
-        w=ref(packed), bias=ref(b), y=ys.at(), n=n, groups=groups, ib=xs.blocks // groups,
-        last=(ic - 1) % 16 + 1,
+    run(level, "conv", n * row_tiles * oc_tiles, threads=threads, x=xs.at(-pads[0], -pads[1]),
+        w=ref(packed), bias=ref(b), y=ys.at(), n=n, ib=xs.blocks, last=(ic - 1) % 16 + 1,
         ob=ob, kh=kh, kw=kw, dh=dilations[0], dw=dilations[1], sh=strides[0], sw=strides[1], oh=oh, ow=ow,
         yp=16,
         row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles, blocks=blocks, **xs.params("x"),
@@ -157,7 +176,7 @@ def test_conv_writes_every_second_pixel(level, act):
     x, w, bias = data(1, 1, 18, 40, 5, 7, (2, 2))
     xs, ys, b, packed = Blocked.of(x, (1, 1, 0, 0)), Blocked((1, 40, 10, 14)), channels(bias), pack(level, w)
     params, f, _ = activation_of(act, 40)
-    run(level, "conv", 2, x=xs.at(-1, -1), w=ref(packed), bias=ref(b), y=ys.at(1, 0), n=1, groups=1, ib=2,
+    run(level, "conv", 2, x=xs.at(-1, -1), w=ref(packed), bias=ref(b), y=ys.at(1, 0), n=1, ib=2,
         last=2, ob=3, kh=2, kw=2, dh=1, dw=1, sh=1, sw=1, oh=5, ow=7, yp=32, row_tiles=2, rows=3, oc_tiles=1,
         blocks=3, **xs.params("x"), yn=ys.n, yb=ys.b, yr=2 * ys.r, **params)
     y = ys.result()
@@ -170,7 +189,7 @@ def test_conv_writes_every_second_pixel(level, act):
 def test_conv_without_bias(level):
     x, w = np.ones((1, 16, 3, 3), np.float32), np.ones((16, 16, 3, 3), np.float32)
     xs, ys, packed = Blocked.of(x, (1, 1, 1, 1)), Blocked((1, 16, 3, 3)), pack(level, w)
-    run(level, "conv", 1, x=xs.at(-1, -1), w=ref(packed), y=ys.at(), n=1, groups=1, ib=1, last=16, ob=1, kh=3,
+    run(level, "conv", 1, x=xs.at(-1, -1), w=ref(packed), y=ys.at(), n=1, ib=1, last=16, ob=1, kh=3,
         kw=3, dh=1, dw=1, sh=1, sw=1,
         oh=3, ow=3, yp=16, row_tiles=1, rows=3, oc_tiles=1, blocks=1, **xs.params("x"), **ys.params("y"))
     np.testing.assert_array_equal(ys.result()[0, 0], np.array([[4, 6, 4], [6, 9, 6], [4, 6, 4]]) * 16)
@@ -179,7 +198,8 @@ def test_conv_without_bias(level):
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("groups, oc, ic, k", [(1, 1, 1, (1, 1)), (1, 40, 21, (3, 3)), (1, 64, 16, (1, 1)),
                                                (1, 5, 37, (1, 1)), (3, 16, 32, (2, 3)),
-                                               (1, 33, 3, (7, 7)), (2, 48, 16, (1, 1))])
+                                               (1, 33, 3, (7, 7)), (2, 48, 16, (1, 1)),
+                                               (13, 8, 8, (3, 3)), (5, 24, 20, (1, 2)), (9, 3, 1, (1, 1))])
 def test_pack_conv(level, groups, oc, ic, k):
     w = RNG.standard_normal((groups * oc, ic, *k)).astype(np.float32)
     np.testing.assert_array_equal(pack(level, w, groups, threads=2), packed_by_hand(level, w, groups))
@@ -194,7 +214,7 @@ def test_pack_conv_follows_the_strides_of_the_source(level, order):
     for axis, stride in zip(order, turned.strides):
         strides[axis] = stride // 4
     strides[order[-1]] = -1
-    packed = pack(level, turned.reshape(w.shape), 1, 1, (*strides, 0), turned.shape[-1] - 1)
+    packed = pack(level, turned.reshape(w.shape), 1, 1, strides, turned.shape[-1] - 1)
     np.testing.assert_array_equal(packed, packed_by_hand(level, w))
 
 

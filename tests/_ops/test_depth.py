@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import cinfer._ops as ops
+from cinfer.plan.kernels.conv_direct import reads_of
 from windows import LEVELS, RNG, Blocked, aligned, assert_close, channels, put, ref, run
 
 TOLERANCE = 6e-6                # as F(4,3) of pictures, see test_winograd.py
@@ -81,24 +82,31 @@ def residual(add, wanted):
 
 
 @settings(max_examples=60, deadline=None)
-@given(windows=windows(), rows=st.integers(1, 9), **SIZES)
-def test_conv_sums_over_the_slices_of_its_window(level, n, ic, oc, h, w, windows, rows, add):
+@given(windows=windows(), rows=st.integers(1, 9), groups=st.sampled_from([1, 1, 2, 3, 7]), **SIZES)
+def test_conv_sums_over_the_slices_of_its_window(level, n, ic, oc, h, w, windows, rows, add, groups):
     along, plane = windows
     (kh, kw), (sh, sw), (dh, dw), pads = plane
     h, w, kd = max(h, (kh - 1) * dh + 1), max(w, (kw - 1) * dw + 1), along[1]
-    x, weights, bias = data(n, ic, oc, along, plane, h, w)
-    wanted = convolve(x, weights, bias, along, plane)
+    parts = [data(n, ic, oc, along, plane, h, w) for _ in range(groups)]
+    wanted = np.concatenate([convolve(*part, along, plane) for part in parts], 1)
+    x, weights, bias = (np.concatenate(of, axis) for of, axis in zip(zip(*parts), (1, 0, 0)))
     more, res, kept = residual(add, wanted)
-    (oh, ow), od, ob, oct = wanted.shape[3:], along[-1], -(-oc // 16), ops.table(level).conv_oc
-    source, packed = put(weights), aligned(ob * 16 * ic * kd * kh * kw)
-    run(level, "pack_conv", -(-ob * 16 // oct), w=ref(source), y=ref(packed), groups=1, oc=oc, ic=ic, kd=kd,
-        kh=kh, kw=kw, so=ic * kd * kh * kw, si=kd * kh * kw, sz=kh * kw, sy=kw, sx=1, sg=0)
+    goc, oc, t = oc, groups * oc, ops.table(level)
+    (oh, ow), od, ob = wanted.shape[3:], along[-1], -(-oc // 16)
+    tiles, size, of_groups = -(-ob * 16 // t.conv_oc), ob * 16 * ic * kd * kh * kw, {}
+    if groups > 1:
+        reads, size = reads_of(oc, goc, ic, kd * kh * kw, t.conv_oc, t.conv_half)
+        tiles, of_groups = len(reads), dict(reads=(0, reads.ctypes.data))
+    source, packed = put(weights), aligned(size)
+    run(level, "pack_conv", tiles, w=ref(source), y=ref(packed), oc=oc, goc=goc, ic=ic, kd=kd, kh=kh, kw=kw,
+        so=ic * kd * kh * kw, si=kd * kh * kw, sz=kh * kw, sy=kw, sx=1, **of_groups)
     xs, ys, b = Blocked.of(as_pictures(x), pads), Blocked((n * od, oc, oh, ow), (1, 0, 0, 1)), channels(bias)
     row_tiles = -(-oh // rows)
     run(level, "conv", n * od * row_tiles, threads=2, x=xs.at(-pads[0], -pads[1]), w=ref(packed), bias=ref(b),
-        y=ys.at(), n=n * od, groups=1, ib=xs.blocks, last=(ic - 1) % 16 + 1, ob=ob, kh=kh, kw=kw, dh=dh,
+        y=ys.at(), n=n * od, ib=xs.blocks, last=(groups * ic - 1) % 16 + 1, ob=ob, kh=kh, kw=kw, dh=dh,
         dw=dw, sh=sh, sw=sw, oh=oh, ow=ow, yp=16, row_tiles=row_tiles, rows=rows, oc_tiles=1,
-        blocks=-(-ob // 2) * 2, yv=od * ys.n, **depth(along), **xs.params("x"), **ys.params("y"), **more)
+        blocks=-(-ob // 2) * 2, yv=od * ys.n, **depth(along), **xs.params("x"), **ys.params("y"), **more,
+        **of_groups)
     assert_close(as_volumes(ys.result(), od), wanted + res, TOLERANCE, level)
 
 

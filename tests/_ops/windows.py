@@ -91,6 +91,22 @@ class Blocked:
         return y[:, :c]
 
 
+def convolve(x, w, bias, groups, strides, dilations, pads):
+    """Float64, straight from the definition."""
+    x = np.pad(x.astype(float), ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])))
+    oc, icg, kh, kw = w.shape
+    oh = (x.shape[2] - (kh - 1) * dilations[0] - 1) // strides[0] + 1
+    ow = (x.shape[3] - (kw - 1) * dilations[1] - 1) // strides[1] + 1
+    y = np.zeros((x.shape[0], oc, oh, ow)) + bias.astype(float)[:, None, None]
+    for g in range(groups):
+        of, to = slice(g * icg, (g + 1) * icg), slice(g * (oc // groups), (g + 1) * (oc // groups))
+        for i in range(kh):
+            for j in range(kw):
+                part = x[:, of, i * dilations[0]:, j * dilations[1]:][:, :, ::strides[0], ::strides[1]]
+                y[:, to] += np.einsum("nchw,oc->nohw", part[:, :, :oh, :ow], w[to, :, i, j].astype(float))
+    return y
+
+
 def run(level, name, tiles, scratch=0, threads=1, **params):
     t = ops.table(level)
     EXECUTOR.run_once(t, name, t.pack(name, **params), tiles, threads, scratch)

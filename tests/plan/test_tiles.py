@@ -30,11 +30,11 @@ def test_the_part_of_a_thread_ends_where_a_tile_ends(h, tiles, threads, want):
     assert Tiles(threads).even_rows(h, tiles) == want
 
 
-@given(h=st.integers(1, 120), w=st.integers(1, 120), blocks=st.integers(1, 80), groups=st.integers(1, 40),
+@given(h=st.integers(1, 120), w=st.integers(1, 120), blocks=st.integers(1, 80),
        n=st.integers(1, 3), threads=st.integers(1, 8))
-def test_convolutions_and_others_divide_a_picture_alike(h, w, blocks, groups, n, threads):
+def test_convolutions_and_others_divide_a_picture_alike(h, w, blocks, n, threads):
     tiles = Tiles(threads)
-    conv = conv_direct.divided(out(threads), n, groups, h, w, blocks, 16)
+    conv = conv_direct.divided(out(threads), n, h, w, blocks, 16)
     assert conv["row_tiles"] * conv["rows"] >= h and conv["oc_tiles"] * conv["blocks"] >= blocks
     assert conv["oc_tiles"] == 1 or conv["blocks"] % 2 == 0
     _, row_tiles = tiles.rows(h, w, n * blocks, 16)
@@ -74,7 +74,7 @@ def test_winograd_of_resnet():
     (1080, 1920, 4, 576), (3000, 4000, 1, 27), (56, 56, 16, 2304), (14, 14, 64, 9216), (33, 33, 16, 8640)])
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_no_tile_of_a_large_convolution_takes_long(h, w, blocks, terms, threads):
-    conv = conv_direct.divided(out(threads), 1, 1, h, w, blocks, terms)
+    conv = conv_direct.divided(out(threads), 1, h, w, blocks, terms)
     assert conv["rows"] * w * min(conv["blocks"], blocks) * 16 * terms <= 2 * MOST_PRODUCTS
 
 

@@ -35,14 +35,13 @@ def conv(group, values):
             return (conv_few.candidate(conv),)
     if e.turned:
         return ()
-    if groups == ic == oc and groups > 1:
-        if win.depth is None:
-            return () if e.residual else (in_blocks(conv, conv_direct.emit_depthwise),)
-    if groups > 1 and conv_direct.merged_size(w.shape, groups) > conv_direct.MOST_MERGED:
-        return ()
+    if groups == ic == oc and groups > 1 and win.depth is None:
+        return () if e.residual else (in_blocks(conv, conv_direct.emit_depthwise),)
     if groups == 1 and win.kernel == (3, 3) and win.strides == win.dilations == (1, 1) \
             and not of_whole_numbers(conv, values):
         return conv_winograd.candidates(conv)
+    if conv_direct.inside(win) is not None:
+        return (in_blocks(conv, conv_direct.emit_inside, halo=False),)
     return (in_blocks(conv, conv_direct.emit),)
 
 

@@ -73,13 +73,14 @@ def fixed(out, kernel: str, conv: Conv, key: tuple, make) -> Fixed:
         make(), **epilogue_params(out, e, bias_ref(out, node, conv.w.shape[0]))))
 
 
-def output_params(out, conv: Conv, y) -> dict:
-    """Output, residual and how many pixels, of what writes blocks. y : the blocked output"""
-    e = conv.group.epilogue
-    params = dict(n=y.n, oh=y.h, ow=y.w, y=y.ref(), yn=y.ns, yb=y.bs, yr=y.rs)
+def output_params(out, conv: Conv, y, row=0, column=0, sizes=None) -> dict:
+    """Output, residual and how many pixels, of what writes blocks. y : the blocked output; row, column, sizes :
+    of a part of it, if not all"""
+    e, (oh, ow) = conv.group.epilogue, sizes or (y.h, y.w)
+    params = dict(n=y.n, oh=oh, ow=ow, y=y.ref(row, column), yn=y.ns, yb=y.bs, yr=y.rs)
     if depth := conv.window(out).depth:
         params |= depth.params()
     if e.residual:
         residual = out.blocked(e.residual)
-        params |= dict(res=residual.ref(), rn=residual.ns, rb=residual.bs, rr=residual.rs)
+        params |= dict(res=residual.ref(row, column), rn=residual.ns, rb=residual.bs, rr=residual.rs)
     return params

@@ -109,18 +109,19 @@ def emit(out, t: Transposed) -> None:
     ic, oc = t.w.shape[:2]
     x, y = out.blocked(t.group.node.inputs[0]), out.output(e.name)
     volumes = y.shape[0]
-    common = dict(groups=1, ib=x.blocks, last=(ic - 1) % BLOCK + 1, ob=y.blocks, xn=x.ns, xb=x.bs,
-                  xr=x.rs, yn=y.ns * sd, yv=y.ns * y.d, yb=y.bs, dh=1, dw=1, sh=1, sw=1, yr=y.rs * sh,
+    common = dict(ib=x.blocks, last=(ic - 1) % BLOCK + 1, ob=y.blocks, xn=x.ns, xb=x.bs, xr=x.rs,
+                  yn=y.ns * sd, yv=y.ns * y.d, yb=y.bs, dh=1, dw=1, sh=1, sw=1, yr=y.rs * sh,
                   yp=BLOCK * sw, **epilogue_params(out, e, bias_ref(out, t.group.node, oc)))
     triples = list(product(t.along_z, t.along_y, t.along_x))
     for i, (fz, fy, fx) in enumerate(triples):
         n, taps = volumes * fz.count, (len(fz.taps), len(fy.taps), len(fx.taps))
-        split = conv_direct.divided(out, n, 1, fy.count, fx.count, y.blocks, ic * prod(taps))
+        split = conv_direct.divided(out, n, fy.count, fx.count, y.blocks, ic * prod(taps))
         depth = Depth(taps[0], 1, 1, fz.before, 0, x.d, fz.count).params() if t.win.depth else {}
         out.step("conv", n * split["row_tiles"] * split["oc_tiles"], dict(
-            x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first, fx.first, picture=fz.first),
-            w=conv_direct.packed_weights(out, *weights_of(t, fz, fy, fx)), n=n, kh=taps[1], kw=taps[2],
-            oh=fy.count, ow=fx.count, **split, **depth, **common), beside=i < len(triples) - 1, flops=t.flops)
+            x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first, fx.first, picture=fz.first), n=n, kh=taps[1],
+            kw=taps[2], oh=fy.count, ow=fx.count, **split, **depth, **common,
+            **conv_direct.packed_weights(out, *weights_of(t, fz, fy, fx))),
+            beside=i < len(triples) - 1, flops=t.flops)
 
 
 def emit_few(out, t: Transposed) -> None:
