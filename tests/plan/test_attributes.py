@@ -123,6 +123,10 @@ VALUES = {
     "activation_alpha": [[0.3]], "activation_beta": [[0.6]], "clip": [0.5], "direction": ["reverse"],
     "hidden_size": [7], "input_forget": [0, 1], "layout": [0], "linear_before_reset": [0, 1],
     "output_sequence": [0, 1], "activations": [["Relu"], ["HardSigmoid", "Elu"], ["Affine", "Tanh", "LeakyRelu"]],
+    "batch_dims": [0], "fmod": [0, 1], "output_height": [1, 2], "output_width": [1, 3], "sampling_ratio": [0, 2],
+    "spatial_scale": [1.0, 0.5], "reduction": ["none", "add", "mul", "max", "min"],
+    ("RoiAlign", "mode"): ["avg", "max"],
+    ("RoiAlign", "coordinate_transformation_mode"): ["half_pixel", "output_half_pixel"],
     # pairs that belong together are in `arguments`, as None above
     ("Pad", "pads"): None, ("Split", "num_outputs"): None,
     ("DepthToSpace", "mode"): ["DCR", "CRD"], ("SpaceToDepth", "mode"): ["DCR", "CRD"],
@@ -160,9 +164,9 @@ UNARY = {"Abs", "Ceil", "Celu", "Cos", "Elu", "Erf", "Exp", "Floor", "Gelu", "Ha
          "LeakyRelu", "Log", "Mish", "Neg", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign", "Sin",
          "Softmax", "LogSoftmax", "Softplus", "Softsign", "Sqrt", "Swish", "Tanh", "ThresholdedRelu",
          "Flatten",
-         "Transpose", "ArgMax", "ArgMin", "Not"}
+         "Transpose", "ArgMax", "ArgMin", "Not", "BitwiseNot"}
 BINARY = {"Add", "Sub", "Mul", "Div", "Pow", "And", "Or", "Xor", "Equal", "Greater", "Less", "GreaterOrEqual",
-          "LessOrEqual"}
+          "LessOrEqual", "Mod", "BitwiseAnd", "BitwiseOr", "BitwiseXor"}
 OF_PICTURES = {"GlobalAveragePool", "GlobalMaxPool", "LRN", "DepthToSpace", "SpaceToDepth"}
 OF_BOOL = {"And", "Or", "Xor", "Not"}
 OUTPUTS = {"Dropout": (1, 2), "MaxPool": (1, 2), "LayerNormalization": (1, 2, 3), "TopK": (2,),
@@ -182,7 +186,7 @@ def arguments(g: Graph, name: str, operator: registry.Operator, opset: int):
 
         def other(*shape):
             b = vector(shape, kind)
-            return b if kind is bool or name != "Div" else np.where(b == 0, F32(0.5), b).astype(F32)
+            return b if kind is bool or name not in ("Div", "Mod") else np.where(b == 0, F32(0.5), b).astype(F32)
         if since < 7:
             s = (2, 3, 4, 5)
             return [(s, [other(*b)], dict(broadcast=1, **({} if axis is None else dict(axis=axis))), 1)
@@ -196,7 +200,7 @@ def arguments(g: Graph, name: str, operator: registry.Operator, opset: int):
                                                                   (1,), ()}
                 if np.broadcast_shapes(s, b) == s] + [((3, 1), [other(2, 1, 5)], {}, 1),
                                                       ((1, 1, 4), [other(2, 16, 1, 1)], {}, 1)]
-    if name in ("Sum", "Max", "Min"):
+    if name in ("Sum", "Max", "Min", "Mean"):
         if opset < 8:
             return [(s, [vector(s)] * n, {}, 1) for s in SHAPES for n in (0, 1, 2)]
         return [(s, [vector(s), vector(s[-1:])][:n], {}, 1) for s in SHAPES for n in (0, 1, 2)]
@@ -359,6 +363,26 @@ def arguments(g: Graph, name: str, operator: registry.Operator, opset: int):
                 if -len(s) <= a < len(s)
                 for i in (0, -1, [0], [s[a] - 1, 0], [[0, -1]], [0, 0, 0], [])
                 if i != []] + [((3, 4), [np.array([], I64)], {}, 1)]
+    if name in ("GatherElements", "Scatter", "ScatterElements"):
+        found = []
+        for s in [s for s in SHAPES if s and 0 not in s]:
+            for axis in {0, -1, len(s) - 1}:
+                index = np.argsort(vector(s), axis)               # each place once
+                index = np.where(index % 2, index, index - s[axis])
+                found.append((s, [index, vector(s)][:1 + (name != "GatherElements")], dict(axis=axis), 1))
+        return found
+    if name in ("GatherND", "ScatterND"):
+        found = []
+        for s in [s for s in SHAPES if s and 0 not in s]:
+            for k in range(1, len(s) + 1):
+                places = list(np.ndindex(*s[:k]))
+                index = np.array(rng.sample(places, min(len(places), 5)), I64)
+                found.append((s, [index, vector((len(index), *s[k:]))][:1 + (name == "ScatterND")], {}, 1))
+        return found
+    if name == "RoiAlign":
+        return [(s, [np.array([[0, 0, 4, 4], [1, -1, 3, 9], [2, 2, 2, 2]][:r], F32).reshape(r, 4),
+                     np.array([0, s[0] - 1, 0][:r], I64)], dict(output_height=h, output_width=2), 1)
+                for s in [(2, 17, 3, 5), (1, 16, 4, 4), (1, 3, 6, 4)] for r in (1, 3) for h in (1, 3)]
     if name == "TopK":
         found = []
         for s in [s for s in SHAPES if s and 0 not in s]:
@@ -418,7 +442,7 @@ DATA = {"Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "PRelu", "Where", "Clip
         "Gemm", "Conv",
         "BatchNormalization", "InstanceNormalization", "LayerNormalization", "QuantizeLinear",
         "DequantizeLinear", "Equal",
-        "Greater", "Less", "And", "Or", "Gather",
+        "Greater", "Less", "And", "Or", "Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND", "Mod",
         "Concat"}      # whose further inputs may be known only in the run
 
 
