@@ -323,10 +323,11 @@ def test_session_takes_and_gives_float16_and_runs_kernels():
         session.run(None, {"x": x.astype(F)})
 
 
-def test_switched_off_the_models_run_in_numpy(monkeypatch):
+def test_switched_off_halves_are_not_widened(monkeypatch):
     monkeypatch.setenv("CINFER_PASSES", "-widen_halves")
     session = cinfer.load(onnx_model(), threads=1)
-    assert session.summary({"x": (1, 3, 6, 7)})["kernels"].keys() == {"numpy"}
+    kernels = session.summary({"x": (1, 3, 6, 7)})["kernels"]
+    assert "numpy" in kernels and kernels.keys() <= {"numpy", "arithmetic"}     # which adds numbers of any type
 
 
 ZOO = {"mobilenet_v2__fp16": ("Cast", 0), "resnet50__fp16_unsorted": ("Cast", 0),

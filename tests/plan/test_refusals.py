@@ -25,7 +25,7 @@ def test_values_that_an_operator_refuses_during_the_run():
     """The index 9 comes with the feed, so the plan cannot know it."""
     feeds = {"x": np.zeros(3, np.float32), "i": np.int64([9])}
     message = refused(cinfer.InputError, gather_elements, feeds=feeds)
-    assert message == "GatherElements 'v0': index 9 into axis 0 of size 3; allowed is -3 to 2"
+    assert message == "model: GatherElements 'v0': index 9 into axis 0 of size 3; allowed is -3 to 2"
 
 
 def test_sizes_beyond_the_machine():
