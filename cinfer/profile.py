@@ -73,22 +73,17 @@ def profile(session, feeds: dict | None, runs: int) -> Profile:
             rows.append(row_of(what, (), "numpy", ends[0] - begin, None, limit, total_ms))
             continue
         for step, ns in zip(what.steps, np.diff(ends, prepend=begin)):
-            shape = what.specs[first_output(step.node)].shape if step.node is not None else ()
+            shape = what.specs[step.node.outputs[0]].shape if step.node is not None else ()
             rows.append(row_of(step.node, shape, step.label, ns, step.flops, limit * what.threads, total_ms))
     return Profile(rows, total_ms, total_ms - sum(row.ms for row in rows))
 
 
 def row_of(node, shape, kernel: str, ns, flops, limit: float, total_ms: float) -> Row:
     gflops = float(flops / ns) if flops and ns > 0 else None
-    operator, name = ("output", "") if node is None else (node.op_type, node.name or first_output(node))
+    operator, name = ("output", "") if node is None else (node.op_type, node.name or node.outputs[0])
     ms = float(ns) / 1e6
     return Row(operator, name, "x".join(map(str, shape)), kernel, ms, gflops, gflops / limit if gflops else None,
                ms / total_ms)
-
-
-def first_output(node) -> str:
-    """The first one that is asked for."""
-    return next(name for name in node.outputs if name)
 
 
 def timed(session, feeds: dict) -> tuple[int, list]:

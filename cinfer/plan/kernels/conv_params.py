@@ -78,8 +78,8 @@ def output_params(out, conv: Conv, y, row=0, column=0, sizes=None) -> dict:
     of a part of it, if not all"""
     e, (oh, ow) = conv.group.epilogue, sizes or (y.h, y.w)
     params = dict(n=y.n, oh=oh, ow=ow, y=y.ref(row, column), yn=y.ns, yb=y.bs, yr=y.rs)
-    if depth := conv.window(out).depth:
-        params |= depth.params()
+    if conv.w.ndim == 5:
+        params |= conv.window(out).depth.params()
     if e.residual:
         residual = out.blocked(e.residual)
         params |= dict(res=residual.ref(row, column), rn=residual.ns, rb=residual.bs, rr=residual.rs)
