@@ -330,16 +330,20 @@ cdef class Program:
     steps : list of steps, each a list of (kernel name, packed parameters, number of tiles)
     arena_bytes, scratch_bytes : memory of a run, and what each thread needs on top (the largest need of any
         kernel)
+    brief : whether a run is over in less time than another thread of Python takes to wake up; it keeps the GIL
+        then. Threads that wait for it ask for it only after 5 ms in which it was not given back: runs of a few
+        microseconds in a row, which gave it back and took it again each time, would not let them have it
     """
     cdef step_t *steps
     cdef job_t *jobs
+    cdef readonly bint brief
     cdef readonly int64_t n_steps
     cdef readonly int64_t arena_bytes, scratch_bytes, params_bytes
     cdef list keep
 
-    def __init__(self, Table table, list steps, int64_t arena_bytes, int64_t scratch_bytes):
+    def __init__(self, Table table, list steps, int64_t arena_bytes, int64_t scratch_bytes, bint brief=False):
         cdef int64_t i, j, tiles
-        self.keep = [table]
+        self.keep, self.brief = [table], brief
         self.arena_bytes, self.scratch_bytes = whole_pages(arena_bytes), whole_pages(scratch_bytes)
         self.n_steps = len(steps)
         self.steps = <step_t *>PyMem_Calloc(max(1, self.n_steps), sizeof(step_t))
@@ -410,9 +414,14 @@ cdef class Program:
                 PyBuffer_Release(&times)
                 raise ValueError("no room for the times of all steps")
             when = <int64_t *>times.buf + first
-        with nogil:
-            run_steps(self.steps + first, scratch + threads * self.scratch_bytes, last - first, bases,
-                      scratch, self.scratch_bytes, threads, when, &w.control)
+        cdef char *tickets = scratch + threads * self.scratch_bytes
+        if self.brief:
+            run_steps(self.steps + first, tickets, last - first, bases, scratch, self.scratch_bytes, threads, when,
+                      &w.control)
+        else:
+            with nogil:
+                run_steps(self.steps + first, tickets, last - first, bases, scratch, self.scratch_bytes, threads,
+                          when, &w.control)
         if when != NULL:
             PyBuffer_Release(&times)
         if w.control.stop != GO:

@@ -1,6 +1,8 @@
 """One plan for one set of input shapes: steps of kernels and of NumPy, and the memory that they need."""
 from __future__ import annotations
 
+from math import prod
+
 from ..model.graph import Graph
 from ..ops.facts import Fact
 from ..ops.symbols import Undecided
@@ -14,6 +16,7 @@ from .store import Store
 from .tiles import Tiles
 
 FEW_FLOPS, FEW_BYTES = 5_000_000, 1 << 20       # a run of less work is over before a second thread is awake
+BRIEF_FLOPS, BRIEF_BYTES = 50_000, 1 << 16      # and of less than this, before another thread of Python is
 BEHIND = 64                                     # bytes: a view's last block may end beyond its value
 
 
@@ -26,7 +29,8 @@ class Plan:
     outputs : list of (name, shape, dtype)
     facts : dtype and shape of each value
     arena_bytes, scratch_bytes : memory of a run beside its outputs, and what each thread needs on top
-    few, threads : whether a run is so short that one thread does it; how many it may have
+    few, brief, threads : whether a run is so short that one thread does it, and that it need not let other threads
+        of Python run meanwhile; how many threads it may have
     keep : what parameters point into
     own_bytes : of it, what only this plan has
     inputs : their names; rest : what is to be done behind it (bind.py), or None
@@ -36,10 +40,14 @@ class Plan:
         self.steps, self.facts, self.keep = emitter.steps, bound.facts, emitter.keep
         self.arena_bytes, self.scratch_bytes = arena_bytes, emitter.scratch_bytes
         self.own_bytes = emitter.own_bytes
-        self.few = sum(step.flops for step in self.steps) <= FEW_FLOPS and arena_bytes <= FEW_BYTES
-        self.threads = 1 if self.few else threads
         self.inputs, self.rest = bound.inputs, bound.rest
         self.outputs = [(name, bound.facts[name].shape, bound.facts[name].dtype) for name in bound.outputs]
+        flops = sum(step.flops for step in self.steps)
+        self.few = flops <= FEW_FLOPS and arena_bytes <= FEW_BYTES
+        ends = [bound.facts[name] for name in (*bound.inputs, *bound.outputs)]
+        self.brief = self.few and flops <= BRIEF_FLOPS and \
+            arena_bytes + sum(prod(fact.shape) * fact.dtype.itemsize for fact in ends) <= BRIEF_BYTES
+        self.threads = 1 if self.few else threads
 
 
 def emitted(bound: Bound, table, threads: int, store: Store) -> Emitter | Replayed:

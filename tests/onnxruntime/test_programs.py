@@ -18,6 +18,7 @@ def cache(tmp_path_factory):
 
 
 @pytest.mark.programs
+@pytest.mark.timeout(0)
 @pytest.mark.parametrize("name", SCRIPTS or ["none"])
 def test_a_program_gives_the_same_answer(name, cache):
     """How fast it is, is said, but not held against it: a machine under test has other work."""

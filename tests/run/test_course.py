@@ -195,12 +195,14 @@ def test_an_endless_loop_can_be_ended(name):
         session.run(None, feeds, timeout=0.2)
     threading.Timer(0.2, session.cancel).start()
     with pytest.raises(cinfer.Cancelled, match="^the run was cancelled"):
-        session.run(None, feeds)
-    assert time.monotonic() - begin < 3
+        session.run(None, feeds, timeout=60)
+    assert time.monotonic() - begin < 10
     assert session.run(["x"], feeds)[0].tolist() == [1, 2, 3]
-    threading.Timer(0.2, session.close).start()         # which waits for it
+    closing = threading.Timer(0.2, session.close)       # which waits for it
+    closing.start()
     with pytest.raises(cinfer.Cancelled, match="^timeout: "):
         session.run(None, feeds, timeout=0.4)
+    closing.join()
     with pytest.raises(cinfer.Error, match="session is closed"):
         session.run(None, feeds)
 

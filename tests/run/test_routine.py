@@ -71,3 +71,15 @@ def test_mistakes_of_our_own_are_not_blamed_on_the_input(monkeypatch, raised, se
     monkeypatch.undo()
     session.run(None, {"x": np.ones((1, 3, 8, 8), np.float32)})
     assert len(session._pool.free) == 1
+
+
+@pytest.mark.parametrize("shape, brief", [((1,), True), ((0, 3), True), ((100, 100), False), ((1 << 20,), False)])
+def test_only_short_runs_keep_the_gil(shape, brief, monkeypatch):
+    """Many of them in a row, as of a loop's body, would else let no other thread of Python have it."""
+    monkeypatch.undo()
+    m = Model(seed=0)
+    session = cinfer.load(m.outputs(m.Relu(m.input("x", *shape))).bytes())
+    assert [routine.program.brief for routine in session._kept.routines.values()] == [brief]
+    m = Model(seed=0)
+    m.outputs(m.conv(m.input("x", 1, 32, 8, 8), 32, 32, 3))         # few bytes, and some time
+    assert [routine.program.brief for routine in cinfer.load(m.bytes())._kept.routines.values()] == [False]
