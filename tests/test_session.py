@@ -1,4 +1,4 @@
-"""Sessions: feeds are checked, never cast; plans are few; threads, processes, copies answer the same."""
+"""Sessions: feeds are checked, never cast; files under them; threads, processes, copies answer the same."""
 import io
 import os
 import pickle
@@ -17,10 +17,9 @@ import pytest
 
 import cinfer
 from cinfer import _ops
-from cinfer import session as sessions
-from cinfer.run import kept
 
 from onnx_models import Model, assert_close, expected
+from small_network import FREE, X, network, pixels
 
 LEVEL = _ops.table().level               # as CINFER_ISA says, if it says
 
@@ -31,16 +30,6 @@ def threads_for_any_work(monkeypatch):
     monkeypatch.setattr("cinfer.plan.plan.FEW_FLOPS", -1, raising=False)
 
 
-def network(n=1, h=8, w=8, declared=None) -> Model:
-    m = Model(seed=3)
-    x = m.input("images", n, 3, h, w, declared=declared)
-    y = m.Relu(m.conv(x, 3, 20, 3))
-    return m.outputs(m.conv(y, 20, 16, 3), m.GlobalAveragePool(y))
-
-
-FREE = ("batch", 3, "height", "width")
-
-
 @pytest.fixture(scope="module")
 def fixed():
     return cinfer.load(network().bytes(), threads=1)
@@ -49,10 +38,6 @@ def fixed():
 @pytest.fixture(scope="module")
 def free():
     return cinfer.load(network(declared=FREE).bytes(), threads=1)
-
-
-def pixels(*shape, dtype=np.float32):
-    return np.random.default_rng(7).normal(size=shape).astype(dtype)
 
 
 def test_inputs_with_a_default():
@@ -112,9 +97,6 @@ def test_running_a_model_needs_numpy_alone(tmp_path):
 
 
 # ---- feeds
-
-X = pixels(1, 3, 8, 8)
-
 
 @pytest.mark.parametrize("feeds, message", [
     ({}, "no feed for input 'images'; the model takes 'images'"),
@@ -317,52 +299,6 @@ def test_sizes_that_contradict_each_other_name_the_node():
     assert "the_sum" in str(caught.value) and "\n" not in str(caught.value)
 
 
-# ---- plans
-
-FEW_PLANS = 5
-
-
-@pytest.fixture
-def few_plans(monkeypatch):
-    """Room for FEW_PLANS plans of the network with free sizes."""
-    session = cinfer.load(network(declared=FREE).bytes(), threads=1)
-    session(X)
-    plan, = session._kept.routines.values()
-    monkeypatch.setattr(kept, "KEPT_BYTES", int((FEW_PLANS + 0.5) * plan.kept_bytes))
-    session.trim()
-    assert session._kept.routines == {}
-    return session
-
-
-def test_keeps_few_plans_and_drops_the_oldest(few_plans):
-    for size in range(4, 4 + 3 * FEW_PLANS):
-        few_plans.run(None, {"images": pixels(1, 3, size, 5)})
-        assert len(few_plans._kept.routines) <= FEW_PLANS
-    shapes = [key[1][0] for key in few_plans._kept.routines]
-    assert shapes == [(1, 3, size, 5) for size in range(4 + 2 * FEW_PLANS, 4 + 3 * FEW_PLANS)]
-    x = pixels(1, 3, 4, 5)                                  # planned anew
-    assert_close(few_plans.run(None, {"images": x})[0],
-                 expected(network(declared=FREE).bytes(), {"images": x})[0], "again", 3e-5)
-
-
-def test_the_plan_in_use_is_kept(few_plans):
-    often = pixels(1, 3, 30, 30)
-    few_plans.run(None, {"images": often})
-    plan = few_plans._kept.routines[few_plans._output_names, (often.shape,)]
-    for size in range(4, 4 + 3 * FEW_PLANS):
-        few_plans.run(None, {"images": pixels(1, 3, size, 5)})
-        few_plans.run(None, {"images": often})
-    assert few_plans._kept.routines[few_plans._output_names, (often.shape,)] is plan
-
-
-def test_plans_once_for_a_shape(free):
-    session = cinfer.load(network(declared=FREE).bytes(), threads=1)
-    session.run(None, {"images": X})
-    plan, = session._kept.routines.values()
-    session.run(None, {"images": X + 1})
-    assert list(session._kept.routines.values()) == [plan]
-
-
 def test_memory_grows_with_the_picture(free):
     small, large = (free.memory({"images": (1, 3, size, size)}) for size in (16, 64))
     assert 20 * 16 * 16 * 4 <= small < large and large >= 20 * 64 * 64 * 4
@@ -563,53 +499,6 @@ def test_threads_stay_on_the_cpus_that_the_user_gave_them():
         each(lambda t: os.sched_setaffinity(t, threads[t]))
 
 
-# ---- arguments
-
-@pytest.mark.parametrize("call, message", [
-    (lambda s: s.run(3, {"images": X}), "output_names is 3; pass a list of names, such as ['v"),
-    (lambda s: s.run([3], {"images": X}), "output_names is [3]; pass a list of names, such as ['v"),
-    (lambda s: s.run([[]], {"images": X}), "output_names is [[]]; pass a list of names, such as ['v"),
-    (lambda s: s.memory({"x": (1, 3, 8, 8)}), "no input 'x'; the model has 'images'"),
-    (lambda s: s.summary({"x": (1, 3, 8, 8)}), "no input 'x'; the model has 'images'"),
-    (lambda s: s.warmup({"x": (1, 3, 8, 8)}), "no input 'x'; the model has 'images'"),
-    (lambda s: s.warmup([{"x": (1, 3, 8, 8)}]), "no input 'x'; the model has 'images'"),
-    (lambda s: s.memory({"images": 5}), "input 'images': 5 is no shape; pass sizes of at least 0"),
-    (lambda s: s.memory({"images": "abcd"}), "input 'images': 'abcd' is no shape; pass sizes of at least 0"),
-    (lambda s: s.memory({"images": (1, 3, 8, -1)}), "input 'images': (1, 3, 8, -1) is no shape; pass sizes"),
-    (lambda s: s.memory({"images": (1, 3, 8, 8.5)}),
-     "input 'images': (1, 3, 8, 8.5) is no shape; pass sizes"),
-    (lambda s: s.memory({"images": (1, 4, 8, 8)}), "input 'images': axis 1 is 4, the model takes 3"),
-    (lambda s: s.warmup({"images": X}), "input 'images': array("),
-    (lambda s: s.run([X], {"images": X}), "output_names is [array("),
-    (lambda s: cinfer.load(b"", threads=X), "threads=array("),
-    (lambda s: cinfer.load(b"", isa=X), "isa=array("),
-    (lambda s: cinfer.load(b"", isa=""), "ISA level '' cannot be used here"),
-    (lambda s: cinfer.load(b"", max_memory=X), "max_memory=array("),
-    (lambda s: s.run(None, {"images": X}, timeout=X), "timeout=array("),
-    (lambda s: s.memory([(1, 3, 8, 8)]),
-     "shapes is a list; pass a dict such as {'images': (1, 3, 224, 224)}"),
-    (lambda s: s.warmup(3), "shapes is an int; pass a dict of input name -> sizes, or a list of such dicts"),
-    (lambda s: s.warmup([3]), "shapes is a list of sizes; pass a dict of input name -> sizes, or a list of such"),
-    (lambda s: s.warmup((1, 3, 8, 8)), "shapes is a tuple of sizes; pass a dict of input name -> sizes, or a list"),
-    (lambda s: s.warmup([(1, 3, 8, 8)]), "shapes is a tuple; pass a dict such as {'images': (1, 3, 224, 224)}"),
-    (lambda s: s.run(["relu"], {"images": X}), "no output or inner value 'relu'; the outputs are 'v"),
-    (lambda s: cinfer.load(io.StringIO("")), "the file object gives str; open it with mode 'rb'"),
-    (lambda s: cinfer.load(io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), encoding="utf-8")),
-     "the file object gives text; open it with mode 'rb'"),
-    (lambda s: s.profile(runs="many"), "runs='many': how many runs to time is an int of at least 1"),
-    (lambda s: s.profile(runs=0), "runs=0: how many runs to time is an int of at least 1"),
-    (lambda s: cinfer.load(b"", threads="a"), "threads='a': the number of threads is an int from 1 to 256"),
-    (lambda s: cinfer.load(b"", isa=3), "isa=3: the level is one of "),
-    (lambda s: cinfer.load(b"", max_memory="1G"), "max_memory='1G': the limit is an int of at least 1"),
-    (lambda s: cinfer.load(b"", max_memory=0), "max_memory=0: the limit is an int of at least 1"),
-    (lambda s: cinfer.load(b"", max_memory=True), "max_memory=True: the limit is an int of at least 1"),
-])
-def test_refuses_arguments_in_one_line(free, call, message):
-    with pytest.raises(cinfer.InputError) as caught:
-        call(free)
-    assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
-
-
 # ---- what it says of itself
 
 def test_a_session_and_a_profile_say_what_they_are(tmp_path):
@@ -628,84 +517,6 @@ def test_a_session_and_a_profile_say_what_they_are(tmp_path):
 
 # ---- memory
 
-def test_warmup_plans_ahead_and_for_good(monkeypatch):
-    session = cinfer.load(network(declared=FREE).bytes(), threads=1)
-    session.warmup({"images": (1, 3, 10, 12)})
-    session.warmup([{"images": (2, 3, np.int64(8), 8)}, {"images": [1, 3, 9, 9]}])
-    monkeypatch.setattr(kept, "KEPT_BYTES", 1)
-    warm = set(session._kept.routines)
-    assert {key[1][0] for key in warm} == {(1, 3, 10, 12), (2, 3, 8, 8), (1, 3, 9, 9)}
-    monkeypatch.setattr(sessions, "make_plan", lambda *_: pytest.fail("planned again"))
-    session.run(None, {"images": pixels(1, 3, 10, 12)})
-    monkeypatch.undo()
-    monkeypatch.setattr(kept, "KEPT_BYTES", 1)
-    for size in (4, 5, 6):
-        session.run(None, {"images": pixels(1, 3, size, size)})
-    assert warm < set(session._kept.routines) and len(session._kept.routines) == len(warm) + 1
-    session.trim()
-    assert set(session._kept.routines) == warm
-
-
-def test_trim_gives_back_what_is_not_in_use(free):
-    session = cinfer.load(network(declared=FREE).bytes(), threads=1)
-    want = [y.tobytes() for y in session.run(None, {"images": X})]
-    session.trim()
-    assert not session._kept.routines and not session._packed and not session._pool.free
-    assert [y.tobytes() for y in session.run(None, {"images": X})] == want
-
-
-def test_a_closed_session_says_so():
-    with cinfer.load(network(declared=FREE).bytes(), threads=1) as session:
-        session.run(None, {"images": X})
-    for call in (lambda: session.run(None, {"images": X}), lambda: session(X), lambda: session.memory(),
-                 lambda: session.warmup(None), lambda: session.warmup([]), lambda: pickle.dumps(session),
-                 lambda: session.profile({"images": X})):
-        with pytest.raises(cinfer.Error) as caught:
-            call()
-        assert str(caught.value) == "this session is closed; load the model again"
-    session.close(), session.trim(), session.cancel()
-    assert session.inputs[0].name == "images" and not session._kept.routines and not session._pool.free
-    assert not session._source.data                 # the model's bytes are gone too
-
-
-@pytest.mark.parametrize("what", ["trim", "close", "run", "known"])
-def test_the_handler_of_a_signal_in_the_middle_of_a_plan(monkeypatch, what):
-    """It runs in the thread that makes the plan: what it asks for is done behind the plan, or refused."""
-    session, said = cinfer.load(network(declared=FREE).bytes(), threads=1), []
-    want = session.run(None, {"images": X})[0].tobytes()
-    make, sizes = sessions.make_plan, iter(range(5, 9))
-
-    def interrupted(*arguments):
-        monkeypatch.setattr(sessions, "make_plan", make)
-        try:
-            if what in ("trim", "close"):
-                getattr(session, what)()
-            else:
-                said.append(session.run(None, {"images": X if what == "known" else pixels(1, 3, 4, next(sizes))}))
-        except cinfer.Error as error:
-            said.append(str(error))
-        return make(*arguments)
-    monkeypatch.setattr(sessions, "make_plan", interrupted)
-    worker = threading.Thread(target=lambda: said.append(attempt(session)), daemon=True)
-    worker.start()
-    worker.join(60)
-    assert not worker.is_alive()
-    if what == "close":
-        assert said == ["this session is closed; load the model again"] and not session._kept.routines
-        return
-    assert said.pop() == (1, 16, 9, 9)
-    assert what != "run" or "cannot have a plan made while one is being made" in said[0]
-    assert what != "known" or said[0][0].tobytes() == want
-    assert session.run(None, {"images": X})[0].tobytes() == want
-
-
-def attempt(session):
-    try:
-        return session.run(None, {"images": pixels(1, 3, 9, 9)})[0].shape
-    except cinfer.Error as error:
-        return str(error)
-
-
 @pytest.mark.parametrize("threads", [1, 3])
 def test_memory_and_outputs_are_what_max_memory_counts(threads):
     data = network(2, 64, 64).bytes()
@@ -720,32 +531,6 @@ def test_a_feed_that_cannot_be_copied_is_an_error():
     session = cinfer.load(network(declared=FREE).bytes(), threads=1)
     with pytest.raises(cinfer.LimitError, match="not enough memory for a contiguous copy of float32 .1, 3, "):
         session.run(None, {"images": np.broadcast_to(np.float32(1), (1, 3, 10**7, 10**7))})
-
-
-def test_runs_under_way_come_to_their_end_when_the_session_is_closed():
-    data = network(2, 64, 64).bytes()
-    x = {"images": pixels(2, 3, 64, 64)}
-    want = cinfer.load(data, threads=1).run(None, x)[0].tobytes()
-    for _ in range(20):
-        session, seen = cinfer.load(data, threads=2), []
-
-        def work():
-            try:
-                while True:
-                    seen.append(session.run(None, x)[0].tobytes())
-            except Exception as error:
-                seen.append(error)
-        workers = [threading.Thread(target=work) for _ in range(2)]
-        for worker in workers:
-            worker.start()
-        time.sleep(0.01)
-        session.close()
-        for worker in workers:
-            worker.join(30)
-        errors = [y for y in seen if not isinstance(y, bytes)]
-        assert [type(e) for e in errors] == [cinfer.Error] * 2
-        assert all("closed" in str(e) for e in errors)
-        assert {y for y in seen if isinstance(y, bytes)} <= {want} and not session._pool.free
 
 
 def test_refuses_what_takes_more_than_max_memory():
@@ -795,34 +580,10 @@ def test_sizes_that_the_network_cannot_take_are_the_callers(tmp_path):
     assert session.run(None, {"images": np.zeros((1, 3, 32, 32), np.float32)})
 
 
-def test_whole_numbers_of_numpy_are_numbers():
-    data = network().bytes()
-    session = cinfer.load(data, threads=np.int64(1), max_memory=np.uint32(1 << 24))
-    assert session.threads == 1 and type(session.threads) is int
-    x = np.zeros((1, 3, 8, 8), np.float32)
-    assert session.run(None, {"images": x}, timeout=np.float32(60))
-    assert "steps" in repr(session.profile({"images": x}, runs=np.int8(1)))
-    for bad in (True, 1.0, np.float64(1), "1", np.bool_(True)):
-        with pytest.raises(cinfer.InputError):
-            cinfer.load(data, threads=bad)
-        with pytest.raises(cinfer.InputError):
-            cinfer.load(data, max_memory=bad)
-        with pytest.raises(cinfer.InputError):
-            session.profile({"images": x}, runs=bad)
-
-
 def test_masked_arrays_are_refused():
     x = np.ma.masked_less(np.zeros((1, 3, 8, 8), np.float32), 1)
     with pytest.raises(cinfer.InputError, match=r"masked array; pass images.filled\(number\)"):
         cinfer.load(network().bytes()).run(None, {"images": x})
-
-
-def test_nothing_of_a_closed_session_answers():
-    session = cinfer.load(network(declared=FREE).bytes())
-    session.close()
-    for use in (session.summary, session.memory, session.profile, session.__enter__):
-        with pytest.raises(cinfer.Error, match="closed"):
-            use()
 
 
 def test_a_copy_in_another_folder_finds_the_file(tmp_path, monkeypatch):
@@ -831,18 +592,6 @@ def test_a_copy_in_another_folder_finds_the_file(tmp_path, monkeypatch):
     data = pickle.dumps(cinfer.load("small.onnx"))
     monkeypatch.chdir("/")
     assert pickle.loads(data).run(None, {"images": np.zeros((1, 3, 8, 8), np.float32)})
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
-def test_a_child_forked_while_a_plan_is_made_runs():
-    session = cinfer.load(network(declared=FREE).bytes(), threads=1)
-    with session._kept.making:                       # as a thread of the parent holds it while it plans
-        child = os.fork()
-        if child == 0:
-            signal.alarm(20)
-            answer = session.run(None, {"images": np.zeros((1, 3, 9, 9), np.float32)})
-            os._exit(0 if len(answer) == 2 else 1)
-    assert os.waitpid(child, 0)[1] == 0
 
 
 @pytest.mark.filterwarnings("error")

@@ -233,6 +233,24 @@ cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t
             c += width
 
 
+cdef inline void product_begin(product_t *P, int64_t act, float alpha, float beta) noexcept nogil:
+    """A product without operands, of an activation; the caller goes on with what lies where."""
+    memset(P, 0, sizeof(product_t))
+    P.near, P.list, P.t.slices, P.t.scale = FORM_LIST, FORM_LIST, 1, 1
+    P.t.e.act, P.t.e.alpha, P.t.e.beta = act, alpha, beta
+
+
+cdef inline void product_of_rows(product_t *P, const float *x, int64_t ldx, const float *w, float *y, int64_t ldy,
+                                 int64_t m, int64_t k, int64_t n) noexcept nogil:
+    """y = x w: m rows of k floats, packed columns n."""
+    P.x, P.w, P.y, P.k, P.terms = x, w, y, k, k
+    P.across, P.xj, P.yj = m, ldx, ldy                                  # a row of m pixels
+    P.pixel_bytes = (k + CB - 1) // CB * CB * 4
+    P.n, P.packed_n = n, (n + CB - 1) // CB * CB
+    P.t.full, P.t.last, P.t.kh, P.t.kw = k // CB, k % CB, 1, 1
+    P.t.xb, P.t.xt, P.t.yb, P.t.rb = CB, CB, CB, CB
+
+
 cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const conv_t *A = <const conv_t *>params
     cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles
@@ -244,6 +262,7 @@ cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t
                                           and A.dd * A.xn == A.ib * A.xb)
     cdef int64_t joined = s.inside if together else 1
     cdef product_t P
+    product_begin(&P, A.act, A.alpha, A.beta)
     P.x = <const float *>at(base, A.x) + (s.volume * max(A.id, 1) + s.first) * A.xn
     P.w = <const float *>at(base, A.w)
     P.bias = <const float *>at(base, A.bias)
@@ -262,11 +281,11 @@ cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t
     P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.ow, A.sh * A.xr, A.sw * CB, A.yr, A.yp, A.rr, CB
     P.pixel_bytes = max(s.inside, 1) * ((ic + CB - 1) // CB) * CB * 4 * A.sh * A.sw
     P.packed_n = P.n = A.ob * CB
-    P.near, P.list, P.copy = FORM_NEAR if A.sw == 1 else FORM_LIST, FORM_LIST, NULL
+    if A.sw == 1:
+        P.near = FORM_NEAR
     P.t.kh, P.t.kw = A.kh, A.kw
     P.t.slices, P.t.xs = s.inside // max(joined, 1), A.dd * A.xn
     P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = A.xb, A.dh * A.xr, A.dw * CB, A.yb, A.rb
-    P.t.scale, P.t.e.act, P.t.e.alpha, P.t.e.beta = 1, A.act, A.alpha, A.beta
     multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow, c0, c1)
 
 
@@ -277,7 +296,8 @@ cdef void conv_stem_run(const void *params, char *const *base, char *scratch, in
     cdef slices_t s = slices_of(image, A.kd, A.sd, A.dd, A.pf, A.id, A.od)
     cdef int64_t plane = A.k // max(A.kd, 1)
     cdef product_t P
-    P.k, P.first, P.terms, P.t.slices = A.k, s.before * plane, s.inside * plane, 1
+    product_begin(&P, A.act, A.alpha, A.beta)
+    P.k, P.first, P.terms = A.k, s.before * plane, s.inside * plane
     P.x = <const float *>at(base, A.x) + s.volume * A.xn + (s.first - s.before * A.dd) * A.xs
     P.w = <const float *>at(base, A.w)
     P.bias = <const float *>at(base, A.bias)
@@ -289,11 +309,10 @@ cdef void conv_stem_run(const void *params, char *const *base, char *scratch, in
     P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.ow, A.sh * A.xr, A.sw * A.xp, A.yr, CB, A.rr, CB
     P.pixel_bytes = 4 * A.k
     P.packed_n = P.n = A.ob * CB
-    P.list, P.copy, P.reads = FORM_STEM_LIST, NULL, NULL
+    P.list = FORM_STEM_LIST
     P.near = FORM_STEM_1 if P.xj == 1 else FORM_STEM_2 if P.xj == 2 else FORM_STEM_6 if P.xj == 6 else P.list
-    P.t.kh, P.t.last, P.t.koff = 0, P.terms, <const int32_t *>at(base, A.koff) + P.first
+    P.t.last, P.t.koff = P.terms, <const int32_t *>at(base, A.koff) + P.first
     P.t.yb, P.t.rb = A.yb, A.rb
-    P.t.scale, P.t.e.act, P.t.e.alpha, P.t.e.beta = 1, A.act, A.alpha, A.beta
     multiply(&P, r * A.rows * A.ow, min((r + 1) * A.rows, A.oh) * A.ow,
              c * A.blocks * CB, min((c + 1) * A.blocks, A.ob) * CB)
 

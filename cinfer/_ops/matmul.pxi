@@ -30,24 +30,17 @@ cdef void gemm_run(const void *params, char *const *base, char *scratch, int64_t
     cdef int64_t c = tile % A.col_tiles, r = tile // A.col_tiles % A.row_tiles
     cdef int64_t b = tile // A.col_tiles // A.row_tiles, b0 = b // A.batch1, b1 = b % A.batch1
     cdef product_t P
-    P.k, P.first, P.terms, P.t.slices = A.k, 0, A.k, 1
-    P.x = <const float *>at(base, A.a) + b0 * A.a0 + b1 * A.a1
-    P.w = <const float *>at(base, A.w) + b0 * A.w0 + b1 * A.w1
+    product_begin(&P, A.act, A.alpha, A.beta)
+    product_of_rows(&P, <const float *>at(base, A.a) + b0 * A.a0 + b1 * A.a1, A.lda,
+                    <const float *>at(base, A.w) + b0 * A.w0 + b1 * A.w1,
+                    <float *>at(base, A.y) + b0 * A.y0 + b1 * A.y1, A.ldy, A.m, A.k, A.n)
     P.bias = <const float *>at(base, A.bias)
     P.slope = <const float *>at(base, A.slope)
-    P.res = <const float *>at(base, A.res)
+    P.res, P.rj, P.t.scale = <const float *>at(base, A.res), A.ldr, A.scale
     if P.res != NULL:
         P.res += b0 * A.r0 + b1 * A.r1
-    P.y = <float *>at(base, A.y) + b0 * A.y0 + b1 * A.y1
-    P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.m, 0, A.lda, 0, A.ldy, 0, A.ldr     # a row of m
-    P.pixel_bytes = (A.k + CB - 1) // CB * CB * 4
-    P.n, P.packed_n = A.n, (A.n + CB - 1) // CB * CB
-    P.near, P.list, P.copy, P.reads = FORM_LIST, FORM_LIST, NULL, NULL
     if min(A.cols, A.n) >= 4 * OCT and A.scratch_bytes >= chunk_tiles(P.pixel_bytes) * PM * P.pixel_bytes:
         P.copy = <float *>scratch
-    P.t.head, P.t.full, P.t.last, P.t.kh, P.t.kw = 0, A.k // CB, A.k % CB, 1, 1
-    P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = CB, 0, 0, CB, CB
-    P.t.scale, P.t.e.act, P.t.e.alpha, P.t.e.beta = A.scale, A.act, A.alpha, A.beta
     multiply(&P, r * A.rows, min((r + 1) * A.rows, A.m), c * A.cols, min((c + 1) * A.cols, A.n))
 
 

@@ -29,14 +29,8 @@ cdef void times_packed(const float *x, int64_t rows, int64_t k, const float *w, 
     """y = x w; n columns, a multiple of 16, of packed tiles; backwards: from the last tile to the first."""
     cdef int64_t tiles = n // OCT, most = FEW_TILES if rows == 1 else FEW_TILES // 2, groups, i, j, first, end
     cdef product_t P
-    P.k, P.first, P.terms, P.t.slices = k, 0, k, 1
-    P.x, P.w, P.y = x, w, y
-    P.bias, P.slope, P.res, P.copy, P.reads = NULL, NULL, NULL, NULL, NULL
-    P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = rows, 0, k, 0, n, 0, 0
-    P.pixel_bytes, P.n, P.packed_n, P.near, P.list = 4 * k, n, n, FORM_LIST, FORM_LIST
-    P.t.head, P.t.full, P.t.last, P.t.kh, P.t.kw = 0, k // CB, k % CB, 1, 1
-    P.t.xb, P.t.xr, P.t.xt, P.t.yb, P.t.rb = CB, 0, 0, CB, CB
-    P.t.scale, P.t.e.act, P.t.e.alpha, P.t.e.beta = 1, U_none, 0, 0
+    product_begin(&P, U_none, 0, 0)
+    product_of_rows(&P, x, k, w, y, n, rows, k, n)
     groups = (tiles + most - 1) // most
     for i in range(groups):                      # of nearly the same number of tiles
         j = groups - 1 - i if backwards else i

@@ -1,6 +1,8 @@
 """What a closed session gives back, and what of it goes on."""
 import gc
+import pickle
 import threading
+import time
 import weakref
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 import cinfer
 from onnx_models import Model
+from small_network import FREE, X, network, pixels
 
 PARTS = """<ir_version: 9, opset_import: ["" : 18, "test.closing" : 1]> g (float[n] x) => (float y) {
     a = NonZero (x)  f = Cast <to = 1> (a)  m = Constant <value = int64 {3}> ()
@@ -98,3 +101,51 @@ def test_a_closed_session_does_not_hold_its_file(tmp_path):
     session.run(None, {"x": np.ones((1, 1200), np.float32)})
     session.close()
     assert mapped() is None
+
+
+def test_a_closed_session_says_so():
+    with cinfer.load(network(declared=FREE).bytes(), threads=1) as session:
+        session.run(None, {"images": X})
+    for call in (lambda: session.run(None, {"images": X}), lambda: session(X), lambda: session.memory(),
+                 lambda: session.warmup(None), lambda: session.warmup([]), lambda: pickle.dumps(session),
+                 lambda: session.profile({"images": X})):
+        with pytest.raises(cinfer.Error) as caught:
+            call()
+        assert str(caught.value) == "this session is closed; load the model again"
+    session.close(), session.trim(), session.cancel()
+    assert session.inputs[0].name == "images" and not session._kept.routines and not session._pool.free
+    assert not session._source.data                 # the model's bytes are gone too
+
+
+def test_nothing_of_a_closed_session_answers():
+    session = cinfer.load(network(declared=FREE).bytes())
+    session.close()
+    for use in (session.summary, session.memory, session.profile, session.__enter__):
+        with pytest.raises(cinfer.Error, match="closed"):
+            use()
+
+
+def test_runs_under_way_come_to_their_end_when_the_session_is_closed():
+    data = network(2, 64, 64).bytes()
+    x = {"images": pixels(2, 3, 64, 64)}
+    want = cinfer.load(data, threads=1).run(None, x)[0].tobytes()
+    for _ in range(20):
+        session, seen = cinfer.load(data, threads=2), []
+
+        def work():
+            try:
+                while True:
+                    seen.append(session.run(None, x)[0].tobytes())
+            except Exception as error:
+                seen.append(error)
+        workers = [threading.Thread(target=work) for _ in range(2)]
+        for worker in workers:
+            worker.start()
+        time.sleep(0.01)
+        session.close()
+        for worker in workers:
+            worker.join(30)
+        errors = [y for y in seen if not isinstance(y, bytes)]
+        assert [type(e) for e in errors] == [cinfer.Error] * 2
+        assert all("closed" in str(e) for e in errors)
+        assert {y for y in seen if isinstance(y, bytes)} <= {want} and not session._pool.free

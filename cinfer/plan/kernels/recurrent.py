@@ -34,10 +34,20 @@ class Recurrent:
     def directions(self):
         return DIRECTIONS[self.node.attributes.get("direction", "forward")]
 
+    @property
+    def by_batch(self) -> bool:
+        """Are samples the outermost axis, before steps?"""
+        return self.node.attributes.get("layout", 0) == 1
+
+    @property
+    def together(self) -> int:
+        """Gates whose R is multiplied at once; GRU's candidate waits for the others."""
+        return 2 if self.kind == GRU else self.gates
+
     def sizes(self, values) -> tuple:
         """(steps, batch). values : Values or Emitter"""
         shape = values.shape(self.names["x"])
-        return shape[1::-1] if self.node.attributes.get("layout", 0) else shape[:2]
+        return shape[1::-1] if self.by_batch else shape[:2]
 
 
 def functions_of(node) -> list | None:
@@ -129,46 +139,58 @@ def at(ref: Ref | None, count: int) -> Ref | None:
     return ref and Ref(ref.buffer, ref.offset + count)
 
 
-def emit(out, a: Recurrent) -> None:
-    node, names, h, get = a.node, a.names, a.hidden, a.node.attributes.get
-    (steps, batch), by_batch, count = a.sizes(out), get("layout", 0), len(a.directions)
-    n = count * a.gates * h
-    x = input_products(out, a, steps * batch, n)
-    together = a.gates if a.kind != GRU else 2
-    r, r_bytes = packed_state(out, a, 0, together)
+def operands(out, a: Recurrent) -> list[dict]:
+    """What the job of each direction reads and writes, beside x: R, P, the states and the outputs."""
+    names, h, count = a.names, a.hidden, len(a.directions)
+    _, batch = a.sizes(out)
+    r, r_bytes = packed_state(out, a, 0, a.together)
     r2, r2_bytes = packed_state(out, a, 2, 1) if a.kind == GRU else (None, 0)
     p = out.store.array(names["p"], out.constant(names["p"])).ref() if names["p"] else None
     rb = None
     if a.kind == GRU_BEFORE and names["b"]:
         rb = out.store.array(names["b"], out.constant(names["b"])).ref(5 * h)
-    y, yh, yc = (out.plain(name) if name else None for name in [*node.outputs, "", ""][:3])
     lens, h0, c0 = (out.contiguous(names[what]).ref() if names[what] else None for what in ("lens", "h0", "c0"))
-    by_range = node.op_type == "DynamicStateLSTM"         # the state is rounded by the range of all samples
-    rows, tiles = (batch, 1) if by_range else out.tiles.ask(rows_of_tile, 2, batch, count)
-    wide = sum(-(-g * h // BLOCK) * BLOCK for g in (together, 1))
-    xt, xb, sb, sd = (n, steps * n, count * h, h) if by_batch else (batch * n, n, h, batch * h)
-    (yt, yd, yb) = (0, 0, 0) if y is None else (
-        (y.strides[1], y.strides[2], y.strides[0]) if by_batch else y.strides[:3])
-    states = [out.scratch((2, batch, h)) for _ in a.directions]
-    work = rows * a.gates * h * h
-    pieces = [(0, steps)]
-    if steps * work > MOST_PRODUCTS:
-        each = max(1, MOST_PRODUCTS // work)
-        pieces = [(i, min(steps, i + each)) for i in range(0, steps, each)]
-    for begin, end in pieces:
+    y, yh, yc = (out.plain(name) if name else None for name in [*a.node.outputs, "", ""][:3])
+    sb, sd = (count * h, h) if a.by_batch else (h, batch * h)
+    yt, yd, yb, _ = (0, 0, 0, 0) if y is None else y.strides
+    if a.by_batch:
+        yt, yd, yb = yd, yb, yt
+    return [dict(r=at(r, d * r_bytes), r2=at(r2, d * r2_bytes), rb=at(rb, 24 * h * d), p=at(p, 12 * h * d), lens=lens,
+                 h0=at(h0, 4 * sd * d), c0=at(c0, 4 * sd * d), state=out.scratch((2, batch, h)).ref(),
+                 y=y and y.ref(yd * d), yh=yh and yh.ref(sd * d), yc=yc and yc.ref(sd * d), sb=sb, yt=yt, yb=yb)
+            for d in range(count)]
+
+
+def activations_of(out, a: Recurrent, d: int) -> dict:
+    """f, g, h of a direction, as parameters."""
+    found = {}
+    for letter, (op, alpha, beta) in zip("fgh", a.functions[d * len(a.functions) // len(a.directions):]):
+        found.update({letter: out.table.unary[op], letter + "_alpha": alpha, letter + "_beta": beta})
+    return found
+
+
+def pieces_of(steps: int, work: int) -> list[tuple[int, int]]:
+    """The steps of each job, begin and end: a job may be cancelled before the next. work : products of a step"""
+    each = max(1, MOST_PRODUCTS // max(1, work))
+    return [(i, min(steps, i + each)) for i in range(0, steps, each)]
+
+
+def emit(out, a: Recurrent) -> None:
+    h, get, count, (steps, batch) = a.hidden, a.node.attributes.get, len(a.directions), a.sizes(out)
+    n = count * a.gates * h
+    x = input_products(out, a, steps * batch, n)
+    given = [operands_of | activations_of(out, a, d) for d, operands_of in enumerate(operands(out, a))]
+    rounds = a.node.op_type == "DynamicStateLSTM"         # the state, by the range of all samples
+    rows, tiles = (batch, 1) if rounds else out.tiles.ask(rows_of_tile, 2, batch, count)
+    wide = sum(-(-g * h // BLOCK) * BLOCK for g in (a.together, 1))
+    xt, xb = (n, steps * n) if a.by_batch else (batch * n, n)
+    for begin, end in pieces_of(steps, rows * a.gates * h * h):
         for d, backwards in enumerate(a.directions):
-            of = a.functions[d * len(a.functions) // count:]
-            activations = {}
-            for letter, (op, alpha, beta) in zip("fgh", of):
-                activations.update({letter: out.table.unary[op], letter + "_alpha": alpha, letter + "_beta": beta})
             out.step("recurrent", tiles, dict(
-                x=x.ref(d * a.gates * h), r=at(r, d * r_bytes), r2=at(r2, d * r2_bytes), rb=at(rb, 24 * h * d),
-                p=at(p, 12 * h * d), lens=lens, h0=at(h0, 4 * sd * d), c0=at(c0, 4 * sd * d),
-                state=states[d].ref(), y=y and y.ref(yd * d), yh=yh and yh.ref(sd * d), yc=yc and yc.ref(sd * d),
-                kind=a.kind, input_forget=get("input_forget", 0), backwards=backwards, steps=steps, begin=begin,
-                end=end, batch=batch, hidden=h, rows=rows, xt=xt, xb=xb, sb=sb, yt=yt, yb=yb,
-                round=by_range, clip=get("clip", inf), c_clip=inf if by_range else get("clip", inf),
-                **activations), beside=d + 1 < count, scratch=4 * rows * (wide + h),
+                x=x.ref(d * a.gates * h), kind=a.kind, input_forget=get("input_forget", 0), backwards=backwards,
+                steps=steps, begin=begin, end=end, batch=batch, hidden=h, rows=rows, xt=xt, xb=xb, round=rounds,
+                clip=get("clip", inf), c_clip=inf if rounds else get("clip", inf), **given[d]),
+                beside=d + 1 < count, scratch=4 * rows * (wide + h),
                 flops=2 * count * (end - begin) * batch * a.gates * h * h)
 
 
