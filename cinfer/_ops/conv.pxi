@@ -9,7 +9,7 @@ cdef extern from "conv_tile.h" nogil:
         const float *res
         float *y
         const int32_t *koff
-        int64_t head, full, last, kh, kw, xb, xr, xt, yb, rb, slices, xs
+        int64_t full, last, kh, kw, xb, xr, xt, yb, rb, head, slices, xs
         const float *before
         float *after
         float scale
@@ -78,7 +78,8 @@ cdef void long_tile(const tile_run run, const tile_t *T, pieces_t all, const flo
     cdef float[PM * OCT] sums
     cdef double[PM * OCT] total
     cdef tile_t P = T[0]
-    cdef int64_t n = pixels * width, added = 0, folds = 0, slice = 0, headed = T.head > 0, b
+    cdef int64_t n = pixels * width, added = 0, folds = 0, slice = 0, headed = T.head > 0
+    cdef const float *at_piece
     cdef pieces_t q = all
     P.before, P.after = no_sums, sums
     while next_piece(&q):
@@ -94,13 +95,16 @@ cdef void long_tile(const tile_run run, const tile_t *T, pieces_t all, const flo
                 rounded_total(total, sums, n)
                 P.before = sums
         if T.kh > 0:
-            P.head = T.head if q.b == 0 else 0
-            b = max(0, q.b - headed)             # full blocks before
-            P.full = min(q.nb - (P.head > 0), T.full - b)
-            P.last = T.last if P.full + (P.head > 0) < q.nb else 0
+            at_piece = x + q.b * T.xb + q.i * T.xr + q.j * T.xt
+            if q.b < headed:                     # a piece of its own
+                P.full, P.last = 0, T.head
+                at_piece += CB - T.head
+            else:
+                P.full = min(q.nb, T.full - (q.b - headed))
+                P.last = T.last if P.full < q.nb else 0
             P.kh, P.kw = q.ni, q.nj
-            run(&P, x + q.b * T.xb + q.i * T.xr + q.j * T.xt, xo, yo, ro)
-            P.w += (P.head + P.full * CB + P.last) * q.ni * q.nj * width
+            run(&P, at_piece, xo, yo, ro)
+            P.w += (P.full * CB + P.last) * q.ni * q.nj * width
         else:
             P.koff, P.last = T.koff + q.b, q.nb
             run(&P, x, xo, yo, ro)
@@ -171,10 +175,11 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
     T.slope = P.slope + c
     T.y = P.y + c // CB * T.yb + c % CB
     T.res = P.res + c // CB * T.rb + c % CB if P.res != NULL else NULL
-    long_sums = terms > PRODUCT_WHOLE or T.slices > 1 and terms > 0
+    long_sums = terms > PRODUCT_WHOLE or T.head > 0 or T.slices > 1 and terms > 0
     if long_sums:
         pieces = (pieces_of((T.head > 0) + T.full + (T.last > 0), T.kh, T.kw, CB) if T.kh > 0
                   else pieces_of(T.last, 1, 1, 1))
+        pieces.alone = T.head > 0
     for t in range(tiles):                       # of nearly the same width
         if t == tiles - smaller:
             px -= 1

@@ -3,9 +3,8 @@
  * y[oc, p] = act(scale * sum_k x[k, p] w[k, oc] + bias[oc] + res[oc, p])
  *
  * x     k runs over blocks (xb floats apart) x kh rows (xr apart) x kw taps (xt apart) x 16 neighbours; there
- *       are `full` blocks, before them, unless `head` is 0, the last `head` neighbours of one, and behind
- *       them, unless `last` is 0, the first `last` of one. The stem forms have `last` offsets koff[k]
- *       instead. A matrix row is a pixel, its k are the neighbours.
+ *       are `full` blocks and behind them, unless `last` is 0, the first `last` neighbours of one. The stem
+ *       forms have `last` offsets koff[k] instead. A matrix row is a pixel, its k are the neighbours.
  * w     packed [oc tile][k][width], read once and in order. A tile has OCT channels or HALF (OV_HALF vectors):
  *       where OCT is two blocks the last one of a product, and any whose channels read other input (product_t)
  * y     channel c of a pixel is c/16*yb + c%16 floats from it, rb in res; yb = 16 makes row-major matrices
@@ -70,8 +69,9 @@ typedef struct {
     const float *w, *bias, *slope, *res;
     float *y;
     const int32_t *koff;
-    int64_t head, full, last, kh, kw, xb, xr, xt, yb, rb;
-    int64_t slices, xs;                 /* of long_tile: all this so many times, each xs floats further */
+    int64_t full, last, kh, kw, xb, xr, xt, yb, rb;
+    int64_t head;                       /* of long_tile: 0, or the last neighbours of a block before all these; */
+    int64_t slices, xs;                 /* and all this so many times, each xs floats further */
     const float *before;                /* NULL, or [OV][PX][VW]: sums of earlier pieces of k, to be added */
     float *after;                       /* where they then go, NULL in the last piece */
     float scale;                        /* of form _list only */
@@ -95,18 +95,16 @@ enum { WEIGHTS_AHEAD = 4096 };
     FOR(p, PX) { vf s = bc(v[X(p)]); FOR(o, OV) a[o][p] += q[o] * s; }
 #define BLOCK_LOOPS(OV, PX, X) \
     const size_t xb = T->xb, xr = T->xr, xt = T->xt; \
-    const int64_t kh = T->kh, kw = T->kw, full = T->full, blocks = full + (T->last > 0), head = T->head; \
-    for (int64_t b = -(head > 0); b < blocks; b++, x += xb) { \
-        const float *row = b < 0 ? x + CB - head : x; \
+    const int64_t kh = T->kh, kw = T->kw, full = T->full, last = T->last, blocks = full + (last > 0); \
+    for (int64_t b = 0; b < blocks; b++, x += xb) { \
+        const float *row = x; \
         for (int64_t i = kh; i > 0; i--, row += xr) { \
             const float *v = row, *tap = row; \
             for (int64_t j = kw; j > 0; j--, v = tap += xt) { \
-                if ((uint64_t)b < (uint64_t)full) { \
+                if (b < full) { \
                     UNROLL(2) for (int c = 0; c < CB; c++, v++, w += OV * VW) { TILE_STEP(OV, PX, X) } \
                 } else { \
-                    UNROLL(1) for (int64_t c = b < 0 ? head : T->last; c > 0; c--, v++, w += OV * VW) { \
-                        TILE_STEP(OV, PX, X) \
-                    } \
+                    UNROLL(1) for (int64_t c = last; c > 0; c--, v++, w += OV * VW) { TILE_STEP(OV, PX, X) } \
                 } \
             } \
         } \

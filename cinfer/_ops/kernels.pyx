@@ -22,7 +22,7 @@ cdef extern from "sums.h" nogil:
     void rounded_total(const double *, float *, int64_t)
     ctypedef struct pieces_t:
         int64_t b, i, j, nb, ni, nj
-        bint last
+        bint alone, last
     pieces_t pieces_of(int64_t, int64_t, int64_t, int64_t)
     bint next_piece(pieces_t *)
 

@@ -40,7 +40,7 @@ static __attribute__((noinline, unused)) void rounded_total(const double *total,
 typedef struct {
     int64_t blocks, kh, kw, most_blocks, most_kh, most_kw;
     int64_t b, i, j, nb, ni, nj;        /* this piece: blocks b .. b+nb-1, rows i .., taps j .. */
-    int last;
+    int alone, last;                    /* whether the first block is in no piece with others; the last piece */
 } pieces_t;
 static inline int64_t near_equal(int64_t n, int64_t most)
 {
@@ -62,7 +62,7 @@ static inline int next_piece(pieces_t *p)
     if (p->i >= p->kh) { p->i = 0; p->b += p->nb; }
     if (p->b >= p->blocks) return 0;
 #define AT_MOST(n, most) ((n) < (most) ? (n) : (most))
-    p->nb = AT_MOST(p->blocks - p->b, p->most_blocks);
+    p->nb = p->alone && p->b == 0 ? 1 : AT_MOST(p->blocks - p->b, p->most_blocks);
     p->ni = AT_MOST(p->kh - p->i, p->most_kh);
     p->nj = AT_MOST(p->kw - p->j, p->most_kw);
 #undef AT_MOST
