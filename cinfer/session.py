@@ -290,8 +290,6 @@ class Session:
         if not self._kept.routines:
             self._packed.clear()
         if self._pool.closed:
-            for graph in all_graphs(self._graph):
-                graph.prepared = None           # which knows the graph: a ring would stay until Python looks for such
             self._graph = self.model.graph = Graph()
             self.model.defaults.clear()
             self._source.close()

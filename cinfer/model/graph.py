@@ -143,15 +143,16 @@ class Model:
 def node_reads(node: Node) -> list[str]:
     """Names of the values a node reads, those inside its subgraphs included."""
     reads = [name for name in node.inputs if name]
-    for graph in subgraphs(node):
-        reads.extend(graph.captures())
+    if node.attributes:
+        for graph in subgraphs(node):
+            reads.extend(graph.captures())
     return reads
 
 
 def subgraphs(node: Node) -> tuple[Graph, ...]:
     """The graphs among a node's attributes (If, Loop, Scan)."""
     found = ()
-    for value in node.attributes.values():
+    for value in node.attributes.values() if node.attributes else ():
         kind = type(value)
         if kind is Graph:
             found = *found, value

@@ -81,10 +81,13 @@ class Prepared:
     """What of a graph does not depend on sizes. Plans are made under a lock, so nothing here needs one.
 
     constants : facts of its constants, and of the empty name
+    name, nodes, inputs, arrays, known, is_checked : the graph's, which has this: were it itself here, all would
+        stay, in a ring, until Python looks for such
     """
 
     def __init__(self, graph: Graph, ready: dict[Node, Ready] | None = None):
-        self.graph = graph
+        self.name, self.nodes, self.inputs, self.arrays = graph.name, graph.nodes, graph.inputs, graph.constants
+        self.known, self.is_checked = graph.known, graph.is_checked
         self.constants: dict[str, Fact | None] = {"": None}
         self.constants.update((name, Fact(a.dtype, a.shape, a)) for name, a in graph.constants.items())
         self._ready: dict[Node, Ready] = {} if ready is None else ready
@@ -129,7 +132,7 @@ class Prepared:
 
     def _made(self, readies, inputs, outputs, facts, nodes, index) -> Formulas | None:
         try:
-            return Formulas(readies, self.constants, inputs, outputs, self.graph.inputs, facts, nodes, index)
+            return Formulas(readies, self.constants, inputs, outputs, self.inputs, facts, nodes, index)
         except (Undecided, Error, *REFUSALS):
             return None             # these sizes are on the edge of what the graph can take
 
@@ -154,22 +157,22 @@ class Prepared:
                 waiting.append(fact.name or "")
             elif fact.value is None:
                 arrays[name] = None
-            elif (array := self.graph.constants.get(name, walk.constants.get(name))) is not None:
+            elif (array := self.arrays.get(name, walk.constants.get(name))) is not None:
                 constants[name] = array
             else:
                 known[name] = fact
         made = tuple(sorted(arrays.keys() - inputs.keys()))
         nodes = needed(walk.left, made)
         found = [name for node in evaluated for name in node.outputs if name]
-        left = Graph(self.graph.name, rest, dict.fromkeys((*arrays, *found), TensorType()), {}, constants,
-                     is_checked=self.graph.is_checked)
+        left = Graph(self.name, rest, dict.fromkeys((*arrays, *found), TensorType()), {}, constants,
+                     is_checked=self.is_checked)
         left.prepared = Prepared(left, self._ready)
         return Bound(nodes, walk.facts, tuple(inputs), made, Index(nodes), rest=Rest(
             left, outputs, evaluated, tuple(name for name in walk.needed if name in arrays), tuple(arrays), known))
 
     def facts_for(self, inputs: dict[str, Fact]) -> dict[str, Fact]:
         """What the passes have found already, where the inputs are just as declared. What a graph captures is not."""
-        known, declared = self.graph.known, self.graph.inputs
+        known, declared = self.known, self.inputs
         return known if known and all(
             (fact.dtype, fact.shape) == (declared[name].dtype, declared[name].shape)
             for name, fact in inputs.items() if name in declared) else {}
@@ -178,7 +181,7 @@ class Prepared:
         """The nodes that these outputs need."""
         found = self._of.get(outputs)
         if found is None:
-            found = [self.ready(node) for node in needed(self.graph.nodes, outputs)]
+            found = [self.ready(node) for node in needed(self.nodes, outputs)]
             if len(self._of) < MOST_OUTPUTS:
                 self._of[outputs] = found
         return found
@@ -186,7 +189,7 @@ class Prepared:
     def ready(self, node: Node) -> Ready:
         ready = self._ready.get(node)
         if ready is None:
-            ready = Ready(node, self.graph.is_checked)
+            ready = Ready(node, self.is_checked)
             if type(node) is not Made:
                 self._ready[node] = ready
         return ready

@@ -158,16 +158,19 @@ def value_of(name: str, rest: Rest, values: dict, known: dict):
 
 def gathered(name: str, rest: Rest, values: dict, known: dict, taken: set[int]):
     """An output, of arrays that nobody else has. taken : those that somebody has, by id"""
-    def own(value):
-        if isinstance(value, list):
-            return [own(each) for each in value]
-        if value is None:
-            return None
-        if value.base is not None or id(value) in taken or not value.flags.writeable or name not in values:
-            return value.copy()
-        taken.add(id(value))
-        return value
-    return own(value_of(name, rest, values, known))
+    return own(value_of(name, rest, values, known), name in values, taken)
+
+
+def own(value, is_made: bool, taken: set[int]):
+    """A value that nobody else has: itself or a copy. is_made : it is an array that this run has made"""
+    if isinstance(value, list):
+        return [own(each, is_made, taken) for each in value]
+    if value is None:
+        return None
+    if value.base is not None or id(value) in taken or not value.flags.writeable or not is_made:
+        return value.copy()
+    taken.add(id(value))
+    return value
 
 
 def enter(name: str, value, values: dict, known: dict) -> None:
