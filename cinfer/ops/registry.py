@@ -260,9 +260,14 @@ def infer(operator: Operator, node: Node, inputs: list[Fact | None]) -> tuple[Fa
 
 
 def evaluate(operator: Operator, node: Node, inputs: list[np.ndarray | None]) -> tuple[np.ndarray, ...]:
-    """The node's outputs in NumPy."""
+    """The node's outputs in NumPy, without warnings."""
     with np.errstate(all="ignore"):
-        return for_outputs(node, operator.evaluate(*inputs, **arguments(operator, node)))
+        return outputs_of(operator, node, inputs)
+
+
+def outputs_of(operator: Operator, node: Node, inputs: list[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    """The same, where warnings are off already."""
+    return for_outputs(node, operator.evaluate(*inputs, **arguments(operator, node)))
 
 
 def for_outputs(node: Node, result) -> tuple:

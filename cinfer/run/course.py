@@ -73,10 +73,8 @@ class Course:
             rest = part.rest
             values.update(zip([name for name, _, _ in part.outputs], results))
             known = dict(rest.known)
-            for node in rest.evaluated:
-                self.evaluate(node, part, values, known, taken)
-                if self.max_memory is not None:
-                    check_held(node, values, theirs, self.max_memory)
+            if rest.evaluated:
+                self.evaluate(part, values, known, taken, theirs)
             if not rest.graph.nodes:
                 return [gathered(name, rest, values, known, taken) for name in outputs]
             inputs, key, names = {}, [], list(rest.graph.inputs)
@@ -93,27 +91,32 @@ class Course:
             part = self.find(begun, (part, *key), rest.graph, inputs, rest.outputs, known)
             results = self.run(part, values)
 
-    def evaluate(self, node: Node, part: Routine, values: dict, known: dict, taken: set[int]) -> None:
-        """One node in NumPy, or by its graphs; its outputs are entered. taken : as of `gathered`; a loop without a
-        turn gives its inputs themselves"""
+    def evaluate(self, part: Routine, values: dict, known: dict, taken: set[int], theirs: frozenset) -> None:
+        """The nodes behind a part, in NumPy or by their graphs; their outputs are entered. taken : as of `gathered`; a
+        loop without a turn gives its inputs themselves. theirs : as of `check_held`"""
         rest = part.rest
 
         def fetch(name: str):
             return value_of(name, rest, values, known)
 
-        inputs = [fetch(name) if name else None for name in node.inputs]
-        taken.update(id(x) for x in inputs)
-
-        def run():
-            before = bodies.set(lambda graph, inputs: self.body(graph, inputs, rest, fetch, known))
-            try:
-                return evaluated(registry.lookup(node), node, inputs, part.direct)
-            finally:
-                bodies.reset(before)
-        results = run() if self.watch is None else self.watch(node, run)
-        for name, result in zip(node.outputs, results):
-            if name:
-                enter(name, result, values, known)
+        before = bodies.set(lambda graph, inputs: self.body(graph, inputs, rest, fetch, known))
+        try:
+            with part.direct.at_work():
+                for node in rest.evaluated:
+                    inputs = [fetch(name) if name else None for name in node.inputs]
+                    taken.update(map(id, inputs))
+                    operator = registry.lookup(node)
+                    if self.watch is None:
+                        results = evaluated(operator, node, inputs)
+                    else:
+                        results = self.watch(node, lambda: evaluated(operator, node, inputs))
+                    for name, result in zip(node.outputs, results):
+                        if name:
+                            enter(name, result, values, known)
+                    if self.max_memory is not None:
+                        check_held(node, values, theirs, self.max_memory)
+        finally:
+            bodies.reset(before)
 
     def body(self, graph: Graph, inputs: list, rest: Rest, fetch, known: dict) -> list:
         """The outputs of a graph among a node's attributes. fetch : what it may capture, by name"""

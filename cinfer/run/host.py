@@ -10,7 +10,6 @@ from ..model.graph import Node
 from ..ops import registry
 from ..plan.bind import located
 from ..plan.views import ABSOLUTE, ARENA, Plain
-from .direct import Direct
 
 # What operators raise on purpose (ValueError), and NumPy for values that it cannot take. Sizes and kinds of
 # all arguments were checked when the plan was made: a TypeError, an AttributeError or a KeyError of a run is
@@ -19,19 +18,17 @@ REFUSALS = (ValueError, IndexError, ArithmeticError)
 
 
 class Host:
-    """A step in NumPy. operator : None for a copy; inputs, outputs : views, or None; direct : kernels for it"""
-    __slots__ = ("step", "operator", "node", "inputs", "outputs", "direct")
+    """A step in NumPy. operator : None for a copy; inputs, outputs : views, or None"""
+    __slots__ = ("step", "operator", "node", "inputs", "outputs")
 
-    def __init__(self, step: int, operator, node: Node | None, inputs: list, outputs: list,
-                 direct: Direct):
-        self.step, self.operator, self.node = step, operator, node
-        self.inputs, self.outputs, self.direct = inputs, outputs, direct
+    def __init__(self, step: int, operator, node: Node | None, inputs: list, outputs: list):
+        self.step, self.operator, self.node, self.inputs, self.outputs = step, operator, node, inputs, outputs
 
 
 def run_host(stage: Host, bases, objects: dict) -> None:
-    """One node in NumPy; its outputs are copied to where the plan wants them."""
+    """One node in NumPy, with `Direct.at_work`; its outputs are copied to where the plan wants them."""
     arrays = [None if view is None else array_at(view, bases, objects) for view in stage.inputs]
-    results = arrays if stage.operator is None else evaluated(stage.operator, stage.node, arrays, stage.direct)
+    results = arrays if stage.operator is None else evaluated(stage.operator, stage.node, arrays)
     try:
         for view, result in zip(stage.outputs, results):
             if view is not None:
@@ -40,11 +37,10 @@ def run_host(stage: Host, bases, objects: dict) -> None:
         raise located(stage.node, InputError, error) from None
 
 
-def evaluated(operator, node: Node, inputs: list, direct: Direct) -> tuple:
+def evaluated(operator, node: Node, inputs: list) -> tuple:
     """A node's outputs by what its operator means; InputError, or what it raises, where it refuses its inputs."""
     try:
-        with direct.at_work():
-            return registry.evaluate(operator, node, inputs)
+        return registry.outputs_of(operator, node, inputs)
     except Cancelled:
         raise
     except Error as error:

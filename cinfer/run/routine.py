@@ -48,7 +48,7 @@ class Routine:
         self.inputs, self.rest = plan.inputs, plan.rest
         self.arena_bytes, self._keep = plan.arena_bytes, plan.keep
         self.direct = Direct(table, plan.threads)
-        self.stages = stages(plan.steps, self.direct)
+        self.stages = stages(plan.steps)
         jobs = [packed(table, step) for step in plan.steps]
         self.program = _ops.executor().Program(table, jobs, plan.arena_bytes, plan.scratch_bytes, plan.brief)
         self._addresses_of = _ops.executor().addresses_of
@@ -82,7 +82,8 @@ class Routine:
                 if self.on_kernels_only:
                     why = self.program.run(workspace, addresses, self.threads, 0, -1, ended)
                 if not self.on_kernels_only or why == REFUSED:          # then it is run again, as far as that
-                    why = self._run_stages(workspace, inputs, outputs, addresses, ended)
+                    with self.direct.at_work():
+                        why = self._run_stages(workspace, inputs, outputs, addresses, ended)
             finally:
                 pool.give_back(workspace)
         except MemoryError as error:
@@ -106,7 +107,7 @@ class Routine:
                     why = self.program.run(workspace, addresses, self.threads, first, stage.last, ended)
                     if why == REFUSED:
                         step = workspace.refused
-                        host(Host(step, *self.steps[step].instead, self.direct))
+                        host(Host(step, *self.steps[step].instead))
                         first = step + 1
             else:
                 why = workspace.stopped()
@@ -117,14 +118,14 @@ class Routine:
         return workspace.stopped()
 
 
-def stages(steps, direct: Direct) -> list:
+def stages(steps) -> list:
     """The steps of a plan, those of kernels that follow each other in one stage."""
     found, first = [], 0
     for i, step in enumerate(steps):
         if step.host is not None:
             if i > first:
                 found.append(Kernels(first, i))
-            found.append(Host(i, *step.host, direct))
+            found.append(Host(i, *step.host))
             first = i + 1
     if first < len(steps):
         found.append(Kernels(first, len(steps)))

@@ -56,13 +56,13 @@ def test_stages_follow_each_other():
     (TypeError, TypeError), (AttributeError, AttributeError), (KeyError, KeyError)])
 def test_mistakes_of_our_own_are_not_blamed_on_the_input(monkeypatch, raised, seen):
     session = cinfer.load(around_numpy(Model()), threads=1)
-    evaluate = registry.evaluate
+    evaluate = registry.outputs_of
 
     def fails(operator, node, arrays):
         if node.op_type == "CumSum":
             raise raised("what it says")
         return evaluate(operator, node, arrays)
-    monkeypatch.setattr(registry, "evaluate", fails)
+    monkeypatch.setattr(registry, "outputs_of", fails)
     with pytest.raises(seen) as caught:
         session.run(None, {"x": np.ones((1, 3, 8, 8), np.float32)})
     assert type(caught.value) is seen and "what it says" in str(caught.value)
