@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import LimitError
 from .facts import INT64, Fact
 from .limits import check_scalar, check_size
-from .numeric import matmul, suppressing
+from .numeric import matmul, selecting
 from .registry import op
 
 
@@ -20,57 +20,40 @@ def corners(boxes: np.ndarray, center_point_box: int) -> np.ndarray:
     return np.stack((np.minimum(b, d), np.minimum(a, c), np.maximum(b, d), np.maximum(a, c)))
 
 
-def suppress(edges: np.ndarray, starts: np.ndarray, limit: int, overlap: float) -> np.ndarray:
-    """Which boxes stay, bool (boxes,): in each list each that overlaps no kept one before it by more than `overlap`.
+def suppress(boxes: np.ndarray, limit: int, overlap: float) -> list[int]:
+    """Which of a list's boxes stay, from best to worst: each that overlaps no kept one before it by more than `overlap`.
 
-    edges : `corners` of all boxes, list after list, in each from best to worst; starts : where the lists begin,
-        and the end of the last; limit : of boxes kept in a list
+    boxes : their `corners`; limit : of boxes that stay
     """
-    kept = np.zeros(edges.shape[1], bool)
-    for first, end in zip(starts[:-1].tolist(), starts[1:].tolist()):
-        boxes = edges[:, first:end]
-        areas = (boxes[2] - boxes[0]) * (boxes[3] - boxes[1])
-        left, count = np.arange(end - first), 0
-        while left.size and count < limit:
-            best, left = left[0], left[1:]
-            kept[first + best] = True
-            count += 1
-            x_min, y_min, x_max, y_max = boxes[:, left]
-            width = np.minimum(x_max, boxes[2, best]) - np.maximum(x_min, boxes[0, best])
-            height = np.minimum(y_max, boxes[3, best]) - np.maximum(y_min, boxes[1, best])
-            shared = width * height
-            union = areas[left] + areas[best] - shared
-            real = (width > 0) & (height > 0) & (areas[left] > 0) & (areas[best] > 0)
-            left = left[~(real & (shared / union > overlap))]
+    areas = (boxes[2] - boxes[0]) * (boxes[3] - boxes[1])
+    left, kept = np.arange(boxes.shape[1]), []
+    while left.size and len(kept) < limit:
+        best, left = left[0], left[1:]
+        kept.append(best)
+        x_min, y_min, x_max, y_max = boxes[:, left]
+        width = np.minimum(x_max, boxes[2, best]) - np.maximum(x_min, boxes[0, best])
+        height = np.minimum(y_max, boxes[3, best]) - np.maximum(y_min, boxes[1, best])
+        shared = width * height
+        union = areas[left] + areas[best] - shared
+        real = (width > 0) & (height > 0) & (areas[left] > 0) & (areas[best] > 0)
+        left = left[~(real & (shared / union > overlap))]
     return kept
 
 
-LONG = 512                      # boxes of a list that it pays to divide
+def select(boxes: np.ndarray, scores: np.ndarray, limit: int, overlap: float, least: float | None,
+           center_point_box: int) -> list[np.ndarray]:
+    """The boxes that stay of each list, best first; of equal scores the first box first.
 
-
-def suppress_apart(suppress, edges: np.ndarray, starts: np.ndarray, limit: int, overlap: float) -> np.ndarray:
-    """As `suppress`, in more and shorter lists: between boxes of which none reaches over a line x = const to the others
-    nothing is shared. So lie the classes where a model has moved each to a place of its own."""
-    counts = np.diff(starts)
-    most = counts.max(initial=0)
-    if most < LONG or 4 * limit < most or np.isnan(edges).any():
-        return suppress(edges, starts, limit, overlap)
-    lists = np.repeat(np.arange(len(counts)), counts)
-    across = np.argsort(edges[0]) if len(counts) == 1 else np.lexsort((edges[0], lists))
-    left, right = edges[0, across], np.maximum(edges[2], edges[0])[across]
-    group = np.empty(len(across), np.int64)
-    found = 0
-    for first, end in zip(starts[:-1].tolist(), starts[1:].tolist()):
-        if first < end:
-            begins = left[first + 1:end] >= np.maximum.accumulate(right[first:end - 1])
-            group[across[first:end]] = found + np.concatenate(([0], np.cumsum(begins)))
-            found += 1 + np.count_nonzero(begins)
-    order = np.argsort(group.astype(np.uint16 if found < 1 << 16 else np.int64), kind="stable")    # best to worst
-    borders = np.concatenate(([0], np.cumsum(np.bincount(group, minlength=found))))
-    kept = np.empty(len(order), bool)
-    kept[order] = suppress(edges[:, order], borders, limit, overlap)
-    before = np.concatenate(([0], np.cumsum(kept)))
-    return kept & (before[1:] - before[starts[:-1]][lists] <= limit)
+    boxes : (batches, count, 4); scores : (lists, count), as many lists for each batch; least : None, or what a
+        score has to be above
+    """
+    chosen = []
+    for i, row in enumerate(scores):
+        found = np.arange(len(row)) if least is None else np.flatnonzero(row > least)
+        found = found[np.argsort(-row[found], kind="stable")]
+        batch = i * len(boxes) // len(scores)
+        chosen.append(found[suppress(corners(boxes[batch, found], center_point_box), limit, overlap)])
+    return chosen
 
 
 @op("NonMaxSuppression", since=10, types=(INT64,), rank=lambda *_, **__: 2)
@@ -93,15 +76,10 @@ class NonMaxSuppression:
         if limit <= 0 or not scores.size:
             return np.empty((0, 3), np.int64)
         batches, labels, count = scores.shape
-        lists = scores.reshape(batches * labels, count)
-        one, box = np.indices(lists.shape).reshape(2, -1) if least is None else np.nonzero(lists > least)
-        order = np.lexsort((-lists[one, box], one))             # stable: of equal scores the first box first
-        one, box = one[order], box[order]
-        batch, label = np.divmod(one, labels)
-        edges = corners(boxes, center_point_box)[:, batch, box]
-        starts = np.searchsorted(one, np.arange(batches * labels + 1))
-        kept = suppress_apart(suppressing.get() or suppress, edges, starts, limit, overlap)
-        return np.stack((batch[kept], label[kept], box[kept]), 1)
+        chosen = (selecting.get() or select)(boxes, scores.reshape(batches * labels, count), int(limit), overlap, least,
+                                             center_point_box)
+        batch, label = np.divmod(np.repeat(np.arange(batches * labels), [len(each) for each in chosen]), labels)
+        return np.stack((batch, label, np.concatenate(chosen)), 1).astype(np.int64, copy=False)
 
 
 def check_rois(x, rois, columns: int, output: tuple[int, int]) -> tuple[int, ...]:

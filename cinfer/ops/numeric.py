@@ -101,8 +101,8 @@ def average(x: np.ndarray, axis=None, keepdims: bool = False) -> np.ndarray:
 
 # What `matmul` multiplies by. A run puts there what keeps to the threads of its session (run/products.py).
 multiply: ContextVar = ContextVar("multiply", default=np.matmul)
-# As `suppress` of detection.py, None for that itself. A run puts a kernel there (run/direct.py).
-suppressing: ContextVar = ContextVar("suppressing", default=None)
+# As `select` of detection.py, None for that itself. A run puts a kernel there (run/direct.py).
+selecting: ContextVar = ContextVar("selecting", default=None)
 # function (graph, inputs) -> its outputs. Who runs a model puts it there (run/course.py)
 bodies: ContextVar = ContextVar("bodies", default=None)
 

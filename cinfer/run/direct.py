@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from math import isnan
 
 import numpy as np
 
 from .. import _ops
-from ..ops.numeric import multiply, suppressing
-from ..plan.views import BLOCK
+from ..ops.numeric import multiply, selecting
 from .products import Products
 
 F32 = np.dtype(np.float32)
@@ -24,26 +24,29 @@ class Direct:
     @contextmanager
     def at_work(self):
         """What nodes in NumPy ask for comes from here, and none of them warns."""
-        product, boxes = multiply.set(self.products), suppressing.set(self.suppress)
+        product, boxes = multiply.set(self.products), selecting.set(self.select)
         try:
             with np.errstate(all="ignore"):
                 yield
         finally:
-            suppressing.reset(boxes)
+            selecting.reset(boxes)
             multiply.reset(product)
 
-    def suppress(self, edges: np.ndarray, starts: np.ndarray, limit: int, overlap: float) -> np.ndarray:
-        """As ops/detection.py: suppress."""
-        if edges.dtype != F32:
-            from ..ops.detection import suppress
-            return suppress(edges, starts, limit, overlap)
-        edges, starts = np.ascontiguousarray(edges), np.ascontiguousarray(starts, np.int64)
-        total, lists = edges.shape[1], len(starts) - 1
-        kept = np.empty(total, bool)
-        longest = int(np.diff(starts).max()) + BLOCK
-        params = self.table.pack("suppress", x=(0, edges.ctypes.data), starts=(0, starts.ctypes.data),
-                                 kept=(0, kept.ctypes.data), total=total, longest=longest, limit=int(limit),
-                                 overlap=float(overlap))
+    def select(self, boxes: np.ndarray, scores: np.ndarray, limit: int, overlap: float, least: float | None,
+               center_point_box: int) -> list[np.ndarray]:
+        """As ops/detection.py: select."""
+        lists, count = scores.shape
+        if {boxes.dtype, scores.dtype} != {F32} or not 0 < count < 1 << 31 or least is not None and isnan(least):
+            from ..ops.detection import select          # not before it is asked for: a family of operators
+            return select(boxes, scores, limit, overlap, least, center_point_box)
+        boxes, scores = np.ascontiguousarray(boxes), np.ascontiguousarray(scores)
+        most = min(count, limit)
+        chosen, counts = np.empty((lists, most), np.int32), np.empty(lists, np.int64)
+        params = self.table.pack(
+            "suppress", boxes=(0, boxes.ctypes.data), scores=(0, scores.ctypes.data), chosen=(0, chosen.ctypes.data),
+            counts=(0, counts.ctypes.data), labels=lists // len(boxes), count=count, most=most, limit=most,
+            centered=center_point_box, all=least is None, least=int(np.float32(least or 0).view(np.uint32)),
+            overlap=float(overlap))
         _ops.executor().run_once(self.table, "suppress", params, lists,
-                                 1 if total <= FEW_BOXES else min(self.threads, lists), 20 * (longest + BLOCK))
-        return kept
+                                 1 if scores.size <= FEW_BOXES else min(self.threads, lists), 80 * count + 1024)
+        return [row[:found] for row, found in zip(chosen, counts.tolist())]
