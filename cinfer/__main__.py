@@ -18,6 +18,7 @@ def main() -> int:
 def interrupt(number, frame):
     """Ctrl-C: KeyboardInterrupt, and again as long as the program goes on, for Python drops what is raised
     while it frees an object, which it does in between at any time."""
+    interrupt.came = True
     signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, AGAIN)
     raise KeyboardInterrupt

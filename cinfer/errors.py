@@ -20,7 +20,7 @@ class InputError(Error):
 
 
 class LimitError(Error):
-    """The request would take more memory or time than it may."""
+    """The request would take more memory than it may, or than there is."""
 
 
 class Cancelled(Error):

@@ -90,7 +90,8 @@ class Session:
         self._asked_isa, self._max_memory = isa, None if max_memory is None else number
         self._table = _ops.table(isa)
         self._source = source if isinstance(source, Source) else Source(source)
-        self._feeding: dict[tuple[str, ...], Session] = {}
+        self._feeding: dict[tuple[str, ...], Session] = {}     # the one of late that is fed other inputs too
+        self._fed_refs: list[weakref.ref] = []                  # to all that are still at work
         self.model: Model = self._read()
         self._graph = self.model.graph
         self._where = os.path.basename(self.model.path or "") or "model"
@@ -218,6 +219,7 @@ class Session:
 
     def _run_watched(self, values: list, watch) -> None:
         course = Course(self._routine, self._pool, self._pool.cancels, watch=watch)
+        self._source.check()
         if not self._has_tensors_only:
             course.start("", self._graph, self._output_names, dict(zip(self._input_types, values)))
             return
@@ -239,7 +241,7 @@ class Session:
         """End the runs under way, from any thread; each raises `Cancelled`, within milliseconds unless a step
         in NumPy lasts longer."""
         self._pool.cancel()
-        for session in list(self._feeding.values()):
+        for session in self._fed_sessions():
             session.cancel()
 
     # ---- memory
@@ -269,7 +271,7 @@ class Session:
     def _close(self) -> None:
         self._pool.close()
         self._kept.close()
-        for session in list(self._feeding.values()):
+        for session in self._fed_sessions():
             session.close()
         self._feeding.clear()
 
@@ -350,7 +352,11 @@ class Session:
             session = self._feeding_session(names)
             self._feeding.clear()                               # one is kept: it holds weights of its own
             self._feeding[names] = session
+            self._fed_refs = [weakref.ref(each) for each in (*self._fed_sessions(), session)]
         return session
+
+    def _fed_sessions(self) -> list[Session]:
+        return [session for ref in self._fed_refs if (session := ref()) is not None]
 
     def _feeding_session(self, names: tuple[str, ...]) -> Session:
         session = Session.__new__(Session)
@@ -385,7 +391,11 @@ class Session:
 
     def _plan(self, specs: dict[str, Fact], outputs: tuple[str, ...], pin: bool = False) -> Routine:
         key = outputs, tuple([s.shape for s in specs.values()])
-        return self._routine(key, None, specs, outputs, None, pin)
+        self._source.check()
+        try:
+            return self._routine(key, None, specs, outputs, None, pin)
+        except Error as error:
+            raise error if isinstance(error, InputError) else self._located(error) from None
 
     def _routine(self, key, graph: Graph | None, specs: dict[str, Fact], outputs: tuple[str, ...], given: dict | None,
                  pin: bool = False, in_use=()) -> Routine:
@@ -394,17 +404,14 @@ class Session:
                                pin, in_use)
 
     def _make(self, graph: Graph, specs: dict[str, Fact], outputs: tuple[str, ...], given: dict | None) -> Routine:
-        self._source.check()
         try:
             planned = make_plan(self._table, graph, specs, outputs, self.threads, self._packed, given)
             routine = Routine(self._table, planned)
             check_limit(planned, routine.run_bytes, self._max_memory)
         except ModelError as error:
             raise self._refusal(error, specs) from None
-        except Error as error:
-            raise type(error)(f"{self._where}: {error}") from None
         except MemoryError as error:
-            raise LimitError(f"{self._where}: there is not enough memory to prepare it: {error}") from None
+            raise LimitError(f"there is not enough memory to prepare it: {error}") from None
         return routine
 
     def _located(self, error: Error) -> Error:

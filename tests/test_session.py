@@ -543,7 +543,7 @@ def test_refuses_what_takes_more_than_max_memory():
             session.run(None, large)
         text = str(caught.value)
         assert text.startswith("model: a run of these sizes needs ") and "max_memory is 200000" in text
-        assert f"1x20x320x300 {20 * 320 * 300 * 4} bytes" in text and "\n" not in text
+        assert f"1x20x320x300 ({20 * 320 * 300 * 4} bytes)" in text and "\n" not in text
     assert not session._pool.busy and max(w.size for w in session._pool.free) <= 200_000
     with pytest.raises(cinfer.LimitError):
         pickle.loads(pickle.dumps(session)).run(None, large)

@@ -4,6 +4,7 @@ What the user can mend is one line on stderr and exit status 2. An error of cinf
 one line and exit status 1; with CINFER_DEBUG=1 its traceback follows.
 """
 import os
+import signal
 import sys
 
 from ..errors import Error, InputError
@@ -42,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         return complain("there is not enough memory for this; a smaller input or fewer threads need less")
     except OSError as error:                            # the disk is full, or the terminal is gone
         drop_stdout()
-        return complain(error)
+        return complain(error if error.filename else f"standard output: {error.strerror or error}")
     except Exception as error:
         if interrupted(error):
             return 130
@@ -53,7 +54,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def interrupted(error: BaseException | None) -> bool:
-    """Whether an error came of Ctrl-C: some libraries raise others while it passes through them."""
+    """Whether an error came of Ctrl-C: some libraries raise others while it passes through them, and NumPy, while it
+    is imported, one that says nothing of it."""
+    if getattr(signal.getsignal(signal.SIGINT), "came", False):
+        return True
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None

@@ -83,6 +83,8 @@ def check_names(shapes: dict, session) -> None:
 
 def model_path(text: str) -> str:
     """The model's path; a clear error before anything slow happens."""
+    if text == "-":
+        raise InputError("a model is not read from standard input; name its file")
     if not os.path.exists(text):
         raise InputError(f"{text}: no such file; name an ONNX model")
     if os.path.isdir(text):

@@ -221,7 +221,7 @@ def check(operator: Operator, node: Node) -> None:
     count, least, most = len(node.inputs), operator.min_inputs, operator.max_inputs
     if count < least or (most is not None and count > most):
         takes = f"at least {least}" if most is None else least if least == most else f"{least} to {most}"
-        raise ModelError(f"{node} has {count} inputs; {node.op_type} of opset {node.opset} takes {takes}")
+        raise ModelError(f"{node} has {count} input{'s' * (count != 1)}; {node.op_type} of opset {node.opset} takes {takes}")
     for i, name in enumerate(node.inputs):
         if not name and (i < least or i >= operator.named):
             raise ModelError(f"{node}: its input {i} is left out; {node.op_type} needs it")

@@ -139,7 +139,7 @@ def check_held(node: Node, values: dict, theirs: frozenset, most: int) -> None:
     """LimitError for values behind a node that take more than they may. theirs : names that do not count"""
     held = sum(array.nbytes for name, array in values.items() if name not in theirs)
     if held > most:
-        shown = ", ".join(f"{name!r} {'x'.join(map(str, values[name].shape))} {values[name].nbytes} bytes"
+        shown = ", ".join(f"{name!r} {'x'.join(map(str, values[name].shape))} ({values[name].nbytes} bytes)"
                           for name in node.outputs if name in values)
         raise LimitError(f"{node} brings what a run holds to {held} bytes, max_memory is {most}; it gives {shown}")
 

@@ -52,7 +52,8 @@ class Pool:
         self.busy.add(workspace)
         if self.closed or self.cancels != cancels:      # looked at last: cancel() stops what is in `busy`
             self.give_back(workspace)
-            self.refuse_closed()
+            if self.cancels == cancels:
+                self.refuse_closed()
             raise cancelled(CANCELLED)
         return workspace
 

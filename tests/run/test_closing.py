@@ -149,3 +149,36 @@ def test_runs_under_way_come_to_their_end_when_the_session_is_closed():
         assert [type(e) for e in errors] == [cinfer.Error] * 2
         assert all("closed" in str(e) for e in errors)
         assert {y for y in seen if isinstance(y, bytes)} <= {want} and not session._pool.free
+
+
+ENDLESS = """<ir_version: 9, opset_import: ["" : 18]> g (float[n] x, int64 m, float[1] w) => (float y)
+    <int64 m = {3}, float[1] w = {1}> {
+    y = Loop <body = b (int64 i, bool c, float[n] v) => (bool d, float[n] e)
+        { d = Identity (c)  e = Add (v, w) }> (m, , x) }"""
+
+
+@pytest.mark.parametrize("before", [(), ("trim",), ("close",), ("trim", "close"), ("another",)], ids=str)
+@pytest.mark.parametrize("fed", [False, True])
+def test_cancel_reaches_every_run(before, fed):
+    """Also one that was given a value for an input with a default, whatever became of the session meanwhile."""
+    onnx = pytest.importorskip("onnx")
+    text = ENDLESS if fed else ENDLESS.replace("int64 m = {3}, ", "")
+    session, seen = cinfer.load(onnx.parser.parse_model(text).SerializeToString(), threads=1), []
+    x = np.ones(4, np.float32)
+
+    def work():
+        try:
+            session.run(None, {"x": x, "m": np.array(10**9)}, timeout=60)
+        except cinfer.Error as error:
+            seen.append(error)
+    worker = threading.Thread(target=work)
+    worker.start()
+    time.sleep(0.1)
+    for what in before:
+        if what != "another":
+            getattr(session, what)()
+        elif fed:
+            session.run(None, {"x": x, "m": np.array(1), "w": np.ones(1, np.float32)})
+    session.cancel()
+    worker.join(50)
+    assert [str(error) for error in seen] == ["the run was cancelled"]
