@@ -4,6 +4,10 @@ import math
 import backend_cases
 import numpy as np
 import pytest
+
+import cinfer
+from cinfer import _ops
+
 from one_node import agrees_with_onnxruntime, refuses, run
 
 
@@ -107,3 +111,22 @@ def test_softmax_of_large_and_of_no_numbers():
 def test_other_values_of_attributes_are_refused():
     refuses("approximate 'fast'", "Gelu", np.float32([1]), approximate="fast")
     refuses("int64; it has to be float", "Sigmoid", np.int64([1]))
+
+
+@pytest.mark.parametrize("level", _ops.usable_levels())
+@pytest.mark.parametrize("fed", [False, True])
+def test_slopes_that_are_not_finite_are_of_what_is_below_0_alone(level, fed):
+    helper = pytest.importorskip("onnx").helper
+    x = np.float32([[1, 2, -1, 3], [0, -0., np.nan, -2]]).reshape(2, 4, 1, 1)
+    slope = np.float32([np.inf, np.nan, np.inf, -np.inf]).reshape(4, 1, 1)
+    inputs = [helper.make_tensor_value_info("x", 1, x.shape)]
+    if fed:
+        inputs.append(helper.make_tensor_value_info("s", 1, slope.shape))
+    graph = helper.make_graph([helper.make_node("PRelu", ["x", "s"], ["y"]),
+                               helper.make_node("LeakyRelu", ["x"], ["z"], alpha=float("inf"))], "g", inputs,
+                              [helper.make_tensor_value_info(n, 1, x.shape) for n in "yz"],
+                              [] if fed else [helper.make_tensor("s", 1, slope.shape, slope.reshape(-1))])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 16)], ir_version=8)
+    y, z = cinfer.load(model.SerializeToString(), isa=level).run(None, {"x": x, **({"s": slope} if fed else {})})
+    np.testing.assert_array_equal(y.reshape(2, 4), np.float32([[1, 2, -np.inf, 3], [0, 0, np.nan, np.inf]]))
+    np.testing.assert_array_equal(z.reshape(2, 4), np.float32([[1, 2, -np.inf, 3], [0, 0, np.nan, -np.inf]]))

@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import re
-from math import prod
+from math import isfinite, prod
+
+import numpy as np
 
 from ...ops import registry
 from ...ops.families import OWN_DOMAIN
@@ -69,8 +71,8 @@ def as_named(node, values) -> Unary | None:
     if op not in values.table.unary:
         return None
     get, defaults = node.attributes.get, registry.find(node).attributes
-    return Unary(op, *(float(get(name, default)) for name, default in defaults.items()
-                       if type(default) is float))
+    numbers = [float(get(name, default)) for name, default in defaults.items() if type(default) is float]
+    return Unary(op, *numbers) if all(map(isfinite, numbers)) else None         # 0 * inf, of what is not asked for
 
 
 def named(operator: str) -> str:
@@ -122,7 +124,7 @@ def quantize_dequantize(node, values):
 def prelu(node, values):
     """Of constant slope: one number, or one per channel (axis 1)."""
     slope, shape = values.constant(node.inputs[1]), values.shape(node.inputs[0])
-    if slope is None:
+    if slope is None or not np.isfinite(slope).all():       # else 0 * inf, for what is above 0
         return None
     if slope.size == 1:
         return Unary("leaky_relu", float(slope.reshape(-1)[0]))
