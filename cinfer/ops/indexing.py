@@ -303,4 +303,13 @@ class NonZero:
     def evaluate(x):
         if x.ndim == 0:
             return np.zeros((0, np.count_nonzero(x)), INT64)
-        return np.stack(np.nonzero(x)).astype(INT64, copy=False)
+        if x.ndim == 1:
+            return x.nonzero()[0].reshape(1, -1)
+        at = np.flatnonzero(x != 0 if x.dtype.kind in "iuf" else x)     # bools are found quickest, along one axis
+        y = np.empty((x.ndim, at.size), INT64)
+        for axis in range(x.ndim - 1, 0, -1):
+            outer = at // x.shape[axis]
+            np.subtract(at, outer * x.shape[axis], out=y[axis])
+            at = outer
+        y[0] = at
+        return y

@@ -203,6 +203,19 @@ def test_nonzero_has_a_column_for_each():
     assert run("NonZero", np.array(1.0)).shape == (0, 1)
 
 
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float32", "float16", "object"])
+@pytest.mark.parametrize("shape", [(7,), (0,), (3, 5), (2, 3, 4), (2, 0, 3), (1, 1, 1, 5)], ids=str)
+def test_nonzero_counts_row_by_row(shape, dtype):
+    x = np.random.default_rng(3).integers(0, 2, shape).astype(dtype)
+    if x.dtype.kind == "f" and x.size:
+        x.flat[:3] = -0.0, np.nan, np.inf
+    for view in x, x.T, x[::-1]:
+        wanted = [index for index in np.ndindex(view.shape) if view[index]]
+        y = run("NonZero", view)
+        assert y.dtype == np.int64
+        np.testing.assert_array_equal(y, np.array(wanted, np.int64).reshape(-1, x.ndim).T)
+
+
 @pytest.mark.parametrize("operator, opset", [("ScatterElements", 18), ("GatherElements", 13)])
 def test_as_onnxruntime(operator, opset):
     indices = rng.integers(-3, 3, (2, 2, 2))
