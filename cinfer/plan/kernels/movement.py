@@ -7,7 +7,7 @@ import numpy as np
 
 from ...ops.movement import slice_ranges
 from ..candidate import BLOCKED, PLAIN, Candidate, kernel
-from ..views import ARENA, BLOCK, F32, Buffer, Ref, copied_by_kernels, row_major
+from ..views import ARENA, BLOCK, F32, Buffer, Ref, broadcast_strides, copied_by_kernels, row_major
 
 
 def in_channels(name: str, values) -> bool:
@@ -38,6 +38,27 @@ def cut_channels(node, pieces, values) -> tuple[Candidate]:
         for piece, first in moved:
             gather_channels(out, [(x, first + i) for i in range(out.fact(piece).shape[1])], piece)
     return (Candidate(emit if moved else None, ((name, BLOCKED),), BLOCKED, pieces=pieces),)
+
+
+# ---- Tile
+
+@kernel("Tile")
+def tile(group, values):
+    """Of axes of one a view, as Expand gives it; else a copy that reads each element again and again."""
+    node = group.node
+    name, output = node.inputs[0], node.outputs[0]
+    x, y = values.fact(name), values.fact(output)
+    if not copied_by_kernels(x.dtype) or prod(y.shape) == 0:
+        return ()
+    if all(d in (1, e) for d, e in zip(x.shape, y.shape)):
+        return (Candidate(None, ((name, PLAIN),), view=lambda x, values: (
+            x.with_(values.shape(output), broadcast_strides(x, values.shape(output))),)),)
+
+    def emit(out):
+        x, y = out.plain(name), out.plain(output)
+        shape = [n for d, e in zip(x.shape, y.shape) for n in (e // d, d)]
+        out.copy(x.with_(shape, [n for s in x.strides for n in (0, s)]), y.with_(shape, row_major(shape)))
+    return (Candidate(emit, ((name, PLAIN),)),)
 
 
 # ---- Slice

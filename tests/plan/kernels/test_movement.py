@@ -190,6 +190,19 @@ def expanded(m):
 
 
 @case()
+def tile(m):
+    x = m.conv(m.input("x", 2, 3, 4, 5), 3, 20)
+    return (m.Tile(x, np.array([1, 2, 1, 3])), m.Relu(m.Tile(m.Transpose(x, perm=[0, 2, 3, 1]), np.array([3, 1, 1, 2]))),
+            m.Tile(m.GlobalAveragePool(x), np.array([1, 1, 4, 5])), m.Tile(x, np.array([1, 1, 1, 1])))
+
+
+@case(dtype=np.int64)
+def tile_of_int64(m):
+    x = m.input("x", 1, 4, 5, dtype=np.int64)
+    return m.Tile(x, np.array([2, 1, 3])), m.Tile(x, np.array([7, 1, 1]))
+
+
+@case()
 def many_axes(m):
     x = m.input("x", 2, 3, 2, 3, 2, 3)
     return m.Relu(m.Transpose(x, perm=[5, 3, 1, 4, 2, 0]))
