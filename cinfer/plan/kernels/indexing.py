@@ -1,12 +1,12 @@
 """Gather of known indices -> views, or channels moved between lanes; of others, as all of its kin -> `gather`; all of
-Scatter -> `scatter`; TopK -> `top`."""
+Scatter -> `scatter`; OneHot -> `onehot`; TopK -> `top`."""
 from __future__ import annotations
 
 from math import prod
 
 import numpy as np
 
-from ..candidate import BLOCKED, PLAIN, Candidate, kernel
+from ..candidate import BLOCKED, CONTIGUOUS, PLAIN, Candidate, kernel
 from ..views import Plain, collapse, row_major
 from .movement import gather_channels, in_channels
 from .reduce import is_ordered, others
@@ -171,6 +171,26 @@ def scatter(group, values):
             "element": out.table.elements[y.dtype.name] if how != "none" else 0, "outer": outer, "columns": columns,
             **w.params(y, i)}, refuses=True)
     return (Candidate(emit, tuple((each, PLAIN) for each in dict.fromkeys(node.inputs))),)
+
+
+@kernel("OneHot", attributes="axis")
+def one_hot(group, values):
+    node = group.node
+    name, _, pair = node.inputs
+    i, y = values.fact(name), values.fact(node.outputs[0])
+    if i.dtype.name not in values.table.elements or y.dtype.hasobject or y.dtype.itemsize not in (1, 2, 4, 8) \
+            or prod(y.shape) == 0:
+        return ()
+    axis = node.attributes.get("axis", -1) % y.ndim
+
+    def emit(out):
+        i, v, y = out.contiguous(name), out.plain(pair), out.plain(node.outputs[0])
+        rows, depth, n = prod(y.shape[:axis]), y.shape[axis], prod(y.shape[axis + 1:])
+        outer, columns, tiles = out.tiles.plane(rows, n, depth)
+        out.step("onehot", tiles, dict(
+            i=i.ref(), v=v.ref(), y=y.ref(), rows=rows, n=n, depth=depth, element=out.table.elements[i.dtype.name],
+            size=y.dtype.itemsize, vs=v.strides[0], outer=outer, columns=columns))
+    return (Candidate(emit, ((name, CONTIGUOUS), (pair, PLAIN))),)
 
 
 @kernel("TopK", attributes="axis largest sorted k")
