@@ -6,18 +6,18 @@ cdef extern from "order.h" nogil:
         int64_t dims[4]
         int64_t xs[4]
         int64_t ys[4]
-        int64_t n, rs, element, smallest, last, outer, columns
+        int64_t n, rs, element, no_sign, smallest, last, outer, columns
     ctypedef struct top_t:
         buf_t x, v, i
         int64_t dims[4]
         int64_t xs[4]
         int64_t ys[4]
-        int64_t n, rs, k, ks, element, smallest, outer
+        int64_t n, rs, k, ks, element, no_sign, smallest, outer
     ctypedef struct keys_t:
         pass
     const char *extreme_t_fields
     const char *top_t_fields
-    keys_t keys_of(int64_t, int64_t, int)
+    keys_t keys_of(int64_t, int64_t, int64_t, int)
     int64_t extreme_row(const keys_t *, const char *, int64_t, int64_t, int)
     void extreme_columns(const keys_t *, const char *, int64_t, int64_t, int64_t, int, int64_t *, int64_t)
     void top_row(const keys_t *, const char *, int64_t, int64_t, int64_t, void *, char *, int64_t *, int64_t)
@@ -25,7 +25,7 @@ cdef extern from "order.h" nogil:
 
 cdef void extreme_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const extreme_t *A = <const extreme_t *>params
-    cdef keys_t f = keys_of(A.element, A.smallest, True)
+    cdef keys_t f = keys_of(A.element, A.no_sign, A.smallest, True)
     cdef int64_t stripes = (A.dims[3] + A.columns - 1) // A.columns
     cdef int64_t first = tile // stripes * A.outer, column = tile % stripes * A.columns
     cdef int64_t n = min(A.columns, A.dims[3] - column), size = element_size[A.element], i, j
@@ -43,7 +43,7 @@ cdef void extreme_run(const void *params, char *const *base, char *scratch, int6
 
 cdef void top_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const top_t *A = <const top_t *>params
-    cdef keys_t f = keys_of(A.element, A.smallest, False)
+    cdef keys_t f = keys_of(A.element, A.no_sign, A.smallest, False)
     cdef int64_t size = element_size[A.element], n = A.dims[3], i, from_, to
     for i in range(tile * A.outer, min(A.dims[0] * A.dims[1] * A.dims[2] * n, (tile + 1) * A.outer)):
         from_ = place(i // n, A.dims, A.xs) + i % n * A.xs[3]

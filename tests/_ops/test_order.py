@@ -9,13 +9,20 @@ import cinfer._ops as ops
 from strided import LEVELS, at, laid_out, layouts, padded, run, sizes, strides
 
 ELEMENTS = ops.table(LEVELS[0]).elements
-TYPES = ["bool", "uint8", "int8", "uint16", "int16", "int32", "float16", "float32"]
+TYPES = ["bool", "uint8", "int8", "uint16", "int16", "int32", "uint32", "int64", "uint64", "float16", "float32",
+         "float64"]
+
+
+def kind(dtype):
+    """How the kernels are told of a type."""
+    no_sign = dtype in ("uint32", "uint64")
+    return {"element": ELEMENTS[dtype[1:] if no_sign else dtype], "no_sign": no_sign}
 
 
 def ranked(row, smallest):
     """Places of a row's values, the first of them first: of equals the lower place, NaN above all."""
     def key(i):
-        v = float(row[i])
+        v = row[i].item()
         v = (1, 0.0) if isnan(v) else (0, v)
         return (v if smallest else (-v[0], -v[1])), i
     return sorted(range(len(row)), key=key)
@@ -23,7 +30,7 @@ def ranked(row, smallest):
 
 def extreme_of(row, smallest, last):
     """The place of the extreme of a row, where a NaN is one."""
-    numbers = [float(v) for v in row]
+    numbers = row.tolist()
     best = [i for i, v in enumerate(numbers) if isnan(v)]
     if not best:
         wanted = min(numbers) if smallest else max(numbers)
@@ -43,7 +50,7 @@ def content(data, dtype, shape):
     if dtype == "bool":
         return rng.integers(0, 2, shape).astype(bool)
     limits = np.iinfo(dtype)
-    return rng.choice(np.array([limits.min, limits.max, 0, 1, 2, 100], dtype), shape)
+    return rng.choice(np.array([limits.min, limits.max, limits.max - 1, 0, 1, 2, 100], dtype), shape)
 
 
 def kept(x, axis):
@@ -67,8 +74,8 @@ def test_extreme(level, data, shape, dtype, smallest, last, outer, columns):
     dims, xs = kept(x, axis)
     tiles = -(-int(np.prod(dims[:3])) // outer) * -(-dims[3] // columns)
     run(level, "extreme", tiles, x=at(x), y=at(y), dims=dims, xs=xs,
-        ys=strides(y, y.shape, 4), n=shape[axis], rs=x.strides[axis] // x.itemsize, element=ELEMENTS[dtype],
-        smallest=smallest, last=last, outer=outer, columns=columns)
+        ys=strides(y, y.shape, 4), n=shape[axis], rs=x.strides[axis] // x.itemsize, smallest=smallest, last=last,
+        outer=outer, columns=columns, **kind(dtype))
     np.testing.assert_array_equal(y, wanted, err_msg=f"{level} {dtype} {shape} axis {axis} {x.strides}")
     y[...] = 0
     np.testing.assert_array_equal(memory, before, err_msg="wrote elsewhere")
@@ -90,9 +97,9 @@ def test_top(level, data, shape, dtype, smallest, outer):
     i, _ = laid_out(np.zeros(wanted.shape, np.int64), how)
     before = memory.copy()
     dims, xs = kept(x, axis)
-    run(level, "top", -(-int(np.prod(dims)) // outer), scratch=8 * k, x=at(x), v=at(v), i=at(i), dims=dims,
+    run(level, "top", -(-int(np.prod(dims)) // outer), scratch=max(8, 2 * v.itemsize) * k, x=at(x), v=at(v), i=at(i), dims=dims,
         xs=xs, ys=kept(v, axis)[1], n=shape[axis], rs=x.strides[axis] // x.itemsize, k=k,
-        ks=v.strides[axis] // v.itemsize, element=ELEMENTS[dtype], smallest=smallest, outer=outer)
+        ks=v.strides[axis] // v.itemsize, smallest=smallest, outer=outer, **kind(dtype))
     what = f"{level} {dtype} {shape} axis {axis} k {k} smallest {smallest} {x.strides}"
     np.testing.assert_array_equal(i, places, err_msg=what)
     assert np.ascontiguousarray(v).tobytes() == np.ascontiguousarray(wanted).tobytes(), f"{what}: no copies"
@@ -102,14 +109,15 @@ def test_top(level, data, shape, dtype, smallest, outer):
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("order", ["random", "ascending", "descending", "equal"])
-def test_top_of_long_rows(level, order):
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_top_of_long_rows(level, order, dtype):
     n = 50_000
     x = {"random": np.random.default_rng(1).random(n), "ascending": np.arange(n), "descending": -np.arange(n),
-         "equal": np.ones(n)}[order].astype(np.float32)
+         "equal": np.ones(n)}[order].astype(dtype)
     for k in (1, 100, 1024, 4000, n):
-        v, i = np.zeros(k, np.float32), np.zeros(k, np.int64)
-        run(level, "top", 1, scratch=8 * k, x=at(x), v=at(v), i=at(i), dims=[1] * 4, n=n, rs=1, k=k, ks=1,
-            element=ELEMENTS["float32"], outer=1)
+        v, i = np.zeros(k, dtype), np.zeros(k, np.int64)
+        run(level, "top", 1, scratch=2 * x.itemsize * k, x=at(x), v=at(v), i=at(i), dims=[1] * 4, n=n, rs=1, k=k, ks=1,
+            outer=1, **kind(dtype))
         wanted = np.lexsort((np.arange(n), -x))[:k]
         np.testing.assert_array_equal(i, wanted, err_msg=f"{level} {order} k {k}")
         np.testing.assert_array_equal(v, x[wanted])

@@ -10,7 +10,8 @@ LEVELS = ops.usable_levels()
 EXECUTOR = ops.executor()
 RNG = np.random.default_rng(23)
 OPS = [("sum", np.sum), ("mean", np.mean), ("max", np.max), ("min", np.min), ("prod", np.prod),
-       ("sumsq", lambda x, axis: np.square(x).sum(axis))]
+       ("sumsq", lambda x, axis: np.square(x).sum(axis)), ("abs", lambda x, axis: np.abs(x).sum(axis)),
+       ("logsumexp", lambda x, axis: np.log(np.exp(x).sum(axis)))]
 
 
 def reduce(level, op, x, axes, outer, threads=2):
@@ -36,7 +37,7 @@ SHAPES = [(1,), (17,), (3000,), (5, 7), (40, 33), (3, 200), (200, 3), (2, 5, 70)
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("op", range(6), ids=[name for name, _ in OPS])
+@pytest.mark.parametrize("op", range(8), ids=[name for name, _ in OPS])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_reduce_matches_float64(level, op, shape):
     name, f = OPS[op]
@@ -53,6 +54,8 @@ def test_reduce_matches_float64(level, op, shape):
                     np.testing.assert_array_equal(y, wanted.astype(np.float32), err_msg=what)
                 elif name == "prod":
                     np.testing.assert_allclose(y, wanted, rtol=1e-5, err_msg=what)
+                elif name == "logsumexp":
+                    np.testing.assert_allclose(y, wanted, rtol=1e-6, atol=1e-6, err_msg=what)
                 else:                           # of sums: of what cancels in them
                     most = 1e-6 * f(np.abs(view.astype(float)), axis=axes) + 1e-7
                     assert (np.abs(y - wanted) <= most).all(), f"{what}: {y - wanted}"
@@ -68,6 +71,20 @@ def test_maximum_and_minimum_keep_nan(level, op):
             x[(place,) if len(shape) == 1 else (min(place, shape[0] - 1), min(place, shape[1] - 1))] = np.nan
             np.testing.assert_array_equal(reduce(level, op, x, axes, 1),
                                           (np.max, np.min)[op - 2](x, axis=axes))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("step", [1, -1, 3])
+def test_logarithm_of_a_sum_of_exponents_does_not_overflow(level, step):
+    """Nor do infinities and NaN mean anything else than in NumPy."""
+    inf, nan = np.inf, np.nan
+    rows = [[1000, 999, -1000, 0, 3], [-1e4] * 5, [-inf, 2, -inf, 3, 4], [-inf] * 5, [inf, 1, 2, -inf, 0], [inf] * 5,
+            [1, nan, 2, 3, 4], [inf, nan, -inf, 0, 0], [3e38, 3e38, 0, 0, -3e38], [0] * 5]
+    x = np.repeat(np.array(rows, np.float32), 9, 1)
+    for view, axes in (x[:, ::step], (1,)), (np.ascontiguousarray(x.T)[::step], (0,)):
+        with np.errstate(all="ignore"):
+            wanted = np.logaddexp.reduce(view.astype(float), axis=axes)
+        np.testing.assert_allclose(reduce(level, 7, view, axes, 1), wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -13,6 +13,7 @@ from test_matmul import run_gemm, run_gemv
 from test_normalization import at, lrn
 from test_pooling import run_pool
 from test_reduce import reduce
+from test_scan import scan
 from test_softmax import run as run_softmax
 from test_softmax import softmax
 from test_winograd import run_winograd
@@ -69,6 +70,15 @@ def test_reduce(level, fill, shape, axes, order):
     check(reduce(level, 0, np.flip(x, axes), axes, 7), total, "reversed " + what)
     check(reduce(level, 1, x, axes, 7), x.mean(axes, float), "mean " + what)
     check(reduce(level, 5, x, axes, 7), np.square(x, dtype=float).sum(axes), "squares " + what)
+    check(reduce(level, 6, -x, axes, 7), total, "magnitudes " + what)
+    check(np.exp(reduce(level, 7, x, axes, 7).astype(float)), np.exp(x.astype(float)).sum(axes), "exponents " + what)
+
+
+@each_level
+@pytest.mark.parametrize("shape, axis", [((1_000_003,), 0), ((3, 100_001), 1), ((100_001, 3), 0)], ids=str)
+def test_scan(level, fill, shape, axis):
+    x = numbers(fill, *shape)
+    check(scan(level, x, axis), x.cumsum(axis, float), f"{level} {shape} along {axis}")
 
 
 @each_level

@@ -1,19 +1,24 @@
-"""Reductions along axes of plain values -> `reduce`, `extreme`; over pictures in blocks -> `global_pool`."""
+"""Reductions along axes of plain values -> `reduce` of float32, `fold` of other types, `extreme`; over pictures in
+blocks -> `global_pool`."""
 from __future__ import annotations
 
 from math import prod
 
+import numpy as np
+
 from ..candidate import BLOCKED, PLAIN, Candidate, kernel
-from ..emit import MOST_AXES
 from ..views import F32, Plain, collapse, row_major
 from .pooling import GLOBAL_MAX, GLOBAL_MEAN, global_pool
 
-# operator -> (number in reduce.h, function of what is reduced, function of the result)
-REDUCTIONS = {"ReduceSum": (0, "", ""), "ReduceMean": (1, "", ""), "ReduceMax": (2, "", ""), "ReduceMin": (3, "", ""),
-              "ReduceProd": (4, "", ""), "ReduceSumSquare": (5, "", ""), "ReduceL1": (0, "abs", ""),
-              "ReduceL2": (5, "", "sqrt"), "ReduceLogSum": (0, "", "log")}
-# the element types that order.h has keys for
-ORDERED = ("uint8", "int8", "uint16", "int16", "int32", "float16", "float32")
+# operator -> (number in reduce.h, function of the result)
+REDUCTIONS = {"ReduceSum": (0, ""), "ReduceMean": (1, ""), "ReduceMax": (2, ""), "ReduceMin": (3, ""),
+              "ReduceProd": (4, ""), "ReduceSumSquare": (5, ""), "ReduceL1": (6, ""), "ReduceL2": (5, "sqrt"),
+              "ReduceLogSum": (0, "log"), "ReduceLogSumExp": (7, "")}
+BEHIND = ("", "sqrt", "log")                # by their numbers in fold.h
+FOLDED = ("bool", "uint8", "int8", "uint16", "int16", "int32", "int64", "float64")
+# the element types that order.h has keys for, and those that have the bits of others
+ORDERED = ("uint8", "int8", "uint16", "int16", "int32", "int64", "float16", "float32", "float64")
+UNSIGNED = {"uint32": "int32", "uint64": "int64"}
 
 
 def reduced_axes(node, values):
@@ -34,20 +39,19 @@ def reduced_axes(node, values):
 def reduce(group, values):
     node = group.node
     x, axes = values.fact(node.inputs[0]), reduced_axes(node, values)
-    if axes is None or x.dtype != F32 or prod(x.shape) == 0 or not axes:
+    if axes is None or prod(x.shape) == 0 or not axes:
         return ()
     if node.op_type in ("ReduceMean", "ReduceMax") and values.is_blocked(node.inputs[0]) \
             and x.ndim in (3, 4, 5) and axes == tuple(range(2, x.ndim)):
         return global_pool(node, GLOBAL_MEAN if node.op_type == "ReduceMean" else GLOBAL_MAX)
-    op, before, behind = REDUCTIONS[node.op_type]
-    if walk(values.plain(node.inputs[0]), axes) is None or before and x.ndim > MOST_AXES:
+    if walk(values.plain(node.inputs[0]), axes) is None:
         return ()
+    if x.dtype != F32:
+        return folded(node, axes, values)
+    op, behind = REDUCTIONS[node.op_type]
 
     def emit(out):
         source, y = out.plain(node.inputs[0]), out.plain(node.outputs[0])
-        if before:
-            x, source = source, out.scratch(source.shape)
-            out.map(x.shape, x.ref(), x.strides, source.ref(), source.strides, op=before)
         dims, xs, ys, rdims, rs = walk(source, axes)
         outer, tiles = out.tiles.outer(dims)
         out.step("reduce", tiles, dict(
@@ -56,6 +60,23 @@ def reduce(group, values):
         if behind:
             out.map(y.shape, y.ref(), y.strides, y.ref(), y.strides, op=behind)
     return (Candidate(emit, ((node.inputs[0], PLAIN),)),)
+
+
+def folded(node, axes, values) -> tuple[Candidate, ...]:
+    """Of any other type."""
+    name, output = node.inputs[0], node.outputs[0]
+    x, (op, behind) = values.fact(name), REDUCTIONS[node.op_type]
+    if x.dtype.name not in FOLDED or node.op_type == "ReduceLogSumExp" or behind and x.dtype != np.float64:
+        return ()
+
+    def emit(out):
+        x, y = out.plain(name), out.plain(output)
+        dims, xs, ys, rdims, rs = walk(x, axes)
+        outer, tiles = out.tiles.outer(dims)
+        out.step("fold", tiles, dict(
+            x=x.ref(), y=y.ref(), dims=dims, xs=xs, ys=ys, rdims=rdims, rs=rs, op=op, then=BEHIND.index(behind),
+            element=out.table.elements[x.dtype.name], outer=outer))
+    return (Candidate(emit, ((name, PLAIN),)),)
 
 
 def walk(x: Plain, axes):
@@ -77,7 +98,14 @@ def others(x: Plain, axis: int, strides):
 
 def is_ordered(x) -> bool:
     """Whether the kernels can compare the values of a tensor."""
-    return x.dtype.name in ORDERED and prod(x.shape) > 0 and x.ndim > 0 and max(x.shape) < 1 << 31
+    return (x.dtype.name in ORDERED or x.dtype.name in UNSIGNED) and prod(x.shape) > 0 and x.ndim > 0 \
+        and max(x.shape) < 1 << 31
+
+
+def ordered_type(table, dtype) -> dict:
+    """How the kernels are told of a type."""
+    name = dtype.name
+    return dict(element=table.elements[UNSIGNED.get(name, name)], no_sign=name in UNSIGNED)
 
 
 @kernel("ArgMax", "ArgMin", attributes="axis keepdims select_last_index")
@@ -99,6 +127,6 @@ def extreme(group, values):
         outer, columns, tiles = out.tiles.plane(prod(dims[:3]), dims[3], n)
         out.step("extreme", tiles, dict(
             x=source.ref(), y=y.ref(), dims=dims, xs=xs, ys=to, n=n, rs=source.strides[axis],
-            element=out.table.elements[source.dtype.name], smallest=node.op_type == "ArgMin",
-            last=get("select_last_index", 0), outer=outer, columns=columns))
+            smallest=node.op_type == "ArgMin", last=get("select_last_index", 0), outer=outer, columns=columns,
+            **ordered_type(out.table, source.dtype)))
     return (Candidate(emit, ((node.inputs[0], PLAIN),)),)

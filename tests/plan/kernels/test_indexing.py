@@ -1,9 +1,10 @@
-"""ArgMax, ArgMin and TopK."""
+"""ArgMax, ArgMin, TopK and OneHot."""
 import numpy as np
 import pytest
 
 from cinfer import _ops
 
+from onnx_models import by_numpy
 from plan_cases import Cases
 
 CASES = Cases()
@@ -51,10 +52,38 @@ def top_k_of_which_only_the_places_are_read(m):
     return m.node("TopK", m.input("x", 2, 500), np.array([9]), n=2)[1]
 
 
-@case(numpy=2, dtype=np.int64)
-def order_of_int64_in_numpy(m):
-    x = m.input("x", 2, 50, dtype=np.int64)
-    return m.ArgMax(x, axis=1), *m.node("TopK", x, np.array([3]), n=2)
+for dtype in (np.int64, np.float64):
+    @case(f"order of {dtype.__name__}", dtype=np.int64, dtype_of_x=dtype)
+    def order_of_eight_bytes(m, dtype_of_x):
+        x = m.input("x", 2, 50, 3, dtype=dtype_of_x)
+        v, i = m.node("TopK", m.Transpose(x, perm=[2, 0, 1]), np.array([3]), n=2)
+        w, j = m.node("TopK", x, np.array([2]), axis=0, largest=0, n=2)
+        return m.Cast(v, to=7), i, m.Cast(w, to=7), j
+
+
+for dtype in ("int64", "uint64", "uint32", "float64"):
+    @case(f"places in {dtype}", dtype=np.int64, oracle=by_numpy, dtype_of_x=dtype)
+    def places_in_other_types(m, dtype_of_x):
+        x = m.input("x", 2, 50, 3, dtype=dtype_of_x)
+        return (m.ArgMax(x, axis=1), m.ArgMin(x, axis=1, select_last_index=1, keepdims=0),
+                m.ArgMax(x, axis=-1, select_last_index=1), m.ArgMin(m.Transpose(x, perm=[2, 0, 1]), axis=-1))
+
+
+for axis in (-1, 0, 1, 2, -3):
+    @case(f"one hot along {axis}", opset=13, axis=axis)
+    def one_hot(m, axis):
+        x = m.input("x", 3, 70, dtype=np.int64)
+        return (m.OneHot(x, np.array(7), np.float32([2, 5]), axis=axis),
+                m.OneHot(m.Transpose(m.Sub(x, np.array(4)), perm=[1, 0]), np.array([3]), np.float32([0, 1]), axis=axis),
+                m.OneHot(m.Cast(x, to=1), np.float32(6), np.float32([0, 1]), axis=axis))
+
+
+@case(opset=13, dtype=np.int64, oracle=by_numpy)
+def one_hot_of_what_the_run_computes(m):
+    x, v = m.input("x", 2, 1, 3, 5), m.input("v", 2, dtype=np.int64)
+    return (m.OneHot(m.conv(x, 1, 3), np.array(4), m.Slice(v, np.array([1]), np.array([-5]), np.array([0]), np.array([-1])),
+                     axis=2),
+            m.OneHot(m.ArgMax(x, axis=3), np.array(5), v), m.OneHot(m.input("s", dtype=np.int32), np.array(12), v))
 
 
 @pytest.mark.parametrize("isa", _ops.usable_levels())

@@ -6,7 +6,7 @@ import cinfer
 from cinfer import _ops
 from cinfer.plan.emit import Emitter
 
-from onnx_models import Model
+from onnx_models import Model, by_numpy
 from plan_cases import Cases
 
 CASES = Cases()
@@ -50,7 +50,7 @@ for op in ("ReduceMean", "ReduceMax", "ReduceMin"):
             return m.node(op, x, keepdims=keep, **more), m.node(op, m.conv(x, 18, 20), keepdims=keep, **more)
 
 
-for op in ("ReduceProd", "ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceLogSum"):
+for op in ("ReduceProd", "ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"):
     @case(f"{op} of float32", op=op)
     def reduce_more(m, op):
         x = m.Abs(m.input("x", 2, 18, 5, 6))
@@ -74,6 +74,39 @@ def reduce_in_numpy(m):
 @pytest.mark.parametrize("name", CASES)
 def test_answers_are_onnxruntimes(name, isa):
     CASES.check(name, isa)
+
+
+OF_INTS = ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceSumSquare"]
+
+
+@pytest.mark.parametrize("isa", _ops.usable_levels())
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "int32", "int64", "float64", "bool"])
+def test_other_types_mean_what_numpy_says(isa, dtype, monkeypatch):
+    kind = np.dtype(dtype).kind
+    names = ["ReduceMax", "ReduceMin"] if kind == "b" else OF_INTS + ["ReduceL2", "ReduceLogSum"] * (kind == "f")
+    rng, m = np.random.default_rng(1), Model(20)
+    x = m.input("x", 5, 70, 3, 4, dtype=dtype)
+    turned = m.Transpose(x, perm=[2, 0, 3, 1])
+    ys = [m.node(op, a, np.array(axes, np.int64), keepdims=keep) for op in names
+          for a, axes, keep in [(x, [-1], 0), (turned, [1, -1], 1), (x, [0], 0), (x, [0, 1, 2, 3], 1), (turned, [3], 0)]]
+    data = m.outputs(*ys, dtype=dtype).bytes()
+    values = rng.normal(size=(5, 70, 3, 4)) if kind == "f" else rng.integers(-2**62, 2**62, (5, 70, 3, 4))
+    feeds = {"x": np.abs(values) if kind == "f" else (values > 0) if kind == "b" else values.astype(dtype)}
+    for threads in (1, 2):
+        monkeypatch.setattr("cinfer.plan.plan.FEW_FLOPS", -1)
+        session = cinfer.load(data, threads=threads, isa=isa)
+        assert not [step for step in session._plan_for(None).steps if step.label == "numpy"]
+        for got, want in zip(session.run(None, feeds), by_numpy(data, feeds), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-12 if kind == "f" else 0)
+
+
+@pytest.mark.parametrize("op, dtype", [("ReduceSum", np.uint64), ("ReduceL2", np.int32), ("ReduceLogSumExp", np.float64)])
+def test_numpy_does_what_kernels_do_not(op, dtype):
+    m = Model(18)
+    data = m.outputs(m.node(op, m.input("x", 2, 3, dtype=dtype), keepdims=0), dtype=dtype).bytes()
+    feeds = {"x": np.arange(6).reshape(2, 3).astype(dtype)}
+    assert [step.label for step in cinfer.load(data)._plan_for(None).steps] == ["numpy"]
+    np.testing.assert_array_equal(cinfer.load(data).run(None, feeds)[0], by_numpy(data, feeds)[0])
 
 
 def test_softmax_of_one_picture_is_shared(monkeypatch):
