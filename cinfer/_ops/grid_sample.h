@@ -1,10 +1,11 @@
 /* GridSample: a picture or volume looked up at the places of a grid, which only the run knows.
  *
  * Three axes; those that are missing come first, have size 1 and no number in the grid. Strides in floats: xs, ys over
- * (picture, channel or block, axes), gs over (picture, axes, number). The last number is the first axis' place.
+ * (picture, channel or block, axes), gs over (picture, axes, number). The last number is the first axis' place. Offsets
+ * within a picture are int32.
  *
  * blocked = 1: x and y are blocks of 16 channels, c counts blocks: vectors lie along channels.
- * blocked = 0: planes, c counts channels: 64 places side by side; the points of a plane of x are numbered by int32.
+ * blocked = 0: planes, c counts channels: 64 places side by side.
  *
  * Along each axis a place becomes 1, 2 or 4 indices and weights (mode nearest, linear, cubic), in float32 and rounded
  * as in ops/gridsample.py, so that the nearest is the same one. What lies outside: weight 0 of a point inside (ZEROS),
@@ -23,8 +24,8 @@ enum { ZEROS, BORDER, REFLECTION };
 enum { POINTS = 64, SOME_CHANNELS = 8 };
 
 /* of one axis: indices times the stride, and weights */
-typedef struct { int64_t taps; int64_t at[4][POINTS]; float w[4][POINTS]; } places_t;
-typedef struct { float low, high, size; int padding, align, mode; int64_t step; } lookup_t;
+typedef struct { int64_t taps; int32_t at[4][POINTS]; float w[4][POINTS]; } places_t;
+typedef struct { float low, high, size; int padding, align; int32_t step; } lookup_t;
 
 /* (x - low) % period, exact as NumPy's; both are below 2^53 in units of what the float32 can show */
 INL float reflected(float x, float low, float high)
@@ -40,7 +41,7 @@ INL vf reflect(vf x, const lookup_t *f)
     return x;
 }
 /* From -1 .. 1 to points. The product is rounded before 1 is taken from it, not fused. */
-INL vf place(vf g, const lookup_t *f)
+INL vf place(vf g, const lookup_t *f, int mode)
 {
     vf x;
     if (f->align) {
@@ -50,25 +51,25 @@ INL vf place(vf g, const lookup_t *f)
         x = (product - 1) / 2;
     }
     x = pick(nan_of(x), bc(-16), vmin(vmax(x, bc(-1e9f)), bc(1e9f)));
-    if (f->mode == NEAREST) x = vrint(x);
-    if (f->padding == BORDER && f->mode != CUBIC) {
+    if (mode == NEAREST) x = vrint(x);
+    if (f->padding == BORDER && mode != CUBIC) {
         vf inside = vmin(vmax(x, bc(0)), bc(f->size - 1));
         x = pick(lt(x, bc(f->low)) | lt(bc(f->high), x), inside, x);
     }
-    if (f->padding == REFLECTION && f->mode != CUBIC) x = reflect(x, f);
+    if (f->padding == REFLECTION && mode != CUBIC) x = reflect(x, f);
     return x;
 }
 INL vf cubic_near(vf t) { return ((1.25f * t - 2.25f) * t) * t + 1; }              /* a = -0.75, t <= 1 */
 INL vf cubic_far(vf t)  { return -.75f * (((t - 5) * t + 8) * t) + 3; }            /* 1 <= t <= 2 */
 /* Tap number t of the points at x[] */
-INL void tap(vf x, int number, const lookup_t *f, int64_t *at, float *w)
+INL void tap(vf x, int number, const lookup_t *f, int mode, int32_t *at, float *w)
 {
     static const int first[] = {0, 0, -1};
-    vf base = vfloor(x), t = x - base, i = base + (float)(number + first[f->mode]), weight = bc(1);
-    if (f->mode == LINEAR) {
+    vf base = vfloor(x), t = x - base, i = base + (float)(number + first[mode]), weight = bc(1);
+    if (mode == LINEAR) {
         if (number == 0) weight = 1 - t;
         else weight = t;
-    } else if (f->mode == CUBIC) {
+    } else if (mode == CUBIC) {
         if (number == 0) weight = cubic_far(t + 1);
         else if (number == 1) weight = cubic_near(t);
         else if (number == 2) weight = cubic_near(1 - t);
@@ -77,22 +78,30 @@ INL void tap(vf x, int number, const lookup_t *f, int64_t *at, float *w)
     if (f->padding == ZEROS) weight = pick(lt(i, bc(0)) | lt(bc(f->size - 1), i), bc(0), weight);
     else if (f->padding == REFLECTION) i = reflect(i, f);
     vi whole = to_int(vmin(vmax(i, bc(0)), bc(f->size - 1)));
-    FOR(k, VW) at[k] = whole[k] * f->step;
+    whole *= f->step;
+    memcpy(at, &whole, sizeof whole);
     st(w, weight);
 }
 /* n places of an axis, gs apart */
-static __attribute__((noinline)) void find_places(const float *g, int64_t gs, int64_t n, const lookup_t *f,
-                                                  places_t *o)
+INL void find_places(const float *g, int64_t gs, int64_t n, const lookup_t *f, int mode, places_t *o)
 {
     float side[POINTS];
     for (int64_t i = 0; i < n; i++) side[i] = g[i * gs];
     for (int64_t i = n; i % VW; i++) side[i] = 0;
-    o->taps = 1 << f->mode;
+    o->taps = 1 << mode;
     for (int64_t i = 0; i < n; i += VW) {
-        vf x = place(ld(side + i), f);
-        for (int t = 0; t < o->taps; t++) tap(x, t, f, o->at[t] + i, o->w[t] + i);
+        vf x = place(ld(side + i), f, mode);
+        FOR(t, 1 << mode) tap(x, t, f, mode, o->at[t] + i, o->w[t] + i);
     }
 }
+#define FIND_PLACES(name, mode) \
+static __attribute__((noinline)) void name(const float *g, int64_t gs, int64_t n, const lookup_t *f, places_t *o) \
+{ \
+    find_places(g, gs, n, f, mode, o); \
+}
+FIND_PLACES(find_nearest, NEAREST)
+FIND_PLACES(find_linear, LINEAR)
+FIND_PLACES(find_cubic, CUBIC)
 static void no_places(int64_t n, places_t *o)
 {
     o->taps = 1;
@@ -176,8 +185,10 @@ static void sample_piece(const grid_sample_t *A, const float *x, const float *gr
         const int64_t number = 2 - axis;                /* of the grid's, from the end of the axes */
         const float size = (float)A->size[axis];
         const lookup_t how = {A->align ? 0 : -.5f, A->align ? size - 1 : size - .5f, size, (int)A->padding,
-                              (int)A->align, (int)A->mode, A->xs[2 + axis]};
-        if (number < A->axes) find_places(g + number * A->gs[4], A->gs[3], n, &how, f + axis);
+                              (int)A->align, (int32_t)A->xs[2 + axis]};
+        const float *first = g + number * A->gs[4];
+        if (number < A->axes) (A->mode == NEAREST ? find_nearest : A->mode == LINEAR ? find_linear : find_cubic)(
+            first, A->gs[3], n, &how, f + axis);
         else no_places(n, f + axis);
     }
     x += picture * A->xs[0];

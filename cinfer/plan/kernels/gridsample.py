@@ -8,8 +8,8 @@ from ..candidate import BLOCKED, CONTIGUOUS, PLAIN, Candidate, kernel
 from ..views import BLOCK, F32
 
 POINTS = 64                     # places of a piece, as in grid_sample.h
-FEW = 8                         # channels that are better left in planes
-MOST_POINTS = 1 << 31           # of a plane
+FEW = 4                         # channels that are better left in planes
+MOST = 1 << 30                  # elements of a picture, frame aside: offsets are int32
 TAPS = {"nearest": 1, "linear": 2, "cubic": 4}
 
 
@@ -18,12 +18,11 @@ def grid_sample(group, values):
     node, get = group.node, group.node.attributes.get
     name, places = node.inputs
     x, grid = values.fact(name), values.fact(places)
-    if x.dtype != F32 or grid.dtype != F32 or x.ndim not in (3, 4, 5) or prod(x.shape) == 0 or prod(grid.shape) == 0:
+    if x.dtype != F32 or grid.dtype != F32 or x.ndim not in (3, 4, 5) or prod(x.shape) == 0 or prod(grid.shape) == 0 \
+            or not prod(x.shape[1:]) + BLOCK * prod(x.shape[2:]) < MOST:
         return ()
     axes, mode = x.ndim - 2, MODES[get("mode", "linear")]
     blocked = not x.shape[1] < FEW or values.is_blocked(name)
-    if not blocked and not prod(x.shape[2:]) < MOST_POINTS:
-        return ()
 
     def emit(out):
         grid = out.plain(places)

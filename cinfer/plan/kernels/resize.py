@@ -9,9 +9,10 @@ import numpy as np
 
 from ...ops import resize as meaning
 from ...ops.symbols import Symbol, Undecided
-from ..candidate import BLOCKED, CONTIGUOUS, Candidate, kernel
+from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, Candidate, kernel
 from ..placement import allocate_blocked
 from ..views import BLOCK, F32, NO_HALO, Ref
+from .conv_few import wanted_plain
 from .movement import in_channels
 from .pad import fill
 from .shape import renamed
@@ -21,7 +22,7 @@ CROP = "tf_crop_and_resize"
 FEW = 8                         # channels that are better left in planes
 
 
-@kernel("Resize", "Upsample", reading=BLOCKED,
+@kernel("Resize", "Upsample", reading=FOLLOWS,
         attributes="antialias axes coordinate_transformation_mode cubic_coeff_a exclude_outside "
                    "extrapolation_value keep_aspect_ratio_policy mode nearest_mode scales height_scale "
                    "width_scale")
@@ -39,12 +40,22 @@ def resize(group, values):
     if not axes:
         return renamed(node, values)
     outside = not is_old(node) and (get("coordinate_transformation_mode") == CROP or get("exclude_outside", 0))
-    blocked = values.is_blocked(name) and in_channels(name, values) or x.ndim == 4 and not x.shape[1] < FEW
-    if axes[0] < 2 or outside or not blocked:
+    if axes[0] < 2 or outside or not in_blocks(node, values, axes[-1]):
         return (Candidate(partial(emit_plain, node, order_of(axes, x, y)), ((name, CONTIGUOUS),)),)
     small = x.ndim == 4 and MODES[get("mode", "nearest")] != "cubic" and not get("antialias", 0)
     emit = partial(emit_picture, node, axes) if small else partial(emit_blocked, node, order_of(axes, x, y))
     return (Candidate(emit, ((name, BLOCKED),), BLOCKED),)
+
+
+def in_blocks(node, values, axis: int) -> bool:
+    """Whether to compute in blocks: what is to be converted is the smaller of input and output. axis : the last of
+    those that change"""
+    name, output = node.inputs[0], node.outputs[0]
+    x, y = values.fact(name), values.fact(output)
+    is_blocked, wanted = in_channels(name, values), not wanted_plain(values, output)
+    if x.ndim not in (3, 4, 5) or not is_blocked and x.shape[1] < FEW:
+        return False
+    return is_blocked if is_blocked == wanted else wanted == (x.shape[axis] < y.shape[axis])
 
 
 def order_of(axes, x, y) -> list[int]:
