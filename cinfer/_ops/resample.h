@@ -8,7 +8,8 @@
  * lanes = 0: vectors lie along k. Kernel tile: `outer` of all (o, i).
  * lanes = 1: the axis itself lies side by side, inner is 1, and o walks dims[2] alone. 16 rows at a time are turned
  *            into a block [size][16], vectors lie along the rows, and the block of results is turned back. Kernel
- *            tile: `outer` times 16 rows. Scratch: the two blocks.
+ *            tile: `outer` times 16 rows. Scratch: the two blocks. Fewer than LEAST_ROWS, or rows of which the blocks
+ *            have more than LONG_ROWS, are done one number after the other, in float64.
  *
  * Terms are added in the order of t; more than RUN in pieces whose sums are added in float64 (sums.h). */
 #ifndef RESAMPLE_H
@@ -18,6 +19,8 @@
 #define RESAMPLE_FIELDS(B, I, F, A) B(x) B(y) B(table) A(dims, 3) A(xs, 3) A(ys, 3) I(size) I(wanted) I(xa) I(ya) \
     I(inner) I(lanes) I(outer)
 PARAMS(resample_t, RESAMPLE_FIELDS)
+
+enum { LEAST_ROWS = 4, LONG_ROWS = 1 << 14 };
 
 typedef struct { int64_t taps; const int32_t *index; const float *weights; } taps_t;
 static taps_t taps_at(const int32_t *table, int64_t wanted)
@@ -123,6 +126,16 @@ static void blend(const float *x, int64_t xa, const taps_t *f, int64_t first, in
     else if (f->taps == 4) blend_4(BLEND_ARGS);
     else blend_n(BLEND_ARGS);
 }
+static __attribute__((noinline)) void blend_numbers(const float *x, const taps_t *f, int64_t wanted, float *y)
+{
+    const int32_t *index = f->index;
+    const float *weights = f->weights;
+    for (int64_t i = 0; i < wanted; i++, index += f->taps, weights += f->taps) {
+        double sum = 0;
+        for (int64_t t = 0; t < f->taps; t++) sum += (double)weights[t] * x[index[t]];
+        y[i] = (float)sum;
+    }
+}
 /* Up to 16 rows that lie along the axis; t: scratch. */
 static void blend_rows(const float *x, int64_t xs, const taps_t *f, int64_t size, int64_t wanted, int lanes, float *y,
                        int64_t ys, float *t)
@@ -130,6 +143,10 @@ static void blend_rows(const float *x, int64_t xs, const taps_t *f, int64_t size
     if (f->taps == 1) {
         for (; lanes > 0; lanes--, x += xs, y += ys)
             for (int64_t i = 0; i < wanted; i++) y[i] = x[f->index[i]];
+        return;
+    }
+    if (lanes < LEAST_ROWS || size + wanted > LONG_ROWS) {
+        for (; lanes > 0; lanes--, x += xs, y += ys) blend_numbers(x, f, wanted, y);
         return;
     }
     int64_t off[CB];

@@ -60,7 +60,8 @@ def test_vectors_along_what_is_inside(level, case):
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("rows", (1, 3, 15, 16, 17, 33))
-@pytest.mark.parametrize("size, wanted, taps", [(1, 1, 1), (1, 5, 2), (7, 3, 4), (17, 33, 1), (20, 31, 2), (90, 2, 70)])
+@pytest.mark.parametrize("size, wanted, taps", [(1, 1, 1), (1, 5, 2), (7, 3, 4), (17, 33, 1), (20, 31, 2), (90, 2, 70),
+                                                (16000, 500, 2)])
 def test_rows_along_the_axis(level, rows, size, wanted, taps):
     for gap, outer in ((0, 1), (5, 2)):
         check(level, ((1, 1, rows), size, wanted, taps, 1), gap, 1, outer)

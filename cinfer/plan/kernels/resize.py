@@ -20,6 +20,7 @@ from .shape import renamed
 MODES = {"linear": "linear", "bilinear": "linear", "nearest": "nearest", "cubic": "cubic"}
 CROP = "tf_crop_and_resize"
 FEW = 8                         # channels that are better left in planes
+LONG_ROWS = 1 << 14             # as in resample.h
 
 
 @kernel("Resize", "Upsample", reading=FOLLOWS,
@@ -135,7 +136,7 @@ def resample(out, node, axis: int, dims, x: Ref, xs, y: Ref, ys, size, wanted, x
     out.step("resample", tiles, dict(
         x=x, y=y, table=out.table_of(partial(table_of_axis, node, axis)), dims=dims, xs=xs, ys=ys, size=size,
         wanted=wanted, xa=xa, ya=ya, inner=inner, lanes=lanes, outer=outer),
-        scratch=4 * BLOCK * (size + wanted) if lanes else 0)
+        scratch=4 * BLOCK * min(LONG_ROWS, size + wanted) if lanes else 0)
 
 
 def emit_plain(node, order, out) -> None:

@@ -120,6 +120,22 @@ def test_what_lies_outside_is_the_value_itself(isa):
     assert np.array_equal(got == np.float32(0.1), want == np.float32(0.1))
 
 
+@pytest.mark.parametrize("shape, sizes", [((1, 1, 17000), (1, 1, 900)), ((2, 8, 9000), (2, 8, 18000)), ((1, 3, 50), (1, 3, 170))])
+@pytest.mark.parametrize("mode", ("nearest", "linear", "cubic"))
+def test_long_rows(shape, sizes, mode):
+    m = Model(19)
+    agree(m.outputs(m.Resize(m.input("x", *shape), None, None, np.array(sizes), mode=mode, antialias=1)), LEVELS[-1], mode)
+
+
+def test_what_only_the_run_knows_is_numpys():
+    m = Model(19)
+    x, roi = m.input("x", 1, 2, 5, 6), m.input("roi", 8)
+    data = m.outputs(m.Resize(x, roi, None, np.array([1, 2, 3, 4]), mode="linear",
+                              coordinate_transformation_mode="tf_crop_and_resize")).bytes()
+    feeds = m.feeds() | {"roi": np.float32([0, 0, 0.1, 0.2, 1, 1, 0.8, 0.9])}
+    assert_close(cinfer.load(data).run(None, feeds)[0], by_numpy(data, feeds)[0], "roi", TOLERANCE)
+
+
 @pytest.mark.parametrize("attributes", [
     dict(mode="cubic"), dict(mode="linear", antialias=1), dict(mode="linear"), dict(mode="cubic", exclude_outside=1),
     dict(mode="linear", coordinate_transformation_mode="tf_crop_and_resize")], ids=str)
