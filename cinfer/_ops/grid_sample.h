@@ -1,23 +1,24 @@
 /* GridSample: a picture or volume looked up at the places of a grid, which only the run knows.
  *
- * Three axes; those that are missing come first, have size 1 and no number in the grid. Strides in floats: xs, ys over
- * (picture, channel or block, axes), gs over (picture, axes, number). The last number is the first axis' place. Offsets
- * within a picture are int32.
+ * Three axes; those that are missing come first, have size 1 and no number in the grid. Strides in floats:
+ * xs, ys over (picture, channel or block, axes), gs over (picture, axes, number). The last number is the
+ * first axis' place. Offsets within a picture are int32.
  *
  * blocked = 1: x and y are blocks of 16 channels, c counts blocks: vectors lie along channels.
  * blocked = 0: planes, c counts channels: 64 places side by side.
  *
- * Along each axis a place becomes 1, 2 or 4 indices and weights (mode nearest, linear, cubic), in float32 and rounded
- * as in ops/gridsample.py, so that the nearest is the same one. What lies outside: weight 0 of a point inside (ZEROS),
- * the border's point, or the one that its mirror shows. Any float is a place: NaN is nowhere.
+ * Along each axis a place becomes 1, 2 or 4 indices and weights (mode nearest, linear, cubic), in float32 and
+ * rounded as in ops/gridsample.py, so that the nearest is the same one. What lies outside: weight 0 of a
+ * point inside (ZEROS), the border's point, or the one that its mirror shows. Any float is a place:
+ * NaN is nowhere.
  *
  * Kernel tile: `outer` of all pieces of up to POINTS places of a row. */
 #ifndef GRID_SAMPLE_H
 #define GRID_SAMPLE_H
 #include "vec_math.h"
 #include "api.h"
-#define GRID_SAMPLE_FIELDS(B, I, F, A) B(x) B(grid) B(y) I(n) I(c) A(size, 3) A(out, 3) A(xs, 5) A(gs, 5) A(ys, 5) \
-    I(axes) I(mode) I(padding) I(align) I(blocked) I(outer)
+#define GRID_SAMPLE_FIELDS(B, I, F, A) B(x) B(grid) B(y) I(n) I(c) A(size, 3) A(out, 3) A(xs, 5) A(gs, 5) \
+    A(ys, 5) I(axes) I(mode) I(padding) I(align) I(blocked) I(outer)
 PARAMS(grid_sample_t, GRID_SAMPLE_FIELDS)
 enum { NEAREST, LINEAR, CUBIC };
 enum { ZEROS, BORDER, REFLECTION };
@@ -31,7 +32,8 @@ typedef struct { float low, high, size; int padding, align; int32_t step; } look
 INL float reflected(float x, float low, float high)
 {
     if (high <= low) return low;
-    double a = (double)(float)(x - low), period = 2 * ((double)high - low), m = a - (double)(int64_t)(a / period) * period;
+    double a = (double)(float)(x - low), period = 2 * ((double)high - low);
+    double m = a - (double)(int64_t)(a / period) * period;
     if (m < 0) m += period;
     return high - __builtin_fabsf(high - low - (float)m);
 }
@@ -95,7 +97,8 @@ INL void find_places(const float *g, int64_t gs, int64_t n, const lookup_t *f, i
     }
 }
 #define FIND_PLACES(name, mode) \
-static __attribute__((noinline)) void name(const float *g, int64_t gs, int64_t n, const lookup_t *f, places_t *o) \
+static __attribute__((noinline)) void name(const float *g, int64_t gs, int64_t n, const lookup_t *f, \
+                                           places_t *o) \
 { \
     find_places(g, gs, n, f, mode, o); \
 }
@@ -109,8 +112,8 @@ static void no_places(int64_t n, places_t *o)
 }
 
 /* One block at n places; axes z, r, s of tz, tr, ts taps */
-INL void look_up(const float *x, const places_t *z, const places_t *r, const places_t *s, int64_t tz, int64_t tr,
-                 int64_t ts, int64_t n, float *y, int64_t ys)
+INL void look_up(const float *x, const places_t *z, const places_t *r, const places_t *s, int64_t tz,
+                 int64_t tr, int64_t ts, int64_t n, float *y, int64_t ys)
 {
     for (int64_t p = 0; p < n; p++, y += ys) {
         vf a[NV];
@@ -186,10 +189,11 @@ static void sample_piece(const grid_sample_t *A, const float *x, const float *gr
         const float size = (float)A->size[axis];
         const lookup_t how = {A->align ? 0 : -.5f, A->align ? size - 1 : size - .5f, size, (int)A->padding,
                               (int)A->align, (int32_t)A->xs[2 + axis]};
-        const float *first = g + number * A->gs[4];
-        if (number < A->axes) (A->mode == NEAREST ? find_nearest : A->mode == LINEAR ? find_linear : find_cubic)(
-            first, A->gs[3], n, &how, f + axis);
-        else no_places(n, f + axis);
+        const float *places = g + number * A->gs[4];
+        if (number >= A->axes) no_places(n, f + axis);
+        else if (A->mode == NEAREST) find_nearest(places, A->gs[3], n, &how, f + axis);
+        else if (A->mode == LINEAR) find_linear(places, A->gs[3], n, &how, f + axis);
+        else find_cubic(places, A->gs[3], n, &how, f + axis);
     }
     x += picture * A->xs[0];
     y += picture * A->ys[0] + a * A->ys[2] + b * A->ys[3] + first * A->ys[4];

@@ -10,7 +10,8 @@ cdef extern from "grid_sample.h" nogil:
     ctypedef struct places_t:
         pass
     const char *grid_sample_t_fields
-    void sample_piece(const grid_sample_t *, const float *, const float *, float *, int64_t, int64_t, places_t *)
+    void sample_piece(const grid_sample_t *, const float *, const float *, float *, int64_t, int64_t,
+                      places_t *)
 
 
 cdef void grid_sample_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:

@@ -2,22 +2,23 @@
  *
  * y[o, i, k] = sum over t < taps of weights[i][t] * x[o, index[i][t], k]
  *
- * o walks dims; xs, ys are strides over it, xa, ya along the axis, in floats; k runs over `inner` floats side by side.
+ * o walks dims; xs, ys are strides over it, xa, ya along the axis, in floats; k runs over `inner` floats side
+ * by side.
  * table: taps, index[wanted][taps] as int32, weights[wanted][taps] as float; one tap alone is a copy.
  *
  * lanes = 0: vectors lie along k. Kernel tile: `outer` of all (o, i).
- * lanes = 1: the axis itself lies side by side, inner is 1, and o walks dims[2] alone. 16 rows at a time are turned
- *            into a block [size][16], vectors lie along the rows, and the block of results is turned back. Kernel
- *            tile: `outer` times 16 rows. Scratch: the two blocks. Fewer than LEAST_ROWS, or rows of which the blocks
- *            have more than LONG_ROWS, are done one number after the other, in float64.
+ * lanes = 1: the axis itself lies side by side, inner is 1, and o walks dims[2] alone. 16 rows at a time are
+ *            turned into a block [size][16], vectors lie along the rows, and the block of results is turned
+ *            back. Kernel tile: `outer` times 16 rows. Scratch: the two blocks. Fewer than LEAST_ROWS, or
+ *            rows of which the blocks have more than LONG_ROWS, are done number by number, in float64.
  *
  * Terms are added in the order of t; more than RUN in pieces whose sums are added in float64 (sums.h). */
 #ifndef RESAMPLE_H
 #define RESAMPLE_H
 #include "layout.h"
 #include "sums.h"
-#define RESAMPLE_FIELDS(B, I, F, A) B(x) B(y) B(table) A(dims, 3) A(xs, 3) A(ys, 3) I(size) I(wanted) I(xa) I(ya) \
-    I(inner) I(lanes) I(outer)
+#define RESAMPLE_FIELDS(B, I, F, A) B(x) B(y) B(table) A(dims, 3) A(xs, 3) A(ys, 3) I(size) I(wanted) I(xa) \
+    I(ya) I(inner) I(lanes) I(outer)
 PARAMS(resample_t, RESAMPLE_FIELDS)
 
 enum { LEAST_ROWS = 4, LONG_ROWS = 1 << 14 };
@@ -49,8 +50,8 @@ INL void blend_few(const float *x, int64_t xa, const int32_t *index, const float
     }
 }
 /* 16 columns or, of the last of a row, m. */
-INL void add_taps(const float *x, int64_t xa, const int32_t *index, const float *weights, int64_t taps, int64_t m,
-                  vf *a)
+INL void add_taps(const float *x, int64_t xa, const int32_t *index, const float *weights, int64_t taps,
+                  int64_t m, vf *a)
 {
     FOR(v, NV) a[v] = (vf){0};
     for (int64_t t = 0; t < taps; t++) {
@@ -86,16 +87,16 @@ INL void blend_columns(const float *x, int64_t xa, const int32_t *index, const f
         else if (left > 0) st_part(y + v * VW, a[v], left);
     }
 }
-INL void blend_many(const float *x, int64_t xa, const int32_t *index, const float *weights, int64_t taps, float *y,
-                    int64_t n)
+INL void blend_many(const float *x, int64_t xa, const int32_t *index, const float *weights, int64_t taps,
+                    float *y, int64_t n)
 {
     for (; n >= CB; n -= CB, x += CB, y += CB) blend_columns(x, xa, index, weights, taps, CB, y);
     if (n > 0) blend_columns(x, xa, index, weights, taps, n, y);
 }
 /* Rows first .. first + rows - 1, ya apart. */
 #define BLEND(name, how, count, n) \
-static __attribute__((noinline)) void name(const float *x, int64_t xa, const taps_t *f, int64_t first, int64_t rows, \
-                                           float *y, int64_t ya, int64_t inner) \
+static __attribute__((noinline)) void name(const float *x, int64_t xa, const taps_t *f, int64_t first, \
+                                           int64_t rows, float *y, int64_t ya, int64_t inner) \
 { \
     const int32_t *index = f->index + first * f->taps; \
     const float *weights = f->weights + first * f->taps; \
@@ -109,8 +110,8 @@ BLEND(blend_n, blend_many, f->taps, inner)
 BLEND(blend_2_block, blend_few, 2, CB)
 BLEND(blend_4_block, blend_few, 4, CB)
 BLEND(blend_n_block, blend_many, f->taps, CB)
-static void blend(const float *x, int64_t xa, const taps_t *f, int64_t first, int64_t rows, float *y, int64_t ya,
-                  int64_t inner)
+static void blend(const float *x, int64_t xa, const taps_t *f, int64_t first, int64_t rows, float *y,
+                  int64_t ya, int64_t inner)
 {
 #define BLEND_ARGS x, xa, f, first, rows, y, ya, inner
     if (f->taps == 1) {
@@ -137,8 +138,8 @@ static __attribute__((noinline)) void blend_numbers(const float *x, const taps_t
     }
 }
 /* Up to 16 rows that lie along the axis; t: scratch. */
-static void blend_rows(const float *x, int64_t xs, const taps_t *f, int64_t size, int64_t wanted, int lanes, float *y,
-                       int64_t ys, float *t)
+static void blend_rows(const float *x, int64_t xs, const taps_t *f, int64_t size, int64_t wanted, int lanes,
+                       float *y, int64_t ys, float *t)
 {
     if (f->taps == 1) {
         for (; lanes > 0; lanes--, x += xs, y += ys)

@@ -24,7 +24,8 @@ cdef void resample_run(const void *params, char *const *base, char *scratch, int
     if A.lanes:
         for i in range(tile * A.outer, min((A.dims[2] + CB - 1) // CB, (tile + 1) * A.outer)):
             first = i * CB
-            blend_rows(x + first * A.xs[2], A.xs[2], &f, A.size, A.wanted, <int>min(<int64_t>CB, A.dims[2] - first),
+            n = min(<int64_t>CB, A.dims[2] - first)
+            blend_rows(x + first * A.xs[2], A.xs[2], &f, A.size, A.wanted, <int>n,
                        y + first * A.ys[2], A.ys[2], <float *>scratch)
         return
     first = tile * A.outer

@@ -1,4 +1,4 @@
-"""GridSample of float32 pictures and volumes -> `grid_sample`: channels in blocks, or a few of them in planes."""
+"""GridSample of float32 pictures and volumes -> `grid_sample`: channels in blocks, or a few in planes."""
 from __future__ import annotations
 
 from math import prod
@@ -18,7 +18,8 @@ def grid_sample(group, values):
     node, get = group.node, group.node.attributes.get
     name, places = node.inputs
     x, grid = values.fact(name), values.fact(places)
-    if x.dtype != F32 or grid.dtype != F32 or x.ndim not in (3, 4, 5) or prod(x.shape) == 0 or prod(grid.shape) == 0 \
+    if x.dtype != F32 or grid.dtype != F32 or x.ndim not in (3, 4, 5) \
+            or prod(x.shape) == 0 or prod(grid.shape) == 0 \
             or not prod(x.shape[1:]) + BLOCK * prod(x.shape[2:]) < MOST:
         return ()
     axes, mode = x.ndim - 2, MODES[get("mode", "linear")]
@@ -37,8 +38,9 @@ def grid_sample(group, values):
         pieces = n * to[0] * to[1] * -(-to[2] // POINTS)
         outer, tiles = out.tiles.sums(pieces, c * (BLOCK if blocked else 1) * POINTS * TAPS[mode] ** axes)
         out.step("grid_sample", tiles, dict(
-            x=x.ref(), grid=grid.ref(), y=y.ref(), n=n, c=c, size=[*missing, *x.shape[2:]], out=to, xs=xs, ys=ys,
-            gs=[grid.strides[0], *[0] * (3 - axes), *grid.strides[1:]], axes=axes, mode=list(TAPS).index(mode),
+            x=x.ref(), grid=grid.ref(), y=y.ref(), n=n, c=c, size=[*missing, *x.shape[2:]], out=to, xs=xs,
+            ys=ys, gs=[grid.strides[0], *[0] * (3 - axes), *grid.strides[1:]], axes=axes,
+            mode=list(TAPS).index(mode),
             padding=PADDING_MODES.index(get("padding_mode", "zeros")), align=bool(get("align_corners", 0)),
             blocked=blocked, outer=outer))
     layout = BLOCKED if blocked else CONTIGUOUS

@@ -1,5 +1,5 @@
-"""Resize and Upsample: pictures by one tap or two along each axis -> `resize`, blocked in and out; all else one axis
-after the other -> `resample`, in blocks or plain."""
+"""Resize and Upsample: pictures by one tap or two along each axis -> `resize`, blocked in and out; all else
+one axis after the other -> `resample`, in blocks or plain."""
 from __future__ import annotations
 
 from functools import partial
@@ -31,7 +31,8 @@ def resize(group, values):
     node, get = group.node, group.node.attributes.get
     name, output = node.inputs[0], node.outputs[0]
     x, y = values.fact(name), values.fact(output)
-    if x.dtype != F32 or prod(x.shape) == 0 or prod(y.shape) == 0 or not isfinite(get("extrapolation_value", 0.0)):
+    if x.dtype != F32 or prod(x.shape) == 0 or prod(y.shape) == 0 \
+            or not isfinite(get("extrapolation_value", 0.0)):
         return ()
     factors, rois = found = factors_of(node, values), rois_of(node, values)
     if None in found:
@@ -40,8 +41,7 @@ def resize(group, values):
             if x.shape[axis] != y.shape[axis] or factors[axis] != 1 or rois[axis] != (0.0, 1.0)]
     if not axes:
         return renamed(node, values)
-    outside = not is_old(node) and (get("coordinate_transformation_mode") == CROP or get("exclude_outside", 0))
-    if axes[0] < 2 or outside or not in_blocks(node, values, axes[-1]):
+    if axes[0] < 2 or has_outside(node) or not in_blocks(node, values, axes[-1]):
         return (Candidate(partial(emit_plain, node, order_of(axes, x, y)), ((name, CONTIGUOUS),)),)
     small = x.ndim == 4 and MODES[get("mode", "nearest")] != "cubic" and not get("antialias", 0)
     emit = partial(emit_picture, node, axes) if small else partial(emit_blocked, node, order_of(axes, x, y))
@@ -49,8 +49,10 @@ def resize(group, values):
 
 
 def in_blocks(node, values, axis: int) -> bool:
-    """Whether to compute in blocks: what is to be converted is the smaller of input and output. axis : the last of
-    those that change"""
+    """Whether to compute in blocks: what is to be converted is the smaller of input and output.
+
+    axis : the last of those that change
+    """
     name, output = node.inputs[0], node.outputs[0]
     x, y = values.fact(name), values.fact(output)
     is_blocked, wanted = in_channels(name, values), not wanted_plain(values, output)
@@ -60,8 +62,8 @@ def in_blocks(node, values, axis: int) -> bool:
 
 
 def order_of(axes, x, y) -> list[int]:
-    """First those that shrink, which leave less for the others; of those that grow the innermost first, which the
-    outer ones need not do again."""
+    """First those that shrink, which leave less for the others; of those that grow the innermost first, which
+    the outer ones need not do again."""
     grow = [axis for axis in axes if x.shape[axis] < y.shape[axis]]
     return [axis for axis in axes if axis not in grow] + grow[::-1]
 
@@ -73,6 +75,13 @@ def is_old(node) -> bool:
     return node.op_type == "Upsample" or node.opset < 11
 
 
+def has_outside(node) -> bool:
+    """Whether some of the output may lie beyond the input: no tap has a weight there."""
+    get = node.attributes.get
+    return not is_old(node) and (get("coordinate_transformation_mode") == CROP
+                                 or get("exclude_outside", 0) != 0)
+
+
 def factors_of(node, values) -> list | None:
     """The scale of each axis; 1 where that is an expression of sizes."""
     get, shape = node.attributes.get, values.shape(node.inputs[0])
@@ -81,7 +90,8 @@ def factors_of(node, values) -> list | None:
         scales, sizes = (None if v is None or not v.size else v.tolist() for v in known)
         if scales is None and sizes is None:
             return None
-        return meaning.resize_sizes(shape, scales, sizes, get("axes"), get("keep_aspect_ratio_policy", "stretch"))[1]
+        return meaning.resize_sizes(shape, scales, sizes, get("axes"),
+                                    get("keep_aspect_ratio_policy", "stretch"))[1]
     if "height_scale" in node.attributes:
         return [1.0] * (len(shape) - 2) + [get("height_scale"), get("width_scale")]
     given = values.constant(node.inputs[1]) if len(node.inputs) > 1 else get("scales")
@@ -111,7 +121,8 @@ def taps_of(node, values, axis: int) -> tuple[np.ndarray, np.ndarray]:
     mode = MODES[get("mode", "nearest")]
     if is_old(node):                                # where a Resize shrinks, the nearest is the pixel behind
         behind = node.op_type == "Resize" and scale < 1
-        return meaning.resize_axis(size, wanted, scale, mode=mode, coordinate_transformation_mode="asymmetric",
+        return meaning.resize_axis(size, wanted, scale, mode=mode,
+                                   coordinate_transformation_mode="asymmetric",
                                    nearest_mode="ceil" if behind else "floor")
     known = {name: get(name) for name in ("nearest_mode", "coordinate_transformation_mode", "cubic_coeff_a",
                                           "exclude_outside", "antialias") if name in node.attributes}
@@ -127,7 +138,8 @@ def table_of_axis(node, axis: int, values) -> np.ndarray:
                            weights.astype(np.float32).view(np.int32).reshape(-1)))
 
 
-def resample(out, node, axis: int, dims, x: Ref, xs, y: Ref, ys, size, wanted, xa, ya, inner, lanes=0) -> None:
+def resample(out, node, axis: int, dims, x: Ref, xs, y: Ref, ys, size, wanted, xa, ya, inner,
+             lanes=0) -> None:
     """dims : three sizes of what is outside the axis; xs, ys : steps over them"""
     if lanes:
         outer, tiles = out.tiles.sums(-(-dims[2] // BLOCK), BLOCK * 2 * (size + wanted))
@@ -145,16 +157,15 @@ def emit_plain(node, order, out) -> None:
         shape = [*x.shape[:axis], last.shape[axis], *x.shape[axis + 1:]]
         y = last if axis == order[-1] else out.scratch(shape)
         outer, inner, size, wanted = prod(shape[:axis]), prod(shape[axis + 1:]), x.shape[axis], shape[axis]
-        resample(out, node, axis, [1, 1, outer], x.ref(), [0, 0, size * inner], y.ref(), [0, 0, wanted * inner],
-                 size, wanted, inner, inner, inner, int(axis == len(shape) - 1))
+        resample(out, node, axis, [1, 1, outer], x.ref(), [0, 0, size * inner], y.ref(),
+                 [0, 0, wanted * inner], size, wanted, inner, inner, inner, int(axis == len(shape) - 1))
         x = y
-    get = node.attributes.get
-    if not is_old(node) and (get("coordinate_transformation_mode") == CROP or get("exclude_outside", 0)):
+    if has_outside(node):
         for axis in order:
             outer, inner, wanted = prod(x.shape[:axis]), prod(x.shape[axis + 1:]), x.shape[axis]
             for first, end in runs(~taps_of(node, out, axis)[1].any(1)):
                 fill(out, [outer, (end - first) * inner], x.ref(first * inner), [wanted * inner, 1],
-                     get("extrapolation_value", 0.0))
+                     node.attributes.get("extrapolation_value", 0.0))
 
 
 def runs(mask: np.ndarray) -> list[tuple[int, int]]:
@@ -174,8 +185,8 @@ def emit_blocked(node, order, out) -> None:
         elif axis == len(shape) - 2:
             how = [1, x.n, x.blocks], [0, x.ns, x.bs], [0, y.ns, y.bs], x.rs, y.rs, x.w * BLOCK
         else:
-            how = ([x.shape[0], x.blocks, x.h], [x.ns * x.d, x.bs, x.rs], [y.ns * y.d, y.bs, y.rs], x.ns, y.ns,
-                   x.w * BLOCK)
+            how = ([x.shape[0], x.blocks, x.h], [x.ns * x.d, x.bs, x.rs], [y.ns * y.d, y.bs, y.rs],
+                   x.ns, y.ns, x.w * BLOCK)
         dims, xs, ys, xa, ya, inner = how
         resample(out, node, axis, dims, x.ref(), xs, y.ref(), ys, size, wanted, xa, ya, inner)
         x = y
