@@ -81,6 +81,8 @@ include "scan.pxi"
 include "detection.pxi"
 include "recurrent.pxi"
 include "roi.pxi"
+include "resample.pxi"
+include "grid_sample.pxi"
 
 cdef table_t the_table
 the_table.vw = VW

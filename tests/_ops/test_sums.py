@@ -139,6 +139,17 @@ def test_lrn(level, size):
     check(y, lrn(x, size, 1e3, 1, 0), f"{level} {size}")
 
 
+@each_level
+@pytest.mark.parametrize("taps", [63, 64, 65, 4097, 100_001])
+def test_resample(level, fill, taps):
+    x, y = numbers(fill, taps, 19), np.empty(19, np.float32)
+    table = np.concatenate((np.arange(-1, taps, dtype=np.int32), np.full(taps, 1 / taps, np.float32).view(np.int32)))
+    table[0] = taps
+    run(level, "resample", 1, x=at(x), y=at(y), table=(0, table.ctypes.data), dims=(1, 1, 1), xs=(0, 0, 0),
+        ys=(0, 0, 0), size=taps, wanted=1, xa=19, ya=19, inner=19, outer=1)
+    check(y, x.mean(0, float), f"{level} {taps}")
+
+
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("shape", [(1, n, 1) for n in (1023, 1025, 2047, 2049, 4097, 300_001)]
                          + [(1, n, 5) for n in (255, 256, 257, 513, 30_001)], ids=str)

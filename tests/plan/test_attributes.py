@@ -125,6 +125,8 @@ VALUES = {
     "output_sequence": [0, 1], "activations": [["Relu"], ["HardSigmoid", "Elu"], ["Affine", "Tanh", "LeakyRelu"]],
     "batch_dims": [0], "fmod": [0, 1], "output_height": [1, 2], "output_width": [1, 3], "sampling_ratio": [0, 2],
     "spatial_scale": [1.0, 0.5], "reduction": ["none", "add", "mul", "max", "min"],
+    "align_corners": [0, 1], "padding_mode": ["zeros", "border", "reflection"],
+    ("GridSample", "mode"): ["nearest", "linear", "cubic"],
     ("RoiAlign", "mode"): ["avg", "max"],
     ("RoiAlign", "coordinate_transformation_mode"): ["half_pixel", "output_half_pixel"],
     # pairs that belong together are in `arguments`, as None above
@@ -379,6 +381,9 @@ def arguments(g: Graph, name: str, operator: registry.Operator, opset: int):
                 index = np.array(rng.sample(places, min(len(places), 5)), I64)
                 found.append((s, [index, vector((len(index), *s[k:]))][:1 + (name == "ScatterND")], {}, 1))
         return found
+    if name == "GridSample":
+        return [(s, [np.linspace(-1.2, 1.3, s[0] * 6 * len(s[2:]), dtype=F32).reshape(
+            s[0], *[1] * (len(s) - 3), 6, len(s[2:]))], {}, 1) for s in PICTURES]
     if name == "RoiAlign":
         return [(s, [np.array([[0, 0, 4, 4], [1, -1, 3, 9], [2, 2, 2, 2]][:r], F32).reshape(r, 4),
                      np.array([0, s[0] - 1, 0][:r], I64)], dict(output_height=h, output_width=2), 1)

@@ -1,95 +1,220 @@
-"""Resize and Upsample of pictures by one tap or two along each axis -> `resize`, blocked in and out."""
+"""Resize and Upsample: pictures by one tap or two along each axis -> `resize`, blocked in and out; all else
+one axis after the other -> `resample`, in blocks or plain."""
 from __future__ import annotations
+
+from functools import partial
+from math import isfinite, prod
 
 import numpy as np
 
 from ...ops import resize as meaning
-from ..candidate import BLOCKED, Candidate, kernel
-from ..views import BLOCK, F32, Ref
+from ...ops.symbols import Symbol, Undecided
+from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, Candidate, kernel
+from ..placement import allocate_blocked
+from ..views import BLOCK, F32, NO_HALO, Ref
+from .conv_few import wanted_plain
+from .movement import in_channels
+from .pad import fill
+from .shape import renamed
 
-MODES = {"linear": "linear", "bilinear": "linear", "nearest": "nearest"}
+MODES = {"linear": "linear", "bilinear": "linear", "nearest": "nearest", "cubic": "cubic"}
+CROP = "tf_crop_and_resize"
+FEW = 8                         # channels that are better left in planes
+LONG_ROWS = 1 << 14             # as in resample.h
 
 
-@kernel("Resize", "Upsample", reading=BLOCKED,
+@kernel("Resize", "Upsample", reading=FOLLOWS,
         attributes="antialias axes coordinate_transformation_mode cubic_coeff_a exclude_outside "
                    "extrapolation_value keep_aspect_ratio_policy mode nearest_mode scales height_scale "
                    "width_scale")
 def resize(group, values):
     node, get = group.node, group.node.attributes.get
-    if not takes(node, values):
+    name, output = node.inputs[0], node.outputs[0]
+    x, y = values.fact(name), values.fact(output)
+    if x.dtype != F32 or prod(x.shape) == 0 or prod(y.shape) == 0 \
+            or not isfinite(get("extrapolation_value", 0.0)):
         return ()
-
-    def tables(values, h, w, oh, ow) -> np.ndarray:
-        """For each axis first taps, last taps, weights of the last."""
-        how, found = settings(node, values), []
-        for size, wanted, scale in ((h, oh, how.scales[2]), (w, ow, how.scales[3])):
-            index, weights = meaning.resize_axis(size, wanted, scale, mode=how.mode, nearest_mode=how.nearest,
-                                                 coordinate_transformation_mode=how.coordinates)
-            table = np.zeros((3, wanted), np.int32)
-            table[0], table[1] = index[:, 0], index[:, -1]
-            if how.mode == "linear":
-                table[2].view(np.float32)[...] = weights[:, -1]
-            found.append(table.reshape(-1))
-        return np.concatenate(found)
-
-    def emit(out):
-        x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
-        mode = MODES[get("mode", "nearest")]
-        at, params = out.table_of(tables, x.h, x.w, y.h, y.w).buffer, {}
-        for axis, wanted, first in (("y", y.h, 0), ("x", y.w, 12 * y.h)):
-            params |= {f"i{axis}0": Ref(at, first), f"i{axis}1": Ref(at, first + 4 * wanted),
-                       f"w{axis}": Ref(at, first + 8 * wanted)}
-        rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK)
-        out.step("resize", y.n * y.blocks * row_tiles, dict(
-            x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, oh=y.h, ow=y.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns,
-            yb=y.bs, yr=y.rs, linear=int(mode == "linear"), row_tiles=row_tiles, rows=rows, **params))
-    return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
+    factors, rois = found = factors_of(node, values), rois_of(node, values)
+    if None in found:
+        return ()
+    axes = [axis for axis in range(x.ndim)
+            if x.shape[axis] != y.shape[axis] or factors[axis] != 1 or rois[axis] != (0.0, 1.0)]
+    if not axes:
+        return renamed(node, values)
+    if axes[0] < 2 or has_outside(node) or not in_blocks(node, values, axes[-1]):
+        return (Candidate(partial(emit_plain, node, order_of(axes, x, y)), ((name, CONTIGUOUS),)),)
+    small = x.ndim == 4 and MODES[get("mode", "nearest")] != "cubic" and not get("antialias", 0)
+    emit = partial(emit_picture, node, axes) if small else partial(emit_blocked, node, order_of(axes, x, y))
+    return (Candidate(emit, ((name, BLOCKED),), BLOCKED),)
 
 
-class Settings:
-    """What a Resize of one or two taps is told: scales by axis, the rest as in ops/resize.py."""
-    __slots__ = ("mode", "coordinates", "nearest", "scales")
+def in_blocks(node, values, axis: int) -> bool:
+    """Whether to compute in blocks: what is to be converted is the smaller of input and output.
 
-    def __init__(self, mode: str, coordinates: str, nearest: str, scales: list):
-        self.mode, self.coordinates, self.nearest, self.scales = mode, coordinates, nearest, scales
-
-
-def takes(node, values) -> bool:
-    """Whether the kernel can run a Resize or Upsample."""
-    get, x, y = node.attributes.get, values.fact(node.inputs[0]), values.fact(node.outputs[0])
-    if x.ndim != 4 or x.dtype != F32 or 0 in x.shape or 0 in y.shape or x.shape[:2] != y.shape[:2]:
+    axis : the last of those that change
+    """
+    name, output = node.inputs[0], node.outputs[0]
+    x, y = values.fact(name), values.fact(output)
+    is_blocked, wanted = in_channels(name, values), not wanted_plain(values, output)
+    if x.ndim not in (3, 4, 5) or not is_blocked and x.shape[1] < FEW:
         return False
-    mode = MODES.get(get("mode", "nearest"))
-    if mode is None or get("antialias", 0) or get("exclude_outside", 0) \
-            or get("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize":
-        return False
-    if is_old(node):
-        given = scales_of_old(node, values)
-        if given is None or node.op_type == "Resize" and any(s < 1 for s in given) and mode == "nearest":
-            return False
-    return True
+    return is_blocked if is_blocked == wanted else wanted == (x.shape[axis] < y.shape[axis])
 
+
+def order_of(axes, x, y) -> list[int]:
+    """First those that shrink, which leave less for the others; of those that grow the innermost first, which
+    the outer ones need not do again."""
+    grow = [axis for axis in axes if x.shape[axis] < y.shape[axis]]
+    return [axis for axis in axes if axis not in grow] + grow[::-1]
+
+
+# ---- what a Resize is told
 
 def is_old(node) -> bool:
     """Whether it has scales only, for each axis, and coordinates that need no saying."""
     return node.op_type == "Upsample" or node.opset < 11
 
 
-def scales_of_old(node, values) -> list[float] | None:
-    given = values.constant(node.inputs[1]) if len(node.inputs) > 1 else node.attributes.get("scales")
+def has_outside(node) -> bool:
+    """Whether some of the output may lie beyond the input: no tap has a weight there."""
+    get = node.attributes.get
+    return not is_old(node) and (get("coordinate_transformation_mode") == CROP
+                                 or get("exclude_outside", 0) != 0)
+
+
+def factors_of(node, values) -> list | None:
+    """The scale of each axis; 1 where that is an expression of sizes."""
+    get, shape = node.attributes.get, values.shape(node.inputs[0])
+    if not is_old(node):
+        known = [values.constant(name) if name else None for name in (*node.inputs[2:], "", "")[:2]]
+        scales, sizes = (None if v is None or not v.size else v.tolist() for v in known)
+        if scales is None and sizes is None:
+            return None
+        return meaning.resize_sizes(shape, scales, sizes, get("axes"),
+                                    get("keep_aspect_ratio_policy", "stretch"))[1]
+    if "height_scale" in node.attributes:
+        return [1.0] * (len(shape) - 2) + [get("height_scale"), get("width_scale")]
+    given = values.constant(node.inputs[1]) if len(node.inputs) > 1 else get("scales")
     return None if given is None else [float(v) for v in given]
 
 
-def settings(node, values) -> Settings:
-    """What the kernel needs to know of a Resize or Upsample that it takes."""
-    get, x = node.attributes.get, values.fact(node.inputs[0])
-    mode, nearest = MODES[get("mode", "nearest")], get("nearest_mode", "round_prefer_floor")
-    coordinates = get("coordinate_transformation_mode", "half_pixel")
-    if is_old(node):
-        coordinates, nearest, scales = "asymmetric", "floor", scales_of_old(node, values)
+def rois_of(node, values) -> list[tuple[float, float]] | None:
+    """From where to where each axis is cut out."""
+    get, rank = node.attributes.get, values.fact(node.inputs[0]).ndim
+    rois = [(0.0, 1.0)] * rank
+    if not is_old(node) and get("coordinate_transformation_mode") == CROP:
+        axes = [axis % rank for axis in get("axes") or range(rank)]
+        given = values.constant(node.inputs[1]) if node.inputs[1] else None
+        if given is None or given.size != 2 * len(axes) or not np.isfinite(given).all():
+            return None
+        for axis, *ends in zip(axes, *given.astype(float).reshape(2, -1).tolist()):
+            rois[axis] = tuple(ends)
+    return rois
+
+
+def taps_of(node, values, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """(index, weights) along an axis, each (size of the output, taps)."""
+    get, scale = node.attributes.get, factors_of(node, values)[axis]
+    size, wanted = (values.shape(name)[axis] for name in (node.inputs[0], node.outputs[0]))
+    if Symbol in (type(size), type(wanted)):
+        raise Undecided
+    mode = MODES[get("mode", "nearest")]
+    if is_old(node):                                # where a Resize shrinks, the nearest is the pixel behind
+        behind = node.op_type == "Resize" and scale < 1
+        return meaning.resize_axis(size, wanted, scale, mode=mode,
+                                   coordinate_transformation_mode="asymmetric",
+                                   nearest_mode="ceil" if behind else "floor")
+    known = {name: get(name) for name in ("nearest_mode", "coordinate_transformation_mode", "cubic_coeff_a",
+                                          "exclude_outside", "antialias") if name in node.attributes}
+    return meaning.resize_axis(size, wanted, scale, mode=mode, roi=rois_of(node, values)[axis], **known)
+
+
+# ---- one axis after the other
+
+def table_of_axis(node, axis: int, values) -> np.ndarray:
+    """As resample.h has it: taps, indices, weights."""
+    index, weights = taps_of(node, values, axis)
+    return np.concatenate((np.array([index.shape[1]], np.int32), index.astype(np.int32).reshape(-1),
+                           weights.astype(np.float32).view(np.int32).reshape(-1)))
+
+
+def resample(out, node, axis: int, dims, x: Ref, xs, y: Ref, ys, size, wanted, xa, ya, inner,
+             lanes=0) -> None:
+    """dims : three sizes of what is outside the axis; xs, ys : steps over them"""
+    if lanes:
+        outer, tiles = out.tiles.sums(-(-dims[2] // BLOCK), BLOCK * 2 * (size + wanted))
     else:
-        known = [values.constant(name) if name else None for name in (*node.inputs[2:], "", "")[:2]]
-        scales, sizes = (None if v is None or not v.size else v.tolist() for v in known)
-        _, scales = meaning.resize_sizes(x.shape, scales, sizes, get("axes"),
-                                         get("keep_aspect_ratio_policy", "stretch"))
-    return Settings(mode, coordinates, nearest, scales)
+        outer, tiles = out.tiles.sums(prod(dims) * wanted, 2 * inner)
+    out.step("resample", tiles, dict(
+        x=x, y=y, table=out.table_of(partial(table_of_axis, node, axis)), dims=dims, xs=xs, ys=ys, size=size,
+        wanted=wanted, xa=xa, ya=ya, inner=inner, lanes=lanes, outer=outer),
+        scratch=4 * BLOCK * min(LONG_ROWS, size + wanted) if lanes else 0)
+
+
+def emit_plain(node, order, out) -> None:
+    x, last = out.contiguous(node.inputs[0]), out.plain(node.outputs[0])
+    for axis in order:
+        shape = [*x.shape[:axis], last.shape[axis], *x.shape[axis + 1:]]
+        y = last if axis == order[-1] else out.scratch(shape)
+        outer, inner, size, wanted = prod(shape[:axis]), prod(shape[axis + 1:]), x.shape[axis], shape[axis]
+        resample(out, node, axis, [1, 1, outer], x.ref(), [0, 0, size * inner], y.ref(),
+                 [0, 0, wanted * inner], size, wanted, inner, inner, inner, int(axis == len(shape) - 1))
+        x = y
+    if has_outside(node):
+        for axis in order:
+            outer, inner, wanted = prod(x.shape[:axis]), prod(x.shape[axis + 1:]), x.shape[axis]
+            for first, end in runs(~taps_of(node, out, axis)[1].any(1)):
+                fill(out, [outer, (end - first) * inner], x.ref(first * inner), [wanted * inner, 1],
+                     node.attributes.get("extrapolation_value", 0.0))
+
+
+def runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """(first, end) of each run of True."""
+    borders = np.flatnonzero(np.diff(mask, prepend=False, append=False)).tolist()
+    return list(zip(borders[::2], borders[1::2]))
+
+
+def emit_blocked(node, order, out) -> None:
+    x, last = out.blocked(node.inputs[0]), out.output(node.outputs[0])
+    for axis in order:
+        shape = (*x.shape[:axis], last.shape[axis], *x.shape[axis + 1:])
+        y = last if axis == order[-1] else allocate_blocked(shape, NO_HALO)
+        size, wanted = x.shape[axis], shape[axis]
+        if axis == len(shape) - 1:
+            how = [x.n, x.blocks, x.h], [x.ns, x.bs, x.rs], [y.ns, y.bs, y.rs], BLOCK, BLOCK, BLOCK
+        elif axis == len(shape) - 2:
+            how = [1, x.n, x.blocks], [0, x.ns, x.bs], [0, y.ns, y.bs], x.rs, y.rs, x.w * BLOCK
+        else:
+            how = ([x.shape[0], x.blocks, x.h], [x.ns * x.d, x.bs, x.rs], [y.ns * y.d, y.bs, y.rs],
+                   x.ns, y.ns, x.w * BLOCK)
+        dims, xs, ys, xa, ya, inner = how
+        resample(out, node, axis, dims, x.ref(), xs, y.ref(), ys, size, wanted, xa, ya, inner)
+        x = y
+
+
+# ---- both axes of a picture at once
+
+def tables(node, axes, values, h, w, oh, ow) -> np.ndarray:
+    """For each axis first taps, last taps, weights of the last; axes : those that do not stay as they are"""
+    found = []
+    for axis, wanted in ((2, oh), (3, ow)):
+        index, weights = taps_of(node, values, axis) if axis in axes else 2 * [np.arange(wanted)[:, None]]
+        table = np.zeros((3, len(index)), np.int32)
+        table[0], table[1] = index[:, 0], index[:, -1]
+        if weights.shape[1] > 1:
+            table[2].view(np.float32)[...] = weights[:, -1]
+        found.append(table.reshape(-1))
+    return np.concatenate(found)
+
+
+def emit_picture(node, axes, out) -> None:
+    x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
+    mode = MODES[node.attributes.get("mode", "nearest")]
+    at, params = out.table_of(partial(tables, node, axes), x.h, x.w, y.h, y.w).buffer, {}
+    for axis, wanted, first in (("y", y.h, 0), ("x", y.w, 12 * y.h)):
+        params |= {f"i{axis}0": Ref(at, first), f"i{axis}1": Ref(at, first + 4 * wanted),
+                   f"w{axis}": Ref(at, first + 8 * wanted)}
+    rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK)
+    out.step("resize", y.n * y.blocks * row_tiles, dict(
+        x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, oh=y.h, ow=y.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns,
+        yb=y.bs, yr=y.rs, linear=int(mode == "linear"), row_tiles=row_tiles, rows=rows, **params))

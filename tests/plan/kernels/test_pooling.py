@@ -70,8 +70,8 @@ def resize_symmetric(m, attributes):
     return [m.Resize(x, None, scales, mode=mode, **attributes) for mode in ("nearest", "linear")]
 
 
-@case(numpy=2)
-def resize_in_numpy(m):
+@case()
+def resize_by_axes(m):
     x = m.conv(m.input("x", 1, 3, 6, 6), 3, 16)
     roi = np.float32([0, 0, 0.2, 0.1, 1, 1, 0.9, 0.8])
     return (m.Resize(x, None, np.float32([1, 1, 2, 2]), mode="cubic"),
