@@ -101,7 +101,7 @@ class Session:
         self._raw: Graph | None = None
         self._packed = Store(self._table, self.threads)
         self._pool = Pool()
-        self._kept = Kept(self._pool, self._forget)
+        self._plans = Kept(self._pool, self._forget)
         SESSIONS.add(self)
         self._refuse_unknown_operators()
         passes.run(self._graph)
@@ -182,7 +182,7 @@ class Session:
         key = outputs, tuple([a.shape for a in arrays])
         check = self._source.check
         check()                                                 # else weights are read that are others now
-        plan = self._kept.get(key)
+        plan = self._plans.get(key)
         if plan is None:
             plan = self._plan({n: Fact(a.dtype, a.shape) for n, a in zip(self._input_types, arrays)},
                               outputs)
@@ -258,7 +258,7 @@ class Session:
     def trim(self) -> None:
         """Give back the memory that no run is using: workspaces, and plans but for those of `warmup` and of a
         model of fixed sizes. Later runs take anew what they need."""
-        self._kept.trim()
+        self._plans.trim()
         self._feeding.clear()
         self._pool.trim()
 
@@ -270,7 +270,7 @@ class Session:
 
     def _close(self) -> None:
         self._pool.close()
-        self._kept.close()
+        self._plans.close()
         for session in self._fed_sessions():
             session.close()
         self._feeding.clear()
@@ -289,7 +289,7 @@ class Session:
         """What goes with the routines that were dropped: packed weights if it was all of them, and the model when
         the session is closed."""
         self._raw = None
-        if not self._kept.routines:
+        if not self._plans.routines:
             self._packed.clear()
         if self._pool.closed:
             self._graph = self.model.graph = Graph()
@@ -400,7 +400,7 @@ class Session:
     def _routine(self, key, graph: Graph | None, specs: dict[str, Fact], outputs: tuple[str, ...], given: dict | None,
                  pin: bool = False, in_use=()) -> Routine:
         """The routine for these facts, made unless it is kept under its key. graph : None for the model's own"""
-        return self._kept.find(key, lambda: self._make(graph or self._graph_with(outputs), specs, outputs, given),
+        return self._plans.find(key, lambda: self._make(graph or self._graph_with(outputs), specs, outputs, given),
                                pin, in_use)
 
     def _make(self, graph: Graph, specs: dict[str, Fact], outputs: tuple[str, ...], given: dict | None) -> Routine:
@@ -482,7 +482,7 @@ SESSIONS: weakref.WeakSet = weakref.WeakSet()
 def renew_locks() -> None:
     """In a forked child: whoever held a lock in the parent is not there to give it back."""
     for session in SESSIONS:
-        session._kept.renew_lock()
+        session._plans.renew_lock()
         session._pool.renew_lock()
 
 

@@ -374,7 +374,7 @@ def test_a_file_written_over_during_a_run_gives_no_answer(tmp_path, monkeypatch)
     path = tmp_path / "m.onnx"
     path.write_bytes(large().bytes())
     session = cinfer.load(path, threads=1)
-    plan, = session._kept.routines.values()
+    plan, = session._plans.routines.values()
 
     class Slow:
         rest = None
@@ -382,7 +382,7 @@ def test_a_file_written_over_during_a_run_gives_no_answer(tmp_path, monkeypatch)
         def run(self, *arguments, **options):
             written_over(path, bytes(path.stat().st_size))
             return plan.run(*arguments, **options)
-    session._kept.routines[next(iter(session._kept.routines))] = Slow()
+    session._plans.routines[next(iter(session._plans.routines))] = Slow()
     with pytest.raises(cinfer.Error, match="has changed"):
         session(pixels(1, 3, 8, 8))
 

@@ -60,13 +60,13 @@ class Quiet:
     catch_warnings a thread: where the blocks of two overlap, the last one leaves the first one's filters."""
 
     def __init__(self):
-        self._lock, self._inside, self._kept = threading.Lock(), 0, None
+        self._lock, self._inside, self._plans = threading.Lock(), 0, None
 
     def __enter__(self):
         with self._lock:
             if not self._inside:
-                self._kept = warnings.catch_warnings()
-                self._kept.__enter__()
+                self._plans = warnings.catch_warnings()
+                self._plans.__enter__()
                 warnings.filterwarnings("ignore", module=r"PIL\b")
             self._inside += 1
 
@@ -74,7 +74,7 @@ class Quiet:
         with self._lock:
             self._inside -= 1
             if not self._inside:
-                self._kept.__exit__(None, None, None)
+                self._plans.__exit__(None, None, None)
 
 
 quiet = Quiet()

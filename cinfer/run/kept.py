@@ -27,6 +27,9 @@ class Kept:
         self.making = threading.RLock()         # again by the handler of a signal, in the same thread
         self._is_planning = self._is_trimmed = False    # while it is held; to trim behind the plan
 
+    def __len__(self) -> int:
+        return len(self.routines)
+
     def renew_lock(self) -> None:
         self.making = threading.RLock()
         self._is_planning = False

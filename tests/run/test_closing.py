@@ -54,7 +54,7 @@ def test_a_run_of_several_parts_comes_to_its_end(hooked, elsewhere):
     hooks.append(close)
     found, = session.run(None, {"x": FEED["x"]})
     assert np.array_equal(found, expected) and len(calls) == 4
-    assert not session._kept.routines and not session._pool.free and session._pool.closed
+    assert not session._plans.routines and not session._pool.free and session._pool.closed
     with pytest.raises(cinfer.Error, match="closed"):
         session.run(None, FEED)
 
@@ -68,7 +68,7 @@ def test_a_run_that_fails_closes_as_well(hooked):
     hooks.append(fail)
     with pytest.raises(RuntimeError, match="own"):
         session.run(None, FEED)
-    assert session._pool.closed and not session._kept.routines
+    assert session._pool.closed and not session._plans.routines
 
 
 def test_nothing_waits_for_the_garbage_collector():
@@ -113,7 +113,7 @@ def test_a_closed_session_says_so():
             call()
         assert str(caught.value) == "this session is closed; load the model again"
     session.close(), session.trim(), session.cancel()
-    assert session.inputs[0].name == "images" and not session._kept.routines and not session._pool.free
+    assert session.inputs[0].name == "images" and not session._plans.routines and not session._pool.free
     assert not session._source.data                 # the model's bytes are gone too
 
 

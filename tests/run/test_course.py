@@ -242,22 +242,22 @@ def test_plans_of_all_parts_are_few_and_all_go(monkeypatch):
     for i in range(300):
         size, count = 20 + i // 15, i % 15 + 1
         assert session.run(None, ones(size, count))[0].shape == (size + count,)
-        sizes.append(sum(plan.kept_bytes for plan in session._kept.routines.values()))
-    assert max(sizes) <= 200_000 and len(session._kept.routines) < 60
+        sizes.append(sum(plan.kept_bytes for plan in session._plans.routines.values()))
+    assert max(sizes) <= 200_000 and len(session._plans.routines) < 60
     readies = session._graph.prepared._ready
     assert len(readies) <= 10 and len(session._packed.of_node) <= 40        # none for the nodes of one size
     session.trim()
     gc.collect()
-    assert not session._kept.routines and not session._packed.of_node
+    assert not session._plans.routines and not session._packed.of_node
 
 
 def test_a_plan_goes_with_those_that_follow_it():
     session = cinfer.load(written(MANY_SIZES))
     for count in (1, 2, 3):
         session.run(None, ones(8, count))
-    first = next(key for key in session._kept.routines if isinstance(key[0], tuple))
-    assert len(session._kept.routines) == 4 and session._kept.drop(first) > 0 and not session._kept.routines
-    assert session._kept.drop(first) == 0
+    first = next(key for key in session._plans.routines if isinstance(key[0], tuple))
+    assert len(session._plans.routines) == 4 and session._plans.drop(first) > 0 and not session._plans.routines
+    assert session._plans.drop(first) == 0
     assert session.run(None, ones(8, 2))[0].shape == (10,)
 
 
@@ -268,9 +268,9 @@ def test_the_parts_of_one_run_are_kept_however_large(monkeypatch):
     feeds = [ones(9, count) for count in (3, 9)]
     for each in (*feeds, *feeds):
         session.run(None, each)
-        made = list(session._kept.routines.values())
+        made = list(session._plans.routines.values())
         session.run(None, each)
-        assert len(made) == 3 and set(made) == set(session._kept.routines.values())
+        assert len(made) == 3 and set(made) == set(session._plans.routines.values())
 
 
 def test_a_body_stays_beside_what_is_behind_its_loop(monkeypatch):
@@ -281,9 +281,9 @@ def test_a_body_stays_beside_what_is_behind_its_loop(monkeypatch):
         y = Abs (l) }"""))
     feeds = {**ones(5, 2), "m": np.array(3)}
     session.run(None, feeds)
-    made = set(session._kept.routines.values())
+    made = set(session._plans.routines.values())
     session.run(None, feeds)
-    assert made == set(session._kept.routines.values())
+    assert made == set(session._plans.routines.values())
 
 
 def test_max_memory_holds_for_what_nodes_between_parts_give():

@@ -21,18 +21,18 @@ def few_plans(monkeypatch):
     """Room for FEW_PLANS plans of the network with free sizes."""
     session = cinfer.load(network(declared=FREE).bytes(), threads=1)
     session(X)
-    plan, = session._kept.routines.values()
+    plan, = session._plans.routines.values()
     monkeypatch.setattr(kept, "KEPT_BYTES", int((FEW_PLANS + 0.5) * plan.kept_bytes))
     session.trim()
-    assert session._kept.routines == {}
+    assert session._plans.routines == {}
     return session
 
 
 def test_keeps_few_plans_and_drops_the_oldest(few_plans):
     for size in range(4, 4 + 3 * FEW_PLANS):
         few_plans.run(None, {"images": pixels(1, 3, size, 5)})
-        assert len(few_plans._kept.routines) <= FEW_PLANS
-    shapes = [key[1][0] for key in few_plans._kept.routines]
+        assert len(few_plans._plans.routines) <= FEW_PLANS
+    shapes = [key[1][0] for key in few_plans._plans.routines]
     assert shapes == [(1, 3, size, 5) for size in range(4 + 2 * FEW_PLANS, 4 + 3 * FEW_PLANS)]
     x = pixels(1, 3, 4, 5)                                  # planned anew
     assert_close(few_plans.run(None, {"images": x})[0],
@@ -42,19 +42,19 @@ def test_keeps_few_plans_and_drops_the_oldest(few_plans):
 def test_the_plan_in_use_is_kept(few_plans):
     often = pixels(1, 3, 30, 30)
     few_plans.run(None, {"images": often})
-    plan = few_plans._kept.routines[few_plans._output_names, (often.shape,)]
+    plan = few_plans._plans.routines[few_plans._output_names, (often.shape,)]
     for size in range(4, 4 + 3 * FEW_PLANS):
         few_plans.run(None, {"images": pixels(1, 3, size, 5)})
         few_plans.run(None, {"images": often})
-    assert few_plans._kept.routines[few_plans._output_names, (often.shape,)] is plan
+    assert few_plans._plans.routines[few_plans._output_names, (often.shape,)] is plan
 
 
 def test_plans_once_for_a_shape():
     session = cinfer.load(network(declared=FREE).bytes(), threads=1)
     session.run(None, {"images": X})
-    plan, = session._kept.routines.values()
+    plan, = session._plans.routines.values()
     session.run(None, {"images": X + 1})
-    assert list(session._kept.routines.values()) == [plan]
+    assert list(session._plans.routines.values()) == [plan]
 
 
 def test_warmup_plans_ahead_and_for_good(monkeypatch):
@@ -62,7 +62,7 @@ def test_warmup_plans_ahead_and_for_good(monkeypatch):
     session.warmup({"images": (1, 3, 10, 12)})
     session.warmup([{"images": (2, 3, np.int64(8), 8)}, {"images": [1, 3, 9, 9]}])
     monkeypatch.setattr(kept, "KEPT_BYTES", 1)
-    warm = set(session._kept.routines)
+    warm = set(session._plans.routines)
     assert {key[1][0] for key in warm} == {(1, 3, 10, 12), (2, 3, 8, 8), (1, 3, 9, 9)}
     monkeypatch.setattr(sessions, "make_plan", lambda *_: pytest.fail("planned again"))
     session.run(None, {"images": pixels(1, 3, 10, 12)})
@@ -70,16 +70,16 @@ def test_warmup_plans_ahead_and_for_good(monkeypatch):
     monkeypatch.setattr(kept, "KEPT_BYTES", 1)
     for size in (4, 5, 6):
         session.run(None, {"images": pixels(1, 3, size, size)})
-    assert warm < set(session._kept.routines) and len(session._kept.routines) == len(warm) + 1
+    assert warm < set(session._plans.routines) and len(session._plans.routines) == len(warm) + 1
     session.trim()
-    assert set(session._kept.routines) == warm
+    assert set(session._plans.routines) == warm
 
 
 def test_trim_gives_back_what_is_not_in_use():
     session = cinfer.load(network(declared=FREE).bytes(), threads=1)
     want = [y.tobytes() for y in session.run(None, {"images": X})]
     session.trim()
-    assert not session._kept.routines and not session._packed and not session._pool.free
+    assert not session._plans.routines and not session._packed and not session._pool.free
     assert [y.tobytes() for y in session.run(None, {"images": X})] == want
 
 
@@ -106,7 +106,7 @@ def test_the_handler_of_a_signal_in_the_middle_of_a_plan(monkeypatch, what):
     worker.join(60)
     assert not worker.is_alive()
     if what == "close":
-        assert said == ["this session is closed; load the model again"] and not session._kept.routines
+        assert said == ["this session is closed; load the model again"] and not session._plans.routines
         return
     assert said.pop() == (1, 16, 9, 9)
     assert what != "run" or "cannot have a plan made while one is being made" in said[0]
@@ -124,7 +124,7 @@ def attempt(session):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
 def test_a_child_forked_while_a_plan_is_made_runs():
     session = cinfer.load(network(declared=FREE).bytes(), threads=1)
-    with session._kept.making:                       # as a thread of the parent holds it while it plans
+    with session._plans.making:                       # as a thread of the parent holds it while it plans
         child = os.fork()
         if child == 0:
             signal.alarm(20)

@@ -42,7 +42,7 @@ def around_numpy(m):
 
 def test_stages_follow_each_other():
     session = cinfer.load(around_numpy(Model()), threads=1)
-    routine, = session._kept.routines.values()
+    routine, = session._plans.routines.values()
     kinds = [type(stage) for stage in routine.stages]
     assert kinds.count(Host) >= 1 and kinds[0] is kinds[-1] is Kernels
     steps = []
@@ -79,7 +79,7 @@ def test_only_short_runs_keep_the_gil(shape, brief, monkeypatch):
     monkeypatch.undo()
     m = Model(seed=0)
     session = cinfer.load(m.outputs(m.Relu(m.input("x", *shape))).bytes())
-    assert [routine.program.brief for routine in session._kept.routines.values()] == [brief]
+    assert [routine.program.brief for routine in session._plans.routines.values()] == [brief]
     m = Model(seed=0)
     m.outputs(m.conv(m.input("x", 1, 32, 8, 8), 32, 32, 3))         # few bytes, and some time
-    assert [routine.program.brief for routine in cinfer.load(m.bytes())._kept.routines.values()] == [False]
+    assert [routine.program.brief for routine in cinfer.load(m.bytes())._plans.routines.values()] == [False]

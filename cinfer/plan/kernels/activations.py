@@ -26,7 +26,7 @@ def candidates(group, values) -> tuple[Candidate, ...]:
     if x.dtype != F32 and node.op_type in elementwise.OF_ONE:
         return elementwise.of_one(group, values)
     if function is None or function.slope and not elementwise.follows(node, values):
-        return elementwise.binary(group, values) if node.op_type == "PRelu" else ()
+        return elementwise.binary(group, values) if node.op_type in elementwise.BINARY else ()
     if x.dtype != F32 or y.dtype != F32 or prod(x.shape) == 0:
         return ()
     if elementwise.follows(node, values):
