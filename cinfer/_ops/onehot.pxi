@@ -12,7 +12,8 @@ cdef extern from "onehot.h" nogil:
 cdef void onehot_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const onehot_t *A = <const onehot_t *>params
     cdef int64_t stripes = (A.n + A.columns - 1) // A.columns, column = tile % stripes * A.columns
-    cdef int64_t first = tile // stripes * A.outer, last = min(A.rows, first + A.outer), n = min(A.columns, A.n - column)
+    cdef int64_t first = tile // stripes * A.outer, last = min(A.rows, first + A.outer)
+    cdef int64_t n = min(A.columns, A.n - column)
     cdef int size = <int>A.size
     cdef const char *v = <const char *>at(base, A.v)
     cdef const char *i = <const char *>at(base, A.i)

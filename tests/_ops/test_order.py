@@ -97,8 +97,8 @@ def test_top(level, data, shape, dtype, smallest, outer):
     i, _ = laid_out(np.zeros(wanted.shape, np.int64), how)
     before = memory.copy()
     dims, xs = kept(x, axis)
-    run(level, "top", -(-int(np.prod(dims)) // outer), scratch=max(8, 2 * v.itemsize) * k, x=at(x), v=at(v), i=at(i), dims=dims,
-        xs=xs, ys=kept(v, axis)[1], n=shape[axis], rs=x.strides[axis] // x.itemsize, k=k,
+    run(level, "top", -(-int(np.prod(dims)) // outer), scratch=max(8, 2 * v.itemsize) * k, x=at(x), v=at(v),
+        i=at(i), dims=dims, xs=xs, ys=kept(v, axis)[1], n=shape[axis], rs=x.strides[axis] // x.itemsize, k=k,
         ks=v.strides[axis] // v.itemsize, smallest=smallest, outer=outer, **kind(dtype))
     what = f"{level} {dtype} {shape} axis {axis} k {k} smallest {smallest} {x.strides}"
     np.testing.assert_array_equal(i, places, err_msg=what)

@@ -100,7 +100,8 @@ VALUES = {
                                        "align_corners",
                                        "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"],
     "count_include_pad": [0, 1], "cubic_coeff_a": [-0.75, -0.5], "dilations": spatial(1, 2),
-    "epsilon": [1e-5, 0.5], "exclude_outside": [0, 1], "exclusive": [0, 1], "reverse": [0, 1], "extrapolation_value": [0.0, 2.0],
+    "epsilon": [1e-5, 0.5], "exclude_outside": [0, 1], "exclusive": [0, 1], "reverse": [0, 1],
+    "extrapolation_value": [0.0, 2.0],
     "gamma": [0.5, 1.0507], "group": [1, 2, 3, 4], "height_scale": [1.0, 2.0, 1.5], "is_test": [0, 1],
     "k": [1, 2, 3],
     "keep_aspect_ratio_policy": ["stretch", "not_larger", "not_smaller"], "keepdims": [0, 1],
@@ -399,7 +400,8 @@ def arguments(g: Graph, name: str, operator: registry.Operator, opset: int):
     if name in ("CumSum", "CumProd"):
         return [(s, [np.array(a)], {}, 1) for s in SHAPES for a in axes_of(s)]
     if name == "OneHot":
-        return [(s, [np.array(d), vector((2,), kind)], {}, 1) for s in SHAPES for d in (1, 5) for kind in (F32, I64, bool)]
+        return [(s, [np.array(d), vector((2,), kind)], {}, 1) for s in SHAPES for d in (1, 5)
+                for kind in (F32, I64, bool)]
     if name == "Tile":
         if since == 1:
             return [(s, [F32(n), F32(a)], {}, 1) for s in SHAPES for a in range(len(s)) for n in (1, 3)]

@@ -81,8 +81,8 @@ for axis in (-1, 0, 1, 2, -3):
 @case(opset=13, dtype=np.int64, oracle=by_numpy)
 def one_hot_of_what_the_run_computes(m):
     x, v = m.input("x", 2, 1, 3, 5), m.input("v", 2, dtype=np.int64)
-    return (m.OneHot(m.conv(x, 1, 3), np.array(4), m.Slice(v, np.array([1]), np.array([-5]), np.array([0]), np.array([-1])),
-                     axis=2),
+    turned = m.Slice(v, np.array([1]), np.array([-5]), np.array([0]), np.array([-1]))
+    return (m.OneHot(m.conv(x, 1, 3), np.array(4), turned, axis=2),
             m.OneHot(m.ArgMax(x, axis=3), np.array(5), v), m.OneHot(m.input("s", dtype=np.int32), np.array(12), v))
 
 

@@ -192,7 +192,8 @@ def expanded(m):
 @case()
 def tile(m):
     x = m.conv(m.input("x", 2, 3, 4, 5), 3, 20)
-    return (m.Tile(x, np.array([1, 2, 1, 3])), m.Relu(m.Tile(m.Transpose(x, perm=[0, 2, 3, 1]), np.array([3, 1, 1, 2]))),
+    turned = m.Transpose(x, perm=[0, 2, 3, 1])
+    return (m.Tile(x, np.array([1, 2, 1, 3])), m.Relu(m.Tile(turned, np.array([3, 1, 1, 2]))),
             m.Tile(m.GlobalAveragePool(x), np.array([1, 1, 4, 5])), m.Tile(x, np.array([1, 1, 1, 1])))
 
 

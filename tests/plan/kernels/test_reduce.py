@@ -88,7 +88,8 @@ def test_other_types_mean_what_numpy_says(isa, dtype, monkeypatch):
     x = m.input("x", 5, 70, 3, 4, dtype=dtype)
     turned = m.Transpose(x, perm=[2, 0, 3, 1])
     ys = [m.node(op, a, np.array(axes, np.int64), keepdims=keep) for op in names
-          for a, axes, keep in [(x, [-1], 0), (turned, [1, -1], 1), (x, [0], 0), (x, [0, 1, 2, 3], 1), (turned, [3], 0)]]
+          for a, axes, keep in [(x, [-1], 0), (turned, [1, -1], 1), (x, [0], 0), (x, [0, 1, 2, 3], 1),
+                                (turned, [3], 0)]]
     data = m.outputs(*ys, dtype=dtype).bytes()
     values = rng.normal(size=(5, 70, 3, 4)) if kind == "f" else rng.integers(-2**62, 2**62, (5, 70, 3, 4))
     feeds = {"x": np.abs(values) if kind == "f" else (values > 0) if kind == "b" else values.astype(dtype)}
@@ -100,7 +101,8 @@ def test_other_types_mean_what_numpy_says(isa, dtype, monkeypatch):
             np.testing.assert_allclose(got, want, rtol=1e-12 if kind == "f" else 0)
 
 
-@pytest.mark.parametrize("op, dtype", [("ReduceSum", np.uint64), ("ReduceL2", np.int32), ("ReduceLogSumExp", np.float64)])
+@pytest.mark.parametrize("op, dtype", [("ReduceSum", np.uint64), ("ReduceL2", np.int32),
+                                       ("ReduceLogSumExp", np.float64)])
 def test_numpy_does_what_kernels_do_not(op, dtype):
     m = Model(18)
     data = m.outputs(m.node(op, m.input("x", 2, 3, dtype=dtype), keepdims=0), dtype=dtype).bytes()

@@ -19,8 +19,9 @@ def test_means_the_same(isa, op, dtype, monkeypatch):
     m = Model(26)
     x = m.input("x", 3, 40, 5, 7, dtype=dtype)
     turned = m.Transpose(x, perm=[2, 0, 3, 1])
-    data = m.outputs(*(m.node(op, a, np.array(axis), exclusive=exclusive, reverse=reverse) for a, axis, exclusive, reverse
-                       in product((x, turned), (-1, 0, 1, 2), (0, 1), (0, 1))), dtype=dtype).bytes()
+    ways = product((x, turned), (-1, 0, 1, 2), (0, 1), (0, 1))
+    data = m.outputs(*(m.node(op, a, np.array(axis), exclusive=exclusive, reverse=reverse)
+                       for a, axis, exclusive, reverse in ways), dtype=dtype).bytes()
     rng = np.random.default_rng(1)
     feeds = {"x": (rng.choice([-1, 1], m.shapes["x"]) * (1 + .1 * rng.random(m.shapes["x"]))).astype(dtype)}
     monkeypatch.setattr("cinfer.plan.plan.FEW_FLOPS", -1)
