@@ -40,7 +40,9 @@ cdef void gather_run(const void *params, char *const *base, char *scratch, int64
     cdef int64_t bytes_of_index = 8 if A.wide else 4
     cdef indices_t f
     cdef walk_t k
-    f.count, f.ks, f.wide, f.sizes, f.steps, f.refused = A.count, A.ks, A.wide, A.sizes, A.steps, 0
+    f.count, f.ks, f.wide, f.refused = A.count, A.ks, A.wide, 0
+    f.sizes = A.sizes
+    f.steps = A.steps
     walk_begin(&k, A.dims, tile, A.outer, 4)
     while k.left > 0:
         pick_plane(&f, x + offset(&k, A.xs) * A.size, A.xs[4], A.xs[5],
@@ -61,7 +63,9 @@ cdef void scatter_run(const void *params, char *const *base, char *scratch, int6
     cdef const char *i
     cdef char *y
     cdef indices_t f
-    f.count, f.ks, f.wide, f.sizes, f.steps, f.refused = A.count, A.ks, A.wide, A.sizes, A.steps, 0
+    f.count, f.ks, f.wide, f.refused = A.count, A.ks, A.wide, 0
+    f.sizes = A.sizes
+    f.steps = A.steps
     rows = A.dims[2] * A.dims[3] * A.dims[4]
     if A.dims[4] * A.dims[5] == 1:              # no neighbours of different places: rows in order
         axis, n, rows = 3, A.dims[3], A.dims[2]
