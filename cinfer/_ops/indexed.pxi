@@ -41,8 +41,8 @@ cdef void gather_run(const void *params, char *const *base, char *scratch, int64
     cdef indices_t f
     cdef walk_t k
     f.count, f.ks, f.wide, f.refused = A.count, A.ks, A.wide, 0
-    f.sizes = A.sizes
-    f.steps = A.steps
+    f.sizes = <int64_t *>A.sizes
+    f.steps = <int64_t *>A.steps
     walk_begin(&k, A.dims, tile, A.outer, 4)
     while k.left > 0:
         pick_plane(&f, x + offset(&k, A.xs) * A.size, A.xs[4], A.xs[5],
@@ -64,8 +64,8 @@ cdef void scatter_run(const void *params, char *const *base, char *scratch, int6
     cdef char *y
     cdef indices_t f
     f.count, f.ks, f.wide, f.refused = A.count, A.ks, A.wide, 0
-    f.sizes = A.sizes
-    f.steps = A.steps
+    f.sizes = <int64_t *>A.sizes
+    f.steps = <int64_t *>A.steps
     rows = A.dims[2] * A.dims[3] * A.dims[4]
     if A.dims[4] * A.dims[5] == 1:              # no neighbours of different places: rows in order
         axis, n, rows = 3, A.dims[3], A.dims[2]

@@ -7,12 +7,15 @@ next plan: an entry holds the array that it was made from, and serves no other.
 """
 from __future__ import annotations
 
+import mmap
 from operator import is_
 
 import numpy as np
 
 from .. import _ops
 from .views import BLOCK, Blocked, Buffer, NO_HALO, Plain, Ref, ncdhw, row_major
+
+LARGE = 1 << 18                 # bytes of weights whose pages are worth a call of the system
 
 
 class Fixed:
@@ -99,7 +102,24 @@ class Store:
         source = np.ascontiguousarray(array, np.float32)
         job = self.table.pack(kernel, w=(0, source.ctypes.data + 4 * offset), y=(0, memory.address), **params)
         executor.run_once(self.table, kernel, job, tiles, self.threads)
+        let_go(array)
         return Ref(Buffer(memory.size, 0, memory.address, memory), 0)
+
+
+def let_go(array: np.ndarray) -> None:
+    """Give back the pages of a mapped file under an array that was packed and will hardly be read again; if it is, they
+    come from the system's cache of files."""
+    owner = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, memoryview):
+        owner = owner.obj
+    if array.nbytes < LARGE or not isinstance(owner, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    first = array.ctypes.data - np.frombuffer(owner, np.uint8, 1).ctypes.data
+    begin, end = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE, (first + array.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
+    if array.flags.c_contiguous and end > begin:
+        owner.madvise(mmap.MADV_DONTNEED, begin, end - begin)
 
 
 def constant(array: np.ndarray) -> Plain:
