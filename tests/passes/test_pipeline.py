@@ -97,7 +97,7 @@ def test_subgraphs_are_rewritten_and_what_they_capture_stays():
 
 
 MALFORMED = {
-    "Gather 'v0' has 1 inputs; Gather of opset 17 takes 2": lambda b, x: b.Gather(x),
+    "Gather 'v0' has 1 input; Gather of opset 17 takes 2": lambda b, x: b.Gather(x),
     "Shape 'v0' has 2 inputs; Shape of opset 17 takes 1": lambda b, x: b.Shape(x, x),
     "Add 'v0': its input 0 is left out; Add needs it": lambda b, x: b.Add("", x),
     "Concat 'v0': its input 1 is left out": lambda b, x: b.Concat(x, "", x, axis=0),
