@@ -44,6 +44,11 @@ def check_limit(plan, bytes_needed: int, most: int | None) -> None:
              for name in {n for step in plan.steps if step.node is not None for n in step.node.outputs if n}
              if type(spec := plan.facts.get(name)) is Fact}
     largest = sorted(sizes, key=lambda n: (-sizes[n], n))[:3]
-    shown = ", ".join(f"{n!r} {'x'.join(map(str, plan.facts[n].shape)) or 'scalar'} ({sizes[n]} bytes)" for n in largest)
+    shown = ", ".join(sized(n, plan.facts[n].shape, sizes[n]) for n in largest)
     raise LimitError(f"a run of these sizes needs {bytes_needed} bytes, max_memory is {most}; the largest "
                      f"values are {shown}")
+
+
+def sized(name: str, shape, nbytes: int) -> str:
+    """A value in a message about memory."""
+    return f"{name!r} {'x'.join(map(str, shape)) or 'scalar'} ({nbytes} bytes)"

@@ -14,6 +14,7 @@ from ..ops import registry
 from ..ops.facts import Elements, Fact, Maybe, names_of_elements
 from ..ops.numeric import bodies
 from ..plan.bind import Rest
+from .control import sized
 from .host import evaluated
 from .pool import Pool
 from .routine import Routine
@@ -28,14 +29,14 @@ class Course:
         them
     pool, cancels, deadline_ns, timeout : as for Routine.run
     max_memory : bytes that what nodes between parts give may take, or None
-    watch : None, or function (what, function) -> the function's result; it may time it
+    watch : function (what, function) -> the function's result; it may time it
     first : the key of the first part, where that is run by others
 
     The newest line of parts of each graph is in use, and stays.
     """
 
     def __init__(self, find, pool: Pool, cancels: int, deadline_ns: int = 0, timeout=None, max_memory: int | None = None,
-                 watch=None, first=None):
+                 watch=lambda what, run: run(), first=None):
         self.pool, self.cancels, self.deadline_ns, self.timeout = pool, cancels, deadline_ns, timeout
         self.max_memory, self.watch = max_memory, watch
         self._find = find
@@ -63,7 +64,7 @@ class Course:
         def run(ended=None):
             return part.run([values[name] for name in part.inputs], self.pool, ended, cancels=self.cancels,
                             deadline_ns=self.deadline_ns, timeout=self.timeout)
-        return run() if self.watch is None else self.watch(part, run)
+        return self.watch(part, run)
 
     def finish(self, part: Routine, values: dict, results: list[np.ndarray], outputs: tuple[str, ...],
                begun: Graph | None = None) -> list:
@@ -106,10 +107,7 @@ class Course:
                     inputs = [fetch(name) if name else None for name in node.inputs]
                     taken.update(map(id, inputs))
                     operator = registry.lookup(node)
-                    if self.watch is None:
-                        results = evaluated(operator, node, inputs)
-                    else:
-                        results = self.watch(node, lambda: evaluated(operator, node, inputs))
+                    results = self.watch(node, lambda: evaluated(operator, node, inputs))
                     for name, result in zip(node.outputs, results):
                         if name:
                             enter(name, result, values, known)
@@ -139,7 +137,7 @@ def check_held(node: Node, values: dict, theirs: frozenset, most: int) -> None:
     """LimitError for values behind a node that take more than they may. theirs : names that do not count"""
     held = sum(array.nbytes for name, array in values.items() if name not in theirs)
     if held > most:
-        shown = ", ".join(f"{name!r} {'x'.join(map(str, values[name].shape))} ({values[name].nbytes} bytes)"
+        shown = ", ".join(sized(name, values[name].shape, values[name].nbytes)
                           for name in node.outputs if name in values)
         raise LimitError(f"{node} brings what a run holds to {held} bytes, max_memory is {most}; it gives {shown}")
 
