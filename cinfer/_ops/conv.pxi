@@ -1,7 +1,8 @@
 # Direct convolution: contracts in conv.h, register tiles in conv_tile.h; `multiply` drives all of them.
 
 cdef extern from "conv_tile.h" nogil:
-    enum: OCV, OCT, HALF, PM, PM_HALF, FORM_NEAR, FORM_LIST, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS
+    enum: OCV, OCT, HALF, PM, PM_HALF, FETCHING, FORM_NEAR, FORM_LIST, FORM_NEAR_FETCHING, FORM_LIST_FETCHING
+    enum: FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS
     ctypedef struct tile_t:
         const float *w
         const float *bias
@@ -12,6 +13,8 @@ cdef extern from "conv_tile.h" nogil:
         int64_t full, last, kh, kw, xb, xr, xt, yb, rb, head, slices, xs
         const float *before
         float *after
+        const char *ahead
+        int64_t ahead_by
         float scale
         epilogue_t e
     ctypedef void (*tile_run)(const tile_t *, const float *, const int64_t *, const int64_t *,
@@ -78,7 +81,7 @@ cdef void long_tile(const tile_run run, const tile_t *T, pieces_t all, const flo
     cdef float[PM * OCT] sums
     cdef double[PM * OCT] total
     cdef tile_t P = T[0]
-    cdef int64_t n = pixels * width, added = 0, folds = 0, slice = 0, headed = T.head > 0
+    cdef int64_t n = pixels * width, added = 0, folds = 0, slice = 0, headed = T.head > 0, terms
     cdef const float *at_piece
     cdef pieces_t q = all
     P.before, P.after = no_sums, sums
@@ -104,7 +107,9 @@ cdef void long_tile(const tile_run run, const tile_t *T, pieces_t all, const flo
                 P.last = T.last if P.full < q.nb else 0
             P.kh, P.kw = q.ni, q.nj
             run(&P, at_piece, xo, yo, ro)
-            P.w += (P.full * CB + P.last) * q.ni * q.nj * width
+            terms = (P.full * CB + P.last) * q.ni * q.nj
+            P.w += terms * width
+            P.ahead += terms * P.ahead_by
         else:
             P.koff, P.last = T.koff + q.b, q.nb
             run(&P, x, xo, yo, ro)
@@ -158,6 +163,8 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
     cdef int64_t have = min(width, P.n - c), terms = P.terms
     cdef const tile_run *run = &tiles_full[0][0] if width == OCT else &tiles_half[0][0]
     cdef const tile_run *near = run + P.near * (pm + 1)
+    cdef int64_t fetching = 0, to_fetching = (FORM_NEAR_FETCHING - FORM_NEAR) * (pm + 1)
+    cdef const char *ahead
     cdef const float *x = P.x
     cdef const int64_t *reads = P.reads
     cdef bint later = acts_later(T.e.act), long_sums
@@ -180,9 +187,18 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
         pieces = (pieces_of((T.head > 0) + T.full + (T.last > 0), T.kh, T.kw, CB) if T.kh > 0
                   else pieces_of(T.last, 1, 1, 1))
         pieces.alone = T.head > 0
+    if P.list == FORM_LIST and c + width < P.n:
+        fetching = min(tiles, FETCHING)
+        T.ahead_by = (width * sizeof(float) + fetching - 1) // fetching
+        ahead = <const char *>(T.w + (P.k if reads == NULL else terms) * width)
+        run, near = run + to_fetching, near + to_fetching
     for t in range(tiles):                       # of nearly the same width
         if t == tiles - smaller:
             px -= 1
+        if t < fetching:
+            T.ahead = ahead + t * terms * T.ahead_by
+        elif t > 0 and t == fetching:
+            run, near = run - to_fetching, near - to_fetching
         if have < width:
             partial_tile(run[px], &T, x, xo, yo, ro, px, width, have, &pieces if long_sums else NULL)
         elif (P.near != P.list and xo[px - 1] - xo[0] == (px - 1) * P.xj

@@ -74,12 +74,16 @@ typedef struct {
     int64_t slices, xs;                 /* and all this so many times, each xs floats further */
     const float *before;                /* NULL, or [OV][PX][VW]: sums of earlier pieces of k, to be added */
     float *after;                       /* where they then go, NULL in the last piece */
+    const char *ahead;                  /* of fetching forms: weights to fetch, a step behind `ahead_by` before */
+    int64_t ahead_by;
     float scale;                        /* of form _list only */
     epilogue_t e;
 } tile_t;
 #define TILE_ARGS const tile_t *T, const float *x, const int64_t *xo, const int64_t *yo, const int64_t *ro
-/* Weights come from beyond L2, and hardware prefetching stops at the ends of pages: floats to fetch ahead. */
-enum { WEIGHTS_AHEAD = 4096 };
+/* Weights come from memory, and hardware prefetching stops at the ends of pages. So the first FETCHING of the
+ * tiles that share some fetch those of the next channels into L2, a part each: memory works as long as they take,
+ * and all other tiles, whose weights are near by, lose nothing to it. */
+enum { FETCHING = 8 };
 /* Keeps the sums in registers up to here, whatever becomes of them later. */
 #if defined(__x86_64__)
 # define PIN(v) __asm__("" : "+v"(v))
@@ -91,9 +95,16 @@ enum { WEIGHTS_AHEAD = 4096 };
 #define TILE_STEP(OV, PX, X) \
     vf q[OV]; \
     FOR(o, OV) q[o] = ld(w + o * VW); \
-    FOR(o, OV) if (o * VW % CB == 0) __builtin_prefetch(w + o * VW + WEIGHTS_AHEAD); \
     FOR(p, PX) { vf s = bc(v[X(p)]); FOR(o, OV) a[o][p] += q[o] * s; }
-#define BLOCK_LOOPS(OV, PX, X) \
+#define FETCHING_STEP(OV, PX, X) \
+    FOR(o, OV) if (o * VW % CB == 0) __builtin_prefetch(ahead + o * VW * sizeof(float), 0, 2); \
+    ahead += T->ahead_by; \
+    TILE_STEP(OV, PX, X)
+#define FETCHING_LOOPS(OV, PX, X) \
+    const char *ahead = T->ahead; \
+    LOOPS_OF(OV, PX, X, FETCHING_STEP)
+#define BLOCK_LOOPS(OV, PX, X) LOOPS_OF(OV, PX, X, TILE_STEP)
+#define LOOPS_OF(OV, PX, X, STEP) \
     const size_t xb = T->xb, xr = T->xr, xt = T->xt; \
     const int64_t kh = T->kh, kw = T->kw, full = T->full, last = T->last, blocks = full + (last > 0); \
     for (int64_t b = 0; b < blocks; b++, x += xb) { \
@@ -102,9 +113,9 @@ enum { WEIGHTS_AHEAD = 4096 };
             const float *v = row, *tap = row; \
             for (int64_t j = kw; j > 0; j--, v = tap += xt) { \
                 if (b < full) { \
-                    UNROLL(2) for (int c = 0; c < CB; c++, v++, w += OV * VW) { TILE_STEP(OV, PX, X) } \
+                    UNROLL(2) for (int c = 0; c < CB; c++, v++, w += OV * VW) { STEP(OV, PX, X) } \
                 } else { \
-                    UNROLL(1) for (int64_t c = last; c > 0; c--, v++, w += OV * VW) { TILE_STEP(OV, PX, X) } \
+                    UNROLL(1) for (int64_t c = last; c > 0; c--, v++, w += OV * VW) { STEP(OV, PX, X) } \
                 } \
             } \
         } \
@@ -147,11 +158,13 @@ static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
     FOR(p, PX) { float *to = y + AT(yo, p); FOR(o, OV) st(to + o * VW / CB * yb + o * VW % CB, a[o][p]); } \
 }
 typedef void (*tile_run)(TILE_ARGS);
-enum { FORM_NEAR, FORM_LIST, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS };
+enum { FORM_NEAR, FORM_LIST, FORM_NEAR_FETCHING, FORM_LIST_FETCHING, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS };
 #define TILE_REF(PX, NAME, OV, LOOPS, X, AT, FINISH) tile_##NAME##_##OV##_##PX,
 #define EACH_BLOCK_FORM(OPEN, MAKE, CLOSE, EACH, OV) \
     OPEN EACH(MAKE, near, OV, BLOCK_LOOPS, BY_16, IN_LINE, PLUS_BIAS) CLOSE \
-    OPEN EACH(MAKE, list, OV, BLOCK_LOOPS, BY_LIST, IN_LIST, SCALED_PLUS_BIAS) CLOSE
+    OPEN EACH(MAKE, list, OV, BLOCK_LOOPS, BY_LIST, IN_LIST, SCALED_PLUS_BIAS) CLOSE \
+    OPEN EACH(MAKE, near_fetching, OV, FETCHING_LOOPS, BY_16, IN_LINE, PLUS_BIAS) CLOSE \
+    OPEN EACH(MAKE, list_fetching, OV, FETCHING_LOOPS, BY_LIST, IN_LIST, SCALED_PLUS_BIAS) CLOSE
 #define EACH_STEM_FORM(OPEN, MAKE, CLOSE, EACH, OV) \
     OPEN EACH(MAKE, stem_1, OV, STEM_LOOP, BY_1, IN_LINE, PLUS_BIAS) CLOSE \
     OPEN EACH(MAKE, stem_2, OV, STEM_LOOP, BY_2, IN_LINE, PLUS_BIAS) CLOSE \
