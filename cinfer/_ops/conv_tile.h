@@ -130,14 +130,21 @@ enum { FETCHING = 8 };
 #define BY_LIST(p) f[p]
 #define IN_LINE(list, p) list[0] + (p) * CB
 #define IN_LIST(list, p) list[p]
+#define AT_ONCE(OV, PX)
+/* What lies in rows of a matrix, or further apart, is on its way while the sums are made. */
+#define FETCH_Y(OV, PX) \
+    FOR(p, PX) FOR(o, OV) if (o * VW % CB == 0) __builtin_prefetch(y + yo[p] + o * VW / CB * yb, 1);
 #define PLUS_BIAS(sum, b) (sum) + (b)
 #define SCALED_PLUS_BIAS(sum, b) (sum) * bc(T->scale) + (b)
-#define TILE(PX, NAME, OV, LOOPS, X, AT, FINISH) \
+#define TILE(PX, NAME, OV, LOOPS, X, AT, BEGIN, FINISH) \
 static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
 { \
     size_t f[PX]; \
     FOR(p, PX) f[p] = xo[p]; \
     (void)f; \
+    const size_t yb = T->yb, rb = T->rb; \
+    float *y = T->y; \
+    BEGIN(OV, PX) \
     vf a[OV][PX]; \
     const float *w = T->w; \
     FOR(o, OV) FOR(p, PX) a[o][p] = (vf){0}; \
@@ -149,9 +156,7 @@ static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
         FOR(o, OV) FOR(p, PX) a[o][p] += ld(before + (o * PX + p) * VW); \
         if (after) { FOR(o, OV) FOR(p, PX) st(after + (o * PX + p) * VW, a[o][p]); return; } \
     } \
-    const size_t yb = T->yb, rb = T->rb; \
     const float *bias = T->bias, *res = T->res; \
-    float *y = T->y; \
     FOR(o, OV) { vf b = ld(bias + o * VW); FOR(p, PX) a[o][p] = FINISH(a[o][p], b); } \
     if (res) FOR(p, PX) FOR(o, OV) a[o][p] += ld(res + AT(ro, p) + o * VW / CB * rb + o * VW % CB); \
     FOR(o, OV) activate_sums(a[o], PX, &T->e, T->slope + o * VW); \
@@ -159,17 +164,17 @@ static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
 }
 typedef void (*tile_run)(TILE_ARGS);
 enum { FORM_NEAR, FORM_LIST, FORM_NEAR_FETCHING, FORM_LIST_FETCHING, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS };
-#define TILE_REF(PX, NAME, OV, LOOPS, X, AT, FINISH) tile_##NAME##_##OV##_##PX,
+#define TILE_REF(PX, NAME, OV, LOOPS, X, AT, BEGIN, FINISH) tile_##NAME##_##OV##_##PX,
 #define EACH_BLOCK_FORM(OPEN, MAKE, CLOSE, EACH, OV) \
-    OPEN EACH(MAKE, near, OV, BLOCK_LOOPS, BY_16, IN_LINE, PLUS_BIAS) CLOSE \
-    OPEN EACH(MAKE, list, OV, BLOCK_LOOPS, BY_LIST, IN_LIST, SCALED_PLUS_BIAS) CLOSE \
-    OPEN EACH(MAKE, near_fetching, OV, FETCHING_LOOPS, BY_16, IN_LINE, PLUS_BIAS) CLOSE \
-    OPEN EACH(MAKE, list_fetching, OV, FETCHING_LOOPS, BY_LIST, IN_LIST, SCALED_PLUS_BIAS) CLOSE
+    OPEN EACH(MAKE, near, OV, BLOCK_LOOPS, BY_16, IN_LINE, AT_ONCE, PLUS_BIAS) CLOSE \
+    OPEN EACH(MAKE, list, OV, BLOCK_LOOPS, BY_LIST, IN_LIST, FETCH_Y, SCALED_PLUS_BIAS) CLOSE \
+    OPEN EACH(MAKE, near_fetching, OV, FETCHING_LOOPS, BY_16, IN_LINE, AT_ONCE, PLUS_BIAS) CLOSE \
+    OPEN EACH(MAKE, list_fetching, OV, FETCHING_LOOPS, BY_LIST, IN_LIST, FETCH_Y, SCALED_PLUS_BIAS) CLOSE
 #define EACH_STEM_FORM(OPEN, MAKE, CLOSE, EACH, OV) \
-    OPEN EACH(MAKE, stem_1, OV, STEM_LOOP, BY_1, IN_LINE, PLUS_BIAS) CLOSE \
-    OPEN EACH(MAKE, stem_2, OV, STEM_LOOP, BY_2, IN_LINE, PLUS_BIAS) CLOSE \
-    OPEN EACH(MAKE, stem_6, OV, STEM_LOOP, BY_6, IN_LINE, PLUS_BIAS) CLOSE \
-    OPEN EACH(MAKE, stem_list, OV, STEM_LOOP, BY_LIST, IN_LIST, PLUS_BIAS) CLOSE
+    OPEN EACH(MAKE, stem_1, OV, STEM_LOOP, BY_1, IN_LINE, AT_ONCE, PLUS_BIAS) CLOSE \
+    OPEN EACH(MAKE, stem_2, OV, STEM_LOOP, BY_2, IN_LINE, AT_ONCE, PLUS_BIAS) CLOSE \
+    OPEN EACH(MAKE, stem_6, OV, STEM_LOOP, BY_6, IN_LINE, AT_ONCE, PLUS_BIAS) CLOSE \
+    OPEN EACH(MAKE, stem_list, OV, STEM_LOOP, BY_LIST, IN_LIST, FETCH_Y, PLUS_BIAS) CLOSE
 #define NOTHING
 #define TABLE_OPEN {0,
 #define TABLE_CLOSE },
