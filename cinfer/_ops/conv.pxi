@@ -2,7 +2,7 @@
 
 cdef extern from "conv_tile.h" nogil:
     enum: OCV, OCT, HALF, PM, PM_HALF, FETCHING, FORM_NEAR, FORM_LIST, FORM_NEAR_FETCHING, FORM_LIST_FETCHING
-    enum: FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS
+    enum: PART_GOES_ON, PART_IS_ADDED, PART_STAYS, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS
     ctypedef struct tile_t:
         const float *w
         const float *bias
@@ -10,7 +10,7 @@ cdef extern from "conv_tile.h" nogil:
         const float *res
         float *y
         const int32_t *koff
-        int64_t full, last, kh, kw, xb, xr, xt, yb, rb, head, slices, xs
+        int64_t full, last, kh, kw, xb, xr, xt, yb, rb, head, slices, xs, part
         const float *before
         float *after
         const char *ahead
@@ -58,6 +58,7 @@ cdef extern from "conv.h" nogil:
 
 DEF MOST_PIXELS = 448                   # of a chunk: their offsets are on the stack
 DEF CHUNK_BYTES = 262144                # of input under all channel tiles: a part of L2
+DEF PANELS_ABOVE = 1024                 # terms of a sum: fewer gain nothing by panels
 
 
 cdef void activate_tile(const tile_t *T, const int64_t *yo, int64_t pixels, int64_t channels) noexcept nogil:
@@ -136,6 +137,10 @@ cdef void partial_tile(const tile_run run, const tile_t *T, const float *x, cons
         for p in range(pixels):
             for c in range(width):
                 res[p * width + c] = T.res[ro[p] + c] if c < n else 0
+    if T.part & (PART_GOES_ON | PART_IS_ADDED):
+        for p in range(pixels):
+            for c in range(width):
+                y[p * width + c] = T.y[yo[p] + c] if c < n else 0
     if pieces != NULL:
         long_tile(run, &P, pieces[0], x, xo, offsets, offsets, pixels, width)
     else:
@@ -167,7 +172,7 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
     cdef const char *ahead
     cdef const float *x = P.x
     cdef const int64_t *reads = P.reads
-    cdef bint later = acts_later(T.e.act), long_sums
+    cdef bint later = acts_later(T.e.act) and not T.part & PART_STAYS, long_sums
     cdef pieces_t pieces
     run += P.list * (pm + 1)
     if reads == NULL:
@@ -217,41 +222,94 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
         xo, yo, ro = xo + px, yo + px, ro + px
 
 
-cdef int64_t chunk_tiles(int64_t pixel_bytes) noexcept nogil:
+cdef bint goes_by_panels(const product_t *P, int64_t pixels, pieces_t *panels) noexcept nogil:
+    """Whether one panel of the k after another is multiplied by all channels: where the input of a few pixels
+    fills L2, so that weights would come from memory for each. The sums wait in y, so that it must not be res."""
+    memset(panels, 0, sizeof(pieces_t))
+    if (P.terms <= PANELS_ABOVE or pixels <= PM or P.t.kh == 0 or P.reads != NULL or P.t.slices > 1
+            or P.res == P.y):
+        return False
+    panels[0] = pieces_of(P.t.full + (P.t.last > 0), P.t.kh, P.t.kw, CB)
+    return number_of_pieces(panels) <= RUN
+
+
+cdef int64_t chunk_bytes(const product_t *P, bint by_panels, const pieces_t *panels) noexcept nogil:
+    """Bytes of input of a pixel in a panel."""
+    if by_panels:
+        return P.pixel_bytes * panels.most_blocks // panels.blocks
+    return P.pixel_bytes
+
+
+cdef int64_t chunk_tiles(const product_t *P, int64_t pixels) noexcept nogil:
     """Pixel tiles of a chunk."""
-    return max(1, min(MOST_PIXELS // PM, CHUNK_BYTES // (pixel_bytes * PM)))
+    cdef pieces_t panels
+    cdef bint by_panels = goes_by_panels(P, pixels, &panels)
+    cdef int64_t most = CHUNK_BYTES // 2 if by_panels else CHUNK_BYTES
+    return max(1, min(MOST_PIXELS // PM, most // (chunk_bytes(P, by_panels, &panels) * PM)))
+
+
+cdef int64_t copy_bytes(const product_t *P, int64_t pixels) noexcept nogil:
+    """Room that the rows of a chunk take in blocks."""
+    cdef pieces_t panels
+    return chunk_tiles(P, pixels) * PM * chunk_bytes(P, goes_by_panels(P, pixels, &panels), &panels)
 
 
 cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t c1) noexcept nogil:
     """Pixels first .. end-1 and channels c0 .. c1-1, in chunks of pixels whose input stays in L2."""
     cdef int64_t[MOST_PIXELS] xo, yo, ro
-    cdef int64_t tiles = (end - first + PM - 1) // PM, most = chunk_tiles(P.pixel_bytes)
+    cdef int64_t tiles = (end - first + PM - 1) // PM, most = chunk_tiles(P, end - first)
     cdef int64_t chunks = (tiles + most - 1) // most, chunk, p, n, i, j, c, width
-    cdef const float *x = P.x
+    cdef pieces_t panels
+    cdef bint by_panels = goes_by_panels(P, end - first, &panels)
+    cdef pieces_t q
+    cdef product_t part
     if P.slope == NULL:
         P.slope = P.w                            # not read
-    P.t.before, P.t.after = NULL, NULL
     for chunk in range(chunks):
         # near-equal numbers of near-equal tiles
         p = first + (end - first) * (tiles * chunk // chunks) // tiles
         n = first + (end - first) * (tiles * (chunk + 1) // chunks) // tiles - p
         i, j = p // P.across, p % P.across
         if P.copy != NULL:
-            rows_to_blocks(x + i * P.xi + j * P.xj, P.xj, n, P.k, P.copy)
-            P.x, P.t.xb = P.copy, n * CB
             pixel_offsets(xo, n, 0, 0, n, 0, CB)
         else:
             pixel_offsets(xo, n, i, j, P.across, P.xi, P.xj)
         pixel_offsets(yo, n, i, j, P.across, P.yi, P.yj)
         if P.res != NULL:
             pixel_offsets(ro, n, i, j, P.across, P.ri, P.rj)
-        c = c0
-        while c < c1:
-            width = OCT if c + OCT <= P.packed_n else HALF
-            if P.reads != NULL and width == OCT and P.reads[(c // HALF + 1) * 3 + 1] >= 0:
-                width = HALF
-            multiply_tiles(P, c, width, n, xo, yo, ro)
-            c += width
+        part, q = P[0], panels
+        part.t.part = 0
+        while True:
+            if by_panels:
+                take_panel(P, &q, &part)
+            if P.copy != NULL:
+                rows_to_blocks(part.x + i * P.xi + j * P.xj, P.xj, n, part.terms, P.copy)
+                part.x, part.t.xb = P.copy, n * CB
+            c = c0
+            while c < c1:
+                width = OCT if c + OCT <= P.packed_n else HALF
+                if P.reads != NULL and width == OCT and P.reads[(c // HALF + 1) * 3 + 1] >= 0:
+                    width = HALF
+                multiply_tiles(&part, c, width, n, xo, yo, ro)
+                c += width
+            if not part.t.part & PART_STAYS:
+                break
+
+
+cdef void take_panel(const product_t *P, pieces_t *q, product_t *part) noexcept nogil:
+    """The next panel of P."""
+    cdef int64_t before = PART_GOES_ON if P.terms <= PRODUCT_WHOLE else PART_IS_ADDED
+    if part.t.part:
+        part.first += part.terms
+    else:
+        part.first, before = P.first, 0
+    next_piece(q)
+    part.x = P.x + q.b * P.t.xb + q.i * P.t.xr + q.j * P.t.xt
+    part.t.full = min(q.nb, P.t.full - q.b)
+    part.t.last = P.t.last if part.t.full < q.nb else 0
+    part.t.kh, part.t.kw = q.ni, q.nj
+    part.terms = (part.t.full * CB + part.t.last) * q.ni * q.nj
+    part.t.part = before | (0 if q.last else PART_STAYS)
 
 
 cdef inline void product_begin(product_t *P, int64_t act, float alpha, float beta) noexcept nogil:

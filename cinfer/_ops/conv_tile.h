@@ -14,9 +14,13 @@
  * 49 pixels.
  * Order of sums: k = 0, 1, ..., whatever the tile; then scale, bias, residual. (Were the bias first, each
  * addition would round at its size, however large it is beside the sum.) More than PRODUCT_WHOLE terms are
- * summed in pieces, each from zero, and added to the sums of those before, which wait in memory; after RUN
- * pieces these go to float64 (long_tile in conv.pxi). Off by at most k/2^24 of the sum of the magnitudes, or
- * 7e-5; products of one sign and size reach a quarter of that, 1.6e-5, others much less.
+ * summed in pieces, each from zero, and added to the sums of those before; after RUN pieces these go to float64
+ * (long_tile in conv.pxi). Off by at most k/2^24 of the sum of the magnitudes, or 3.5e-5; products of one sign
+ * and size reach a quarter of that, 9e-6, others much less.
+ * Panels: from PANELS_ABOVE terms on, where there are pixels enough, all channels are multiplied by a piece of
+ * the k before the next, and the sums wait in y: the input of many pixels stays in L2 (K. Goto, R. van de Geijn,
+ * Anatomy of High-Performance Matrix Multiplication, 2008). Up to PRODUCT_WHOLE terms a sum goes on where it was,
+ * so that its bits are those of one loop.
  *
  * Sums, weights and a broadcast fill the registers: AVX-512 2 x 14 (31 of 32), AVX2 2 x 6 (15 of 16), NEON
  * 4 x 5 (25 of 32; 4 x 6 spills), SSE 4 x 2 (13 of 16): OCT is at least a block. Narrow tiles have twice the
@@ -72,6 +76,7 @@ typedef struct {
     int64_t full, last, kh, kw, xb, xr, xt, yb, rb;
     int64_t head;                       /* of long_tile: 0, or the last neighbours of a block before all these; */
     int64_t slices, xs;                 /* and all this so many times, each xs floats further */
+    int64_t part;                       /* PART_..: this is one panel of the k, and y has the sums of those before */
     const float *before;                /* NULL, or [OV][PX][VW]: sums of earlier pieces of k, to be added */
     float *after;                       /* where they then go, NULL in the last piece */
     const char *ahead;                  /* of fetching forms: weights to fetch, a step behind `ahead_by` before */
@@ -79,6 +84,9 @@ typedef struct {
     float scale;                        /* of form _list only */
     epilogue_t e;
 } tile_t;
+enum { PART_GOES_ON = 1,                /* sums begin with what y has, */
+       PART_IS_ADDED = 2,               /* or with 0, and y is added behind; */
+       PART_STAYS = 4 };                /* then they go to y as they are: it is not the last panel */
 #define TILE_ARGS const tile_t *T, const float *x, const int64_t *xo, const int64_t *yo, const int64_t *ro
 /* Weights come from memory, and hardware prefetching stops at the ends of pages. So the first FETCHING of the
  * tiles that share some fetch those of the next channels into L2, a part each: memory works as long as they take,
@@ -136,6 +144,7 @@ enum { FETCHING = 8 };
     FOR(p, PX) FOR(o, OV) if (o * VW % CB == 0) __builtin_prefetch(y + yo[p] + o * VW / CB * yb, 1);
 #define PLUS_BIAS(sum, b) (sum) + (b)
 #define SCALED_PLUS_BIAS(sum, b) (sum) * bc(T->scale) + (b)
+#define Y_AT(AT, o, p) AT(yo, p) + (o) * VW / CB * yb + (o) * VW % CB
 #define TILE(PX, NAME, OV, LOOPS, X, AT, BEGIN, FINISH) \
 static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
 { \
@@ -147,9 +156,15 @@ static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
     BEGIN(OV, PX) \
     vf a[OV][PX]; \
     const float *w = T->w; \
-    FOR(o, OV) FOR(p, PX) a[o][p] = (vf){0}; \
+    const int64_t part = T->part; \
+    if (__builtin_expect(part & PART_GOES_ON, 0)) FOR(o, OV) FOR(p, PX) a[o][p] = ld(y + Y_AT(AT, o, p)); \
+    else FOR(o, OV) FOR(p, PX) a[o][p] = (vf){0}; \
     LOOPS(OV, PX, X) \
     FOR(o, OV) FOR(p, PX) PIN(a[o][p]); \
+    if (__builtin_expect(part != 0, 0)) { \
+        if (part & PART_IS_ADDED) FOR(o, OV) FOR(p, PX) a[o][p] += ld(y + Y_AT(AT, o, p)); \
+        if (part & PART_STAYS) { FOR(p, PX) FOR(o, OV) st(y + Y_AT(AT, o, p), a[o][p]); return; } \
+    } \
     const float *before = T->before; \
     if (__builtin_expect(before != 0, 0)) { \
         float *after = T->after; \
@@ -160,7 +175,7 @@ static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
     FOR(o, OV) { vf b = ld(bias + o * VW); FOR(p, PX) a[o][p] = FINISH(a[o][p], b); } \
     if (res) FOR(p, PX) FOR(o, OV) a[o][p] += ld(res + AT(ro, p) + o * VW / CB * rb + o * VW % CB); \
     FOR(o, OV) activate_sums(a[o], PX, &T->e, T->slope + o * VW); \
-    FOR(p, PX) { float *to = y + AT(yo, p); FOR(o, OV) st(to + o * VW / CB * yb + o * VW % CB, a[o][p]); } \
+    FOR(p, PX) FOR(o, OV) st(y + Y_AT(AT, o, p), a[o][p]); \
 }
 typedef void (*tile_run)(TILE_ARGS);
 enum { FORM_NEAR, FORM_LIST, FORM_NEAR_FETCHING, FORM_LIST_FETCHING, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS };

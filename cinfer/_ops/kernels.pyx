@@ -21,10 +21,11 @@ cdef extern from "sums.h" nogil:
     void add_to_total(double *, const float *, int64_t, int)
     void rounded_total(const double *, float *, int64_t)
     ctypedef struct pieces_t:
-        int64_t b, i, j, nb, ni, nj
+        int64_t blocks, most_blocks, b, i, j, nb, ni, nj
         bint alone, last
     pieces_t pieces_of(int64_t, int64_t, int64_t, int64_t)
     bint next_piece(pieces_t *)
+    int64_t number_of_pieces(const pieces_t *)
 
 cdef extern from "depth.h" nogil:
     ctypedef struct slices_t:

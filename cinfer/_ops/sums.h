@@ -20,7 +20,7 @@ enum {
     BLOCK_PIECE = RUN * 8 / NV,         /* pixels of a row of a block, in 8/NV sums a lane */
     COLUMN_PIECE = 256,                 /* terms along a strided axis, or a side of a window */
     PRODUCT_WHOLE = 2048,               /* a product of up to so many terms a sum is done at once, */
-    PRODUCT_PIECE = 1280                /* a longer one in pieces of up to so many, whose sums are added */
+    PRODUCT_PIECE = 512                 /* a longer one in pieces of up to so many, whose sums are added */
 };
 
 /* total += part; first: from zero. */
@@ -55,6 +55,12 @@ static inline pieces_t pieces_of(int64_t blocks, int64_t kh, int64_t kw, int64_t
     if (kw <= most) p.most_kh = near_equal(kh, most / kw);
     if (kw <= most && kh <= most / kw) p.most_blocks = near_equal(blocks, most / (kh * kw));
     return p;
+}
+static inline int64_t number_of_pieces(const pieces_t *p)
+{
+#define PARTS(n, most) (((n) + (most) - 1) / (most))
+    return PARTS(p->blocks, p->most_blocks) * PARTS(p->kh, p->most_kh) * PARTS(p->kw, p->most_kw);
+#undef PARTS
 }
 static inline int next_piece(pieces_t *p)
 {

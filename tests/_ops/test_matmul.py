@@ -9,7 +9,8 @@ from windows import (ACTIVATIONS, GUARD, LEVELS, RNG, activation, aligned, asser
 # Of the largest output: up to 5000 terms in float32, one after another; measured 3e-6 there, 6e-7 at 1000.
 TOLERANCE = 6e-6
 SIZES = [(1, 1, 1), (1, 17, 5), (6, 16, 64), (7, 33, 65), (14, 64, 16), (15, 63, 3), (29, 128, 40),
-         (61, 97, 128), (5, 48, 1), (13, 79, 1024), (500, 40, 70), (31, 160, 50), (30, 150, 5000)]
+         (61, 97, 128), (5, 48, 1), (13, 79, 1024), (500, 40, 70), (31, 160, 50), (30, 150, 5000),
+         (160, 70, 1100), (90, 75, 2500)]
 
 
 def packed_size(n):
@@ -132,6 +133,20 @@ def test_gemm_adds_the_residual_before_the_activation(level, act, n):
     params, f, slopes = row_activation(act, n)
     assert_close(run_gemm(level, a, w, bias, 1., 7, 32, res=res, **params), f(sums), TOLERANCE,
                  f"{act} n={n} {level}", np.nanmax(np.abs(sums)))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("k", [1500, 3000])
+def test_gemm_where_y_is_the_residual(level, k):
+    """Then y has no room for the sums of panels; the bits are the same."""
+    a, w = matrices(40, 48, k)
+    res = RNG.standard_normal((1, 1, 40, 48)).astype(np.float32)
+    wanted = run_gemm(level, a, w, None, 1., 40, 48, res=res)
+    y, packed, x = aligned(40 * 48), pack(level, w), aligned(40 * k)
+    x[:], y[:] = a.ravel(), res.ravel()
+    run(level, "gemm", 1, a=ref(x), w=ref(packed), y=ref(y), res=ref(y), batch0=1, batch1=1, m=40, n=48, k=k,
+        lda=k, ldy=48, ldr=48, scale=1., row_tiles=1, rows=40, col_tiles=1, cols=64)
+    np.testing.assert_array_equal(y.reshape(40, 48), wanted[0, 0])
 
 
 def row_activation(name, n):
