@@ -206,9 +206,7 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
             run, near = run - to_fetching, near - to_fetching
         if have < width:
             partial_tile(run[px], &T, x, xo, yo, ro, px, width, have, &pieces if long_sums else NULL)
-        elif (P.near != P.list and xo[px - 1] - xo[0] == (px - 1) * P.xj
-              and yo[px - 1] - yo[0] == (px - 1) * CB
-              and (T.res == NULL or ro[px - 1] - ro[0] == (px - 1) * CB)):
+        elif P.near != P.list and xo[px - 1] - xo[0] == (px - 1) * P.xj:
             if long_sums:
                 long_tile(near[px], &T, pieces, x + xo[0], xo, yo, ro, px, width)
             else:
@@ -284,7 +282,7 @@ cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t
                 take_panel(P, &q, &part)
             if P.copy != NULL:
                 rows_to_blocks(part.x + i * P.xi + j * P.xj, P.xj, n, part.terms, P.copy)
-                part.x, part.t.xb = P.copy, n * CB
+                part.x, part.t.xb, part.xj, part.near = P.copy, n * CB, CB, FORM_NEAR
             c = c0
             while c < c1:
                 width = OCT if c + OCT <= P.packed_n else HALF

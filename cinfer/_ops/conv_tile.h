@@ -9,9 +9,9 @@
  *       where OCT is two blocks the last one of a product, and any whose channels read other input (product_t)
  * y     channel c of a pixel is c/16*yb + c%16 floats from it, rb in res; yb = 16 makes row-major matrices
  * bias, slope (read for prelu) and res of these channels; res may be NULL
- * Pixels: at constant steps (16 floats in y and res; 16 or, in stems, 1, 2, 6 in x) from one address, or
- * wherever the lists xo, yo, ro say: any stride, and tiles run over the ends of rows, so that a 7x7 map is
- * 49 pixels.
+ * Pixels: wherever the lists xo, yo, ro say: any stride, and tiles run over the ends of rows, so that a 7x7 map
+ * is 49 pixels. Those that lie at constant steps in x, 16 floats or, in stems, 1, 2, 6, have forms of their own.
+ * Rows of a matrix y are on their way into the cache while the sums are made.
  * Order of sums: k = 0, 1, ..., whatever the tile; then scale, bias, residual. (Were the bias first, each
  * addition would round at its size, however large it is beside the sum.) More than PRODUCT_WHOLE terms are
  * summed in pieces, each from zero, and added to the sums of those before; after RUN pieces these go to float64
@@ -81,7 +81,7 @@ typedef struct {
     float *after;                       /* where they then go, NULL in the last piece */
     const char *ahead;                  /* of fetching forms: weights to fetch, a step behind `ahead_by` before */
     int64_t ahead_by;
-    float scale;                        /* of form _list only */
+    float scale;
     epilogue_t e;
 } tile_t;
 enum { PART_GOES_ON = 1,                /* sums begin with what y has, */
@@ -136,16 +136,8 @@ enum { FETCHING = 8 };
 #define BY_6(p) (p) * 6
 #define BY_16(p) (p) * 16
 #define BY_LIST(p) f[p]
-#define IN_LINE(list, p) list[0] + (p) * CB
-#define IN_LIST(list, p) list[p]
-#define AT_ONCE(OV, PX)
-/* What lies in rows of a matrix, or further apart, is on its way while the sums are made. */
-#define FETCH_Y(OV, PX) \
-    FOR(p, PX) FOR(o, OV) if (o * VW % CB == 0) __builtin_prefetch(y + yo[p] + o * VW / CB * yb, 1);
-#define PLUS_BIAS(sum, b) (sum) + (b)
-#define SCALED_PLUS_BIAS(sum, b) (sum) * bc(T->scale) + (b)
-#define Y_AT(AT, o, p) AT(yo, p) + (o) * VW / CB * yb + (o) * VW % CB
-#define TILE(PX, NAME, OV, LOOPS, X, AT, BEGIN, FINISH) \
+#define Y_AT(o, p) yo[p] + (o) * VW / CB * yb + (o) * VW % CB
+#define TILE(PX, NAME, OV, LOOPS, X) \
 static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
 { \
     size_t f[PX]; \
@@ -153,17 +145,17 @@ static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
     (void)f; \
     const size_t yb = T->yb, rb = T->rb; \
     float *y = T->y; \
-    BEGIN(OV, PX) \
+    if (yb == CB) FOR(p, PX) FOR(o, OV) if (o * VW % CB == 0) __builtin_prefetch(y + Y_AT(o, p), 1); \
     vf a[OV][PX]; \
     const float *w = T->w; \
     const int64_t part = T->part; \
-    if (__builtin_expect(part & PART_GOES_ON, 0)) FOR(o, OV) FOR(p, PX) a[o][p] = ld(y + Y_AT(AT, o, p)); \
+    if (__builtin_expect(part & PART_GOES_ON, 0)) FOR(o, OV) FOR(p, PX) a[o][p] = ld(y + Y_AT(o, p)); \
     else FOR(o, OV) FOR(p, PX) a[o][p] = (vf){0}; \
     LOOPS(OV, PX, X) \
     FOR(o, OV) FOR(p, PX) PIN(a[o][p]); \
     if (__builtin_expect(part != 0, 0)) { \
-        if (part & PART_IS_ADDED) FOR(o, OV) FOR(p, PX) a[o][p] += ld(y + Y_AT(AT, o, p)); \
-        if (part & PART_STAYS) { FOR(p, PX) FOR(o, OV) st(y + Y_AT(AT, o, p), a[o][p]); return; } \
+        if (part & PART_IS_ADDED) FOR(o, OV) FOR(p, PX) a[o][p] += ld(y + Y_AT(o, p)); \
+        if (part & PART_STAYS) { FOR(p, PX) FOR(o, OV) st(y + Y_AT(o, p), a[o][p]); return; } \
     } \
     const float *before = T->before; \
     if (__builtin_expect(before != 0, 0)) { \
@@ -172,24 +164,25 @@ static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
         if (after) { FOR(o, OV) FOR(p, PX) st(after + (o * PX + p) * VW, a[o][p]); return; } \
     } \
     const float *bias = T->bias, *res = T->res; \
-    FOR(o, OV) { vf b = ld(bias + o * VW); FOR(p, PX) a[o][p] = FINISH(a[o][p], b); } \
-    if (res) FOR(p, PX) FOR(o, OV) a[o][p] += ld(res + AT(ro, p) + o * VW / CB * rb + o * VW % CB); \
+    const vf scale = bc(T->scale); \
+    FOR(o, OV) { vf b = ld(bias + o * VW); FOR(p, PX) a[o][p] = a[o][p] * scale + b; } \
+    if (res) FOR(p, PX) FOR(o, OV) a[o][p] += ld(res + ro[p] + o * VW / CB * rb + o * VW % CB); \
     FOR(o, OV) activate_sums(a[o], PX, &T->e, T->slope + o * VW); \
-    FOR(p, PX) FOR(o, OV) st(y + Y_AT(AT, o, p), a[o][p]); \
+    FOR(p, PX) FOR(o, OV) st(y + Y_AT(o, p), a[o][p]); \
 }
 typedef void (*tile_run)(TILE_ARGS);
 enum { FORM_NEAR, FORM_LIST, FORM_NEAR_FETCHING, FORM_LIST_FETCHING, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS };
-#define TILE_REF(PX, NAME, OV, LOOPS, X, AT, BEGIN, FINISH) tile_##NAME##_##OV##_##PX,
+#define TILE_REF(PX, NAME, OV, LOOPS, X) tile_##NAME##_##OV##_##PX,
 #define EACH_BLOCK_FORM(OPEN, MAKE, CLOSE, EACH, OV) \
-    OPEN EACH(MAKE, near, OV, BLOCK_LOOPS, BY_16, IN_LINE, AT_ONCE, PLUS_BIAS) CLOSE \
-    OPEN EACH(MAKE, list, OV, BLOCK_LOOPS, BY_LIST, IN_LIST, FETCH_Y, SCALED_PLUS_BIAS) CLOSE \
-    OPEN EACH(MAKE, near_fetching, OV, FETCHING_LOOPS, BY_16, IN_LINE, AT_ONCE, PLUS_BIAS) CLOSE \
-    OPEN EACH(MAKE, list_fetching, OV, FETCHING_LOOPS, BY_LIST, IN_LIST, FETCH_Y, SCALED_PLUS_BIAS) CLOSE
+    OPEN EACH(MAKE, near, OV, BLOCK_LOOPS, BY_16) CLOSE \
+    OPEN EACH(MAKE, list, OV, BLOCK_LOOPS, BY_LIST) CLOSE \
+    OPEN EACH(MAKE, near_fetching, OV, FETCHING_LOOPS, BY_16) CLOSE \
+    OPEN EACH(MAKE, list_fetching, OV, FETCHING_LOOPS, BY_LIST) CLOSE
 #define EACH_STEM_FORM(OPEN, MAKE, CLOSE, EACH, OV) \
-    OPEN EACH(MAKE, stem_1, OV, STEM_LOOP, BY_1, IN_LINE, AT_ONCE, PLUS_BIAS) CLOSE \
-    OPEN EACH(MAKE, stem_2, OV, STEM_LOOP, BY_2, IN_LINE, AT_ONCE, PLUS_BIAS) CLOSE \
-    OPEN EACH(MAKE, stem_6, OV, STEM_LOOP, BY_6, IN_LINE, AT_ONCE, PLUS_BIAS) CLOSE \
-    OPEN EACH(MAKE, stem_list, OV, STEM_LOOP, BY_LIST, IN_LIST, FETCH_Y, PLUS_BIAS) CLOSE
+    OPEN EACH(MAKE, stem_1, OV, STEM_LOOP, BY_1) CLOSE \
+    OPEN EACH(MAKE, stem_2, OV, STEM_LOOP, BY_2) CLOSE \
+    OPEN EACH(MAKE, stem_6, OV, STEM_LOOP, BY_6) CLOSE \
+    OPEN EACH(MAKE, stem_list, OV, STEM_LOOP, BY_LIST) CLOSE
 #define NOTHING
 #define TABLE_OPEN {0,
 #define TABLE_CLOSE },
