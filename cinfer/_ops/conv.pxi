@@ -222,7 +222,7 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
 
 cdef bint goes_by_panels(const product_t *P, int64_t pixels, pieces_t *panels) noexcept nogil:
     """Whether one panel of the k after another is multiplied by all channels: where the input of a few pixels
-    fills L2, so that weights would come from memory for each. The sums wait in y, so that it must not be res."""
+    fills L2, and weights would come from memory for each. The sums wait in y, which must not be res."""
     memset(panels, 0, sizeof(pieces_t))
     if (P.terms <= PANELS_ABOVE or pixels <= PM or P.t.kh == 0 or P.reads != NULL or P.t.slices > 1
             or P.res == P.y):

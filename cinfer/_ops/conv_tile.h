@@ -9,18 +9,18 @@
  *       where OCT is two blocks the last one of a product, and any whose channels read other input (product_t)
  * y     channel c of a pixel is c/16*yb + c%16 floats from it, rb in res; yb = 16 makes row-major matrices
  * bias, slope (read for prelu) and res of these channels; res may be NULL
- * Pixels: wherever the lists xo, yo, ro say: any stride, and tiles run over the ends of rows, so that a 7x7 map
- * is 49 pixels. Those that lie at constant steps in x, 16 floats or, in stems, 1, 2, 6, have forms of their own.
+ * Pixels: wherever the lists xo, yo, ro say: any stride, and tiles run over the ends of rows, so that a 7x7
+ * map is 49 pixels. Those at constant steps in x, 16 floats or, in stems, 1, 2, 6, have forms of their own.
  * Rows of a matrix y are on their way into the cache while the sums are made.
  * Order of sums: k = 0, 1, ..., whatever the tile; then scale, bias, residual. (Were the bias first, each
  * addition would round at its size, however large it is beside the sum.) More than PRODUCT_WHOLE terms are
- * summed in pieces, each from zero, and added to the sums of those before; after RUN pieces these go to float64
- * (long_tile in conv.pxi). Off by at most k/2^24 of the sum of the magnitudes, or 3.5e-5; products of one sign
- * and size reach a quarter of that, 9e-6, others much less.
- * Panels: from PANELS_ABOVE terms on, where there are pixels enough, all channels are multiplied by a piece of
- * the k before the next, and the sums wait in y: the input of many pixels stays in L2 (K. Goto, R. van de Geijn,
- * Anatomy of High-Performance Matrix Multiplication, 2008). Up to PRODUCT_WHOLE terms a sum goes on where it was,
- * so that its bits are those of one loop.
+ * summed in pieces, each from zero, and added to the sums of those before; after RUN pieces these go to
+ * float64 (long_tile in conv.pxi). Off by at most k/2^24 of the sum of the magnitudes, or 3.5e-5; products of
+ * one sign and size reach a quarter of that, 9e-6, others much less.
+ * Panels: from PANELS_ABOVE terms on, where there are pixels enough, all channels are multiplied by a piece
+ * of the k before the next, and the sums wait in y: the input of many pixels stays in L2 (K. Goto, R. van de
+ * Geijn, Anatomy of High-Performance Matrix Multiplication, 2008). Up to PRODUCT_WHOLE terms a sum goes on
+ * where it was, so that its bits are those of one loop.
  *
  * Sums, weights and a broadcast fill the registers: AVX-512 2 x 14 (31 of 32), AVX2 2 x 6 (15 of 16), NEON
  * 4 x 5 (25 of 32; 4 x 6 spills), SSE 4 x 2 (13 of 16): OCT is at least a block. Narrow tiles have twice the
@@ -76,10 +76,10 @@ typedef struct {
     int64_t full, last, kh, kw, xb, xr, xt, yb, rb;
     int64_t head;                       /* of long_tile: 0, or the last neighbours of a block before all these; */
     int64_t slices, xs;                 /* and all this so many times, each xs floats further */
-    int64_t part;                       /* PART_..: this is one panel of the k, and y has the sums of those before */
+    int64_t part;                       /* PART_..: one panel of the k; y has the sums of those before */
     const float *before;                /* NULL, or [OV][PX][VW]: sums of earlier pieces of k, to be added */
     float *after;                       /* where they then go, NULL in the last piece */
-    const char *ahead;                  /* of fetching forms: weights to fetch, a step behind `ahead_by` before */
+    const char *ahead;                  /* of fetching forms: what to fetch, and from step to step */
     int64_t ahead_by;
     float scale;
     epilogue_t e;
@@ -89,8 +89,8 @@ enum { PART_GOES_ON = 1,                /* sums begin with what y has, */
        PART_STAYS = 4 };                /* then they go to y as they are: it is not the last panel */
 #define TILE_ARGS const tile_t *T, const float *x, const int64_t *xo, const int64_t *yo, const int64_t *ro
 /* Weights come from memory, and hardware prefetching stops at the ends of pages. So the first FETCHING of the
- * tiles that share some fetch those of the next channels into L2, a part each: memory works as long as they take,
- * and all other tiles, whose weights are near by, lose nothing to it. */
+ * tiles that share some fetch those of the next channels into L2, a part each: memory works as long as they
+ * take, and all other tiles, whose weights are near by, lose nothing to it. */
 enum { FETCHING = 8 };
 /* Keeps the sums in registers up to here, whatever becomes of them later. */
 #if defined(__x86_64__)
@@ -171,7 +171,8 @@ static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
     FOR(p, PX) FOR(o, OV) st(y + Y_AT(o, p), a[o][p]); \
 }
 typedef void (*tile_run)(TILE_ARGS);
-enum { FORM_NEAR, FORM_LIST, FORM_NEAR_FETCHING, FORM_LIST_FETCHING, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS };
+enum { FORM_NEAR, FORM_LIST, FORM_NEAR_FETCHING, FORM_LIST_FETCHING,
+       FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS };
 #define TILE_REF(PX, NAME, OV, LOOPS, X) tile_##NAME##_##OV##_##PX,
 #define EACH_BLOCK_FORM(OPEN, MAKE, CLOSE, EACH, OV) \
     OPEN EACH(MAKE, near, OV, BLOCK_LOOPS, BY_16) CLOSE \
