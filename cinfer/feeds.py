@@ -100,6 +100,12 @@ def is_fixed(declared) -> bool:
     return known and all(isinstance(d, int) and d >= 0 for d in sizes)
 
 
+def is_of_any_size(declared) -> bool:
+    """May pictures, or what else it holds, differ in more than their number?"""
+    sizes = getattr(declared, "shape", None) or ()
+    return any(type(d) is not int or d < 0 for d in sizes[1:])
+
+
 def advice(name: str, value: np.ndarray, wanted: np.dtype) -> str:
     """How an array of another type becomes one that the model takes."""
     kind = value.dtype.kind

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _ops, passes
 from .errors import Cancelled, Error, InputError, LimitError, ModelError, UnsupportedError, an, shown, whole
-from .feeds import check_shape, checked, checked_sizes, is_fixed
+from .feeds import check_shape, checked, checked_sizes, is_fixed, is_of_any_size
 from .graphs.scopes import separate
 from .metadata import labels_of
 from .model import read
@@ -99,7 +99,7 @@ class Session:
         self._has_tensors_only = all(type(t) is TensorType for t in self._input_types.values())
         self._output_names = tuple(self._graph.outputs)
         self._raw: Graph | None = None
-        self._packed = Store(self._table, self.threads)
+        self._packed = Store(self._table, self.threads, any(map(is_of_any_size, self._input_types.values())))
         self._pool = Pool()
         self._plans = Kept(self._pool, self._forget)
         SESSIONS.add(self)

@@ -31,10 +31,13 @@ class Fixed:
 
 
 class Store:
-    """Shared by the plans of one session, which are made one at a time."""
+    """Shared by the plans of one session, which are made one at a time.
 
-    def __init__(self, table, threads: int):
-        self.table, self.threads = table, threads
+    any_size : whether pictures differ in size, so that each layout of weights that is best for some would be kept
+    """
+
+    def __init__(self, table, threads: int, any_size: bool = False):
+        self.table, self.threads, self.any_size = table, threads, any_size
         self._made: dict[tuple, tuple] = {}     # key -> (arrays it was made from, what was made)
         self.choices: dict = {}                 # Formulas -> what was chosen (choices.py), None: it cannot be
         self.recordings: dict = {}                  # Formulas -> what was recorded (recording.py)

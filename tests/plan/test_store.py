@@ -6,7 +6,10 @@ import re
 import numpy as np
 import pytest
 
+import cinfer
 from cinfer.plan.store import LARGE, let_go
+
+from onnx_models import Model
 
 
 def resident(array: np.ndarray) -> int:
@@ -41,3 +44,19 @@ def test_pages_of_packed_weights_go(tmp_path, before, behind):
 def test_other_arrays_stay():
     for array in (np.ones(LARGE), np.frombuffer(bytes(2 * LARGE), np.uint8), np.ones(3)):
         let_go(array)
+
+
+def convolution(n, h, w, declared=None) -> bytes:
+    m = Model()
+    return m.outputs(m.conv(m.input("x", n, 192, h, w, declared=declared), 192, 192, 3)).bytes()
+
+
+def test_large_weights_are_kept_once_for_pictures_of_any_size():
+    """Each of these sizes has its own best layout."""
+    session = cinfer.load(convolution(1, 2, 2, ("batch", 192, "height", "width")))
+    for n, h, w in ((1, 2, 2), (1, 6, 6), (2, 40, 40)):
+        x = np.random.default_rng(h).normal(size=(n, 192, h, w)).astype(np.float32)
+        wanted, = cinfer.load(convolution(n, h, w)).run(None, {"x": x})
+        found, = session.run(None, {"x": x})
+        assert np.abs(found - wanted).max() <= 1e-5 * np.abs(wanted).max()
+    assert [key[0] for key in session._packed._made if key[0].startswith("pack")] == ["pack_winograd"]

@@ -39,7 +39,7 @@ def conv(group, values):
         return () if e.residual else (in_blocks(conv, conv_direct.emit_depthwise),)
     if groups == 1 and win.kernel == (3, 3) and win.strides == win.dilations == (1, 1) \
             and not of_whole_numbers(conv, values):
-        return conv_winograd.candidates(conv)
+        return conv_winograd.candidates(conv, values.store.any_size)
     if conv_direct.inside(win) is not None:
         return (in_blocks(conv, conv_direct.emit_inside, halo=False),)
     return (in_blocks(conv, conv_direct.emit),)

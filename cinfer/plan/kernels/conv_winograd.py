@@ -16,11 +16,13 @@ TRANSFORM_COST = 8              # multiply-adds in the time of transforming one 
 PATCHES = 28                    # of a tile: fewer read the weights too often, with more their sums leave L2
 VOLUME_PATCHES = 48             # of a tile of several slices, whose transforms and weights serve more sums
 SLICE_PATCHES = 6               # of each of these slices, at least
+LARGE_WEIGHTS = 4 << 20         # bytes for F(4x4,3x3), of which a second layout is not kept
 FEWEST = 20                     # patches of a tile where that gives all threads the same number of tiles
 
 
-def candidates(conv: Conv) -> tuple[Candidate, ...]:
-    """Direct, F(4x4,3x3) and F(2x2,3x3), with what they cost."""
+def candidates(conv: Conv, any_size: bool) -> tuple[Candidate, ...]:
+    """Direct, F(4x4,3x3) and F(2x2,3x3), with what they cost. any_size : as of a Store; large weights are then kept
+    in one layout for all sizes, the one that is best for all but the smallest"""
     oc, ic, kd = *conv.w.shape[:2], prod(conv.w.shape[2:-2])
 
     def cost_of(algorithm):
@@ -31,6 +33,8 @@ def candidates(conv: Conv) -> tuple[Candidate, ...]:
     found = (in_blocks(conv, conv_direct.emit, cost_ns=cost_of(direct_cost)),)
     if ic < BLOCK or oc < BLOCK:
         return found
+    if any_size and 36 * 4 * kd * ic * oc >= LARGE_WEIGHTS:
+        return (in_blocks(conv, lambda out, c: emit(out, c, 4), halo=False),)
     return (*found, *(in_blocks(conv, lambda out, c, m=m: emit(out, c, m), halo=False,
                                 cost_ns=cost_of(partial(winograd_cost, m))) for m in (4, 2)))
 
