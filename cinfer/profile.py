@@ -9,6 +9,7 @@ import numpy as np
 
 from .errors import InputError
 from .feeds import is_fixed
+from .run.once import noted
 from .run.routine import Routine
 from .table import table
 
@@ -68,14 +69,29 @@ def profile(session, feeds: dict | None, runs: int) -> Profile:
     total, events = found[int(np.argsort(totals)[len(totals) // 2])]        # one whole run, so that it adds up
     limit, total_ms = session._table.peak_flops() / 1e9, total / 1e6
     rows = []
-    for what, begin, ends in events:
+    for what, begin, ends, kernels in events:
         if not isinstance(what, Routine):
-            rows.append(row_of(what, (), "numpy", ends[0] - begin, None, limit, total_ms))
+            rows += rows_in_numpy(what, (), begin, ends[0], kernels, limit, total_ms)
             continue
-        for step, ns in zip(what.steps, np.diff(ends, prepend=begin)):
+        for step, begin, end in zip(what.steps, (begin, *ends), ends):
             shape = what.specs[step.node.outputs[0]].shape if step.node is not None else ()
-            rows.append(row_of(step.node, shape, step.label, ns, step.flops, limit * what.threads, total_ms))
+            if step.host is not None:
+                rows += rows_in_numpy(step.node, shape, begin, end, kernels, limit, total_ms)
+            else:
+                rows.append(row_of(step.node, shape, step.label, end - begin, step.flops, limit * what.threads,
+                                   total_ms))
     return Profile(rows, total_ms, total_ms - sum(row.ms for row in rows))
+
+
+def rows_in_numpy(node, shape, begin, end, kernels: list, limit: float, total_ms: float) -> list[Row]:
+    """Of a step in NumPy: one for the kernels that it has called, named by that which took most, one for the rest."""
+    taken: dict[str, int] = {}
+    for kernel, began, ended in kernels:
+        if begin <= began and ended <= end:
+            taken[kernel] = taken.get(kernel, 0) + ended - began
+    in_kernels = sum(taken.values())
+    rows = [row_of(node, shape, max(taken, key=taken.get), in_kernels, None, limit, total_ms)] if taken else []
+    return [*rows, row_of(node, shape, "numpy", end - begin - in_kernels, None, limit, total_ms)]
 
 
 def row_of(node, shape, kernel: str, ns, flops, limit: float, total_ms: float) -> Row:
@@ -87,27 +103,34 @@ def row_of(node, shape, kernel: str, ns, flops, limit: float, total_ms: float) -
 
 
 def timed(session, feeds: dict) -> tuple[int, list]:
-    """(ns of a run, [(a routine or a node that runs between routines, when it began, when its steps were over)]).
+    """(ns of a run, [(a routine or a node that runs between routines, when it began, when its steps were over, the
+    kernels in its steps in NumPy: (name, when it began, when it was over))]).
 
     What runs inside the turns of a loop counts for the loop."""
-    events, inside = [], []
+    events, inside, kernels = [], [], []
 
     def watch(what, run):
-        if inside:
-            return run()
+        is_routine = isinstance(what, Routine)
+        ended = np.zeros(len(what.steps), np.int64) if is_routine and what.steps else None
+        outer = inside[-1:]
         inside.append(what)
         begin = time.monotonic_ns()
         try:
-            if isinstance(what, Routine):
-                ended = np.zeros(len(what.steps), np.int64)
-                result = run(ended if len(ended) else None)
-            else:
-                result = run()
-                ended = np.array([time.monotonic_ns()])
+            result = run(ended) if is_routine else run()
         finally:
             inside.pop()
-        events.append((what, begin, ended))
+        ends = [time.monotonic_ns()] if not is_routine else [] if ended is None else ended.tolist()
+        if not outer:
+            events.append((what, begin, ends, kernels.copy()))
+            kernels.clear()
+        elif is_routine:
+            kernels.extend((step.label, *times) for step, *times in zip(what.steps, (begin, *ends), ends)
+                           if step.host is None)
         return result
+    before = noted.set(kernels)
     begin = time.monotonic_ns()
-    session._watched(feeds, watch)
+    try:
+        session._watched(feeds, watch)
+    finally:
+        noted.reset(before)
     return time.monotonic_ns() - begin, events

@@ -78,8 +78,13 @@ class NonMaxSuppression:
         batches, labels, count = scores.shape
         chosen = (selecting.get() or select)(boxes, scores.reshape(batches * labels, count), int(limit), overlap, least,
                                              center_point_box)
-        batch, label = np.divmod(np.repeat(np.arange(batches * labels), [len(each) for each in chosen]), labels)
-        return np.stack((batch, label, np.concatenate(chosen)), 1).astype(np.int64, copy=False)
+        counts = [len(each) for each in chosen]
+        y = np.zeros((sum(counts), 3), np.int64)
+        for column, numbers in enumerate(np.divmod(np.arange(batches * labels), labels)):
+            if numbers[-1]:
+                y[:, column] = np.repeat(numbers, counts)
+        np.concatenate(chosen, out=y[:, 2])
+        return y
 
 
 def check_rois(x, rois, columns: int, output: tuple[int, int]) -> tuple[int, ...]:

@@ -1,9 +1,12 @@
 """Operators that pick or put elements by index: Gather, Scatter and their kin, OneHot, TopK, NonZero."""
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from .facts import INT64, Fact, is_symbolic, rank_of_any
+from .families import OWN_DOMAIN
 from .limits import check_axis, check_scalar, check_size
 from .registry import op
 from .symbols import Undecided, below
@@ -313,3 +316,26 @@ class NonZero:
             at = outer
         y[0] = at
         return y
+
+
+@op("NonZero", since=1, domain=OWN_DOMAIN, types=(INT64,), rank=lambda x: 1)
+class NonZeroBounded:
+    """How many elements are not zero, then what NonZero gives of them in a row, then anything: as much as there may
+    be, so that all sizes are known before the run (plan/resolve.py)."""
+    def infer(x):
+        return Fact(INT64, check_size((1 + x.ndim * prod(x.shape),), 8))
+
+    def evaluate(x):
+        found = NonZero.evaluate(x)
+        y = np.zeros(1 + x.ndim * x.size, INT64)
+        y[0] = found.shape[1]
+        y[1:1 + found.size] = found.reshape(-1)
+        return y
+
+
+@op("Found", since=1, domain=OWN_DOMAIN, types=(0,), rank=lambda *_, **__: 2)
+class Found:
+    """What NonZero gives, of what NonZeroBounded does."""
+    def evaluate(x, *, rank):
+        count = int(x[0])
+        return x[1:1 + rank * count].reshape(rank, count)

@@ -265,9 +265,12 @@ def evaluate(operator: Operator, node: Node, inputs: list[np.ndarray | None]) ->
         return outputs_of(operator, node, inputs)
 
 
-def outputs_of(operator: Operator, node: Node, inputs: list[np.ndarray | None]) -> tuple[np.ndarray, ...]:
-    """The same, where warnings are off already."""
-    return for_outputs(node, operator.evaluate(*inputs, **arguments(operator, node)))
+def outputs_of(operator: Operator, node: Node, inputs: list[np.ndarray | None],
+               keywords: dict | None = None) -> tuple[np.ndarray, ...]:
+    """The same, where warnings are off already. keywords : the node's `arguments`, where they are at hand"""
+    if keywords is None:
+        keywords = arguments(operator, node)
+    return for_outputs(node, operator.evaluate(*inputs, **keywords))
 
 
 def for_outputs(node: Node, result) -> tuple:

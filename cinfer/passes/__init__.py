@@ -23,6 +23,7 @@ from .fold_input_scale import fold_input_scale
 from .fold_product_scale import fold_product_scale
 from .fuse_pad import fuse_pad
 from .inline_branches import inline_branches
+from .merge_equal import merge_equal
 from .merge_quantization import merge_quantization
 from .pattern import Rewriter
 from .recognise_activations import recognise_activations
@@ -54,6 +55,7 @@ PIPELINE = (
     recognise_channel_shuffle,
     merge_quantization,
     fold_product_scale,
+    merge_equal,
     remove_dead,
 )
 

@@ -36,7 +36,7 @@ class Rest:
     """
     __slots__ = ("graph", "outputs", "evaluated", "needed", "arrays", "known")
 
-    def __init__(self, graph: Graph, outputs: tuple[str, ...], evaluated: list[Node], needed: tuple[str, ...],
+    def __init__(self, graph: Graph, outputs: tuple[str, ...], evaluated: list[Ready], needed: tuple[str, ...],
                  arrays: tuple[str, ...], known: dict):
         self.graph, self.outputs, self.evaluated = graph, outputs, evaluated
         self.needed, self.arrays, self.known = needed, arrays, known
@@ -140,7 +140,7 @@ class Prepared:
         """What a walk has bound, with its rest."""
         rest = needed(walk.rest, outputs)
         reads = [*outputs, *walk.needed, *(name for node in rest for name in node_reads(node))]
-        evaluated = needed(walk.evaluated, reads)
+        evaluated = needed(list(walk.evaluated), reads)
         waiting = [*reads, *(name for node in evaluated for name in node_reads(node))]
         arrays: dict[str, None] = {}
         known, constants, seen = {}, {}, {"", *walk.late}
@@ -168,7 +168,8 @@ class Prepared:
                      is_checked=self.is_checked)
         left.prepared = Prepared(left, self._ready)
         return Bound(nodes, walk.facts, tuple(inputs), made, Index(nodes), rest=Rest(
-            left, outputs, evaluated, tuple(name for name in walk.needed if name in arrays), tuple(arrays), known))
+            left, outputs, [walk.evaluated[node] for node in evaluated],
+            tuple(name for name in walk.needed if name in arrays), tuple(arrays), known))
 
     def facts_for(self, inputs: dict[str, Fact]) -> dict[str, Fact]:
         """What the passes have found already, where the inputs are just as declared. What a graph captures is not."""

@@ -1,4 +1,4 @@
-"""Nodes of which nothing is left once a little is known: If, and operators on sequences and optionals.
+"""Nodes in whose place others come once a little is known: If, operators on sequences and optionals, NonZero.
 
 Where the condition of an If is known, its branch takes its place. A sequence whose length is known is the names of
 its elements (`Elements`): SequenceAt is one of them, SplitToSequence a Split, and so on; an optional is the name of
@@ -6,14 +6,18 @@ what it holds (`Maybe`). So plans have tensors alone.
 """
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from ..errors import ModelError
 from ..model.graph import Graph, Node
 from ..ops.facts import Elements, Fact, Maybe, names_of_elements
+from ..ops.families import OWN_DOMAIN
 from ..ops.limits import check_axis, one, pieces, position
 
 OPSET = 11                      # by which the nodes are to be read that come out
+MOST_FOUND = 1 << 16            # indices that NonZero may give, for which memory is kept whether or not they are found
 
 
 class Made(Node):
@@ -172,6 +176,16 @@ def get_element(node: Node, facts, known) -> Resolved | None:
     return alias(name, fact, node.outputs[0])
 
 
+def nonzero(node: Node, facts, known) -> Resolved | None:
+    """By a kernel as much as there may be, and a view of what there is: that runs between parts, in no time."""
+    x, (output,) = tensor(facts[0], "its input"), node.outputs
+    if x.value is not None or x.dtype.kind not in "biuf" or not x.ndim or x.ndim * prod(x.shape) > MOST_FOUND:
+        return None
+    bounded = f"{output}/bounded"
+    return Resolved((Made("NonZero", node.inputs, [bounded], domain=OWN_DOMAIN, name=node.name),
+                     Made("Found", [bounded], [output], {"rank": x.ndim}, domain=OWN_DOMAIN, name=node.name)))
+
+
 def map_(node: Node, facts, known) -> None:
     elements(facts[0])
 
@@ -180,6 +194,6 @@ def map_(node: Node, facts, known) -> None:
 RULES = {"If": if_, "Identity": identity, "SequenceConstruct": construct, "SequenceEmpty": empty,
          "SequenceInsert": insert, "SequenceErase": erase, "SequenceAt": at, "SequenceLength": length,
          "SplitToSequence": split, "ConcatFromSequence": concat, "Optional": optional,
-         "OptionalHasElement": has_element, "OptionalGetElement": get_element, "SequenceMap": map_}
+         "OptionalHasElement": has_element, "OptionalGetElement": get_element, "SequenceMap": map_, "NonZero": nonzero}
 STRUCTURAL = RULES.keys() - {"Identity"}
 TENSORS = {"Loop": 2}           # how many inputs have to be tensors, where not all

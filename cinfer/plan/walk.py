@@ -41,7 +41,7 @@ class Walk:
         self.left: list[Node] = []
         self.late: set[str] = set()
         self.rest: list[Node] = []
-        self.evaluated: list[Node] = []
+        self.evaluated: dict[Node, Ready] = {}
         self.needed: dict[str, None] = {}
         self.constants: dict[str, np.ndarray] = {}
         self.resolved = 0
@@ -97,7 +97,7 @@ class Walk:
         if name is None or not small or ready.operator.traits.moves \
                 or ready.is_structural and ready.node.op_type != "If":
             self.late.update(filter(None, ready.outputs))
-            self.evaluated.append(ready.node)
+            self.evaluated[ready.node] = ready
         else:
             self.needed[name] = None
             self.put_off(ready)

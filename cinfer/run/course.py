@@ -10,7 +10,6 @@ import numpy as np
 
 from ..errors import LimitError
 from ..model.graph import Graph, Node
-from ..ops import registry
 from ..ops.facts import Elements, Fact, Maybe, names_of_elements
 from ..ops.numeric import bodies
 from ..plan.bind import Rest
@@ -103,11 +102,11 @@ class Course:
         before = bodies.set(lambda graph, inputs: self.body(graph, inputs, rest, fetch, known))
         try:
             with part.direct.at_work():
-                for node in rest.evaluated:
+                for ready in rest.evaluated:
+                    node = ready.node
                     inputs = [fetch(name) if name else None for name in node.inputs]
                     taken.update(map(id, inputs))
-                    operator = registry.lookup(node)
-                    results = self.watch(node, lambda: evaluated(operator, node, inputs))
+                    results = self.watch(node, lambda: evaluated(ready.operator, node, inputs, ready.keywords))
                     for name, result in zip(node.outputs, results):
                         if name:
                             enter(name, result, values, known)

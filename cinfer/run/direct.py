@@ -6,8 +6,8 @@ from math import isnan
 
 import numpy as np
 
-from .. import _ops
 from ..ops.numeric import multiply, selecting
+from .once import run_once
 from .products import Products
 
 F32 = np.dtype(np.float32)
@@ -47,6 +47,6 @@ class Direct:
             counts=(0, counts.ctypes.data), labels=lists // len(boxes), count=count, most=most, limit=most,
             centered=center_point_box, all=least is None, least=int(np.float32(least or 0).view(np.uint32)),
             overlap=float(overlap))
-        _ops.executor().run_once(self.table, "suppress", params, lists,
-                                 1 if scores.size <= FEW_BOXES else min(self.threads, lists), 80 * count + 1024)
+        run_once(self.table, "suppress", params, lists,
+                 1 if scores.size <= FEW_BOXES else min(self.threads, lists), 80 * count + 1024)
         return [row[:found] for row, found in zip(chosen, counts.tolist())]

@@ -37,10 +37,10 @@ def run_host(stage: Host, bases, objects: dict) -> None:
         raise located(stage.node, InputError, error) from None
 
 
-def evaluated(operator, node: Node, inputs: list) -> tuple:
+def evaluated(operator, node: Node, inputs: list, keywords: dict | None = None) -> tuple:
     """A node's outputs by what its operator means; InputError, or what it raises, where it refuses its inputs."""
     try:
-        return registry.outputs_of(operator, node, inputs)
+        return registry.outputs_of(operator, node, inputs, keywords)
     except Cancelled:
         raise
     except Error as error:

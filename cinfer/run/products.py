@@ -15,6 +15,7 @@ from .. import _ops
 from ..plan.kernels.matmul import copy_room, divided
 from ..plan.tiles import Tiles
 from ..plan.views import BLOCK
+from .once import run_once
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 FEW_ROWS = 4                    # so many or fewer: the matrix is read in place
@@ -59,7 +60,7 @@ class Products:
         params = self.table.pack("gemv", x=(0, x.ctypes.data), w=(0, w.ctypes.data), y=(0, y.ctypes.data),
                                  m=m, n=n, k=k, ldx=k, ldy=n, sk=w.strides[0] // 4, sn=w.strides[1] // 4,
                                  scale=1.0, act=self.table.unary["none"], cols=n)
-        _ops.executor().run_tile(self.table, "gemv", params)
+        run_once(self.table, "gemv", params, 1)
         return y
 
     def many_rows(self, a: np.ndarray, w: np.ndarray) -> np.ndarray:
@@ -67,14 +68,13 @@ class Products:
         (batch, m, k), n = a.shape, w.shape[2]
         table, wide = self.table, -(-n // BLOCK) * BLOCK
         threads = self.tiles.threads if batch * m * n * k > ALONE else 1
-        executor = _ops.executor()
-        packed, y = executor.Memory(4 * batch * k * wide), np.empty((batch, m, n), F32)
+        packed, y = _ops.executor().Memory(4 * batch * k * wide), np.empty((batch, m, n), F32)
         w0, sk, sn = (s // 4 for s in w.strides)
-        executor.run_once(table, "pack_gemm", table.pack(
+        run_once(table, "pack_gemm", table.pack(
             "pack_gemm", w=(0, w.ctypes.data), y=(0, packed.address), batch0=1, batch1=batch, k=k, n=n, sk=sk,
             sn=sn, w0=0, w1=w0), batch * -(-n // table.gemm_n), threads)
         split, room = divided(self, batch, m, n, k), copy_room(self.tiles, k)
-        executor.run_once(table, "gemm", table.pack(
+        run_once(table, "gemm", table.pack(
             "gemm", a=(0, a.ctypes.data), w=(0, packed.address), y=(0, y.ctypes.data), batch0=1, batch1=batch,
             m=m, n=n, k=k, lda=k, ldy=n, a0=0, a1=m * k, w0=0, w1=k * wide, y0=0, y1=m * n, scale=1.0,
             scratch_bytes=room, act=table.unary["none"], **split),

@@ -58,10 +58,10 @@ def test_mistakes_of_our_own_are_not_blamed_on_the_input(monkeypatch, raised, se
     session = cinfer.load(around_numpy(Model()), threads=1)
     evaluate = registry.outputs_of
 
-    def fails(operator, node, arrays):
+    def fails(operator, node, arrays, keywords):
         if node.op_type == "Trilu":
             raise raised("what it says")
-        return evaluate(operator, node, arrays)
+        return evaluate(operator, node, arrays, keywords)
     monkeypatch.setattr(registry, "outputs_of", fails)
     with pytest.raises(seen) as caught:
         session.run(None, {"x": np.ones((1, 3, 8, 8), np.float32)})

@@ -1,11 +1,12 @@
 """Gather of known indices -> views, or channels moved between lanes; of others, as all of its kin -> `gather`; all of
-Scatter -> `scatter`; OneHot -> `onehot`; TopK -> `top`."""
+Scatter -> `scatter`; OneHot -> `onehot`; TopK -> `top`; NonZero, as much as there may be -> `nonzero`."""
 from __future__ import annotations
 
 from math import prod
 
 import numpy as np
 
+from ...ops.families import OWN_DOMAIN
 from ..candidate import BLOCKED, CONTIGUOUS, PLAIN, Candidate, kernel
 from ..views import Plain, collapse, row_major
 from .movement import gather_channels, in_channels
@@ -219,3 +220,18 @@ def top(group, values):
             smallest=not get("largest", 1), outer=outer, **ordered_type(out.table, x.dtype)),
             scratch=(16 if x.dtype.itemsize == 8 else 8) * shape[axis])
     return (Candidate(emit, ((node.inputs[0], PLAIN),)),)
+
+
+@kernel("NonZero", domain=OWN_DOMAIN)
+def nonzero(group, values):
+    (name,), (output,) = group.node.inputs, group.node.outputs
+    x = values.fact(name)
+    if x.dtype.kind not in "biuf" or not 0 < x.ndim <= 8 or not 0 < prod(x.shape) < 1 << 31:
+        return ()
+
+    def emit(out):
+        x, y = out.contiguous(name), out.plain(output)
+        out.step("nonzero", 1, dict(x=x.ref(), y=y.ref(), dims=[*x.shape, *(8 - len(x.shape)) * [1]],
+                                    rank=len(x.shape), n=prod(x.shape), size=x.dtype.itemsize,
+                                    signless=x.dtype.kind == "f"))
+    return (Candidate(emit, ((name, CONTIGUOUS),)),)
