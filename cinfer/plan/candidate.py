@@ -89,12 +89,15 @@ def kernel_of(node: Node) -> Kernel | None:
         KERNELS.setdefault(key, None)
         WHOLE.add(key)
     found = KERNELS[key]
-    if found is not None and not node.attributes.keys() <= found.attributes:
-        operator = registry.find(node)
-        for name, value in node.attributes.items():
-            if name not in found.attributes and not is_default(operator, name, value):
-                return None
-    return found
+    return found if found is not None and knows(found.attributes, node) else None
+
+
+def knows(attributes: frozenset[str], node: Node) -> bool:
+    """Whether all other attributes of a node have their defaults."""
+    if node.attributes.keys() <= attributes:
+        return True
+    operator = registry.find(node)
+    return all(name in attributes or is_default(operator, name, value) for name, value in node.attributes.items())
 
 
 def is_default(operator, name: str, value) -> bool:

@@ -19,7 +19,7 @@ from .candidate import BLOCKED, CONTIGUOUS, PLAIN, Candidate
 from .epilogue import Group, chain
 from .host import host_candidate
 from .values import Values
-from .views import ARENA, BLOCK, FIRST_ARRAY, NO_HALO, Blocked, Buffer, Plain, nchw, row_major
+from .views import ARENA, BLOCK, F64, FIRST_ARRAY, NO_HALO, Blocked, Buffer, Plain, nchw, row_major
 
 
 class Placement(Values):
@@ -63,6 +63,9 @@ class Placement(Values):
                 if candidates := kernel.candidates(group, self):
                     return group, candidates
         group, candidate = host_candidate(node, self)
+        if self.facts[group.output].dtype == F64:
+            from .kernels import double             # not before a model needs it
+            return group, double.candidates(node, self) or (candidate,)
         return group, (candidate,)
 
     def enter(self, group: Group, candidates: tuple[Candidate, ...]) -> None:

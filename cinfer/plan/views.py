@@ -13,7 +13,7 @@ import numpy as np
 
 BLOCK = 16              # channels in a block, on every ISA level (CB in vec.h)
 ABSOLUTE, ARENA, FIRST_ARRAY = 0, 1, 2      # base numbers of api.h; from 2 on the inputs and outputs of a run
-F32 = np.dtype(np.float32)
+F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 NO_HALO = (0, 0, 0, 0)
 
 

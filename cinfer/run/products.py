@@ -4,15 +4,14 @@ NumPy gives products of floats to its BLAS, whose threads are the process's: all
 was given, and OpenBLAS can neither be told otherwise for one thread alone nor be told for all without
 changing what the host program has set. An LSTM is a thousand small products one after the other, and beside a
 busy process each waits for a thread that has no CPU. So `ops/` multiplies by `numeric.matmul`, and a run puts
-this there: float32 by the kernels `gemv` and `gemm`; float64, for which there are no kernels, in pieces so
-small that BLAS keeps them on the thread that asks. NumPy multiplies integers itself.
+this there: float32 by the kernels `gemv` and `gemm`, float64 by `product64`. NumPy multiplies integers itself.
 """
 from __future__ import annotations
 
 import numpy as np
 
 from .. import _ops
-from ..plan.kernels.matmul import copy_room, divided
+from ..plan.kernels.matmul import copy_room, divided, tiles_of
 from ..plan.tiles import Tiles
 from ..plan.views import BLOCK
 from .once import run_once
@@ -20,7 +19,6 @@ from .once import run_once
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 FEW_ROWS = 4                    # so many or fewer: the matrix is read in place
 ALONE = 1 << 20                 # multiply-adds that one thread does before others are awake
-PIECE = 64                      # rows, columns and terms: OpenBLAS divides products of more than 2^18
 
 
 class Products:
@@ -37,12 +35,12 @@ class Products:
             return self(a[np.newaxis], b)[..., 0, :] if b.ndim > 1 else self(a[np.newaxis], b)[0]
         if b.ndim == 1:
             return self(a, b[:, np.newaxis])[..., 0]
-        if a.dtype == F64:
-            return in_pieces(a, b)
         if b.ndim > 2:
             return self.batched(a, b)
         k, n = b.shape
         rows = np.ascontiguousarray(a).reshape(-1, k)
+        if a.dtype == F64:
+            return self.of_double(rows[np.newaxis], b[np.newaxis]).reshape(*a.shape[:-1], n)
         few = len(rows) <= FEW_ROWS and 4 in b.strides and min(b.strides) > 0
         y = self.few_rows(rows, b) if few else self.many_rows(rows[np.newaxis], b[np.newaxis])
         return y.reshape(*a.shape[:-1], n)
@@ -51,7 +49,23 @@ class Products:
         batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         a, b = (np.ascontiguousarray(np.broadcast_to(v, batch + v.shape[-2:])).reshape(-1, *v.shape[-2:])
                 for v in (a, b))
-        return self.many_rows(a, b).reshape(*batch, a.shape[1], b.shape[2])
+        multiplied = self.of_double if a.dtype == F64 else self.many_rows
+        return multiplied(a, b).reshape(*batch, a.shape[1], b.shape[2])
+
+    def of_double(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """[batch][m][k], contiguous, times [batch][k][n], of float64."""
+        from ..plan.kernels.double import COLUMNS, LANES, TERMS     # not before it is asked for
+        (batch, m, k), n = a.shape, b.shape[2]
+        b, threads, y = np.require(b, requirements="A"), self.threads_for(batch * m * n * k), np.empty((batch, m, n))
+        split = dict(zip(("rows", "row_tiles", "cols", "col_tiles"), tiles_of(self.tiles, batch, m, n, k, LANES)))
+        run_once(self.table, "product64", self.table.pack(
+            "product64", a=(0, a.ctypes.data), b=(0, b.ctypes.data), y=(0, y.ctypes.data), batch1=batch, m=m, n=n, k=k,
+            a1=m * k, ar=k, ak=1, b1=b.strides[0] // 8, bk=b.strides[1] // 8, bn=b.strides[2] // 8, alpha=1.0, **split),
+            batch * split["row_tiles"] * split["col_tiles"], threads, 8 * TERMS * COLUMNS)
+        return y
+
+    def threads_for(self, products: int) -> int:
+        return self.tiles.threads if products > ALONE else 1
 
     def few_rows(self, x: np.ndarray, w: np.ndarray) -> np.ndarray:
         """[m][k] times [k][n], one axis of w in order; on this thread."""
@@ -67,7 +81,7 @@ class Products:
         """[batch][m][k], contiguous, times [batch][k][n]."""
         (batch, m, k), n = a.shape, w.shape[2]
         table, wide = self.table, -(-n // BLOCK) * BLOCK
-        threads = self.tiles.threads if batch * m * n * k > ALONE else 1
+        threads = self.threads_for(batch * m * n * k)
         packed, y = _ops.executor().Memory(4 * batch * k * wide), np.empty((batch, m, n), F32)
         w0, sk, sn = (s // 4 for s in w.strides)
         run_once(table, "pack_gemm", table.pack(
@@ -80,17 +94,3 @@ class Products:
             scratch_bytes=room, act=table.unary["none"], **split),
             batch * split["row_tiles"] * split["col_tiles"], threads, room)
         return y
-
-
-def in_pieces(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """numpy.matmul of matrices, none of its products larger than PIECE ** 3."""
-    (m, k), n = a.shape[-2:], b.shape[-1]
-    if m * n * k <= PIECE ** 3 and k * max(m, n) <= 2 * PIECE ** 2:
-        return np.matmul(a, b)
-    y = np.zeros((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), m, n), a.dtype)
-    for i in range(0, m, PIECE):
-        for j in range(0, n, PIECE):
-            for start in range(0, k, PIECE):
-                y[..., i:i + PIECE, j:j + PIECE] += np.matmul(a[..., i:i + PIECE, start:start + PIECE],
-                                                              b[..., start:start + PIECE, j:j + PIECE])
-    return y

@@ -10,7 +10,7 @@ from ...ops import registry
 from ...ops.families import OWN_DOMAIN
 from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, KERNELS, PLAIN, Candidate, kernel
 from ..epilogue import Unary
-from ..views import BLOCK, F32, collapse
+from ..views import BLOCK, F32, F64, collapse
 from . import elementwise
 
 INF = float("inf")
@@ -139,7 +139,7 @@ def prelu(node, values):
 def softmax(group, values):
     node = group.node
     x = values.fact(node.inputs[0])
-    if x.dtype != F32 or prod(x.shape) == 0 or x.ndim == 0:
+    if x.dtype not in (F32, F64) or prod(x.shape) == 0 or x.ndim == 0:
         return ()
 
     def emit(out):
@@ -151,7 +151,7 @@ def softmax(group, values):
         if node.opset < 13:                     # over all axes from there on; there may be none
             n, inner = n * inner, 1
         rows, columns, tiles = out.tiles.plane(outer, inner, n)
-        out.step("softmax", tiles, dict(
+        out.step("softmax" if x.dtype == F32 else "softmax64", tiles, dict(
             x=source.ref(), y=y.ref(), outer=outer, n=n, inner=inner, xo=n * inner, xs=inner, yo=n * inner,
             ys=inner, log=node.op_type == "LogSoftmax", scale=1.0, rows=rows, columns=columns))
     return (Candidate(emit, ((node.inputs[0], CONTIGUOUS),)),)
