@@ -8,6 +8,7 @@ import numpy as np
 from .facts import INT64, Fact, is_symbolic, rank_of_any
 from .families import OWN_DOMAIN
 from .limits import check_axis, check_scalar, check_size
+from .numeric import found_of
 from .registry import op
 from .symbols import Undecided, below
 
@@ -337,5 +338,4 @@ class NonZeroBounded:
 class Found:
     """What NonZero gives, of what NonZeroBounded does."""
     def evaluate(x, *, rank):
-        count = int(x[0])
-        return x[1:1 + rank * count].reshape(rank, count)
+        return found_of(x, rank)

@@ -107,6 +107,12 @@ selecting: ContextVar = ContextVar("selecting", default=None)
 bodies: ContextVar = ContextVar("bodies", default=None)
 
 
+def found_of(x: np.ndarray, rank: int) -> np.ndarray:
+    """The places (rank, count) in what begins with their number."""
+    count = int(x[0])
+    return x[1:1 + rank * count].reshape(rank, count)
+
+
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """numpy.matmul, up to rounding. All products of `evaluate` that may be large are made by it."""
     return multiply.get()(a, b)

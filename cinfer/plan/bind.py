@@ -18,7 +18,7 @@ from ..ops.limits import check_size
 from ..ops.registry import REFUSALS
 from ..ops.symbols import Undecided
 from .formulas import Formulas, NotThese
-from .resolve import Made
+from .resolve import Made, is_found
 from .walk import Ready, Walk
 
 MOST_OUTPUTS = 16           # sets of outputs for which the nodes that they need are kept
@@ -29,17 +29,18 @@ class Rest:
 
     graph : the nodes that are left; none of them: the outputs are there, and have to be put together
     outputs : what they are to make
-    evaluated : nodes that run first, in NumPy, for only that tells how large their outputs are
+    found : [(name, what kernels gave of it and how many there are, axes)]: views that are taken first
+    evaluated : nodes that run then, in NumPy, for only that tells how large their outputs are
     needed : values that have to be known to bind the others
     arrays : what is needed of before: inputs and outputs of the part
     known : facts of what is known already, by name: with their values; of sequences, and of optionals
     """
-    __slots__ = ("graph", "outputs", "evaluated", "needed", "arrays", "known")
+    __slots__ = ("graph", "outputs", "evaluated", "needed", "arrays", "known", "found")
 
     def __init__(self, graph: Graph, outputs: tuple[str, ...], evaluated: list[Ready], needed: tuple[str, ...],
-                 arrays: tuple[str, ...], known: dict):
+                 arrays: tuple[str, ...], known: dict, found: list[tuple[str, str, int]]):
         self.graph, self.outputs, self.evaluated = graph, outputs, evaluated
-        self.needed, self.arrays, self.known = needed, arrays, known
+        self.needed, self.arrays, self.known, self.found = needed, arrays, known, found
 
 
 class Bound:
@@ -163,13 +164,14 @@ class Prepared:
                 known[name] = fact
         made = tuple(sorted(arrays.keys() - inputs.keys()))
         nodes = needed(walk.left, made)
-        found = [name for node in evaluated for name in node.outputs if name]
-        left = Graph(self.name, rest, dict.fromkeys((*arrays, *found), TensorType()), {}, constants,
+        new = [name for node in evaluated for name in node.outputs if name]
+        left = Graph(self.name, rest, dict.fromkeys((*arrays, *new), TensorType()), {}, constants,
                      is_checked=self.is_checked)
         left.prepared = Prepared(left, self._ready)
         return Bound(nodes, walk.facts, tuple(inputs), made, Index(nodes), rest=Rest(
-            left, outputs, [walk.evaluated[node] for node in evaluated],
-            tuple(name for name in walk.needed if name in arrays), tuple(arrays), known))
+            left, outputs, [walk.evaluated[node] for node in evaluated if not is_found(node)],
+            tuple(name for name in walk.needed if name in arrays), tuple(arrays), known,
+            [(*node.outputs, *node.inputs, node.attributes["rank"]) for node in evaluated if is_found(node)]))
 
     def facts_for(self, inputs: dict[str, Fact]) -> dict[str, Fact]:
         """What the passes have found already, where the inputs are just as declared. What a graph captures is not."""

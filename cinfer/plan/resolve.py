@@ -186,6 +186,10 @@ def nonzero(node: Node, facts, known) -> Resolved | None:
                      Made("Found", [bounded], [output], {"rank": x.ndim}, domain=OWN_DOMAIN, name=node.name)))
 
 
+def is_found(node: Node) -> bool:
+    return node.op_type == "Found" and node.domain == OWN_DOMAIN
+
+
 def map_(node: Node, facts, known) -> None:
     elements(facts[0])
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import LimitError
 from ..model.graph import Graph, Node
 from ..ops.facts import Elements, Fact, Maybe, names_of_elements
-from ..ops.numeric import bodies
+from ..ops.numeric import bodies, found_of
 from ..plan.bind import Rest
 from .control import sized
 from .host import evaluated
@@ -73,6 +73,8 @@ class Course:
             rest = part.rest
             values.update(zip([name for name, _, _ in part.outputs], results))
             known = dict(rest.known)
+            for name, bounded, rank in rest.found:
+                values[name] = found_of(values[bounded], rank)
             if rest.evaluated:
                 self.evaluate(part, values, known, taken, theirs)
             if not rest.graph.nodes:

@@ -6,6 +6,7 @@ from math import isnan
 
 import numpy as np
 
+from .. import _ops
 from ..ops.numeric import multiply, selecting
 from .once import run_once
 from .products import Products
@@ -42,9 +43,10 @@ class Direct:
         boxes, scores = np.ascontiguousarray(boxes), np.ascontiguousarray(scores)
         most = min(count, limit)
         chosen, counts = np.empty((lists, most), np.int32), np.empty(lists, np.int64)
+        at = dict(zip(("boxes", "scores", "chosen", "counts"), [
+            (0, address) for address in _ops.executor().addresses_of([boxes, scores, chosen, counts])]))
         params = self.table.pack(
-            "suppress", boxes=(0, boxes.ctypes.data), scores=(0, scores.ctypes.data), chosen=(0, chosen.ctypes.data),
-            counts=(0, counts.ctypes.data), labels=lists // len(boxes), count=count, most=most, limit=most,
+            "suppress", **at, labels=lists // len(boxes), count=count, most=most, limit=most,
             centered=center_point_box, all=least is None, least=int(np.float32(least or 0).view(np.uint32)),
             overlap=float(overlap))
         run_once(self.table, "suppress", params, lists,
