@@ -1,10 +1,10 @@
 /* float64: products and convolutions, pools, functions of one number, softmax. For models that are float64
  * throughout: plain values, no blocks of channels, no epilogues; vectors where the time goes, in products.
  *
- * product64  y = alpha a b + beta c, for each of some batches of batch1: a [m][k] and b [k][n] with any strides (ar, ak; bk,
- *            bn) and those of their batches (a0, a1; b0, b1), c with strides cr, cn and c1 over batch1, 0 where it is
- *            broadcast; y contiguous. With `conv`, b is not in memory: its column is a window of the picture
- *            [channels][id][ih][iw] at b, its rows are channel, tap z, y, x; n is od * oh * ow
+ * product64  y = alpha a b + beta c, for each of some batches of batch1: a [m][k] and b [k][n] with any strides
+ *            (ar, ak; bk, bn) and those of their batches (a0, a1; b0, b1), c with strides cr, cn and c1 over
+ *            batch1, 0 where it is broadcast; y contiguous. With `conv`, b is not in memory: its column is a window
+ *            of the picture [channels][id][ih][iw] at b, its rows are channel, tap z, y, x; n is od * oh * ow
  * pool64     of planes [id][ih][iw] to [od][oh][ow]: the largest (mode 0), the mean of what is there (1) or of that and
  *            the padding pf, pt, pl before and pe, pb, pr behind (2)
  * map64      y[i] = op(x[i]), n numbers, codes of activation.h
@@ -22,10 +22,11 @@
 #include <math.h>
 #include "activation.h"
 #include "sums.h"
-#define WINDOW64(I) I(id) I(ih) I(iw) I(od) I(oh) I(ow) I(kd) I(kh) I(kw) I(sd) I(sh) I(sw) I(dd) I(dh) I(dw) I(pf) I(pt) \
-    I(pl)
-#define PRODUCT64_FIELDS(B, I, F, A) B(a) B(b) B(c) B(y) I(batch1) I(m) I(n) I(k) I(a0) I(a1) I(ar) I(ak) I(b0) \
-    I(b1) I(bk) I(bn) I(c1) I(cr) I(cn) I(rows) I(row_tiles) I(cols) I(col_tiles) I(conv) F(alpha) F(beta) WINDOW64(I)
+#define WINDOW64(I) I(id) I(ih) I(iw) I(od) I(oh) I(ow) I(kd) I(kh) I(kw) I(sd) I(sh) I(sw) I(dd) I(dh) I(dw) \
+    I(pf) I(pt) I(pl)
+#define PRODUCT64_FIELDS(B, I, F, A) B(a) B(b) B(c) B(y) I(batch1) I(m) I(n) I(k) I(a0) I(a1) I(ar) I(ak) \
+    I(b0) I(b1) I(bk) I(bn) I(c1) I(cr) I(cn) I(rows) I(row_tiles) I(cols) I(col_tiles) I(conv) F(alpha) F(beta) \
+    WINDOW64(I)
 PARAMS(product64_t, PRODUCT64_FIELDS)
 #define POOL64_FIELDS(B, I, F, A) B(x) B(y) I(planes) I(outer) I(mode) WINDOW64(I) I(pe) I(pb) I(pr)
 PARAMS(pool64_t, POOL64_FIELDS)
@@ -37,7 +38,8 @@ typedef double vdu __attribute__((vector_size(VW * 4), may_alias, aligned(8)));
 enum { DW = VW / 2, LANES = 2 * DW, COLUMNS = 64, TERMS = 256, TALL = 6 };
 
 /* Terms first..first+terms of `n` columns from j on, in rows of COLUMNS; columns behind the last are 0. */
-static void pack64(const product64_t *A, const double *b, int64_t j, int64_t n, int64_t first, int64_t terms, double *to)
+static void pack64(const product64_t *A, const double *b, int64_t j, int64_t n, int64_t first, int64_t terms,
+                   double *to)
 {
     if (n % LANES) memset(to, 0, 8 * COLUMNS * terms);
     if (!A->conv && A->bn == 1) {
@@ -175,7 +177,8 @@ INL double between(double x, double low, double high)
 }
 static void map64_row(const double *from, double *y, int64_t n, int op, double alpha, double beta)
 {
-#define MAP64(name, value) case U_##name: for (int64_t i = 0; i < n; i++) { const double x = from[i]; y[i] = (value); } break;
+#define MAP64(name, value) \
+    case U_##name: for (int64_t i = 0; i < n; i++) { const double x = from[i]; y[i] = (value); } break;
 #define BELOW(x, value) ((x) < 0 ? (value) : (x))
 #define SIGMOID(x) (1 / (1 + exp(-(x))))
 #define SOFTPLUS(x) (((x) > 0 ? (x) : 0) + log1p(exp(-fabs(x))))

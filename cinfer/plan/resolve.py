@@ -17,7 +17,7 @@ from ..ops.families import OWN_DOMAIN
 from ..ops.limits import check_axis, one, pieces, position
 
 OPSET = 11                      # by which the nodes are to be read that come out
-MOST_FOUND = 1 << 16            # indices that NonZero may give, for which memory is kept whether or not they are found
+MOST_FOUND = 1 << 16            # indices that NonZero may give, if all of its input is not zero
 
 
 class Made(Node):

@@ -1,5 +1,5 @@
-"""What other families do in float32 alone, in float64: products and Conv -> `product64`, pools -> `pool64`, functions of
-one number -> `map64`. Asked where they have no candidate (placement.py)."""
+"""What other families do in float32 alone, in float64: products and Conv -> `product64`, pools -> `pool64`, functions
+of one number -> `map64`. Asked where they have no candidate (placement.py)."""
 from __future__ import annotations
 
 from math import prod
@@ -38,8 +38,8 @@ def rule(*operators: str, attributes: str = ""):
 
 def product(out, b, a, y, batches: tuple, m: int, n: int, k: int, bias: tuple | None = None, alpha: float = 1.0,
             beta: float = 1.0, **params) -> None:
-    """batches : how many as two axes; a, b : (Ref, strides over batches, ar and ak, bk and bn) as far as there are such;
-    bias : (Ref, c1, cr, cn)"""
+    """batches : how many as two axes; a, b : (Ref, strides over batches, ar and ak, bk and bn) as far as there are
+    such; bias : (Ref, c1, cr, cn)"""
     found = out.tiles.ask(tiles_of, 4, prod(batches), m, n, k, LANES)
     split = dict(zip(("rows", "row_tiles", "cols", "col_tiles"), found))
     c, *strides = bias or (None, 0, 0, 0)
