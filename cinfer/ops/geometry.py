@@ -19,7 +19,7 @@ class Geometry:
 
     in_sizes : of what the windows lie on
     out_sizes : how many windows
-    begins, ends : padding
+    begins, ends : padding; where it is less than 0, the first window begins so many elements behind the first
     """
     in_sizes: tuple[int, ...]
     out_sizes: tuple[int, ...]
@@ -60,8 +60,11 @@ def axis_taps(size: int, out: int, kernel: int, stride: int, dilation: int, begi
 
 def conv_geometry(sizes: Sequence[int], kernel_shape: Sequence[int], *, auto_pad: str = "NOTSET",
                   dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None,
-                  strides: Sequence[int] | None = None, ceil_mode: int = 0) -> Geometry:
+                  strides: Sequence[int] | None = None, ceil_mode: int = 0, pool: bool = False) -> Geometry:
     """The windows of a convolution or pool over the spatial `sizes`, from the operators' attributes.
+
+    pool : windows of SAME that lie apart leave elements over on both sides, as the standard's formula for the pads of
+        pools says; a convolution begins with the first element
 
     Raises ValueError for attributes that do not fit, or windows larger than the padded input.
     """
@@ -72,7 +75,7 @@ def conv_geometry(sizes: Sequence[int], kernel_shape: Sequence[int], *, auto_pad
         reach = (kernel[i] - 1) * dilations[i] + 1
         if auto_pad.startswith("SAME"):
             out = (size + strides[i] - 1) // strides[i]
-            begins[i], ends[i] = halves((out - 1) * strides[i] + reach - size, auto_pad)
+            begins[i], ends[i] = halves((out - 1) * strides[i] + reach - size, auto_pad, pool)
         else:
             # By the standard's text VALID rounds down in any case; by its shape inference it does not.
             room = size + begins[i] + ends[i] - reach
@@ -140,9 +143,14 @@ def numbers(values, count: int, default: int | None, what: str, least: int) -> t
     return tuple(values)
 
 
-def halves(total: int, auto_pad: str) -> tuple[int, int]:
-    """Padding before and after; the odd one is after for SAME_UPPER, before for any other."""
+def halves(total: int, auto_pad: str, signed: bool = False) -> tuple[int, int]:
+    """Padding before and after; the odd one is after for SAME_UPPER, before for any other.
+
+    signed : total may be below 0: then so is what is before, rounded to 0, and what is after does not matter
+    """
     try:
+        if signed and total < 0:
+            return -((-total if auto_pad == "SAME_UPPER" else -total - 1) // 2), 0
         small, large = max(total, 0) // 2, (max(total, 0) + 1) // 2
     except Undecided:
         return UNSETTLED, UNSETTLED

@@ -479,7 +479,11 @@ class Unique:
     def evaluate(x, *, axis: int = None, sorted=1):
         if axis is not None:
             axis = check_axis(axis, x.ndim)
-        values, first, inverse, counts = np.unique(x, True, True, True, axis)
+        shape, words = x.shape, None
+        if x.dtype == object and axis is not None:      # NumPy compares rows of numbers only
+            words, x = np.unique(x, return_inverse=True)
+        values, first, inverse, counts = np.unique(x.reshape(shape), True, True, True, axis)
+        values = values if words is None else words[values]
         inverse = inverse.reshape(-1)
         if not sorted:
             order = np.argsort(first)

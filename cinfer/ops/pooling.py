@@ -26,7 +26,7 @@ def check_pictures(x, kind: str = "float") -> None:
 def infer_pool(x, kernel_shape, kind: str = "float", **attributes) -> tuple[Geometry, tuple[int, ...]]:
     """(geometry, shape of the output)"""
     check_pictures(x, kind)
-    geometry = conv_geometry(x.shape[2:], kernel_shape, **attributes)
+    geometry = conv_geometry(x.shape[2:], kernel_shape, pool=True, **attributes)
     return geometry, check_size((*x.shape[:2], *geometry.out_sizes), 8)
 
 

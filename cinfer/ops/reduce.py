@@ -35,11 +35,13 @@ def mean(x: np.ndarray, **over) -> np.ndarray:
 
 
 def log_sum_exp(x: np.ndarray, **over) -> np.ndarray:
-    """log(sum(exp(x))) without overflow."""
+    """log(sum(exp(x))) without overflow; of integers, truncated towards zero."""
+    kind = x.dtype
+    x = x if is_float(kind) else x.astype(np.float64)
     top = x.max(over["axis"], keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0)
     y = np.log(total(np.exp(x - top), **over))
-    return y + (top if over["keepdims"] else top.reshape(y.shape))
+    return settle(y + (top if over["keepdims"] else top.reshape(y.shape)), kind)
 
 
 FUNCTIONS = {

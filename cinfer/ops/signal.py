@@ -112,9 +112,10 @@ def window_type(*inputs, output_datatype=1, **rest) -> tuple[np.dtype]:
 
 def cosine_window(size: np.ndarray, periodic: int, output_datatype: int,
                   coefficients: tuple[float, ...]) -> np.ndarray:
-    """a0 - a1 cos(x) + a2 cos(2x), x from 0 to 2 pi, that end included unless `periodic`."""
+    """a0 - a1 cos(x) + a2 cos(2x), x from 0 to 2 pi, that end included unless `periodic`; NaN for one
+    number that is both ends."""
     count = window_spec(size, output_datatype).shape[0]
-    x = 2 * np.pi * np.arange(count) / (count if periodic else max(count - 1, 1))
+    x = 2 * np.pi * np.arange(count) / (count if periodic else count - 1)
     y = sum((-1)**i * a * np.cos(i * x) for i, a in enumerate(coefficients))
     return y.astype(dtype_of(output_datatype))
 

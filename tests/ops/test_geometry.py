@@ -40,6 +40,14 @@ def test_same_pads_so_that_every_stride_has_its_window(auto_pad, size, kernel, s
     assert (end - begin if auto_pad == "SAME_UPPER" else begin - end) == needed % 2
 
 
+@pytest.mark.parametrize("auto_pad, begins", [("SAME_UPPER", [0, 0, -1, -1, -2]), ("SAME_LOWER", [0, 0, 0, -1, -1])])
+def test_windows_of_a_pool_that_lie_apart_leave_elements_over_on_both_sides(auto_pad, begins):
+    for size, begin in enumerate(begins, 1):
+        keywords = dict(auto_pad=auto_pad, strides=[5])
+        assert conv_geometry([size], [1], pool=True, **keywords).begins == (begin,)
+        assert conv_geometry([size], [1], **keywords).begins == (0,)
+
+
 @given(windows(most_axes=3))
 def test_transposed_undoes_the_sizes_of_a_convolution(case):
     sizes, window = case

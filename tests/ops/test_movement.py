@@ -224,3 +224,12 @@ def test_unique_in_order_of_appearance(values):
     assert first.tolist() == [values.index(v) for v in y]
     np.testing.assert_array_equal(y[inverse], x)
     assert counts.tolist() == [values.count(v) for v in y]
+
+
+@pytest.mark.parametrize("ordered, expected", [(1, [["", "b"], ["a", "b"]]), (0, [["a", "b"], ["", "b"]])])
+def test_unique_rows_of_words(ordered, expected):
+    x = np.array([["a", "b"], ["", "b"], ["a", "b"]], object)
+    for axis, given, want in ((0, x, expected), (1, x.T, np.array(expected, object).T.tolist())):
+        y, first, inverse, counts = run("Unique", given, axis=axis, sorted=ordered, n_outputs=4)
+        assert y.dtype == object and y.tolist() == want and sorted(first) == [0, 1]
+        np.testing.assert_array_equal(np.take(y, inverse, axis), given)

@@ -71,6 +71,8 @@ def test_log_sum_exp_of_large_numbers():
     assert run("ReduceLogSumExp", np.float32([1000, 1000]), opset=13) == np.float32(1000 + np.log(2))
     assert run("ReduceLogSumExp", np.float32([-np.inf, -np.inf]), opset=13) == -np.inf
     assert run("ReduceLogSumExp", np.float32([np.inf, 1]), opset=13) == np.inf
+    assert run("ReduceLogSumExp", np.array([1000, 999, 999]), opset=13).tolist() == [1000]     # 1000.55
+    assert run("ReduceLogSumExp", np.int32([-3, -3]), opset=13).tolist() == [-2]               # -2.31
 
 
 def test_float16_is_summed_in_float32():

@@ -6,7 +6,7 @@ from math import prod
 from ..candidate import BLOCKED, CONTIGUOUS, Candidate, kernel
 from ..tiles import MOST_MOVED
 from ..views import BLOCK, F32
-from .window import GEOMETRY, is_picture, window
+from .window import GEOMETRY, is_picture, lie_apart, window
 
 MAX, MEAN_OF_PRESENT, MEAN_OF_ALL = 0, 1, 2         # modes of `pool`
 MOST_SLICES = 256               # of a window: their averages are added one after another
@@ -17,7 +17,7 @@ GLOBAL_MAX, GLOBAL_MEAN = 0, 1                      # modes of `global_pool`
 @kernel("AveragePool", attributes=GEOMETRY + "ceil_mode count_include_pad", reading=BLOCKED)
 def pool(group, values):
     node, get = group.node, group.node.attributes.get
-    if not is_picture(node, values, 3) or any(node.outputs[1:]):
+    if not is_picture(node, values, 3) or any(node.outputs[1:]) or lie_apart(node, get("kernel_shape")):
         return ()
     win = window(node, values, get("kernel_shape"))
     if win.depth and win.depth.kernel > MOST_SLICES:

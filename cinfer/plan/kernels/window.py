@@ -89,6 +89,13 @@ def windows_of(node, x_shape, kernel) -> Window:
                   (*y_x(g.begins, 0), *y_x(g.ends, 0)), y_x(g.in_sizes, 1), y_x(g.out_sizes, 1), depth)
 
 
+def lie_apart(node, kernel) -> bool:
+    """Whether the first window of a pool may begin behind the first element, by SAME. No kernel has that."""
+    get, n = node.attributes.get, len(kernel)
+    return get("auto_pad", "NOTSET").startswith("SAME") and any(
+        (k - 1) * d + 1 < s - 1 for k, d, s in zip(kernel, get("dilations") or [1] * n, get("strides") or [1] * n))
+
+
 def is_picture(node, values, axes: int = 2) -> bool:
     """Whether a node takes and makes float32 pictures of 1 to so many spatial axes, none of them empty."""
     x = values.fact(node.inputs[0])
