@@ -1,4 +1,6 @@
-/* RoiAlign, mode avg: in each of oh x ow bins of a region of a picture the mean of bilinear samples on a grid.
+/* RoiAlign, mode avg, and MaxRoiPool.
+ *
+ * RoiAlign: in each of oh x ow bins of a region of a picture the mean of bilinear samples on a grid.
  *
  * x  blocked [n][c/16][h][w][16];  y  plain [count][c][oh][ow]
  * rois[count]: x1, y1, x2, y2, times `scale`, minus `offset`; batches[count]: its picture, int64 where `wide`, else
@@ -10,14 +12,22 @@
  * The mean of samples on a grid is separable: each bin has weights of few rows and weights of few columns, found in
  * float64. First the rows are added up, for each column that has a weight, then the columns.
  *
+ * MaxRoiPool: in each bin the largest of its pixels, 0 where it has none; a NaN is the largest. rois[count]:
+ * picture, x1, y1, x2, y2, the latter times `scale`, rounded, ends included. Bins overlap where a region does not
+ * divide. Refused: a picture that is none, what is not finite or from MOST_PLACE on.
+ *
  * Kernel tile: `outer` of the blocks of regions, region by region. Scratch: as roi_work() has it. */
 #ifndef ROI_H
 #define ROI_H
 #include "elementwise.h"
+#include "pooling.h"
 #define ROI_ALIGN_FIELDS(B, I, F, A) B(x) B(rois) B(batches) B(y) I(n) I(c) I(h) I(w) I(xn) I(xb) I(xr) I(count) \
     I(oh) I(ow) I(rs) I(cs) I(is) I(wide) I(ratio) F(scale) F(offset) I(outer)
+#define MAX_ROI_POOL_FIELDS(B, I, F, A) B(x) B(rois) B(y) I(n) I(c) I(h) I(w) I(xn) I(xb) I(xr) I(count) I(oh) I(ow) \
+    I(rs) I(cs) F(scale) I(outer)
 PARAMS(roi_align_t, ROI_ALIGN_FIELDS)
-enum { MOST_SAMPLES = 1 << 16 };
+PARAMS(max_roi_pool_t, MAX_ROI_POOL_FIELDS)
+enum { MOST_SAMPLES = 1 << 16, MOST_PLACE = 1 << 29 };
 
 typedef struct { int64_t at; double weight; } tap_t;
 /* of one axis: the taps of bin i are number i * size to i * size + n[i] - 1 */
@@ -109,10 +119,38 @@ static roi_work_t roi_work(const roi_align_t *A, char *scratch)
     k.columns.n = k.rows.n + A->oh;
     return k;
 }
-/* Bins of a block -> the planes of its channels. */
-static void roi_store(const roi_work_t *k, float *y, int64_t lanes)
+/* Bins of a block, [bins][16] -> the planes of its channels. */
+static void roi_store(const float *o, int64_t bins, float *y, int64_t lanes)
 {
-    const int64_t bins = k->rows.bins * k->columns.bins;
-    transpose_plane(k->o, CB, y, bins, bins, lanes);
+    transpose_plane(o, CB, y, bins, bins, lanes);
+}
+
+/* [bins][2]: the first pixel of each bin along an axis, and the one behind its last. Whether the axis can be. */
+static int bins_of(int64_t *at, int64_t bins, int64_t size, double from, double to, double scale)
+{
+    double start = __builtin_floor(times(from, scale) + .5), end = __builtin_floor(times(to, scale) + .5);
+    if (!(__builtin_fabs(start) < MOST_PLACE && __builtin_fabs(end) < MOST_PLACE)) return 0;
+    const int64_t first = (int64_t)start, extent = end < start ? 1 : (int64_t)(end - start) + 1;
+    for (int64_t i = 0; i < 2 * bins; i++) {
+        int64_t place = first + (i & 1 ? ((i / 2 + 1) * extent + bins - 1) / bins : i / 2 * extent / bins);
+        at[i] = place < 0 ? 0 : place > size ? size : place;
+    }
+    return 1;
+}
+/* One block of one region: o[oh][ow][16] */
+static void max_roi_block(const float *x, int64_t xr, const int64_t *rows, int64_t oh, const int64_t *columns,
+                          int64_t ow, float *o)
+{
+    for (int64_t r = 0; r < oh; r++)
+        for (int64_t b = 0; b < ow; b++, o += CB) {
+            const int64_t top = rows[2 * r], bottom = rows[2 * r + 1];
+            const int64_t left = columns[2 * b], right = columns[2 * b + 1];
+            vf a[NV];
+            FOR(v, NV) a[v] = bc(top < bottom && left < right ? -__builtin_inff() : 0);
+            for (int64_t i = top; i < bottom; i++)
+                for (int64_t j = left; j < right; j++)
+                    FOR(v, NV) a[v] = pool_max(a[v], ld(x + i * xr + j * CB + v * VW));
+            FOR(v, NV) st(o + v * VW, a[v]);
+        }
 }
 #endif

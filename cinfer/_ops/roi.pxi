@@ -1,4 +1,4 @@
-# RoiAlign; the contract and the loops are in roi.h.
+# RoiAlign and MaxRoiPool; the contract and the loops are in roi.h.
 
 cdef extern from "roi.h" nogil:
     ctypedef struct roi_align_t:
@@ -10,11 +10,18 @@ cdef extern from "roi.h" nogil:
         axis_t rows, columns
         float *t
         float *o
+    ctypedef struct max_roi_pool_t:
+        buf_t x, rois, y
+        int64_t n, c, h, w, xn, xb, xr, count, oh, ow, rs, cs, outer
+        double scale
     const char *roi_align_t_fields
+    const char *max_roi_pool_t_fields
     roi_work_t roi_work(const roi_align_t *, char *)
     int axis_of(axis_t *, double, double, const roi_align_t *)
     void roi_block(const float *, int64_t, const axis_t *, const axis_t *, float *, float *)
-    void roi_store(const roi_work_t *, float *, int64_t)
+    void roi_store(const float *, int64_t, float *, int64_t)
+    int bins_of(int64_t *, int64_t, int64_t, double, double, double)
+    void max_roi_block(const float *, int64_t, const int64_t *, int64_t, const int64_t *, int64_t, float *)
 
 
 cdef void roi_align_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -39,7 +46,30 @@ cdef void roi_align_run(const void *params, char *const *base, char *scratch, in
                 return
             ready = region
         roi_block(x + batch * A.xn + block * A.xb, A.xr, &k.rows, &k.columns, k.t, k.o)
-        roi_store(&k, y + (region * A.c + block * CB) * A.oh * A.ow, min(<int64_t>CB, A.c - block * CB))
+        roi_store(k.o, A.oh * A.ow, y + (region * A.c + block * CB) * A.oh * A.ow, min(<int64_t>CB, A.c - block * CB))
+
+
+cdef void max_roi_pool_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const max_roi_pool_t *A = <const max_roi_pool_t *>params
+    cdef const float *x = <const float *>at(base, A.x)
+    cdef const float *roi
+    cdef float *y = <float *>at(base, A.y)
+    cdef float *o = <float *>scratch
+    cdef int64_t bins = A.oh * A.ow, blocks = (A.c + CB - 1) // CB, ready = -1, i, region, block, batch = 0
+    cdef int64_t *rows = <int64_t *>(o + bins * CB)
+    cdef int64_t *columns = rows + 2 * A.oh
+    for i in range(tile * A.outer, min(A.count * blocks, (tile + 1) * A.outer)):
+        region, block = i // blocks, i % blocks
+        if region != ready:
+            roi = <const float *>at(base, A.rois) + region * A.rs
+            if not (0 <= roi[0] < A.n and bins_of(columns, A.ow, A.w, roi[A.cs], roi[3 * A.cs], A.scale)
+                    and bins_of(rows, A.oh, A.h, roi[2 * A.cs], roi[4 * A.cs], A.scale)):
+                refuse(base, params)
+                return
+            batch, ready = <int64_t>roi[0], region
+        max_roi_block(x + batch * A.xn + block * A.xb, A.xr, rows, A.oh, columns, A.ow, o)
+        roi_store(o, bins, y + (region * A.c + block * CB) * bins, min(<int64_t>CB, A.c - block * CB))
 
 
 enter("roi_align", roi_align_t_fields, sizeof(roi_align_t), roi_align_run)
+enter("max_roi_pool", max_roi_pool_t_fields, sizeof(max_roi_pool_t), max_roi_pool_run)

@@ -128,6 +128,7 @@ VALUES = {
     "spatial_scale": [1.0, 0.5], "reduction": ["none", "add", "mul", "max", "min"],
     "align_corners": [0, 1], "padding_mode": ["zeros", "border", "reflection"],
     ("GridSample", "mode"): ["nearest", "linear", "cubic"],
+    "pooled_shape": [[1, 2], [3, 1]],
     ("RoiAlign", "mode"): ["avg", "max"],
     ("RoiAlign", "coordinate_transformation_mode"): ["half_pixel", "output_half_pixel"],
     # pairs that belong together are in `arguments`, as None above
@@ -389,6 +390,10 @@ def arguments(g: Graph, name: str, operator: registry.Operator, opset: int):
         return [(s, [np.array([[0, 0, 4, 4], [1, -1, 3, 9], [2, 2, 2, 2]][:r], F32).reshape(r, 4),
                      np.array([0, s[0] - 1, 0][:r], I64)], dict(output_height=h, output_width=2), 1)
                 for s in [(2, 17, 3, 5), (1, 16, 4, 4), (1, 3, 6, 4)] for r in (1, 3) for h in (1, 3)]
+    if name == "MaxRoiPool":
+        return [(s, [np.array([[0, 0, 0, 4, 4], [s[0] - 1, 1, -1, 3, 9], [0, 2, 2, 2, 2]][:r], F32).reshape(r, 5)],
+                 dict(pooled_shape=[h, 2]), 1) for s in [(2, 17, 3, 5), (1, 16, 4, 4), (1, 3, 6, 4)] for r in (1, 3)
+                for h in (1, 3)]
     if name == "TopK":
         found = []
         for s in [s for s in SHAPES if s and 0 not in s]:
