@@ -109,13 +109,15 @@ def place(name: str, function) -> None:
     def infer(x, *, axis=0, keepdims=1, select_last_index=0):
         check_kind(x, "number")
         axis = check_axis(axis, x.ndim)
-        if below(x.shape[axis], 1):
+        if below(x.shape[axis], 1) and 0 not in reduced_shape(x.shape, (axis,), 0):
             raise ValueError(f"axis {axis} of x of shape {list(x.shape)} is empty; it has no extreme")
         return x.like(reduced_shape(x.shape, (axis,), keepdims), np.int64)
 
     def evaluate(x, *, axis=0, keepdims=1, select_last_index=0):
         infer(spec_of(x), axis=axis)
         axis = check_axis(axis, x.ndim)
+        if not x.size:
+            return np.zeros(reduced_shape(x.shape, (axis,), keepdims), np.int64)
         if select_last_index:
             at = x.shape[axis] - 1 - function(np.flip(widen(x), axis), axis, keepdims=bool(keepdims))
         else:

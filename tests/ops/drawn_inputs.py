@@ -771,7 +771,8 @@ def attention(c):
         return c.make(name, (batch, length, heads * size) if flat else (batch, heads, length, size), -1, 1)
     keys = k + before
     mask = c.optional("attn_mask", c.pick((q, keys), (1, 1, q, keys), (batch, heads, q, keys)))
-    more = [c.make(name, (batch, kv, before, d)) for name, d in (("past_key", size), ("past_value", out)) if past]
+    more = [c.make(name, (batch, kv, before, d))
+            for name, d in (("past_key", size), ("past_value", out)) if past]
     return of("Q", heads, q, size), of("K", kv, k, size), of("V", kv, k, out), mask, *more
 
 
@@ -901,37 +902,37 @@ ORT, REFERENCE, ONE = "onnxruntime", "reference", "one of them"
 DISPUTED = {
     "AffineGrid": (ORT, "the reference answers in float32"),
     "Attention": (REFERENCE, "onnxruntime's causal mask leaves past keys out of account"),
-    "AveragePool": (ORT, "the reference counts padding as elements, and dilations not"),
-    "BatchNormalization": (ORT, "the reference takes the statistics of the batch in opset 9"),
+    "AveragePool": (ORT, "the reference leaves dilations out of the sizes of VALID"),
+    "BatchNormalization": (ORT, "the reference mixes in the statistics of the batch in opset 9"),
     "CastLike": (REFERENCE, "onnxruntime writes -1.0 as -1"),
     "ConvTranspose": (ORT, "the reference adds the bias of the wrong channel with groups"),
     "Dropout": (REFERENCE, "onnxruntime's mask of opset 10 is what is dropped"),
     "Gather": (REFERENCE, "onnxruntime copies the first string of several"),
     "GRU": (ORT, "the reference knows neither clip nor sequence_lens"),
-    "GlobalMaxPool": (ORT, "the reference takes pictures for matrices"),
+    "GlobalMaxPool": (ORT, "the reference reduces one axis too few"),
     "GridSample": (ORT, "the reference computes places in the type of the grid"),
     "Hardmax": (ORT, "the reference has no matrices of opset 1"),
-    "LRN": (ORT, "the reference has another window"),
+    "LRN": (ORT, "the reference sums over as many channels as there are pictures"),
     "LSTM": (ORT, "the reference knows no sequence_lens"),
     "LayerNormalization": (ORT, "mean and deviation are of stash_type"),
     "LogSoftmax": (ORT, "the reference has no matrices of opset 1"),
     "LpNormalization": (ORT, "the reference adds signed elements with p=1"),
-    "LpPool": (ORT, "the reference counts elements behind the input in ceil_mode"),
-    "MaxPool": (ONE, "the reference has other indices, onnxruntime too many pads with dilations"),
+    "LpPool": (ORT, "the reference reads behind the input in ceil_mode, and knows no dilations of VALID"),
+    "MaxPool": (ONE, "the reference has other indices and pads; onnxruntime's order of equals with storage_order"),
     "NonZero": (REFERENCE, "onnxruntime has an axis for a scalar"),
-    "QLinearConv": (ORT, "the reference rounds before it scales"),
-    "QLinearMatMul": (ORT, "the reference rounds before it scales"),
+    "QLinearConv": (ORT, "the reference adds the zero point before it rounds"),
+    "QLinearMatMul": (ORT, "the reference adds the zero point before it rounds"),
     "RNN": (ORT, "the reference knows neither clip nor sequence_lens"),
     "ReduceLogSumExp": (REFERENCE, "of integers onnxruntime computes in integers, the standard in doubles"),
     "ReduceMean": (ONE, "of no floats onnxruntime says 0, of no integers the reference the lowest"),
     "ReduceSumSquare": (ORT, "the reference answers in int64"),
-    "Resize": (ONE, "onnxruntime extrapolates elsewhere for cubic, the reference averages elsewhere"),
+    "Resize": (ONE, "onnxruntime rounds sizes before it crops or aligns corners; the reference puts one pixel elsewhere"),
     "RoiAlign": (ORT, "the reference shifts by half a pixel in opset 10"),
-    "Slice": (ORT, "the reference takes an end below the beginning for none"),
+    "Slice": (ORT, "the reference has no element where a start before the first goes back"),
     "Softmax": (ORT, "the reference has no matrices of opset 1"),
     "StringNormalizer": (ORT, "the reference leaves out empty words"),
     "StringSplit": (REFERENCE, "an empty string has one part with a delimiter"),
-    "Unique": (ORT, "the reference takes sorted values in the order of unsorted ones"),
+    "Unique": (ORT, "the reference takes other slices along an axis where sorted is 0"),
     "Unsqueeze": (ORT, "the reference inserts unsorted axes one after another"),
 }
 

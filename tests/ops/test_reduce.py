@@ -96,4 +96,5 @@ def test_places_of_extremes(keepdims):
         assert y.dtype == np.int64 and y.tolist() == ([[v] for v in expected] if keepdims else expected)
     assert run("ArgMax", x, keepdims=0).tolist() == [1, 0, 0]
     refuses("is empty", "ArgMax", np.zeros((2, 0), np.float32), axis=1)
+    assert run("ArgMax", np.zeros((2, 0, 0), np.float32), axis=2, keepdims=0).shape == (2, 0)   # of no rows
     refuses("axis 2 of a tensor of 2 axes", "ArgMin", x, axis=2)
