@@ -269,10 +269,11 @@ INL vf verf(vf x)
 }
 
 /* x Phi(x) = max(0, x) - |x|/2 erfc(|x|/sqrt 2), without what cancels in 1 + erf: erfc(a) = 2^(a P(a)), P a
- * fit up to a = 4.1, constant beyond, where the product is below 2e-8. Off by 3e-8, or 4e-6 of the result. */
+ * fit up to a = 4.1, constant beyond, where the product is below 2e-8. Off by 3e-8, or 4e-6 of the result. That
+ * product is 0 long before x = 64, and would be NaN of infinity. */
 INL vf vgelu(vf x)
 {
-    vf a = vabs(x) * .70710678118654752f, b = vmin(bc(4.1f), a), q = bc(-3.043306024e-05f);
+    vf m = vabs(vmin(bc(64.f), x)), a = m * .70710678118654752f, b = vmin(bc(4.1f), a), q = bc(-3.043306024e-05f);
     q = q * b + 3.174281489e-04f;
     q = q * b - 1.051786185e-03f;
     q = q * b - 1.539091966e-03f;
@@ -280,7 +281,7 @@ INL vf vgelu(vf x)
     q = q * b - 1.488533614e-01f;
     q = q * b - 9.183242864e-01f;
     q = q * b - 1.627916852e+00f;
-    return vmax((vf){0}, x) - vabs(x) * .5f * vexp2(vmax(bc(-127.f), q * a));
+    return vmax((vf){0}, x) - m * .5f * vexp2(vmax(bc(-127.f), q * a));
 }
 
 /* x = k pi/2 + r for |x| >= 8192, by x times 96 bits of 2/pi (the words before them give whole turns only):

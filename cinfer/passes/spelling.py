@@ -117,7 +117,12 @@ class Spelling:
         return None if x == name else (x, low, high)
 
     def limits(self, node: Node) -> tuple[str, float, float] | None:
-        """y = min(max(x, low), high) in this operator: (x, low, high)."""
+        """y = min(max(x, low), high) in this operator: (x, low, high). Not what leaves an infinity alone: as a limit,
+        it would be none."""
+        found = self._limits(node)
+        return found if found and found[1] < inf and found[2] > -inf else None
+
+    def _limits(self, node: Node) -> tuple[str, float, float] | None:
         inputs = node.inputs
         if node.op_type == "Relu":
             return inputs[0], 0.0, inf

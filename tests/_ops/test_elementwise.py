@@ -159,6 +159,16 @@ FUNCTIONS = {  # name: (alpha, beta, float64)
     "quant_s8": (.1, 3, quantise(-128, 127))}
 
 
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "swish", "hard_swish", "mish", "softplus", "elu", "celu", "selu"])
+def test_activations_of_infinity(level, name):
+    (alpha, beta, _), op = FUNCTIONS[name], ops.table(level).unary[name]
+    x, y = np.full(32, np.inf, np.float32), np.zeros(32, np.float32)
+    run(level, "map", 1, 1, x=at(x), y=at(y), dims=[1] * 5 + [32], xs=[0] * 5 + [1], ys=[0] * 5 + [1], op=op,
+        alpha=alpha, beta=beta)
+    assert (y == np.inf).all()
+
+
 def test_every_unary_operator_has_a_case():
     assert set(FUNCTIONS) | {"prelu"} == set(ops.table(LEVELS[0]).unary)
 

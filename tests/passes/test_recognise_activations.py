@@ -4,6 +4,7 @@ import pytest
 
 from cinfer.passes.recognise_activations import recognise_activations
 from handmade import Builder, ops, rewritten, unchanged
+from interpreter import evaluate
 
 F = np.float32
 SIXTH = F(1 / 6)
@@ -152,3 +153,16 @@ def test_limits_that_cross_stay_two_steps():
     b = Builder()
     y = b.Max(b.Min(b.input("x", 4, 5), F(-2)), F(1))
     assert ops(rewritten(b.output(y), recognise_activations)) == ["Clip", "Clip"]
+
+
+@pytest.mark.parametrize("limit", [
+    lambda b, x: b.Min(x, F(-np.inf)), lambda b, x: b.Max(x, F(np.inf)), lambda b, x: b.Clip(x, F(np.inf)),
+    lambda b, x: b.Max(b.Relu(x), F(np.inf))])
+def test_an_infinity_that_is_all_that_is_left_is_not_taken_for_no_limit(limit):
+    b = Builder()
+    graph = b.output(limit(b, b.input("x", 4, 5)))
+    feeds = {"x": np.arange(20, dtype=F).reshape(4, 5) - 9}
+    want, = evaluate(graph, feeds)
+    recognise_activations(graph)
+    np.testing.assert_array_equal(evaluate(graph, feeds)[0], want)
+    assert np.isinf(want).all()
