@@ -8,6 +8,7 @@ CINFER_EXAMPLES=1000 draws that many nodes of each operator, and others each tim
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from random import Random
 
@@ -47,7 +48,8 @@ def by_onnxruntime(drawn):
 
 
 def by_reference(drawn):
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         return ReferenceEvaluator(drawn.model()).run(None, drawn.feeds())
 
 
