@@ -2,10 +2,14 @@
  * to 1e-5 at any length.
  *
  * layer_norm     y = (x - mean) / sqrt(variance + eps) * scale[col] + bias[col] over each of `rows` rows of
- *                `cols` neighbours, rows xr, yr floats apart; y may be x; bias may be absent. Kernel tile:
- *                `chunk` rows
- * instance_norm  blocked: the same over each picture and channel, then act. scale, bias: per channel, padded
- *                to whole blocks. Strides n b r in floats. Kernel tile = image*cb + block
+ *                `cols` neighbours, rows xr, yr floats apart; y may be x; bias may be absent. Where `raw`,
+ *                the mean is taken for 0: x is divided by its root mean square. Kernel tile: `chunk` rows
+ * group_norm     blocked: the same over each picture and group of `each` of the c channels, then act. scale,
+ *                bias: per channel, padded to whole blocks. Strides n b r in floats; a picture is d slices.
+ *                mean, var: absent, if a block has whole groups and d is 1; else of each channel,
+ *                [slice][cb*16]. Those of a group follow: the mean of the means, and the mean of the variances
+ *                and of the squares of (mean - mean of the group). Kernel tile = slice*cb + block
+ * channel_moments  mean and variance of each channel of a slice, tiles as those of group_norm
  * lrn            y = x / (bias + alpha/size * sum of x^2 over `size` channels around)^beta, plain
  *                [n][c][hw]. Squares one after another, more than RUN of them in pieces of RUN (sums.h).
  *                Kernel tile = image*chunks + chunk, `chunk` pixels each */
@@ -13,18 +17,21 @@
 #define NORMALIZATION_H
 #include "activation.h"
 #include "sums.h"
-#define LAYER_NORM_FIELDS(B, I, F, A) B(x) B(scale) B(bias) B(y) I(rows) I(cols) I(xr) I(yr) F(eps) I(chunk)
+#define LAYER_NORM_FIELDS(B, I, F, A) B(x) B(scale) B(bias) B(y) I(rows) I(cols) I(xr) I(yr) F(eps) \
+    I(raw) I(chunk)
 PARAMS(layer_norm_t, LAYER_NORM_FIELDS)
-#define INSTANCE_NORM_FIELDS(B, I, F, A) B(x) B(scale) B(bias) B(y) I(n) I(cb) I(h) I(w) I(xn) I(xb) I(xr) \
-    I(yn) I(yb) I(yr) F(eps) I(act) F(alpha) F(beta)
-PARAMS(instance_norm_t, INSTANCE_NORM_FIELDS)
+#define GROUP_NORM_FIELDS(B, I, F, A) B(x) B(scale) B(bias) B(mean) B(var) B(y) I(n) I(cb) I(h) I(w) I(c) \
+    I(d) I(each) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) F(eps) I(act) F(alpha) F(beta)
+PARAMS(group_norm_t, GROUP_NORM_FIELDS)
+#define CHANNEL_MOMENTS_FIELDS(B, I, F, A) B(x) B(mean) B(var) I(n) I(cb) I(h) I(w) I(xn) I(xb) I(xr)
+PARAMS(channel_moments_t, CHANNEL_MOMENTS_FIELDS)
 #define LRN_FIELDS(B, I, F, A) B(x) B(y) I(n) I(c) I(hw) I(size) F(alpha) F(beta) F(bias) I(chunk)
 PARAMS(lrn_t, LRN_FIELDS)
 
 INL void layer_norm_by(float (*sum)(const float *, int64_t, float, int), const float *x, const float *scale,
-                       const float *bias, float *y, int64_t n, float eps)
+                       const float *bias, float *y, int64_t n, float eps, int raw)
 {
-    float mean = sum(x, n, 0, 0) / (float)n;
+    float mean = raw ? 0 : sum(x, n, 0, 0) / (float)n;
     float variance = sum(x, n, mean, 1) / (float)n;
     vf m = bc(mean), k = 1 / vsqrt(bc(variance + eps));
     int64_t i = 0;
@@ -39,27 +46,61 @@ INL void layer_norm_by(float (*sum)(const float *, int64_t, float, int), const f
 }
 
 static __attribute__((noinline)) void long_layer_norm_row(const float *x, const float *scale,
-                                                          const float *bias, float *y, int64_t n, float eps)
+                                                          const float *bias, float *y, int64_t n, float eps,
+                                                          int raw)
 {
-    layer_norm_by(long_row_sum, x, scale, bias, y, n, eps);
+    layer_norm_by(long_row_sum, x, scale, bias, y, n, eps, raw);
 }
 static __attribute__((noinline)) void layer_norm_row(const float *x, const float *scale, const float *bias,
-                                                     float *y, int64_t n, float eps)
+                                                     float *y, int64_t n, float eps, int raw)
 {
-    if (n > ROW_PIECE) long_layer_norm_row(x, scale, bias, y, n, eps);
-    else layer_norm_by(row_piece_sum, x, scale, bias, y, n, eps);
+    if (n > ROW_PIECE) long_layer_norm_row(x, scale, bias, y, n, eps, raw);
+    else layer_norm_by(row_piece_sum, x, scale, bias, y, n, eps, raw);
 }
 
-static __attribute__((noinline)) void instance_norm_block(const instance_norm_t *A, const float *x,
-                                                          const float *scale, const float *bias, float *y)
+static __attribute__((noinline)) void block_moments(const float *x, int64_t h, int64_t w, int64_t xr,
+                                                    float *mean, float *var)
 {
-    vf mean[NV] = {{0}}, var[NV], k[NV], b[NV];
-    const float count = (float)(A->h * A->w);
-    block_sum(x, A->h, A->w, A->xr, mean, 0, var);
-    FOR(v, NV) mean[v] = var[v] / count;
-    block_sum(x, A->h, A->w, A->xr, mean, 1, var);
+    vf m[NV] = {{0}}, s[NV];
+    const float count = (float)(h * w);
+    block_sum(x, h, w, xr, m, 0, s);
+    FOR(v, NV) { m[v] = s[v] / count; st(mean + v * VW, m[v]); }
+    block_sum(x, h, w, xr, m, 1, s);
+    FOR(v, NV) st(var + v * VW, s[v] / count);
+}
+
+/* mean, var: of c channels, in `d` slices `apart` floats from each other -> of the groups of the 16 channels
+ * from `first` on. */
+static __attribute__((noinline)) void group_moments(const float *mean, const float *var, int64_t d,
+                                                    int64_t apart, int64_t first, int64_t c, int64_t each,
+                                                    float *group_mean, float *group_var)
+{
+    const int64_t end = first + CB < c ? first + CB : c;
+    for (int64_t i = 0; i < CB; i++) group_mean[i] = group_var[i] = 0;
+    for (int64_t at = first, next; at < end; at = next) {
+        const int64_t from = at / each * each;
+        const double count = (double)(each * d);
+        double m = 0, v = 0;
+        for (int64_t j = 0; j < d; j++) m += (double)long_row_sum(mean + j * apart + from, each, 0, 0);
+        m /= count;
+        for (int64_t j = 0; j < d; j++)
+            v += (double)long_row_sum(var + j * apart + from, each, 0, 0)
+                 + (double)long_row_sum(mean + j * apart + from, each, (float)m, 1);
+        for (next = at; next < end && next < from + each; next++) {
+            group_mean[next - first] = (float)m;
+            group_var[next - first] = (float)(v / count);
+        }
+    }
+}
+
+static __attribute__((noinline)) void normalize_block(const group_norm_t *A, const float *x,
+                                                      const float *means, const float *vars,
+                                                      const float *scale, const float *bias, float *y)
+{
+    vf mean[NV], k[NV], b[NV];
     FOR(v, NV) {
-        k[v] = ld(scale + v * VW) / vsqrt(var[v] / count + (float)A->eps);
+        mean[v] = ld(means + v * VW);
+        k[v] = ld(scale + v * VW) / vsqrt(ld(vars + v * VW) + (float)A->eps);
         b[v] = ld(bias + v * VW);
     }
     for (int64_t i = 0; i < A->h; i++, x += A->xr, y += A->yr) {

@@ -106,8 +106,8 @@ def skip_simplified_layer_normalization(m, input, skip, gamma, bias=None, *, eps
     x = skipped(m, input, skip, bias)
     check_same(input.dtype, gamma)
     check_vector(gamma, input.shape[-1], "gamma")
-    y, factor = root_mean_square(m, x, gamma, -1, epsilon)
-    return (y,) if n_outputs == 1 else (y, None, factor, x)
+    y = m.RMSNormalization(x, gamma, axis=-1, epsilon=epsilon)
+    return (y,) if n_outputs == 1 else (y, None, root_mean_square(m, x, -1, epsilon), x)
 
 
 def skipped(m: Body, input: Value, skip: Value, bias: Value | None) -> Value:
@@ -123,13 +123,10 @@ def skipped(m: Body, input: Value, skip: Value, bias: Value | None) -> Value:
     return biased(m, input + skip, bias)
 
 
-def root_mean_square(m: Body, x: Value, scale: Value, axis: int, epsilon: float) -> tuple[Value, Value]:
-    """(y of the type of scale, what x is multiplied by, in float32 at least), over the axes from one on"""
+def root_mean_square(m: Body, x: Value, axis: int, epsilon: float) -> Value:
+    """1 / sqrt(mean(x^2) + epsilon) over the axes from one on, in float32 at least"""
     wide = m.Cast(x, to=FLOAT) if x.dtype.itemsize < 4 else x
-    mean = m.ReduceMean(wide * wide, list(range(axis, 0)), keepdims=1)
-    factor = m.Reciprocal(m.Sqrt(mean + epsilon))
-    y = wide * factor
-    return (y if y.dtype == scale.dtype else m.CastLike(y, scale)) * scale, factor
+    return m.Reciprocal(m.Sqrt(m.ReduceMean(wide * wide, list(range(axis, 0)), keepdims=1) + epsilon))
 
 
 def simplified_layer_normalization(m, X, scale, *, axis=-1, epsilon=1e-5, stash_type=1, n_outputs=1):
@@ -140,8 +137,8 @@ def simplified_layer_normalization(m, X, scale, *, axis=-1, epsilon=1e-5, stash_
     check_stash(stash_type)
     axis = check_axis(axis, X.ndim) - X.ndim
     broadcasts_to(scale.shape, X.shape, "scale")
-    y, factor = root_mean_square(m, X, scale, axis, epsilon)
-    return y if n_outputs == 1 else (y, m.Cast(factor, to=stash_type))
+    y = m.RMSNormalization(X, scale, axis=axis, epsilon=epsilon)
+    return y if n_outputs == 1 else (y, m.Cast(root_mean_square(m, X, axis, epsilon), to=stash_type))
 
 
 for _domain in ("", MICROSOFT):
@@ -164,12 +161,7 @@ def normalize_groups(m: Body, x: Value, gamma: Value, beta: Value, groups: int, 
         check_kind(vector, "float", what)
         check_vector(vector, y.shape[1], what)
     y = y if x.dtype == gamma.dtype else m.CastLike(y, gamma)
-    channels = int(y.shape[1])
-    if groups < 1 or channels % groups:
-        raise ValueError(f"{channels} channels do not divide into {groups} groups")
-    rows = m.InstanceNormalization(m.Reshape(y, [0, groups, -1]), m.constant(np.ones(groups, gamma.dtype)),
-                                   m.constant(np.zeros(groups, gamma.dtype)), epsilon=epsilon)
-    y = m.Reshape(rows, m.Shape(y)) * m.Unsqueeze(gamma, [1, 2]) + m.Unsqueeze(beta, [1, 2])
+    y = m.GroupNormalization(y, gamma, beta, num_groups=groups, epsilon=epsilon)
     y = m.Swish(y) if activation else y
     y = y if x.dtype == gamma.dtype else m.CastLike(y, x)
     return m.Transpose(y, perm=[0, 2, 3, 1]) if channels_last else y

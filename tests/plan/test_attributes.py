@@ -109,7 +109,7 @@ VALUES = {
     "mode": ["constant", "reflect", "edge", "wrap"], "momentum": [0.9, 0.5],
     "nearest_mode": ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"],
     "noop_with_empty_axes": [0, 1],
-    "num_outputs": [1, 2, 3], "output_dtype": [0, 1, 2, 3, 10], "output_padding": spatial(0, 1),
+    "num_groups": [1, 2, 4], "num_outputs": [1, 2, 3], "output_dtype": [0, 1, 2, 3, 10], "output_padding": spatial(0, 1),
     "output_shape": spatial(5, 8),
     "paddings": None, "pads": around(0, 1, 2), "perm": lambda shape: [None, list(range(len(shape)))[::-1],
                                                                       list(np.roll(range(len(shape)), 1))],
@@ -263,6 +263,14 @@ def arguments(g: Graph, name: str, operator: registry.Operator, opset: int):
                 for lens in (None, np.array([2] + [0] * (s[how.get("layout", 0) == 0] - 1), np.int32)) for n in (1, 2)]
     if name == "InstanceNormalization":
         return [(s, [vector(s[1:2]), vector(s[1:2])], {}, 1) for s in PICTURES if np.prod(s[2:]) > 2]
+    if name == "GroupNormalization":
+        return [(s, [vector((c,)), vector((c,))], dict(num_groups=g), 1) for s in PICTURES if np.prod(s[2:]) > 2
+                for g in {1, 2, s[1] // 2, s[1]} if g and s[1] % g == 0
+                for c in [g if since < 21 else s[1]]]
+    if name == "RMSNormalization":
+        return [((2, 3, 4, 5), [vector(s)], dict(axis=a), 1) for s, a in
+                [((4, 5), 2), ((3, 4, 5), 1), ((1, 5), 3), ((4, 5), 3), ((2, 3, 4, 5), -1)]] + \
+            [(s, [vector(s[-1:])], {}, 1) for s in SHAPES if len(s) > 1]
     if name == "LayerNormalization":
         return [((2, 3, 4, 5), [vector(s), vector(s)], dict(axis=a), 1) for s, a in
                 [((4, 5), 2), ((3, 4, 5), 1), ((5,), 2), ((1, 5), 3), ((4, 5), 3), ((1, 1, 4, 5), 2),
@@ -461,7 +469,8 @@ def arguments(g: Graph, name: str, operator: registry.Operator, opset: int):
 
 DATA = {"Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "PRelu", "Where", "Clip", "MatMul", "FusedMatMul",
         "Gemm", "Conv",
-        "BatchNormalization", "InstanceNormalization", "LayerNormalization", "QuantizeLinear",
+        "BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization",
+        "RMSNormalization", "QuantizeLinear",
         "DequantizeLinear", "Equal",
         "Greater", "Less", "And", "Or", "Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND", "Mod",
         "Concat"}      # whose further inputs may be known only in the run

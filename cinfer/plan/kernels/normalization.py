@@ -1,5 +1,5 @@
-"""BatchNormalization -> `scale_shift`; InstanceNormalization, LayerNormalization, LRN -> kernels of their
-name."""
+"""BatchNormalization -> `scale_shift`; InstanceNormalization, GroupNormalization -> `group_norm`;
+LayerNormalization, RMSNormalization -> `layer_norm`."""
 from __future__ import annotations
 
 from math import prod
@@ -61,29 +61,50 @@ def scale_shift(node, *constants):
         return channel_vector(s), channel_vector(bias - mean * s)
 
 
-@kernel("InstanceNormalization", attributes="epsilon", reading=BLOCKED, takes=(UNARY,))
-def instance_norm(group, values):
+@kernel("InstanceNormalization", "GroupNormalization", attributes="epsilon num_groups", reading=BLOCKED,
+        takes=(UNARY,))
+def group_norm(group, values):
     node = group.node
-    if not is_picture(node, values) or any(values.constant(name) is None for name in node.inputs[1:3]):
+    if not is_picture(node, values, axes=3) or any(values.constant(name) is None for name in node.inputs[1:3]):
         return ()
-
-    def emit(out):
-        x, y = out.blocked(node.inputs[0]), out.output(group.output)
-        out.step("instance_norm", x.n * x.blocks, dict(
-            x=x.ref(), scale=out.vector(node.inputs[1]), bias=out.vector(node.inputs[2]), y=y.ref(), n=x.n,
-            cb=x.blocks, h=x.h, w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs, yr=y.rs,
-            eps=node.attributes.get("epsilon", 1e-5), **activation_params(out, group.epilogue)))
-    return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
+    return (Candidate(lambda out: emit_group_norm(out, group), ((node.inputs[0], BLOCKED),), BLOCKED),)
 
 
-@kernel("LayerNormalization", attributes="axis epsilon stash_type")
+def emit_group_norm(out, group) -> None:
+    node = group.node
+    x, y = out.blocked(node.inputs[0]), out.output(group.output)
+    c = out.constant(node.inputs[1]).size           # scales, one for each group before opset 21
+    groups = node.attributes.get("num_groups", c)
+    sizes = dict(n=x.n, cb=x.blocks, h=x.h, w=x.w, xn=x.ns, xb=x.bs, xr=x.rs)
+    each, tiles = int(x.c) // groups, x.n * x.blocks
+    mean = var = None
+    if BLOCK % each or x.d != 1:
+        found = out.scratch((2, x.n, x.blocks * BLOCK))
+        mean, var = found.ref(), found.ref(found.strides[0])
+        out.step("channel_moments", tiles, dict(x=x.ref(), mean=mean, var=var, **sizes))
+    out.step("group_norm", tiles, dict(
+        x=x.ref(), scale=each_channel(out, node.inputs[1], x.c), bias=each_channel(out, node.inputs[2], x.c),
+        mean=mean, var=var, y=y.ref(), c=x.c, d=x.d, each=each, yn=y.ns, yb=y.bs, yr=y.rs,
+        eps=node.attributes.get("epsilon", 1e-5), **sizes, **activation_params(out, group.epilogue)))
+
+
+def each_channel(out, name: str, c: int):
+    """A constant of a number for each channel, or for each of some groups of them."""
+    value = out.constant(name)
+    if value.size == c:
+        return out.vector(name)
+    return out.store.once(("channels of", name, c), value, lambda: channel_vector(value.repeat(c // value.size)))
+
+
+@kernel("LayerNormalization", "RMSNormalization", attributes="axis epsilon stash_type")
 def layer_norm(group, values):
     node, get = group.node, group.node.attributes.get
     x = values.fact(node.inputs[0])
     has_bias = len(node.inputs) > 2 and bool(node.inputs[2])
     scale, bias = values.constant(node.inputs[1]), values.constant(node.inputs[2]) if has_bias else None
-    if x.dtype != F32 or scale is None or (has_bias and bias is None) or prod(x.shape) == 0 \
-            or any(node.outputs[1:]) or get("stash_type", 1) != 1:
+    if x.dtype != F32 or values.fact(node.outputs[0]).dtype != F32 or scale is None \
+            or (has_bias and bias is None) or prod(x.shape) == 0 or any(node.outputs[1:]) \
+            or get("stash_type", 1) != 1:
         return ()
     axis = get("axis", -1) % x.ndim
     if not all(broadcasts(v.shape, x.shape[axis:]) for v in (scale, bias) if v is not None):
@@ -101,5 +122,6 @@ def layer_norm(group, values):
         shift = vector(out, node.inputs[2], bias, row) if has_bias else out.store.zeros(cols)
         out.step("layer_norm", tiles, dict(
             x=source.ref(), scale=vector(out, node.inputs[1], scale, row), bias=shift, y=y.ref(), rows=rows,
-            cols=cols, xr=cols, yr=cols, eps=get("epsilon", 1e-5), chunk=chunk))
+            cols=cols, xr=cols, yr=cols, eps=get("epsilon", 1e-5), raw=node.op_type == "RMSNormalization",
+            chunk=chunk))
     return (Candidate(emit, ((node.inputs[0], CONTIGUOUS),)),)
