@@ -1,11 +1,13 @@
-"""Products of matrices: MatMul, Gemm, Einsum, com.microsoft's FusedMatMul; determinants: Det."""
+"""Products of matrices: MatMul, Gemm, Einsum, com.microsoft's FusedMatMul, FusedAttention of passes; determinants:
+Det."""
 from __future__ import annotations
 
 from math import prod
 
 import numpy as np
 
-from .families import MICROSOFT
+from .activations import softmax
+from .families import MICROSOFT, OWN_DOMAIN
 from .limits import check_size
 from .numeric import (F32, SUMMED_AT_ONCE, broadcast, broadcasts_to, check_kind, check_same, product, settle,
                       spec_of, widen)
@@ -233,3 +235,19 @@ class FusedMatMul:
         a = widen(A).transpose(turned(A.shape, transA, transBatchA))
         b = widen(B).transpose(turned(B.shape, transB, transBatchB))
         return settle(scaled(MatMul.evaluate(a, b), alpha), A.dtype)
+
+
+@op("FusedAttention", domain=OWN_DOMAIN)
+class FusedAttention:
+    """softmax(alpha * q k + mask) v, over the last axis."""
+    def infer(q, k, v, mask=None, *, alpha=1.0):
+        scores = MatMul.infer(q, k).shape
+        if mask is not None:
+            scores = broadcast(scores, mask.shape)
+        return MatMul.infer(q.like(scores), v)
+
+    def evaluate(q, k, v, mask=None, *, alpha=1.0):
+        scores = scaled(MatMul.evaluate(q, k), alpha)
+        if mask is not None:
+            scores = scores + mask
+        return MatMul.evaluate(softmax(scores, -1) if scores.size else scores, v)

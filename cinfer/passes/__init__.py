@@ -21,6 +21,7 @@ from .fold_affine import fold_batch_norm, fold_scale
 from .fold_constants import fold_constants
 from .fold_input_scale import fold_input_scale
 from .fold_product_scale import fold_product_scale
+from .fuse_attention import fuse_attention
 from .fuse_pad import fuse_pad
 from .inline_branches import inline_branches
 from .merge_equal import merge_equal
@@ -55,6 +56,7 @@ PIPELINE = (
     recognise_channel_shuffle,
     merge_quantization,
     fold_product_scale,
+    fuse_attention,
     merge_equal,
     remove_dead,
 )

@@ -1,0 +1,115 @@
+"""FusedAttention -> `attention`: k and v are packed as for products, the scores stay in the scratch of a thread."""
+from __future__ import annotations
+
+from math import prod
+
+from ...ops.families import OWN_DOMAIN
+from ..candidate import CONTIGUOUS, PLAIN, Candidate, kernel
+from ..views import BLOCK, F32
+from .matmul import LEAST_ROWS, fits_order, transposed_order, two_batch_axes, two_batch_sizes
+
+SCORES = 1 << 16                # floats, a part of L2
+FEWEST_ROWS = 12                # of a tile, for which k and v are read
+SMALL = 256                     # rows and columns of scores of which a tile has all, or nearly
+
+
+@kernel("FusedAttention", domain=OWN_DOMAIN, attributes="alpha")
+def attention(group, values):
+    node = group.node
+    facts = [values.fact(name) for name in node.inputs]
+    (q, k, v, *mask), y = facts, values.fact(node.outputs[0])
+    if any(fact.dtype != F32 for fact in facts) or min(q.ndim, k.ndim, v.ndim) < 2 or y.ndim > 4:
+        return ()
+    m, n, batch = q.shape[-2], k.shape[-1], y.shape[:-2]
+    if prod(y.shape) == 0 or prod(q.shape) == 0 or n == 0:
+        return ()
+    if mask and (mask[0].ndim > y.ndim or not fits(mask[0].shape, (*batch, m, n))):
+        return ()                               # there are more scores than products
+    layouts = [layout(values, name, batch, columns)
+               for name, columns in zip(node.inputs, (True, False, False, True))]
+    order = transposed_order(values, group.output)
+    if order is not None and not fits_order(y.shape, order, batch):
+        order = None
+    return (Candidate(lambda out: emit_attention(out, node, layouts), tuple(zip(node.inputs, layouts)),
+                      order=order),)
+
+
+def fits(shape, whole) -> bool:
+    """Does a shape broadcast to another one?"""
+    return all(d == 1 or d == w for d, w in zip(shape[::-1], whole[::-1]))
+
+
+def layout(values, name: str, batch, columns: bool) -> str:
+    """How to read a value of up to two axes of batch. columns : those are to lie side by side"""
+    view = values.plain(name)
+    if len(view.shape) >= 2 and two_batch_axes(view, batch) is None \
+            or columns and view.shape and view.shape[-1] != 1 and view.strides[-1] != 1:
+        return CONTIGUOUS
+    return PLAIN
+
+
+def emit_attention(out, node, layouts) -> None:
+    q, k, v, *mask = (out.plain(name) if how is PLAIN else out.contiguous(name)
+                      for name, how in zip(node.inputs, layouts))
+    y = out.plain(node.outputs[0])
+    batch, (m, dv), d, n = y.shape[:-2], y.shape[-2:], q.shape[-1], k.shape[-1]
+    batch0, batch1 = two_batch_sizes(batch)
+    (q0, q1), (y0, y1) = two_batch_axes(q, batch), two_batch_axes(y, batch)
+    params = {}
+    if mask:
+        rows = scores_of(out, mask[0], m, n)
+        m0, m1 = two_batch_axes(rows, batch)
+        params = dict(mask=rows.ref(), m0=m0, m1=m1, ldm=0 if rows.shape[-2] == 1 else rows.strides[-2])
+    if m <= FEWEST_ROWS or m <= SMALL >= n:
+        k_ref, v_ref, (k0, k1), (v0, v1) = k.ref(), v.ref(), two_batch_axes(k, batch), two_batch_axes(v, batch)
+        params |= dict(pack=1, kd=k.strides[-2], kn=k.strides[-1], vn=v.strides[-2], vd=v.strides[-1])
+        room = max_of(d * in_blocks(n), n * in_blocks(dv))
+    else:
+        k_ref, k0, k1 = packed(out, k, batch, beside=True)
+        v_ref, v0, v1 = packed(out, v, batch)
+        room = 0
+    rows, row_tiles = out.tiles.ask(rows_of, 2, batch0 * batch1, m, n, d + dv)
+    room += rows * (in_blocks(n) + in_blocks(d) + 3 * out.table.vw)
+    out.step("attention", batch0 * batch1 * row_tiles, dict(
+        q=q.ref(), k=k_ref, v=v_ref, y=y.ref(), batch0=batch0, batch1=batch1, m=m, n=n, d=d, dv=dv,
+        ldq=q.strides[-2], ldy=y.strides[-2], q0=q0, q1=q1, k0=k0, k1=k1, v0=v0, v1=v1, y0=y0, y1=y1,
+        scale=float(node.attributes.get("alpha", 1.0)), rows=rows, row_tiles=row_tiles, **params),
+        flops=2 * batch0 * batch1 * m * n * (d + dv), scratch=4 * room)
+
+
+def in_blocks(n: int) -> int:
+    return -(-n // BLOCK) * BLOCK
+
+
+def max_of(a: int, b: int) -> int:
+    return a if a > b else b
+
+
+def packed(out, w, batch, beside: bool = False) -> tuple:
+    """(a matrix of each batch packed in memory, the distances of the batches)"""
+    (batch0, batch1), (w0, w1), (k, n) = two_batch_sizes(batch), two_batch_axes(w, batch), w.shape[-2:]
+    each0, each1, packed_n = (batch0 if w0 else 1), (batch1 if w1 else 1), in_blocks(n)
+    y = out.scratch((each0, each1, k, packed_n)).ref()
+    out.step("pack_gemm", each0 * each1 * -(-n // out.table.gemm_n), dict(
+        w=w.ref(), y=y, batch0=each0, batch1=each1, k=k, n=n, sk=w.strides[-2], sn=w.strides[-1], w0=w0, w1=w1),
+        beside=beside)
+    return y, k * packed_n * each1 if w0 else 0, k * packed_n if w1 else 0
+
+
+def scores_of(out, mask, m: int, n: int):
+    """A mask as rows of n columns side by side; of one row where it is the same for all."""
+    if len(mask.shape) < 2:
+        mask = mask.with_((1, *(mask.shape or (1,))), (0, *(mask.strides or (0,))))
+    if mask.shape[-1] == n:
+        return mask
+    wide = out.scratch((*mask.shape[:-1], n))
+    out.copy(mask.with_(wide.shape, (*mask.strides[:-1], 0)), wide)
+    return wide
+
+
+def rows_of(tiles, batch: int, m: int, n: int, columns: int) -> tuple[int, int]:
+    """(rows of a tile, tiles): the scores of a tile lie in a part of L2."""
+    wanted = -(-tiles.enough(batch * m * n * columns) // batch)
+    row_tiles = max(-(-m // max(FEWEST_ROWS, SCORES // in_blocks(n))), min(wanted, m // LEAST_ROWS))
+    rows = -(-m // row_tiles)
+    return rows, -(-m // rows)
