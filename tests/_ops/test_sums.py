@@ -9,6 +9,7 @@ import pytest
 from test_conv import run_conv, run_stem
 from test_conv_few import run_few
 from test_depthwise import run_depthwise
+from test_fused_attention import run as run_attention
 from test_matmul import run_gemm, run_gemv
 from test_normalization import at, lrn
 from test_pooling import run_pool
@@ -93,6 +94,15 @@ def test_layer_norm(level, fill, cols):
     wide = x.astype(float)
     wanted = (wide - wide.mean()) / wide.std()
     assert np.abs(y - wanted).max() <= 3 * MOST, f"{level} {cols}: off by {np.abs(y - wanted).max():.1e}"
+
+
+@each_level
+@pytest.mark.parametrize("n", [1025, 2049, 4097, 65537])
+def test_attention(level, fill, n):
+    """Scores that are all alike: the mean of v."""
+    v = numbers(fill, 1, n, 3)
+    y = run_attention(level, np.ones((1, 2, 1), np.float32), np.full((1, 1, n), 7, np.float32), v, rows=2)
+    check(y, v.mean(1, float)[:, None], f"{level} attention of {n}")
 
 
 PICTURES = [(1, 129), (1, 40_001), (65, 3), (5001, 3), (200, 300)]

@@ -9,7 +9,7 @@ from ..views import BLOCK, F32
 from .matmul import LEAST_ROWS, fits_order, transposed_order, two_batch_axes, two_batch_sizes
 
 SCORES = 1 << 16                # floats, a part of L2
-FEWEST_ROWS = 12                # of a tile, for which k and v are read
+FEW_ROWS = 12                   # whole register tiles (_ops/conv_tile.h), or nearly
 SMALL = 256                     # rows and columns of scores of which a tile has all, or nearly
 
 
@@ -60,7 +60,7 @@ def emit_attention(out, node, layouts) -> None:
         rows = scores_of(out, mask[0], m, n)
         m0, m1 = two_batch_axes(rows, batch)
         params = dict(mask=rows.ref(), m0=m0, m1=m1, ldm=0 if rows.shape[-2] == 1 else rows.strides[-2])
-    if m <= FEWEST_ROWS or m <= SMALL >= n:
+    if m <= FEW_ROWS or m <= SMALL >= n:
         k_ref, v_ref, (k0, k1), (v0, v1) = k.ref(), v.ref(), two_batch_axes(k, batch), two_batch_axes(v, batch)
         params |= dict(pack=1, kd=k.strides[-2], kn=k.strides[-1], vn=v.strides[-2], vd=v.strides[-1])
         room = max_of(d * in_blocks(n), n * in_blocks(dv))
@@ -110,6 +110,7 @@ def scores_of(out, mask, m: int, n: int):
 def rows_of(tiles, batch: int, m: int, n: int, columns: int) -> tuple[int, int]:
     """(rows of a tile, tiles): the scores of a tile lie in a part of L2."""
     wanted = -(-tiles.enough(batch * m * n * columns) // batch)
-    row_tiles = max(-(-m // max(FEWEST_ROWS, SCORES // in_blocks(n))), min(wanted, m // LEAST_ROWS))
-    rows = -(-m // row_tiles)
+    most = max(2 * FEW_ROWS, SCORES // in_blocks(n) // FEW_ROWS * FEW_ROWS)
+    row_tiles = max(-(-m // most), min(wanted, m // LEAST_ROWS))
+    rows = min(m, -(-m // row_tiles // FEW_ROWS) * FEW_ROWS)
     return rows, -(-m // rows)
