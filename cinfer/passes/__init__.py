@@ -29,6 +29,7 @@ from .merge_quantization import merge_quantization
 from .pattern import Rewriter
 from .recognise_activations import recognise_activations
 from .recognise_channel_shuffle import recognise_channel_shuffle
+from .recognise_group_norm import recognise_group_norm
 from .recognise_layer_norm import recognise_layer_norm
 from .remove_dead import remove_dead
 from .remove_identity import remove_identity
@@ -47,6 +48,7 @@ PIPELINE = (
     remove_identity,
     fold_constants,
     recognise_layer_norm,
+    recognise_group_norm,
     recognise_activations,
     sink_transposes,
     fuse_pad,

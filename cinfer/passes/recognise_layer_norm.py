@@ -1,4 +1,4 @@
-"""Layer normalization that exporters spell out."""
+"""Layer normalization, with the mean and without, that exporters spell out."""
 from __future__ import annotations
 
 from ..model.graph import Graph, Node
@@ -10,8 +10,9 @@ from .spelling import Spelling
 def recognise_layer_norm(graph: Graph, at: Rewriter) -> bool:
     """x -> ReduceMean -> m;  x - m = d;  d**2 -> ReduceMean -> v;  d / sqrt(v + epsilon) * scale [+ bias]
     becomes   LayerNormalization(x, scale, bias, axis=-1)
+    x -> x**2 -> ReduceMean -> v;  x / sqrt(v + epsilon) * scale   becomes   RMSNormalization(x, scale, axis=-1)
 
-    d may be computed twice, d**2 be Pow or Mul, and 1/sqrt be Reciprocal of Sqrt. Guards: both means run over
+    d may be computed twice, d**2 be Pow or Mul, and 1/sqrt be Reciprocal of Sqrt. Guards: means run over
     the last axis with keepdims (axes is -1, or the rank of x is proved and axes is its last); scale and bias
     are constants of one dimension and more than one element (without a scale nothing tells the size that
     LayerNormalization needs for its own); epsilon is a scalar constant; no value inside may be read by
@@ -34,9 +35,12 @@ def _layer_norm(node: Node, at: Rewriter) -> bool:
         found = _normalised(spelling, normal)
         if found is None:
             continue
-        x, epsilon = found
+        x, epsilon, raw = found
         if not at.encloses(spelling.inside, node):
             return False
+        if raw:
+            at.change(node, "RMSNormalization", [x, scale], 23, axis=-1, epsilon=epsilon)
+            return True
         inputs, root = [x, scale], node
         add = at.only_reader(node.outputs[0])
         if add is not None and add.op_type == "Add" and not add.domain and not add.attributes:
@@ -49,8 +53,9 @@ def _layer_norm(node: Node, at: Rewriter) -> bool:
     return False
 
 
-def _normalised(spelling: Spelling, name: str) -> tuple[str, float] | None:
-    """The value as (x - mean(x)) / sqrt(variance(x) + epsilon): (x, epsilon)."""
+def _normalised(spelling: Spelling, name: str) -> tuple[str, float, bool] | None:
+    """The value as (x - mean(x)) / sqrt(variance(x) + epsilon): (x, epsilon, False); or as x / sqrt(mean(x**2)
+    + epsilon): (x, epsilon, True)."""
     node = spelling.maker(name, "Div", "Mul")
     if node is None or node.attributes:
         return None
@@ -62,27 +67,31 @@ def _normalised(spelling: Spelling, name: str) -> tuple[str, float] | None:
             spelling.inside.append(inverse)
             deviation = inverse.inputs[0]
         x = _centred(spelling, centred)
-        root = x and spelling.maker(deviation, "Sqrt")
+        root = spelling.maker(deviation, "Sqrt")
         shifted = root and spelling.step(root.inputs[0])
         if not shifted or shifted[1] != 1.0:
             return None
         squares = _mean(spelling, shifted[0])
-        if squares is None or _squared(spelling, squares, centred, x) is None:
+        base = squares and _squared(spelling, squares)
+        if not base:
             return None
-        return x, shifted[2]
+        if x and (base == centred or _centred(spelling, base) == x):
+            return x, shifted[2], False
+        return (centred, shifted[2], True) if base == centred else None
     return None
 
 
 def _centred(spelling: Spelling, name: str) -> str | None:
     """The value as x - mean(x): x."""
-    node = spelling.maker(name, "Sub")
+    node, count = spelling.maker(name, "Sub"), len(spelling.inside)
     if node is None or node.attributes or _mean(spelling, node.inputs[1]) != node.inputs[0]:
+        del spelling.inside[count - (node is not None):]
         return None
     return node.inputs[0]
 
 
-def _squared(spelling: Spelling, name: str, centred: str, x: str) -> str | None:
-    """The value as d * d or d ** 2, d being `centred` or computed once more from x."""
+def _squared(spelling: Spelling, name: str) -> str | None:
+    """The value as d * d or d ** 2: d."""
     node = spelling.maker(name, "Pow", "Mul")
     if node is None or node.attributes:
         return None
@@ -93,7 +102,7 @@ def _squared(spelling: Spelling, name: str, centred: str, x: str) -> str | None:
     if node.op_type == "Pow" and (exponent is None or exponent.size != 1 or exponent.item() != 2
                                   or not spelling.at.fits(exponent, base)):
         return None
-    return base if base == centred or _centred(spelling, base) == x else None
+    return base
 
 
 def _mean(spelling: Spelling, name: str) -> str | None:

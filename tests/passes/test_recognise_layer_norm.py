@@ -46,6 +46,27 @@ def test_reads_spelling(name, opset):
     assert list(after.outputs) == after.nodes[-1].outputs
 
 
+@pytest.mark.parametrize("reciprocal", [False, True])
+@pytest.mark.parametrize("square", ["Pow", "Mul"])
+def test_reads_what_subtracts_no_mean(square, reciprocal):
+    b = Builder()
+    x = b.Sub(b.input("x", 2, 5, 8), F(1))
+    squares = b.Mul(x, x) if square == "Mul" else b.Pow(x, F(2))
+    deviation = b.Sqrt(b.Add(b.ReduceMean(squares, axes=[-1]), F(1e-5)))
+    y = b.Mul(SCALE, b.Mul(x, b.Reciprocal(deviation)) if reciprocal else b.Div(x, deviation))
+    after = rewritten(b.output(b.Add(y, BIAS)), recognise_layer_norm)
+    assert ops(after) == ["Sub", "RMSNormalization", "Add"]
+
+
+def test_leaves_alone_the_squares_of_another_value():
+    b = Builder()
+    x = b.input("x", 2, 5, 8)
+    d = b.Sub(x, b.ReduceMean(x, axes=[-1]))
+    for one, other in ((x, d), (d, x), (x, b.Neg(x))):
+        deviation = b.Sqrt(b.Add(b.ReduceMean(b.Mul(other, other), axes=[-1]), F(1e-5)))
+        unchanged(b.output(b.Mul(b.Div(one, deviation), SCALE)), recognise_layer_norm)
+
+
 LEFT_ALONE = {
     "another axis": dict(axes=(1,), scale=np.ones((1, 8), F), bias=None),
     "two axes": dict(axes=(-2, -1)),
