@@ -1,16 +1,17 @@
-/* attention: y = softmax(scale * q k + mask) v, all of it for some rows at a time, so that the scores, as many as
- * rows of q times columns of k, are never in memory: those of a tile lie in the thread's scratch, in L2.
+/* attention: y = softmax(scale * q k + mask) v, all of it for some rows at a time: the scores, as many as rows
+ * of q times columns of k, are never in memory, those of a tile lie in the thread's scratch, in L2. (They are in
+ * one piece: a running maximum, as in T. Dao and others, FlashAttention, 2022, is for caches that hold no rows.)
  *
  * q     [b][m][d], rows ldq floats apart; batches b = (b0, b1) q0 q1 apart, 0: the same for all; so are
  * y     [b][m][dv], by ldy, y0, y1, and
  * mask  absent, or [b][m][n] by ldm, m0, m1; ldm may be 0. Nothing is read beyond n columns
- * k, v  [b][d][n] and [b][n][dv], packed by pack_gemm, batches k0 k1 and v0 v1 apart; or, where `pack`, as they
- *       are, by strides kd kn and vn vd, and each tile packs its own: for few rows, for which they are hardly
- *       read again, or small matrices, which then are in cache
+ * k, v  [b][d][n] and [b][n][dv], packed by pack_gemm, batches k0 k1 and v0 v1 apart; or, where `pack`, as
+ *       they are, by strides kd kn and vn vd, and each tile packs its own: for few rows, for which they are
+ *       hardly read again, or small matrices, which then are in cache
  * Kernel tile = (b0*batch1 + b1)*row_tiles + r: rows r*rows ..
- * scratch of a tile, in floats, aligned to 64 bytes:
- *     scores  ceil(n/16) * rows * 16, blocked [n/16][row][16]: as a convolution writes and reads its channels, so
- *             that neither product has strides that fall on the same cache sets
+ * scratch of a tile, in floats:
+ *     scores  ceil(n/16) * rows * 16, blocked [n/16][row][16], as a convolution writes and reads its
+ *             channels: neither product has strides that fall on the same cache sets
  *     q       ceil(d/16) * rows * 16, its rows in such blocks
  *     sums    rows * 3 * VW
  *     packed  where `pack`, the larger of d * ceil(n/16) * 16 and n * ceil(dv/16) * 16
@@ -20,9 +21,9 @@
 #ifndef ATTENTION_H
 #define ATTENTION_H
 #include "matmul.h"
-#define ATTENTION_FIELDS(B, I, F, A) B(q) B(k) B(v) B(mask) B(y) I(batch0) I(batch1) I(m) I(n) I(d) I(dv) I(ldq) \
-    I(ldm) I(ldy) I(q0) I(q1) I(k0) I(k1) I(v0) I(v1) I(m0) I(m1) I(y0) I(y1) F(scale) I(rows) I(row_tiles) \
-    I(pack) I(kd) I(kn) I(vn) I(vd)
+#define ATTENTION_FIELDS(B, I, F, A) B(q) B(k) B(v) B(mask) B(y) I(batch0) I(batch1) I(m) I(n) I(d) I(dv) \
+    I(ldq) I(ldm) I(ldy) I(q0) I(q1) I(k0) I(k1) I(v0) I(v1) I(m0) I(m1) I(y0) I(y1) F(scale) \
+    I(rows) I(row_tiles) I(pack) I(kd) I(kn) I(vn) I(vd)
 PARAMS(attention_t, ATTENTION_FIELDS)
 enum { SCORES_PIECE = ROW_PIECE / CB };
 
@@ -63,6 +64,7 @@ static __attribute__((noinline)) void softmax_blocks(float *s, int64_t rows, int
     }
     for (int64_t r = 0; r < rows; r++) st(sum + r * VW, bc(1.f / (float)total[r]));
     for (float *x = s; x < s + blocks * size; )
-        for (int64_t r = 0; r < rows; r++, x += CB) FOR(v, NV) st(x + v * VW, ld(x + v * VW) * ld(sum + r * VW));
+        for (int64_t r = 0; r < rows; r++, x += CB)
+            FOR(v, NV) st(x + v * VW, ld(x + v * VW) * ld(sum + r * VW));
 }
 #endif

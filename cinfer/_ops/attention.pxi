@@ -28,6 +28,7 @@ cdef void attention_run(const void *params, char *const *base, char *scratch, in
     cdef float *packed = sums + rows * 3 * VW
     cdef const float *k = <const float *>at(base, A.k) + b0 * A.k0 + b1 * A.k1
     cdef const float *v = <const float *>at(base, A.v) + b0 * A.v0 + b1 * A.v1
+    cdef const float *mask = <const float *>at(base, A.mask)
     cdef product_t P
     if A.pack:
         pack_matrix(k, A.kd, A.kn, A.d, A.n, packed)
@@ -35,12 +36,10 @@ cdef void attention_run(const void *params, char *const *base, char *scratch, in
     product_begin(&P, U_none, 0, 0)
     product_of_rows(&P, <const float *>at(base, A.q) + b0 * A.q0 + b1 * A.q1 + first * A.ldq, A.ldq,
                     k, scores, CB, rows, A.d, A.n)
-    P.t.yb, P.t.scale, P.copy = rows * CB, A.scale, copy
-    P.res, P.rj = <const float *>at(base, A.mask), A.ldm
-    if P.res != NULL:
-        P.res += b0 * A.m0 + b1 * A.m1 + first * A.ldm
-    else:
-        P.n = P.packed_n                         # whole blocks
+    P.t.yb, P.t.scale, P.copy, P.n = rows * CB, A.scale, copy, P.packed_n              # whole blocks
+    if mask != NULL:                             # read by rows, which lie far from each other
+        rows_to_blocks(mask + b0 * A.m0 + b1 * A.m1 + first * A.ldm, A.ldm, rows, A.n, scores)
+        P.res, P.rj, P.t.rb = scores, CB, rows * CB
     multiply(&P, 0, rows, 0, P.packed_n)
     softmax_blocks(scores, rows, A.n, sums)
     if A.pack:
@@ -49,7 +48,7 @@ cdef void attention_run(const void *params, char *const *base, char *scratch, in
     product_begin(&P, U_none, 0, 0)
     product_of_rows(&P, scores, CB, v, <float *>at(base, A.y) + b0 * A.y0 + b1 * A.y1 + first * A.ldy, A.ldy,
                     rows, A.n, A.dv)
-    P.t.xb = rows * CB
+    P.t.xb, P.near = rows * CB, FORM_NEAR
     multiply(&P, 0, rows, 0, P.packed_n)
 
 

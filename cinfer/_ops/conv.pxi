@@ -125,29 +125,29 @@ cdef void long_tile(const tile_run run, const tile_t *T, pieces_t all, const flo
 cdef void partial_tile(const tile_run run, const tile_t *T, const float *x, const int64_t *xo,
                        const int64_t *yo, const int64_t *ro, int64_t pixels, int64_t width, int64_t n,
                        const pieces_t *pieces) noexcept nogil:
-    """A tile whose channels from n on are not in y (nor in res): through a copy."""
+    """A tile whose channels from n on are not in y (nor in res): through a copy. Row-major only."""
     cdef float[PM * OCT] y, res
     cdef int64_t[PM_HALF] offsets
     cdef tile_t P = T[0]
     cdef int64_t p, c
-    P.y, P.yb, P.rb = y, CB, CB
+    P.y = y
     pixel_offsets(offsets, pixels, 0, 0, pixels, 0, width)
     if T.res != NULL:
         P.res = res
         for p in range(pixels):
             for c in range(width):
-                res[p * width + c] = T.res[ro[p] + c // CB * T.rb + c % CB] if c < n else 0
+                res[p * width + c] = T.res[ro[p] + c] if c < n else 0
     if T.part & (PART_GOES_ON | PART_IS_ADDED):
         for p in range(pixels):
             for c in range(width):
-                y[p * width + c] = T.y[yo[p] + c // CB * T.yb + c % CB] if c < n else 0
+                y[p * width + c] = T.y[yo[p] + c] if c < n else 0
     if pieces != NULL:
         long_tile(run, &P, pieces[0], x, xo, offsets, offsets, pixels, width)
     else:
         run(&P, x, xo, offsets, offsets)
     for p in range(pixels):
         for c in range(n):
-            T.y[yo[p] + c // CB * T.yb + c % CB] = y[p * width + c]
+            T.y[yo[p] + c] = y[p * width + c]
 
 
 cdef float[OCT] no_bias

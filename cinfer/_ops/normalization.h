@@ -7,8 +7,8 @@
  * group_norm     blocked: the same over each picture and group of `each` of the c channels, then act. scale,
  *                bias: per channel, padded to whole blocks. Strides n b r in floats; a picture is d slices.
  *                mean, var: absent, if a block has whole groups and d is 1; else of each channel,
- *                [slice][cb*16]. Those of a group follow: the mean of the means, and the mean of the variances
- *                and of the squares of (mean - mean of the group). Kernel tile = slice*cb + block
+ *                [slice][cb*16]. Those of a group follow: the mean of the means, and the mean of the
+ *                variances and of the squares of (mean - mean of the group). Kernel tile = slice*cb + block
  * channel_moments  mean and variance of each channel of a slice, tiles as those of group_norm
  * lrn            y = x / (bias + alpha/size * sum of x^2 over `size` channels around)^beta, plain
  *                [n][c][hw]. Squares one after another, more than RUN of them in pieces of RUN (sums.h).

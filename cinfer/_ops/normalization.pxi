@@ -42,7 +42,8 @@ cdef void channel_moments_run(const void *params, char *const *base, char *scrat
                               int64_t tile) noexcept nogil:
     cdef const channel_moments_t *A = <const channel_moments_t *>params
     cdef const float *x = <const float *>at(base, A.x) + tile // A.cb * A.xn + tile % A.cb * A.xb
-    block_moments(x, A.h, A.w, A.xr, <float *>at(base, A.mean) + tile * CB, <float *>at(base, A.var) + tile * CB)
+    block_moments(x, A.h, A.w, A.xr, <float *>at(base, A.mean) + tile * CB,
+                  <float *>at(base, A.var) + tile * CB)
 
 
 cdef void group_norm_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:

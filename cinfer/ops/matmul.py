@@ -1,5 +1,5 @@
-"""Products of matrices: MatMul, Gemm, Einsum, com.microsoft's FusedMatMul, FusedAttention of passes; determinants:
-Det."""
+"""Products of matrices: MatMul, Gemm, Einsum, com.microsoft's FusedMatMul, FusedAttention of a pass;
+determinants: Det."""
 from __future__ import annotations
 
 from math import prod

@@ -14,13 +14,13 @@ def fuse_attention(graph: Graph, at: Rewriter) -> bool:
     """MatMul or FusedMatMul(q, k) [-> Add mask] -> Softmax over the last axis -> MatMul with v
     becomes   FusedAttention(q, k, v, mask)
 
-    Guards: of float32; the rank is known, q, k, v and the mask have at most as many axes, 4 at most; k and v are
-    no constants, which would be packed once; nobody else sees the scores.
+    Guards: of float32; the rank is known, q, k, v and the mask have at most as many axes, 4 at most; k and v
+    are no constants, which would be packed once; nobody else sees the scores.
     """
     changed = False
     for node in at.of("MatMul"):
         softmax = at.maker(node.inputs[0], "Softmax")
-        if softmax is None or at.only_reader(softmax.outputs[0]) is not node or node.inputs[1] == node.inputs[0]:
+        if softmax is None or at.only_reader(softmax.outputs[0]) is not node:
             continue
         rank, scores = at.rank(node.outputs[0]), softmax.inputs[0]
         axis = softmax.attributes.get("axis", -1 if softmax.opset >= 13 else 1)

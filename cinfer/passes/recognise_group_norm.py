@@ -11,11 +11,12 @@ from .pattern import Rewriter, rewrite
 
 @rewrite
 def recognise_group_norm(graph: Graph, at: Rewriter) -> bool:
-    """x -> Reshape to (batch, groups, ...) -> InstanceNormalization of scales 1, biases 0 -> Reshape to the shape of x
-    [-> Mul by a constant for each channel [-> Add one]]   becomes   GroupNormalization(x, scale, bias)
+    """x -> Reshape to (batch, groups, ...) -> InstanceNormalization of scales 1, biases 0 -> Reshape to the
+    shape of x [-> Mul by a constant for each channel [-> Add one]]
+    becomes   GroupNormalization(x, scale, bias)
 
-    Guards: the shapes are proved, x has 1 to 3 spatial axes, the channels are a number that the groups divide; nobody
-    else sees the values between.
+    Guards: the shapes are proved, x has 1 to 3 spatial axes, the channels are a number that the groups divide;
+    nobody else sees the values between.
     """
     changed = False
     for node in at.of("InstanceNormalization"):
@@ -34,7 +35,8 @@ def _group_norm(node: Node, at: Rewriter) -> bool:
     if any(fact is None or type(fact) is Unranked for fact in facts) or not 3 <= facts[0].ndim <= 5:
         return False
     (batch, c, *_), grouped, whole = (fact.shape for fact in facts)
-    if type(c) is not int or c % groups or not same(grouped[:2], (batch, groups)) or not same(whole, facts[0].shape):
+    if type(c) is not int or c % groups or not same(grouped[:2], (batch, groups)) \
+            or not same(whole, facts[0].shape):
         return False
     scale, bias, root = np.ones(c, ones.dtype), np.zeros(c, ones.dtype), back
     found = _of_channels(at, root, "Mul", c, len(whole))

@@ -23,8 +23,8 @@ def packed(level, w):
     t = ops.table(level)
     b, k, n = w.shape
     y = aligned(b * k * blocks(n))
-    EXECUTOR.run_once(t, "pack_gemm", t.pack("pack_gemm", w=ref(w), y=ref(y), batch0=1, batch1=b, k=k, n=n, sk=n,
-                                             sn=1, w1=k * n), b * -(-n // t.gemm_n))
+    params = t.pack("pack_gemm", w=ref(w), y=ref(y), batch0=1, batch1=b, k=k, n=n, sk=n, sn=1, w1=k * n)
+    EXECUTOR.run_once(t, "pack_gemm", params, b * -(-n // t.gemm_n))
     return y
 
 
@@ -64,16 +64,18 @@ def numbers(b, m, n, d, dv):
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("b, m, n, d, dv", [(1, 1, 1, 1, 1), (2, 3, 5, 7, 2), (1, 7, 16, 16, 16), (2, 15, 17, 33, 20),
-                                            (1, 30, 49, 32, 32), (1, 13, 197, 64, 64), (1, 5, 2100, 8, 17),
-                                            (3, 12, 31, 40, 40), (1, 2, 1050, 3, 1)])
+@pytest.mark.parametrize("b, m, n, d, dv", [(1, 1, 1, 1, 1), (2, 3, 5, 7, 2), (1, 7, 16, 16, 16),
+                                            (2, 15, 17, 33, 20), (1, 30, 49, 32, 32), (1, 13, 197, 64, 64), (1, 5, 2100, 8, 17),
+                                            (3, 12, 31, 40, 40), (1, 2, 1050, 3, 1),
+                                            (1, 20, 21, 1400, 3), (1, 20, 2600, 5, 19)])
 def test_attention(level, b, m, n, d, dv):
-    q, k, v = numbers(b, m, n, d, dv)
+    (q, k, v), scale = numbers(b, m, n, d, dv), 1 / (3 + d**.5)
     for shape in (None, (b, m, n), (1, m, n), (b, 1, n)):
         mask = None if shape is None else RNG.standard_normal(shape).astype(np.float32)
-        results = [run(level, q, k, v, mask, .3, rows, threads, own)
-                   for rows, threads, own in ((m, 1, False), (5, 2, False), (1, 1, False), (m, 1, True), (6, 2, True))]
-        np.testing.assert_allclose(results[0], wanted(q, k, v, mask, .3), rtol=0, atol=3e-6,
+        results = [run(level, q, k, v, mask, scale, rows, threads, own)
+                   for rows, threads, own in ((m, 1, False), (5, 2, False), (1, 1, False), (m, 1, True),
+                                              (6, 2, True))]
+        np.testing.assert_allclose(results[0], wanted(q, k, v, mask, scale), rtol=0, atol=3e-6,
                                    err_msg=f"{level} {b, m, n, d, dv} mask {shape}")
         for other in results[1:]:
             np.testing.assert_array_equal(results[0], other)
@@ -84,7 +86,8 @@ def test_attention(level, b, m, n, d, dv):
 def test_rows_without_an_answer_are_nan_and_no_others(level, n):
     q, k, v = numbers(1, 6, n, 4, 20)
     mask = np.zeros((1, 6, n), np.float32)
-    mask[0, 0], mask[0, 1, :-1], mask[0, 2, 2], mask[0, 3, 1], mask[0, 4] = -np.inf, -np.inf, np.nan, np.inf, -1e30
+    mask[0, 0] = mask[0, 1, :-1] = -np.inf
+    mask[0, 2, 2], mask[0, 3, 1], mask[0, 4] = np.nan, np.inf, -1e30
     y = run(level, q, k, v, mask)
     assert np.isnan(y[0, [0, 2, 3]]).all()
     np.testing.assert_array_equal(y[0, 1], v[0, -1])

@@ -120,8 +120,8 @@ def test_pictures(level, fill, h, w):
     x[..., ::2] += 1
     xs, ys = Blocked.of(x), Blocked(x.shape)
     one = np.ones(16, np.float32)
-    run(level, "group_norm", 1, x=xs.at(), scale=at(one), bias=at(0 * one), y=ys.at(), n=1, cb=1, h=h, w=w, c=5,
-        d=1, each=1, eps=0., **xs.params("x"), **ys.params("y"))
+    run(level, "group_norm", 1, x=xs.at(), scale=at(one), bias=at(0 * one), y=ys.at(), n=1, cb=1, h=h, w=w,
+        c=5, d=1, each=1, eps=0., **xs.params("x"), **ys.params("y"))
     wide = x.astype(float)
     wanted = (wide - wide.mean((2, 3), keepdims=True)) / wide.std((2, 3), keepdims=True)
     off = np.abs(ys.result() - wanted).max()

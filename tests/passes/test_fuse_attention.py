@@ -30,7 +30,8 @@ def test_before_and_after(scale, mask, axis, opset):
     *_, y = spelled(b, scale, name, axis, opset=opset)
     after = rewritten(b.output(y), fold_product_scale, fuse_attention)
     assert ops(after) == ["FusedAttention"]
-    assert after.nodes[0].attributes["alpha"] == (scale or 1.0) and len(after.nodes[0].inputs) == 3 + (mask is not None)
+    assert after.nodes[0].attributes["alpha"] == (scale or 1.0)
+    assert len(after.nodes[0].inputs) == 3 + (mask is not None)
 
 
 def test_matrices():

@@ -9,7 +9,8 @@ F = np.float32
 SCALE, BIAS = (np.random.default_rng(3).normal(size=(2, 12)) + 1).astype(F)
 
 
-def spelled(b, x, *, groups=4, to=None, back=(2, 12, 3, 5), scale=SCALE, bias=BIAS, ones=None, zeros=None, rank=4):
+def spelled(b, x, *, groups=4, to=None, back=(2, 12, 3, 5), scale=SCALE, bias=BIAS, ones=None, zeros=None,
+            rank=4):
     y = b.Reshape(x, np.array((0, groups, -1) if to is None else to))
     y = b.InstanceNormalization(y, np.ones(groups, F) if ones is None else ones,
                                 np.zeros(groups, F) if zeros is None else zeros, epsilon=1e-3)
@@ -19,8 +20,8 @@ def spelled(b, x, *, groups=4, to=None, back=(2, 12, 3, 5), scale=SCALE, bias=BI
     return y if bias is None else b.Add(bias.reshape(shape), y)
 
 
-@pytest.mark.parametrize("how", [dict(), dict(groups=12), dict(groups=1), dict(bias=None), dict(scale=None, bias=None),
-                                 dict(to=(2, 4, 3, 15)), dict(back=None)], ids=str)
+@pytest.mark.parametrize("how", [dict(), dict(groups=12), dict(groups=1), dict(bias=None),
+                                 dict(scale=None, bias=None), dict(to=(2, 4, 3, 15)), dict(back=None)], ids=str)
 def test_reads_spelling(how):
     b = Builder()
     after = rewritten(b.output(spelled(b, b.input("x", 2, 12, 3, 5), **how)), recognise_group_norm)
@@ -41,8 +42,8 @@ def test_lines_and_volumes():
 
 
 @pytest.mark.parametrize("how", [
-    dict(ones=np.full(4, 2, F)), dict(zeros=np.ones(4, F)), dict(to=(1, 8, -1), groups=8), dict(groups=8, to=(2, 8, -1)),
-    dict(back=(2, 12, 5, 3))], ids=str)
+    dict(ones=np.full(4, 2, F)), dict(zeros=np.ones(4, F)), dict(to=(1, 8, -1), groups=8),
+    dict(groups=8, to=(2, 8, -1)), dict(back=(2, 12, 5, 3))], ids=str)
 def test_leaves_alone(how):
     b = Builder()
     unchanged(b.output(spelled(b, b.input("x", 2, 12, 4 if how.get("groups") else 3, 5),

@@ -268,8 +268,8 @@ def arguments(g: Graph, name: str, operator: registry.Operator, opset: int):
     if name == "InstanceNormalization":
         return [(s, [vector(s[1:2]), vector(s[1:2])], {}, 1) for s in PICTURES if np.prod(s[2:]) > 2]
     if name == "GroupNormalization":
-        return [(s, [vector((c,)), vector((c,))], dict(num_groups=g), 1) for s in PICTURES if np.prod(s[2:]) > 2
-                for g in {1, 2, s[1] // 2, s[1]} if g and s[1] % g == 0
+        return [(s, [vector((c,)), vector((c,))], dict(num_groups=g), 1)
+                for s in PICTURES if np.prod(s[2:]) > 2 for g in {1, 2, s[1] // 2, s[1]} if g and s[1] % g == 0
                 for c in [g if since < 21 else s[1]]]
     if name == "RMSNormalization":
         return [((2, 3, 4, 5), [vector(s)], dict(axis=a), 1) for s, a in

@@ -2,12 +2,12 @@
 which is when a node asks (`enter`), for each takes half a millisecond of every start."""
 from ...imports import imported
 
-FAMILIES = frozenset("activations attention cast conv conv_transpose detection elementwise gridsample indexing matmul movement "
-                     "normalization pad pooling quantize recurrent reduce resize scan shape".split())
+FAMILIES = frozenset("activations attention cast conv conv_transpose detection elementwise gridsample indexing matmul "
+                     "movement normalization pad pooling quantize recurrent reduce resize scan shape".split())
 # an operator, or a file of ops/ -> the file of its kernels, where that has another name
 ELSEWHERE = {"ConvTranspose": "conv_transpose", "CumProd": "scan", "CumSum": "scan", "Dropout": "shape",
-             "DynamicStateLSTM": "recurrent", "FusedAttention": "attention", "Pad": "pad", "QuantizeDequantize": "activations",
-             "elementwise": "activations"}     # which imports elementwise
+             "DynamicStateLSTM": "recurrent", "FusedAttention": "attention", "Pad": "pad",
+             "QuantizeDequantize": "activations", "elementwise": "activations"}     # which imports elementwise
 
 
 def enter(operator) -> None:

@@ -1,4 +1,4 @@
-"""FusedAttention -> `attention`: k and v are packed as for products, the scores stay in the scratch of a thread."""
+"""FusedAttention -> `attention`: the scores stay in the scratch of a thread."""
 from __future__ import annotations
 
 from math import prod
@@ -61,7 +61,8 @@ def emit_attention(out, node, layouts) -> None:
         m0, m1 = two_batch_axes(rows, batch)
         params = dict(mask=rows.ref(), m0=m0, m1=m1, ldm=0 if rows.shape[-2] == 1 else rows.strides[-2])
     if m <= FEW_ROWS or m <= SMALL >= n:
-        k_ref, v_ref, (k0, k1), (v0, v1) = k.ref(), v.ref(), two_batch_axes(k, batch), two_batch_axes(v, batch)
+        k_ref, (k0, k1) = k.ref(), two_batch_axes(k, batch)
+        v_ref, (v0, v1) = v.ref(), two_batch_axes(v, batch)
         params |= dict(pack=1, kd=k.strides[-2], kn=k.strides[-1], vn=v.strides[-2], vd=v.strides[-1])
         room = max_of(d * in_blocks(n), n * in_blocks(dv))
     else:
@@ -91,8 +92,8 @@ def packed(out, w, batch, beside: bool = False) -> tuple:
     each0, each1, packed_n = (batch0 if w0 else 1), (batch1 if w1 else 1), in_blocks(n)
     y = out.scratch((each0, each1, k, packed_n)).ref()
     out.step("pack_gemm", each0 * each1 * -(-n // out.table.gemm_n), dict(
-        w=w.ref(), y=y, batch0=each0, batch1=each1, k=k, n=n, sk=w.strides[-2], sn=w.strides[-1], w0=w0, w1=w1),
-        beside=beside)
+        w=w.ref(), y=y, batch0=each0, batch1=each1, k=k, n=n, sk=w.strides[-2], sn=w.strides[-1], w0=w0,
+        w1=w1), beside=beside)
     return y, k * packed_n * each1 if w0 else 0, k * packed_n if w1 else 0
 
 

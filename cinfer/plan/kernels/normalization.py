@@ -65,7 +65,8 @@ def scale_shift(node, *constants):
         takes=(UNARY,))
 def group_norm(group, values):
     node = group.node
-    if not is_picture(node, values, axes=3) or any(values.constant(name) is None for name in node.inputs[1:3]):
+    if not is_picture(node, values, axes=3) \
+            or any(values.constant(name) is None for name in node.inputs[1:3]):
         return ()
     return (Candidate(lambda out: emit_group_norm(out, group), ((node.inputs[0], BLOCKED),), BLOCKED),)
 
@@ -93,7 +94,8 @@ def each_channel(out, name: str, c: int):
     value = out.constant(name)
     if value.size == c:
         return out.vector(name)
-    return out.store.once(("channels of", name, c), value, lambda: channel_vector(value.repeat(c // value.size)))
+    return out.store.once(("channels of", name, c), value,
+                          lambda: channel_vector(value.repeat(c // value.size)))
 
 
 @kernel("LayerNormalization", "RMSNormalization", attributes="axis epsilon stash_type")

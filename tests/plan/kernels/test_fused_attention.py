@@ -27,7 +27,7 @@ def attention(m, n=2, h=3, rows=10, columns=17, d=8, dv=12, mask=None, back=True
     return m.Reshape(m.Transpose(y, perm=[0, 2, 1, 3]), np.array([0, 0, -1])) if back else y
 
 
-for i, mask in enumerate([None, (2, 3, 10, 17), (1, 3, 10, 17), (2, 1, 1, 17), (10, 17), (17,), (2, 1, 10, 1), ()]):
+for mask in (None, (2, 3, 10, 17), (1, 3, 10, 17), (2, 1, 1, 17), (10, 17), (17,), (2, 1, 10, 1), ()):
     for rows, columns in ((10, 17), (70, 300)):
         @case(f"heads {rows}x{columns} mask {mask}", mask=mask, rows=rows, columns=columns)
         def as_exporters_write_it(m, mask, rows, columns):
@@ -108,11 +108,12 @@ def test_any_sizes(data):
 def test_free_sizes():
     m = Model()
     q, k, v = (m.input(name, *shape, declared=free) for name, shape, free in (
-        ("q", (2, 3, 5, 8), ("n", 3, "l", 8)), ("k", (2, 3, 8, 9), ("n", 3, 8, "s")), ("v", (2, 3, 9, 4), ("n", 3, "s", 4))))
+        ("q", (2, 3, 5, 8), ("n", 3, "l", 8)), ("k", (2, 3, 8, 9), ("n", 3, 8, "s")),
+        ("v", (2, 3, 9, 4), ("n", 3, "s", 4))))
     data = m.outputs(m.MatMul(m.Softmax(m.MatMul(q, k), axis=-1), v)).bytes()
     session = cinfer.load(data, threads=1)
-    for n, rows, columns in [(2, 5, 9), (1, 20, 30), (2, 300, 290), (1, 1, 400), (3, 21, 31), (2, 280, 333), (1, 7, 0),
-                             (2, 0, 5)]:
+    for n, rows, columns in [(2, 5, 9), (1, 20, 30), (2, 300, 290), (1, 1, 400), (3, 21, 31), (2, 280, 333),
+                             (1, 7, 0), (2, 0, 5)]:
         feeds = m.feeds(q=(n, 3, rows, 8), k=(n, 3, 8, columns), v=(n, 3, columns, 4))
         want = by_numpy(data, feeds)[0]
         got = session.run(None, feeds)[0]
