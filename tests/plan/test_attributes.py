@@ -31,11 +31,8 @@ TYPES = ("float64", "float16", "int32", "int64", "int8", "uint8", "bool", "uint1
 # passes remove or rewrite these before anybody looks at shapes and types
 LENIENT = {"Dropout", "Sum", "Max", "Min", "PRelu", "Add", "Sub", "Mul", "Div"}
 # of the operators cinfer makes itself: no file has them
-<<<<<<< HEAD
-INTERNAL = {("cinfer", "QuantizeDequantize"), ("cinfer", "DynamicStateLSTM"), ("cinfer", "NonZero")}
-=======
-INTERNAL = {("cinfer", "QuantizeDequantize"), ("cinfer", "DynamicStateLSTM"), ("cinfer", "FusedAttention")}
->>>>>>> 884dd2c (Attention without the scores in memory)
+INTERNAL = {("cinfer", "QuantizeDequantize"), ("cinfer", "DynamicStateLSTM"), ("cinfer", "NonZero"),
+            ("cinfer", "FusedAttention")}
 
 
 def kernel_operators() -> list[tuple[str, str]]:
