@@ -95,7 +95,7 @@ INL vf activate(vf x, int op, float alpha, float beta)
     case U_softsign:     return x / (1 + vabs(x));
     case U_sin:          return vsin(x);
     case U_cos:          return vcos(x);
-    case U_thresholded_relu: return pick(lt(bc(alpha), x) | nan_of(x), x, zero);
+    case U_thresholded_relu: return pick(lt(bc(alpha), x), x, zero);
     case U_quant_u8:     return quantised(x, alpha, beta, 0, 255);
     case U_quant_s8:     return quantised(x, alpha, beta, -128, 127);
     default:             return x;

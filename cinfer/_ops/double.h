@@ -212,7 +212,7 @@ static void map64_row(const double *from, double *y, int64_t n, int op, double a
     MAP64(softsign, x / (1 + fabs(x)))
     MAP64(sin, sin(x))
     MAP64(cos, cos(x))
-    MAP64(thresholded_relu, x > alpha || isnan(x) ? x : 0)
+    MAP64(thresholded_relu, x > alpha ? x : 0)
     }
 }
 

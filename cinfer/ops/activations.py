@@ -51,7 +51,7 @@ def activation(name: str, since: int, function, alpha: float) -> None:
 
 
 activation("LeakyRelu", 1, lambda x, alpha: np.where(x < 0, alpha * x, x), 0.01)
-activation("ThresholdedRelu", 10, lambda x, alpha: np.where(x <= alpha, 0, x), 1.0)
+activation("ThresholdedRelu", 10, lambda x, alpha: np.where(x > alpha, x, 0), 1.0)
 activation("Elu", 1, elu, 1.0)
 activation("Celu", 12, lambda x, alpha: np.maximum(x, 0) + np.minimum(alpha * np.expm1(x / alpha), 0), 1.0)
 activation("Swish", 24, lambda x, alpha: x * sigmoid(alpha * x), 1.0)

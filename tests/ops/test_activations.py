@@ -62,10 +62,10 @@ def test_far_out_nothing_overflows(op_type):
 
 
 def test_not_a_number_stays():
-    for op_type in ("Relu", "LeakyRelu", "Elu", "HardSigmoid", "HardSwish", "Softplus", "PRelu",
-                    "ThresholdedRelu"):
+    for op_type in ("Relu", "LeakyRelu", "Elu", "HardSigmoid", "HardSwish", "Softplus", "PRelu"):
         inputs = [np.float32([np.nan])] + [np.float32([0.5])] * (op_type == "PRelu")
         assert np.isnan(run(op_type, *inputs)).all(), op_type
+    assert run("ThresholdedRelu", np.float32([np.nan])) == 0       # which is not above alpha
 
 
 def test_prelu_before_opset_7_has_a_slope_for_each_channel():

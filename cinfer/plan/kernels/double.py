@@ -10,7 +10,7 @@ from ..candidate import CONTIGUOUS, PLAIN, Candidate, knows
 from ..store import constant
 from ..views import F64, broadcast_strides, row_major
 from .matmul import tiles_of, two_batch_axes, two_batch_sizes
-from .window import GEOMETRY, window
+from .window import GEOMETRY, lie_apart, window
 
 COLUMNS, TERMS, LANES = 64, 256, 16                 # of a panel, as in double.h; of registers, at most
 LARGEST, MEAN_OF_PRESENT, MEAN_OF_ALL = 0, 1, 2     # modes of `pool64`
@@ -130,7 +130,7 @@ def conv(node, values):
 @rule("GlobalAveragePool", "GlobalMaxPool")
 def pool(node, values):
     name, get = node.inputs[0], node.attributes.get
-    if not 3 <= values.fact(name).ndim <= 5:
+    if not 3 <= values.fact(name).ndim <= 5 or lie_apart(node, get("kernel_shape", ())):
         return ()
     mode = LARGEST if "Max" in node.op_type else MEAN_OF_ALL if get("count_include_pad", 0) else MEAN_OF_PRESENT
 
