@@ -87,15 +87,12 @@ def dispatch(argv: list[str]) -> int:
 
 def complain(error) -> int:
     """Print an error as one line. Returns the exit status 2."""
-    from ..table import printable
-    if sys.stderr is not None:
-        print(f"cinfer: {printable(error)}", file=sys.stderr)
+    from .text import say
+    say(error)
     return 2
 
 
 def drop_stdout() -> None:
-    """Let the interpreter's last flush go nowhere: what reads or stores our output is gone."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError, AttributeError):
-        pass
+    """What reads or stores our output is gone."""
+    from .text import drop
+    drop(sys.stdout)

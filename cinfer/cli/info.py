@@ -7,7 +7,7 @@ from collections import Counter
 from ..errors import Error, InputError
 from ..table import printable, table
 from .parser import add_threads, check_names, model_path, shape
-from .text import dims, in_units, shortened
+from .text import dims, in_units, say, shortened
 
 EPILOG = """  cinfer info
   cinfer info model.onnx
@@ -29,7 +29,10 @@ def run(arguments) -> int:
         print(json.dumps(data, indent=1))
     else:
         print("\n".join(model_lines(data) if arguments.model else machine_lines(data)))
-    return 2 if "cannot_run" in data else 0
+    if "cannot_run" in data:
+        say(data["cannot_run"])
+        return 2
+    return 0
 
 
 def of_machine(arguments) -> dict:
@@ -127,12 +130,9 @@ def model_lines(data: dict) -> list[str]:
         rows += [[kind if i == 0 else "", cell] for i, cell in enumerate(cells)]
     rows.append(["nodes", f"{data['nodes']}: {counted(data['operators'])}"])
     rows.append(["parameters", f"{in_units(data['parameters'])} ({in_units(data['parameter_bytes'], 'B')})"])
-    if "cannot_run" in data:
-        said = data["cannot_run"].removeprefix(f"{os.path.basename(data['path'])}: ")
-        rows.append(["cannot run", said.removeprefix("cannot run ")])
-    elif data["macs"] is None:
+    if data.get("macs", 0) is None:
         rows.append(["MACs, memory", "depend on the sizes of the inputs; --shape NAME=SIZES says them"])
-    else:
+    elif "macs" in data:
         in_numpy = data["kernels"].get("numpy", 0)
         rows.append([
             "MACs", in_units(data["macs"]) + (f", without {in_numpy} steps in NumPy" if in_numpy else "")])

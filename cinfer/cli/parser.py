@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 
 from ..errors import InputError
 
@@ -22,7 +23,7 @@ def parse(module, command: str, summary: str, argv: list[str]) -> argparse.Names
         raise InputError(f"an argument is empty, as a variable that is not set; see cinfer {command} --help")
     try:
         # intermixed: `cinfer run model.onnx --top 3 a.jpg b.jpg`
-        arguments, unknown = parser.parse_known_intermixed_args(argv)
+        arguments, unknown = parser.parse_known_intermixed_args(joined(argv))
     except SystemExit:                                  # --help
         return None
     if unknown:
@@ -31,6 +32,17 @@ def parse(module, command: str, summary: str, argv: list[str]) -> argparse.Names
         kind = "flag" if first.startswith("-") else "argument"
         raise InputError(f"unknown {kind} {first!r}{nearest(first, flags)}; see cinfer {command} --help")
     return arguments
+
+
+def joined(argv: list[str]) -> list[str]:
+    """--mean -5,-5,-5 as --mean=-5,-5,-5: argparse takes such a value for a flag."""
+    found: list[str] = []
+    for word in argv:
+        if found and found[-1].startswith("--") and "=" not in found[-1] and re.match(r"-[\d.][^,]*,", word):
+            found[-1] += "=" + word
+        else:
+            found.append(word)
+    return found
 
 
 def nearest(word: str, words: list[str]) -> str:

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import warnings
 from contextlib import ExitStack, contextmanager
 
@@ -11,7 +10,7 @@ from ..table import printable
 from . import complain
 from .files import Arrays, check_writable, replacing
 from .parser import add_threads, count, model_path
-from .text import Progress
+from .text import Progress, say
 
 RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
 MOST_LABEL_BYTES = 10_000_000
@@ -118,11 +117,6 @@ def show(arguments, path: str, data: dict, lines: list[str]) -> None:
         if len(arguments.images) > 1:
             lines = [path, *("  " + line for line in lines)]
         print("\n".join(map(printable, lines)), flush=True)
-
-
-def say(text: str) -> None:
-    if sys.stderr is not None:
-        print(f"cinfer: {printable(text)}", file=sys.stderr, flush=True)
 
 
 @contextmanager

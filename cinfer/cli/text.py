@@ -1,7 +1,27 @@
 """Words and numbers for people: sizes, units, progress."""
 from __future__ import annotations
 
+import os
 import sys
+
+from ..table import printable
+
+
+def say(text) -> None:
+    """One line on stderr; where that cannot be written, for its disk is full, the work goes on."""
+    if sys.stderr is not None:
+        try:
+            print(f"cinfer: {printable(text)}", file=sys.stderr, flush=True)
+        except OSError:
+            drop(sys.stderr)
+
+
+def drop(stream) -> None:
+    """Let what is left in a standard stream go nowhere, or the interpreter's last flush would fail too."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError, AttributeError):
+        pass
 
 
 def dims(shape) -> str:

@@ -112,6 +112,8 @@ def name_of(source) -> str:
 def open_regular(source, name: str):
     """A binary stream of the source; of paths only regular files: a pipe or a device may never end."""
     if isinstance(source, str) and source == "-":
+        if sys.stdin is None:
+            raise InputError("standard input is closed; name a picture file")
         return io.BytesIO(sys.stdin.buffer.read(MOST_BYTES))
     if isinstance(source, (bytes, bytearray, memoryview)):
         return io.BytesIO(source)

@@ -44,7 +44,7 @@ def check_size(shape: Sequence[int], itemsize: int = 1) -> tuple[int, ...]:
             raise ValueError(f"size {d} in shape {list(shape)}; sizes are not negative")
         total *= d
     if total > MAX_BYTES:
-        raise LimitError(f"a tensor of shape {list(shape)} takes {total / 2**30:.3g} GiB; at most "
+        raise LimitError(f"a tensor of shape {list(shape)} takes {total / 2**30:,.1f} GiB; at most "
                          f"{MAX_BYTES / 2**30:.0f} GiB are possible on this machine")
     return shape
 

@@ -156,3 +156,29 @@ def test_picture_from_standard_input(tmp_path, red):
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert out == b"logits  float32 1x3  min 0  mean 0.333333  max 1  [1 0 0]\n"
+
+
+def test_standard_streams_that_are_closed_or_full(cinfer, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdin", None)
+        done = cinfer("run", DEMO, "-")
+        assert done.status == 2 and done.errors == ["cinfer: standard input is closed; name a picture file"]
+    if os.path.exists("/dev/full"):
+        with open("/dev/full", "w") as full:
+            done = start("run", DEMO, DATA / "dog.jpg", "--top", "1", stdout=subprocess.PIPE, stderr=full)
+            assert b"German shepherd" in done.communicate(timeout=60)[0] and done.returncode == 0
+            done = start("run", "none.onnx", "a.png", stdout=subprocess.PIPE, stderr=full)
+            done.communicate(timeout=60)
+            assert done.returncode == 2
+
+
+def test_info_says_on_stderr_why_a_model_cannot_run(cinfer, tmp_path):
+    model = classifier(tmp_path / "free.onnx", shape=(1, 3, "height", "width"))
+    done = cinfer("info", model, "--shape", "x=1x3x999999x999999")
+    assert done.status == 2 and len(done.errors) == 1 and "11,175.8 GiB; at most" in done.err
+    assert done.lines[0].startswith("model") and "GiB" not in done.out
+
+
+def test_numbers_may_begin_with_a_minus(cinfer):
+    done = cinfer("run", DEMO, DATA / "dog.jpg", "--mean", "-5,-5,-5")
+    assert done.status == 0 and "mean -5,-5,-5" in done.err
