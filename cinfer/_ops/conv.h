@@ -8,6 +8,8 @@
  *   ib, last blocks of input channels, channels in the last of them
  *   reads    absent, or what the output channels read of them, as product_t says (conv_tile.h): int64
  *            [ceil(ob*16 / HALF)][3], HALF = table.conv_half
+ *   goc, gic channels of a group, out and in, where some tile reads those of others, with weights of 0; else 0.
+ *            What is not finite there changes nothing
  *   w        packed by pack_conv: [oc tile][kd][ib][kh][kw][channel][OCT], OCT = table.conv_oc, or what is
  *            left of ob*16 in the last tile; with reads [oc tile][kd][blocks that it reads][kh][kw][channels
  *            of the block that it reads][OCT or HALF]
@@ -34,7 +36,7 @@
 #define CONV_OUTPUT_FIELDS(B, I, F, A) I(yn) I(yb) I(yr) I(rn) I(rb) I(rr) I(act) F(alpha) F(beta) \
     I(row_tiles) I(rows) I(oc_tiles) I(blocks) DEPTH_FIELDS(B, I, F, A)
 #define CONV_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) B(reads) I(n) I(ib) I(last) I(ob) \
-    I(kh) I(kw) I(dh) I(dw) I(sh) I(sw) I(oh) I(ow) I(xn) I(xb) I(xr) I(yp) I(yv) \
+    I(kh) I(kw) I(dh) I(dw) I(sh) I(sw) I(oh) I(ow) I(xn) I(xb) I(xr) I(yp) I(yv) I(goc) I(gic) \
     CONV_OUTPUT_FIELDS(B, I, F, A)
 PARAMS(conv_t, CONV_FIELDS)
 #define CONV_STEM_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) B(koff) I(n) I(k) I(ob) \

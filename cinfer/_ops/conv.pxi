@@ -29,6 +29,7 @@ cdef extern from "conv_tile.h" nogil:
         int64_t k, first, terms, across, xi, xj, yi, yj, ri, rj, pixel_bytes, packed_n, n, near, list
         float *copy
         const int64_t *reads
+        int64_t goc, gic
         tile_t t
     void rows_to_blocks(const float *, int64_t, int64_t, int64_t, float *)
     void pixel_offsets(int64_t *, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)
@@ -38,7 +39,7 @@ cdef extern from "conv_tile.h" nogil:
 cdef extern from "conv.h" nogil:
     ctypedef struct conv_t:
         buf_t x, w, bias, slope, res, y, reads
-        int64_t n, ib, last, ob, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yp, yv
+        int64_t n, ib, last, ob, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yp, yv, goc, gic
         int64_t kd, sd, dd, pf, id, od
         int64_t yn, yb, yr, rn, rb, rr, act, row_tiles, rows, oc_tiles, blocks
         double alpha, beta
@@ -75,14 +76,40 @@ cdef void activate_tile(const tile_t *T, const int64_t *yo, int64_t pixels, int6
 
 cdef float[PM * OCT] no_sums
 
+cdef float own_sum(const product_t *P, const tile_t *T, int64_t c, int64_t lane, int64_t width,
+                   const float *x) noexcept nogil:
+    """The sum of channel c + lane at the pixel at x, without what its tile, from c on, reads of others' groups."""
+    cdef const int64_t *reads = P.reads + c // HALF * 3
+    cdef int64_t group = (c + lane) // P.goc, low = group * P.gic, high = low + P.gic
+    cdef int64_t first, end, slice, i, j, k
+    cdef const float *w = T.w + lane
+    cdef const float *v
+    cdef double total = 0
+    for slice in range(T.slices):
+        first = reads[0]
+        while first < reads[0] + reads[1]:
+            end = min(first // CB * CB + CB, reads[0] + reads[1])       # of a block
+            v = x + slice * T.xs + first // CB * T.xb
+            for i in range(T.kh):
+                for j in range(T.kw):
+                    for k in range(first, end):
+                        if low <= k < high:
+                            total += v[i * T.xr + j * T.xt + k % CB] * w[0]
+                        w += width
+            first = end
+    return <float>total
+
+
 cdef void long_tile(const tile_run run, const tile_t *T, pieces_t all, const float *x, const int64_t *xo,
-                    const int64_t *yo, const int64_t *ro, int64_t pixels,
-                    int64_t width) noexcept nogil:
-    """A tile in pieces: of the list of a stem (kh = 0), else of blocks, rows and taps of each slice."""
+                    const int64_t *yo, const int64_t *ro, int64_t pixels, int64_t width, const product_t *groups,
+                    int64_t c) noexcept nogil:
+    """A tile in pieces: of the list of a stem (kh = 0), else of blocks, rows and taps of each slice. groups : NULL,
+    or the product of which it is the tile from channel c on, and reads other groups than that of each channel"""
     cdef float[PM * OCT] sums
     cdef double[PM * OCT] total
     cdef tile_t P = T[0]
     cdef int64_t n = pixels * width, added = 0, folds = 0, slice = 0, headed = T.head > 0, terms
+    cdef int64_t p, lane, i
     cdef const float *at_piece
     cdef pieces_t q = all
     P.before, P.after = no_sums, sums
@@ -92,7 +119,8 @@ cdef void long_tile(const tile_run run, const tile_t *T, pieces_t all, const flo
             P.before = no_sums
             added, folds = 0, folds + 1
         if q.last and slice == T.slices - 1:
-            P.after = NULL
+            if groups == NULL:
+                P.after = NULL
             if folds > 0:
                 if added > 0:
                     add_to_total(total, sums, n, 0)
@@ -120,6 +148,14 @@ cdef void long_tile(const tile_run run, const tile_t *T, pieces_t all, const flo
         if q.last and slice < T.slices - 1:
             slice, q = slice + 1, all
             x += T.xs
+    if groups != NULL:
+        for p in range(pixels):
+            for lane in range(width):
+                i = (lane // VW * pixels + p) * VW + lane % VW
+                if sums[i] != sums[i]:
+                    sums[i] = own_sum(groups, T, c, lane, width, groups.x + xo[p])
+        P.full, P.last, P.after = 0, 0, NULL                    # bias and all that
+        run(&P, x, xo, yo, ro)
 
 
 cdef void partial_tile(const tile_run run, const tile_t *T, const float *x, const int64_t *xo,
@@ -142,7 +178,7 @@ cdef void partial_tile(const tile_run run, const tile_t *T, const float *x, cons
             for c in range(width):
                 y[p * width + c] = T.y[yo[p] + c] if c < n else 0
     if pieces != NULL:
-        long_tile(run, &P, pieces[0], x, xo, offsets, offsets, pixels, width)
+        long_tile(run, &P, pieces[0], x, xo, offsets, offsets, pixels, width, NULL, 0)
     else:
         run(&P, x, xo, offsets, offsets)
     for p in range(pixels):
@@ -174,6 +210,7 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
     cdef const int64_t *reads = P.reads
     cdef bint later = acts_later(T.e.act) and not T.part & PART_STAYS, long_sums
     cdef pieces_t pieces
+    cdef const product_t *groups = NULL
     run += P.list * (pm + 1)
     if reads == NULL:
         T.w = P.w + c * P.k + P.first * width
@@ -188,10 +225,14 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
     T.y = P.y + c // CB * T.yb + c % CB
     T.res = P.res + c // CB * T.rb + c % CB if P.res != NULL else NULL
     long_sums = terms > PRODUCT_WHOLE or T.head > 0 or T.slices > 1 and terms > 0
+    if reads != NULL and P.goc > 0 and reads[1] > P.gic and terms > 0:
+        groups = P
     if long_sums:
         pieces = (pieces_of((T.head > 0) + T.full + (T.last > 0), T.kh, T.kw, CB) if T.kh > 0
                   else pieces_of(T.last, 1, 1, 1))
         pieces.alone = T.head > 0
+    elif groups != NULL:
+        pieces, long_sums = one_piece(T.full + (T.last > 0), T.kh, T.kw), True
     if P.list == FORM_LIST and c + width < P.n:
         fetching = min(tiles, FETCHING)
         T.ahead_by = (width * sizeof(float) + fetching - 1) // fetching
@@ -208,11 +249,11 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
             partial_tile(run[px], &T, x, xo, yo, ro, px, width, have, &pieces if long_sums else NULL)
         elif P.near != P.list and xo[px - 1] - xo[0] == (px - 1) * P.xj:
             if long_sums:
-                long_tile(near[px], &T, pieces, x + xo[0], xo, yo, ro, px, width)
+                long_tile(near[px], &T, pieces, x + xo[0], xo, yo, ro, px, width, groups, c)
             else:
                 near[px](&T, x + xo[0], xo, yo, ro)
         elif long_sums:
-            long_tile(run[px], &T, pieces, x, xo, yo, ro, px, width)
+            long_tile(run[px], &T, pieces, x, xo, yo, ro, px, width, groups, c)
         else:
             run[px](&T, x, xo, yo, ro)
         if later:
@@ -348,7 +389,7 @@ cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t
     if P.res != NULL:
         P.res += image * A.rn
     P.y = <float *>at(base, A.y) + s.out * A.yn + s.volume * (A.yv if A.kd > 0 else A.yn)
-    P.reads = reads
+    P.reads, P.goc, P.gic = reads, A.goc, A.gic
     P.k, P.first, P.terms = max(A.kd, 1) * taps, s.before * taps, s.inside * taps
     if reads == NULL:
         P.k, P.first, P.terms = P.k * ic, P.first * ic, P.terms * ic

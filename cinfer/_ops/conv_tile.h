@@ -243,6 +243,7 @@ typedef struct {
                                          * channels: the first channel of input that they read, how many, and
                                          * how many floats of w lie before theirs; -1 channels: these HALF
                                          * are of one tile with those before */
+    int64_t goc, gic;                   /* channels of a group, out and in, where tiles read others' too; else 0 */
     tile_t t;
 } product_t;
 #endif

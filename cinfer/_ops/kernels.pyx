@@ -24,6 +24,7 @@ cdef extern from "sums.h" nogil:
         int64_t blocks, most_blocks, b, i, j, nb, ni, nj
         bint alone, last
     pieces_t pieces_of(int64_t, int64_t, int64_t, int64_t)
+    pieces_t one_piece(int64_t, int64_t, int64_t)
     bint next_piece(pieces_t *)
     int64_t number_of_pieces(const pieces_t *)
 

@@ -56,6 +56,10 @@ static inline pieces_t pieces_of(int64_t blocks, int64_t kh, int64_t kw, int64_t
     if (kw <= most && kh <= most / kw) p.most_blocks = near_equal(blocks, most / (kh * kw));
     return p;
 }
+static inline pieces_t one_piece(int64_t blocks, int64_t kh, int64_t kw)
+{
+    return (pieces_t){.blocks = blocks, .kh = kh, .kw = kw, .most_blocks = blocks, .most_kh = kh, .most_kw = kw};
+}
 static inline int64_t number_of_pieces(const pieces_t *p)
 {
 #define PARTS(n, most) (((n) + (most) - 1) / (most))

@@ -221,6 +221,8 @@ class OneHot:
     def evaluate(indices, depth, values, *, axis=-1):
         shape, axis = onehot_shape(indices, depth, values, axis)
         size = shape[axis]
+        if indices.dtype.kind == "u":
+            indices = np.minimum(indices, size)             # those of 64 bits may be too large for int64
         index = indices.astype(INT64 if indices.dtype.kind in "iu" else np.float64)
         index = np.expand_dims(np.trunc(np.where(index < 0, index + size, index)), axis)
         classes = np.arange(size).reshape([-1 if i == axis else 1 for i in range(len(shape))])

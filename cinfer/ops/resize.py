@@ -53,7 +53,7 @@ def source_coordinates(size: int, out_size: int, scale: float, mode: str, roi=(0
     if mode == "tf_half_pixel_for_nn":
         return centre
     if mode == "half_pixel_symmetric":
-        return size / 2 * (1 - out_size / full) + centre - 0.5
+        return snap(size / 2 * (1 - out_size / full) + centre - 0.5)
     if mode == "pytorch_half_pixel" and out_size == 1:
         return x * 0
     return centre - 0.5

@@ -188,6 +188,11 @@ def test_onehot(axis, dtype):
         assert y[at].tolist() == [7 if c in (i, i + 4) and -4 <= i < 4 else 0.5 for c in range(4)]
 
 
+def test_onehot_of_numbers_beyond_int64():
+    y = run("OneHot", np.array([1, 2**64 - 1, 2**63], np.uint64), np.array(3), np.float32([0, 1]))
+    assert y.tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 0]]
+
+
 def test_onehot_refuses():
     values = np.float32([0, 1])
     refuses("depth -1", "OneHot", ints(0), np.array(-1), values)

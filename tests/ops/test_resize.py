@@ -112,6 +112,12 @@ def test_a_scale_is_meant_as_the_fraction_it_is_the_float32_of(n, scale, expecte
     assert y.tolist() == expected
 
 
+def test_the_middle_of_a_symmetric_picture_is_a_pixel():
+    y = run("Resize", np.arange(5, dtype=np.float32).reshape(1, 1, 5, 1), None, np.float32([1, 1, .7, 1]), mode="nearest",
+            nearest_mode="ceil", coordinate_transformation_mode="half_pixel_symmetric", opset=19)
+    assert y.ravel().tolist() == [1, 2, 4]
+
+
 def test_the_size_is_the_float32_product():
     # 6.9999999 in float64
     assert run("Resize", np.zeros(10), None, np.float32([0.7]), opset=13).shape == (7,)

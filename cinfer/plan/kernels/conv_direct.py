@@ -120,7 +120,8 @@ def packed_groups(out, w, name, oc, ic, strides, taps, offset, groups) -> dict:
     goc, table = oc // groups, out.table
     reads, size = reads_of(oc, goc, ic, prod(taps), table.conv_oc, table.conv_half)
     at = out.store.once(("reads", oc, goc, ic, *taps), None, lambda: constant(reads).ref())
-    return dict(reads=at, w=out.store.packed(
+    mixed = (reads[:, 1] > ic).any()
+    return dict(reads=at, goc=goc if mixed else 0, gic=ic if mixed else 0, w=out.store.packed(
         "pack_conv", name, w, size, len(reads), offset, reads=at, oc=oc, goc=goc, ic=ic,
         **source(strides, taps)))
 

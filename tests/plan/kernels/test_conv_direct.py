@@ -40,6 +40,26 @@ def test_groups_of_any_width(**case):
     check(**case)
 
 
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("icg, ocg, kernel", [(4, 2, 1), (3, 5, 3), (12, 6, 1), (20, 12, 3), (8, 8, 3), (3, 40, 1),
+                                              (300, 5, 3), (1500, 3, 1)])
+@pytest.mark.parametrize("number", [np.inf, np.nan])
+def test_what_is_not_finite_stays_in_its_group(icg, ocg, kernel, number, level):
+    """Register tiles read the channels of several groups; in place of a residual, and behind an activation."""
+    m = Model()
+    x, r = m.input("x", 1, 3 * icg, 5, 4), m.input("r", 1, 3 * ocg, 5, 4)
+    y = m.conv(x, 3 * icg, 3 * ocg, kernel, group=3)
+    session = cinfer.load(m.outputs(m.HardSigmoid(m.Add(m.Neg(r), y))).bytes(), isa=level)
+    feeds = m.feeds()
+    wanted, = session.run(None, feeds)
+    feeds["x"][0, icg + 1, 2, 1] = number
+    found, = session.run(None, feeds)
+    others = [*range(ocg), *range(2 * ocg, 3 * ocg)]
+    assert np.abs(found - wanted)[:, others].max() < 1e-6
+    if np.isnan(number):
+        assert np.isnan(found[:, ocg:2 * ocg, 2, 1]).all()
+
+
 @settings(max_examples=60, deadline=None)
 @given(n=st.integers(1, 2), groups=st.integers(1, 3), icg=st.integers(1, 17), ocg=st.sampled_from((1, 8, 16, 33)),
        size=st.tuples(*2 * [st.integers(1, 20)]), kernel=st.tuples(*2 * [st.integers(1, 4)]),
