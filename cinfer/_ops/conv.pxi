@@ -261,45 +261,35 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
         xo, yo, ro = xo + px, yo + px, ro + px
 
 
-cdef bint goes_by_panels(const product_t *P, int64_t pixels, pieces_t *panels) noexcept nogil:
-    """Whether one panel of the k after another is multiplied by all channels: where the input of a few pixels
-    fills L2, and weights would come from memory for each. The sums wait in y, which must not be res."""
-    memset(panels, 0, sizeof(pieces_t))
-    if (P.terms <= PANELS_ABOVE or pixels <= PM or P.t.kh == 0 or P.reads != NULL or P.t.slices > 1
+cdef struct chunks_t:                    # how the pixels of a product are divided
+    bint by_panels
+    pieces_t panels                      # of the k, where it goes by them
+    int64_t tiles, bytes                 # register tiles of a chunk at most, and their input in a panel
+
+
+cdef chunks_t chunks_of(const product_t *P, int64_t pixels) noexcept nogil:
+    """One panel of the k after another is multiplied by all channels where the input of a few pixels fills L2, and
+    weights would come from memory for each. The sums wait in y, which must not be res."""
+    cdef chunks_t found
+    cdef int64_t bytes = P.pixel_bytes, most = CHUNK_BYTES
+    memset(&found, 0, sizeof(chunks_t))
+    if not (P.terms <= PANELS_ABOVE or pixels <= PM or P.t.kh == 0 or P.reads != NULL or P.t.slices > 1
             or P.res == P.y):
-        return False
-    panels[0] = pieces_of(P.t.full + (P.t.last > 0), P.t.kh, P.t.kw, CB)
-    return number_of_pieces(panels) <= RUN
-
-
-cdef int64_t chunk_bytes(const product_t *P, bint by_panels, const pieces_t *panels) noexcept nogil:
-    """Bytes of input of a pixel in a panel."""
-    if by_panels:
-        return P.pixel_bytes * panels.most_blocks // panels.blocks
-    return P.pixel_bytes
-
-
-cdef int64_t chunk_tiles(const product_t *P, int64_t pixels) noexcept nogil:
-    """Pixel tiles of a chunk."""
-    cdef pieces_t panels
-    cdef bint by_panels = goes_by_panels(P, pixels, &panels)
-    cdef int64_t most = CHUNK_BYTES // 2 if by_panels else CHUNK_BYTES
-    return max(1, min(MOST_PIXELS // PM, most // (chunk_bytes(P, by_panels, &panels) * PM)))
-
-
-cdef int64_t copy_bytes(const product_t *P, int64_t pixels) noexcept nogil:
-    """Room that the rows of a chunk take in blocks."""
-    cdef pieces_t panels
-    return chunk_tiles(P, pixels) * PM * chunk_bytes(P, goes_by_panels(P, pixels, &panels), &panels)
+        found.panels = pieces_of(P.t.full + (P.t.last > 0), P.t.kh, P.t.kw, CB)
+        found.by_panels = number_of_pieces(&found.panels) <= RUN
+    if found.by_panels:
+        bytes, most = bytes * found.panels.most_blocks // found.panels.blocks, CHUNK_BYTES // 2
+    found.tiles = max(1, min(MOST_PIXELS // PM, most // (bytes * PM)))
+    found.bytes = found.tiles * PM * bytes
+    return found
 
 
 cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t c1) noexcept nogil:
     """Pixels first .. end-1 and channels c0 .. c1-1, in chunks of pixels whose input stays in L2."""
     cdef int64_t[MOST_PIXELS] xo, yo, ro
-    cdef int64_t tiles = (end - first + PM - 1) // PM, most = chunk_tiles(P, end - first)
+    cdef chunks_t division = chunks_of(P, end - first)
+    cdef int64_t tiles = (end - first + PM - 1) // PM, most = division.tiles
     cdef int64_t chunks = (tiles + most - 1) // most, chunk, p, n, i, j, c, width
-    cdef pieces_t panels
-    cdef bint by_panels = goes_by_panels(P, end - first, &panels)
     cdef pieces_t q
     cdef product_t part
     if P.slope == NULL:
@@ -316,10 +306,10 @@ cdef void multiply(product_t *P, int64_t first, int64_t end, int64_t c0, int64_t
         pixel_offsets(yo, n, i, j, P.across, P.yi, P.yj)
         if P.res != NULL:
             pixel_offsets(ro, n, i, j, P.across, P.ri, P.rj)
-        part, q = P[0], panels
+        part, q = P[0], division.panels
         part.t.part = 0
         while True:
-            if by_panels:
+            if division.by_panels:
                 take_panel(P, &q, &part)
             if P.copy != NULL:
                 rows_to_blocks(part.x + i * P.xi + j * P.xj, P.xj, n, part.terms, P.copy)

@@ -39,7 +39,7 @@ cdef void gemm_run(const void *params, char *const *base, char *scratch, int64_t
     P.res, P.rj, P.t.scale = <const float *>at(base, A.res), A.ldr, A.scale
     if P.res != NULL:
         P.res += b0 * A.r0 + b1 * A.r1
-    if min(A.cols, A.n) >= 4 * OCT and A.scratch_bytes >= copy_bytes(&P, min(A.rows, A.m - r * A.rows)):
+    if min(A.cols, A.n) >= 4 * OCT and A.scratch_bytes >= chunks_of(&P, min(A.rows, A.m - r * A.rows)).bytes:
         P.copy = <float *>scratch
     multiply(&P, r * A.rows, min((r + 1) * A.rows, A.m), c * A.cols, min((c + 1) * A.cols, A.n))
 
