@@ -60,4 +60,4 @@ cdef void softmax64_run(const void *params, char *const *base, char *scratch, in
 enter("product64", product64_t_fields, sizeof(product64_t), product64_run)
 enter("pool64", pool64_t_fields, sizeof(pool64_t), pool64_run)
 enter("map64", map64_t_fields, sizeof(map64_t), map64_run)
-enter("softmax64", softmax_t_fields, sizeof(softmax_t), softmax64_run)
+enter("softmax64", fields_of(softmax_params), sizeof(softmax_t), softmax64_run)

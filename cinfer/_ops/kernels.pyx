@@ -3,7 +3,8 @@
 `table()` hands the functions to the executor as a capsule. Each family is a .pxi file: parameters, drivers,
 and its entries in the table."""
 from cpython.pycapsule cimport PyCapsule_New
-from libc.stdint cimport int64_t, int32_t
+from libc.math cimport INFINITY
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 include "api.pxi"
 
@@ -15,6 +16,16 @@ cdef extern from "vec.h" nogil:
     void st(float *, vf)
     vf vmax(vf, vf)
     vf vmin(vf, vf)
+
+cdef extern from "vec_math.h" nogil:
+    vf ld_part(const float *, int64_t, float)
+    void st_part(float *, vf, int64_t)
+    vf first_of(vf, int64_t, float)
+    float sum_of_lanes(vf)
+    float max_of_lanes(vf)
+    vf vexp_near(vf, float)
+    vf vexp_near_unit(vf)
+    vf vlog(vf)
 
 cdef extern from "sums.h" nogil:
     enum: RUN, ROW_PIECE, COLUMN_PIECE, PRODUCT_WHOLE, PRODUCT_PIECE
@@ -58,6 +69,21 @@ cdef void enter(const char *name, const char *fields, size_t size, tile_fn run) 
     entries[n_entries].size = size
     entries[n_entries].run = run
     n_entries += 1
+
+descriptions = []
+
+cdef const char *fields_of(dict params) except NULL:
+    """How a parameter struct that is declared in Cython is described to the plan (PARAMS of api.h does it for those of
+    C). params: one of it, which Cython makes a dict of its fields in their order."""
+    cdef list words = []
+    cdef bytes description
+    for name, value in params.items():
+        kind = "B" if isinstance(value, dict) else "F" if isinstance(value, float) else \
+            "A%d" % len(value) if isinstance(value, list) else "I"
+        words.append("%s:%s " % (kind, name))
+    description = "".join(words).encode()
+    descriptions.append(description)
+    return description
 
 include "limits.pxi"
 include "conv.pxi"
