@@ -87,15 +87,15 @@ def likely(shape) -> str:
 
 def of_recipe(session, port) -> tuple[int, ...] | None:
     """The shape of a picture input by the model's recipe; None where that leaves the size to the picture."""
-    from ..image.recipe import recipe_for
+    from ..vision.read import Reader
     try:
-        recipe = recipe_for(session)
+        recipe = Reader(session).recipe
     except InputError:
         return None
-    if recipe.input != port.name or len(port.shape) != 4 or not all(isinstance(d, int) for d in recipe.size):
+    if recipe.input != port.name or len(port.shape) != 4 or recipe.size.rule != "fixed":
         return None
-    channels = {"GRAY": 1, "RGB+1": 4}.get(recipe.channels, 3)
-    return (1, channels, *recipe.size) if recipe.layout == "NCHW" else (1, *recipe.size, channels)
+    channels, sizes = {"GRAY": 1, "RGB+1": 4}.get(recipe.channels, 3), recipe.size.numbers
+    return (1, channels, *sizes) if recipe.layout == "NCHW" else (1, *sizes, channels)
 
 
 def made_up(port, sizes):

@@ -107,12 +107,12 @@ def of_session(path: str, shapes: dict, threads: int | None) -> dict:
 
 def recipe_text(session) -> str | None:
     """How `cinfer run` would prepare a picture; None for a model that takes none."""
-    from ..image.recipe import recipe_for
+    from ..vision.read import Reader
     try:
-        recipe = recipe_for(session)
+        reader = Reader(session)
     except InputError:
         return None
-    return f"{recipe} (from {recipe.origin})"
+    return f"{reader.recipe} (from {reader.words.origin()})"
 
 
 def ports(types) -> list[dict]:

@@ -61,6 +61,16 @@ def count(least: int, most: int):
     return parse_count
 
 
+def fraction(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
+    return value
+
+
 def seconds(text: str) -> float:
     try:
         value = float(text)

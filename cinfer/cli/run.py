@@ -9,7 +9,7 @@ from ..errors import InputError, LimitError
 from ..table import printable
 from . import complain
 from .files import Arrays, check_writable, replacing
-from .parser import add_threads, count, model_path
+from .parser import add_threads, count, fraction, model_path
 from .text import Progress, say
 
 RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
@@ -33,6 +33,12 @@ def declare(parser) -> None:
                         help="where an image-to-image model's picture goes (.png, .jpg, ...)")
     parser.add_argument("--save", metavar="FILE.npz",
                         help="write all outputs (of several pictures: 0/NAME, 1/NAME, ...)")
+    parser.add_argument("--conf", type=fraction, metavar="C", help="the least score of what is shown")
+    parser.add_argument("--iou", type=fraction, metavar="F", help="of two that overlap by more only the better one")
+    parser.add_argument("--max-det", type=count(1, 10**5), metavar="N", help="objects at most")
+    parser.add_argument("--classes", type=lambda text: tuple(text.split(",")), metavar="A,B", help="only these classes")
+    parser.add_argument("--task", metavar="T", help="what the model does (docs/tasks.md), instead of what it seems to do")
+    parser.add_argument("--recipe", action="append", metavar="K=V", help="any word of docs/metadata.md; may be repeated")
     add_threads(parser)
     recipe = parser.add_argument_group("how a picture is prepared")
     recipe.add_argument("--size", metavar="HxW", help="224x224, 48xW (any width), multiple:32, any")
@@ -48,20 +54,16 @@ def run(arguments) -> int:
     path = model_path(arguments.model)
     labels = read_labels(arguments.labels) if arguments.labels else None
 
-    from ..image.answer import answer
-    from ..image.decode import decode
-    from ..image.described import describe
-    from ..image.encode import encode, format_of
-    from ..image.prepare import prepare
-    from ..image.recipe import recipe_for
     from ..session import load
+    from ..vision.answers.encode import format_of, write
+    from ..vision.families.view import Options
+    from ..vision.pictures.frames import frame
+    from ..vision.read import Reader
 
     session = load(path, threads=arguments.threads)
-    described = describe(session)
-    flags = {flag: getattr(arguments, flag) for flag in RECIPE_FLAGS if getattr(arguments, flag) is not None}
-    recipe = recipe_for(session, described, flags)
-    check_output(arguments, described)
-    names = [port.name for port in session.outputs]
+    options = Options(arguments.conf, arguments.iou, arguments.max_det, arguments.classes, arguments.top)
+    reader = Reader(session, flags_of(arguments), options, labels)
+    check_output(arguments)
     status, said_recipe = 0, False
     with ExitStack() as stack:
         arrays = None
@@ -75,17 +77,15 @@ def run(arguments) -> int:
             try:
                 with quiet_libraries(), warnings.catch_warnings(record=True) as notes:
                     warnings.simplefilter("always", UserWarning)
-                    picture = decode(image)
+                    picture = frame(image)
                 if notes:
                     progress.clear()
                 for note in notes:
                     say(note.message)
-                outputs = dict(zip(names, session.run(None, {recipe.input: prepare(picture, recipe)})))
-                said = answer(described, outputs, labels=labels, top=arguments.top)
+                reading = reader.read(picture)
             except (InputError, LimitError) as error:
                 if picture is not None:         # else the error names the file
-                    hint = "; --size multiple:32 may help" * (recipe.size == "any" and " cannot take " in str(error))
-                    error = type(error)(f"{os.path.basename(image)}: {error}{hint}")
+                    error = type(error)(f"{os.path.basename(image)}: {error}")
                 if len(arguments.images) == 1:
                     raise error from None
                 progress.clear()
@@ -94,18 +94,33 @@ def run(arguments) -> int:
                 continue
             progress.clear()
             if not said_recipe:
-                say(f"recipe: {recipe} (from {recipe.origin})")
+                say(f"{reading.answer.task or 'raw outputs'}: {reader.words.origin()}; fed {reader.recipe}")
                 said_recipe = True
             if arrays is not None:
-                for name, value in outputs.items():
+                for name, value in reading.outputs.items():
                     arrays.add(name if len(arguments.images) == 1 else f"{number}/{name}", value)
-            lines = said.lines()
+            lines = reading.answer.lines()
             if arguments.output:
                 lines = [f"{arguments.output}: {line}" for line in lines]
                 with replacing(arguments.output, "-o") as file:
-                    encode(said.pixels, file, format_of(arguments.output))
-            show(arguments, image, {"task": described.task or None, **said.data()}, lines)
+                    write(reading.answer, reading.frame, file, format_of(arguments.output))
+            show(arguments, image, reading.data(), lines)
     return status
+
+
+def flags_of(arguments) -> dict[str, tuple[str, str]]:
+    """The words that flags say, as `recognise` takes them."""
+    flags = {f"input.{flag}": (getattr(arguments, flag), f"--{flag}") for flag in RECIPE_FLAGS
+             if getattr(arguments, flag) is not None}
+    if arguments.task is not None:
+        flags["task"] = arguments.task, "--task"
+    for each in arguments.recipe or ():
+        key, equals, text = each.partition("=")
+        if not equals or not key:
+            raise InputError(f"--recipe {each}: right is KEY=TEXT with a key of docs/metadata.md, such as input.resize=stretch")
+        key = key.removeprefix("cinfer.")
+        flags[key] = text, f"--recipe {key}"
+    return flags
 
 
 def show(arguments, path: str, data: dict, lines: list[str]) -> None:
@@ -134,9 +149,9 @@ def quiet_libraries():
         os.close(nothing)
 
 
-def check_output(arguments, described) -> None:
+def check_output(arguments) -> None:
     """Refuse what cannot be written before anything is run."""
-    from ..image.encode import format_of
+    from ..vision.answers.encode import format_of
     for flag, path in (("--save", arguments.save), ("-o", arguments.output)):
         for read in (arguments.model, *arguments.images) if path and os.path.exists(path) else ():
             if os.path.exists(read) and os.path.samefile(path, read):
@@ -147,9 +162,6 @@ def check_output(arguments, described) -> None:
             raise InputError(f"--save {arguments.save}: all outputs go into one .npz file; name it so")
     if not arguments.output:
         return
-    if described.task != "image":
-        raise InputError("-o writes the picture of an image-to-image model (cinfer.task = image), this "
-                         f"one's task is {described.task or 'unknown'}; --save FILE.npz writes any outputs")
     if len(arguments.images) > 1:
         raise InputError(f"-o takes one picture at a time, there are {len(arguments.images)}")
     format_of(arguments.output)

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from ..errors import InputError
+from ...errors import InputError
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF",
            ".tiff": "TIFF", ".ppm": "PPM"}
@@ -18,6 +18,14 @@ def format_of(path: str) -> str:
     if ending not in FORMATS:
         raise InputError(f"{path}: the ending says no picture format; right is {', '.join(FORMATS)}")
     return FORMATS[ending]
+
+
+def write(answer, frame, file, format: str) -> None:
+    """Write what an answer looks like: the picture that the network made, or the one it saw with the answer drawn on it."""
+    if hasattr(answer, "pixels"):
+        encode(answer.pixels, file, format)
+    else:
+        encode(np.asarray(answer.draw(frame.picture)), file, format)
 
 
 def encode(pixels: np.ndarray, file, format: str) -> None:

@@ -12,7 +12,7 @@ import threading
 import warnings
 from contextlib import contextmanager
 
-from ..errors import InputError, LimitError, an
+from ...errors import InputError, LimitError, an
 from .orientation import TURNS, UPRIGHT, in_exif, orientation_of, turned
 
 MOST_PIXELS = 100_000_000           # Pillow keeps 4 bytes of each, and turning upright needs a second copy

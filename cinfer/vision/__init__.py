@@ -1,0 +1,31 @@
+"""Pictures in, answers out.
+
+    import cinfer
+    session = cinfer.load("yolov8n.onnx")
+    answer = cinfer.vision.read(session, "street.jpg")      # a path, bytes, a PIL picture, or a camera's array
+    for each in answer.found:
+        print(each.label, each.score, each.box)             # in pixels of the picture as a person sees it
+    answer.draw(picture).save("out.jpg")
+
+The route of a picture: pictures/ decodes it; recognise/ says what the model is, in the words of docs/metadata.md;
+prepare/ makes the input; families/ decode the outputs; answers/ say and draw what was found. read.py joins them.
+"""
+from __future__ import annotations
+
+__all__ = ["Classes", "Embedding", "Line", "Map", "Mask", "Object", "Objects", "Options", "Picture", "Reader", "Reading",
+           "Summary", "Text", "read"]
+
+_HOME = {"read": "read", "Reader": "read", "Reading": "read", "Options": "families.view"}
+
+
+def __getattr__(name: str):
+    if name in __all__:
+        from ..imports import imported
+        value = getattr(imported(f"{__name__}.{_HOME.get(name, 'answers.types')}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

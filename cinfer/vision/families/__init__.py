@@ -1,0 +1,25 @@
+"""From the outputs of a network to an answer. One file a family of models that decode alike.
+
+A family has
+
+    TASKS                   the words of docs/tasks.md that it may answer with
+    by_names(model, words)  -> Found | None: is it one of this family, by the names of its outputs?
+    by_shapes(model, words) the same by their shapes; each says how such models are fed, where nobody else does
+    feeds(model, where)     inputs beside the picture, by name; where: the Geometry (none: the picture alone)
+    decode(view)            -> an answer of answers/types.py
+
+of which it needs TASKS and decode.
+"""
+from __future__ import annotations
+
+from ...imports import imported
+
+# In the order in which they are asked.
+FAMILIES = ("yolo", "classify", "picture")
+# task -> the family that decodes a model whose own keys say the task, and no family
+OF_TASK = {"classification": "classify", "image": "picture"}
+
+
+def family(name: str):
+    """The module of a family."""
+    return imported(f"{__name__}.{name}")

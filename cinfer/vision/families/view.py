@@ -1,0 +1,73 @@
+"""What a family decodes: the outputs for one picture, what is known of the model, and what the user asks for."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import InputError
+from ..prepare.geometry import Geometry
+from ..prepare.recipe import Recipe
+from ..recognise.words import Words, quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a user may ask for; None: what the model's authors use.
+
+    conf : the least score; iou : the overlap above which the lower score of two goes; max_det : objects at most
+    classes : only these, by label or index; top : how many classes of a classifier
+    """
+    conf: float | None = None
+    iou: float | None = None
+    max_det: int | None = None
+    classes: tuple[str, ...] | None = None
+    top: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """outputs : name -> array, of one picture; where : from its pixels to those of the input"""
+    outputs: dict[str, np.ndarray]
+    words: Words
+    recipe: Recipe
+    where: Geometry
+    options: Options
+
+    def output(self, key: str = "output.name", default: str | None = None) -> np.ndarray:
+        """The output that a word names, else the default, else the first."""
+        name = self.words.text(key) or default or next(iter(self.outputs))
+        if name not in self.outputs:
+            raise InputError(f"{self.words.where(key)} is {name!r}; the model's outputs are {quoted(self.outputs)}")
+        return np.asarray(self.outputs[name])
+
+    def threshold(self, default: float) -> float:
+        return self.words.number("output.threshold", default, -1e6, 1e6) if self.options.conf is None else self.options.conf
+
+    def iou(self, default: float) -> float:
+        return self.words.number("output.iou", default, 0, 1) if self.options.iou is None else self.options.iou
+
+    def most(self, default: int = 300) -> int:
+        return self.options.max_det or self.words.count("output.most", default, 100_000)
+
+    def wanted(self, indices: np.ndarray) -> np.ndarray:
+        """bool: which of these classes the user asks for."""
+        indices = np.asarray(indices)
+        if self.options.classes is None:
+            return np.ones(indices.shape, bool)
+        labels = {str(label): i for i, label in enumerate(self.words.labels or ())}
+        asked = []
+        for word in self.options.classes:
+            if word in labels:
+                asked.append(labels[word])
+            elif word.isdecimal():
+                asked.append(int(word))
+            else:
+                raise InputError(f"--classes {word}: the model has no such class{_near(word, labels)}")
+        return np.isin(indices, asked)
+
+
+def _near(word: str, labels) -> str:
+    from difflib import get_close_matches
+    found = get_close_matches(word, list(labels), 1)
+    return f"; do you mean {found[0]}?" if found else "; give labels, or numbers of classes"

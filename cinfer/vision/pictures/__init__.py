@@ -1,0 +1,1 @@
+"""What is a picture becomes upright 8-bit pixels."""

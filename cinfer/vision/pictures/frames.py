@@ -1,0 +1,59 @@
+"""Whatever holds a picture becomes a Frame: files, bytes, arrays of cameras, Pillow's pictures."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import InputError, LimitError, an
+from .decode import MOST_PIXELS, decode, name_of
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """picture : PIL.Image.Image, L or RGB, upright
+    width, height : of the picture as a person sees it; `picture` may be smaller, decoded at a fraction of them
+    name : what to call it in messages
+    """
+    picture: object
+    width: int
+    height: int
+    name: str
+
+
+def frame(source, order: str = "RGB") -> Frame:
+    """A Frame of a path, bytes, a binary file, a PIL.Image.Image, or an array of uint8.
+
+    order : "RGB" or "BGR", the channels of an array (height, width, 3)
+
+    Raises InputError, LimitError.
+    """
+    if isinstance(source, Frame):
+        return source
+    if order not in ("RGB", "BGR"):
+        raise InputError(f"order is {order!r}; right is 'RGB' or 'BGR'")
+    if isinstance(source, np.ndarray):
+        return of_array(source, order)
+    if hasattr(source, "getbands"):
+        from .decode import eight_bit
+        from .orientation import orientation_of, turned
+        picture = turned(eight_bit(source, None, "the picture"), orientation_of(source))
+        return Frame(picture, *picture.size, "the picture")
+    picture = decode(source)
+    return Frame(picture, *picture.size, name_of(source))
+
+
+def of_array(array: np.ndarray, order: str) -> Frame:
+    from PIL import Image
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.ndim == 3 and array.shape[2] not in (1, 3):
+        raise InputError(f"the picture is {an(array.dtype)} array of shape {array.shape}; right is uint8, "
+                         "(height, width, 3) or (height, width)")
+    if not array.size:
+        raise InputError(f"the picture is of shape {array.shape}; it has no pixels")
+    if array.shape[0] * array.shape[1] > MOST_PIXELS:
+        raise LimitError(f"the picture is {array.shape[1]}x{array.shape[0]} pixels; "
+                         f"the limit is {MOST_PIXELS // 10**6} million")
+    if array.ndim == 3:
+        array = array[..., 0] if array.shape[2] == 1 else array[..., ::-1] if order == "BGR" else array
+    picture = Image.fromarray(np.ascontiguousarray(array))
+    return Frame(picture, *picture.size, "the picture")

@@ -1,0 +1,190 @@
+"""How a picture becomes the input of a network: the words `input.*` of docs/metadata.md, parsed."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import InputError, LimitError
+from ..pictures.decode import MOST_PIXELS
+from ..recognise.words import Words, is_count, number, one_of, quoted
+
+FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "linear", "cubic", "corner")
+CHANNELS = {"RGB": 3, "BGR": 3, "GRAY": 1, "RGB+1": 3}       # pixels' channels; the plane of ones is none
+LAYOUTS = ("NCHW", "NHWC", "NCTHW")
+# mode -> the number behind its colon: "" none; what it is, and whether it may be left out
+MODES = {"stretch": "", "height": "", "none": "", "fit-left": "", "crop": "share", "cut": "share", "squash": "share",
+         "letterbox": "grey", "corner": "grey", "pad": "grey"}
+MODES_TEXT = "stretch, crop:F, cut:F, squash:F, letterbox:V, corner:V, pad:V, fit-left, height or none"
+SIZES_TEXT = ("HEIGHTxWIDTH (224x224), 48xW, multiple:32, up:32, short:800:1333, long:1024, least:736:32, within:640:32, "
+              "fit:518:14 or any")
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large the input is. rule : "fixed" (height, width), "any", "wide" (height), or one of `target_size`, with its
+    numbers"""
+    rule: str
+    numbers: tuple[int, ...] = ()
+
+    def __str__(self):
+        if self.rule in ("fixed", "wide"):
+            return f"{self.numbers[0]}x{self.numbers[1] if self.rule == 'fixed' else 'W'}"
+        return ":".join([self.rule, *map(str, self.numbers)])
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """input, dtype, rank : the graph input that takes the picture; rank None is not known
+    resize : mode and its number; None stands for the grey that becomes 0
+    mean, std : of values 0..255, one or one per channel, in the order fed; origin : for people
+    largest : values are divided by the largest of the picture's, and multiplied by 255
+    frames : of a clip
+    """
+    input: str
+    dtype: np.dtype
+    rank: int | None
+    size: Size
+    layout: str
+    channels: str
+    resize: tuple[str, float | None]
+    filter: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    largest: bool = False
+    frames: int = 1
+    origin: str = ""
+
+    def __str__(self):
+        mode, value = self.resize
+        resize = mode if not MODES[mode] else f"{mode}:{'mean' if value is None else f'{value:g}'}"
+        return (f"{self.size} {self.channels} {self.layout}, {resize} {self.filter}, "
+                f"mean {numbers_text(self.mean)}, std {numbers_text(self.std)}{' of the largest' * self.largest}")
+
+
+def recipe_for(words: Words, inputs) -> Recipe:
+    """The recipe that the words tell.
+
+    Parameters
+    ----------
+    inputs : the session's input ports
+
+    Raises
+    ------
+    InputError : a word is none of docs/metadata.md, or does not fit the model; flag or key are named
+    """
+    names = [p.name for p in inputs]
+    name = words.text("input.name") or next(iter(names), None)
+    port = next((p for p in inputs if p.name == name), None)
+    if port is None:
+        raise InputError(f"{words.where('input.name')} is {name!r}; the model's inputs are {quoted(names)}")
+    if port.dtype is None or port.dtype.kind not in "fiuV":
+        raise InputError(f"input {name!r} takes {port.dtype or 'no tensor'}; a picture is float or integers")
+    channels = words.one_of("input.channels", tuple(CHANNELS), "RGB")
+    layout = words.one_of("input.layout", LAYOUTS, "NCHW")
+    std = words.text("input.std", "1")
+    of_largest = std.startswith("largest:")
+    return Recipe(
+        input=name,
+        dtype=port.dtype,
+        rank=None if port.shape is None else len(port.shape),
+        size=parse_size(words.text("input.size", "any"), words.where("input.size")),
+        layout=layout,
+        channels=channels,
+        resize=parse_resize(words.text("input.resize", "stretch"), words.where("input.resize")),
+        filter=words.one_of("input.filter", FILTERS, "bilinear"),
+        mean=parse_numbers(words.text("input.mean", "0"), words.where("input.mean"), CHANNELS[channels]),
+        std=parse_numbers(std.removeprefix("largest:"), words.where("input.std"), CHANNELS[channels], zero=False),
+        largest=of_largest,
+        frames=words.count("input.frames", 1, 1000),
+        origin=words.origin())
+
+
+def target_size(size: Size, width: int, height: int) -> tuple[int, int]:
+    """(width, height) of what is fed for a picture of this size.
+
+    multiple:N        each side rounded to a multiple of N
+    short:S[:L]       the shorter side S, the longer one at most L; rounded down, as transformers and torchvision do
+    long:L            the longer side L
+    up:N              each side up to a multiple of N
+    least:S:N         the shorter side at least S, then each rounded to a multiple of N (PP-OCR)
+    within:S:N        as large as fits into S, each side then up to a multiple of N (Ultralytics' free sizes)
+    fit:S:N           the side that has to change less becomes S, both are rounded to a multiple of N (Depth Anything)
+    """
+    w, h, numbers = width, height, size.numbers
+    short, long = min(width, height), max(width, height)
+    match size.rule:
+        case "fixed":
+            h, w = numbers
+        case "wide":
+            h, w = numbers[0], max(1, round(width * numbers[0] / height))
+        case "multiple":
+            w, h = (max(numbers[0], round(side / numbers[0]) * numbers[0]) for side in (width, height))
+        case "up":
+            w, h = (-(-side // numbers[0]) * numbers[0] for side in (width, height))
+        case "short":
+            wanted = numbers[0]
+            if len(numbers) > 1 and long / short * wanted > numbers[1]:
+                wanted = max(1, int(round(numbers[1] * short / long)))
+            w, h = _by_side(width, height, wanted, width <= height)
+        case "long":
+            w, h = _by_side(width, height, numbers[0], width > height)
+        case "least":
+            scale = max(1.0, numbers[0] / short)
+            w, h = (max(numbers[1], round(side * scale / numbers[1]) * numbers[1]) for side in (width, height))
+        case "within":
+            scale = min(numbers[0] / width, numbers[0] / height)
+            w, h = (-(-max(1, round(side * scale)) // numbers[1]) * numbers[1] for side in (width, height))
+        case "fit":
+            x, y = numbers[0] / width, numbers[0] / height
+            scale = x if abs(1 - x) < abs(1 - y) else y
+            w, h = (max(numbers[1], round(side * scale / numbers[1]) * numbers[1]) for side in (width, height))
+    if w * h > MOST_PIXELS:
+        raise LimitError(f"the recipe makes {w}x{h} pixels; the limit is {MOST_PIXELS // 10**6} million")
+    return w, h
+
+
+def _by_side(width: int, height: int, side: int, of_width: bool) -> tuple[int, int]:
+    """One side as said, the other in proportion, rounded down."""
+    if of_width:
+        return side, max(1, int(side * height / width))
+    return max(1, int(side * width / height)), side
+
+
+def parse_size(text: str, where: str) -> Size:
+    rule, *counts = text.split(":")
+    if rule == "any" and not counts:
+        return Size("any")
+    needed = {"multiple": (1,), "up": (1,), "short": (1, 2), "long": (1,), "least": (2,), "within": (2,), "fit": (2,)}.get(rule)
+    if needed and len(counts) in needed and all(map(is_count, counts)):
+        return Size(rule, tuple(map(int, counts)))
+    height, x, width = text.partition("x")
+    if is_count(height) and (not x or is_count(width)):
+        return Size("fixed", (int(height), int(width if x else height)))
+    if is_count(height) and width == "W":
+        return Size("wide", (int(height),))
+    raise InputError(f"{where} is {text!r}; right is {SIZES_TEXT}")
+
+
+def parse_resize(text: str, where: str) -> tuple[str, float | None]:
+    mode, colon, value = text.partition(":")
+    kind = MODES.get(mode)
+    if kind == "" and not colon:
+        return mode, None
+    if kind == "share" and (share := number(value)) is not None and 0.01 <= share <= 1:
+        return mode, share
+    if kind == "grey" and (not colon or value == "mean" or value.isdecimal() and int(value) <= 255):
+        return mode, None if value == "mean" else int(value or 0)
+    raise InputError(f"{where} is {text!r}; right is {MODES_TEXT} (F: 0.01 to 1, V: 0 to 255, or mean)")
+
+
+def parse_numbers(text: str, where: str, channels: int, *, zero: bool = True) -> tuple[float, ...]:
+    values = tuple(number(part) for part in text.split(","))
+    if None in values or len(values) not in (1, channels) or not zero and 0 in values:
+        wanted = "one number" if channels == 1 else f"one number or {channels} with commas"
+        raise InputError(f"{where} is {text!r}; right is {wanted}{'' if zero else ', none of them 0'}")
+    return values
+
+
+def numbers_text(values) -> str:
+    return ",".join(f"{v:g}" for v in values)

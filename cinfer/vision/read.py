@@ -1,0 +1,120 @@
+"""A session and pictures -> answers: what all of cinfer.vision comes together in."""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from ..errors import InputError
+from .answers.types import Answer
+from .families import family
+from .families.view import Options, View
+from .pictures.frames import Frame, frame
+from .prepare.geometry import Geometry
+from .prepare.prepare import prepare
+from .prepare.recipe import recipe_for
+from .recognise import recognise
+from .recognise.model import Model
+from .recognise.words import quoted
+
+
+@dataclass(slots=True)
+class Reading:
+    """One picture's answer, and how it came about.
+
+    answer : of answers/types.py; where : from pixels of the picture to those of the input
+    outputs : name -> array; seconds : of preparing, running and decoding
+    """
+    frame: Frame
+    answer: Answer
+    where: Geometry
+    outputs: dict = field(repr=False)
+    seconds: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def data(self) -> dict:
+        """The JSON object of docs/json.md, but for the picture's name."""
+        return {"width": self.frame.width, "height": self.frame.height, "ms": round(1e3 * sum(self.seconds), 2),
+                "task": self.answer.task or None, **self.answer.data()}
+
+
+class Reader:
+    """A session with all that is known of its model.
+
+    words : Words, what is known and who says it; recipe : how pictures are prepared; family : the module that decodes
+    """
+
+    def __init__(self, session, flags: dict[str, tuple[str, str]] | None = None, options: Options | None = None,
+                 labels: list[str] | None = None):
+        """flags : word -> (text, the flag as typed); labels : class names instead of the model's own
+
+        Raises InputError where the model cannot be fed with a picture, or a word is wrong."""
+        self.session, self.options = session, options or Options()
+        self.model = Model(session)
+        self.words = recognise(self.model, flags, labels)
+        self.recipe = recipe_for(self.words, session.inputs)
+        self.family = family(self.words.text("family") or "raw")
+        self._others = [port.name for port in session.inputs if port.name != self.recipe.input]
+        if self._others and not hasattr(self.family, "feeds"):
+            raise InputError(f"the model also takes {quoted(self._others)}; "
+                             "cinfer run feeds a picture only: use it from Python: cinfer.load")
+
+    def read(self, picture) -> Reading:
+        """picture : whatever `frame` takes"""
+        taken = picture if isinstance(picture, Frame) else frame(picture)
+        begin = time.perf_counter()
+        x, where = prepare(taken.picture, self.recipe, (taken.width, taken.height))
+        feeds = {self.recipe.input: x}
+        if self._others:
+            feeds |= self.family.feeds(self.model, where)
+        prepared = time.perf_counter()
+        outputs = dict(zip([port.name for port in self.session.outputs], self.session.run(None, feeds)))
+        done = time.perf_counter()
+        answer = self.family.decode(View(outputs, self.words, self.recipe, where, self.options))
+        return Reading(taken, answer, where, outputs, (prepared - begin, done - prepared, time.perf_counter() - done))
+
+
+_readers: dict = {}                 # of sessions: WeakKeyDictionary, made when first used
+
+
+def read(session, picture, **options) -> Answer:
+    """What a model says of a picture.
+
+    Parameters
+    ----------
+    session : cinfer.Session
+    picture : a path, bytes, a binary file, a PIL.Image.Image, or an array (height, width, 3) or (height, width) of uint8,
+        RGB, or with order="BGR" as OpenCV has it
+    order : "RGB" or "BGR", of an array
+    labels : class names instead of the model's own
+    task, recipe : what the model is, instead of what it says or seems to be; recipe: words of docs/metadata.md
+        without "cinfer.", such as {"input.resize": "stretch"}
+    conf, iou, max_det, classes, top : as in Options (families/view.py)
+
+    Returns
+    -------
+    Classes, Objects, Map, Text, Embedding, Picture or Summary (answers/types.py), places in pixels of the picture as a
+    person sees it
+
+    Raises
+    ------
+    InputError, LimitError : the picture cannot be read, or not be fed to this model
+    """
+    order = options.pop("order", "RGB")
+    return reader(session, **options).read(frame(picture, order)).answer
+
+
+def reader(session, *, labels=None, task=None, recipe=None, **options) -> Reader:
+    """The Reader of a session for these options; kept as long as the session lives."""
+    from weakref import WeakKeyDictionary
+    global _readers
+    if not isinstance(_readers, WeakKeyDictionary):
+        _readers = WeakKeyDictionary()
+    flags = {key: (str(text), f"recipe {key}") for key, text in (recipe or {}).items()}
+    if task is not None:
+        flags["task"] = task, "task"
+    if options.get("classes") is not None:
+        options["classes"] = tuple(map(str, options["classes"]))
+    key = tuple(sorted(flags.items())), tuple(sorted(options.items())), None if labels is None else tuple(labels)
+    kept = _readers.setdefault(session, {})
+    if key not in kept:
+        kept[key] = Reader(session, flags, Options(**options), None if labels is None else list(labels))
+    return kept[key]

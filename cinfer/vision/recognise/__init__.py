@@ -1,0 +1,73 @@
+"""What is a model? Every source of evidence says it in the words of docs/metadata.md; the first to say a word wins.
+
+    flags, the model's own keys (own_keys.py), its exporter's (ultralytics.py, model_api.py), files beside it
+    (transformers.py, timm.py), names and then shapes of its outputs (families/), habits (habits.py)
+"""
+from __future__ import annotations
+
+from ...errors import InputError
+from ...imports import imported
+from .model import Found, Model
+from .words import Words, quoted
+
+KEYS = ("own_keys", "ultralytics")      # files here, with a function of that name
+
+
+def recognise(model: Model, flags: dict[str, tuple[str, str]] | None = None, labels: list[str] | None = None) -> Words:
+    """All that is known of a model.
+
+    flags : word -> (text, the flag as typed): what a user says instead; labels : class names likewise
+
+    Raises
+    ------
+    InputError : no input takes a picture; a word is none of docs/metadata.md
+    """
+    from .. import families
+    words = Words()
+    words.add_flags(flags or {})
+    words.labels, words.labels_given = labels, labels is not None
+    for name in KEYS:
+        found = getattr(imported(f"{__name__}.{name}"), name)(model)
+        if found is not None:
+            words.add(found.words, found.because, labels=found.labels)
+        if "cinfer.recipe" in model.metadata:
+            break                                       # its own keys are meant to be all
+    if "family" not in words and words.task in families.OF_TASK and "cinfer.recipe" in model.metadata:
+        words.add({"family": families.OF_TASK[words.task]}, "")
+    if "family" not in words:
+        found = seen(model, words)
+        if found is not None:
+            words.add(found.words, found.because, labels=found.labels)
+    if "cinfer.recipe" not in model.metadata and (found := habits_of(model, words)) is not None:
+        words.add(found.words, found.because)
+    elif "input.name" not in words and model.picture_input() is None:
+        shown = ", ".join(f"{p.name!r} of rank {len(p.shape)}" for p in model.inputs) or "none"
+        raise InputError(f"the model takes no picture: none of its inputs is of rank 4 or 5, or of rank 3 with 3 channels "
+                         f"({shown}); use it from Python: cinfer.load")
+    return words
+
+
+def habits_of(model: Model, words: Words) -> Found | None:
+    from .habits import habits
+    return habits(model, words.text("family"))
+
+
+def seen(model: Model, words: Words) -> Found | None:
+    """By the names of the outputs, then by their shapes; families of other tasks than the one that is said are not asked.
+    Where two answer to the same, the first is taken, and the other one named."""
+    from .. import families
+    for level in ("by_names", "by_shapes"):
+        found = []
+        for name in families.FAMILIES:
+            module = families.family(name)
+            if words.task and words.task not in module.TASKS:
+                continue
+            if hasattr(module, level) and (each := getattr(module, level)(model, words)) is not None:
+                found.append((name, each))
+        if found:
+            name, first = found[0]
+            also = f"; it might be {quoted(other for other, _ in found[1:])} too, --recipe family=... decides" * (len(found) > 1)
+            return Found({"family": name, **first.words}, first.because + also, first.labels)
+    if words.task in families.OF_TASK:
+        return Found({"family": families.OF_TASK[words.task]}, "")
+    return None

@@ -1,0 +1,99 @@
+"""What recognition may look at: the ports and metadata of a model, and the files beside it."""
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+
+MOST_BYTES = 8 << 20                # of a file beside a model
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What somebody recognises. words : as in docs/metadata.md without "cinfer."; because : what it was told by, for
+    people; labels : class names"""
+    words: dict[str, str]
+    because: str
+    labels: list[str] | None = None
+
+
+class Model:
+    """inputs, outputs : ports of the session: name, dtype, shape (None: any rank; an int, a name or None a size)
+    metadata : key -> text; path : of the file, None without one; constants : arrays of the graph"""
+
+    def __init__(self, session):
+        self.inputs, self.outputs, self.metadata = session.inputs, session.outputs, session.metadata
+        graph = session.model.graph
+        self.constants = graph.constants
+        self.path = session.model.path
+        self._files: dict[str, object] = {}
+
+    def outputs_named(self, *names: str) -> bool:
+        """Are there outputs of these names?"""
+        return set(names) <= {port.name for port in self.outputs}
+
+    def output(self, name: str):
+        return next((port for port in self.outputs if port.name == name), None)
+
+    def json(self, name: str) -> dict | None:
+        """The JSON object in a file beside the model; None: there is none."""
+        text = self.text(name)
+        try:
+            value = json.loads(text) if text else None
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, dict) else None
+
+    def text(self, name: str) -> str | None:
+        """A text file beside the model, or in the folder around one that is called onnx, as on the Hugging Face hub."""
+        if name not in self._files:
+            self._files[name] = self._read(name)
+        return self._files[name]
+
+    def _read(self, name: str) -> str | None:
+        if self.path is None:
+            return None
+        folder = os.path.dirname(os.path.abspath(self.path))
+        folders = [folder, os.path.dirname(folder)] if os.path.basename(folder) == "onnx" else [folder]
+        for each in folders:
+            path = os.path.join(each, name)
+            try:
+                if os.path.isfile(path) and os.path.getsize(path) <= MOST_BYTES:
+                    with open(path, encoding="utf-8") as file:
+                        return file.read()
+            except (OSError, ValueError):
+                pass
+        return None
+
+    # ---- the picture's input
+
+    def picture_input(self):
+        """The input that takes the picture: the first of rank 4 or 5 (or of unknown rank), else of rank 3 with 3
+        channels, as torchvision's detectors have it; None without one."""
+        for port in self.inputs:
+            if port.shape is None or len(port.shape) in (4, 5):
+                return port
+        return next((port for port in self.inputs if len(port.shape) == 3 and 3 in (port.shape[0], port.shape[2])), None)
+
+    def layout(self, port) -> str:
+        """NCHW, NHWC or NCTHW: told by where 3 channels stand, or 1."""
+        shape = with_batch(port.shape)
+        if shape and len(shape) == 5:
+            return "NCTHW"
+        for channels in (3, 1):
+            if shape and channels in (shape[1], shape[3]):
+                return "NCHW" if shape[1] == channels else "NHWC"
+        return "NCHW"
+
+    def size(self, port, layout: str | None = None) -> tuple[int, int] | None:
+        """(height, width) of an input where both are fixed."""
+        shape = with_batch(port.shape)
+        if not shape:
+            return None
+        height, width = shape[1:3] if (layout or self.layout(port)) == "NHWC" else shape[-2:]
+        return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+
+def with_batch(shape):
+    """A picture's shape with an axis of batch in front."""
+    return (1, *shape) if shape and len(shape) == 3 else shape
