@@ -9,10 +9,10 @@ import pytest
 
 import cinfer
 from cinfer import _ops
-from cinfer.image.decode import decode
+from cinfer.vision.pictures.decode import decode
 from cinfer.image.described import describe
-from cinfer.image.prepare import prepare
-from cinfer.image.recipe import recipe_for
+from cinfer.vision.prepare.prepare import prepare
+from cinfer.vision.prepare.recipe import recipe_for
 
 from conftest import SHARED, shared
 

@@ -29,7 +29,7 @@ def fit(picture, recipe: Recipe, original: tuple[int, int] | None = None):
         return picture, Geometry(width, height, w, h, w / width, h / height)
     if mode in ("stretch", "height"):
         return resized(picture, (w, h), recipe.filter), Geometry(width, height, w, h, w / width, h / height)
-    if mode in ("crop", "cut", "squash"):
+    if mode in ("crop", "centre", "cut", "squash"):
         return _cropped(picture, width, height, w, h, recipe)
     size, corner = _placed(mode, width, height, w, h)
     if max(size[0] + corner[0] - w, size[1] + corner[1] - h) > 0:
@@ -64,13 +64,16 @@ def _on_canvas(picture, size, corner, whole, grey: int, filter: str):
 
 
 def _cropped(picture, width: int, height: int, w: int, h: int, recipe: Recipe):
-    """The w x h centre of the picture scaled so that its smaller side, relative to w x h, is it / share (rounded down);
-    the other one is rounded down too, as torchvision and transformers do. squash: both are it / share.
+    """The w x h centre of the picture scaled so that its smaller side, relative to w x h, is it / share.
 
-    crop: the corner is rounded to the nearest, ties to even (torchvision); cut: down (transformers)."""
+    crop: both sides are rounded; centre, cut: the smaller one is rounded down, then the other one, as torchvision, timm
+    and transformers do; squash: both are it / share, rounded down. The corner is rounded, ties to even; cut: down."""
     mode, share = recipe.resize
     wide, high = int(w / share), int(h / share)
-    if mode != "squash":
+    if mode == "crop":
+        scale = max(w / width, h / height) / share
+        wide, high = round(width * scale), round(height * scale)
+    elif mode != "squash":
         if width * high <= height * wide:
             wide, high = wide, int(wide * height / width)
         else:

@@ -38,6 +38,8 @@ def recognise(model: Model, flags: dict[str, tuple[str, str]] | None = None, lab
         found = seen(model, words)
         if found is not None:
             words.add(found.words, found.because, labels=found.labels)
+        elif words.labels_given and not words.task:
+            words.add({"family": "classify", "task": "classification"}, "the labels given")
     if "cinfer.recipe" not in model.metadata and (found := habits_of(model, words)) is not None:
         words.add(found.words, found.because)
     elif "input.name" not in words and model.picture_input() is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 from .model import Found, Model, with_batch
 
 IMAGENET = {
-    "input.resize": "crop:0.875",
+    "input.resize": "centre:0.875",
     "input.mean": "123.675,116.28,103.53",
     "input.std": "58.395,57.12,57.375",
 }

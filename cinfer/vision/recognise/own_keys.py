@@ -15,4 +15,6 @@ def own_keys(model: Model) -> Found | None:
     if version != "1":
         raise InputError(f"the model's cinfer.recipe is {version!r}, this cinfer knows version 1; is there a newer cinfer?")
     words = {key[7:]: text for key, text in model.metadata.items() if key.startswith("cinfer.")}
+    if words.get("task") == "classification":
+        words.setdefault("output.kind", "probabilities")
     return Found(words, "the model's metadata", labels_of(model.metadata))

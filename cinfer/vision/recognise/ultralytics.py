@@ -30,7 +30,7 @@ def ultralytics(model: Model) -> Found | None:
     if channels == 1:
         words["input.channels"] = "GRAY"
     if task == "classification":
-        words |= {"input.resize": "crop:1", "input.filter": "bilinear", "output.kind": "probabilities"}
+        words |= {"input.resize": "centre:1", "input.filter": "bilinear", "output.kind": "probabilities"}
     if task in STRETCHED or metadata.get("head") == "RTDETRDecoder":
         words["input.resize"] = "stretch"
     if metadata.get("head") == "RTDETRDecoder":

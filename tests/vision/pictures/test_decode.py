@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from cinfer.errors import Error, InputError, LimitError
-from cinfer.image.decode import decode
+from cinfer.vision.pictures.decode import decode
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 PIXELS = np.array(
@@ -343,12 +343,12 @@ def test_mistakes_of_our_own_are_no_damaged_pictures(mistake, monkeypatch):
         raise mistake("a mistake")
     for part in ("from_many_bits", "turned", "orientation_of"):
         with monkeypatch.context() as patch, pytest.raises(mistake):
-            patch.setattr(f"cinfer.image.decode.{part}", broken)
+            patch.setattr(f"cinfer.vision.pictures.decode.{part}", broken)
             decode(saved(Image.fromarray(np.zeros((2, 2), np.uint16))))
 
 
 def test_importing_the_package_does_not_import_pillow():
-    code = "import sys, cinfer.image.decode, cinfer.image.prepare; print('PIL' in sys.modules)"
+    code = "import sys, cinfer.vision.pictures.decode, cinfer.vision.prepare.prepare; print('PIL' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=DATA.parents[1]
     )

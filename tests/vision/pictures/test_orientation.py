@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin, features
 
-from cinfer.image.decode import decode
-from cinfer.image.orientation import in_xmp
+from cinfer.vision.pictures.decode import decode
+from cinfer.vision.pictures.orientation import in_xmp
 
 PIXELS = np.full((40, 24, 3), 60, np.uint8)
 PIXELS[:16, :16] = (30, 200, 30)

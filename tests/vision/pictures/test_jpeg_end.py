@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageFile
 
 from cinfer.errors import Error, InputError
-from cinfer.image.decode import decode
-from cinfer.image.jpeg_end import all_scans
+from cinfer.vision.pictures.decode import decode
+from cinfer.vision.pictures.jpeg_end import all_scans
 
 NOISE = np.random.default_rng(0).integers(0, 256, (61, 75, 3)).astype(np.uint8)
 STEEP = np.add.outer(np.arange(90) * 2, np.arange(120))[..., None] * [1, 2, 3] % 256

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from fake_session import port, session
+from fake_session import recipe_of, session
 
 from cinfer.errors import InputError, LimitError
-from cinfer.image.recipe import recipe_for, target_size
+from cinfer.vision.prepare.recipe import target_size
 
 WHOLE = {
     "cinfer.recipe": "1",
@@ -21,22 +21,22 @@ WHOLE = {
 
 
 def test_keys_of_the_metadata_become_the_recipe():
-    recipe = recipe_for(session(WHOLE))
-    assert (recipe.input, recipe.dtype, recipe.size, recipe.layout) == ("input", np.float32, (48, 96), "NHWC")
+    recipe = recipe_of(session(WHOLE))
+    assert (recipe.input, recipe.dtype, recipe.size.numbers, recipe.layout) == ("input", np.float32, (48, 96), "NHWC")
     assert (recipe.channels, recipe.resize, recipe.filter) == ("BGR", ("letterbox", 7), "bicubic")
     assert (recipe.mean, recipe.std) == ((1, 2, 3), (0.5,))
     assert str(recipe) == "48x96 BGR NHWC, letterbox:7 bicubic, mean 1,2,3, std 0.5"
 
 
 def test_defaults_are_those_of_the_document():
-    recipe = recipe_for(session({"cinfer.recipe": "1"}))
+    recipe = recipe_of(session({"cinfer.recipe": "1"}))
     assert str(recipe) == "any RGB NCHW, stretch bilinear, mean 0, std 1"
 
 
 def test_flags_win_over_metadata_and_are_named():
-    recipe = recipe_for(session(WHOLE), flags={"size": "224", "layout": "nchw", "mean": "0"})
-    assert (recipe.size, recipe.layout, recipe.mean, recipe.channels) == ((224, 224), "NCHW", (0,), "BGR")
-    assert recipe.origin == "the model's metadata; as given: size, layout, mean"
+    recipe = recipe_of(session(WHOLE), flags={"size": "224", "layout": "nchw", "mean": "0"})
+    assert (recipe.size.numbers, recipe.layout, recipe.mean, recipe.channels) == ((224, 224), "NCHW", (0,), "BGR")
+    assert recipe.origin == "as given: --size, --layout, --mean; the model's metadata; a guess by its output, 1000 numbers"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,13 @@ def test_flags_win_over_metadata_and_are_named():
         ("resize", "letterbox:-1"),
         ("resize", "letterbox:x"),
         ("resize", "stretch:1"),
-        ("filter", "lanczos"),
+        ("filter", "area"),
+        ("size", "short:0"),
+        ("size", "short:800:1333:2"),
+        ("size", "least:736"),
+        ("size", "within:640:x"),
+        ("resize", "pad:1000"),
+        ("resize", "cut:mean"),
         ("mean", ""),
         ("mean", "1,2"),
         ("mean", "1,,3"),
@@ -79,33 +85,26 @@ def test_flags_win_over_metadata_and_are_named():
 )
 def test_wrong_words_are_refused_by_flag_and_by_key(key, text):
     with pytest.raises(InputError) as by_flag:
-        recipe_for(session(), flags={key: text})
+        recipe_of(session(), flags={key: text})
     assert str(by_flag.value).startswith(f"--{key} is {text!r}; right is ")
     with pytest.raises(InputError) as by_key:
-        recipe_for(session({"cinfer.recipe": "1", f"cinfer.input.{key}": text}))
+        recipe_of(session({"cinfer.recipe": "1", f"cinfer.input.{key}": text}))
     assert str(by_key.value).startswith(f"cinfer.input.{key} is {text!r}; right is ")
 
 
 def test_one_number_per_channel_means_the_channels_fed():
-    assert recipe_for(session(), flags={"channels": "GRAY", "mean": "5", "std": "2"}).mean == (5,)
+    assert recipe_of(session(), flags={"channels": "GRAY", "mean": "5", "std": "2"}).mean == (5,)
     with pytest.raises(InputError, match="right is one number$"):
-        recipe_for(session(), flags={"channels": "GRAY", "mean": "1,2,3", "std": "1"})
-    assert recipe_for(session(), flags={"channels": "RGB+1", "mean": "1,2,3"}).mean == (1, 2, 3)
-
-
-def test_model_that_needs_more_than_a_picture_is_refused():
-    model = session()
-    model.inputs.append(port("scale", np.float32, (2,)))
-    with pytest.raises(InputError, match="also takes 'scale'"):
-        recipe_for(model)
+        recipe_of(session(), flags={"channels": "GRAY", "mean": "1,2,3", "std": "1"})
+    assert recipe_of(session(), flags={"channels": "RGB+1", "mean": "1,2,3"}).mean == (1, 2, 3)
 
 
 def test_input_that_is_not_there_and_inputs_of_no_numbers_are_refused():
     with pytest.raises(InputError, match="cinfer.input.name is 'x'; the model's inputs are 'input'"):
-        recipe_for(session({"cinfer.recipe": "1", "cinfer.input.name": "x"}))
+        recipe_of(session({"cinfer.recipe": "1", "cinfer.input.name": "x"}))
     for dtype in (None, bool, object):
         with pytest.raises(InputError, match="a picture is float or integers"):
-            recipe_for(session(dtype=dtype))
+            recipe_of(session(dtype=dtype))
 
 
 @pytest.mark.parametrize(
@@ -118,12 +117,25 @@ def test_input_that_is_not_there_and_inputs_of_no_numbers_are_refused():
         ("multiple:32", (641, 479), (640, 480)),
         ("multiple:32", (3, 47), (32, 32)),
         ("multiple:32", (49, 100), (64, 96)),
+        ("up:32", (641, 479), (672, 480)),
+        ("up:32", (640, 1), (640, 32)),
+        ("short:224", (768, 576), (298, 224)),
+        ("short:224", (576, 768), (224, 298)),
+        ("short:800:1333", (1200, 800), (1200, 800)),
+        ("short:800:1333", (3000, 1000), (1332, 444)),
+        ("long:1024", (2000, 1000), (1024, 512)),
+        ("long:1024", (500, 1000), (512, 1024)),
+        ("least:736:32", (1000, 800), (992, 800)),
+        ("least:736:32", (300, 400), (736, 992)),
+        ("within:640:32", (768, 512), (640, 448)),
+        ("within:640:32", (1, 1), (640, 640)),
+        ("fit:518:14", (576, 768), (518, 686)),
     ],
 )
 def test_target_size(size, picture, expected):
-    assert target_size(recipe_for(session(), flags={"size": size}), *picture) == expected
+    assert target_size(recipe_of(session(), flags={"size": size}).size, *picture) == expected
 
 
 def test_target_beyond_any_picture_is_refused():
     with pytest.raises(LimitError, match="100 million"):
-        target_size(recipe_for(session(), flags={"size": "999xW"}), 500_000, 1)
+        target_size(recipe_of(session(), flags={"size": "999xW"}).size, 500_000, 1)
