@@ -40,7 +40,7 @@ def decode(source):
 
     Raises
     ------
-    InputError : no such file, no picture, damaged or truncated
+    InputError : no such file, no picture, truncated, or damaged as far as Pillow sees it: of a JPEG, rarely
     LimitError : more than 100 million pixels
 
     A UserWarning tells of a JPEG that lacks nothing but its end marker.
