@@ -16,9 +16,9 @@ from .table import table
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """ms: the median over the runs; gflops: float32 operations, a direct convolution's also where Winograd
-    does fewer;
-    share_of_limit: of the multiply-adds that all threads could do; share: of the run."""
+    """operator: of the node; `copy` where a value goes into another layout, or to an output;
+    ms: in that of the runs whose length is the median; gflops: float32 operations, a direct convolution's also
+    where Winograd does fewer; share_of_limit: of the multiply-adds that all threads could do; share: of the run."""
     operator: str
     node: str
     shape: str
@@ -96,7 +96,7 @@ def rows_in_numpy(node, shape, begin, end, kernels: list, limit: float, total_ms
 
 def row_of(node, shape, kernel: str, ns, flops, limit: float, total_ms: float) -> Row:
     gflops = float(flops / ns) if flops and ns > 0 else None
-    operator, name = ("output", "") if node is None else (node.op_type, node.name or node.outputs[0])
+    operator, name = ("copy", "") if node is None else (node.op_type, node.name or node.outputs[0])
     ms = float(ns) / 1e6
     return Row(operator, name, "x".join(map(str, shape)), kernel, ms, gflops, gflops / limit if gflops else None,
                ms / total_ms)

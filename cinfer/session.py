@@ -313,7 +313,10 @@ class Session:
         return self._plan_for(shapes).workspace_bytes
 
     def profile(self, feeds: dict | None = None, runs: int = 10):
-        """Time per step: a `cinfer.profile.Profile`. feeds : as for run; zeros by default, free sizes 1."""
+        """Time per step: a `cinfer.profile.Profile`.
+
+        feeds : as for run; zeros by default, and free sizes count as 1 then, so of a model that has some it says little
+        """
         number = whole(runs)
         if number is None or number < 1:
             raise InputError(f"runs={shown(runs)}: how many runs to time is an int of at least 1")
@@ -322,7 +325,7 @@ class Session:
 
     def summary(self, shapes: dict | None = None) -> dict | None:
         """{'macs', 'planned_bytes', 'kernels': {name: steps}, 'later': nodes that are planned during the run, for
-        what it finds} for these shapes; None while sizes are free."""
+        what it finds} for these shapes, as of `memory`; None where no shapes are given and sizes are free."""
         self._pool.refuse_closed()
         if shapes is None and not all(is_fixed(t) for t in self._input_types.values()):
             return None
