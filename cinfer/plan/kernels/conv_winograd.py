@@ -8,7 +8,7 @@ from ..candidate import Candidate
 from ..costs import MULTIPLY_ADD_NS
 from ..views import BLOCK, nchw
 from . import conv_direct
-from .conv_params import Conv, fixed, in_blocks, output_params
+from .conv_params import Conv, blocked_candidate, fixed, output_params
 
 WEIGHT_COST = 12                # multiply-adds in the time that one weight takes to come from memory
 PRODUCT_COST = 1.1              # of a multiply-add, over one of `conv`: tiles are smaller
@@ -30,13 +30,13 @@ def candidates(conv: Conv, any_size: bool) -> tuple[Candidate, ...]:
             n, _, oh, ow = nchw(values.shape(conv.group.node.outputs[0]))
             return algorithm(n, kd * ic, oc, oh, ow)
         return cost_ns
-    found = (in_blocks(conv, conv_direct.emit, cost_ns=cost_of(direct_cost)),)
+    found = (blocked_candidate(conv, conv_direct.emit, cost_ns=cost_of(direct_cost)),)
     if ic < BLOCK or oc < BLOCK:
         return found
     if any_size and 36 * 4 * kd * ic * oc >= LARGE_WEIGHTS:
-        return (in_blocks(conv, lambda out, c: emit(out, c, 4), halo=False),)
-    return (*found, *(in_blocks(conv, lambda out, c, m=m: emit(out, c, m), halo=False,
-                                cost_ns=cost_of(partial(winograd_cost, m))) for m in (4, 2)))
+        return (blocked_candidate(conv, lambda out, c: emit(out, c, 4), halo=False),)
+    return (*found, *(blocked_candidate(conv, lambda out, c, m=m: emit(out, c, m), halo=False,
+                                        cost_ns=cost_of(partial(winograd_cost, m))) for m in (4, 2)))
 
 
 # Costs in ns. Weights come from memory while others are multiplied: the slower of both counts.
