@@ -17,9 +17,9 @@ F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 NO_HALO = (0, 0, 0, 0)
 
 
-def round_up(n: int, to: int = BLOCK) -> int:
-    """The least multiple that is not below n: channels or columns with the unused lanes of their last block."""
-    return -(-n // to) * to
+def round_up(n: int) -> int:
+    """Channels or columns with the unused lanes of their last block."""
+    return -(-n // BLOCK) * BLOCK
 
 
 class Buffer:

@@ -6,7 +6,7 @@ from math import prod
 
 from ..candidate import Candidate
 from ..costs import MULTIPLY_ADD_NS
-from ..views import BLOCK, nchw
+from ..views import BLOCK, nchw, round_up
 from . import conv_direct
 from .conv_params import Conv, blocked_candidate, fixed, output_params
 
@@ -42,12 +42,12 @@ def candidates(conv: Conv, any_size: bool) -> tuple[Candidate, ...]:
 # Costs in ns. Weights come from memory while others are multiplied: the slower of both counts.
 
 def direct_cost(n: int, ic: int, oc: int, oh: int, ow: int) -> float:
-    return 9 * ic * (-(-oc // BLOCK) * BLOCK) * max(n * oh * ow, WEIGHT_COST) * MULTIPLY_ADD_NS
+    return 9 * ic * round_up(oc) * max(n * oh * ow, WEIGHT_COST) * MULTIPLY_ADD_NS
 
 
 def winograd_cost(m: int, n: int, ic: int, oc: int, oh: int, ow: int) -> float:
     """Of F(m x m, 3x3)."""
-    ic_blocks, oc_blocks = -(-ic // BLOCK) * BLOCK, -(-oc // BLOCK) * BLOCK
+    ic_blocks, oc_blocks = round_up(ic), round_up(oc)
     patches = n * -(-oh // m) * -(-ow // m)
     taps = (m + 2) ** 2
     products = taps * ic * oc_blocks * patches
