@@ -108,8 +108,7 @@ class Session:
         self.inputs = [Port(n, t.dtype, t.shape) for n, t in self._input_types.items()]
         self.outputs = [Port(n, t.dtype, t.shape) for n, t in self._graph.outputs.items()]
         if all(is_fixed(t) for t in self._input_types.values()):
-            self._plan({n: Fact(t.dtype, t.shape) for n, t in self._input_types.items()},
-                       self._output_names, pin=True)
+            self._plan_for(None, pin=True)
 
     # ---- what the model says of itself
 
@@ -177,57 +176,44 @@ class Session:
             found = dict(zip(once, self._run_until(stop, once, feeds, timeout)))
             return [copied(found[name]) if name in outputs[i + 1:] else found[name]
                     for i, name in enumerate(outputs)]
-        if not self._has_tensors_only:
-            return self._run_lists(arrays, outputs, pool, cancels, deadline, timeout)
-        key = outputs, tuple([a.shape for a in arrays])
         check = self._source.check
         check()                                                 # else weights are read that are others now
-        plan = self._plans.get(key)
-        if plan is None:
-            plan = self._plan({n: Fact(a.dtype, a.shape) for n, a in zip(self._input_types, arrays)},
-                              outputs)
+        plan = key = None
+        if self._has_tensors_only:
+            key = outputs, tuple([a.shape for a in arrays])
+            plan = self._plans.get(key)
+            if plan is None:
+                plan = self._plan({n: Fact(a.dtype, a.shape) for n, a in zip(self._input_types, arrays)}, outputs)
         try:
-            if plan.rest is None:
+            if plan is not None and plan.rest is None:
                 result = plan.run(arrays, pool, cancels=cancels, deadline_ns=deadline, timeout=timeout)
             else:
                 course = Course(self._routine, pool, cancels, deadline, timeout, self._max_memory, first=key)
-                values = dict(zip(plan.inputs, arrays))
+                values = dict(zip(self._input_types, arrays))
                 with self._under_way():
-                    result = course.finish(plan, values, course.run(plan, values), outputs)
+                    result = self._through(course, plan, values, outputs)
         except Error as error:
             raise self._located(error) from None
         check()
         return result
 
-    def _run_lists(self, values: list, outputs: tuple[str, ...], pool, cancels: int, deadline: int,
-                   timeout) -> list:
-        """As run, where some inputs are sequences or optionals."""
-        self._source.check()
-        course = Course(self._routine, pool, cancels, deadline, timeout, self._max_memory)
-        try:
-            with self._under_way():
-                result = course.start("", self._graph_with(outputs), outputs, dict(zip(self._input_types, values)))
-        except Error as error:
-            raise self._located(error) from None
-        self._source.check()
-        return result
+    def _through(self, course: Course, plan: Routine | None, values: dict, outputs: tuple[str, ...]) -> list:
+        """The outputs of a course. plan : its first part; None where some inputs are sequences or optionals"""
+        if plan is None:
+            return course.start("", self._graph_with(outputs), outputs, values)
+        result = course.run(plan, values)
+        return result if plan.rest is None else course.finish(plan, values, result, outputs)
 
     def _watched(self, feeds: dict, watch) -> None:
         """Run once; watch : as of a Course, for the first part too."""
         with self._under_way():
-            self._run_watched(checked(self._input_types, feeds), watch)
-
-    def _run_watched(self, values: list, watch) -> None:
-        course = Course(self._routine, self._pool, self._pool.cancels, watch=watch)
-        self._source.check()
-        if not self._has_tensors_only:
-            course.start("", self._graph, self._output_names, dict(zip(self._input_types, values)))
-            return
-        arrays = dict(zip(self._input_types, values))
-        plan = self._plan({n: Fact(a.dtype, a.shape) for n, a in arrays.items()}, self._output_names)
-        result = course.run(plan, arrays)
-        if plan.rest is not None:
-            course.finish(plan, arrays, result, self._output_names)
+            values = dict(zip(self._input_types, checked(self._input_types, feeds)))
+            course = Course(self._routine, self._pool, self._pool.cancels, watch=watch)
+            self._source.check()
+            plan = None
+            if self._has_tensors_only:
+                plan = self._plan({n: Fact(a.dtype, a.shape) for n, a in values.items()}, self._output_names)
+            self._through(course, plan, values, self._output_names)
 
     def __call__(self, x, *, timeout: float | None = None) -> np.ndarray | list[np.ndarray]:
         """Run a model of one input; its output, or the list of them where it has several."""
@@ -394,7 +380,6 @@ class Session:
 
     def _plan(self, specs: dict[str, Fact], outputs: tuple[str, ...], pin: bool = False) -> Routine:
         key = outputs, tuple([s.shape for s in specs.values()])
-        self._source.check()
         try:
             return self._routine(key, None, specs, outputs, None, pin)
         except Error as error:
@@ -434,6 +419,7 @@ class Session:
     def _plan_for(self, shapes: dict | None, pin: bool = False) -> Routine:
         """The routine for sizes by input name; free sizes that are not given are 1."""
         specs = self._supposed(shapes)
+        self._source.check()
         try:
             return self._plan(specs, self._output_names, pin)
         except InputError as error:
