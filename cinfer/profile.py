@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .errors import InputError
-from .feeds import is_fixed
+from .feeds import is_fixed, supposed
 from .model.graph import Node
 from .run.once import noted
 from .run.routine import Routine
@@ -57,13 +57,13 @@ def number(value: float | None, form: str) -> str:
 
 def profile(session, feeds: dict | None, runs: int) -> Profile:
     """Time `runs` runs of a session, after one that does not count."""
-    supposed = {} if feeds is not None else session._supposed(None)
+    facts = {} if feeds is not None else supposed(session._input_types, None)
     if feeds is None:
-        feeds = {name: np.zeros(spec.shape, spec.dtype) for name, spec in supposed.items()}
+        feeds = {name: np.zeros(fact.shape, fact.dtype) for name, fact in facts.items()}
     try:
         found = [timed(session, feeds) for _ in range(max(1, runs) + 1)][1:]
     except InputError as error:
-        if all(is_fixed(session._input_types[name]) for name in supposed):
+        if all(is_fixed(session._input_types[name]) for name in facts):
             raise
         raise InputError(f"{error}; free sizes that were not given count as 1: say them with feeds={{...}}") from None
     totals = [total for total, _ in found]

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _ops, passes
-from .errors import Cancelled, Error, InputError, LimitError, ModelError, UnsupportedError, an, shown, whole
-from .feeds import check_shape, checked, checked_sizes, is_fixed, is_of_any_size
+from .errors import Cancelled, Error, InputError, LimitError, ModelError, shown, whole
+from .feeds import checked, is_fixed, is_of_any_size, listed, supposed
 from .graphs.scopes import separate
 from .metadata import labels_of
 from .model import read
-from .model.graph import Graph, Model, TensorType, all_graphs
+from .model.graph import Graph, Model, TensorType
 from .model.source import Source
 from .ops import registry
 from .ops.facts import Fact
@@ -27,7 +27,6 @@ from .run.pool import Pool, Stop
 from .run.routine import Routine
 from .threads import checked as checked_threads, default_threads
 
-NCHWC = "com.microsoft.nchwc"           # the domain of what onnxruntime writes at ORT_ENABLE_ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,7 +417,7 @@ class Session:
 
     def _plan_for(self, shapes: dict | None, pin: bool = False) -> Routine:
         """The routine for sizes by input name; free sizes that are not given are 1."""
-        specs = self._supposed(shapes)
+        specs = supposed(self._input_types, shapes)
         self._source.check()
         try:
             return self._plan(specs, self._output_names, pin)
@@ -428,37 +427,8 @@ class Session:
             raise InputError(f"{error}; free sizes that were not given count as 1: say them with "
                              "shapes={...}") from None
 
-    def _supposed(self, shapes: dict | None) -> dict[str, Fact]:
-        """Facts of the inputs for sizes by name; free sizes that are not given are 1."""
-        specs = {}
-        given = checked_sizes(self._input_types, shapes)
-        for name, declared in self._input_types.items():
-            if declared.dtype is None:
-                raise InputError(f"input {name!r} takes {'no tensor' if type(declared) is TensorType else declared}; "
-                                 "what a run needs is known ahead for tensors alone")
-            shape = given.get(name)
-            if shape is None:
-                shape = tuple(d if isinstance(d, int) else 1 for d in declared.shape or ())
-            check_shape(name, shape, declared)
-            specs[name] = Fact(declared.dtype, shape)
-        return specs
-
     def _refuse_unknown_operators(self) -> None:
-        """All nodes that cannot run, in one error."""
-        unknown, total = [], 0
-        for graph in all_graphs(self._graph):
-            total += len(graph.nodes)
-            for node in graph.nodes:
-                if registry.find(node) is None:
-                    unknown.append(str(node))
-        if unknown:
-            shown = "; ".join(unknown[:8]) + (f"; and {len(unknown) - 8} more" if len(unknown) > 8 else "")
-            if any(name.startswith(f"{NCHWC}.") for name in unknown):
-                shown += (f". {NCHWC} is onnxruntime's own layout; save the file at ORT_ENABLE_EXTENDED or "
-                          "BASIC")
-            elif any("." in name.split(" ")[0] for name in unknown):
-                shown += ". cinfer.register_op(domain, name) makes a Python function an operator"
-            raise UnsupportedError(f"{self._where}: cannot run {len(unknown)} of {total} nodes: {shown}")
+        registry.refuse_unknown(self._graph, self._where)
 
     def __reduce__(self):
         self._pool.refuse_closed()
@@ -488,14 +458,6 @@ def copied(value):
     if isinstance(value, list):
         return [copied(each) for each in value]
     return None if value is None else value.copy()
-
-
-def listed(shapes) -> list:
-    """The shapes of a warmup, or InputError."""
-    if not isinstance(shapes, (list, tuple)) or any(whole(each) is not None for each in shapes):
-        raise InputError(f"shapes is {an(type(shapes))}{' of sizes' * isinstance(shapes, (list, tuple))}; pass a dict of input name -> sizes, or a list "
-                         "of such dicts")
-    return list(shapes)
 
 
 def system_info() -> dict:
