@@ -7,6 +7,7 @@ import numpy as np
 
 from .errors import InputError, LimitError, UnsupportedError, an, shown, whole
 from .model.graph import OptionalType, SequenceType, TensorType
+from .ops.facts import Fact
 
 
 def checked(types: dict, feeds) -> list:
@@ -91,6 +92,30 @@ def checked_sizes(types: dict, shapes: dict | None) -> dict[str, tuple[int, ...]
             raise InputError(f"input {name!r}: {shown(sizes)} is no shape; pass sizes of at least 0, such as "
                              "(1, 3, 224, 224)")
     return found
+
+
+def supposed(types: dict, shapes: dict | None) -> dict[str, Fact]:
+    """Facts of the inputs for sizes by name; free sizes that are not given are 1."""
+    specs = {}
+    given = checked_sizes(types, shapes)
+    for name, declared in types.items():
+        if declared.dtype is None:
+            raise InputError(f"input {name!r} takes {'no tensor' if type(declared) is TensorType else declared}; "
+                             "what a run needs is known ahead for tensors alone")
+        shape = given.get(name)
+        if shape is None:
+            shape = tuple(d if isinstance(d, int) else 1 for d in declared.shape or ())
+        check_shape(name, shape, declared)
+        specs[name] = Fact(declared.dtype, shape)
+    return specs
+
+
+def listed(shapes) -> list:
+    """The shapes of a warmup, or InputError."""
+    if not isinstance(shapes, (list, tuple)) or any(whole(each) is not None for each in shapes):
+        what = an(type(shapes)) + " of sizes" * isinstance(shapes, (list, tuple))
+        raise InputError(f"shapes is {what}; pass a dict of input name -> sizes, or a list of such dicts")
+    return list(shapes)
 
 
 def is_fixed(declared) -> bool:

@@ -3,12 +3,13 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .errors import InputError
-from .feeds import is_fixed
+from .feeds import is_fixed, supposed
+from .model.graph import Node
 from .run.once import noted
 from .run.routine import Routine
 from .table import table
@@ -16,9 +17,9 @@ from .table import table
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """ms: the median over the runs; gflops: float32 operations, a direct convolution's also where Winograd
-    does fewer;
-    share_of_limit: of the multiply-adds that all threads could do; share: of the run."""
+    """operator: of the node; `copy` where a value goes into another layout, or to an output;
+    ms: in that of the runs whose length is the median; gflops: float32 operations, a direct convolution's also
+    where Winograd does fewer; share_of_limit: of the multiply-adds that all threads could do; share: of the run."""
     operator: str
     node: str
     shape: str
@@ -56,50 +57,66 @@ def number(value: float | None, form: str) -> str:
 
 def profile(session, feeds: dict | None, runs: int) -> Profile:
     """Time `runs` runs of a session, after one that does not count."""
-    supposed = {} if feeds is not None else session._supposed(None)
+    facts = {} if feeds is not None else supposed(session._input_types, None)
     if feeds is None:
-        feeds = {name: np.zeros(spec.shape, spec.dtype) for name, spec in supposed.items()}
+        feeds = {name: np.zeros(fact.shape, fact.dtype) for name, fact in facts.items()}
     try:
         found = [timed(session, feeds) for _ in range(max(1, runs) + 1)][1:]
     except InputError as error:
-        if all(is_fixed(session._input_types[name]) for name in supposed):
+        if all(is_fixed(session._input_types[name]) for name in facts):
             raise
         raise InputError(f"{error}; free sizes that were not given count as 1: say them with feeds={{...}}") from None
     totals = [total for total, _ in found]
     total, events = found[int(np.argsort(totals)[len(totals) // 2])]        # one whole run, so that it adds up
     limit, total_ms = session._table.peak_flops() / 1e9, total / 1e6
-    rows = []
+    parts = []
     for what, begin, ends, kernels in events:
         if not isinstance(what, Routine):
-            rows += rows_in_numpy(what, (), begin, ends[0], kernels, limit, total_ms)
+            parts += in_numpy(Part(what, (), "numpy", ends[0] - begin), called(kernels, begin, ends[0]))
             continue
         for step, begin, end in zip(what.steps, (begin, *ends), ends):
             shape = what.specs[step.node.outputs[0]].shape if step.node is not None else ()
-            if step.host is not None:
-                rows += rows_in_numpy(step.node, shape, begin, end, kernels, limit, total_ms)
-            else:
-                rows.append(row_of(step.node, shape, step.label, end - begin, step.flops, limit * what.threads,
-                                   total_ms))
+            part = Part(step.node, shape, step.label, end - begin, step.flops, what.threads)
+            parts += [part] if step.host is None else in_numpy(part, called(kernels, begin, end))
+    rows = [row_of(part, limit, total_ms) for part in parts]
     return Profile(rows, total_ms, total_ms - sum(row.ms for row in rows))
 
 
-def rows_in_numpy(node, shape, begin, end, kernels: list, limit: float, total_ms: float) -> list[Row]:
-    """Of a step in NumPy: one for the kernels that it has called, named by that which took most, one for the rest."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Of a run, what one row is about. node : None for a copy; shape : of its first output"""
+    node: Node | None
+    shape: tuple[int, ...]
+    kernel: str
+    ns: int
+    flops: int = 0
+    threads: int = 1
+
+
+def called(kernels: list, begin: int, end: int) -> dict[str, int]:
+    """ns that each of the kernels of `timed` took between two times."""
     taken: dict[str, int] = {}
     for kernel, began, ended in kernels:
         if begin <= began and ended <= end:
             taken[kernel] = taken.get(kernel, 0) + ended - began
+    return taken
+
+
+def in_numpy(part: Part, taken: dict[str, int]) -> list[Part]:
+    """A step in NumPy as one part for the kernels that it has called, named by that which took most, and the rest."""
+    if not taken:
+        return [part]
     in_kernels = sum(taken.values())
-    rows = [row_of(node, shape, max(taken, key=taken.get), in_kernels, None, limit, total_ms)] if taken else []
-    return [*rows, row_of(node, shape, "numpy", end - begin - in_kernels, None, limit, total_ms)]
+    return [replace(part, kernel=max(taken, key=taken.get), ns=in_kernels), replace(part, ns=part.ns - in_kernels)]
 
 
-def row_of(node, shape, kernel: str, ns, flops, limit: float, total_ms: float) -> Row:
-    gflops = float(flops / ns) if flops and ns > 0 else None
-    operator, name = ("output", "") if node is None else (node.op_type, node.name or node.outputs[0])
-    ms = float(ns) / 1e6
-    return Row(operator, name, "x".join(map(str, shape)), kernel, ms, gflops, gflops / limit if gflops else None,
-               ms / total_ms)
+def row_of(part: Part, limit: float, total_ms: float) -> Row:
+    """limit : GFLOP/s of one thread; total_ms : of the run"""
+    node, ms = part.node, float(part.ns) / 1e6
+    gflops = float(part.flops / part.ns) if part.flops and part.ns > 0 else None
+    operator, name = ("copy", "") if node is None else (node.op_type, node.name or node.outputs[0])
+    return Row(operator, name, "x".join(map(str, part.shape)), part.kernel, ms, gflops,
+               gflops / (limit * part.threads) if gflops else None, ms / total_ms)
 
 
 def timed(session, feeds: dict) -> tuple[int, list]:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _ops, passes
-from .errors import Cancelled, Error, InputError, LimitError, ModelError, UnsupportedError, an, shown, whole
-from .feeds import check_shape, checked, checked_sizes, is_fixed, is_of_any_size
+from .errors import Cancelled, Error, InputError, LimitError, ModelError, shown, whole
+from .feeds import checked, is_fixed, is_of_any_size, listed, supposed
 from .graphs.scopes import separate
 from .metadata import labels_of
 from .model import read
-from .model.graph import Graph, Model, TensorType, all_graphs
+from .model.graph import Graph, Model, TensorType
 from .model.source import Source
 from .ops import registry
 from .ops.facts import Fact
@@ -27,7 +27,6 @@ from .run.pool import Pool, Stop
 from .run.routine import Routine
 from .threads import checked as checked_threads, default_threads
 
-NCHWC = "com.microsoft.nchwc"           # the domain of what onnxruntime writes at ORT_ENABLE_ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +107,7 @@ class Session:
         self.inputs = [Port(n, t.dtype, t.shape) for n, t in self._input_types.items()]
         self.outputs = [Port(n, t.dtype, t.shape) for n, t in self._graph.outputs.items()]
         if all(is_fixed(t) for t in self._input_types.values()):
-            self._plan({n: Fact(t.dtype, t.shape) for n, t in self._input_types.items()},
-                       self._output_names, pin=True)
+            self._plan_for(None, pin=True)
 
     # ---- what the model says of itself
 
@@ -177,57 +175,44 @@ class Session:
             found = dict(zip(once, self._run_until(stop, once, feeds, timeout)))
             return [copied(found[name]) if name in outputs[i + 1:] else found[name]
                     for i, name in enumerate(outputs)]
-        if not self._has_tensors_only:
-            return self._run_lists(arrays, outputs, pool, cancels, deadline, timeout)
-        key = outputs, tuple([a.shape for a in arrays])
         check = self._source.check
         check()                                                 # else weights are read that are others now
-        plan = self._plans.get(key)
-        if plan is None:
-            plan = self._plan({n: Fact(a.dtype, a.shape) for n, a in zip(self._input_types, arrays)},
-                              outputs)
+        plan = key = None
+        if self._has_tensors_only:
+            key = outputs, tuple([a.shape for a in arrays])
+            plan = self._plans.get(key)
+            if plan is None:
+                plan = self._plan({n: Fact(a.dtype, a.shape) for n, a in zip(self._input_types, arrays)}, outputs)
         try:
-            if plan.rest is None:
+            if plan is not None and plan.rest is None:
                 result = plan.run(arrays, pool, cancels=cancels, deadline_ns=deadline, timeout=timeout)
             else:
                 course = Course(self._routine, pool, cancels, deadline, timeout, self._max_memory, first=key)
-                values = dict(zip(plan.inputs, arrays))
+                values = dict(zip(self._input_types, arrays))
                 with self._under_way():
-                    result = course.finish(plan, values, course.run(plan, values), outputs)
+                    result = self._through(course, plan, values, outputs)
         except Error as error:
             raise self._located(error) from None
         check()
         return result
 
-    def _run_lists(self, values: list, outputs: tuple[str, ...], pool, cancels: int, deadline: int,
-                   timeout) -> list:
-        """As run, where some inputs are sequences or optionals."""
-        self._source.check()
-        course = Course(self._routine, pool, cancels, deadline, timeout, self._max_memory)
-        try:
-            with self._under_way():
-                result = course.start("", self._graph_with(outputs), outputs, dict(zip(self._input_types, values)))
-        except Error as error:
-            raise self._located(error) from None
-        self._source.check()
-        return result
+    def _through(self, course: Course, plan: Routine | None, values: dict, outputs: tuple[str, ...]) -> list:
+        """The outputs of a course. plan : its first part; None where some inputs are sequences or optionals"""
+        if plan is None:
+            return course.start("", self._graph_with(outputs), outputs, values)
+        result = course.run(plan, values)
+        return result if plan.rest is None else course.finish(plan, values, result, outputs)
 
     def _watched(self, feeds: dict, watch) -> None:
         """Run once; watch : as of a Course, for the first part too."""
         with self._under_way():
-            self._run_watched(checked(self._input_types, feeds), watch)
-
-    def _run_watched(self, values: list, watch) -> None:
-        course = Course(self._routine, self._pool, self._pool.cancels, watch=watch)
-        self._source.check()
-        if not self._has_tensors_only:
-            course.start("", self._graph, self._output_names, dict(zip(self._input_types, values)))
-            return
-        arrays = dict(zip(self._input_types, values))
-        plan = self._plan({n: Fact(a.dtype, a.shape) for n, a in arrays.items()}, self._output_names)
-        result = course.run(plan, arrays)
-        if plan.rest is not None:
-            course.finish(plan, arrays, result, self._output_names)
+            values = dict(zip(self._input_types, checked(self._input_types, feeds)))
+            course = Course(self._routine, self._pool, self._pool.cancels, watch=watch)
+            self._source.check()
+            plan = None
+            if self._has_tensors_only:
+                plan = self._plan({n: Fact(a.dtype, a.shape) for n, a in values.items()}, self._output_names)
+            self._through(course, plan, values, self._output_names)
 
     def __call__(self, x, *, timeout: float | None = None) -> np.ndarray | list[np.ndarray]:
         """Run a model of one input; its output, or the list of them where it has several."""
@@ -313,7 +298,10 @@ class Session:
         return self._plan_for(shapes).workspace_bytes
 
     def profile(self, feeds: dict | None = None, runs: int = 10):
-        """Time per step: a `cinfer.profile.Profile`. feeds : as for run; zeros by default, free sizes 1."""
+        """Time per step: a `cinfer.profile.Profile`.
+
+        feeds : as for run; zeros by default, and free sizes count as 1 then, so of a model that has some it says little
+        """
         number = whole(runs)
         if number is None or number < 1:
             raise InputError(f"runs={shown(runs)}: how many runs to time is an int of at least 1")
@@ -322,7 +310,7 @@ class Session:
 
     def summary(self, shapes: dict | None = None) -> dict | None:
         """{'macs', 'planned_bytes', 'kernels': {name: steps}, 'later': nodes that are planned during the run, for
-        what it finds} for these shapes; None while sizes are free."""
+        what it finds} for these shapes, as of `memory`; None where no shapes are given and sizes are free."""
         self._pool.refuse_closed()
         if shapes is None and not all(is_fixed(t) for t in self._input_types.values()):
             return None
@@ -391,7 +379,6 @@ class Session:
 
     def _plan(self, specs: dict[str, Fact], outputs: tuple[str, ...], pin: bool = False) -> Routine:
         key = outputs, tuple([s.shape for s in specs.values()])
-        self._source.check()
         try:
             return self._routine(key, None, specs, outputs, None, pin)
         except Error as error:
@@ -430,7 +417,8 @@ class Session:
 
     def _plan_for(self, shapes: dict | None, pin: bool = False) -> Routine:
         """The routine for sizes by input name; free sizes that are not given are 1."""
-        specs = self._supposed(shapes)
+        specs = supposed(self._input_types, shapes)
+        self._source.check()
         try:
             return self._plan(specs, self._output_names, pin)
         except InputError as error:
@@ -439,37 +427,8 @@ class Session:
             raise InputError(f"{error}; free sizes that were not given count as 1: say them with "
                              "shapes={...}") from None
 
-    def _supposed(self, shapes: dict | None) -> dict[str, Fact]:
-        """Facts of the inputs for sizes by name; free sizes that are not given are 1."""
-        specs = {}
-        given = checked_sizes(self._input_types, shapes)
-        for name, declared in self._input_types.items():
-            if declared.dtype is None:
-                raise InputError(f"input {name!r} takes {'no tensor' if type(declared) is TensorType else declared}; "
-                                 "what a run needs is known ahead for tensors alone")
-            shape = given.get(name)
-            if shape is None:
-                shape = tuple(d if isinstance(d, int) else 1 for d in declared.shape or ())
-            check_shape(name, shape, declared)
-            specs[name] = Fact(declared.dtype, shape)
-        return specs
-
     def _refuse_unknown_operators(self) -> None:
-        """All nodes that cannot run, in one error."""
-        unknown, total = [], 0
-        for graph in all_graphs(self._graph):
-            total += len(graph.nodes)
-            for node in graph.nodes:
-                if registry.find(node) is None:
-                    unknown.append(str(node))
-        if unknown:
-            shown = "; ".join(unknown[:8]) + (f"; and {len(unknown) - 8} more" if len(unknown) > 8 else "")
-            if any(name.startswith(f"{NCHWC}.") for name in unknown):
-                shown += (f". {NCHWC} is onnxruntime's own layout; save the file at ORT_ENABLE_EXTENDED or "
-                          "BASIC")
-            elif any("." in name.split(" ")[0] for name in unknown):
-                shown += ". cinfer.register_op(domain, name) makes a Python function an operator"
-            raise UnsupportedError(f"{self._where}: cannot run {len(unknown)} of {total} nodes: {shown}")
+        registry.refuse_unknown(self._graph, self._where)
 
     def __reduce__(self):
         self._pool.refuse_closed()
@@ -499,14 +458,6 @@ def copied(value):
     if isinstance(value, list):
         return [copied(each) for each in value]
     return None if value is None else value.copy()
-
-
-def listed(shapes) -> list:
-    """The shapes of a warmup, or InputError."""
-    if not isinstance(shapes, (list, tuple)) or any(whole(each) is not None for each in shapes):
-        raise InputError(f"shapes is {an(type(shapes))}{' of sizes' * isinstance(shapes, (list, tuple))}; pass a dict of input name -> sizes, or a list "
-                         "of such dicts")
-    return list(shapes)
 
 
 def system_info() -> dict:

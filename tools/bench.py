@@ -9,12 +9,15 @@ idle threads included. Free sizes are 1 for the first axis and 224 for others. N
 """
 import argparse
 import statistics
+import sys
 import time
 
 import numpy as np
 import onnxruntime
 
 import cinfer
+from cinfer.cli import complain
+from cinfer.cli.parser import count
 
 RUNS = 3                        # of an engine in a round
 
@@ -23,7 +26,10 @@ def engines(path, threads):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     ours = cinfer.load(path, threads=threads)
-    theirs = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    try:
+        theirs = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:                      # its exceptions have no base of their own
+        raise cinfer.Error(f"{path}: onnxruntime: {error}") from None
     return ours, {"cinfer": ours.run, "onnxruntime": theirs.run}
 
 
@@ -46,8 +52,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", metavar="MODEL")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--threads", type=count(1, 256), default=1)
+    parser.add_argument("--rounds", type=count(1, 10**6), default=10)
     parser.add_argument("--rate", type=float, help="pictures a second; as fast as possible without")
     arguments = parser.parse_args()
     clock = time.process_time if arguments.threads == 1 and not arguments.rate else time.perf_counter
@@ -78,4 +84,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except cinfer.Error as error:
+        sys.exit(complain(error))

@@ -17,6 +17,8 @@ import numpy as np
 
 import cinfer
 from cinfer import _ops
+from cinfer.cli import complain
+from cinfer.cli.parser import count
 
 VARIANTS = ["", "-crowd", "-spread", "-crowd,-spread"]
 SETTLE = 0.3                            # seconds of each turn that do not count: runs learn
@@ -54,9 +56,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=count(1, 256), default=2)
     parser.add_argument("--seconds", type=float, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=count(1, 10**6), default=5)
     arguments = parser.parse_args()
     session = cinfer.load(arguments.model, threads=arguments.threads)
     feeds = {p.name: np.ones([d if isinstance(d, int) else 1 for d in p.shape], p.dtype)
@@ -72,4 +74,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except cinfer.Error as error:
+        sys.exit(complain(error))

@@ -15,7 +15,7 @@ import numpy as np
 import cinfer
 from cinfer import _ops
 from cinfer.plan.kernels import conv_few, conv_winograd
-from cinfer.plan.views import BLOCK
+from cinfer.plan.views import BLOCK, round_up
 
 from bench_kernels import convolution
 
@@ -32,25 +32,21 @@ def fitted(rows, times) -> np.ndarray:
     return np.linalg.lstsq(rows / times[:, None], np.ones(len(times)), rcond=None)[0]
 
 
-def blocks(c: int) -> int:
-    return -(-c // BLOCK) * BLOCK
-
-
 def winograd(table) -> list[str]:
     direct, products, times = {}, [], []
     for layer in WINOGRAD + WEIGHTS:
         direct[layer] = convolution(table, (*layer, 1), "direct")[0]
-    unit = fitted([[9 * ic * blocks(oc) * s * s] for ic, oc, s, _ in WINOGRAD],
+    unit = fitted([[9 * ic * round_up(oc) * s * s] for ic, oc, s, _ in WINOGRAD],
                   [direct[x] for x in WINOGRAD])[0]
     for ic, oc, size, k in WINOGRAD:
         patches = (-(-size // 4)) ** 2
-        products.append([36 * ic * blocks(oc) * patches, 36 * patches * (blocks(ic) + blocks(oc))])
+        products.append([36 * ic * round_up(oc) * patches, 36 * patches * (round_up(ic) + round_up(oc))])
         times.append(convolution(table, (ic, oc, size, k, 1), "winograd4")[0])
     product, transform = fitted(products, times) / unit
     four = [convolution(table, (*layer, 1), "winograd4")[0] for layer in WEIGHTS]
-    left = [t / unit - transform * 36 * (-(-s // 4)) ** 2 * (blocks(ic) + blocks(oc))
+    left = [t / unit - transform * 36 * (-(-s // 4)) ** 2 * (round_up(ic) + round_up(oc))
             for t, (ic, oc, s, _) in zip(four, WEIGHTS)]
-    weight = fitted([[36 * ic * blocks(oc)] for ic, oc, _, _ in WEIGHTS], left)[0]
+    weight = fitted([[36 * ic * round_up(oc)] for ic, oc, _, _ in WEIGHTS], left)[0]
     return [line("PRODUCT_COST", product, conv_winograd.PRODUCT_COST),
             line("TRANSFORM_COST", transform, conv_winograd.TRANSFORM_COST),
             line("WEIGHT_COST", weight, conv_winograd.WEIGHT_COST),

@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import cinfer
 from cinfer.ops import registry
-from cinfer.ops.families import MICROSOFT, OWN_DOMAIN
+from cinfer.ops.families import OWN_DOMAIN
 
 FILE = Path(__file__).parent.parent / "docs" / "operators.md"
 TYPES = {TensorProto.FLOAT: "float32", TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16",

@@ -15,7 +15,7 @@
  * Kernel tile: a list. Scratch: 80 bytes a box, and 1024. */
 #ifndef DETECTION_H
 #define DETECTION_H
-#include "api.h"
+#include "order.h"
 #include "vec.h"
 #define SUPPRESS_FIELDS(B, I, F, A) B(boxes) B(scores) B(chosen) B(counts) \
     I(labels) I(count) I(most) I(limit) I(centered) I(all) I(least) F(overlap)
@@ -24,11 +24,7 @@ enum { LONG_LIST = 512,                 /* boxes of a list that it pays to divid
        FEW_KEYS = 48 };                 /* that are sorted by insertion */
 
 /* In such an order as the numbers have, both zeros alike, whether or not small numbers count as zeros. */
-INL uint32_t ordered_bits(uint32_t u)
-{
-    if (u == 0x80000000u) u = 0;
-    return u >> 31 ? ~u : u | 0x80000000u;
-}
+INL uint32_t ordered_bits(uint32_t u) { return (uint32_t)number_key32((int32_t)u) ^ 0x80000000u; }
 INL uint32_t ordered(float x)
 {
     uint32_t u;

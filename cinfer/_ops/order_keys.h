@@ -8,6 +8,13 @@
 #define KEY_MIN KEYED(KEYED(INT, BITS), _MIN)
 #define KEY_MAX KEYED(KEYED(INT, BITS), _MAX)
 
+/* The bits of a number -> an integer in the order that the numbers have, 0 for both zeros; of NaN, nothing */
+INL KEY K(number_key)(KEY v)
+{
+    const KEY sign = v >> (BITS - 1);
+    return (v ^ (sign & KEY_MAX)) - sign;
+}
+
 /* n <= PIECE elements -> keys t */
 static __attribute__((noinline)) void K(to_keys)(const keys_t *f, const char *x, int64_t xs, int64_t n, KEY *t)
 {
@@ -21,7 +28,7 @@ static __attribute__((noinline)) void K(to_keys)(const keys_t *f, const char *x,
     }
     const KEY nan = f->nan_last ? KEY_MIN : KEY_MAX, infinity = BITS == 32 ? 0x7f800000 : (KEY)0x7ff0000000000000;
     for (int64_t i = 0; i < n; i++) {
-        KEY v = b[i], sign = v >> (BITS - 1), key = ((v ^ (sign & KEY_MAX)) - sign) ^ flip;
+        KEY v = b[i], key = K(number_key)(v) ^ flip;
         t[i] = (v & KEY_MAX) > infinity ? nan : key;
     }
 }

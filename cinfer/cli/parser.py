@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 
 from ..errors import InputError
+from ..paths import check_regular
 
 
 class Parser(argparse.ArgumentParser):
@@ -107,8 +107,5 @@ def model_path(text: str) -> str:
     """The model's path; a clear error before anything slow happens."""
     if text == "-":
         raise InputError("a model is not read from standard input; name its file")
-    if not os.path.exists(text):
-        raise InputError(f"{text}: no such file; name an ONNX model")
-    if os.path.isdir(text):
-        raise InputError(f"{text} is a folder; name an ONNX model")
+    check_regular(text, text, "an ONNX model")
     return text

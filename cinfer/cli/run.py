@@ -6,6 +6,7 @@ import warnings
 from contextlib import ExitStack, contextmanager
 
 from ..errors import InputError, LimitError
+from ..paths import check_regular, unreadable
 from ..table import printable
 from . import complain
 from .files import Arrays, check_writable, replacing
@@ -170,14 +171,13 @@ def check_output(arguments) -> None:
 
 def read_labels(path: str) -> list[str]:
     """The lines of a text file, without an empty last one."""
+    name, right = f"--labels {path}", "a text file with one class name a line"
+    check_regular(path, name, right)
     try:
-        if not os.path.isfile(path):
-            what = "that is no regular file" if os.path.exists(path) else "no such file"
-            raise InputError(f"--labels {path}: {what}; name a text file with one class name a line")
         with open(path, encoding="utf-8") as file:
             text = file.read(MOST_LABEL_BYTES)
     except OSError as error:
-        raise InputError(f"--labels {path}: {error.strerror}") from None
+        raise unreadable(name, error, right) from None
     except ValueError:
         raise InputError(f"--labels {path}: this is no text in UTF-8") from None
     labels = [line.strip() for line in text.splitlines()]

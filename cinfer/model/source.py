@@ -12,6 +12,7 @@ import stat
 import time
 
 from ..errors import InputError, ModelError, an
+from ..paths import unreadable
 
 # How other files begin that get mistaken for models
 FOREIGN = (
@@ -49,21 +50,16 @@ class Source:
             self.path, self.beside = None, Beside(None)
             return
         self.path = os.fsdecode(source)
-        shown = repr(shortened(self.path))
         if not self.path:
-            raise InputError("the path of the model is empty; give a model file")
+            raise InputError("the path of the model is empty; name an ONNX model")
         try:
             self.origin = os.path.abspath(os.fspath(source))        # for a process in another folder
             handle = os.open(self.path, FLAGS)
             status = os.fstat(handle)
             self.data = files.content(handle, self.path)
             self.beside = Beside(self.path, status, files)
-        except FileNotFoundError:
-            raise InputError(f"no such file: {named(self.path)}") from None
-        except IsADirectoryError:
-            raise InputError(f"{named(self.path)} is a folder; give a model file") from None
         except (OSError, ValueError) as error:
-            raise InputError(f"cannot read {shown}: {getattr(error, 'strerror', None) or error}") from None
+            raise unreadable(named(self.path), error, "an ONNX model") from None
 
     def close(self) -> None:
         """Forget the bytes and the files; arrays that were read go on."""
@@ -99,12 +95,8 @@ def from_memory(source) -> bytes | None:
 
 def named(path: str) -> str:
     """A path for a message: in quotes where it would not be one plain word."""
-    path = shortened(path)
+    path = path if len(path) <= 200 else f"...{path[-180:]}"
     return path if path.isprintable() and path == path.strip() else repr(path)
-
-
-def shortened(path: str) -> str:
-    return path if len(path) <= 200 else f"...{path[-180:]}"
 
 
 def foreign(data) -> str | None:

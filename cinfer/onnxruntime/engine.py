@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ..errors import Error, UnsupportedError
 from ..model.described import denotations
-from ..model.graph import Graph, Model, TensorType, all_graphs
+from ..model.graph import Model, TensorType
 from ..ops import registry
 from ..ops.facts import Fact
 from ..passes.known import Known
@@ -40,7 +40,7 @@ class Engine(Session):
         try:
             super()._refuse_unknown_operators()
         except UnsupportedError as error:
-            if all(node.domain in KNOWN_DOMAINS for node in unknown_nodes(self._graph)):
+            if all(node.domain in KNOWN_DOMAINS for node in registry.unknown_nodes(self._graph)):
                 raise
             raise made(InvalidGraph, f"This is an invalid model. {error}: nobody has registered such an "
                        "operator, and cinfer takes no libraries of them") from None
@@ -66,12 +66,6 @@ class Engine(Session):
 
     def defaults_told(self) -> list[NodeArg]:
         return [told(name, declared) for name, declared in self.model.defaults.items()]
-
-
-def unknown_nodes(graph: Graph):
-    """The nodes whose operator cinfer does not have, in subgraphs too."""
-    for each in all_graphs(graph):
-        yield from (node for node in each.nodes if registry.find(node) is None)
 
 
 def told(name: str, declared) -> NodeArg:

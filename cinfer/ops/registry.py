@@ -34,13 +34,14 @@ import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..imports import imported
-from ..model.graph import Graph, Node
+from ..model.graph import Graph, Node, all_graphs
 from .facts import Fact, UnknownValue
 from .families import DOMAINS, WHEN_ASKED, files_of
 
 
 REQUIRED = object()
 HAS_VARARGS = 0x04          # inspect.CO_VARARGS
+NCHWC = "com.microsoft.nchwc"       # the domain of what onnxruntime writes at ORT_ENABLE_ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,25 @@ def lookup(node: Node) -> Operator:
         raise UnsupportedError(f"cannot run {node}: no operator {node.op_type} in opset {node.opset} of "
                                f"domain {node.domain or 'ai.onnx'!r}")
     return operator
+
+
+def unknown_nodes(graph: Graph) -> list[Node]:
+    """Those whose operator is not in the table, in subgraphs too."""
+    return [node for each in all_graphs(graph) for node in each.nodes if find(node) is None]
+
+
+def refuse_unknown(graph: Graph, where: str) -> None:
+    """UnsupportedError for all such nodes of a model. where : its name"""
+    unknown = unknown_nodes(graph)
+    if not unknown:
+        return
+    total = sum(len(each.nodes) for each in all_graphs(graph))
+    shown = "; ".join(map(str, unknown[:8])) + (f"; and {len(unknown) - 8} more" if len(unknown) > 8 else "")
+    if any(node.domain == NCHWC for node in unknown):
+        shown += f". {NCHWC} is onnxruntime's own layout; save the file at ORT_ENABLE_EXTENDED or BASIC"
+    elif any(node.domain for node in unknown):
+        shown += ". cinfer.register_op(domain, name) makes a Python function an operator"
+    raise UnsupportedError(f"{where}: cannot run {len(unknown)} of {total} nodes: {shown}")
 
 
 def check(operator: Operator, node: Node) -> None:

@@ -13,7 +13,7 @@ from operator import is_
 import numpy as np
 
 from .. import _ops
-from .views import BLOCK, Blocked, Buffer, NO_HALO, Plain, Ref, ncdhw, row_major
+from .views import BLOCK, Blocked, Buffer, NO_HALO, Plain, Ref, ncdhw, round_up, row_major
 
 LARGE = 1 << 18                 # bytes of weights whose pages are worth a call of the system
 
@@ -134,7 +134,7 @@ def constant(array: np.ndarray) -> Plain:
 def channel_vector(value: np.ndarray) -> Ref:
     """A number per channel, padded with zeros to whole blocks."""
     value = np.asarray(value, np.float32).reshape(-1)
-    padded = np.zeros(-(-value.size // BLOCK) * BLOCK, np.float32)
+    padded = np.zeros(round_up(value.size), np.float32)
     padded[:value.size] = value
     return constant(padded).ref()
 

@@ -17,6 +17,11 @@ F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 NO_HALO = (0, 0, 0, 0)
 
 
+def round_up(n: int) -> int:
+    """Channels or columns with the unused lanes of their last block."""
+    return -(-n // BLOCK) * BLOCK
+
+
 class Buffer:
     """Memory: in the arena (offset decided last, from first and last use), or at a base of its own.
 

@@ -112,11 +112,11 @@ def test_path_bytes_and_file_give_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("source, says", [
-    ("no/such/file.onnx", "no such file: no/such/file.onnx"), (".", "folder"),
+    ("no/such/file.onnx", "no/such/file.onnx: no such file; name an ONNX model"), (".", "folder"),
     ("", "path of the model is empty"),
-    ("a\nb", r"no such file: 'a\\nb'"),
-    ("a\0b", "cannot read"),
-    ("a\udcff\ud800", "cannot read"), ("/dev/null/x", "Not a directory"), ("x" * 9999, "too long"),
+    ("a\nb", r"'a\\nb': no such file"),
+    ("a\0b", "cannot be read"),
+    ("a\udcff\ud800", "cannot be read"), ("/dev/null/x", "Not a directory"), ("x" * 9999, "too long"),
     (None, "NoneType"), (3.5, "float"), (5, "int"), (10**12, "int"), ([1, 2], "list"), ({}, "dict"),
     (read, "function"),
     (onnx.ModelProto(), r"ModelProto; pass its bytes: model.SerializeToString\(\)"),

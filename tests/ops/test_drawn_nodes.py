@@ -25,7 +25,7 @@ runtime = pytest.importorskip("onnxruntime")
 pytest.importorskip("ml_dtypes")
 from onnx.reference import ReferenceEvaluator                           # noqa: E402
 
-from drawn_inputs import DISPUTED, ELSEWHERE, ORT, REFERENCE, UNDRAWN    # noqa: E402
+from drawn_disputed import DISPUTED, ELSEWHERE, ORT, REFERENCE, UNDRAWN  # noqa: E402
 from drawn_nodes import draw, versions                                  # noqa: E402
 
 registry.load_all()

@@ -5,7 +5,8 @@ from math import prod
 
 from ...ops.families import OWN_DOMAIN
 from ..candidate import CONTIGUOUS, PLAIN, Candidate, kernel
-from ..views import BLOCK, F32
+from ..views import F32, round_up
+from .elementwise import broadcasts
 from .matmul import LEAST_ROWS, fits_order, transposed_order, two_batch_axes, two_batch_sizes
 
 SCORES = 1 << 16                # floats, a part of L2
@@ -23,7 +24,7 @@ def attention(group, values):
     m, n, batch = q.shape[-2], k.shape[-1], y.shape[:-2]
     if prod(y.shape) == 0 or prod(q.shape) == 0 or n == 0:
         return ()
-    if mask and (mask[0].ndim > y.ndim or not fits(mask[0].shape, (*batch, m, n))):
+    if mask and not broadcasts(mask[0].shape, (*batch, m, n)):
         return ()                               # there are more scores than products
     layouts = [layout(values, name, batch, columns)
                for name, columns in zip(node.inputs, (True, False, False, True))]
@@ -32,11 +33,6 @@ def attention(group, values):
         order = None
     return (Candidate(lambda out: emit_attention(out, node, layouts), tuple(zip(node.inputs, layouts)),
                       order=order),)
-
-
-def fits(shape, whole) -> bool:
-    """Does a shape broadcast to another one?"""
-    return all(d == 1 or d == w for d, w in zip(shape[::-1], whole[::-1]))
 
 
 def layout(values, name: str, batch, columns: bool) -> str:
@@ -64,13 +60,13 @@ def emit_attention(out, node, layouts) -> None:
         k_ref, (k0, k1) = k.ref(), two_batch_axes(k, batch)
         v_ref, (v0, v1) = v.ref(), two_batch_axes(v, batch)
         params |= dict(pack=1, kd=k.strides[-2], kn=k.strides[-1], vn=v.strides[-2], vd=v.strides[-1])
-        room = max_of(d * in_blocks(n), n * in_blocks(dv))
+        room = max(d * round_up(n), n * round_up(dv))
     else:
         k_ref, k0, k1 = packed(out, k, batch, beside=True)
         v_ref, v0, v1 = packed(out, v, batch)
         room = 0
     rows, row_tiles = out.tiles.ask(rows_of, 2, batch0 * batch1, m, n, d + dv)
-    room += rows * (in_blocks(n) + in_blocks(d) + 3 * out.table.vw)
+    room += rows * (round_up(n) + round_up(d) + 3 * out.table.vw)
     out.step("attention", batch0 * batch1 * row_tiles, dict(
         q=q.ref(), k=k_ref, v=v_ref, y=y.ref(), batch0=batch0, batch1=batch1, m=m, n=n, d=d, dv=dv,
         ldq=q.strides[-2], ldy=y.strides[-2], q0=q0, q1=q1, k0=k0, k1=k1, v0=v0, v1=v1, y0=y0, y1=y1,
@@ -78,18 +74,10 @@ def emit_attention(out, node, layouts) -> None:
         flops=2 * batch0 * batch1 * m * n * (d + dv), scratch=4 * room)
 
 
-def in_blocks(n: int) -> int:
-    return -(-n // BLOCK) * BLOCK
-
-
-def max_of(a: int, b: int) -> int:
-    return a if a > b else b
-
-
 def packed(out, w, batch, beside: bool = False) -> tuple:
     """(a matrix of each batch packed in memory, the distances of the batches)"""
     (batch0, batch1), (w0, w1), (k, n) = two_batch_sizes(batch), two_batch_axes(w, batch), w.shape[-2:]
-    each0, each1, packed_n = (batch0 if w0 else 1), (batch1 if w1 else 1), in_blocks(n)
+    each0, each1, packed_n = (batch0 if w0 else 1), (batch1 if w1 else 1), round_up(n)
     y = out.scratch((each0, each1, k, packed_n)).ref()
     out.step("pack_gemm", each0 * each1 * -(-n // out.table.gemm_n), dict(
         w=w.ref(), y=y, batch0=each0, batch1=each1, k=k, n=n, sk=w.strides[-2], sn=w.strides[-1], w0=w0,
@@ -111,7 +99,7 @@ def scores_of(out, mask, m: int, n: int):
 def rows_of(tiles, batch: int, m: int, n: int, columns: int) -> tuple[int, int]:
     """(rows of a tile, tiles): the scores of a tile lie in a part of L2."""
     wanted = -(-tiles.enough(batch * m * n * columns) // batch)
-    most = max(2 * FEW_ROWS, SCORES // in_blocks(n) // FEW_ROWS * FEW_ROWS)
+    most = max(2 * FEW_ROWS, SCORES // round_up(n) // FEW_ROWS * FEW_ROWS)
     row_tiles = max(-(-m // most), min(wanted, m // LEAST_ROWS))
     rows = min(m, -(-m // row_tiles // FEW_ROWS) * FEW_ROWS)
     return rows, -(-m // rows)

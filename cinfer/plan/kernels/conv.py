@@ -12,7 +12,7 @@ from ..candidate import BLOCKED, RESIDUAL, SLOPE, TURN, UNARY, kernel
 from ..epilogue import epilogue_params
 from ..views import BLOCK
 from . import conv_direct, conv_few, conv_stem, conv_winograd
-from .conv_params import Conv, bias_ref, has_known_bias, in_blocks
+from .conv_params import Conv, bias_ref, blocked_candidate, has_known_bias
 from .matmul import vector_product
 from .window import GEOMETRY, is_picture
 
@@ -28,7 +28,7 @@ def conv(group, values):
     win, oc, ic = conv.window(values), w.shape[0], w.shape[1] * groups
     if groups == 1:
         if is_vector(conv, win, values):
-            return () if e.residual or e.turned else (in_blocks(conv, vector, halo=False),)
+            return () if e.residual or e.turned else (blocked_candidate(conv, vector, halo=False),)
         if conv_stem.fits(conv, win, values):
             return () if e.turned else (conv_stem.candidate(conv),)
         if win.depth is None and conv_few.pays(values, node.outputs[0], ic, oc, prod(win.kernel)):
@@ -36,13 +36,13 @@ def conv(group, values):
     if e.turned:
         return ()
     if groups == ic == oc and groups > 1 and win.depth is None:
-        return () if e.residual else (in_blocks(conv, conv_direct.emit_depthwise),)
+        return () if e.residual else (blocked_candidate(conv, conv_direct.emit_depthwise),)
     if groups == 1 and win.kernel == (3, 3) and win.strides == win.dilations == (1, 1) \
             and not of_whole_numbers(conv, values):
         return conv_winograd.candidates(conv, values.store.any_size)
     if conv_direct.inside(win) is not None:
-        return (in_blocks(conv, conv_direct.emit_inside, halo=False),)
-    return (in_blocks(conv, conv_direct.emit),)
+        return (blocked_candidate(conv, conv_direct.emit_inside, halo=False),)
+    return (blocked_candidate(conv, conv_direct.emit),)
 
 
 def of_whole_numbers(conv: Conv, values) -> bool:

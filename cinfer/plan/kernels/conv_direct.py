@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 
 from ..store import constant
-from ..views import BLOCK
+from ..views import BLOCK, round_up
 from .conv_params import Conv, fixed, output_params
 
 LEAST_PIXELS = 56               # of a tile
@@ -136,7 +136,7 @@ def reads_of(oc: int, goc: int, ic: int, taps: int, width: int, half: int) -> tu
 
     width, half : channels of a full and of a narrow register tile
     """
-    first = np.arange(0, -(-oc // BLOCK) * BLOCK, half)
+    first = np.arange(0, round_up(oc), half)
     end = np.minimum(first + half, oc)
     begins, ends = first // goc * ic, -(-end // goc) * ic
     begins, count = np.where(first < oc, begins, 0), np.where(first < oc, ends - begins, 0)

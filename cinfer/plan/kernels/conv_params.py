@@ -38,7 +38,7 @@ class Conv:
         return 2 * y.n * y.h * y.w * self.w.size
 
 
-def in_blocks(conv: Conv, emit, *, reads=None, halo: bool = True, cost_ns=None) -> Candidate:
+def blocked_candidate(conv: Conv, emit, *, reads=None, halo: bool = True, cost_ns=None) -> Candidate:
     """The candidate whose emit(out, conv) writes blocks.
 
     reads : how it reads its input, in blocks by default; halo : whether it reads as far as its windows reach

@@ -9,7 +9,7 @@ from ..candidate import CONTIGUOUS, PLAIN, Candidate
 from ..epilogue import epilogue_params
 from ..views import BLOCK, Plain, nchw, nchw_strides, row_major
 from .conv_direct import divided
-from .conv_params import Conv, bias_ref, in_blocks, output_params
+from .conv_params import Conv, bias_ref, blocked_candidate, output_params
 
 STEM_CHANNELS = 4               # more are read from blocked memory; fewer leave blocks of 16 mostly empty
 STEM_TAPS = 1024                # most terms of a sum in conv_stem
@@ -22,7 +22,7 @@ def fits(conv: Conv, win, values) -> bool:
 
 
 def candidate(conv: Conv) -> Candidate:
-    return in_blocks(conv, emit, reads=((conv.x, CONTIGUOUS if conv.w.ndim == 5 else PLAIN),))
+    return blocked_candidate(conv, emit, reads=((conv.x, CONTIGUOUS if conv.w.ndim == 5 else PLAIN),))
 
 
 def emit(out, conv: Conv) -> None:

@@ -6,9 +6,9 @@ from math import prod
 
 from ..candidate import Candidate
 from ..costs import MULTIPLY_ADD_NS
-from ..views import BLOCK, nchw
+from ..views import BLOCK, nchw, round_up
 from . import conv_direct
-from .conv_params import Conv, fixed, in_blocks, output_params
+from .conv_params import Conv, blocked_candidate, fixed, output_params
 
 WEIGHT_COST = 12                # multiply-adds in the time that one weight takes to come from memory
 PRODUCT_COST = 1.1              # of a multiply-add, over one of `conv`: tiles are smaller
@@ -30,24 +30,24 @@ def candidates(conv: Conv, any_size: bool) -> tuple[Candidate, ...]:
             n, _, oh, ow = nchw(values.shape(conv.group.node.outputs[0]))
             return algorithm(n, kd * ic, oc, oh, ow)
         return cost_ns
-    found = (in_blocks(conv, conv_direct.emit, cost_ns=cost_of(direct_cost)),)
+    found = (blocked_candidate(conv, conv_direct.emit, cost_ns=cost_of(direct_cost)),)
     if ic < BLOCK or oc < BLOCK:
         return found
     if any_size and 36 * 4 * kd * ic * oc >= LARGE_WEIGHTS:
-        return (in_blocks(conv, lambda out, c: emit(out, c, 4), halo=False),)
-    return (*found, *(in_blocks(conv, lambda out, c, m=m: emit(out, c, m), halo=False,
-                                cost_ns=cost_of(partial(winograd_cost, m))) for m in (4, 2)))
+        return (blocked_candidate(conv, lambda out, c: emit(out, c, 4), halo=False),)
+    return (*found, *(blocked_candidate(conv, lambda out, c, m=m: emit(out, c, m), halo=False,
+                                        cost_ns=cost_of(partial(winograd_cost, m))) for m in (4, 2)))
 
 
 # Costs in ns. Weights come from memory while others are multiplied: the slower of both counts.
 
 def direct_cost(n: int, ic: int, oc: int, oh: int, ow: int) -> float:
-    return 9 * ic * (-(-oc // BLOCK) * BLOCK) * max(n * oh * ow, WEIGHT_COST) * MULTIPLY_ADD_NS
+    return 9 * ic * round_up(oc) * max(n * oh * ow, WEIGHT_COST) * MULTIPLY_ADD_NS
 
 
 def winograd_cost(m: int, n: int, ic: int, oc: int, oh: int, ow: int) -> float:
     """Of F(m x m, 3x3)."""
-    ic_blocks, oc_blocks = -(-ic // BLOCK) * BLOCK, -(-oc // BLOCK) * BLOCK
+    ic_blocks, oc_blocks = round_up(ic), round_up(oc)
     patches = n * -(-oh // m) * -(-ow // m)
     taps = (m + 2) ** 2
     products = taps * ic * oc_blocks * patches

@@ -10,7 +10,7 @@ from ..candidate import CONTIGUOUS, PLAIN, RESIDUAL, ROW, UNARY, Candidate, kern
 from ..epilogue import epilogue_params
 from ..store import channel_vector
 from ..tiles import MOST_MOVED
-from ..views import BLOCK, F32, Plain, Ref, row_major
+from ..views import F32, Plain, Ref, round_up, row_major
 
 FEW_ROWS = 2                    # so many rows or fewer: the weights are read in place, they are the cost
 LEAST_ROWS = 48                 # of a tile
@@ -114,7 +114,7 @@ def emit_few_rows(out, x: Matrix) -> None:
 def vector_product(out, w, w_name: str, strides, *, m, n, k, **params) -> None:
     """y[m][n] = act(scale * x[m][k] w + bias), w read in place; strides : over (n, k) in w, one of them 1"""
     cols = max(1, -(-n // max(1, min(out.tiles.enough(n * k, MOST_MOVED), n * k // LEAST_WEIGHTS))))
-    cols = -(-cols // BLOCK) * BLOCK
+    cols = round_up(cols)
     out.step("gemv", -(-n // cols), dict(
         w=out.store.matrix(w_name, w).ref(), m=m, n=n, k=k, sn=strides[0], sk=strides[1], cols=cols,
         **params), flops=2 * m * n * k)
@@ -130,7 +130,7 @@ def emit_packed(out, x: Matrix) -> None:
 def packed_product(out, w, w_name: str, strides, rows: Plain, y: Ref, n: int, **params) -> None:
     """y[m][n] = act(scale * rows[m][k] w + bias + res); strides : over (n, k) in w, which is packed once"""
     m, k = rows.shape
-    packed = out.store.packed("pack_gemm", w_name, w, k * (-(-n // BLOCK) * BLOCK), -(-n // out.table.gemm_n),
+    packed = out.store.packed("pack_gemm", w_name, w, k * round_up(n), -(-n // out.table.gemm_n),
                               batch0=1, batch1=1, k=k, n=n, sn=strides[0], sk=strides[1])
     split, room = divided(out, 1, m, n, k), out.tiles.ask(copy_room, 1, k)
     out.step("gemm", split["row_tiles"] * split["col_tiles"], dict(
@@ -229,7 +229,7 @@ def emit_batched(out, group, scale: float, a_layout, b_layout) -> None:
     batch, (m, n), k = y.shape[:-2], y.shape[-2:], a.shape[-1]
     (a0, a1), (w0, w1), (y0, y1) = (two_batch_axes(view, batch) for view in (a, b, y))
     batch0, batch1 = two_batch_sizes(batch)
-    packed_n = -(-n // BLOCK) * BLOCK
+    packed_n = round_up(n)
     each0, each1 = (batch0 if w0 else 1), (batch1 if w1 else 1)
     packed = out.scratch((each0, each1, k, packed_n))
     out.step("pack_gemm", each0 * each1 * -(-n // out.table.gemm_n), dict(

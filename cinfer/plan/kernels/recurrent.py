@@ -10,7 +10,7 @@ from ...ops.recurrent import ACTIVATIONS, DIRECTIONS, KINDS, rnn_activations
 from ..candidate import CONTIGUOUS, Candidate, kernel
 from ..store import channel_vector
 from ..tiles import MOST_PRODUCTS
-from ..views import BLOCK, F32, Ref
+from ..views import F32, Ref, round_up
 from .matmul import FEW_ROWS, packed_product, rows_layout, rows_of, transposed_order, vector_product
 
 RNN, GRU, GRU_BEFORE, LSTM = range(4)           # as in recurrent.h
@@ -129,7 +129,7 @@ def joined(b: np.ndarray, a: Recurrent) -> np.ndarray:
 def packed_state(out, a: Recurrent, first: int, gates: int) -> tuple[Ref, int]:
     """(R of some of the gates as times_packed reads it, bytes of a direction)"""
     r, h, n = out.constant(a.names["r"]), a.hidden, gates * a.hidden
-    packed_n, count = -(-n // BLOCK) * BLOCK, len(a.directions)
+    packed_n, count = round_up(n), len(a.directions)
     return out.store.packed("pack_gemm", a.names["r"], r, count * h * packed_n, count * -(-n // out.table.gemm_n),
                             first * h * h, batch0=count, batch1=1, k=h, n=n, sk=1, sn=h,
                             w0=a.gates * h * h), 4 * h * packed_n
@@ -182,7 +182,7 @@ def emit(out, a: Recurrent) -> None:
     given = [operands_of | activations_of(out, a, d) for d, operands_of in enumerate(operands(out, a))]
     rounds = a.node.op_type == "DynamicStateLSTM"         # the state, by the range of all samples
     rows, tiles = (batch, 1) if rounds else out.tiles.ask(rows_of_tile, 2, batch, count)
-    wide = sum(-(-g * h // BLOCK) * BLOCK for g in (a.together, 1))
+    wide = sum(round_up(g * h) for g in (a.together, 1))
     xt, xb = (n, steps * n) if a.by_batch else (batch * n, n)
     for begin, end in pieces_of(steps, rows * a.gates * h * h):
         for d, backwards in enumerate(a.directions):

@@ -41,14 +41,14 @@ def resize(group, values):
             if x.shape[axis] != y.shape[axis] or factors[axis] != 1 or rois[axis] != (0.0, 1.0)]
     if not axes:
         return renamed(node, values)
-    if axes[0] < 2 or has_outside(node) or not in_blocks(node, values, axes[-1]):
+    if axes[0] < 2 or has_outside(node) or not pays_in_blocks(node, values, axes[-1]):
         return (Candidate(partial(emit_plain, node, order_of(axes, x, y)), ((name, CONTIGUOUS),)),)
     small = x.ndim == 4 and MODES[get("mode", "nearest")] != "cubic" and not get("antialias", 0)
     emit = partial(emit_picture, node, axes) if small else partial(emit_blocked, node, order_of(axes, x, y))
     return (Candidate(emit, ((name, BLOCKED),), BLOCKED),)
 
 
-def in_blocks(node, values, axis: int) -> bool:
+def pays_in_blocks(node, values, axis: int) -> bool:
     """Whether to compute in blocks: what is to be converted is the smaller of input and output.
 
     axis : the last of those that change

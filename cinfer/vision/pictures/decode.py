@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 import sys
 import threading
 import warnings
 from contextlib import contextmanager
 
 from ...errors import InputError, LimitError, an
+from ...paths import check_regular, unreadable
 from .orientation import TURNS, UPRIGHT, in_exif, orientation_of, turned
 
 MOST_PIXELS = 100_000_000           # Pillow keeps 4 bytes of each, and turning upright needs a second copy
@@ -40,7 +40,7 @@ def decode(source):
 
     Raises
     ------
-    InputError : no such file, no picture, damaged or truncated
+    InputError : no such file, no picture, truncated, or damaged as far as Pillow sees it: of a JPEG, rarely
     LimitError : more than 100 million pixels
 
     A UserWarning tells of a JPEG that lacks nothing but its end marker.
@@ -121,17 +121,12 @@ def open_regular(source, name: str):
         if not callable(getattr(source, "read", None)):
             raise InputError(f"{an(type(source))} is no picture; give a path, bytes or a binary file")
         return source
+    right = "a picture file, or - for standard input"
+    check_regular(source, name, right)
     try:
-        mode = os.stat(source).st_mode
-        if stat.S_ISDIR(mode):
-            raise InputError(f"{name} is a folder; name a picture file")
-        if not stat.S_ISREG(mode):
-            raise InputError(f"{name} is no regular file; name a picture file, or - for standard input")
         return open(source, "rb")
     except OSError as error:
-        raise InputError(f"{name}: {error.strerror}; name a picture file") from None
-    except ValueError:
-        raise InputError(f"{name!r} cannot be a file name") from None
+        raise unreadable(name, error, right) from None
 
 
 def opened(stream, name: str):
