@@ -17,13 +17,14 @@ def unreadable(name: str, error: OSError | ValueError, right: str) -> InputError
     return InputError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
-def check_regular(path, name: str, right: str) -> None:
-    """InputError unless a regular file is there: a pipe or a device may never end. The rest as of `unreadable`."""
+def check_regular(path, name: str, right: str, pipes: bool = False) -> None:
+    """InputError unless a regular file is there: a device may never end, and a pipe, unless `pipes`. The rest as of
+    `unreadable`."""
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError
     except (OSError, ValueError) as error:
         raise unreadable(name, error, right) from None
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(mode) and not (pipes and stat.S_ISFIFO(mode)):
         raise InputError(f"{name} is no regular file; name {right}")

@@ -21,6 +21,16 @@ def check_writable(path: str, flag: str) -> None:
         raise InputError(f"{flag} {path}: no permission to write in its folder")
 
 
+def check_folder(path: str, flag: str) -> None:
+    """Make the folder if it is not there; InputError unless files can be written into it."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{flag} {path}: {error.strerror or error}; name a folder") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise InputError(f"{flag} {path}: no permission to write in it")
+
+
 @contextmanager
 def replacing(path: str, flag: str):
     """A binary file that takes the place of `path` when the block ends well, and vanishes otherwise."""

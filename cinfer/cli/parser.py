@@ -3,9 +3,13 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 
 from ..errors import InputError
 from ..paths import check_regular
+
+
+MOST_MODEL_BYTES = 2 << 30
 
 
 class Parser(argparse.ArgumentParser):
@@ -101,6 +105,18 @@ def check_names(shapes: dict, session) -> None:
     for name in shapes:
         if name not in names:
             raise InputError(f"--shape {name}: no such input; the model has {', '.join(map(repr, names))}")
+
+
+def model_source(text: str) -> str | bytes:
+    """The model's path, or, of -, what comes through standard input."""
+    if text != "-":
+        return model_path(text)
+    if sys.stdin is None:
+        raise InputError("standard input is closed; name an ONNX model")
+    content = sys.stdin.buffer.read(MOST_MODEL_BYTES + 1)
+    if len(content) > MOST_MODEL_BYTES:
+        raise InputError("standard input holds more than 2 GB, which no ONNX file does; name an ONNX model")
+    return content
 
 
 def model_path(text: str) -> str:

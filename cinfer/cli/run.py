@@ -1,112 +1,201 @@
-"""cinfer run MODEL IMAGE...: what a model says of pictures."""
+"""cinfer run MODEL SOURCE...: what a model says of pictures."""
 from __future__ import annotations
 
 import os
 import warnings
 from contextlib import ExitStack, contextmanager
+from itertools import chain, islice
 
-from ..errors import InputError, LimitError
+from ..errors import Error, InputError
 from ..paths import check_regular, unreadable
-from ..table import printable
 from . import complain
-from .files import Arrays, check_writable, replacing
-from .parser import add_threads, count, fraction, model_path
-from .text import Progress, say
+from .files import check_writable
+from .parser import add_threads, count, fraction, model_source
+from .text import STDERR, Progress, say
+from .writers import Drawn, Formatted, Saved, Screen
 
 RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
 MOST_LABEL_BYTES = 10_000_000
-EPILOG = """How a picture is prepared comes from these flags, else from the model's metadata, else from its
-input and ImageNet's habit; a line on stderr says which. A picture that cannot be read is reported in its
-turn, the others are still run, and the exit status is 2.
+MOST_NAMED = 20                     # pictures that could not be read, named at the end
+WORKERS = 2                         # threads that decode pictures beside the network
+EPILOG = """SOURCE: pictures, folders, patterns, lists (.txt), - for standard input. What the model is and how pictures
+are prepared comes from these flags, else from the model's metadata, files beside it, its outputs; a line on stderr
+says which. A picture that cannot be read is reported in its turn, the others are still run; the exit status is 2.
 
-  cinfer run model.onnx dog.jpg
-  cinfer run model.onnx *.jpg --json --top 1
-  cinfer run enlarge.onnx small.png -o large.png"""
+  cinfer run yolov8n.onnx street.jpg -o street.out.jpg
+  cinfer run model.onnx photos/ -r --json --conf 0.4
+  cinfer run detector.onnx photos/ -o drawn/ --resume"""
 
 
 def declare(parser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="an ONNX file")
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="picture files; - is standard input")
-    parser.add_argument("--top", type=count(1, 10**6), default=5, metavar="N", help="classes to show (5)")
-    parser.add_argument("--json", action="store_true", help="one JSON object per picture and line")
-    parser.add_argument("--labels", metavar="FILE", help="class names, one a line")
-    parser.add_argument("-o", "--output", metavar="FILE",
-                        help="where an image-to-image model's picture goes (.png, .jpg, ...)")
-    parser.add_argument("--save", metavar="FILE.npz",
-                        help="write all outputs (of several pictures: 0/NAME, 1/NAME, ...)")
-    parser.add_argument("--conf", type=fraction, metavar="C", help="the least score of what is shown")
-    parser.add_argument("--iou", type=fraction, metavar="F", help="of two that overlap by more only the better one")
-    parser.add_argument("--max-det", type=count(1, 10**5), metavar="N", help="objects at most")
-    parser.add_argument("--classes", type=lambda text: tuple(text.split(",")), metavar="A,B", help="only these classes")
-    parser.add_argument("--task", metavar="T", help="what the model does (docs/tasks.md), instead of what it seems to do")
-    parser.add_argument("--recipe", action="append", metavar="K=V", help="any word of docs/metadata.md; may be repeated")
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="an ONNX file; - is standard input")
+    add("sources", metavar="SOURCE", nargs="+", help="pictures, folders, patterns, lists")
+    add("-o", "--output", metavar="PATH", help="where the picture with the answer goes; of several: a folder")
+    add("-r", "--recursive", action="store_true", help="also what is below folders")
+    add("--json", action="store_true", help="one JSON object per picture and line (docs/json.md)")
+    add("--format", choices=("coco", "yolo", "csv", "labelstudio"), help="boxes for other programs")
+    add("--save", metavar="FILE.npz", help="all outputs (of several pictures: 0/NAME, 1/NAME, ...)")
+    add("--expect", metavar="LABEL", help="exit status 1 unless a picture shows it")
+    add("--resume", action="store_true", help="leave out pictures that are in the folder of -o already")
+    add("--top", type=count(1, 10**6), default=5, metavar="N", help="classes to show (5)")
+    add("--conf", type=fraction, metavar="C", help="the least score")
+    add("--iou", type=fraction, metavar="F", help="of two that overlap by more only the better one")
+    add("--max-det", type=count(1, 10**5), metavar="N", help="objects at most")
+    add("--classes", type=lambda text: tuple(text.split(",")), metavar="A,B", help="only these classes")
+    add("--labels", metavar="FILE", help="class names, one a line")
+    add("--task", metavar="T", help="what the model does (docs/tasks.md)")
+    add("--recipe", action="append", metavar="K=V", help="a word of docs/metadata.md; may be repeated")
     add_threads(parser)
     recipe = parser.add_argument_group("how a picture is prepared")
     recipe.add_argument("--size", metavar="HxW", help="224x224, 48xW (any width), multiple:32, any")
     recipe.add_argument("--layout", metavar="L", help="NCHW or NHWC")
     recipe.add_argument("--channels", metavar="C", help="RGB, BGR, GRAY or RGB+1")
-    recipe.add_argument("--resize", metavar="R", help="stretch, crop:F, letterbox:V, fit-left, height, none")
-    recipe.add_argument("--filter", metavar="F", help="nearest, bilinear or bicubic")
+    recipe.add_argument("--resize", metavar="R", help="stretch, crop:F, letterbox:V, ...")
+    recipe.add_argument("--filter", metavar="F", help="nearest, bilinear, bicubic, lanczos, linear")
     recipe.add_argument("--mean", metavar="M", help="of values 0..255: one number or one per channel: 1,2,3")
     recipe.add_argument("--std", metavar="S", help="as --mean; input = (value - mean) / std")
 
 
 def run(arguments) -> int:
-    path = model_path(arguments.model)
+    if arguments.model == "-" and "-" in arguments.sources:
+        raise InputError("the model and a picture cannot both come from standard input; name a file for one")
+    source = model_source(arguments.model)
     labels = read_labels(arguments.labels) if arguments.labels else None
 
     from ..session import load
-    from ..vision.answers.encode import format_of, write
     from ..vision.families.view import Options
-    from ..vision.pictures.frames import frame
+    from ..vision.many import readings
+    from ..vision.pictures.listed import pictures_of
     from ..vision.read import Reader
 
-    session = load(path, threads=arguments.threads)
+    sources = pictures_of(arguments.sources, arguments.recursive)
+    first = list(islice(sources, 2))                    # what cannot be read at all is said before the model is loaded
+    several = len(first) > 1 or not all(map(is_one, arguments.sources))
+    drawn = drawn_into(arguments, several)
+    check_save(arguments)
+    session = load(source, threads=arguments.threads)
     options = Options(arguments.conf, arguments.iou, arguments.max_det, arguments.classes, arguments.top)
     reader = Reader(session, flags_of(arguments), options, labels)
-    check_output(arguments)
-    status, said_recipe = 0, False
+
+    tally = Tally(arguments.expect)
+    sources = chain(first, sources)
+    if arguments.resume:
+        sources = tally.missing(sources, drawn)
     with ExitStack() as stack:
-        arrays = None
-        if arguments.save:
-            arrays = Arrays(stack.enter_context(replacing(arguments.save, "--save")))
-            stack.callback(arrays.close)
-        progress = stack.enter_context(Progress("picture", len(arguments.images)))
-        for number, image in enumerate(arguments.images):
-            progress.show(number + 1)
-            picture = None
-            try:
-                with quiet_libraries(), warnings.catch_warnings(record=True) as notes:
-                    warnings.simplefilter("always", UserWarning)
-                    picture = frame(image)
-                if notes:
-                    progress.clear()
-                for note in notes:
-                    say(note.message)
-                reading = reader.read(picture)
-            except (InputError, LimitError) as error:
-                if picture is not None:         # else the error names the file
-                    error = type(error)(f"{os.path.basename(image)}: {error}")
-                if len(arguments.images) == 1:
-                    raise error from None
-                progress.clear()
-                show(arguments, image, {"error": str(error)}, [])
-                status = complain(error)
-                continue
+        saved = Saved(arguments.save, several, stack) if arguments.save else None
+        screen = Screen(several, arguments.json, quiet=arguments.format is not None)
+        formatted = None
+        if arguments.format:
+            formatted = Formatted(arguments.format, drawn.path if drawn and arguments.format == "yolo" else None)
+            drawn = None if arguments.format == "yolo" else drawn
+        progress = stack.enter_context(Progress("picture", None if several else 1))
+        stack.enter_context(saying_warnings(progress))
+        told = False
+        progress.show(1)
+        for name, found in readings(reader, sources, WORKERS if several else 1, opened):
             progress.clear()
-            if not said_recipe:
-                say(f"{reading.answer.task or 'raw outputs'}: {reader.words.origin()}; fed {reader.recipe}")
-                said_recipe = True
-            if arrays is not None:
-                for name, value in reading.outputs.items():
-                    arrays.add(name if len(arguments.images) == 1 else f"{number}/{name}", value)
-            lines = reading.answer.lines()
-            if arguments.output:
-                lines = [f"{arguments.output}: {line}" for line in lines]
-                with replacing(arguments.output, "-o") as file:
-                    write(reading.answer, reading.frame, file, format_of(arguments.output))
-            show(arguments, image, reading.data(), lines)
-    return status
+            if isinstance(found, Error):
+                if not several:
+                    raise found
+                screen.failed(name, found)
+                tally.failed(name)
+                complain(found)
+                continue
+            if not told:
+                told = True
+                say(f"{found.answer.task or 'raw outputs'}: {reader.words.origin()}; fed {reader.recipe}")
+            number = tally.add(found)
+            if saved:
+                saved.write(number, found)
+            if formatted:
+                formatted.write(number, name, found)
+            screen.show(name, found, drawn.write(name, found) if drawn else None)
+            progress.show(number + 2)
+        if formatted:
+            formatted.close()
+    if several:
+        tally.say()
+    return tally.status()
+
+
+class Tally:
+    """What became of the pictures."""
+
+    def __init__(self, expect: str | None):
+        self.expect, self.is_there = expect, False
+        self.done = self.left_out = 0
+        self.bad: list[str] = []
+        self.seconds = [0.0, 0.0, 0.0]
+
+    def missing(self, sources, drawn):
+        """Those that have not been drawn yet."""
+        for source in sources:
+            if os.path.exists(drawn.place(source)):
+                self.left_out += 1
+            else:
+                yield source
+
+    def add(self, reading) -> int:
+        """The number of this picture, from 0."""
+        self.seconds = [a + b for a, b in zip(self.seconds, reading.seconds)]
+        self.is_there = self.is_there or self.expect is not None and reading.answer.shows(self.expect)
+        self.done += 1
+        return self.done + len(self.bad) - 1
+
+    def failed(self, name: str) -> None:
+        self.bad.append(name)
+
+    def say(self) -> None:
+        if self.done:
+            ready, ran, decoded = (1e3 * s / self.done for s in self.seconds)
+            say(f"{self.done} pictures; each: prepared in {ready:.1f} ms, network {ran:.1f} ms, answer {decoded:.1f} ms")
+        if self.left_out:
+            say(f"{self.left_out} pictures left out, for they were there already")
+        if self.bad:
+            more = f" and {len(self.bad) - MOST_NAMED} more" if len(self.bad) > MOST_NAMED else ""
+            say(f"{len(self.bad)} pictures could not be read: {', '.join(self.bad[:MOST_NAMED])}{more}")
+
+    def status(self) -> int:
+        return 2 if self.bad else 1 if self.expect is not None and not self.is_there else 0
+
+
+def is_one(name: str) -> bool:
+    return name == "-" or not os.path.isdir(name)
+
+
+def opened(source):
+    """A Frame of a file, without what libtiff prints."""
+    from ..vision.pictures.frames import frame
+    with quiet_libraries(source):
+        return frame(source)
+
+
+def drawn_into(arguments, several: bool) -> Drawn | None:
+    """InputError before the work where nothing can be written."""
+    path = arguments.output
+    if arguments.resume and not path:
+        raise InputError("--resume needs the folder of -o: what is there is left out")
+    if not path:
+        return None
+    is_folder = path.endswith("/") or os.path.isdir(path) or several and not os.path.splitext(path)[1]
+    if arguments.resume and not is_folder:
+        raise InputError(f"--resume needs a folder; -o {path} names a file")
+    if several and not is_folder:
+        raise InputError(f"-o {path}: there are several pictures; name a folder (with a / at its end)")
+    return Drawn(path, is_folder, [arguments.model, *arguments.sources])
+
+
+def check_save(arguments) -> None:
+    path = arguments.save
+    if not path:
+        return
+    if not path.lower().endswith(".npz"):
+        raise InputError(f"--save {path}: all outputs go into one .npz file; name it so")
+    from .writers import check_not_read
+    for read in (arguments.model, *arguments.sources):
+        check_not_read(path, read, "--save")
+    check_writable(path, "--save")
 
 
 def flags_of(arguments) -> dict[str, tuple[str, str]]:
@@ -118,61 +207,62 @@ def flags_of(arguments) -> dict[str, tuple[str, str]]:
     for each in arguments.recipe or ():
         key, equals, text = each.partition("=")
         if not equals or not key:
-            raise InputError(f"--recipe {each}: right is KEY=TEXT with a key of docs/metadata.md, such as input.resize=stretch")
+            raise InputError(f"--recipe {each}: right is KEY=TEXT with a key of docs/metadata.md, such as "
+                             "input.resize=stretch")
         key = key.removeprefix("cinfer.")
         flags[key] = text, f"--recipe {key}"
     return flags
 
 
-def show(arguments, path: str, data: dict, lines: list[str]) -> None:
-    """One picture's result, at once: a program that reads along need not wait for the last."""
-    if arguments.json:
-        import json
-        print(json.dumps({"image": path, **data}, allow_nan=False), flush=True)
-    elif lines:
-        if len(arguments.images) > 1:
-            lines = [path, *("  " + line for line in lines)]
-        print("\n".join(map(printable, lines)), flush=True)
+@contextmanager
+def saying_warnings(progress):
+    """What decoding warns of is said; the threads that decode share these settings."""
+    def shown(message, *_, **__):
+        progress.clear()
+        say(message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = shown
+        yield
 
 
 @contextmanager
-def quiet_libraries():
-    """Drop what Pillow logs and libtiff prints to stderr: an error is to be one line, ours."""
+def quiet_libraries(source):
+    """Drop what Pillow logs and, of a TIFF, libtiff prints to stderr: an error is to be one line, ours."""
     import logging
-    logging.getLogger("PIL").addHandler(logging.NullHandler())
-    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
+    logger = logging.getLogger("PIL")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    if not is_tiff(source):
         yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
-
-
-def check_output(arguments) -> None:
-    """Refuse what cannot be written before anything is run."""
-    from ..vision.answers.encode import format_of
-    for flag, path in (("--save", arguments.save), ("-o", arguments.output)):
-        for read in (arguments.model, *arguments.images) if path and os.path.exists(path) else ():
-            if os.path.exists(read) and os.path.samefile(path, read):
-                raise InputError(f"{flag} {path}: that would overwrite what is read; name another file")
-    if arguments.save:
-        check_writable(arguments.save, "--save")
-        if arguments.save.lower().endswith(".npy"):
-            raise InputError(f"--save {arguments.save}: all outputs go into one .npz file; name it so")
-    if not arguments.output:
         return
-    if len(arguments.images) > 1:
-        raise InputError(f"-o takes one picture at a time, there are {len(arguments.images)}")
-    format_of(arguments.output)
-    check_writable(arguments.output, "-o")
+    with STDERR:
+        kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nothing, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nothing)
+
+
+def is_tiff(source) -> bool:
+    if source == "-":
+        return True                                     # who knows
+    try:
+        if not os.path.isfile(source):
+            return False
+        with open(source, "rb") as file:
+            return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+    except (OSError, ValueError):
+        return False
 
 
 def read_labels(path: str) -> list[str]:
-    """The lines of a text file, without an empty last one."""
+    """The lines of a text file or pipe, without an empty last one."""
     name, right = f"--labels {path}", "a text file with one class name a line"
-    check_regular(path, name, right)
+    check_regular(path, name, right, pipes=True)
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read(MOST_LABEL_BYTES)

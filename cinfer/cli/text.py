@@ -3,15 +3,19 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 
 from ..table import printable
 
+STDERR = threading.RLock()          # held by whoever writes there, or lets nobody write
 
 def say(text) -> None:
     """One line on stderr; where that cannot be written, for its disk is full, the work goes on."""
     if sys.stderr is not None:
         try:
-            print(f"cinfer: {printable(text)}", file=sys.stderr, flush=True)
+            with STDERR:
+                print(f"cinfer: {printable(text)}", file=sys.stderr, flush=True)
         except OSError:
             drop(sys.stderr)
 
@@ -51,7 +55,8 @@ def shortened(text: str, most: int = 72) -> str:
 
 
 class Progress:
-    """A line on stderr that is rewritten; nothing at all where stderr is no terminal.
+    """A line on stderr that is rewritten, with the rate and the time that is left; nothing at all where stderr is no
+    terminal.
 
     with Progress("picture", 200) as progress:
         progress.show(17)
@@ -60,19 +65,39 @@ class Progress:
     def __init__(self, what: str, total: int | None = None):
         self.what, self.total = what, total
         self.active = (total is None or total > 1) and sys.stderr is not None and sys.stderr.isatty()
+        self._begin = time.monotonic()
 
     def show(self, done: int) -> None:
         if self.active:
             of_total = f" of {self.total}" if self.total else ""
-            print(f"\r{self.what} {done}{of_total}", end="", file=sys.stderr, flush=True)
+            with STDERR:
+                print(f"\r{self.what} {done}{of_total}{self._pace(done)}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def _pace(self, done: int) -> str:
+        passed = time.monotonic() - self._begin
+        if done < 2 or passed < 1:
+            return ""
+        rate = (done - 1) / passed
+        left = f", {duration((self.total - done + 1) / rate)} left" if self.total else ""
+        return f", {rate:.3g} a second{left}"
 
     def clear(self) -> None:
         """Before anything else is printed."""
         if self.active:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            with STDERR:
+                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.clear()
+
+
+def duration(seconds: float) -> str:
+    """9 s, 3:05, 1:02:03"""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, seconds = divmod(whole, 60)
+    return f"{minutes}:{seconds:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"

@@ -13,9 +13,9 @@ prepare/ makes the input; families/ decode the outputs; answers/ say and draw wh
 from __future__ import annotations
 
 __all__ = ["Classes", "Embedding", "Line", "Map", "Mask", "Object", "Objects", "Options", "Picture", "Reader", "Reading",
-           "Summary", "Text", "read"]
+           "Summary", "Text", "read", "read_many"]
 
-_HOME = {"read": "read", "Reader": "read", "Reading": "read", "Options": "families.view"}
+_HOME = {"read": "read", "read_many": "many", "Reader": "read", "Reading": "read", "Options": "families.view"}
 
 
 def __getattr__(name: str):

@@ -36,6 +36,15 @@ class Reading:
                 "task": self.answer.task or None, **self.answer.data()}
 
 
+@dataclass(slots=True)
+class Prepared:
+    """A picture that is ready to be fed. seconds : that this took"""
+    frame: Frame
+    feeds: dict = field(repr=False)
+    where: Geometry
+    seconds: float
+
+
 class Reader:
     """A session with all that is known of its model.
 
@@ -57,19 +66,38 @@ class Reader:
             raise InputError(f"the model also takes {quoted(self._others)}; "
                              "cinfer run feeds a picture only: use it from Python: cinfer.load")
 
-    def read(self, picture) -> Reading:
-        """picture : whatever `frame` takes"""
+    def prepare(self, picture) -> Prepared:
+        """Decode and prepare a picture; any thread may do this. picture : whatever `frame` takes"""
         taken = picture if isinstance(picture, Frame) else frame(picture)
         begin = time.perf_counter()
         x, where = prepare(taken.picture, self.recipe, (taken.width, taken.height))
         feeds = {self.recipe.input: x}
         if self._others:
             feeds |= self.family.feeds(self.model, where)
-        prepared = time.perf_counter()
-        outputs = dict(zip([port.name for port in self.session.outputs], self.session.run(None, feeds)))
+        return Prepared(taken, feeds, where, time.perf_counter() - begin)
+
+    def finish(self, ready: Prepared) -> Reading:
+        """Run and decode."""
+        begin = time.perf_counter()
+        try:
+            arrays = self.session.run(None, ready.feeds)
+        except InputError as error:
+            raise self._hinted(error) from None
         done = time.perf_counter()
-        answer = self.family.decode(View(outputs, self.words, self.recipe, where, self.options))
-        return Reading(taken, answer, where, outputs, (prepared - begin, done - prepared, time.perf_counter() - done))
+        outputs = dict(zip([port.name for port in self.session.outputs], arrays))
+        answer = self.family.decode(View(outputs, self.words, self.recipe, ready.where, self.options))
+        return Reading(ready.frame, answer, ready.where, outputs,
+                       (ready.seconds, done - begin, time.perf_counter() - done))
+
+    def read(self, picture) -> Reading:
+        """picture : whatever `frame` takes"""
+        return self.finish(self.prepare(picture))
+
+    def _hinted(self, error: InputError) -> InputError:
+        """A network that halves its pictures cannot take any size."""
+        if self.recipe.size.rule in ("any", "wide") and " cannot take " in str(error):
+            return InputError(f"{error}; --size multiple:32 may help")
+        return error
 
 
 _readers: dict = {}                 # of sessions: WeakKeyDictionary, made when first used

@@ -18,7 +18,7 @@ DEMO = DATA / "efficientnet_lite0_w8.onnx"
 @pytest.mark.parametrize("arguments, words", [
     (["rnu"], "unknown command 'rnu', do you mean run?; the commands are run, info, bench"),
     (["--verison"], "unknown flag '--verison', do you mean --version?"),
-    (["run"], "MODEL, IMAGE; see cinfer run --help"),
+    (["run"], "MODEL, SOURCE; see cinfer run --help"),
     (["run", "none.onnx", "a.png"], "none.onnx: no such file; name an ONNX model"),
     (["run", "{data}", "a.png"], "is a folder; name an ONNX model"),
     (["run", "{data}/README.md", "{data}/dog.jpg"], "README.md"),
@@ -36,9 +36,9 @@ DEMO = DATA / "efficientnet_lite0_w8.onnx"
      "--labels /dev/null is no regular file"),
     (["run", "{demo}", "{data}/dog.jpg", "--save", "x.npy"],
      "--save x.npy: all outputs go into one .npz file"),
-    (["run", "{demo}", "{data}/dog.jpg", "--save", "{data}/dog.jpg"], "that would overwrite what is read"),
-    (["run", "{demo}", "{data}/dog.jpg", "--save", "{demo}"], "that would overwrite what is read"),
-    (["run", "{demo}", "{data}/dog.jpg", "--resize", "none"], "cinfer: dog.jpg: "),
+    (["run", "{demo}", "{data}/dog.jpg", "--save", "{data}/dog.jpg"], "one .npz file"),
+    (["run", "{demo}", "{data}/dog.jpg", "-o", "{data}/dog.jpg"], "that would overwrite what is read"),
+    (["run", "{demo}", "{data}/dog.jpg", "--resize", "none"], "dog.jpg: the picture is 768x576, the recipe takes 224x224 only"),
     (["run", "{demo}", "{data}/dog.jpg", "--save", ""], "an argument is empty"),
     (["info", ""], "an argument is empty, as a variable that is not set; see cinfer info --help"),
     (["info", "{demo}", "more"], "unknown argument 'more'"),
@@ -122,7 +122,7 @@ def test_reader_that_goes_away_is_no_error(arguments):
     process = start(*arguments, stdout=write_end)
     os.close(write_end)
     errors = process.stderr.read().decode().splitlines()
-    assert all(line.startswith("cinfer: recipe: ") for line in errors)
+    assert all(line.startswith("cinfer: classification: ") for line in errors)
     assert process.wait() == 141
 
 
@@ -147,7 +147,7 @@ def test_ctrl_c_is_quiet_and_130(tmp_path):
 
 def test_nothing_but_numbers_of_the_answer_where_stderr_is_no_terminal(cinfer, tmp_path, red):
     done = cinfer("run", classifier(tmp_path / "m.onnx"), *[red] * 3, "--top", "1")
-    assert "\r" not in done.err + done.out and len(done.errors) == 1
+    assert "\r" not in done.err + done.out and len(done.errors) == 2
 
 
 def test_picture_from_standard_input(tmp_path, red):

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from program import DATA, cinfer, red  # noqa: F401 (fixtures)
+from program import DATA, cinfer, red, start  # noqa: F401 (fixtures)
 from small_models import classifier, enlarger, halves, skipping, without_batch
 
 DEMO = DATA / "efficientnet_lite0_w8.onnx"
@@ -28,9 +28,9 @@ def test_demo_says_what_is_on_its_photographs(cinfer):
     assert dog["image"].endswith("dog.jpg") and coffee["image"].endswith("coffee.jpg")
     assert (dog["classes"][0]["label"], coffee["classes"][0]["label"]) == ("German shepherd", "espresso")
     # what onnxruntime 1.32.0 gives without graph optimisations, 4 digits
-    assert dog["classes"][0]["probability"] == pytest.approx(0.9686, abs=1e-4)
+    assert dog["classes"][0]["score"] == pytest.approx(0.9686, abs=1e-4)
     assert [c["index"] for c in dog["classes"]] == [235, 225, 227, 163, 273]
-    assert coffee["classes"][0]["probability"] == pytest.approx(0.9532, abs=1e-4)
+    assert coffee["classes"][0]["score"] == pytest.approx(0.9532, abs=1e-4)
 
 
 def test_answer_for_people(cinfer, tmp_path, red):
@@ -38,15 +38,15 @@ def test_answer_for_people(cinfer, tmp_path, red):
     done = cinfer("run", model, red, "--top", "2")
     share = math.e / (math.e + 2)
     assert done.lines == [f"  {share:.4f}  red (0)", f"  {(1 - share) / 2:.4f}  green (1)"]
-    assert done.err == ("cinfer: recipe: 8x8 RGB NCHW, stretch bilinear, mean 0, std 255 "
-                        "(from the model's metadata)\n")  # fmt: skip
+    assert done.err == ("cinfer: classification: the model's metadata; fed 8x8 RGB NCHW, stretch bilinear, mean 0, "
+                        "std 255\n")  # fmt: skip
 
 
 def test_names_stand_over_the_answers_of_several_pictures(cinfer, tmp_path, red):
     done = cinfer("run", classifier(tmp_path / "m.onnx", STRETCHED), red, red, "--top", "1")
     assert done.lines[0] == done.lines[2] == str(red)
     assert done.lines[1].strip().endswith("red (0)")
-    assert len(done.errors) == 1  # the recipe, once
+    assert len(done.errors) == 2  # how it is read, once, and how fast
 
 
 def test_a_jpeg_without_its_end_marker_is_run_with_a_warning(cinfer, tmp_path):
@@ -70,8 +70,8 @@ def test_flags_override_the_recipe(cinfer, tmp_path, red):
         "run", model, red, "--channels", "BGR", "--mean", "0,0,255", "--json", "--filter", "nearest"
     )
     # fed: blue, green, red = 0, 0, (255 - 255) / 255
-    assert [c["probability"] for c in json.loads(done.out)["classes"]] == pytest.approx([1 / 3] * 3)
-    assert "as given: channels, filter, mean" in done.err
+    assert [c["score"] for c in json.loads(done.out)["classes"]] == pytest.approx([1 / 3] * 3)
+    assert "as given: --channels, --filter, --mean" in done.err
 
 
 def test_flags_may_stand_anywhere(cinfer, tmp_path, red):
@@ -108,10 +108,9 @@ def test_bad_picture_among_several_is_one_line_and_status_2(cinfer, tmp_path, re
     assert ["error" in r for r in results] == [True, False, True, False]
     assert [r["image"] for r in results] == [str(bad), str(red), str(tmp_path / "none.png"), str(red)]
     assert [line.split(":")[1].strip() for line in done.errors] == [
-        str(bad),
-        "recipe",
-        str(tmp_path / "none.png"),
-    ]
+        str(bad), "classification", str(tmp_path / "none.png"), done.errors[3].removeprefix("cinfer: ").split(":")[0],
+        f"2 pictures could not be read"]
+    assert done.errors[4].endswith(f"{bad}, {tmp_path}/none.png")
 
 
 def test_single_bad_picture_is_exactly_one_line(cinfer, tmp_path):
@@ -124,10 +123,10 @@ def test_single_bad_picture_is_exactly_one_line(cinfer, tmp_path):
 def test_model_of_no_known_task_shows_all_its_outputs(cinfer, tmp_path, red):
     done = cinfer("run", halves(tmp_path / "m.onnx"), red)
     assert done.lines == [
-        "picture  float32 1x3x4x6  min 0  mean 0.333333  max 1",
+        "picture  float32 1x3x32x32  min 0  mean 0.333333  max 1",
         "top      float32 1x3x1x1  min 0  mean 0.333333  max 1  [1 0 0]",
     ]
-    assert "ImageNet's habit" in done.err
+    assert done.err.startswith("cinfer: raw outputs: the shape of the input; fed multiple:32 ")
 
 
 def test_save_holds_every_output(cinfer, tmp_path, red):
@@ -136,7 +135,7 @@ def test_save_holds_every_output(cinfer, tmp_path, red):
     assert cinfer("run", model, red, "--save", tmp_path / "out.npz").status == 0
     with np.load(tmp_path / "out.npz") as arrays:
         assert sorted(arrays) == ["picture", "top"]
-        assert arrays["top"].reshape(-1).tolist() == [1, 0, 0] and arrays["picture"].shape == (1, 3, 4, 6)
+        assert arrays["top"].reshape(-1).tolist() == [1, 0, 0] and arrays["picture"].shape == (1, 3, 32, 32)
     assert cinfer("run", model, red, blue, "--save", tmp_path / "out.npz").status == 0
     with np.load(tmp_path / "out.npz") as arrays:
         assert sorted(arrays) == ["0/picture", "0/top", "1/picture", "1/top"]
@@ -148,30 +147,102 @@ def test_image_model_writes_its_picture(cinfer, tmp_path):
     Image.fromarray(pixels).save(tmp_path / "in.png")
     model = enlarger(tmp_path / "m.onnx")
     done = cinfer("run", model, tmp_path / "in.png", "-o", tmp_path / "out.png")
-    assert done.status == 0 and done.lines == [f"{tmp_path}/out.png: a picture of 14x10 pixels"]
+    assert done.status == 0 and len(done.lines) == 1
+    assert done.lines[0].startswith(f"{tmp_path}/in.png: a picture of 14x10 pixels, ")
+    assert done.lines[0].endswith(f" ms -> {tmp_path}/out.png")
     with Image.open(tmp_path / "out.png") as picture:
         assert np.array_equal(np.asarray(picture), pixels.repeat(2, 0).repeat(2, 1))
     done = cinfer("run", model, tmp_path / "in.png", "-o", tmp_path / "out.jpg", "--json")
-    assert json.loads(done.out) == {"image": f"{tmp_path}/in.png", "task": "image", "width": 14, "height": 10}
+    said = json.loads(done.out)
+    assert said.pop("ms") > 0
+    assert said == {"image": f"{tmp_path}/in.png", "task": "image", "width": 7, "height": 5,
+                    "picture": {"width": 14, "height": 10}}
     with Image.open(tmp_path / "out.jpg") as picture:
         assert picture.format == "JPEG" and picture.size == (14, 10)
 
 
 @pytest.mark.parametrize("flag, name, words", [
     ("-o", "none/out.png", "there is no folder"), ("-o", "out.xyz", "no picture format"),
-    ("-o", ".", "no picture format"),
-    ("--save", "none/out.npz", "there is no folder"), ("--save", ".", "that is a folder")])  # fmt: skip
+    ("-o", ".", "that would overwrite what is read"),
+    ("--save", "none/out.npz", "there is no folder"), ("--save", ".", "one .npz file")])  # fmt: skip
 def test_unwritable_outputs_are_refused_before_anything_runs(cinfer, tmp_path, red, flag, name, words):
     done = cinfer("run", enlarger(tmp_path / "m.onnx"), red, flag, tmp_path / name)
-    assert done.status == 2 and words in done.err and len(done.errors) == 1 and not done.out
+    assert done.status == 2 and words in done.errors[-1] and not done.out
 
 
-def test_output_picture_needs_an_image_model_and_one_picture(cinfer, tmp_path, red):
-    done = cinfer("run", classifier(tmp_path / "c.onnx", STRETCHED), red, "-o", tmp_path / "out.png")
-    assert done.status == 2 and "task is classification" in done.err
-    done = cinfer("run", enlarger(tmp_path / "m.onnx"), red, red, "-o", tmp_path / "out.png")
-    assert done.status == 2 and "one picture at a time, there are 2" in done.err
-    assert not (tmp_path / "out.png").exists()
+def test_several_pictures_go_into_a_folder(cinfer, tmp_path, red):
+    model = enlarger(tmp_path / "m.onnx")
+    blue = tmp_path / "in" / "below" / "blue.png"
+    blue.parent.mkdir(parents=True)
+    Image.new("RGB", (2, 3), (0, 0, 255)).save(blue)
+    shutil.copy(red, tmp_path / "in" / "red.png")
+    done = cinfer("run", model, tmp_path / "in", "-r", "-o", tmp_path / "out.png")
+    assert done.status == 2 and "there are several pictures; name a folder" in done.err and not done.out
+    done = cinfer("run", model, tmp_path / "in", "-r", "-o", f"{tmp_path}/out/")
+    assert done.status == 0
+    with Image.open(tmp_path / "out" / "below" / "blue.png") as picture:
+        assert picture.size == (4, 6)
+    assert (tmp_path / "out" / "red.png").exists()
+    (tmp_path / "out" / "red.png").unlink()
+    done = cinfer("run", model, tmp_path / "in", "-r", "-o", f"{tmp_path}/out/", "--resume")
+    assert len(done.lines) == 1 and done.lines[0].endswith("out/red.png")
+    assert done.errors[-1] == "cinfer: 1 pictures left out, for they were there already"
+    done = cinfer("run", model, tmp_path / "in", "-o", f"{tmp_path}/in/")
+    assert done.status == 2 and "would overwrite what is read" in done.err
+
+
+def test_folders_patterns_and_lists(cinfer, tmp_path, red):
+    model = classifier(tmp_path / "m.onnx", STRETCHED)
+    folder = tmp_path / "some"
+    folder.mkdir()
+    for name in ("b.png", "a.PNG", ".hidden.png", "notes.md"):
+        shutil.copy(red, folder / name)
+    (tmp_path / "list.txt").write_text("some/b.png\n# a remark\n\nsome/a.PNG\n")
+
+    def images(*sources):
+        done = cinfer("run", model, *sources, "--json")
+        return done.status, [json.loads(line)["image"].removeprefix(f"{tmp_path}/") for line in done.lines]
+
+    assert images(folder) == (0, ["some/a.PNG", "some/b.png"])
+    assert images(f"{folder}/*.png") == (0, ["some/b.png"])
+    assert images(f"{tmp_path}/**/*.png")[1] == ["red.png", "some/b.png"]
+    assert images(tmp_path / "list.txt") == (0, ["some/b.png", "some/a.PNG"])
+    done = cinfer("run", model, f"{tmp_path}/none/*.png")
+    assert done.status == 2 and done.errors == [f"cinfer: {tmp_path}/none/*.png: no file is called so"]
+    (tmp_path / "empty").mkdir()
+    done = cinfer("run", model, tmp_path / "empty")
+    assert done.status == 2 and done.errors[0].endswith("holds no picture; -r looks below it too")
+
+
+def test_expectation_is_the_exit_status(cinfer, tmp_path, red):
+    model = classifier(tmp_path / "m.onnx", STRETCHED)
+    assert cinfer("run", model, red, "--expect", "red").status == 0
+    assert cinfer("run", model, red, "--expect", "green").status == 1
+
+
+def test_recipe_takes_any_word(cinfer, tmp_path, red):
+    model = classifier(tmp_path / "m.onnx", STRETCHED)
+    by_flag = cinfer("run", model, red, "--mean", "7", "--json").out
+    by_word = cinfer("run", model, red, "--recipe", "cinfer.input.mean=7", "--json").out
+    assert json.loads(by_flag)["classes"] == json.loads(by_word)["classes"]
+    done = cinfer("run", model, red, "--recipe", "input.mean")
+    assert done.status == 2 and "right is KEY=TEXT" in done.err
+    done = cinfer("run", model, red, "--recipe", "input.mean=x")
+    assert done.status == 2 and done.err.startswith("cinfer: --recipe input.mean is 'x'; right is ")
+
+
+def test_model_from_standard_input(cinfer, tmp_path, red):
+    model = classifier(tmp_path / "m.onnx", STRETCHED)
+    with open(model, "rb") as file:
+        process = start("run", "-", red, "--top", "1", stdin=file)
+        assert process.stdout.read().endswith(b"red (0)\n") and process.wait() == 0
+    assert cinfer("run", "-", "-").errors[0].startswith("cinfer: the model and a picture cannot both come from standard")
+
+
+def test_save_takes_arrays_only_by_their_name(cinfer, tmp_path, red):
+    for name in ("-", "out.txt", "out.npy"):
+        done = cinfer("run", halves(tmp_path / "m.onnx"), red, "--save", name)
+        assert done.status == 2 and done.err == f"cinfer: --save {name}: all outputs go into one .npz file; name it so\n"
 
 
 def test_failed_run_leaves_the_old_file_and_no_other(cinfer, tmp_path):
@@ -201,11 +272,11 @@ def test_size_that_the_model_does_not_take_is_refused(cinfer, tmp_path, red):
 def test_a_size_that_the_network_cannot_take_says_what_may_help(cinfer, tmp_path):
     model, path = skipping(tmp_path / "m.onnx"), tmp_path / "odd.png"
     Image.new("RGB", (71, 65)).save(path)
-    done = cinfer("run", model, path)
+    done = cinfer("run", model, path, "--size", "any")
     assert done.status == 2 and len(done.errors) == 1
-    assert done.err.startswith("cinfer: odd.png: m.onnx cannot take x 1x3x65x71: ")
+    assert done.err.startswith(f"cinfer: {path}: m.onnx cannot take x 1x3x65x71: ")
     assert done.err.endswith("; --size multiple:32 may help\n")
-    done = cinfer("run", model, path, "--size", "multiple:32")
+    done = cinfer("run", model, path)
     assert done.status == 0 and done.lines[0].startswith("y  float32 1x6x64x64 ")
     done = cinfer("run", model, path, "--size", "65x71")
     assert done.status == 2 and "may help" not in done.err
@@ -214,11 +285,12 @@ def test_a_size_that_the_network_cannot_take_says_what_may_help(cinfer, tmp_path
 @pytest.mark.parametrize("shape", [(3, "h", "w"), (3, 4, 6), ("h", "w", 3)])
 def test_takes_a_picture_without_batch(cinfer, tmp_path, red, shape):
     done = cinfer("run", without_batch(tmp_path / "m.onnx", shape), red, "--save", tmp_path / "out.npz")
-    assert done.status == 0 and done.errors[0].startswith(
-        f"cinfer: recipe: {'4x6' if shape[1] == 4 else 'any'} RGB {'NCHW' if shape[0] == 3 else 'NHWC'}, ")
+    assert done.status == 0 and done.errors[0].endswith(
+        f"fed {'4x6' if shape[1] == 4 else 'multiple:32'} RGB {'NCHW' if shape[0] == 3 else 'NHWC'}, "
+        "stretch bilinear, mean 0, std 255")
     assert np.load(tmp_path / "out.npz")["top"] == 1
 
 
 def test_rank_3_without_3_channels_is_no_picture(cinfer, tmp_path, red):
     done = cinfer("run", without_batch(tmp_path / "m.onnx", (1, 197, 64)), red)
-    assert done.status == 2 and "none of its inputs is of rank 4, or of rank 3 with 3 channels ('x' of rank 3)" in done.err
+    assert done.status == 2 and "none of its inputs is of rank 4 or 5, or of rank 3 with 3 channels ('x' of rank 3)" in done.err

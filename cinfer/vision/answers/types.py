@@ -6,6 +6,7 @@ Every answer has
     line()          all in one line, as `cinfer run` says it of one of many pictures
     lines()         in full
     data()          the keys that this task has in docs/json.md
+    shows(label)    is it there?
     draw(picture)   the picture with the answer drawn on it (draw.py)
 
 Places are in pixels of the picture as a person sees it: x to the right, y down, (0, 0) the upper left corner.
@@ -34,6 +35,9 @@ class Answer:
     def data(self) -> dict:
         raise NotImplementedError
 
+    def shows(self, label: str) -> bool:
+        return False
+
     def draw(self, picture):
         """A copy of the picture (PIL.Image.Image, RGB) with the answer on it."""
         from .draw import draw
@@ -58,6 +62,10 @@ class Classes(Answer):
     """The likeliest classes, best first."""
     best: list[Class]
     task: str = "classification"
+
+    def shows(self, label: str) -> bool:
+        """Is it the likeliest?"""
+        return bool(self.best) and label == str(self.best[0])
 
     def line(self) -> str:
         return ", ".join(f"{each} {each.score:.2f}" for each in self.best[:3])
@@ -138,6 +146,9 @@ class Objects(Answer):
     found: list[Object]
     task: str = "detection"
 
+    def shows(self, label: str) -> bool:
+        return label in map(str, self.found)
+
     def line(self) -> str:
         if not self.found:
             return "nothing"
@@ -188,6 +199,9 @@ class Map(Answer):
                  for c, n in zip(classes.tolist(), counts.tolist()) if c != self.ignored]
         return sorted(found, key=lambda each: -each[2])
 
+    def shows(self, label: str) -> bool:
+        return self.of_classes and any(label == each for _, each, _ in self.shares())
+
     def range(self) -> tuple[float, float, float]:
         """(least, most, mean)"""
         values = self.values[np.isfinite(self.values)] if self.values.size else np.zeros(1)
@@ -232,6 +246,10 @@ class Text(Answer):
     """Lines of text in the order in which they are read."""
     found: list[Line]
     task: str = "text"
+
+    def shows(self, label: str) -> bool:
+        """Is it part of what is written?"""
+        return label in "\n".join(each.text for each in self.found)
 
     def line(self) -> str:
         return " ".join(each.text for each in self.found) or "no text"

@@ -41,7 +41,7 @@ def recognise(model: Model, flags: dict[str, tuple[str, str]] | None = None, lab
         elif words.labels_given and not words.task:
             words.add({"family": "classify", "task": "classification"}, "the labels given")
     if "cinfer.recipe" not in model.metadata and (found := habits_of(model, words)) is not None:
-        words.add(found.words, found.because)
+        words.add(found.words, "" if "input.size" in words else found.because)
     elif "input.name" not in words and model.picture_input() is None:
         shown = ", ".join(f"{p.name!r} of rank {len(p.shape)}" for p in model.inputs) or "none"
         raise InputError(f"the model takes no picture: none of its inputs is of rank 4 or 5, or of rank 3 with 3 channels "

@@ -71,7 +71,7 @@ class Model:
         """The input that takes the picture: the first of rank 4 or 5 (or of unknown rank), else of rank 3 with 3
         channels, as torchvision's detectors have it; None without one."""
         for port in self.inputs:
-            if port.shape is None or len(port.shape) in (4, 5):
+            if port.shape is None or len(port.shape) in (4, 5) and may_be_picture(port.shape):
                 return port
         return next((port for port in self.inputs if len(port.shape) == 3 and 3 in (port.shape[0], port.shape[2])), None)
 
@@ -92,6 +92,13 @@ class Model:
             return None
         height, width = shape[1:3] if (layout or self.layout(port)) == "NHWC" else shape[-2:]
         return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+
+def may_be_picture(shape) -> bool:
+    """Does an axis have a picture's channels, or is one free? Not of 1x100x1x1, the noise that generators take."""
+    channels = (shape[1], shape[-1])
+    return any(not isinstance(c, int) or c in (1, 3, 4) for c in channels) and \
+        not all(isinstance(d, int) and d < 2 for d in shape[2:])
 
 
 def with_batch(shape):

@@ -1,0 +1,135 @@
+"""Where the answers of `cinfer run` go: standard output, drawn pictures, arrays, files of other programs."""
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+
+from ..errors import InputError
+from ..table import printable
+from .files import Arrays, check_folder, check_writable, replacing
+
+IN_FULL = ("classification", "text", "")        # what people read line by line
+
+
+class Screen:
+    """Lines for people, or JSON: one picture's result at once, for a program that reads along need not wait for the last.
+
+    several : are there more than one? Then names stand before the answers."""
+
+    def __init__(self, several: bool, as_json: bool, quiet: bool):
+        self.several, self.as_json, self.quiet = several, as_json, quiet
+
+    def show(self, name: str, reading, written: str | None) -> None:
+        if self.quiet:
+            return
+        if self.as_json:
+            self._json({"image": name, **reading.data()})
+            return
+        answer, place = reading.answer, f" -> {written}" if written else ""
+        if answer.task in IN_FULL:
+            lines = answer.lines()
+            if self.several:
+                lines = [name + place, *("  " + line for line in lines)]
+        else:
+            lines = [f"{name}: {answer.line()}, {1e3 * sum(reading.seconds):.1f} ms{place}"]
+        print("\n".join(map(printable, lines)), flush=True)
+
+    def failed(self, name: str, error) -> None:
+        if self.as_json and not self.quiet:
+            self._json({"image": name, "error": str(error)})
+
+    def _json(self, data: dict) -> None:
+        import json
+        print(json.dumps(data, allow_nan=False), flush=True)
+
+
+class Drawn:
+    """Pictures with the answers on them, or those that the network made: a file, or a folder with one for each.
+
+    Never over what is read."""
+
+    def __init__(self, path: str, is_folder: bool, reads: list[str]):
+        from ..vision.answers.encode import format_of
+        self.path, self.is_folder = path, is_folder
+        if is_folder:
+            check_folder(path, "-o")
+            return
+        format_of(path)
+        check_writable(path, "-o")
+        for read in reads:
+            check_not_read(path, read, "-o")
+
+    def place(self, source: str, answer=None) -> str:
+        """Where the picture of a source goes. An ending that no picture is written with becomes .png."""
+        if not self.is_folder:
+            return self.path
+        from ..vision.answers.encode import FORMATS
+        within = getattr(source, "within", None) or os.path.basename(str(source))
+        stem, ending = os.path.splitext("standard input" if source == "-" else within)
+        return os.path.join(self.path, stem + (ending if ending.lower() in FORMATS else ".png"))
+
+    def write(self, source: str, reading) -> str:
+        from ..vision.answers.encode import format_of, write
+        path = self.place(source)
+        if self.is_folder:
+            check_not_read(path, source, "-o")
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        with replacing(path, "-o") as file:
+            write(reading.answer, reading.frame, file, format_of(path))
+        return path
+
+
+class Saved:
+    """All outputs in one .npz file."""
+
+    def __init__(self, path: str, several: bool, stack: ExitStack):
+        self.several, self.number = several, 0
+        self._arrays = Arrays(stack.enter_context(replacing(path, "--save")))
+        stack.callback(self._arrays.close)
+
+    def write(self, number: int, reading) -> None:
+        for name, value in reading.outputs.items():
+            self._arrays.add(f"{number}/{name}" if self.several else name, value)
+
+
+class Formatted:
+    """Objects as other programs read them: to standard output, or, `yolo`, a file for each picture in a folder."""
+
+    def __init__(self, format: str, folder: str | None):
+        from ..vision.answers import formats
+        self.format, self.folder, self._formats = format, folder, formats
+        self._first, self._rows = True, []
+
+    def write(self, number: int, source: str, reading) -> None:
+        formats, name = self._formats, str(source)
+        if self.format == "yolo":
+            text = formats.yolo(reading)
+            if self.folder is None:
+                print(f"# {printable(name)}\n{text}", end="", flush=True)
+            else:
+                path = os.path.join(self.folder, os.path.splitext(getattr(source, "within", name))[0] + ".txt")
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with replacing(path, "-o") as file:
+                    file.write(text.encode())
+        elif self.format == "csv":
+            print(formats.csv_head() * self._first + formats.csv_rows(name, reading), end="", flush=True)
+        elif self.format == "coco":
+            for row in formats.coco(name, number, reading):
+                print(("[" if self._first else ",\n ") + formats.dumped(row), end="", flush=True)
+                self._first = False
+            return
+        else:
+            print(("[" if self._first else ",\n ") + formats.dumped(formats.labelstudio(name, reading)), end="", flush=True)
+        self._first = False
+
+    def close(self) -> None:
+        if self.format in ("coco", "labelstudio"):
+            print("[]\n" if self._first else "]\n", end="", flush=True)
+        elif self.format == "csv" and self._first:
+            print(self._formats.csv_head(), end="", flush=True)
+
+
+def check_not_read(path: str, read: str, flag: str) -> None:
+    """InputError where what is written would replace what is read."""
+    if os.path.exists(path) and os.path.exists(read) and os.path.samefile(path, read):
+        raise InputError(f"{flag} {path}: that would overwrite what is read; name another file")

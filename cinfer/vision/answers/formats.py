@@ -1,0 +1,84 @@
+"""Objects in the forms that other programs read: COCO, YOLO, CSV, Label Studio.
+
+COCO         results: [{image_id, file_name, category_id, category_name, bbox [x, y, width, height], score, segmentation}]
+             https://cocodataset.org/#format-results
+YOLO         a line an object: class cx cy width height [score], in shares of the picture; a file a picture
+CSV          x_min,y_min,x_max,y_max,class_id,confidence,tracker_id behind the name, as supervision writes it
+Label Studio predictions[].result[] of rectanglelabels, in percent
+             https://labelstud.io/guide/predictions
+"""
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+from ...errors import InputError
+from .types import Objects, rounded
+
+FORMATS = ("coco", "yolo", "csv", "labelstudio")
+COLUMNS = ("image", "x_min", "y_min", "x_max", "y_max", "class_id", "confidence", "tracker_id", "label")
+
+
+def objects_of(answer) -> list:
+    """InputError for an answer without boxes."""
+    if not isinstance(answer, Objects):
+        raise InputError(f"--format writes boxes; this model's task is {answer.task or 'unknown'}: --json says what it tells")
+    return [each for each in answer.found if each.box is not None]
+
+
+def coco(name: str, number: int, reading) -> list[dict]:
+    rows = []
+    for each in objects_of(reading.answer):
+        x1, y1, x2, y2 = each.box
+        row = {"image_id": number, "file_name": name, "category_id": each.index, "category_name": each.label,
+               "bbox": rounded((x1, y1, x2 - x1, y2 - y1)), "score": each.data()["score"]}
+        if each.mask is not None:
+            row["segmentation"] = each.mask.rle()
+        rows.append(row)
+    return rows
+
+
+def yolo(reading) -> str:
+    """The lines of a picture's file."""
+    w, h = reading.frame.width, reading.frame.height
+    lines = []
+    for each in objects_of(reading.answer):
+        x1, y1, x2, y2 = each.box
+        numbers = ((x1 + x2) / 2 / w, (y1 + y2) / 2 / h, (x2 - x1) / w, (y2 - y1) / h)
+        score = "" if each.score is None else f" {each.score:.6g}"
+        lines.append(f"{each.index} {' '.join(f'{v:.6f}' for v in numbers)}{score}\n")
+    return "".join(lines)
+
+
+def csv_rows(name: str, reading) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for each in objects_of(reading.answer):
+        writer.writerow([name, *(f"{v:.2f}" for v in each.box), each.index,
+                         "" if each.score is None else f"{each.score:.6g}", "", each.label or ""])
+    return text.getvalue()
+
+
+def csv_head() -> str:
+    return ",".join(COLUMNS) + "\n"
+
+
+def labelstudio(name: str, reading) -> dict:
+    w, h = reading.frame.width, reading.frame.height
+    result, scores = [], []
+    for number, each in enumerate(objects_of(reading.answer)):
+        x1, y1, x2, y2 = each.box
+        x, y, width, height = rounded((100 * x1 / w, 100 * y1 / h, 100 * (x2 - x1) / w, 100 * (y2 - y1) / h), 4)
+        result.append({
+            "id": str(number), "type": "rectanglelabels", "from_name": "label", "to_name": "image",
+            "original_width": w, "original_height": h, "image_rotation": 0,
+            "value": {"rotation": 0, "x": x, "y": y, "width": width, "height": height, "rectanglelabels": [str(each)]},
+            **({} if each.score is None else {"score": each.data()["score"]})})
+        scores.append(each.score or 0.0)
+    return {"data": {"image": name},
+            "predictions": [{"model_version": "cinfer", "score": min(scores, default=0.0), "result": result}]}
+
+
+def dumped(value) -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)

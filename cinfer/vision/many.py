@@ -1,0 +1,79 @@
+"""Many pictures: they are decoded and prepared on other threads while the network runs, and answered in their order."""
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+from ..errors import Error, InputError, LimitError
+from .pictures.frames import Frame, frame
+from .read import Reader, Reading
+
+AHEAD = 2                           # pictures a worker may be ahead: bounds the memory
+
+
+def readings(reader: Reader, sources: Iterable, workers: int = 2, opened=frame) -> Iterator[tuple[object, Reading | Error]]:
+    """(source, its Reading or why there is none) of each source, in their order.
+
+    sources : whatever `opened` makes a Frame of; taken as they are needed
+    workers : threads that decode and prepare; at most AHEAD pictures each are in memory
+    """
+    def prepared(source):
+        try:
+            taken = source if isinstance(source, Frame) else opened(source)
+        except (InputError, LimitError) as error:
+            return error
+        try:
+            return reader.prepare(taken)
+        except (InputError, LimitError) as error:
+            return _named(error, taken)
+
+    def finished(source, ready):
+        if isinstance(ready, Error):
+            return source, ready
+        try:
+            return source, reader.finish(ready)
+        except (InputError, LimitError) as error:
+            return source, _named(error, ready.frame)
+
+    sources = iter(sources)
+    with ThreadPoolExecutor(workers, "cinfer-pictures") as pool:
+        waiting = deque((source, pool.submit(prepared, source)) for source in islice(sources, workers * AHEAD))
+        try:
+            while waiting:
+                source, future = waiting.popleft()
+                ready = future.result()
+                for following in islice(sources, 1):
+                    waiting.append((following, pool.submit(prepared, following)))
+                yield finished(source, ready)
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def _named(error: Error, taken: Frame) -> Error:
+    return type(error)(f"{taken.name}: {error}")
+
+
+def read_many(session, sources: Iterable, *, workers: int = 2, **options) -> Iterator:
+    """What a model says of each picture, in their order.
+
+    Parameters
+    ----------
+    session, options : as of `read`
+    sources : an iterable of what `read` takes, or the name of a folder, a pattern or a list (pictures/listed.py)
+    workers : threads that decode and prepare pictures while the network runs; memory holds at most a few pictures for
+        each
+
+    Yields
+    ------
+    an answer for each picture; an InputError or LimitError, not raised, for one that cannot be read
+    """
+    from .pictures.listed import pictures_of
+    from .read import reader
+    order = options.pop("order", "RGB")
+    if isinstance(sources, str):
+        sources = pictures_of([sources])
+    for _, found in readings(reader(session, **options), sources, workers, lambda source: frame(source, order)):
+        yield found.answer if isinstance(found, Reading) else found

@@ -1,0 +1,79 @@
+"""Names of pictures become pictures: files, folders, patterns, lists."""
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+
+from ...errors import InputError
+
+# Endings of the formats that decode.py reads
+ENDINGS = frozenset(".jpg .jpeg .jpe .jfif .png .apng .gif .bmp .dib .ppm .pgm .pbm .pnm .webp .tif .tiff .ico .jp2 .j2k "
+                    ".avif .qoi .pcx .sgi .rgb .tga".split())
+LIST = ".txt"
+MOST_LIST_BYTES = 64 << 20
+
+
+class Listed(str):
+    """The path of a picture, and `within`: its path below the folder that was named, else its file name."""
+    within: str
+
+    def __new__(cls, path: str, within: str | None = None):
+        listed = super().__new__(cls, path)
+        listed.within = os.path.basename(path) if within is None else within
+        return listed
+
+
+def pictures_of(names: Iterable[str], recursive: bool = False) -> Iterator[Listed]:
+    """The pictures that names stand for, in their order; those of a folder or pattern sorted.
+
+    names : of files, "-" for standard input, folders (recursive: and all below them), patterns as *.jpg and **/*.png
+        that the shell has left, and lists: text files (.txt) with a name in each line, beside which relative names lie
+
+    Raises InputError where a name stands for none.
+    """
+    for name in names:
+        if name == "-" or os.path.isfile(name) and not name.lower().endswith(LIST):
+            yield Listed(name)
+        elif os.path.isdir(name):
+            yield from of_folder(name, recursive)
+        elif os.path.isfile(name):
+            yield from of_list(name)
+        elif glob.has_magic(name) and not os.path.lexists(name):
+            found = sorted(path for path in glob.iglob(name, recursive=True) if os.path.isfile(path))
+            if not found:
+                raise InputError(f"{name}: no file is called so")
+            yield from map(Listed, found)
+        else:
+            yield Listed(name)                          # whoever opens it says what is wrong
+
+
+def of_folder(folder: str, recursive: bool) -> Iterator[Listed]:
+    none = True
+    for path, folders, files in os.walk(folder):
+        folders[:] = sorted(each for each in folders if not each.startswith(".")) if recursive else []
+        for file in sorted(files):
+            if os.path.splitext(file)[1].lower() in ENDINGS and not file.startswith("."):
+                none = False
+                whole = os.path.join(path, file)
+                yield Listed(whole, os.path.relpath(whole, folder))
+    if none:
+        raise InputError(f"{folder}: the folder holds no picture{'' if recursive else '; -r looks below it too'}")
+
+
+def of_list(path: str) -> Iterator[Listed]:
+    try:
+        if os.path.getsize(path) > MOST_LIST_BYTES:
+            raise InputError(f"{path}: a list of more than {MOST_LIST_BYTES >> 20} MB")
+        with open(path, encoding="utf-8") as file:
+            names = [line.strip() for line in file]
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise InputError(f"{path}: a list of pictures is a text in UTF-8, a name in each line") from None
+    names = [name for name in names if name and not name.startswith("#")]
+    if not names:
+        raise InputError(f"{path}: the list is empty; a name of a picture in each line is right")
+    folder = os.path.dirname(path)
+    for name in names:
+        yield Listed(os.path.join(folder, name))
