@@ -9,10 +9,7 @@ import pytest
 
 import cinfer
 from cinfer import _ops
-from cinfer.vision.pictures.decode import decode
-from cinfer.image.described import describe
-from cinfer.vision.prepare.prepare import prepare
-from cinfer.vision.prepare.recipe import recipe_for
+from cinfer.vision import Reader
 
 from conftest import SHARED, shared
 
@@ -26,7 +23,7 @@ DEMO = DATA / "efficientnet_lite0_w8.onnx"
 def dog():
     """The demo model's own input for dog.jpg, by its own recipe."""
     session = cinfer.load(DEMO, threads=1)
-    return prepare(decode(str(DATA / "dog.jpg")), recipe_for(session, describe(session)))
+    return Reader(session).prepare(str(DATA / "dog.jpg")).feeds["input"]
 
 
 @pytest.mark.parametrize("isa", _ops.usable_levels())
