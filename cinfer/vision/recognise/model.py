@@ -95,10 +95,10 @@ class Model:
 
 
 def may_be_picture(shape) -> bool:
-    """Does an axis have a picture's channels, or is one free? Not of 1x100x1x1, the noise that generators take."""
-    channels = (shape[1], shape[-1])
-    return any(not isinstance(c, int) or c in (1, 3, 4) for c in channels) and \
-        not all(isinstance(d, int) and d < 2 for d in shape[2:])
+    """Is an axis where channels stand free, or as long as a picture's? Not of 1x100x1x1, the noise that generators take."""
+    def fits(channels) -> bool:
+        return not isinstance(channels, int) or channels in (1, 3, 4)
+    return fits(shape[1]) or fits(shape[-1]) and shape[2] != 1
 
 
 def with_batch(shape):
