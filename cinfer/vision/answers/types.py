@@ -136,7 +136,7 @@ class Object:
     def place(self) -> str:
         if self.box is None:
             return f"{len(self.points)} points" if self.points is not None else ""
-        x1, y1, x2, y2 = (round(v) for v in self.box)
+        x1, y1, x2, y2 = (f"{v:.0f}" for v in self.box)
         return f"({x1},{y1})-({x2},{y2})"
 
 
