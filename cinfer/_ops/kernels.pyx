@@ -114,6 +114,7 @@ include "recurrent.pxi"
 include "roi.pxi"
 include "resample.pxi"
 include "grid_sample.pxi"
+include "picture.pxi"
 
 cdef table_t the_table
 the_table.vw = VW

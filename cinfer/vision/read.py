@@ -70,7 +70,7 @@ class Reader:
         """Decode and prepare a picture; any thread may do this. picture : whatever `frame` takes"""
         taken = picture if isinstance(picture, Frame) else frame(picture)
         begin = time.perf_counter()
-        x, where = prepare(taken.picture, self.recipe, (taken.width, taken.height))
+        x, where = prepare(taken.held, self.recipe, (taken.width, taken.height), taken.order)
         feeds = {self.recipe.input: x}
         if self._others:
             feeds |= self.family.feeds(self.model, where)

@@ -11,14 +11,25 @@ from .decode import MOST_PIXELS, decode, name_of
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """picture : PIL.Image.Image, L or RGB, upright
-    width, height : of the picture as a person sees it; `picture` may be smaller, decoded at a fraction of them
+    """held : PIL.Image.Image, L or RGB, upright; or an array of uint8, (height, width, 3) or (height, width)
+    width, height : of the picture as a person sees it; what is held may be smaller, decoded at a fraction of them
     name : what to call it in messages
+    order : "RGB" or "BGR", of an array's channels
     """
-    picture: object
+    held: object
     width: int
     height: int
     name: str
+    order: str = "RGB"
+
+    @property
+    def picture(self):
+        """PIL.Image.Image"""
+        if not isinstance(self.held, np.ndarray):
+            return self.held
+        from PIL import Image
+        array = self.held[..., ::-1] if self.order == "BGR" and self.held.ndim == 3 else self.held
+        return Image.fromarray(np.ascontiguousarray(array))
 
 
 def frame(source, order: str = "RGB") -> Frame:
@@ -44,7 +55,6 @@ def frame(source, order: str = "RGB") -> Frame:
 
 
 def of_array(array: np.ndarray, order: str) -> Frame:
-    from PIL import Image
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.ndim == 3 and array.shape[2] not in (1, 3):
         raise InputError(f"the picture is {an(array.dtype)} array of shape {array.shape}; right is uint8, "
                          "(height, width, 3) or (height, width)")
@@ -53,7 +63,5 @@ def of_array(array: np.ndarray, order: str) -> Frame:
     if array.shape[0] * array.shape[1] > MOST_PIXELS:
         raise LimitError(f"the picture is {array.shape[1]}x{array.shape[0]} pixels; "
                          f"the limit is {MOST_PIXELS // 10**6} million")
-    if array.ndim == 3:
-        array = array[..., 0] if array.shape[2] == 1 else array[..., ::-1] if order == "BGR" else array
-    picture = Image.fromarray(np.ascontiguousarray(array))
-    return Frame(picture, *picture.size, "the picture")
+    array = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
+    return Frame(array, array.shape[1], array.shape[0], "the picture", order)

@@ -1,20 +1,25 @@
 """A picture becomes the array to feed, and says where it lies in it."""
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from ...errors import InputError
 from .fit import fit
 from .geometry import Geometry
 from .recipe import Recipe
+from .resample import resample
 
 
-def prepare(picture, recipe: Recipe, original: tuple[int, int] | None = None) -> tuple[np.ndarray, Geometry]:
+def prepare(picture, recipe: Recipe, original: tuple[int, int] | None = None,
+            order: str = "RGB") -> tuple[np.ndarray, Geometry]:
     """Resize a picture and make the network's input of it.
 
     Parameters
     ----------
-    picture : PIL.Image.Image, mode L or RGB
+    picture : PIL.Image.Image of mode L or RGB, or an array of uint8, (height, width, 3) or (height, width)
+    order : "RGB" or "BGR", of an array's channels
     original : its (width, height), if it was decoded at a fraction of them
 
     Returns
@@ -28,24 +33,31 @@ def prepare(picture, recipe: Recipe, original: tuple[int, int] | None = None) ->
     InputError : the picture does not have the size asked for, or the values do not fit an integer type
     LimitError : the input would be larger than any picture may be
     """
-    picture, where = fit(picture.convert("L" if recipe.channels == "GRAY" else "RGB"), recipe, original)
-    pixels = np.asarray(picture)
-    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-    pixels = pixels[..., ::-1] if recipe.channels == "BGR" else pixels
-    height, width, channels = pixels.shape
-    with_ones = recipe.channels == "RGB+1"
+    pixels = as_pixels(picture, recipe.channels == "GRAY", order)
+    way = fit(*(original or (pixels.shape[1], pixels.shape[0])), recipe)
+    where, channels, with_ones = way.where, pixels.shape[2], recipe.channels == "RGB+1"
+    tables = value_tables(recipe, max(1, int(pixels.max())) if recipe.largest else 255)
+    width, height = where.input_width, where.input_height
     if recipe.layout == "NHWC":
         x = np.empty((1, height, width, channels + with_ones), recipe.dtype)
         planes = x[0].transpose(2, 0, 1)
     else:
         x = np.empty((1, channels + with_ones, height, width), recipe.dtype)
         planes = x[0]
-    most = max(1, int(pixels.max())) if recipe.largest else 255
-    x1, y1, x2, y2 = where.filled()
-    for channel in range(channels):
-        planes[channel] = value_table(recipe, channel, most)[pixels[..., channel]]
-        if recipe.resize[1] is None and (x1, y1, x2, y2) != (0, 0, width, height):
-            planes[channel, :y1] = planes[channel, y2:] = planes[channel, :, :x1] = planes[channel, :, x2:] = 0
+    left, top = way.corner
+    inside = planes[:channels, top:top + way.count[1], left:left + way.count[0]]
+    if not way.covers:
+        grey = recipe.resize[1]
+        for channel in range(channels):
+            planes[channel] = 0 if grey is None else tables[channel][int(grey)]
+    reverse = channels == 3 and (recipe.channels == "BGR") != (isinstance(picture, np.ndarray) and order == "BGR")
+    if recipe.dtype == np.float32:
+        resample(pixels, way, recipe.filter, inside, tables, reverse)
+    else:
+        values = np.empty(inside.shape, np.uint8)
+        resample(pixels, way, recipe.filter, values, None, reverse)
+        for channel in range(channels):
+            inside[channel] = tables[channel][values[channel]]
     if with_ones:
         planes[channels] = 1
     if recipe.layout == "NCTHW":
@@ -53,14 +65,34 @@ def prepare(picture, recipe: Recipe, original: tuple[int, int] | None = None) ->
     return (x if recipe.rank is None or recipe.rank == x.ndim else x[0]), where
 
 
-def value_table(recipe: Recipe, channel: int, most: int = 255) -> np.ndarray:
-    """What each of the 256 pixel values is fed as; computed in float64, rounded once. most : the value that counts as
-    255"""
-    mean, std = recipe.mean[channel % len(recipe.mean)], recipe.std[channel % len(recipe.std)]
-    values = (np.arange(256) * (255 / most) - mean) / std
-    if recipe.dtype.kind in "iu":
-        values, limits = np.rint(values), np.iinfo(recipe.dtype)
-        if values.min() < limits.min or values.max() > limits.max:
-            raise InputError(f"mean {mean:g} and std {std:g} give {values.min():g} to {values.max():g}; "
-                             f"input {recipe.input!r} is {recipe.dtype}: change --mean or --std")
-    return values.astype(recipe.dtype)
+def as_pixels(picture, grey: bool, order: str = "RGB") -> np.ndarray:
+    """uint8 (height, width, channels), 1 or 3 in their order, a row of which is contiguous."""
+    if not isinstance(picture, np.ndarray):
+        pixels = np.asarray(picture if picture.mode == ("L" if grey else "RGB") else picture.convert("L" if grey else "RGB"))
+    elif picture.ndim == 3 and not grey or picture.ndim == 2 and grey:
+        is_row = picture.strides[-1] == 1 and (grey or picture.strides[1] == 3)
+        pixels = picture if is_row and picture.strides[0] > 0 else np.ascontiguousarray(picture)
+    elif grey:
+        from PIL import Image
+        array = picture[..., ::-1] if order == "BGR" else picture
+        pixels = np.asarray(Image.fromarray(np.ascontiguousarray(array)).convert("L"))
+    else:
+        pixels = np.repeat(picture[..., None], 3, axis=2)
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+@lru_cache(maxsize=64)
+def value_tables(recipe: Recipe, most: int = 255) -> np.ndarray:
+    """(channels, 256): what each of the 256 pixel values of a channel, in the order fed, is fed as; computed in float64,
+    rounded once. most : the value that counts as 255"""
+    tables = []
+    for channel in range(1 if recipe.channels == "GRAY" else 3):
+        mean, std = recipe.mean[channel % len(recipe.mean)], recipe.std[channel % len(recipe.std)]
+        values = (np.arange(256) * (255 / most) - mean) / std
+        if recipe.dtype.kind in "iu":
+            values, limits = np.rint(values), np.iinfo(recipe.dtype)
+            if values.min() < limits.min or values.max() > limits.max:
+                raise InputError(f"mean {mean:g} and std {std:g} give {values.min():g} to {values.max():g}; "
+                                 f"input {recipe.input!r} is {recipe.dtype}: change --mean or --std")
+        tables.append(values.astype(recipe.dtype))
+    return np.stack(tables)

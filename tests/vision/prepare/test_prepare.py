@@ -232,12 +232,3 @@ def test_thin_pictures_are_cropped_without_scaling_all_of_them(size):
     # 224 pixels of a picture enlarged 256 times are the one in its middle: value 127 or so, all over
     assert x.shape == (1, 3, 224, 224)
     assert np.ptp(x) <= 1 and abs(float(x.mean()) - 127) < 1.5
-
-
-def test_thin_crop_is_the_same_as_the_crop_of_the_whole(monkeypatch):
-    source, words = picture(60, 20), recipe(size="64x64", resize="crop:0.875", filter="bicubic")
-    whole = fed(source, words)
-    monkeypatch.setattr("cinfer.vision.prepare.fit.MOST_PIXELS", 64 * 64)
-    assert (
-        np.abs(fed(source, words) - whole).max() <= 1
-    )  # the last bit of a coordinate may turn a rounding
