@@ -57,14 +57,13 @@ def windows(filter: str, size: int, wanted: int, first: int, count: int) -> tupl
     half, weigh, grows = FILTERS["linear" if filter == "corner" else filter]
     grown = max(1.0, scale) if grows else 1.0
     support = half * grown
-    begins = np.trunc(centres - support + 0.5).astype(np.int64)
-    ends = np.trunc(centres + support + 0.5).astype(np.int64)
-    n = ceil(support) * 2 + 1
-    places = begins[:, None] + np.arange(n) if not grows else begins.clip(0)[:, None] + np.arange(n)
+    begins = np.floor(centres - support + 0.5).astype(np.int64)
+    ends = np.floor(centres + support + 0.5).astype(np.int64)
+    if grows:                                   # what lies outside does not count; else it is the edge
+        begins, ends = begins.clip(0), ends.clip(None, size)
+    places = begins[:, None] + np.arange(ceil(support) * 2 + 1)
     weights = weigh((places - centres[:, None] + 0.5) * (1.0 / grown))
     weights[places >= ends[:, None]] = 0
-    if grows:                                   # what lies outside does not count
-        weights[places >= size] = 0
     total = np.zeros(count)
     for column in weights.T:                    # one after another, as Pillow adds them
         total += column
