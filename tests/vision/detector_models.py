@@ -15,8 +15,9 @@ from cinfer.vision.recognise.model import Model
 
 
 def write(path, outputs, shape=(1, 3, 64, 64), name="images", beside=(), metadata=None, symbolic=False, scaled=()):
-    """A model file. outputs : name -> array; beside : (name, elem_type, shape) of more inputs; symbolic : the outputs' sizes
-    are names, as exporters leave them; scaled : outputs that are multiplied by (w, h, w, h) of the input orig_target_sizes"""
+    """A model file. outputs : name -> array; beside : (name, elem_type, shape) of more inputs; symbolic : the outputs'
+    sizes are names, as exporters leave them; scaled : outputs to multiply by w, h, w, h of the input orig_target_sizes
+    """
     nodes, constants, ports = [], [], []
     nodes.append(helper.make_node("ReduceMin", [name], ["least"], keepdims=0))
     constants.append(numpy_helper.from_array(np.float32(0), "zero"))

@@ -2,9 +2,9 @@
 
     x1,y1,x2,y2,score,class     a row (in that or another order) for each box, none of them twice: the threshold is left
     boxes+scores                boxes (1, n, 4) and scores (1, n, classes): threshold, then suppression per class
-output.format: xyxy or cxcywh; output.units: pixels of the input or normalized; scores from output.threshold on (0.5) stay,
-overlaps above output.iou (0.5) go. Without a key, outputs called boxes and scores of these shapes are told by their names;
-whether they are normalized then by the numbers themselves.
+output.format: xyxy or cxcywh; output.units: pixels of the input or normalized; scores from output.threshold on (0.5)
+stay, overlaps above output.iou (0.5) go. Without a key, outputs called boxes and scores of these shapes are told by
+their names; whether they are normalized then by the numbers themselves.
 """
 from __future__ import annotations
 

@@ -1,14 +1,16 @@
 """DETR and its descendants: a box and logits of classes for each query.
 
-Told by the names of the outputs: logits (1, queries, classes) and pred_boxes (1, queries, 4), as transformers has them; dets
-and labels of these shapes are RF-DETR's, with masks (1, queries, h, w), logits, of its segmenters.
-Boxes are centre and size, from 0 to 1 of the picture. No suppression. Words: output.activation, output.background, output.most.
+Told by the names of the outputs: logits (1, queries, classes) and pred_boxes (1, queries, 4), as transformers has them;
+dets and labels of these shapes are RF-DETR's, with masks (1, queries, h, w), logits, of its segmenters.
+Boxes are centre and size, from 0 to 1 of the picture. No suppression.
+Words: output.activation, output.background, output.most.
     softmax     DETR, YOLOS, Table Transformer: over all classes; the last is "nothing here"; the best of each query
-    sigmoid     the others: each class of each query for itself; of all the likeliest 100 (Conditional, Deformable, DAB), or as
-                many as there are queries (RT-DETR, D-FINE, RF-DETR)
+    sigmoid     the others: each class of each query for itself; of all the likeliest 100 (Conditional, Deformable,
+                DAB), or as many as there are queries (RT-DETR, D-FINE, RF-DETR)
 Which one: by model_type or architectures in config.json beside the model, else by the number of logits: one more than
 labels is softmax. Background: RF-DETR has it last where it is not one of COCO's 91 numbers.
-Source: transformers, image_processing_*.py (post_process_object_detection); rf-detr, rfdetr/models/lwdetr.py (PostProcess).
+Source: transformers, image_processing_*.py (post_process_object_detection); rf-detr, rfdetr/models/lwdetr.py
+(PostProcess).
 """
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ def by_names(model: Model, words) -> Found | None:
         return _transformers(model, words)
     if model.outputs_named("dets", "labels"):
         dets, labels = model.output("dets"), model.output("labels")
-        if labels.dtype is not None and labels.dtype.kind == "f" and len(dets.shape or ()) == len(labels.shape or ()) == 3:
+        of_logits = labels.dtype is not None and labels.dtype.kind == "f"
+        if of_logits and len(dets.shape or ()) == len(labels.shape or ()) == 3:
             return _rf_detr(model, count_of(model, "labels"))
     return None
 
@@ -87,8 +90,8 @@ def kind_of(config: dict) -> tuple[str, str]:
 
 def _rf_detr(model: Model, classes: int | None) -> Found:
     said = {"task": "segmentation" if model.outputs_named("masks") else "detection", "output.boxes": "dets",
-            "output.scores": "labels", "output.activation": "sigmoid", "output.threshold": ".3", "input.resize": "stretch",
-            "input.filter": "linear", **NORMAL}
+            "output.scores": "labels", "output.activation": "sigmoid", "output.threshold": ".3",
+            "input.resize": "stretch", "input.filter": "linear", **NORMAL}
     return Found(said, "its outputs dets and labels: RF-DETR", coco_91() if classes == 91 else None)
 
 
@@ -114,10 +117,11 @@ def decode(view):
     boxes = rows(view.outputs[boxes_name], 4, boxes_name)
     logits = rows(view.outputs[logits_name], None, logits_name)
     if len(boxes) != len(logits):
-        raise InputError(f"output {boxes_name!r} has {len(boxes)} queries, {logits_name!r} {len(logits)}; right is one number")
+        raise InputError(f"output {boxes_name!r} has {len(boxes)} queries, {logits_name!r} {len(logits)}; right is one "
+                         "number")
     labels = len(view.words.labels or ())
-    usual = by_number(logits.shape[1], labels)[0] and logits_name != "labels"
-    by_softmax = view.words.one_of("output.activation", ("sigmoid", "softmax"), "softmax" if usual else "sigmoid") == "softmax"
+    usual = "softmax" if by_number(logits.shape[1], labels)[0] and logits_name != "labels" else "sigmoid"
+    by_softmax = view.words.one_of("output.activation", ("sigmoid", "softmax"), usual) == "softmax"
     background = view.words.one_of("output.background", ("last", "first", "none"),
                                    usual_background(by_softmax, logits.shape[1], labels, logits_name))
     least = view.threshold(.5)

@@ -26,8 +26,8 @@ def column(array, count: int, name: str) -> np.ndarray:
     """An output with one number for each of `count` boxes, (count,)."""
     array = np.asarray(array)
     if array.dtype.kind not in "fiub" or array.size != count:
-        raise InputError(f"output {name!r} is {array.dtype} of shape {array.shape}; of a detector with {count} boxes it "
-                         f"would be a number for each")
+        raise InputError(f"output {name!r} is {array.dtype} of shape {array.shape}; of a detector with {count} boxes "
+                         "it would be a number for each")
     return array.reshape(count)
 
 
@@ -45,9 +45,10 @@ def above(scores: np.ndarray, least: float, equal: bool = False) -> tuple[np.nda
     return np.divmod(found, scores.shape[1])
 
 
-def likely(view, boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, least: float, equal: bool = False) -> np.ndarray:
-    """Indices of the boxes with a score above `least`, of classes that are asked for and at places that are numbers, the
-    likeliest first. equal : those at it too"""
+def likely(view, boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, least: float,
+           equal: bool = False) -> np.ndarray:
+    """Indices of the boxes with a score above `least`, of classes that are asked for and at places that are numbers,
+    the likeliest first. equal : those at it too"""
     with np.errstate(invalid="ignore"):
         kept = np.flatnonzero(scores >= least if equal else scores > least)
     kept = kept[np.isfinite(boxes[kept]).all(1) & np.isfinite(scores[kept]) & view.wanted(classes[kept])]
@@ -62,8 +63,8 @@ def inputs_beside(model, fed: tuple[str, ...]) -> list:
     others = [port for port in model.inputs if port is not picture]
     unknown = [port.name for port in others if port.name not in fed]
     if unknown:
-        raise InputError(f"the model also takes {quoted(unknown)}; cinfer run feeds a picture only: use it from Python: "
-                         "cinfer.load")
+        raise InputError(f"the model also takes {quoted(unknown)}; cinfer run feeds a picture only: use it from "
+                         "Python: cinfer.load")
     return others
 
 
@@ -74,8 +75,8 @@ def in_pixels(boxes: np.ndarray, view) -> np.ndarray:
 
 
 def by_units(boxes: np.ndarray, view) -> np.ndarray:
-    """x1 y1 x2 y2 as output.units has it -> in pixels of the input. Where nobody says units, the numbers do: none that is
-    beyond 2 is normalized."""
+    """x1 y1 x2 y2 as output.units has it -> in pixels of the input. Where nobody says units, the numbers do: all
+    within 2 are normalized."""
     words = view.words
     units = words.one_of("output.units", ("pixels", "normalized", "picture"), "pixels")
     if "output.units" not in words and words.text("recipe") != "1":
@@ -85,12 +86,9 @@ def by_units(boxes: np.ndarray, view) -> np.ndarray:
 
 
 def objects(view, boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, *, of_picture: bool = False,
-            task: str = "detection", **more) -> Objects:
-    """An answer. boxes : (n, 4), x1 y1 x2 y2 in pixels of the input, or of_picture; more : fields of Object, a list each"""
+            task: str = "detection") -> Objects:
+    """An answer. boxes : (n, 4), x1 y1 x2 y2 in pixels of the input, or of_picture"""
     placed = view.where.clipped(np.asarray(boxes, np.float64)) if of_picture else view.where.boxes(boxes)
     found = [Object(int(c), view.words.label(int(c)), float(s), tuple(b))
              for c, s, b in zip(classes, scores, placed.tolist())]
-    for key, values in more.items():
-        for each, value in zip(found, values):
-            setattr(each, key, value)
     return Objects(found, task)

@@ -28,7 +28,8 @@ def cells(count: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     strides = strides_of(count, height, width)
     if strides is None:
         counts = " or ".join(str(sum(-(-height // s) * -(-width // s) for s in each)) for each in STRIDES)
-        raise InputError(f"the model gives {count} rows for an input of {width}x{height}; its grids would have {counts}")
+        raise InputError(f"the model gives {count} rows for an input of {width}x{height}; its grids would have "
+                         f"{counts}")
     places, each = [], []
     for s in strides:
         h, w = -(-height // s), -(-width // s)
@@ -43,8 +44,8 @@ def cells(count: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def rows_and_columns(model: Model) -> tuple[int, int, tuple[int, ...]] | None:
-    """(cells, numbers of each, strides) of a model whose one output has a row for each cell of the grids over its input;
-    None: it has not."""
+    """(cells, numbers of each, strides) of a model whose one output has a row for each cell of the grids over its
+    input; None: it has not."""
     port = model.picture_input()
     size = model.size(port) if port is not None else None
     if size is None or len(model.outputs) != 1:

@@ -1,11 +1,12 @@
-"""NanoDet and NanoDet-Plus: for each cell of its grids, scores of classes and how far the four sides are, as distributions.
+"""NanoDet and NanoDet-Plus: for the cells of grids, scores of classes and how far the four sides are, as distributions.
 
 Told by: one output of 1 x cells x (classes + 4 * bins), bins 8 (or 11: NanoDet-g and some more), strides 8, 16, 32, of
 NanoDet-Plus also 64.
-A row: the classes' scores, sigmoids already; then for left, top, right, bottom the logits of distances 0, 1, ... bins - 1.
-    distance = softmax(logits) . (0, 1, ...) * s
-    sides = centre -+ distances, cut off at the input; centre = (column, row) * s, of the three strides ((column, row) + 1/2) * s
-Each class of a cell counts for itself; suppression is within a class. Plus stretches the picture, the older ones letterbox it.
+A row: the classes' scores, sigmoids already; then for left, top, right, bottom the logits of distances 0 ... bins - 1.
+    distance = softmax(logits) . (0, 1, ...) * s        sides = centre -+ distances, cut off at the input
+    centre = (column, row) * s; of the models with three strides ((column, row) + 1/2) * s
+Each class of a cell counts for itself; suppression is within a class. Plus stretches the picture, the older ones
+letterbox it.
 Source: nanodet/model/head/nanodet_plus_head.py and gfl_head.py (get_bboxes), config/, demo/demo.py (threshold .35).
 """
 from __future__ import annotations
@@ -34,13 +35,13 @@ def by_shapes(model: Model, words) -> Found | None:
     return Found({"task": "detection", "input.channels": "BGR", "input.mean": "103.53,116.28,123.675",
                   "input.std": "57.375,57.12,58.395", "input.resize": "stretch" if plus else "letterbox:0",
                   "input.filter": "linear", "output.threshold": ".35", "output.iou": ".6", "output.most": "100"},
-                 f"its output of {count} rows, the cells of strides {', '.join(map(str, strides))}, and {columns} numbers: "
-                 f"NanoDet{'-Plus' * plus}", coco_80() if columns - 4 * bins == 80 else None)
+                 f"its output of {count} rows, the cells of strides {', '.join(map(str, strides))}, and {columns} "
+                 f"numbers: NanoDet{'-Plus' * plus}", coco_80() if columns - 4 * bins == 80 else None)
 
 
 def is_likelier(model: Model, words, columns: int, strides: tuple[int, ...]) -> bool:
-    """Than YOLOX, whose rows are 5 + classes: by the number of labels, then by that of COCO's classes, by the names that
-    NanoDet's exporter gives, by the stride 64 that few of YOLOX have."""
+    """Than YOLOX, whose rows are 5 + classes: by the number of labels, then by that of COCO's classes, by the names
+    that NanoDet's exporter gives, by the stride 64 that few of YOLOX have."""
     if columns <= 4 * BINS[0]:
         return False
     if words.labels:
@@ -69,7 +70,8 @@ def decode(view):
     bins = bins_of(values.shape[1], labels)
     count = values.shape[1] - 4 * bins
     if count < 1:
-        raise InputError(f"the output of a NanoDet has {4 * bins + 1} numbers a row or more; this one's has {values.shape[1]}")
+        raise InputError(f"the output of a NanoDet has {4 * bins + 1} numbers a row or more; this one's has "
+                         f"{values.shape[1]}")
     height, width = view.where.input_height, view.where.input_width
     places, strides = cells(len(values), height, width)
     least = view.threshold(.35)

@@ -1,15 +1,15 @@
-"""Detectors whose graph does all: boxes, classes and scores come out ready, without others of the same thing.
+"""Detectors whose graph does all: boxes, classes and scores come out ready, none of them twice.
 
 Told by the names of the outputs:
-    labels, boxes, scores and an input orig_target_sizes (n, 2)     D-FINE, RT-DETR's own repository: width and height of the
-                                        picture go in, boxes in its pixels come out; of a padded picture, those of the input
-    boxes (n, 4), labels (n), scores (n)                            torchvision; masks (n, 1, h, w): above 1/2; keypoints
-                                        (n, points, 3): x y visible; in pixels of the input; or by their shapes
-    boxes or dets (n, 5), labels (n)                                Geti, mmdeploy: x1 y1 x2 y2 score, in pixels of the input
-    bboxes (n, 4), scores (n), labels (n)                           OpenVINO's SSD in three
+    labels, boxes, scores and an input orig_target_sizes (n, 2): D-FINE, RT-DETR's own repository. Width and height of
+        the picture go in, boxes in its pixels come out; of a padded picture, those of the input
+    boxes (n, 4), labels (n), scores (n): torchvision, in pixels of the input; masks (n, 1, h, w), inside above 1/2;
+        keypoints (n, points, 3), x y and whether it is seen. Also by their shapes, where the input is of rank 3
+    boxes or dets (n, 5), labels (n): Geti, mmdeploy: x1 y1 x2 y2 score, in pixels of the input; masks over each box
+    bboxes (n, 4), scores (n), labels (n): OpenVINO's SSD in three
 Boxes that are all from 0 to 1, where nobody says units, are of the whole input.
-Source: D-FINE, tools/deployment/export_onnx.py and tools/inference/; torchvision.models.detection; openvino-model-api 0.4.7,
-model_api/models/ssd.py. Masks of the last kind lie over their box, and are above 1/2 too.
+Source: D-FINE, tools/deployment/export_onnx.py and tools/inference/; torchvision.models.detection;
+openvino-model-api 0.4.7, model_api/models/ssd.py.
 """
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def by_names(model: Model, words) -> Found | None:
         if columns_of(model, "boxes") in (4, None) and not _is_of_classes(model):
             return _torchvision(model, {})
     kind = getattr(model.output("labels").dtype, "kind", "")
-    for name in ("boxes", "dets"):
-        if model.outputs_named(name) and (columns_of(model, name) == 5 or columns_of(model, name) is None and kind == "i"):
+    for name in filter(model.outputs_named, ("boxes", "dets")):
+        if columns_of(model, name) == 5 or columns_of(model, name) is None and kind == "i":
             return Found({"task": "detection", "output.boxes": name, **MODEL_API},
                          f"its outputs {name} of 5 numbers and labels: Geti's or mmdeploy's")
     return None
@@ -86,7 +86,8 @@ def _of_sizes(model: Model) -> Found:
 def _torchvision(model: Model, named: dict, because: str = "its outputs' names") -> Found:
     port = model.picture_input()
     bare = port is not None and port.shape is not None and len(port.shape) == 3
-    task = "keypoints" if model.outputs_named("keypoints") else "segmentation" if model.outputs_named("masks") else "detection"
+    more = {"keypoints": "keypoints", "masks": "segmentation"}
+    task = next((task for name, task in more.items() if model.outputs_named(name)), "detection")
     said = {"task": task, "input.resize": "stretch", "output.threshold": ".5", **named}
     if bare and not model.size(port):
         said["input.size"] = "any"                  # it resizes by itself
@@ -95,7 +96,7 @@ def _torchvision(model: Model, named: dict, because: str = "its outputs' names")
 
 
 def feeds(model: Model, where) -> dict:
-    """The size that boxes are to be given for: of the picture, or, of one that does not fill the input, of the input."""
+    """The size that boxes are to be given for: the picture's, or, where it does not fill the input, the input's."""
     others = inputs_beside(model, (SIZES,))
     size = (where.width, where.height) if fills(where) else (where.input_width, where.input_height)
     return {port.name: np.array([size], port.dtype) for port in others}
@@ -151,5 +152,6 @@ def planes(masks, count: int) -> np.ndarray:
     """Masks (n, 1, h, w) or (n, h, w) as (n, h, w)."""
     masks = np.asarray(masks)
     if masks.ndim not in (3, 4) or masks.dtype.kind not in "fiub" or len(masks.reshape(-1, *masks.shape[-2:])) != count:
-        raise InputError(f"output 'masks' is {masks.dtype} of shape {masks.shape}; right is {count} x 1 x height x width")
+        raise InputError(f"output 'masks' is {masks.dtype} of shape {masks.shape}; right is {count} x 1 x height x "
+                         "width")
     return masks.reshape(-1, *masks.shape[-2:])

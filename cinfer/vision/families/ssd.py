@@ -2,8 +2,8 @@
 
 Told by: an output of 1 x 1 x boxes x 7.
 A row: number of the picture (below 0: no more rows), class, score, x1 y1 x2 y2 from 0 to 1 of the input.
-Boxes of at most one pixel of the picture are dropped. What the model's keys do not say is as OpenVINO Model API does without
-them: BGR, 0 to 255, stretched without antialiasing, threshold .5.
+Boxes of at most one pixel of the picture are dropped. What the model's keys do not say is as OpenVINO Model API does
+without them: BGR, 0 to 255, stretched without antialiasing, threshold .5.
 Source: openvino-model-api 0.4.7, model_api/models/ssd.py and detection_model.py.
 """
 from __future__ import annotations

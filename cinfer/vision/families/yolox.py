@@ -1,10 +1,10 @@
 """YOLOX: boxes that the network leaves undecoded, for the cells of grids of strides 8, 16, 32 (and 64).
 
-Told by: one output of 1 x cells x (5 + classes), cells = sum of height/s * width/s; and not by NanoDet's count of numbers.
+Told by: one output of 1 x cells x (5 + classes), cells = sum of height/s * width/s; not by NanoDet's count of numbers.
 A row: x y w h, how sure it is that something is there, the classes' scores; both sigmoids already.
     centre = ((x, y) + (column, row)) * s        size = exp((w, h)) * s        score = sure * class's
-The best class counts; boxes of any class suppress each other. The picture is scaled by one factor r for both sides, as in
-training: the way back is that factor, not the ratio of the rounded sides.
+The best class counts; boxes of any class suppress each other. The picture is scaled by one factor r for both sides, as
+in training: the way back is that factor, not the ratio of the rounded sides.
 Source: YOLOX, demo/ONNXRuntime/onnx_inference.py and yolox/utils/demo_utils.py.
 """
 from __future__ import annotations

@@ -40,8 +40,8 @@ class Model:
         return next((port for port in self.outputs if port.name == name), None)
 
     def shape_of(self, port):
-        """The shape of an output; where the file names its sizes instead of counting them, as planned for one picture of
-        the input's size, if that is fixed."""
+        """The shape of an output; where the file names its sizes instead of counting them, as planned for one picture
+        of the input's size, if that is fixed."""
         if port.shape is not None and all(isinstance(size, int) for size in port.shape):
             return port.shape
         if self._planned is None:
@@ -55,7 +55,7 @@ class Model:
         fixed = [size if isinstance(size, int) else None for size in port.shape]
         if None in fixed[1 if len(fixed) == 4 else 0:]:
             return {}
-        try:                            # the same plan that the first picture needs; other inputs' free sizes count as 1
+        try:                            # the plan that the first picture needs; other inputs' free sizes count as 1
             routine = self._session._plan_for({port.name: tuple(size or 1 for size in fixed)})
         except Error:
             return {}

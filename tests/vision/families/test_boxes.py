@@ -11,8 +11,8 @@ BOX, TWIN, NEAR, FAR = (10, 10, 50, 50), (12, 10, 52, 50), (10, 25, 50, 65), (0,
 
 
 def keyed(tmp_path, given, **more):
-    path = write(tmp_path / "m.onnx", given, metadata=KEYS | {f"cinfer.output.{key}": text for key, text in more.items()})
-    return Case(path)
+    keys = KEYS | {f"cinfer.output.{key}": text for key, text in more.items()}
+    return Case(write(tmp_path / "m.onnx", given, metadata=keys))
 
 
 def pairs(boxes, scores):

@@ -102,7 +102,8 @@ def test_as_many_are_looked_at_as_there_are_queries_or_100(tmp_path):
 def test_92_logits_are_one_more_than_coco_numbers(tmp_path):
     case, _ = case_of(tmp_path, 92)
     assert case.text("output.activation") == ("softmax",) and "92" in case.words.origin()
-    assert str(Case(tmp_path / "model.onnx", {"output.activation": "sigmoid"}).text("output.activation")[0]) == "sigmoid"
+    case = Case(tmp_path / "model.onnx", {"output.activation": "sigmoid"})
+    assert case.text("output.activation") == ("sigmoid",)
 
 
 @pytest.mark.parametrize("kind, wanted", [
@@ -171,7 +172,8 @@ def test_numbers_that_are_none_and_wrong_shapes(tmp_path):
     broken["logits"][0, 3] = np.nan
     broken["pred_boxes"][0, 0] = np.inf
     broken["logits"][0, 11, :] = np.inf
-    assert [each.index for each in case.decode(broken, (200, 100), (64, 64)).found] == [0]      # queries 3 and 0 are gone
+    left = case.decode(broken, (200, 100), (64, 64)).found
+    assert [each.index for each in left] == [0]                         # the queries 3 and 0 are gone
     with pytest.raises(InputError, match="20 queries, 'logits' 19"):
         case.decode({"logits": given["logits"][:, :19], "pred_boxes": given["pred_boxes"]}, (9, 9), (64, 64))
     with pytest.raises(InputError, match="no class beside the background"):

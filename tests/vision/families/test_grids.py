@@ -46,7 +46,8 @@ def test_cells_come_stride_by_stride_from_left_to_right():
     places, strides = cells(count_of(40, 64, (8, 16, 32)), 40, 64)
     assert places[[0, 1, 8, 40, 44]].tolist() == [[0, 0], [1, 0], [0, 1], [0, 0], [0, 1]]
     assert strides[[39, 40]].tolist() == [8, 16]
-    assert strides_of(count_of(416, 416, (8, 16, 32, 64)), 416, 416) == (8, 16, 32, 64) and strides_of(9, 416, 416) is None
+    assert strides_of(count_of(416, 416, (8, 16, 32, 64)), 416, 416) == (8, 16, 32, 64)
+    assert strides_of(9, 416, 416) is None
 
 
 @pytest.mark.parametrize("symbolic", [False, True])
