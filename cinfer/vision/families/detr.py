@@ -125,8 +125,7 @@ def decode(view):
     background = view.words.one_of("output.background", ("last", "first", "none"),
                                    usual_background(by_softmax, logits.shape[1], labels, logits_name))
     least = view.threshold(.5)
-    with np.errstate(over="ignore", invalid="ignore"):
-        scores = softmax(logits) if by_softmax else 1 / (1 + np.exp(-logits))
+    scores = softmax(logits) if by_softmax else 1 / (1 + np.exp(-logits))
     first = 1 if background == "first" else 0
     scores = scores[:, first:scores.shape[1] - (background == "last")]
     if not scores.shape[1]:

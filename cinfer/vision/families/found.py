@@ -40,8 +40,7 @@ def as_classes(numbers: np.ndarray) -> np.ndarray:
 
 def above(scores: np.ndarray, least: float, equal: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """(rows, columns) of scores (n, classes) above `least`. equal : of those at it too"""
-    with np.errstate(invalid="ignore"):
-        found = np.flatnonzero(scores >= least if equal else scores > least)        # ten times as fast as of two axes
+    found = np.flatnonzero(scores >= least if equal else scores > least)        # ten times as fast as of two axes
     return np.divmod(found, scores.shape[1])
 
 
@@ -49,8 +48,7 @@ def likely(view, boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, lea
            equal: bool = False) -> np.ndarray:
     """Indices of the boxes with a score above `least`, of classes that are asked for and at places that are numbers,
     the likeliest first. equal : those at it too"""
-    with np.errstate(invalid="ignore"):
-        kept = np.flatnonzero(scores >= least if equal else scores > least)
+    kept = np.flatnonzero(scores >= least if equal else scores > least)
     kept = kept[np.isfinite(boxes[kept]).all(1) & np.isfinite(scores[kept]) & view.wanted(classes[kept])]
     return kept[np.argsort(-scores[kept], kind="stable")]
 

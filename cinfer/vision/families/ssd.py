@@ -37,8 +37,7 @@ def feeds(model: Model, where) -> dict:
 
 def decode(view):
     values = rows(view.output(), 7, view.name())
-    with np.errstate(invalid="ignore"):
-        values = values[(values[:, 0] >= 0) & (values[:, 0] < 1)]
+    values = values[(values[:, 0] >= 0) & (values[:, 0] < 1)]
     boxes, scores, classes = in_pixels(values[:, 3:], view), values[:, 2], as_classes(values[:, 1])
     kept = likely(view, boxes, scores, classes, view.threshold(.5))
     kept = kept[large(view, boxes[kept])][:view.most()]
