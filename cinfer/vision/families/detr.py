@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import InputError
-from ..recognise.coco import coco_91
+from ..recognise.coco import coco_91, with_names
 from ..recognise.habits import IMAGENET
 from ..recognise.model import Found, Model
 from .classify import softmax
@@ -40,7 +40,7 @@ def by_names(model: Model, words) -> Found | None:
         dets, labels = model.output("dets"), model.output("labels")
         of_logits = labels.dtype is not None and labels.dtype.kind == "f"
         if of_logits and len(dets.shape or ()) == len(labels.shape or ()) == 3:
-            return _rf_detr(model, count_of(model, "labels"))
+            return _rf_detr(model, words, count_of(model, "labels"))
     return None
 
 
@@ -88,11 +88,12 @@ def kind_of(config: dict) -> tuple[str, str]:
     return (ARCHITECTURES.get(name.removesuffix("ForObjectDetection").removesuffix("ForSegmentation"), name), name)
 
 
-def _rf_detr(model: Model, classes: int | None) -> Found:
+def _rf_detr(model: Model, words, classes: int | None) -> Found:
     said = {"task": "segmentation" if model.outputs_named("masks") else "detection", "output.boxes": "dets",
             "output.scores": "labels", "output.activation": "sigmoid", "output.threshold": ".3",
             "input.resize": "stretch", "input.filter": "linear", **NORMAL}
-    return Found(said, "its outputs dets and labels: RF-DETR", coco_91() if classes == 91 else None)
+    labels = coco_91() if classes == 91 else None
+    return Found(said, *with_names(words, "its outputs dets and labels: RF-DETR", labels))
 
 
 def count_of(model: Model, name: str) -> int | None:

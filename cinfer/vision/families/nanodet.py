@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import InputError
-from ..recognise.coco import coco_80
+from ..recognise.coco import coco_80, with_names
 from ..recognise.model import Found, Model
 from .classify import softmax
 from .found import above, likely, objects, rows
@@ -32,11 +32,12 @@ def by_shapes(model: Model, words) -> Found | None:
     count, columns, strides = known
     plus = len(strides) == 4
     bins = bins_of(columns, len(words.labels or ()) or None)
+    because = (f"its output of {count} rows, the cells of strides {', '.join(map(str, strides))}, and {columns} "
+               f"numbers: NanoDet{'-Plus' * plus}")
     return Found({"task": "detection", "input.channels": "BGR", "input.mean": "103.53,116.28,123.675",
                   "input.std": "57.375,57.12,58.395", "input.resize": "stretch" if plus else "letterbox:0",
                   "input.filter": "linear", "output.threshold": ".35", "output.iou": ".6", "output.most": "100"},
-                 f"its output of {count} rows, the cells of strides {', '.join(map(str, strides))}, and {columns} "
-                 f"numbers: NanoDet{'-Plus' * plus}", coco_80() if columns - 4 * bins == 80 else None)
+                 *with_names(words, because, coco_80() if columns - 4 * bins == 80 else None))
 
 
 def is_likelier(model: Model, words, columns: int, strides: tuple[int, ...]) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ...errors import InputError
 from ..prepare.geometry import Geometry
-from ..recognise.coco import coco_80, coco_91, has_classes
+from ..recognise.coco import coco_80, coco_91, has_classes, with_names
 from ..recognise.model import Found, Model
 from .found import as_classes, by_units, column, inputs_beside, likely, objects, rows
 from .paste import paste
@@ -35,31 +35,36 @@ def by_names(model: Model, words) -> Found | None:
                      "its outputs bboxes, scores and labels: OpenVINO's SSD")
     if model.outputs_named("boxes", "scores"):
         if any(port.name == SIZES for port in model.inputs):
-            return _of_sizes(model)
+            return _of_sizes(model, words)
         if columns_of(model, "boxes") in (4, None) and not _is_of_classes(model):
-            return _torchvision(model, {})
+            return _torchvision(model, words, {})
     kind = getattr(model.output("labels").dtype, "kind", "")
     for name in filter(model.outputs_named, ("boxes", "dets")):
         if columns_of(model, name) == 5 or columns_of(model, name) is None and kind == "i":
-            return Found({"task": "detection", "output.boxes": name, **MODEL_API},
-                         f"its outputs {name} of 5 numbers and labels: Geti's or mmdeploy's")
+            said = {"task": task_of(model), "output.boxes": name, **MODEL_API}
+            if name == "boxes" and said["task"] == "segmentation" and "model_info model_type" in model.metadata:
+                said["output.background"] = "first"         # Model API's labels begin with one for nothing
+            return Found(said, f"its outputs {name} of 5 numbers and labels: Geti's or mmdeploy's")
     return None
 
 
 def by_shapes(model: Model, words) -> Found | None:
-    """torchvision's, as the exporter numbers them: boxes, labels and scores, in any order."""
+    """torchvision's, as the exporter numbers them: boxes, labels, scores and perhaps masks, in any order."""
     port = model.picture_input()
-    if port is None or port.shape is None or len(port.shape) != 3 or len(model.outputs) != 3:
+    if port is None or port.shape is None or len(port.shape) != 3 or len(model.outputs) not in (3, 4):
         return None
     named = {}
     for output in model.outputs:
         rank = len(output.shape) if output.shape is not None else 0
         kind = output.dtype.kind if output.dtype is not None else ""
-        key = {(2, "f"): "boxes", (1, "i"): "labels", (1, "f"): "scores"}.get((rank, kind))
-        if key is None or key in named or key == "boxes" and output.shape[1] != 4:
+        key = {(2, "f"): "boxes", (1, "i"): "labels", (1, "f"): "scores", (4, "f"): "masks"}.get((rank, kind))
+        if key is None or key in named or output.shape[1:2] not in ((), ({"boxes": 4, "masks": 1}.get(key),)):
             return None
         named[key] = output.name
-    return _torchvision(model, {f"output.{key}": name for key, name in named.items()}, "the shapes of its outputs")
+    if not {"boxes", "labels", "scores"} <= named.keys():
+        return None
+    said = {f"output.{key}": name for key, name in named.items()}
+    return _torchvision(model, words, said, "the shapes of its outputs")
 
 
 def columns_of(model: Model, name: str) -> int | None:
@@ -73,26 +78,30 @@ def _is_of_classes(model: Model) -> bool:
     return boxes is not None and scores is not None and len(scores) == len(boxes) == 3
 
 
-def _of_sizes(model: Model) -> Found:
+def _of_sizes(model: Model, words) -> Found:
     port = model.picture_input()
     fixed = port is not None and model.size(port)
-    return Found({"task": "detection", "input.resize": "stretch", "input.std": "255", "input.filter": "bilinear",
-                  "input.size": f"{fixed[0]}x{fixed[1]}" if fixed else "640x640", "output.units": "picture",
-                  "output.threshold": ".4"},
-                 f"its input {SIZES} and its outputs' names: D-FINE or RT-DETR",
-                 coco_80() if has_classes(model.constants, 80) else None)
+    said = {"task": "detection", "input.resize": "stretch", "input.std": "255", "input.filter": "bilinear",
+            "input.size": f"{fixed[0]}x{fixed[1]}" if fixed else "640x640", "output.units": "picture",
+            "output.threshold": ".4"}
+    labels = coco_80() if has_classes(model.constants, 80, (1,)) else None
+    return Found(said, *with_names(words, f"its input {SIZES} and its outputs' names: D-FINE or RT-DETR", labels))
 
 
-def _torchvision(model: Model, named: dict, because: str = "its outputs' names") -> Found:
+def _torchvision(model: Model, words, named: dict, because: str = "its outputs' names") -> Found:
     port = model.picture_input()
     bare = port is not None and port.shape is not None and len(port.shape) == 3
-    more = {"keypoints": "keypoints", "masks": "segmentation"}
-    task = next((task for name, task in more.items() if model.outputs_named(name)), "detection")
+    task = "segmentation" if "output.masks" in named else task_of(model)
     said = {"task": task, "input.resize": "stretch", "output.threshold": ".5", **named}
     if bare and not model.size(port):
         said["input.size"] = "any"                  # it resizes by itself
-    who = ", torchvision's" if bare else ""
-    return Found(said, because + who, coco_91() if bare and has_classes(model.constants, 91) else None)
+    because += ", torchvision's" if bare else ""
+    return Found(said, *with_names(words, because, coco_91() if bare and has_classes(model.constants, 91) else None))
+
+
+def task_of(model: Model) -> str:
+    more = {"keypoints": "keypoints", "masks": "segmentation"}
+    return next((task for name, task in more.items() if model.outputs_named(name)), "detection")
 
 
 def feeds(model: Model, where) -> dict:
@@ -115,6 +124,8 @@ def decode(view):
     boxes = rows(wide, 5 if with_scores else 4, name)
     named = view.name("output.labels", "labels" if "labels" in view.outputs else None)
     classes = as_classes(column(view.outputs[named], len(boxes), named))
+    if view.words.text("output.background") == "first":
+        classes = classes + 1
     if with_scores:
         boxes, scores = boxes[:, :4], boxes[:, 4]
     else:
@@ -128,8 +139,9 @@ def decode(view):
     of_picture = view.words.text("output.units") == "picture" and fills(view.where)
     found = objects(view, boxes[kept], scores[kept], classes[kept], of_picture=of_picture,
                     task=view.words.task if view.words.task in TASKS else "detection")
-    if "masks" in view.outputs:
-        for each, plane in zip(found.found, planes(view.outputs["masks"], len(boxes))[kept]):
+    masks = view.words.text("output.masks", "masks")
+    if masks in view.outputs:
+        for each, plane in zip(found.found, planes(view.outputs[masks], len(boxes))[kept]):
             over = over_box(plane, each.box, view.where) if with_scores else view.where
             each.mask = paste(plane, over, .5, each.box)
     if "keypoints" in view.outputs:

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...errors import InputError
-from ..recognise.coco import coco_80
+from ..recognise.coco import coco_80, with_names
 from ..recognise.model import Found, Model
 from . import nanodet
 from .found import likely, objects, rows
@@ -32,10 +32,10 @@ def by_shapes(model: Model, words) -> Found | None:
     count, columns, strides = known
     if columns == 84 and len(words.labels or ()) != 79:
         return None                 # a YOLOv8 of COCO's 80 classes, turned
+    because = f"its output of {count} rows, the cells of strides {', '.join(map(str, strides))}: YOLOX"
     return Found({"task": "detection", "input.channels": "BGR", "input.std": "1", "input.resize": "corner:114",
                   "input.filter": "linear", "output.threshold": ".1", "output.iou": ".45"},
-                 f"its output of {count} rows, the cells of strides {', '.join(map(str, strides))}: YOLOX",
-                 coco_80() if columns == 85 else None)
+                 *with_names(words, because, coco_80() if columns == 85 else None))
 
 
 def decode(view):

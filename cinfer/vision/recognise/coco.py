@@ -20,13 +20,20 @@ def coco_91() -> list[str]:
     return ["N/A", *(name or "N/A" for name in _NAMES)]
 
 
-def has_classes(constants, count: int) -> bool:
+def has_classes(constants, count: int, anchors: tuple[int, ...] = (1, 3, 4, 6, 9)) -> bool:
     """Do the weights of a network speak against its having so many classes? False: they do.
 
-    What gives the scores of classes has a bias, or a weight, for each, or for each at some anchors (4, 6, 9 at a
-    place)."""
+    What gives the scores of classes has a bias, or a weight, for each, or for each of the anchors
+    at a place."""
     shapes = [a.shape for a in constants.values() if a.ndim]
     if sum(len(shape) > 1 for shape in shapes) < 10:
         return True                                 # too few weights to say
     sides = {side for shape in shapes for side in (shape[0], shape[-1])}
-    return any(count * anchors in sides for anchors in (1, 3, 4, 6, 9))
+    return any(count * each in sides for each in anchors)
+
+
+def with_names(words, because: str, labels: list[str] | None) -> tuple[str, list[str] | None]:
+    """(because, labels) of a Found whose classes are COCO's as far as one can tell, where nobody names them."""
+    if words.labels or not labels:
+        return because, None
+    return because + f"; {80 if len(labels) == 80 else 91} classes without names are taken for COCO's", labels

@@ -84,6 +84,22 @@ def test_masks_are_above_a_half_and_inside_the_box(tmp_path):
     assert (whole[20] == (column > .5)).all()
 
 
+def test_masks_are_told_by_their_shape_too(tmp_path):
+    masks = np.zeros((4, 1, 64, 64), np.float32)
+    given = {"7": TORCHVISION["scores"], "5": masks, "3": TORCHVISION["boxes"], "9": TORCHVISION["labels"]}
+    case = Case(write(tmp_path / "m.onnx", given, (3, 64, 64), "input"))
+    assert case.text("output.boxes", "output.labels", "output.scores", "output.masks") == ("3", "9", "7", "5")
+    answer = case.decode(given, (128, 64), (64, 64))
+    assert answer.task == "segmentation" and not answer.found[0].mask.whole().any()
+
+
+def test_names_of_coco_are_not_taken_silently(tmp_path):
+    path = write(tmp_path / "m.onnx", TORCHVISION, (3, 64, 64), "input")
+    assert "91 classes without names are taken for COCO's" in Case(path).words.origin()
+    named = Case(path, labels=["nothing", "cow"])
+    assert "COCO" not in named.words.origin() and named.words.labels == ["nothing", "cow"]
+
+
 def test_key_points(tmp_path):
     points = np.zeros((4, 17, 3), np.float32)
     points[1, :, 0], points[1, :, 1] = 8, 16
@@ -110,8 +126,17 @@ def test_masks_of_geti_lie_over_their_boxes(tmp_path):
     masks[0, 0, :14] = 1
     given = {"boxes": np.float32([[[10, 20, 50, 60, .9]]]), "labels": np.int64([[0]]), "masks": masks}
     case = Case(write(tmp_path / "m.onnx", given))
+    assert case.words.task == "segmentation"
     whole = case.decode(given, (64, 64), (64, 64)).found[0].mask.whole()
     assert whole[20:39, 10:50].all() and not whole[41:].any() and not whole[:20].any()
+
+
+def test_model_api_counts_the_classes_of_masks_from_1(tmp_path):
+    given = {"boxes": np.float32([[[10, 20, 50, 60, .9]]]), "labels": np.int64([[0]]),
+             "masks": np.ones((1, 1, 28, 28), np.float32)}
+    path = write(tmp_path / "m.onnx", given, metadata={"model_info model_type": "MaskRCNN"})
+    case = Case(path, labels=["nothing", "cow"])
+    assert [(each.index, each.label) for each in case.decode(given, (64, 64), (64, 64)).found] == [(1, "cow")]
 
 
 def test_ssd(tmp_path):
