@@ -4,6 +4,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ..errors import InputError
 from .answers.types import Answer
 from .families import family
@@ -85,7 +87,8 @@ class Reader:
             raise self._hinted(error) from None
         done = time.perf_counter()
         outputs = dict(zip([port.name for port in self.session.outputs], arrays))
-        answer = self.family.decode(View(outputs, self.words, self.recipe, ready.where, self.options))
+        with np.errstate(all="ignore"):         # outputs may hold anything; families drop what is not finite
+            answer = self.family.decode(View(outputs, self.words, self.recipe, ready.where, self.options))
         return Reading(ready.frame, answer, ready.where, outputs,
                        (ready.seconds, done - begin, time.perf_counter() - done))
 

@@ -34,12 +34,15 @@ class View:
     where: Geometry
     options: Options
 
-    def output(self, key: str = "output.name", default: str | None = None) -> np.ndarray:
+    def name(self, key: str = "output.name", default: str | None = None) -> str:
         """The output that a word names, else the default, else the first."""
         name = self.words.text(key) or default or next(iter(self.outputs))
         if name not in self.outputs:
             raise InputError(f"{self.words.where(key)} is {name!r}; the model's outputs are {quoted(self.outputs)}")
-        return np.asarray(self.outputs[name])
+        return name
+
+    def output(self, key: str = "output.name", default: str | None = None) -> np.ndarray:
+        return np.asarray(self.outputs[self.name(key, default)])
 
     def threshold(self, default: float) -> float:
         return self.words.number("output.threshold", default, -1e6, 1e6) if self.options.conf is None else self.options.conf

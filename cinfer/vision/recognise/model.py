@@ -5,6 +5,8 @@ import json
 import os
 from dataclasses import dataclass
 
+from ...errors import Error
+
 MOST_BYTES = 8 << 20                # of a file beside a model
 
 
@@ -26,6 +28,8 @@ class Model:
         graph = session.model.graph
         self.constants = graph.constants
         self.path = session.model.path
+        self._session = session
+        self._planned: dict[str, tuple[int, ...]] | None = None
         self._files: dict[str, object] = {}
 
     def outputs_named(self, *names: str) -> bool:
@@ -34,6 +38,28 @@ class Model:
 
     def output(self, name: str):
         return next((port for port in self.outputs if port.name == name), None)
+
+    def shape_of(self, port):
+        """The shape of an output; where the file names its sizes instead of counting them, as planned for one picture
+        of the input's size, if that is fixed."""
+        if port.shape is not None and all(isinstance(size, int) for size in port.shape):
+            return port.shape
+        if self._planned is None:
+            self._planned = self._plan()
+        return self._planned.get(port.name, port.shape)
+
+    def _plan(self) -> dict[str, tuple[int, ...]]:
+        port = self.picture_input()
+        if port is None or port.shape is None or not hasattr(self._session, "_plan_for"):
+            return {}
+        fixed = [size if isinstance(size, int) else None for size in port.shape]
+        if None in fixed[1 if len(fixed) == 4 else 0:]:
+            return {}
+        try:                            # the plan that the first picture needs; other inputs' free sizes count as 1
+            routine = self._session._plan_for({port.name: tuple(size or 1 for size in fixed)})
+        except Error:
+            return {}
+        return {name: shape for name, shape, _ in routine.outputs}
 
     def json(self, name: str) -> dict | None:
         """The JSON object in a file beside the model; None: there is none."""
