@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import InputError
 from ..answers.types import Map
+from .bilinear import Taps, sampled, taps
 
 TASKS = ("semantic", "depth")
 IGNORED = 255
@@ -25,7 +26,9 @@ def decode(view) -> Map:
                          f"{' x '.join(map(str, values.shape))}")
     values = values.reshape(shape[1:])
     if view.words.task == "depth":
-        return Map(enlarged(values.astype(np.float32), view.where.height, view.where.width), "depth", unit="m")
+        rows, columns = (corners_on_corners(count, wanted) for count, wanted in
+                         zip(values.shape, (view.where.height, view.where.width)))
+        return Map(sampled(values.astype(np.float32), rows, columns), "depth", unit="m")
     return Map(nearest(values, view.where), "semantic", view.words.labels, IGNORED)
 
 
@@ -34,22 +37,9 @@ def nearest(values: np.ndarray, where) -> np.ndarray:
     high, wide = values.shape
     x = ((np.arange(where.width) + .5) * where.scale_x + where.left) * (wide / where.input_width)
     y = ((np.arange(where.height) + .5) * where.scale_y + where.top) * (high / where.input_height)
-    columns = x.astype(np.int64).clip(0, wide - 1)
-    return values[y.astype(np.int64).clip(0, high - 1)][:, columns]
+    return values.take(x.astype(np.int64), 1, mode="clip").take(y.astype(np.int64), 0, mode="clip")
 
 
-def enlarged(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bilinear, the centres of the corners' pixels on each other."""
-    column, fx = steps(values.shape[1], width)
-    row, fy = steps(values.shape[0], height)
-    right, below = np.minimum(column + 1, values.shape[1] - 1), np.minimum(row + 1, values.shape[0] - 1)
-    with np.errstate(all="ignore"):
-        lines = values[:, column] * (1 - fx) + values[:, right] * fx
-        return lines[row] * (1 - fy)[:, None] + lines[below] * fy[:, None]
-
-
-def steps(count: int, wanted: int) -> tuple[np.ndarray, np.ndarray]:
-    """(the value before, the share of the next one) at `wanted` places from the first to the last of `count` values."""
-    at = np.arange(wanted) * ((count - 1) / max(wanted - 1, 1))
-    before = at.astype(np.int64).clip(0, max(count - 2, 0))
-    return before, (at - before).astype(np.float32)
+def corners_on_corners(count: int, wanted: int) -> Taps:
+    """`wanted` places from the first to the last of `count` values."""
+    return taps(np.arange(wanted) * ((count - 1) / max(wanted - 1, 1)), count)

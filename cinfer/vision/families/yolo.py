@@ -8,7 +8,8 @@ Told by: the keys of Ultralytics' exporter (recognise/ultralytics.py), which say
 
 yolo_rows.py has the forms of the rows, yolo_masks.py and yolo_oriented.py what belongs to some tasks. What files declare
 may be symbolic: the arrays' shapes decide. Score and class of a row: its best class alone, and only where it is above the
-threshold; then non-maximum suppression within classes. Boxes are cut off at the picture's edges, but RT-DETR's.
+threshold; then non-maximum suppression within classes. Boxes are cut off at the picture's edges, but those that are
+normalized, as RT-DETR's authors leave them.
 
 Words: output.kind (yolo_rows.py); output.units; output.points, as `kpt_shape`: [points, numbers each: x, y and whether it
 is visible]; output.names, as `kpt_names`; output.threshold .25, output.iou .7, output.most 300.
@@ -41,8 +42,8 @@ def by_names(model: Model, words) -> Found | None:
     if first is None or port.name != "images" or len(first.shape or ()) != 3:
         return None
     a, b = first.shape[1:]
-    if isinstance(a, int) and isinstance(b, int) and min(a, b) == b < 7:
-        return None                     # 300x6: corners of v10 in a letterbox, or centres of RT-DETR, stretched
+    if isinstance(b, int) or not (isinstance(a, int) and a > 4 or b == "anchors"):
+        return None                     # by_shapes tells more; n x 6 may be corners in a letterbox, or RT-DETR's centres
     return _places(model, words, port, a, "the names `images` and `output0`, Ultralytics'")
 
 
@@ -97,14 +98,13 @@ def decode(view) -> Objects:
     if task == "oriented":
         return Objects(yolo_oriented.objects(view, rows), task)
     if rows.centred:
-        rows.boxes, rows.centred = corners(rows.boxes), False
-        inside = not rows.ready         # RT-DETR's authors do not cut off
-    else:
-        inside = True
+        with np.errstate(over="ignore"):
+            rows.boxes, rows.centred = corners(rows.boxes), False
     rows = rows.only(chosen(view, rows))
-    boxes = view.where.boxes(rows.boxes, clip=inside)
-    found = [Object(c, view.words.label(c), s, tuple(box))
-             for c, s, box in zip(rows.classes.tolist(), rows.scores.tolist(), boxes.tolist())]
+    boxes = view.where.boxes(rows.boxes, clip=view.words.text("output.units") != "normalized")
+    classes = rows.classes.tolist()
+    labels = {c: view.words.label(c) for c in set(classes)}
+    found = [Object(c, labels[c], s, tuple(box)) for c, s, box in zip(classes, rows.scores.tolist(), boxes.tolist())]
     if points:
         names = names_of_points(view, points[0])
         for each, its in zip(found, placed_points(view, rows, points)):

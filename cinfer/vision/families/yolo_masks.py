@@ -2,7 +2,7 @@
 
 The logits lie over the input in fewer pixels. They are read bilinearly (pixels' centres at halves) at the picture's
 pixels, through the geometry of the input; a pixel is inside where they are above 0, which is where a sigmoid is above a
-half, and where the box is. Objects of which no pixel is inside are dropped. Only the box's part is computed.
+half, and where the box is (from the first whole column and row in it). Objects of which no pixel is inside are dropped. Only the box's part is computed.
 """
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import numpy as np
 
 from ...errors import InputError
 from ..answers.types import Mask, Object
+from .bilinear import sampled, taps
+
+ROUNDING = 1e-3                         # pixels by which an edge may be off, as float32 on its way through the input
 
 
 def with_masks(view, found: list[Object], boxes: np.ndarray, coefficients: np.ndarray, prototypes: np.ndarray) -> list[Object]:
@@ -21,39 +24,21 @@ def with_masks(view, found: list[Object], boxes: np.ndarray, coefficients: np.nd
     """
     if coefficients.shape[1] != len(prototypes):
         raise InputError(f"there are {len(prototypes)} prototypes for {coefficients.shape[1]} coefficients of each mask")
-    width, height = view.where.width, view.where.height
+    where, (count, high, wide) = view.where, prototypes.shape
+    rows = taps(((np.arange(where.height) + .5) * where.scale_y + where.top) * (high / where.input_height) - .5, high)
+    columns = taps(((np.arange(where.width) + .5) * where.scale_x + where.left) * (wide / where.input_width) - .5, wide)
+    ends = where.width, where.height, where.width, where.height
     kept = []
-    for each, box, numbers in zip(found, boxes, coefficients):
-        x1, y1, x2, y2 = (min(max(ceil(v), 0), most) for v, most in zip(box, (width, height, width, height)))
+    for each, box, numbers in zip(found, boxes.tolist(), coefficients):
+        x1, y1, x2, y2 = (min(max(ceil(v - ROUNDING), 0), end) for v, end in zip(box, ends))
         if x1 >= x2 or y1 >= y2:
             continue
-        inside = logits(view.where, numbers, prototypes, (x1, y1, x2, y2)) > 0
+        (its_rows, high), (its_columns, wide) = rows.part(y1, y2), columns.part(x1, x2)
+        planes = np.ascontiguousarray(prototypes[:, high, wide])
+        with np.errstate(all="ignore"):
+            logits = (numbers @ planes.reshape(count, -1)).reshape(planes.shape[1:])
+        inside = sampled(logits, its_rows, its_columns) > 0
         if inside.any():
-            each.mask = Mask(inside, x1, y1, width, height)
+            each.mask = Mask(inside, x1, y1, where.width, where.height)
             kept.append(each)
     return kept
-
-
-def logits(where, numbers: np.ndarray, prototypes: np.ndarray, part: tuple[int, int, int, int]) -> np.ndarray:
-    """float32 (rows, columns) of a part of the picture: x1, y1, x2, y2."""
-    count, high, wide = prototypes.shape
-    x1, y1, x2, y2 = part
-    column, right, fx = taps(where.left, where.scale_x, where.input_width, wide, x1, x2)
-    row, below, fy = taps(where.top, where.scale_y, where.input_height, high, y1, y2)
-    left, top = int(column[0]), int(row[0])
-    with np.errstate(all="ignore"):
-        small = np.ascontiguousarray(prototypes[:, top:below[-1] + 1, left:right[-1] + 1])
-        small = (numbers.astype(np.float32) @ small.reshape(count, -1)).reshape(small.shape[1:])
-        column, right, row, below = column - left, right - left, row - top, below - top
-        lines = small[:, column] + fx * (small[:, right] - small[:, column])
-        steps = np.diff(lines, axis=0, append=lines[-1:])           # `below` is the next row, or the last one itself
-        return lines[row] + fy[:, None] * steps[row]
-
-
-def taps(offset: float, scale: float, fed: int, count: int, first: int, end: int):
-    """Where the picture's pixels first..end of an axis lie among `count` values over `fed` pixels of the input: (the
-    value before, the value behind, the share of that one); int64, int64, float32. Beyond the edge the last value."""
-    at = ((np.arange(first, end) + .5) * scale + offset) * (count / fed) - .5
-    at = at.clip(0, count - 1)
-    before = at.astype(np.int64)
-    return before, np.minimum(before + 1, count - 1), (at - before).astype(np.float32)

@@ -17,7 +17,7 @@ from ..answers.types import Object
 from .overlap import likeliest
 from .yolo_rows import Rows
 
-MOST_CANDIDATES = 10_000
+MOST_CANDIDATES = 5_000                 # the likeliest of those above the threshold
 PAIRS = 1 << 18                         # compared at once
 
 
@@ -31,8 +31,10 @@ def objects(view, rows: Rows) -> list[Object]:
     boxes = regular(boxes[order])
     polygons = view.where.points(polygons_of(boxes))
     around = view.where.clipped(np.concatenate([polygons.min(1), polygons.max(1)], axis=1))
-    return [Object(c, view.words.label(c), s, tuple(box), polygon=polygon, angle=angle) for c, s, box, polygon, angle in zip(
-        rows.classes[order].tolist(), rows.scores[order].tolist(), around.tolist(), polygons, boxes[:, 4].tolist())]
+    classes = rows.classes[order].tolist()
+    names = {c: view.words.label(c) for c in set(classes)}
+    return [Object(c, names[c], s, tuple(box), polygon=polygon, angle=angle) for c, s, box, polygon, angle in zip(
+        classes, rows.scores[order].tolist(), around.tolist(), polygons, boxes[:, 4].tolist())]
 
 
 def polygons_of(boxes: np.ndarray) -> np.ndarray:
@@ -58,27 +60,29 @@ def distinct(boxes: np.ndarray, classes: np.ndarray, iou: float) -> np.ndarray:
 
     Pairs are those whose centres are near enough for it: d^2 <= 4 B (m1^2 + m2^2) / 12, m a box's longer side."""
     far = -log(max(1 - (1 - iou) ** 2, 1e-300)) if iou < 1 else 0.0
-    count = len(boxes)
-    a, b, c, ln = gaussians(boxes)
-    reach = (boxes[:, 2:4] ** 2).max(1, initial=0) * (far / 3)
-    radius = np.sqrt(2 * reach.max(initial=0)) * (1 + 1e-9)
-    order = np.lexsort((boxes[:, 0], classes))              # by class, then from left to right
-    xs, kinds = boxes[order, 0], np.unique(classes[order], return_inverse=True)[1]
-    span = (xs.max(initial=0) - xs.min(initial=0) + 2 * radius + 1)
-    place = xs + kinds * span
-    ends = np.searchsorted(place, place + radius, side="right")
-    gone = np.zeros(count, bool)
-    sizes = ends - np.arange(count) - 1                     # pairs of each with those to its right
+    xs = boxes[:, 0]
+    reach = (boxes[:, 2:4] ** 2).max(1, initial=0) * (far / 3) * (1 + 1e-9)
+    radius = np.sqrt(2 * reach.max(initial=0))
+    span = xs.max(initial=0) - xs.min(initial=0) + 2 * radius + 1           # classes do not meet
+    place = xs + np.unique(classes, return_inverse=True)[1] * span
+    order = np.argsort(place, kind="stable")                                # from left to right
+    place, reach, boxes = place[order], reach[order], boxes[order]
+    xs, ys, shapes = boxes[:, 0].copy(), boxes[:, 1].copy(), gaussians(boxes)
+    sizes = np.searchsorted(place, place + radius, side="right") - np.arange(len(place)) - 1     # pairs, each with those to its right
+    before = np.concatenate([[0], np.cumsum(sizes)])
+    gone = np.zeros(len(boxes), bool)                                       # by score, as `order` says
     begin = 0
-    while begin < count:
-        end = begin + max(1, int(np.searchsorted(np.cumsum(sizes[begin:]), PAIRS)))
-        i = np.repeat(np.arange(begin, min(end, count)), sizes[begin:end])
-        j = np.arange(i.size) - np.repeat(np.cumsum(sizes[begin:end]) - sizes[begin:end], sizes[begin:end]) + i + 1
-        i, j = order[i], order[j]
-        dx, dy = boxes[i, 0] - boxes[j, 0], boxes[i, 1] - boxes[j, 1]
-        near = dx * dx + dy * dy <= (reach[i] + reach[j]) * (1 + 1e-9)
-        i, j, dx, dy = i[near], j[near], dx[near], dy[near]
-        gone[np.maximum(i, j)[distance(a, b, c, ln, i, j, dx, dy) <= far]] = True
+    while begin < len(boxes):
+        end = max(begin + 1, int(np.searchsorted(before, before[begin] + PAIRS, side="right")) - 1)
+        its = sizes[begin:end]
+        i = np.repeat(np.arange(begin, end), its)
+        j = np.arange(before[begin], before[end]) - np.repeat(before[begin:end], its) + i + 1
+        dx, dy = np.repeat(xs[begin:end], its) - xs[j], np.repeat(ys[begin:end], its) - ys[j]
+        near = np.flatnonzero(dx * dx + dy * dy <= np.repeat(reach[begin:end], its) + reach[j])
+        i, j, worse = i[near], j[near], np.maximum(order[i[near]], order[j[near]])
+        left = np.flatnonzero(~gone[worse])
+        i, j, worse, near = i[left], j[left], worse[left], near[left]
+        gone[worse[distance(shapes, i, j, dx[near], dy[near]) <= far]] = True
         begin = end
     return np.flatnonzero(~gone)
 
@@ -92,10 +96,10 @@ def gaussians(boxes: np.ndarray):
                 np.log(along * across))
 
 
-def distance(a, b, c, ln, i, j, dx, dy) -> np.ndarray:
-    """Bhattacharyya's, of the pairs i, j; NaN or infinite of boxes without area."""
-    a, b, c = a[i] + a[j], b[i] + b[j], c[i] + c[j]
+def distance(shapes, i, j, dx, dy) -> np.ndarray:
+    """Bhattacharyya's, of the pairs i, j; NaN or infinite of boxes without area. shapes : their `gaussians`"""
+    a, b, c, ln = (each[i] + each[j] for each in shapes)
     with np.errstate(all="ignore"):
         determinant = a * b - c * c
         between = (a * dy * dy + b * dx * dx - 2 * c * dx * dy) / (4 * determinant)
-        return between + .5 * (np.log(determinant / 4) - .5 * (ln[i] + ln[j]))
+        return between + .5 * (np.log(determinant / 4) - .5 * ln)

@@ -21,6 +21,7 @@ CLASSES, OBJECT = "cx,cy,w,h,classes", "cx,cy,w,h,object,classes"
 CORNERS, CENTRES, IMAGE = "x1,y1,x2,y2,score,class", "cx,cy,w,h,score,class", "image,x1,y1,x2,y2,class,score"
 KINDS = (CLASSES, OBJECT, CORNERS, CENTRES, IMAGE)
 MOST_CLASS = 1e9
+FAR = 1e9                               # no place: such boxes, and NaN, are dropped
 
 
 @dataclass(slots=True)
@@ -66,22 +67,23 @@ def read(view, table: np.ndarray, extra: int) -> Rows:
         raise InputError(f"rows of {view.words.where('output.kind')} {kind} do not fit an output of shape "
                          f"{table.shape}{f' with {extra} extra numbers each' * bool(extra)}; "
                          f"right is one of {'; '.join(KINDS)}")
-    if kind == CLASSES:
-        rows = table[:, np.flatnonzero(table[4:4 + count].max(0) > least)].T
-        values = rows[:, 4:4 + count]
-    else:
-        rows = table[table[:, 4] > least]
-        values = rows[:, 5:5 + count] * rows[:, 4:5] if kind == OBJECT else None
-    if values is None:
-        scores, classes = rows[:, 4], rows[:, 5]
-    else:
-        classes = values.argmax(1)
-        scores = values[np.arange(len(values)), classes]
-    sound = (scores > least) & np.isfinite(rows[:, :4]).all(1) & (classes >= 0) & (classes < MOST_CLASS)
-    rows, scores, classes = rows[sound], scores[sound], classes[sound].astype(np.int64)
+    with np.errstate(all="ignore"):
+        if kind == CLASSES:             # (numbers, N): what is not likely is not copied
+            best = table[4:4 + count].max(0)
+            at = np.flatnonzero(best > least)
+            boxes, scores, classes = table[:4, at].T, best[at], table[4:4 + count, at].argmax(0)
+            more = table[before + count:, at].T
+        else:
+            rows = table[table[:, 4] > least]
+            boxes, scores, classes, more = rows[:, :4], rows[:, 4], rows[:, 5], rows[:, before + count:]
+            if kind == OBJECT:
+                values = rows[:, 5:5 + count] * rows[:, 4:5]
+                classes = values.argmax(1)
+                scores = values[np.arange(len(values)), classes]
+        sound = (scores > least) & (np.abs(boxes) < FAR).all(1) & (classes >= 0) & (classes < MOST_CLASS)
+    boxes, scores, classes = boxes[sound], scores[sound], classes[sound].astype(np.int64)
     scale = np.array([view.where.input_width, view.where.input_height] if normalized else [1, 1], np.float32)
-    found = Rows(rows[:, :4] * np.tile(scale, 2), scores, classes, rows[:, before + count:], kind != CORNERS,
-                 kind in (CORNERS, CENTRES), scale)
+    found = Rows(boxes * np.tile(scale, 2), scores, classes, more[sound], kind != CORNERS, kind in (CORNERS, CENTRES), scale)
     return found if view.options.classes is None else found.only(view.wanted(classes))
 
 

@@ -1,0 +1,48 @@
+"""Maps are read between their values: bilinearly, as large as a picture. In blocks that stay in the cache."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BLOCK = 1 << 16                         # numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Taps:
+    """Places along an axis: the values before and behind each (int64), and how much of the latter counts (float32)."""
+    before: np.ndarray
+    behind: np.ndarray
+    share: np.ndarray
+
+    def part(self, first: int, end: int) -> tuple[Taps, slice]:
+        """(the places first..end, among the values that they need; which these are)"""
+        start, stop = int(self.before[first]), int(self.behind[end - 1]) + 1
+        return Taps(self.before[first:end] - start, self.behind[first:end] - start, self.share[first:end]), slice(start, stop)
+
+
+def taps(at: np.ndarray, count: int) -> Taps:
+    """at : rising places between `count` values, 0 at the first, 1 at the second; beyond the ends the last one counts"""
+    at = at.clip(0, count - 1)
+    before = at.astype(np.int64)
+    return Taps(before, np.minimum(before + 1, count - 1), (at - before).astype(np.float32))
+
+
+def sampled(values: np.ndarray, rows: Taps, columns: Taps) -> np.ndarray:
+    """values : (height, width), float32 -> (rows, columns), float32; what is not finite stays so, without a warning"""
+    with np.errstate(all="ignore"):
+        lines = values.take(columns.before, 1)
+        step = values.take(columns.behind, 1)
+        step -= lines
+        step *= columns.share
+        lines += step
+        found = np.empty((len(rows.before), lines.shape[1]), np.float32)
+        height = max(1, BLOCK // max(1, lines.shape[1]))
+        for begin in range(0, len(found), height):
+            part = found[begin:begin + height]
+            lines.take(rows.before[begin:begin + height], 0, part, "clip")
+            step = lines.take(rows.behind[begin:begin + height], 0)
+            step -= part
+            step *= rows.share[begin:begin + height, None]
+            part += step
+    return found
