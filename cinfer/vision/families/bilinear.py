@@ -18,11 +18,12 @@ class Taps:
     def part(self, first: int, end: int) -> tuple[Taps, slice]:
         """(the places first..end, among the values that they need; which these are)"""
         start, stop = int(self.before[first]), int(self.behind[end - 1]) + 1
-        return Taps(self.before[first:end] - start, self.behind[first:end] - start, self.share[first:end]), slice(start, stop)
+        each = slice(first, end)
+        return Taps(self.before[each] - start, self.behind[each] - start, self.share[each]), slice(start, stop)
 
 
 def taps(at: np.ndarray, count: int) -> Taps:
-    """at : rising places between `count` values, 0 at the first, 1 at the second; beyond the ends the last one counts"""
+    """at : rising places among `count` values, 0 at the first, 1 at the second; beyond the ends the last one counts"""
     at = at.clip(0, count - 1)
     before = at.astype(np.int64)
     return Taps(before, np.minimum(before + 1, count - 1), (at - before).astype(np.float32))

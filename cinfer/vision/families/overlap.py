@@ -1,6 +1,6 @@
 """Boxes that say the same: non-maximum suppression, and the forms in which networks write boxes.
 
-The suppression is the kernel of the operator NonMaxSuppression, on one thread (1,501 boxes: 0.1 ms; as a loop of NumPy 64).
+Suppression is the kernel of the operator NonMaxSuppression, on one thread.
 """
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ def likeliest(scores: np.ndarray, most: int = MOST_CANDIDATES) -> np.ndarray:
     return np.argsort(-scores, kind="stable")[:most]
 
 
-def suppress(boxes: np.ndarray, scores: np.ndarray, iou: float, most: int, classes: np.ndarray | None = None) -> np.ndarray:
-    """Indices of the boxes that stay, the highest score first, `most` at most: none overlaps one before it, of its class,
-    by more than `iou` (intersection over union). Boxes that are not finite, and scores that are NaN, go.
+def suppress(boxes: np.ndarray, scores: np.ndarray, iou: float, most: int,
+             classes: np.ndarray | None = None) -> np.ndarray:
+    """Indices of the boxes that stay, the highest score first, `most` at most: none overlaps one before it, of its
+    class, by more than `iou` (intersection over union). Boxes that are not finite go, and scores that are NaN.
 
     boxes : (n, 4) as x1, y1, x2, y2; classes : (n,), or None where all count as one
     """

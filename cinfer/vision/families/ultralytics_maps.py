@@ -22,8 +22,8 @@ def decode(view) -> Map:
     shape = values.shape[:1] + values.shape[2:] if values.ndim == 4 and values.shape[1] == 1 else values.shape
     kinds = "iu" if view.words.task == "semantic" else "fiu"
     if len(shape) != 3 or shape[0] != 1 or not values.size or values.dtype.kind not in kinds:
-        raise InputError(f"the output of Ultralytics' {view.words.task} models is {wanted}; this one's is {values.dtype} "
-                         f"{' x '.join(map(str, values.shape))}")
+        raise InputError(f"the output of Ultralytics' {view.words.task} models is {wanted}; this one's is "
+                         f"{values.dtype} {' x '.join(map(str, values.shape))}")
     values = values.reshape(shape[1:])
     if view.words.task == "depth":
         rows, columns = (corners_on_corners(count, wanted) for count, wanted in

@@ -6,13 +6,13 @@ Told by: the keys of Ultralytics' exporter (recognise/ultralytics.py), which say
     (n, 7) rows of a free number for one picture (YOLOv7 with NMS inside);
     (4+nc, N) or (3N, 5+nc) numbers for the N places of the grids of an input (8400 at 640x640).
 
-yolo_rows.py has the forms of the rows, yolo_masks.py and yolo_oriented.py what belongs to some tasks. What files declare
-may be symbolic: the arrays' shapes decide. Score and class of a row: its best class alone, and only where it is above the
-threshold; then non-maximum suppression within classes. Boxes are cut off at the picture's edges, but those that are
-normalized, as RT-DETR's authors leave them.
+yolo_rows.py has the forms of the rows, yolo_masks.py and yolo_oriented.py what belongs to some tasks. What files
+declare may be symbolic: the arrays' shapes decide. A row counts for its best class alone, and only where that score is
+above the threshold; then comes non-maximum suppression within classes. Boxes are cut off at the picture's edges, but
+those that are normalized, as RT-DETR's authors leave them.
 
-Words: output.kind (yolo_rows.py); output.units; output.points, as `kpt_shape`: [points, numbers each: x, y and whether it
-is visible]; output.names, as `kpt_names`; output.threshold .25, output.iou .7, output.most 300.
+Words: output.kind (yolo_rows.py); output.units; output.points, as `kpt_shape`: [points, numbers each: x, y and whether
+it is visible]; output.names, as `kpt_names`; output.threshold .25, output.iou .7, output.most 300.
 """
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def by_names(model: Model, words) -> Found | None:
         return None
     a, b = first.shape[1:]
     if isinstance(b, int) or not (isinstance(a, int) and a > 4 or b == "anchors"):
-        return None                     # by_shapes tells more; n x 6 may be corners in a letterbox, or RT-DETR's centres
+        return None                     # by_shapes tells more; n x 6 may be corners in a letterbox or RT-DETR's centres
     return _places(model, words, port, a, "the names `images` and `output0`, Ultralytics'")
 
 
@@ -62,11 +62,11 @@ def by_shapes(model: Model, words) -> Found | None:
         return None
     a, b = first.shape[1:]
     grids = places(*size)
-    if b in grids and isinstance(a, int) and a > 4:
+    if b in grids and isinstance(a, int) and a > 4 and a not in grids:
         return _places(model, words, port, a, f"its output, {a} numbers for each of {b} places: a YOLO")
     if isinstance(a, int) and isinstance(b, int) and any(a == 3 * count for count in grids) and b > 5:
-        return _places(model, words, port, b - 1, f"its output, {b} numbers for each of 3 x {a // 3} places: a YOLOv5 or v7",
-                       {"output.kind": OBJECT, "output.iou": ".45"})
+        because = f"its output, {b} numbers for each of 3 x {a // 3} places: a YOLOv5 or v7"
+        return _places(model, words, port, b - 1, because, {"output.kind": OBJECT, "output.iou": ".45"})
     return None
 
 
@@ -76,7 +76,7 @@ def _places(model: Model, words, port, numbers, because: str, more: dict | None 
     if masks is not None:
         task = "segmentation"
         numbers = numbers - masks.shape[1] if isinstance(numbers, int) and isinstance(masks.shape[1], int) else None
-    elif numbers == PERSON and not more:
+    elif numbers == PERSON and not more and words.task in ("", "keypoints"):
         task, because = "keypoints", because + ", of 17 points each; if it has 52 classes: --task detection"
     labels = None
     if numbers == 84 and not words.labels:
@@ -86,15 +86,16 @@ def _places(model: Model, words, port, numbers, because: str, more: dict | None 
 
 def _fed(port) -> dict[str, str]:
     floating = port.dtype is not None and port.dtype.kind not in "iub"
-    return {"input.resize": "letterbox:114", "input.filter": "linear", "input.mean": "0", "input.std": "255" if floating else "1"}
+    return {"input.resize": "letterbox:114", "input.filter": "linear", "input.mean": "0",
+            "input.std": "255" if floating else "1"}
 
 
 def decode(view) -> Objects:
     task = view.words.task
     table, prototypes = arrays(view)
     points = shape_of_points(view) if task == "keypoints" else None
-    extra = points[0] * points[1] if points else 1 if task == "oriented" else 0 if prototypes is None else len(prototypes)
-    rows = read(view, table, extra)
+    extra = points[0] * points[1] if points else int(task == "oriented")
+    rows = read(view, table, extra if prototypes is None else len(prototypes))
     if task == "oriented":
         return Objects(yolo_oriented.objects(view, rows), task)
     if rows.centred:
@@ -132,12 +133,13 @@ def arrays(view) -> tuple[np.ndarray, np.ndarray | None]:
         rows = next((each for each in found.values() if each.ndim in (2, 3)), None)
     shapes = ", ".join(f"{name!r} {each.shape}" for name, each in found.items()) or "none"
     if rows is None or rows.ndim not in (2, 3) or rows.ndim == 3 and len(rows) != 1 or rows.dtype.kind not in "fiu":
-        raise InputError(f"the output of a YOLO is rows of numbers for one picture, 1 x rows x numbers; here are {shapes}")
+        raise InputError(f"the output of a YOLO is rows of numbers of one picture, 1 x rows x numbers; here are {shapes}")
     masks = None
     if view.words.task == "segmentation":
         masks = next((each for each in found.values() if each.ndim == 4 and len(each) == 1 and each.size), None)
         if masks is None:
-            raise InputError(f"a YOLO of segmentation has prototypes of masks, 1 x count x height x width; here are {shapes}")
+            raise InputError("a YOLO that segments has prototypes of masks, 1 x count x height x width; "
+                             f"here are {shapes}")
     rows = rows.reshape(rows.shape[-2:]).astype(np.float32, copy=False)
     return rows, None if masks is None else masks[0].astype(np.float32, copy=False)
 
@@ -158,8 +160,8 @@ def shape_of_points(view) -> tuple[int, int]:
     said = literal(text, (list, tuple))
     if said is None or len(said) != 2 or not all(type(n) is int for n in said) or not 1 <= said[0] <= 10_000 \
             or said[1] not in (2, 3):
-        raise InputError(f"{view.words.where('output.points')} is {text!r}; right is [points, numbers of each: 2 or 3], "
-                         "such as [17, 3]")
+        raise InputError(f"{view.words.where('output.points')} is {text!r}; right is [points, numbers of each: 2 or "
+                         "3], such as [17, 3]")
     return tuple(said)
 
 

@@ -2,7 +2,8 @@
 
 The logits lie over the input in fewer pixels. They are read bilinearly (pixels' centres at halves) at the picture's
 pixels, through the geometry of the input; a pixel is inside where they are above 0, which is where a sigmoid is above a
-half, and where the box is (from the first whole column and row in it). Objects of which no pixel is inside are dropped. Only the box's part is computed.
+half, and where the box is (from the first whole column and row in it). Objects of which no pixel is inside are dropped.
+Only the box's part is computed.
 """
 from __future__ import annotations
 
@@ -17,13 +18,14 @@ from .bilinear import sampled, taps
 ROUNDING = 1e-3                         # pixels by which an edge may be off, as float32 on its way through the input
 
 
-def with_masks(view, found: list[Object], boxes: np.ndarray, coefficients: np.ndarray, prototypes: np.ndarray) -> list[Object]:
+def with_masks(view, found: list[Object], boxes: np.ndarray, coefficients: np.ndarray,
+               prototypes: np.ndarray) -> list[Object]:
     """The objects that have a mask, with it.
 
     boxes : (n, 4) in pixels of the picture; coefficients : (n, count); prototypes : (count, height, width)
     """
     if coefficients.shape[1] != len(prototypes):
-        raise InputError(f"there are {len(prototypes)} prototypes for {coefficients.shape[1]} coefficients of each mask")
+        raise InputError(f"there are {len(prototypes)} prototypes for {coefficients.shape[1]} coefficients of a mask")
     where, (count, high, wide) = view.where, prototypes.shape
     rows = taps(((np.arange(where.height) + .5) * where.scale_y + where.top) * (high / where.input_height) - .5, high)
     columns = taps(((np.arange(where.width) + .5) * where.scale_x + where.left) * (wide / where.input_width) - .5, wide)

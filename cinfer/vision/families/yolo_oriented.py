@@ -1,4 +1,4 @@
-"""Boxes that do not lie along the axes: centre, width, height and the angle of the width against the x axis, in radians.
+"""Boxes that do not lie along the axes: centre, width, height and the angle of the width against the x axis, radians.
 
 How much two of them share is measured by their Gaussians of equal mean and covariance (ProbIoU, arXiv:2106.06072):
     covariance  [a c; c b] of a box: R diag(w^2/12, h^2/12) R'
@@ -42,8 +42,8 @@ def polygons_of(boxes: np.ndarray) -> np.ndarray:
     angle = boxes[:, 4]
     along = np.stack([np.cos(angle), np.sin(angle)], 1) * boxes[:, 2:3] / 2
     across = np.stack([-np.sin(angle), np.cos(angle)], 1) * boxes[:, 3:4] / 2
-    centre = boxes[:, :2]
-    return np.stack([centre + along + across, centre + along - across, centre - along - across, centre - along + across], 1)
+    ends, others = boxes[:, :2] + along, boxes[:, :2] - along
+    return np.stack([ends + across, ends - across, others - across, others + across], 1)
 
 
 def regular(boxes: np.ndarray) -> np.ndarray:
@@ -68,7 +68,7 @@ def distinct(boxes: np.ndarray, classes: np.ndarray, iou: float) -> np.ndarray:
     order = np.argsort(place, kind="stable")                                # from left to right
     place, reach, boxes = place[order], reach[order], boxes[order]
     xs, ys, shapes = boxes[:, 0].copy(), boxes[:, 1].copy(), gaussians(boxes)
-    sizes = np.searchsorted(place, place + radius, side="right") - np.arange(len(place)) - 1     # pairs, each with those to its right
+    sizes = np.searchsorted(place, place + radius, side="right") - np.arange(len(place)) - 1    # with those to its right
     before = np.concatenate([[0], np.cumsum(sizes)])
     gone = np.zeros(len(boxes), bool)                                       # by score, as `order` says
     begin = 0
@@ -92,8 +92,8 @@ def gaussians(boxes: np.ndarray):
     along, across = boxes[:, 2] ** 2 / 12, boxes[:, 3] ** 2 / 12
     cos, sin = np.cos(boxes[:, 4]), np.sin(boxes[:, 4])
     with np.errstate(all="ignore"):
-        return (along * cos ** 2 + across * sin ** 2, along * sin ** 2 + across * cos ** 2, (along - across) * cos * sin,
-                np.log(along * across))
+        a, b = along * cos ** 2 + across * sin ** 2, along * sin ** 2 + across * cos ** 2
+        return a, b, (along - across) * cos * sin, np.log(along * across)
 
 
 def distance(shapes, i, j, dx, dy) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The rows of numbers that a YOLO gives: in which of the known forms they are, and those above the threshold.
 
-Forms, as the word `output.kind` says them, else by the shape of the array; nc classes, e extra numbers (coefficients of a
-mask, points, an angle), N places of the grids of an input (8400 at 640x640):
+Forms, as the word `output.kind` says them, else by the shape of the array; nc classes, e extra numbers (coefficients of
+a mask, points, an angle), N places of the grids of an input (8400 at 640x640):
 
     cx,cy,w,h,classes               (4+nc+e, N)     v8, v9, 11, 12: class scores that are sigmoids already
     cx,cy,w,h,object,classes        (3N, 5+nc+e)    v5, v7: score = object * class
@@ -83,7 +83,8 @@ def read(view, table: np.ndarray, extra: int) -> Rows:
         sound = (scores > least) & (np.abs(boxes) < FAR).all(1) & (classes >= 0) & (classes < MOST_CLASS)
     boxes, scores, classes = boxes[sound], scores[sound], classes[sound].astype(np.int64)
     scale = np.array([view.where.input_width, view.where.input_height] if normalized else [1, 1], np.float32)
-    found = Rows(boxes * np.tile(scale, 2), scores, classes, more[sound], kind != CORNERS, kind in (CORNERS, CENTRES), scale)
+    found = Rows(boxes * np.tile(scale, 2), scores, classes, more[sound], centred=kind != CORNERS,
+                 ready=kind in (CORNERS, CENTRES), scale=scale)
     return found if view.options.classes is None else found.only(view.wanted(classes))
 
 
@@ -93,7 +94,7 @@ def kind_of(view, table: np.ndarray, extra: int, normalized: bool = False) -> st
     names = 0 if view.words.labels is None or view.words.labels_given else len(view.words.labels)
     grids = places(view.where.input_height, view.where.input_width)
     short = b == 6 + extra
-    if normalized:                      # RT-DETR: class scores until 2026-05, then score and class; with 2 classes both are 6
+    if normalized:                      # RT-DETR: class scores until May 2026, then score and class; of 2 classes both are 6
         whole = short and bool((table[:, 5] == np.floor(table[:, 5])).all())
         return CENTRES if short and (names != 2 or whole) else CLASSES
     if any(a == 3 * count for count in grids):
@@ -106,9 +107,9 @@ def kind_of(view, table: np.ndarray, extra: int, normalized: bool = False) -> st
         return OBJECT
     if names and 4 + names + extra in (a, b) or 4 + extra < a < b:
         return CLASSES
-    raise InputError(f"rows of shape {a} x {b} are of no known form of YOLO for an input of {view.where.input_width}x"
-                     f"{view.where.input_height}{f' and {names} classes' * bool(names)}; cinfer.output.kind says the form: "
-                     f"{'; '.join(KINDS)}")
+    fed = f"{view.where.input_width}x{view.where.input_height}{f' and {names} classes' * bool(names)}"
+    raise InputError(f"rows of shape {a} x {b} are of no known form of YOLO for an input of {fed}; "
+                     f"cinfer.output.kind says the form: {'; '.join(KINDS)}")
 
 
 def numbers_first(view, table: np.ndarray, extra: int) -> np.ndarray:

@@ -108,7 +108,8 @@ def target_size(size: Size, width: int, height: int) -> tuple[int, int]:
     long:L            the longer side L
     up:N              each side up to a multiple of N
     least:S:N         the shorter side at least S, then each rounded to a multiple of N (PP-OCR)
-    within:S:N        as large as fits into S, or within:H:W:N, each side then up to a multiple of N (Ultralytics' free sizes)
+    within:S:N        as large as fits into S (within:H:W:N: into HxW), each side then up to a multiple of N (Ultralytics'
+                      free sizes)
     fit:S:N           the side that has to change less becomes S, both are rounded to a multiple of N (Depth Anything)
     """
     w, h, numbers = width, height, size.numbers

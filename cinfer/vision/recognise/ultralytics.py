@@ -1,8 +1,8 @@
 """The keys of Ultralytics' exporter, and of YOLOv5's and YOLOv9's, whose values are Python literals in text.
 
-Newer files have `task`, `imgsz`, `names`, `stride`, `channels`, `end2end`, `head` and `args`; YOLOv5 and YOLOv9 write `stride`
-and `names` alone. A v10 or 26 is end2end only where `end2end` says so; `args` has whether NMS is inside. What they leave
-open the arrays' shapes tell (families/yolo_rows.py). Source: what ultralytics 8.4.190 and yolov5 7.0.14 write.
+Newer files have `task`, `imgsz`, `names`, `stride`, `channels`, `end2end`, `head` and `args`; YOLOv5 and YOLOv9 write
+`stride` and `names` alone. A v10 or 26 is end2end only where `end2end` says so; `args` has whether NMS is inside. What
+they leave open the arrays' shapes tell (families/yolo_rows.py). Source: what ultralytics 8.4.190 and yolov5 7.0.14 write.
 """
 from __future__ import annotations
 
@@ -42,12 +42,14 @@ def ultralytics(model: Model) -> Found | None:
             words |= {"input.filter": "linear", "output.kind": "logits"} | (IMAGENET if floating else {})
     elif words.get("family") == "yolo":
         words |= _of_rows(metadata, task, is_v5, is_detr)
-    return Found(words, "YOLOv5's metadata" if is_v5 else "the model's Ultralytics metadata", labels_of(metadata))
+    return Found(words, "YOLOv5's or YOLOv9's metadata" if is_v5 else "the model's Ultralytics metadata", labels_of(metadata))
 
 
 def _of_rows(metadata: dict[str, str], task: str, is_v5: bool, is_detr: bool) -> dict[str, str]:
     """How boxes are told from the output."""
-    words = {"output.threshold": ".25", "output.iou": ".45" if is_v5 else ".7", "output.most": "1000" if is_v5 else "300"}
+    words = {"output.threshold": ".25", "output.iou": ".7", "output.most": "300"}
+    if is_v5:
+        words |= {"output.iou": ".45", "output.most": "1000"}
     arguments = literal(metadata.get("args", ""), (dict,)) or {}
     if is_detr:                                         # queries are told apart already
         words |= {"output.units": "normalized", "output.iou": "1"}
@@ -72,8 +74,8 @@ def _channels(model: Model, port) -> str:
     shape = with_batch(port.shape)
     count = shape[1] if shape and isinstance(shape[1], int) else said or 3
     if count not in (1, 3):
-        raise InputError(f"input {port.name!r} takes {count} channels; a picture has 1 (grey) or 3: use the model from Python: "
-                         "cinfer.load")
+        raise InputError(f"input {port.name!r} takes {count} channels; a picture has 1 (grey) or 3: use the model from "
+                         "Python: cinfer.load")
     return "GRAY" if count == 1 else "RGB"
 
 
