@@ -64,9 +64,10 @@ def read(view, table: np.ndarray, extra: int) -> Rows:
     before = 4 if kind == CLASSES else 5 if kind == OBJECT else 6
     count = (table.shape[0] if kind == CLASSES else table.shape[1]) - before - extra      # of class scores
     if count < (1 if before < 6 else 0) or before == 6 and count:
-        raise InputError(f"rows of {view.words.where('output.kind')} {kind} do not fit an output of shape "
-                         f"{table.shape}{f' with {extra} extra numbers each' * bool(extra)}; "
-                         f"right is one of {'; '.join(KINDS)}")
+        raise InputError(f"the output is {' x '.join(map(str, table.shape))}; rows of {kind} "
+                         f"{f'and {extra} more numbers ' * bool(extra)}have {before + extra + (before < 6)}"
+                         f"{' or more' * (before < 6)}. {view.words.where('output.kind')} says the form: "
+                         f"{'; '.join(KINDS)}")
     with np.errstate(all="ignore"):
         if kind == CLASSES:             # (numbers, N): what is not likely is not copied
             best = table[4:4 + count].max(0)

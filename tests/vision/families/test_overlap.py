@@ -37,7 +37,8 @@ def test_of_equal_scores_the_first_box_stays():
 
 
 def test_boxes_without_a_place_or_a_score_go_and_harm_no_others():
-    boxes = np.float32([[0, 0, 9, 9], [np.nan, 0, 9, 9], [0, 0, np.inf, 9], [20, 20, 29, 29], [0, 0, 9, 9], [5, 5, 5, 5]])
+    boxes = np.float32([[0, 0, 9, 9], [np.nan, 0, 9, 9], [0, 0, np.inf, 9], [20, 20, 29, 29], [0, 0, 9, 9],
+                        [5, 5, 5, 5]])
     scores = np.float32([0.9, 1, 1, np.nan, 0.8, 0.7])
     assert suppress(boxes, scores, 0.5, 9).tolist() == [0, 5]
     huge = np.float32([[0, 0, 9, 9], [-3e38, -3e38, 3e38, 3e38], [0, 0, 9, 8.5]])

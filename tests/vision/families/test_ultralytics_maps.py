@@ -46,16 +46,18 @@ def test_depth_is_bilinear_between_corners(width, height):
     np.testing.assert_allclose(found.values, wanted, atol=1e-5)
 
 
-@pytest.mark.parametrize("keys, output", [
-    (SEMANTIC, np.zeros((1, 3, 96, 128), np.float32)), (SEMANTIC, np.zeros((2, 96, 128), np.uint8)),
-    (SEMANTIC, np.zeros((1, 0, 128), np.uint8)), (DEPTH, np.zeros((1, 2, 96, 128), np.float32)), (DEPTH, np.zeros((9,), np.float32))])
-def test_other_shapes_are_refused(keys, output):
+@pytest.mark.parametrize("keys, shape, dtype", [
+    (SEMANTIC, (1, 3, 96, 128), np.float32), (SEMANTIC, (2, 96, 128), np.uint8), (SEMANTIC, (1, 0, 128), np.uint8),
+    (DEPTH, (1, 2, 96, 128), np.float32), (DEPTH, (9,), np.float32)])
+def test_other_shapes_are_refused(keys, shape, dtype):
+    output = np.zeros(shape, dtype)
     with pytest.raises(InputError, match="this one's is") as raised:
         reading(model({"output0": output}, keys, shape=(1, 3, 96, 128)), 128, 96)
     assert "\n" not in str(raised.value)
 
 
 def test_nan_is_an_answer(recwarn):
-    answer = reading(model({"output0": np.full((1, 1, 96, 128), np.nan, np.float32)}, DEPTH, shape=(1, 3, 96, 128)), 64, 48).answer
+    session = model({"output0": np.full((1, 1, 96, 128), np.nan, np.float32)}, DEPTH, shape=(1, 3, 96, 128))
+    answer = reading(session, 64, 48).answer
     answer.data(), answer.lines()
     assert not recwarn.list

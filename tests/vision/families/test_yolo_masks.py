@@ -49,7 +49,8 @@ def test_pixels_are_inside_where_the_logit_is_above_0_and_the_box_is(form, width
         output = np.zeros((25200, 15), np.float32)
         output[100:104] = rows
     else:
-        output = np.concatenate([inner, scores.max(1, keepdims=True), scores.argmax(1)[:, None], numbers], 1).astype(np.float32)
+        best = np.stack([scores.max(1), scores.argmax(1)], 1)
+        output = np.concatenate([inner, best, numbers], 1).astype(np.float32)
     keys = {"v8": KEYS, "end2end": KEYS | {"end2end": "True"}, "v5": {"stride": "32", "names": "['a', 'b']"}}[form]
     answer = reading(model({"output0": output[None], "output1": planes[None]}, keys), width, height).answer
     assert answer.task == "segmentation"
@@ -72,7 +73,8 @@ def test_objects_without_a_pixel_are_dropped():
     output = np.zeros((300, 14), np.float32)
     output[:3] = [[100, 100, 200, 200, .9, 0, *[1] * 8], [100, 100, 200, 200, .8, 1, *[-1] * 8],
                   [300, 300, 300, 300, .7, 0, *[1] * 8]]
-    answer = reading(model({"output0": output[None], "output1": np.ones((1, 8, 160, 160), np.float32)}, KEYS), 640, 640).answer
+    session = model({"output0": output[None], "output1": np.ones((1, 8, 160, 160), np.float32)}, KEYS)
+    answer = reading(session, 640, 640).answer
     assert [each.score for each in answer.found] == [pytest.approx(0.9)]
     assert answer.found[0].mask.inside.shape == (100, 100) and answer.found[0].mask.inside.all()
     assert (answer.found[0].mask.x, answer.found[0].mask.y) == (100, 100)
@@ -82,7 +84,8 @@ def test_objects_without_a_pixel_are_dropped():
 def test_odd_prototypes_give_an_answer(value, recwarn):
     output = np.zeros((300, 14), np.float32)
     output[0] = [100, 100, 200, 200, .9, 0, *[1] * 8]
-    answer = reading(model({"output0": output[None], "output1": np.full((1, 8, 2, 3), value, np.float32)}, KEYS), 64, 48).answer
+    session = model({"output0": output[None], "output1": np.full((1, 8, 2, 3), value, np.float32)}, KEYS)
+    answer = reading(session, 64, 48).answer
     assert len(answer.found) <= 1 and not recwarn.list
 
 

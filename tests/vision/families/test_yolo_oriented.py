@@ -18,7 +18,8 @@ def shared(one, two):
     (m1, s1), (m2, s2) = gaussian(one), gaussian(two)
     mean = (s1 + s2) / 2
     d = m1 - m2
-    b = d @ np.linalg.inv(mean) @ d / 8 + np.log(np.linalg.det(mean) / np.sqrt(np.linalg.det(s1) * np.linalg.det(s2))) / 2
+    each = np.sqrt(np.linalg.det(s1) * np.linalg.det(s2))
+    b = d @ np.linalg.inv(mean) @ d / 8 + np.log(np.linalg.det(mean) / each) / 2
     return 1 - np.sqrt(max(0, 1 - np.exp(-b)))
 
 
@@ -62,7 +63,8 @@ def test_corners_are_turned_about_the_centre():
     boxes = some(20, 5)
     for box, found in zip(boxes, polygons_of(boxes)):
         turn = np.exp(1j * box[4])
-        wanted = [complex(*box[:2]) + turn * complex(x * box[2] / 2, y * box[3] / 2) for x, y in ((1, 1), (1, -1), (-1, -1), (-1, 1))]
+        corners = [complex(x * box[2] / 2, y * box[3] / 2) for x, y in ((1, 1), (1, -1), (-1, -1), (-1, 1))]
+        wanted = [complex(*box[:2]) + turn * corner for corner in corners]
         np.testing.assert_allclose(found[:, 0] + 1j * found[:, 1], wanted, atol=1e-9)
 
 
@@ -78,7 +80,9 @@ def test_angles_are_within_a_quarter_turn_and_the_boxes_the_same():
 def test_answers_are_polygons_in_the_picture(form):
     width, height = 900, 600
     sx, sy, left, top = letterbox(width, height)
-    scene = np.array([[300, 300, 200, 80, 0.5], [303, 300, 200, 80, 0.5], [300, 300, 200, 80, 2.0], [890, 590, 100, 50, -0.3]])
+    scene = np.array(
+        [[300, 300, 200, 80, 0.5], [303, 300, 200, 80, 0.5], [300, 300, 200, 80, 2.0], [890, 590, 100, 50, -0.3]]
+    )
     fed = scene * [sx, sy, sx, sy, 1] + [left, top, 0, 0, 0]
     scores = np.array([[0.9, 0, 0], [0.8, 0, 0], [0, 0.7, 0], [0, 0, 0.6]])
     rows = np.concatenate([fed[:, :4], scores, fed[:, 4:]], 1)
@@ -88,7 +92,8 @@ def test_answers_are_polygons_in_the_picture(form):
         keys = KEYS
     else:
         output = np.zeros((300, 7), np.float32)
-        output[:3] = np.concatenate([fed[:, :4], scores.max(1)[:, None], scores.argmax(1)[:, None], fed[:, 4:]], 1)[[0, 2, 3]]
+        best = np.stack([scores.max(1), scores.argmax(1)], 1)
+        output[:3] = np.concatenate([fed[:, :4], best, fed[:, 4:]], 1)[[0, 2, 3]]
         keys = KEYS | ({"end2end": "True"} if form == "end2end" else {"args": "{'nms': True}"})
     answer = reading(model({"output0": output[None]}, keys), width, height).answer
     assert answer.task == "oriented" and [each.label for each in answer.found] == ["ship", "plane", "pool"]
