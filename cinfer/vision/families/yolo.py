@@ -133,7 +133,8 @@ def arrays(view) -> tuple[np.ndarray, np.ndarray | None]:
         rows = next((each for each in found.values() if each.ndim in (2, 3)), None)
     shapes = ", ".join(f"{name!r} {each.shape}" for name, each in found.items()) or "none"
     if rows is None or rows.ndim not in (2, 3) or rows.ndim == 3 and len(rows) != 1 or rows.dtype.kind not in "fiu":
-        raise InputError(f"the output of a YOLO is rows of numbers of one picture, 1 x rows x numbers; here are {shapes}")
+        raise InputError(f"the output of a YOLO is rows of numbers of one picture, 1 x rows x numbers; "
+                         f"here are {shapes}")
     masks = None
     if view.words.task == "segmentation":
         masks = next((each for each in found.values() if each.ndim == 4 and len(each) == 1 and each.size), None)

@@ -68,7 +68,7 @@ def distinct(boxes: np.ndarray, classes: np.ndarray, iou: float) -> np.ndarray:
     order = np.argsort(place, kind="stable")                                # from left to right
     place, reach, boxes = place[order], reach[order], boxes[order]
     xs, ys, shapes = boxes[:, 0].copy(), boxes[:, 1].copy(), gaussians(boxes)
-    sizes = np.searchsorted(place, place + radius, side="right") - np.arange(len(place)) - 1    # with those to its right
+    sizes = np.searchsorted(place, place + radius, side="right") - np.arange(len(place)) - 1    # to its right
     before = np.concatenate([[0], np.cumsum(sizes)])
     gone = np.zeros(len(boxes), bool)                                       # by score, as `order` says
     begin = 0

@@ -95,7 +95,7 @@ def kind_of(view, table: np.ndarray, extra: int, normalized: bool = False) -> st
     names = 0 if view.words.labels is None or view.words.labels_given else len(view.words.labels)
     grids = places(view.where.input_height, view.where.input_width)
     short = b == 6 + extra
-    if normalized:                      # RT-DETR: class scores until May 2026, then score and class; of 2 classes both are 6
+    if normalized:                      # RT-DETR: class scores until May 2026, then score and class; 2 classes: 6 both
         whole = short and bool((table[:, 5] == np.floor(table[:, 5])).all())
         return CENTRES if short and (names != 2 or whole) else CLASSES
     if any(a == 3 * count for count in grids):

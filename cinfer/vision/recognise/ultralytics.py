@@ -2,7 +2,7 @@
 
 Newer files have `task`, `imgsz`, `names`, `stride`, `channels`, `end2end`, `head` and `args`; YOLOv5 and YOLOv9 write
 `stride` and `names` alone. A v10 or 26 is end2end only where `end2end` says so; `args` has whether NMS is inside. What
-they leave open the arrays' shapes tell (families/yolo_rows.py). Source: what ultralytics 8.4.190 and yolov5 7.0.14 write.
+they leave open the arrays' shapes tell (families/yolo_rows.py). Source: the files of ultralytics 8.4.190, yolov5 7.0.14.
 """
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def ultralytics(model: Model) -> Found | None:
             words |= {"input.filter": "linear", "output.kind": "logits"} | (IMAGENET if floating else {})
     elif words.get("family") == "yolo":
         words |= _of_rows(metadata, task, is_v5, is_detr)
-    return Found(words, "YOLOv5's or YOLOv9's metadata" if is_v5 else "the model's Ultralytics metadata", labels_of(metadata))
+    because = "YOLOv5's or YOLOv9's metadata" if is_v5 else "the model's Ultralytics metadata"
+    return Found(words, because, labels_of(metadata))
 
 
 def _of_rows(metadata: dict[str, str], task: str, is_v5: bool, is_detr: bool) -> dict[str, str]:
