@@ -19,7 +19,8 @@ from ...errors import InputError
 
 CLASSES, OBJECT = "cx,cy,w,h,classes", "cx,cy,w,h,object,classes"
 CORNERS, CENTRES, IMAGE = "x1,y1,x2,y2,score,class", "cx,cy,w,h,score,class", "image,x1,y1,x2,y2,class,score"
-KINDS = (CLASSES, OBJECT, CORNERS, CENTRES, IMAGE)
+BEFORE = {CLASSES: 4, OBJECT: 5, CORNERS: 6, CENTRES: 6, IMAGE: 7}      # numbers but for class scores and extra ones
+KINDS = tuple(BEFORE)
 MOST_CLASS = 1e9
 FAR = 1e9                               # no place: such boxes, and NaN, are dropped
 
@@ -52,22 +53,23 @@ def places(height: int, width: int) -> set[int]:
 def read(view, table: np.ndarray, extra: int) -> Rows:
     """table : (a, b) float32; extra : how many numbers follow box and classes. Raises InputError for another form"""
     normalized = view.words.one_of("output.units", ("pixels", "normalized"), "pixels") == "normalized"
+    kind, is_key = None, view.words.where("output.kind").startswith("cinfer.")
     if "output.kind" in view.words:
         kind = view.words.one_of("output.kind", KINDS, CLASSES)
-    else:
-        kind = kind_of(view, table, extra, normalized)
-    if kind == IMAGE and table.shape[1] == 7:
-        table, kind = table[table[:, 0] == 0][:, [1, 2, 3, 4, 6, 5]], CORNERS
-    elif kind == CLASSES:
+    if kind is None or is_key and kind in (CORNERS, CENTRES) and table.shape[1] != 6 + extra:
+        kind = kind_of(view, table, extra, normalized)          # what is there says more than a key
+    if kind == CLASSES:
         table = numbers_first(view, table, extra)
     least = view.threshold(.25)
-    before = 4 if kind == CLASSES else 5 if kind == OBJECT else 6
-    count = (table.shape[0] if kind == CLASSES else table.shape[1]) - before - extra      # of class scores
-    if count < (1 if before < 6 else 0) or before == 6 and count:
+    before = BEFORE[kind]
+    count = table.shape[0 if kind == CLASSES else 1] - before - extra       # of class scores
+    if count < 1 if before < 6 else count:
         raise InputError(f"the output is {' x '.join(map(str, table.shape))}; rows of {kind} "
                          f"{f'and {extra} more numbers ' * bool(extra)}have {before + extra + (before < 6)}"
                          f"{' or more' * (before < 6)}. {view.words.where('output.kind')} says the form: "
                          f"{'; '.join(KINDS)}")
+    if kind == IMAGE:
+        table, kind, before = table[table[:, 0] == 0][:, [1, 2, 3, 4, 6, 5]], CORNERS, 6
     with np.errstate(all="ignore"):
         if kind == CLASSES:             # (numbers, N): what is not likely is not copied
             best = table[4:4 + count].max(0)

@@ -145,6 +145,17 @@ def test_rt_detr_is_stretched_and_told_apart_by_itself(names, rows):
     agree(said(read.answer), [(which, score, *box) for *box, which, score in likely])       # beyond the edges too
 
 
+def test_rows_of_all_places_are_that_whatever_a_key_says_but_not_what_a_user_says():
+    session = model({"output0": v8(letterbox(WIDE, HIGH))}, KEYS | {"end2end": "True"})
+    agree(said(reading(session, WIDE, HIGH).answer), expected(SCENE))
+    with pytest.raises(InputError, match="have 6[.] --output_kind says"):
+        reading(session, WIDE, HIGH, output_kind="x1,y1,x2,y2,score,class")
+    with pytest.raises(InputError, match="have 7[.] --output_kind says"):
+        reading(session, WIDE, HIGH, output_kind="image,x1,y1,x2,y2,class,score")
+    with pytest.raises(InputError, match="right is"):
+        reading(session, WIDE, HIGH, output_kind="boxes")
+
+
 def test_rt_detr_of_free_sizes_is_as_large_as_imgsz():
     keys = KEYS | {"head": "RTDETRDecoder"}
     session = model({"output0": np.zeros((1, 300, 6), np.float32)}, keys, FREE)
@@ -280,7 +291,7 @@ WRONG = [
     ((9,), {}, "rows of numbers"),
     ((1, 1, 9, 8400), {}, "rows of numbers"),
     ((1, 77, 11), {}, "no known form"),
-    ((1, 300, 5), {"end2end": "True"}, "have 6[.]"),
+    ((1, 300, 5), {"end2end": "True"}, "no known form"),
     ((1, 9, 8400), {"task": "segment"}, "prototypes"),
     ((1, 9, 8400), {"task": "pose", "kpt_shape": "[0, 3]"}, "right is .points"),
     ((1, 9, 8400), {"task": "pose", "kpt_shape": "x"}, "right is .points"),
