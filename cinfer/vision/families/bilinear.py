@@ -31,19 +31,34 @@ def taps(at: np.ndarray, count: int) -> Taps:
 
 def sampled(values: np.ndarray, rows: Taps, columns: Taps) -> np.ndarray:
     """values : (height, width), float32 -> (rows, columns), float32; what is not finite stays so, without a warning"""
+    found = np.empty((len(rows.before), len(columns.before)), np.float32)
+    for each, part in blocks(values, rows, columns):
+        found[each] = part
+    return found
+
+
+def above(values: np.ndarray, rows: Taps, columns: Taps, least: float = 0.0) -> np.ndarray:
+    """As `sampled`, bool: where it is above `least`."""
+    found = np.empty((len(rows.before), len(columns.before)), bool)
+    for each, part in blocks(values, rows, columns):
+        np.greater(part, least, out=found[each])
+    return found
+
+
+def blocks(values: np.ndarray, rows: Taps, columns: Taps):
+    """(some rows, what `sampled` has there), one after the other."""
     with np.errstate(all="ignore"):
         lines = values.take(columns.before, 1)
         step = values.take(columns.behind, 1)
         step -= lines
         step *= columns.share
         lines += step
-        found = np.empty((len(rows.before), lines.shape[1]), np.float32)
-        height = max(1, BLOCK // max(1, lines.shape[1]))
-        for begin in range(0, len(found), height):
-            part = found[begin:begin + height]
-            lines.take(rows.before[begin:begin + height], 0, part, "clip")
-            step = lines.take(rows.behind[begin:begin + height], 0)
+    height = max(1, BLOCK // max(1, lines.shape[1]))
+    for begin in range(0, len(rows.before), height):
+        each = slice(begin, begin + height)
+        part, step = lines.take(rows.before[each], 0), lines.take(rows.behind[each], 0)
+        with np.errstate(all="ignore"):
             step -= part
-            step *= rows.share[begin:begin + height, None]
+            step *= rows.share[each, None]
             part += step
-    return found
+        yield each, part

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import InputError
 from ..answers.types import Mask, Object
-from .bilinear import sampled, taps
+from .bilinear import above, taps
 
 ROUNDING = 1e-3                         # pixels by which an edge may be off, as float32 on its way through the input
 
@@ -39,7 +39,7 @@ def with_masks(view, found: list[Object], boxes: np.ndarray, coefficients: np.nd
         planes = np.ascontiguousarray(prototypes[:, high, wide])
         with np.errstate(all="ignore"):
             logits = (numbers @ planes.reshape(count, -1)).reshape(planes.shape[1:])
-        inside = sampled(logits, its_rows, its_columns) > 0
+        inside = above(logits, its_rows, its_columns)
         if inside.any():
             each.mask = Mask(inside, x1, y1, where.width, where.height)
             kept.append(each)

@@ -32,7 +32,7 @@ def test_semantic_maps_of_free_sizes():
     assert (read.where.input_height, read.where.input_width) == (96, 128) and (read.answer.values == 1).all()
 
 
-@pytest.mark.parametrize("width, height", [(200, 90), (1, 1), (50, 120), (128, 96)])
+@pytest.mark.parametrize("width, height", [(200, 90), (1, 1), (50, 120), (128, 96), (3000, 100)])
 def test_depth_is_bilinear_between_corners(width, height):
     values = np.random.default_rng(1).uniform(0.5, 9, (1, 1, 12, 16)).astype(np.float32)
     read = reading(model({"output0": values}, DEPTH, shape=(1, 3, 96, 128)), width, height)
