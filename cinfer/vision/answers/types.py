@@ -103,7 +103,7 @@ class Object:
     """index, label : of its class
     score : None where the model gives none
     box : x1, y1, x2, y2
-    points : (count, 2 or 3): x, y and how sure it is; names : of the points
+    points : (count, 2 or 3): x, y and how sure it is; names : of the points, where the model says them
     polygon : (corners, 2), of an object that does not lie along the axes
     angle : of its width against the x axis, radians, clockwise as one sees it
     """
@@ -115,6 +115,7 @@ class Object:
     mask: Mask | None = None
     polygon: np.ndarray | None = None
     angle: float | None = None
+    names: list[str] | None = None
 
     def __str__(self):
         return f"class {self.index}" if self.label is None else self.label

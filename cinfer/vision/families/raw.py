@@ -18,5 +18,7 @@ def row(name: str, value) -> Row:
     if value.dtype.kind not in "fiubV" or not value.size:
         return Row(name, value.shape, str(value.dtype))
     wide = value if value.dtype.kind in "iu" else value.astype(np.float64)
-    return Row(name, value.shape, str(value.dtype), float(wide.min()), float(wide.mean()), float(wide.max()),
+    with np.errstate(invalid="ignore"):                 # inf - inf
+        mean = float(wide.mean())
+    return Row(name, value.shape, str(value.dtype), float(wide.min()), mean, float(wide.max()),
                wide.reshape(-1).tolist() if wide.size <= MOST_VALUES else None)

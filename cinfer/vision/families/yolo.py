@@ -1,39 +1,184 @@
-"""YOLO: rows of boxes, in the forms of Ultralytics, YOLOv5 and YOLOv7.
+"""YOLO and RT-DETR as Ultralytics, YOLOv5, YOLOv7 and YOLOv9 export them: boxes with masks, points or angles.
 
-Told by: the keys of Ultralytics' exporter (recognise/ultralytics.py).
-Forms of the first output, by its shape (the arrays', for what files declare may be symbolic); nc classes, e extra numbers:
-    (4+nc+e, N)         v8, v9, 11, 12: cx cy w h in pixels of the input, class scores that are sigmoids already
-    (N, 5+nc+e)         v5, v7: cx cy w h, how sure, class scores; score = both
-    (N, 6+e)            end2end or with NMS: x1 y1 x2 y2 score class
+Told by: the keys of Ultralytics' exporter (recognise/ultralytics.py), which say the task;
+    the outputs num_dets, det_boxes, det_scores, det_classes (YOLOv7 with NMS inside);
+    input `images` and output `output0`, Ultralytics' names, where the keys are gone;
+    (n, 7) rows of a free number for one picture (YOLOv7 with NMS inside);
+    (4+nc, N) or (3N, 5+nc) numbers for the N places of the grids of an input (8400 at 640x640).
+
+yolo_rows.py has the forms of the rows, yolo_masks.py and yolo_oriented.py what belongs to some tasks. What files
+declare may be symbolic: the arrays' shapes decide. A row counts for its best class alone, and only where that score is
+above the threshold; then comes non-maximum suppression within classes. Boxes are cut off at the picture's edges, but
+those that are normalized, as RT-DETR's authors leave them.
+
+Words: output.kind (yolo_rows.py); output.units; output.points, as `kpt_shape`: [points, numbers each: x, y and whether
+it is visible]; output.names, as `kpt_names`; output.threshold .25, output.iou .7, output.most 300.
 """
 from __future__ import annotations
 
 import numpy as np
 
 from ...errors import InputError
+from ...metadata import literal
 from ..answers.types import Object, Objects
-from .overlap import corners, suppress
+from ..recognise.coco import coco_80
+from ..recognise.model import Found, Model, with_batch
+from . import yolo_masks, yolo_oriented
+from .overlap import corners, likeliest, suppress
+from .yolo_rows import IMAGE, OBJECT, Rows, places, read
 
-TASKS = ("detection",)
+TASKS = ("detection", "segmentation", "keypoints", "oriented")
+READY = ("num_dets", "det_boxes", "det_scores", "det_classes")
+PERSON = 4 + 1 + 17 * 3                 # numbers of a place: one class and the 17 points of COCO
+
+
+def by_names(model: Model, words) -> Found | None:
+    port = model.picture_input()
+    if port is None:
+        return None
+    if model.outputs_named(*READY):
+        return Found({"task": "detection", **_fed(port)}, f"the names of its outputs, {', '.join(READY)}: a YOLOv7")
+    first = model.output("output0")
+    if first is None or port.name != "images" or len(first.shape or ()) != 3:
+        return None
+    a, b = first.shape[1:]
+    if isinstance(b, int) or not (isinstance(a, int) and a > 4 or b == "anchors"):
+        return None                     # by_shapes tells more; n x 6 may be corners in a letterbox or RT-DETR's centres
+    return _places(model, words, port, a, "the names `images` and `output0`, Ultralytics'")
+
+
+def by_shapes(model: Model, words) -> Found | None:
+    port = model.picture_input()
+    size = None if port is None else model.size(port)
+    first = next((o for o in model.outputs if len(o.shape or ()) in (2, 3)), None)
+    if size is None or first is None or first.dtype is None or first.dtype.kind != "f":
+        return None
+    if len(first.shape) == 2:
+        batch = with_batch(port.shape)[0]
+        if len(model.outputs) == 1 and first.shape[1] == 7 and not isinstance(first.shape[0], int) \
+                and first.shape[0] != batch and isinstance(batch, int):
+            return Found({"task": "detection", "output.kind": IMAGE, **_fed(port)},
+                         "a free number of rows of 7: a YOLOv7 with NMS inside")
+        return None
+    a, b = first.shape[1:]
+    grids = places(*size)
+    if b in grids and isinstance(a, int) and a > 4 and a not in grids:
+        return _places(model, words, port, a, f"its output, {a} numbers for each of {b} places: a YOLO")
+    if isinstance(a, int) and isinstance(b, int) and any(a == 3 * count for count in grids) and b > 5:
+        because = f"its output, {b} numbers for each of 3 x {a // 3} places: a YOLOv5 or v7"
+        return _places(model, words, port, b - 1, because, {"output.kind": OBJECT, "output.iou": ".45"})
+    return None
+
+
+def _places(model: Model, words, port, numbers, because: str, more: dict | None = None) -> Found:
+    """What rows for the places of grids are. numbers : of box and classes of a place, if known"""
+    task, masks = "detection", next((o for o in model.outputs if len(o.shape or ()) == 4), None)
+    if masks is not None:
+        task = "segmentation"
+        numbers = numbers - masks.shape[1] if isinstance(numbers, int) and isinstance(masks.shape[1], int) else None
+    elif numbers == PERSON and not more and words.task in ("", "keypoints"):
+        task, because = "keypoints", because + ", of 17 points each; if it has 52 classes: --task detection"
+    labels = None
+    if numbers == 84 and not words.labels:
+        labels, because = coco_80(), because + "; 80 classes without names are taken for COCO's"
+    return Found({"task": task, **_fed(port), **(more or {})}, because, labels)
+
+
+def _fed(port) -> dict[str, str]:
+    floating = port.dtype is not None and port.dtype.kind not in "iub"
+    return {"input.resize": "letterbox:114", "input.filter": "linear", "input.mean": "0",
+            "input.std": "255" if floating else "1"}
 
 
 def decode(view) -> Objects:
-    rows = np.asarray(view.output())
-    if rows.ndim != 3 or rows.shape[0] != 1:
-        raise InputError(f"the output of a YOLO is of shape 1 x rows x numbers; this one's is {rows.shape}")
-    boxes, scores, classes = candidates(view, rows[0].astype(np.float32, copy=False))
-    kept = suppress(boxes, scores, view.iou(.7), view.most(), classes)
-    found = view.where.boxes(boxes[kept])
-    return Objects([Object(int(c), view.words.label(int(c)), float(s), tuple(b))
-                    for c, s, b in zip(classes[kept], scores[kept], found.tolist())])
+    task = view.words.task
+    table, prototypes = arrays(view)
+    points = shape_of_points(view) if task == "keypoints" else None
+    extra = points[0] * points[1] if points else int(task == "oriented")
+    rows = read(view, table, extra if prototypes is None else len(prototypes))
+    if task == "oriented":
+        return Objects(yolo_oriented.objects(view, rows), task)
+    if rows.centred:
+        with np.errstate(over="ignore"):
+            rows.boxes, rows.centred = corners(rows.boxes), False
+    rows = rows.only(chosen(view, rows))
+    boxes = view.where.boxes(rows.boxes, clip=view.words.text("output.units") != "normalized")
+    classes = rows.classes.tolist()
+    labels = {c: view.words.label(c) for c in set(classes)}
+    found = [Object(c, labels[c], s, tuple(box)) for c, s, box in zip(classes, rows.scores.tolist(), boxes.tolist())]
+    if points:
+        names = names_of_points(view, points[0])
+        for each, its in zip(found, placed_points(view, rows, points)):
+            each.points, each.names = its, names
+    if prototypes is not None:
+        found = yolo_masks.with_masks(view, found, boxes, rows.extra, prototypes)
+    return Objects(found, task or "detection")
 
 
-def candidates(view, rows: np.ndarray):
-    """(boxes as x1 y1 x2 y2 in pixels of the input, scores, classes) of those above the threshold."""
-    least = view.threshold(.25)
-    rows = rows.T
-    values = rows[:, 4:]
-    classes = values.argmax(1)
-    scores = values[np.arange(len(values)), classes]
-    kept = (scores > least) & view.wanted(classes)
-    return corners(rows[kept, :4]), scores[kept], classes[kept]
+def chosen(view, rows: Rows) -> np.ndarray:
+    """Indices of the rows that stay, the likeliest first."""
+    if rows.ready:
+        return likeliest(rows.scores, view.most())
+    return suppress(rows.boxes, rows.scores, view.iou(.7), view.most(), rows.classes)
+
+
+def arrays(view) -> tuple[np.ndarray, np.ndarray | None]:
+    """(the rows, (a, b) float32; prototypes of masks, (count, height, width) float32, or None)"""
+    if set(READY) <= set(view.outputs):
+        return _ready(view), None
+    found = {name: np.asarray(each) for name, each in view.outputs.items() if not isinstance(each, list)}
+    if "output.name" in view.words:
+        rows = view.output()
+    else:
+        rows = next((each for each in found.values() if each.ndim in (2, 3)), None)
+    shapes = ", ".join(f"{name!r} {each.shape}" for name, each in found.items()) or "none"
+    if rows is None or rows.ndim not in (2, 3) or rows.ndim == 3 and len(rows) != 1 or rows.dtype.kind not in "fiu":
+        raise InputError(f"the output of a YOLO is rows of numbers of one picture, 1 x rows x numbers; "
+                         f"here are {shapes}")
+    masks = None
+    if view.words.task == "segmentation":
+        masks = next((each for each in found.values() if each.ndim == 4 and len(each) == 1 and each.size), None)
+        if masks is None:
+            raise InputError("a YOLO that segments has prototypes of masks, 1 x count x height x width; "
+                             f"here are {shapes}")
+    rows = rows.reshape(rows.shape[-2:]).astype(np.float32, copy=False)
+    return rows, None if masks is None else masks[0].astype(np.float32, copy=False)
+
+
+def _ready(view) -> np.ndarray:
+    """YOLOv7's four outputs as rows x1 y1 x2 y2 score class; as many as num_dets says."""
+    count, boxes, scores, classes = (np.asarray(view.outputs[name]) for name in READY)
+    boxes = boxes.reshape(-1, 4) if boxes.size % 4 == 0 else boxes[:0].reshape(0, 4)
+    most = min(len(boxes), scores.size, classes.size)
+    said = float(count.reshape(-1)[0]) if count.size else 0.0
+    n = int(min(max(said, 0), most)) if np.isfinite(said) else 0
+    return np.concatenate([boxes[:n], scores.reshape(-1, 1)[:n], classes.reshape(-1, 1)[:n]], axis=1).astype(np.float32)
+
+
+def shape_of_points(view) -> tuple[int, int]:
+    """(points, numbers of each: 2 or 3)"""
+    text = view.words.text("output.points", "[17, 3]")
+    said = literal(text, (list, tuple))
+    if said is None or len(said) != 2 or not all(type(n) is int for n in said) or not 1 <= said[0] <= 10_000 \
+            or said[1] not in (2, 3):
+        raise InputError(f"{view.words.where('output.points')} is {text!r}; right is [points, numbers of each: 2 or "
+                         "3], such as [17, 3]")
+    return tuple(said)
+
+
+def placed_points(view, rows: Rows, shape: tuple[int, int]) -> np.ndarray:
+    """(n, points, 2 or 3) in pixels of the picture, cut off at its edges; the third number as it is."""
+    points = rows.extra.reshape(len(rows.extra), *shape).astype(np.float64)
+    xy = view.where.points(points[..., :2] * rows.scale)
+    points[..., :2] = np.clip(xy, 0, (view.where.width, view.where.height))
+    return points
+
+
+def names_of_points(view, count: int) -> list[str] | None:
+    """Ultralytics writes {class: [name, ...]}; the first class's are taken."""
+    said = literal(view.words.text("output.names"), (dict, list, tuple))
+    if isinstance(said, dict):
+        said = next(iter(said.values()), None)
+    if not isinstance(said, (list, tuple)) or len(said) != count:
+        return None
+    return [str(name) for name in said]

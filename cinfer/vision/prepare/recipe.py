@@ -108,7 +108,8 @@ def target_size(size: Size, width: int, height: int) -> tuple[int, int]:
     long:L            the longer side L
     up:N              each side up to a multiple of N
     least:S:N         the shorter side at least S, then each rounded to a multiple of N (PP-OCR)
-    within:S:N        as large as fits into S, each side then up to a multiple of N (Ultralytics' free sizes)
+    within:S:N        as large as fits into S (within:H:W:N: into HxW), each side then up to a multiple of N (Ultralytics'
+                      free sizes)
     fit:S:N           the side that has to change less becomes S, both are rounded to a multiple of N (Depth Anything)
     """
     w, h, numbers = width, height, size.numbers
@@ -133,8 +134,8 @@ def target_size(size: Size, width: int, height: int) -> tuple[int, int]:
             scale = max(1.0, numbers[0] / short)
             w, h = (max(numbers[1], round(side * scale / numbers[1]) * numbers[1]) for side in (width, height))
         case "within":
-            scale = min(numbers[0] / width, numbers[0] / height)
-            w, h = (-(-max(1, round(side * scale)) // numbers[1]) * numbers[1] for side in (width, height))
+            scale = min(numbers[-2] / width, numbers[0] / height)
+            w, h = (-(-max(1, round(side * scale)) // numbers[-1]) * numbers[-1] for side in (width, height))
         case "fit":
             x, y = numbers[0] / width, numbers[0] / height
             scale = x if abs(1 - x) < abs(1 - y) else y
@@ -155,7 +156,7 @@ def parse_size(text: str, where: str) -> Size:
     rule, *counts = text.split(":")
     if rule == "any" and not counts:
         return Size("any")
-    needed = {"multiple": (1,), "up": (1,), "short": (1, 2), "long": (1,), "least": (2,), "within": (2,), "fit": (2,)}.get(rule)
+    needed = {"multiple": (1,), "up": (1,), "short": (1, 2), "long": (1,), "least": (2,), "within": (2, 3), "fit": (2,)}.get(rule)
     if needed and len(counts) in needed and all(map(is_count, counts)):
         return Size(rule, tuple(map(int, counts)))
     height, x, width = text.partition("x")

@@ -1,58 +1,96 @@
-"""The keys of Ultralytics' exporter, and of YOLOv5's, whose values are Python literals in text.
+"""The keys of Ultralytics' exporter, and of YOLOv5's and YOLOv9's, whose values are Python literals in text.
 
-Newer files have `task`, `imgsz`, `names`, `stride`, `channels`, `end2end`, `head` and `args`; YOLOv5 writes `stride` and
-`names` alone. Source: what ultralytics 8.4.190 and yolov5 7.0.14 write; formats by the shapes of the arrays (families/yolo.py).
+Newer files have `task`, `imgsz`, `names`, `stride`, `channels`, `end2end`, `head` and `args`; YOLOv5 and YOLOv9 write
+`stride` and `names` alone. A v10 or 26 is end2end only where `end2end` says so; `args` has whether NMS is inside. What
+they leave open the arrays' shapes tell (families/yolo_rows.py). Source: the files of ultralytics 8.4.190, yolov5 7.0.14.
 """
 from __future__ import annotations
 
+from ...errors import InputError
 from ...metadata import labels_of, literal
-from .model import Found, Model
+from .model import Found, Model, with_batch
 
 TASKS = {"classify": "classification", "detect": "detection", "segment": "segmentation", "pose": "keypoints",
          "obb": "oriented", "semantic": "semantic", "depth": "depth"}
-STRETCHED = ("depth",)              # their authors squeeze the picture into the size
-FAMILIES = {"classification": "classify", "semantic": "dense", "depth": "dense"}
+FAMILIES = {"classification": "classify", "semantic": "ultralytics_maps", "depth": "ultralytics_maps"}
+IMAGENET = {"input.mean": "123.675,116.28,103.53", "input.std": "58.395,57.12,57.375"}
 
 
 def ultralytics(model: Model) -> Found | None:
+    """InputError where the model takes something else than pictures of 1 or 3 channels."""
     metadata = model.metadata
     is_v5 = "task" not in metadata
     if "names" not in metadata and "imgsz" not in metadata or "stride" not in metadata and is_v5:
         return None
-    task = TASKS.get(metadata.get("task", "detect"), metadata.get("task", ""))
     port = model.picture_input()
     if port is None:
         return None
-    words = {"task": task, "family": FAMILIES.get(task, "yolo"), "input.name": port.name, "input.std": "255",
-             "input.layout": "NCHW", "input.size": _size(model, port), "input.resize": "letterbox:114",
-             "input.filter": "linear"}
-    channels = literal(metadata.get("channels", "3"), (int,))
-    if channels == 1:
-        words["input.channels"] = "GRAY"
+    task = _task(model) if is_v5 else TASKS.get(metadata["task"], metadata["task"])
+    is_detr = metadata.get("head") == "RTDETRDecoder"
+    stretched = is_detr or task == "depth"              # their authors squeeze the picture into the size
+    floating = port.dtype is not None and port.dtype.kind not in "iub"
+    words = {"task": task, "input.name": port.name, "input.layout": "NCHW", "input.channels": _channels(model, port),
+             "input.resize": "stretch" if stretched else "letterbox:114", "input.filter": "linear",
+             "input.mean": "0", "input.std": "255" if floating else "1",
+             "input.size": _size(model, port, 224 if task == "classification" else 640,
+                                 fixed=stretched or task == "classification")}
+    if task in TASKS.values():
+        words["family"] = FAMILIES.get(task, "yolo")
     if task == "classification":
         words |= {"input.resize": "centre:1", "input.filter": "bilinear", "output.kind": "probabilities"}
-    if task in STRETCHED or metadata.get("head") == "RTDETRDecoder":
-        words["input.resize"] = "stretch"
-    if metadata.get("head") == "RTDETRDecoder":
-        words |= {"output.rows": "cxcywh,score,class", "output.units": "normalized"}
+        if is_v5:
+            words |= {"input.filter": "linear", "output.kind": "logits"} | (IMAGENET if floating else {})
+    elif words.get("family") == "yolo":
+        words |= _of_rows(metadata, task, is_v5, is_detr)
+    because = "YOLOv5's or YOLOv9's metadata" if is_v5 else "the model's Ultralytics metadata"
+    return Found(words, because, labels_of(metadata))
+
+
+def _of_rows(metadata: dict[str, str], task: str, is_v5: bool, is_detr: bool) -> dict[str, str]:
+    """How boxes are told from the output."""
+    words = {"output.threshold": ".25", "output.iou": ".7", "output.most": "300"}
+    if is_v5:
+        words |= {"output.iou": ".45", "output.most": "1000"}
     arguments = literal(metadata.get("args", ""), (dict,)) or {}
-    if literal(metadata.get("end2end", ""), (bool,)) or arguments.get("nms"):
-        words["output.rows"] = words.get("output.rows", "x1,y1,x2,y2,score,class")
-    words |= {"output.threshold": ".25", "output.iou": ".45" if is_v5 else ".7", "output.most": "1000" if is_v5 else "300"}
+    if is_detr:                                         # queries are told apart already
+        words |= {"output.units": "normalized", "output.iou": "1"}
+    elif literal(metadata.get("end2end", ""), (bool,)) or arguments.get("nms") is True:
+        words["output.kind"] = "cx,cy,w,h,score,class" if task == "oriented" else "x1,y1,x2,y2,score,class"
     for key, word in (("kpt_shape", "output.points"), ("kpt_names", "output.names")):
         if key in metadata:
             words[word] = metadata[key]
-    return Found(words, "YOLOv5's metadata" if is_v5 else "the model's Ultralytics metadata", labels_of(metadata))
+    return words
 
 
-def _size(model: Model, port) -> str:
+def _task(model: Model) -> str:
+    """YOLOv5 does not say it: masks come with prototypes of rank 4, classes alone in rank 2."""
+    ranks = {len(port.shape) for port in model.outputs if port.shape is not None}
+    if ranks == {2}:
+        return "classification"
+    return "segmentation" if {3, 4} <= ranks else "detection"
+
+
+def _channels(model: Model, port) -> str:
+    said = literal(model.metadata.get("channels", ""), (int,))
+    shape = with_batch(port.shape)
+    count = shape[1] if shape and isinstance(shape[1], int) else said or 3
+    if count not in (1, 3):
+        raise InputError(f"input {port.name!r} takes {count} channels; a picture has 1 (grey) or 3: use the model from "
+                         "Python: cinfer.load")
+    return "GRAY" if count == 1 else "RGB"
+
+
+def _size(model: Model, port, usual: int, fixed: bool) -> str:
+    """Where the graph leaves it free, `imgsz`: fixed, or for letterboxes what the picture needs of it."""
     size = model.size(port, "NCHW")
     if size:
         return f"{size[0]}x{size[1]}"
     said = literal(model.metadata.get("imgsz", ""), (list, tuple, int))
-    sides = [said] if isinstance(said, int) else said or [640]
+    sides = [said] if isinstance(said, int) else list(said or [usual])
+    if len(sides) not in (1, 2) or not all(type(side) is int and 1 <= side <= 99999 for side in sides):
+        sides = [usual]
+    if fixed:
+        return f"{sides[0]}x{sides[-1]}"
     stride = literal(model.metadata.get("stride", ""), (int, float))
     stride = int(stride) if stride and 1 <= stride <= 256 else 32
-    if not all(isinstance(side, int) and 1 <= side <= 99999 for side in sides):
-        return f"multiple:{stride}"
-    return f"within:{max(sides)}:{stride}"
+    return f"within:{':'.join(map(str, dict.fromkeys(sides)))}:{stride}"

@@ -38,19 +38,19 @@ def test_newer_version_of_the_keys_is_refused():
 
 
 @pytest.mark.parametrize(
-    "task, ours, resize",
+    "task, ours, resize, size",
     [
-        ("detect", "detection", "letterbox:114"),
-        ("classify", "classification", "centre:1"),
-        ("segment", "segmentation", "letterbox:114"),
-        ("pose", "keypoints", "letterbox:114"),
+        ("detect", "detection", "letterbox:114", "within:320:640:32"),
+        ("classify", "classification", "centre:1", "320x640"),
+        ("segment", "segmentation", "letterbox:114", "within:320:640:32"),
+        ("pose", "keypoints", "letterbox:114", "within:320:640:32"),
     ],
 )
-def test_ultralytics_keys_are_understood(task, ours, resize):
+def test_ultralytics_keys_are_understood(task, ours, resize, size):
     metadata = {"task": task, "imgsz": "[320, 640]", "names": NAMES, "stride": "32", "batch": "1"}
     described = known(session(metadata, shape=("batch", 3, "height", "width")))
     assert described.task == ours and "Ultralytics" in described.origin()
-    assert described.text("input.size") == "within:640:32"
+    assert described.text("input.size") == size
     assert described.text("input.resize") == resize and described.text("input.std") == "255"
     assert described.labels == ["person", "bicycle", "2", "car"]
 
