@@ -87,7 +87,7 @@ def likely(shape) -> str:
 
 def of_recipe(session, port) -> tuple[int, ...] | None:
     """The shape of a picture input by the model's recipe; None where that leaves the size to the picture."""
-    from ..vision.read import Reader
+    from ..vision.reader import Reader
     try:
         recipe = Reader(session).recipe
     except InputError:

@@ -107,7 +107,7 @@ def of_session(path: str, shapes: dict, threads: int | None) -> dict:
 
 def recipe_text(session) -> str | None:
     """How `cinfer run` would prepare a picture; None for a model that takes none."""
-    from ..vision.read import Reader
+    from ..vision.reader import Reader
     try:
         reader = Reader(session)
     except InputError:

@@ -67,7 +67,7 @@ def run(arguments) -> int:
     from ..vision.families.view import Options
     from ..vision.many import readings
     from ..vision.pictures.listed import pictures_of
-    from ..vision.read import Reader
+    from ..vision.reader import Reader
 
     sources = pictures_of(arguments.sources, arguments.recursive)
     first = list(islice(sources, 2))                    # what cannot be read at all is said before the model is loaded

@@ -8,14 +8,14 @@
     answer.draw(picture).save("out.jpg")
 
 The route of a picture: pictures/ decodes it; recognise/ says what the model is, in the words of docs/metadata.md;
-prepare/ makes the input; families/ decode the outputs; answers/ say and draw what was found. read.py joins them.
+prepare/ makes the input; families/ decode the outputs; answers/ say and draw what was found. reader.py joins them.
 """
 from __future__ import annotations
 
 __all__ = ["Classes", "Embedding", "Line", "Map", "Mask", "Object", "Objects", "Options", "Picture", "Reader", "Reading",
            "Summary", "Text", "read", "read_many"]
 
-_HOME = {"read": "read", "read_many": "many", "Reader": "read", "Reading": "read", "Options": "families.view"}
+_HOME = {"read": "reader", "read_many": "many", "Reader": "reader", "Reading": "reader", "Options": "families.view"}
 
 
 def __getattr__(name: str):

@@ -8,7 +8,7 @@ from itertools import islice
 
 from ..errors import Error, InputError, LimitError
 from .pictures.frames import Frame, frame
-from .read import Reader, Reading
+from .reader import Reader, Reading
 
 AHEAD = 2                           # pictures a worker may be ahead: bounds the memory
 
@@ -71,7 +71,7 @@ def read_many(session, sources: Iterable, *, workers: int = 2, **options) -> Ite
     an answer for each picture; an InputError or LimitError, not raised, for one that cannot be read
     """
     from .pictures.listed import pictures_of
-    from .read import reader
+    from .reader import reader
     order = options.pop("order", "RGB")
     if isinstance(sources, str):
         sources = pictures_of([sources])

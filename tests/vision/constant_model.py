@@ -4,7 +4,7 @@ import numpy as np
 from onnx import helper, numpy_helper
 
 import cinfer
-from cinfer.vision.read import Reader
+from cinfer.vision.reader import Reader
 
 TYPES = {np.dtype(t): helper.np_dtype_to_tensor_dtype(np.dtype(t)) for t in ("f4", "f2", "u1", "i4", "i8")}
 

@@ -9,8 +9,8 @@ from constant_model import centred, fed, kept, letterbox, model, reading
 from cinfer.errors import InputError
 from cinfer.vision.families import yolo
 from cinfer.vision.families.view import Options, View
-from cinfer.vision.read import Reader
-from cinfer.vision.read import read as read_picture
+from cinfer.vision.reader import Reader
+from cinfer.vision.reader import read as read_picture
 from cinfer.vision.recognise.model import Model
 from cinfer.vision.recognise.words import Words
 
