@@ -23,7 +23,8 @@ def ultralytics(model: Model) -> Found | None:
     port = model.picture_input()
     if port is None:
         return None
-    words = {"task": task, "family": FAMILIES.get(task, "yolo"), "input.name": port.name, "input.std": "255",
+    words = {"task": task, "family": FAMILIES.get(task, "yolo"), "input.name": port.name,
+             "input.mean": "0", "input.std": "255",
              "input.layout": "NCHW", "input.size": _size(model, port), "input.resize": "letterbox:114",
              "input.filter": "linear"}
     channels = literal(metadata.get("channels", "3"), (int,))
