@@ -15,9 +15,9 @@ from __future__ import annotations
 from ...imports import imported
 
 # In the order in which they are asked.
-FAMILIES = ("yolo", "classify", "picture")
+FAMILIES = ("yolo", "embedding", "classify", "picture")
 # task -> the family that decodes a model whose own keys say the task, and no family
-OF_TASK = {"classification": "classify", "image": "picture"}
+OF_TASK = {"classification": "classify", "image": "picture", "embedding": "embedding"}
 
 
 def family(name: str):
