@@ -68,10 +68,11 @@ class Classes(Answer):
         return bool(self.best) and label == str(self.best[0])
 
     def line(self) -> str:
-        return ", ".join(f"{each} {each.score:.2f}" for each in self.best[:3])
+        return ", ".join(f"{each} {each.score:.2f}" for each in self.best[:3]) or "nothing"
 
     def lines(self) -> list[str]:
-        return [f"{each.score:8.4f}  {each if each.label is None else f'{each} ({each.index})'}" for each in self.best]
+        return [f"{each.score:8.4f}  {each if each.label is None else f'{each} ({each.index})'}"
+                for each in self.best] or ["nothing"]
 
     def data(self) -> dict:
         return {"classes": [each.data() for each in self.best]}
