@@ -34,7 +34,8 @@ def draw(answer, picture, font: str | None = None):
     from PIL import Image
     if isinstance(answer, types.Picture):
         return Image.fromarray(answer.pixels)
-    canvas = picture.convert("RGB") if picture.mode != "RGB" else picture.copy()
+    is_replaced = isinstance(answer, types.Map) and not answer.of_classes and answer.task != "matting"
+    canvas = picture.convert("RGB") if picture.mode != "RGB" else picture if is_replaced else picture.copy()
     for kind, way in ((types.Objects, _objects), (types.Map, _map), (types.Text, _text), (types.Classes, _classes)):
         if isinstance(answer, kind):
             return way(answer, canvas, font) or canvas

@@ -212,9 +212,13 @@ class Map(Answer):
         return self.of_classes and any(label == each for _, each, _ in self.shares())
 
     def range(self) -> tuple[float, float, float]:
-        """(least, most, mean)"""
-        values = self.values[np.isfinite(self.values)] if self.values.size else np.zeros(1)
-        return (float(values.min()), float(values.max()), float(values.mean(dtype=np.float64))) if values.size else (0., 0., 0.)
+        """(least, most, mean) of what is finite; 0 without any"""
+        values = self.values
+        if values.size and not np.isfinite([values.min(), values.max()]).all():     # nan and infinity show in either
+            values = values[np.isfinite(values)]
+        if not values.size:
+            return 0.0, 0.0, 0.0
+        return float(values.min()), float(values.max()), float(values.mean(dtype=np.float64))
 
     def lines(self) -> list[str]:
         if self.of_classes:

@@ -226,6 +226,13 @@ def test_alpha_is_written(tmp_path):
             assert (written.mode, written.size) == (mode, (100, 60)), format
 
 
+@pytest.mark.parametrize("values, expected", [
+    ([1, 2, 6], (1, 6, 3)), ([np.nan, 2, 6], (2, 6, 4)), ([np.inf, -np.inf, 5], (5, 5, 5)), ([np.nan], (0, 0, 0)),
+    ([], (0, 0, 0)), ([np.inf, 3], (3, 3, 3))])
+def test_the_range_of_a_map_is_of_what_is_finite(values, expected):
+    assert Map(np.float32([values]), "depth").range() == expected
+
+
 def test_sixteen_bits():
     from cinfer.vision.answers.encode import sixteen_bits
     values = np.float32([[2, 4], [np.nan, 6]])
