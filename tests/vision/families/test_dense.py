@@ -7,7 +7,7 @@ from PIL import Image
 
 from cinfer.errors import InputError
 from cinfer.vision.answers.types import Classes, Map
-from cinfer.vision.read import Reader, read
+from cinfer.vision.reader import Reader, read
 from map_model import PICTURE, model
 
 

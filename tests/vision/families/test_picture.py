@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from cinfer.errors import InputError
-from cinfer.vision.read import Reader, read
+from cinfer.vision.reader import Reader, read
 from map_model import PICTURE, model
 
 RAMP = np.linspace(0, 1, 3 * 128 * 128, dtype=np.float32).reshape(1, 3, 128, 128)
