@@ -89,7 +89,8 @@ def seen(model: Model, words: Words) -> Found | None:
         if found:
             name, first = found[0]
             also = f"; it might be {quoted(other for other, _ in found[1:])} too, --recipe family=... decides" * (len(found) > 1)
-            return Found({"family": name, **first.words}, first.because + also, first.labels)
+            told = {key: text for key, text in first.words.items() if key != "task" or not words.task}
+            return Found({"family": name, **told}, first.because + also, first.labels)
     if words.task in families.OF_TASK:
         return Found({"family": families.OF_TASK[words.task]}, "")
     return None
