@@ -48,9 +48,10 @@ def fit(width: int, height: int, recipe: Recipe) -> Fit:
             return _placed(width, height, w, h, (max(1, int(width * scale)), max(1, int(height * scale))), (0, 0))
         case "fit-left":
             return _placed(width, height, w, h, (max(1, min(w, round(width * h / height))), h), (0, 0))
-    if width > w or height > h:         # pad
-        raise InputError(f"the picture is {width}x{height}, the recipe takes up to {w}x{h} (resize pad)")
-    return _placed(width, height, w, h, (width, height), (0, 0))
+        case "pad":                     # at its own size; a larger one is shrunk, for it has to fit
+            scale = min(1, scale)
+            return _placed(width, height, w, h, (max(1, int(width * scale)), max(1, int(height * scale))), (0, 0))
+    raise AssertionError(mode)
 
 
 def _placed(width: int, height: int, w: int, h: int, size: tuple[int, int], corner: tuple[int, int]) -> Fit:

@@ -13,9 +13,9 @@ FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "linear", "cubic", "corn
 CHANNELS = {"RGB": 3, "BGR": 3, "GRAY": 1, "RGB+1": 3}       # pixels' channels; the plane of ones is none
 LAYOUTS = ("NCHW", "NHWC", "NCTHW")
 # mode -> the number behind its colon: "" none; what it is, and whether it may be left out
-MODES = {"stretch": "", "height": "", "none": "", "fit-left": "", "crop": "share", "centre": "share", "cut": "share", "squash": "share",
-         "letterbox": "grey", "corner": "grey", "pad": "grey"}
-MODES_TEXT = "stretch, crop:F, centre:F, cut:F, squash:F, letterbox:V, corner:V, pad:V, fit-left, height or none"
+MODES = {"stretch": "", "height": "", "none": "", "fit-left": "", "crop": "share", "centre": "share", "cut": "share",
+         "squash": "share", "inside": "share", "letterbox": "grey", "corner": "grey", "pad": "grey"}
+MODES_TEXT = "stretch, crop:F, centre:F, cut:F, squash:F, inside:F, letterbox:V, corner:V, pad:V, fit-left, height or none"
 SIZES_TEXT = ("HEIGHTxWIDTH (224x224), 48xW, multiple:32, up:32, short:800:1333, long:1024, least:736:32, within:640:32, "
               "fit:518:14 or any")
 
