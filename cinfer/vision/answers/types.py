@@ -106,6 +106,7 @@ class Object:
     points : (count, 2 or 3): x, y and how sure it is; names : of the points, where the model says them
     polygon : (corners, 2), of an object that does not lie along the axes
     angle : of its width against the x axis, radians, clockwise as one sees it
+    embedding : a vector of length 1, where a second network makes one of the object (pairs.py)
     """
     index: int
     label: str | None
@@ -115,6 +116,7 @@ class Object:
     mask: Mask | None = None
     polygon: np.ndarray | None = None
     angle: float | None = None
+    embedding: np.ndarray | None = None
     names: list[str] | None = None
 
     def __str__(self):
@@ -132,6 +134,8 @@ class Object:
             found["rle"] = self.mask.rle()
         if self.angle is not None:
             found["angle"] = finite(self.angle)
+        if self.embedding is not None:
+            found["embedding"] = [finite(float(v)) for v in self.embedding]
         return found
 
     def place(self) -> str:
