@@ -15,9 +15,10 @@ from __future__ import annotations
 from ...imports import imported
 
 # In the order in which they are asked.
-FAMILIES = ("detr", "ready", "boxes", "ssd", "nanodet", "yolox", "yolo", "classify", "picture")
+FAMILIES = ("detr", "ready", "faces", "boxes", "ssd", "nanodet", "yolox", "poses", "yolo", "arcface", "classify", "picture")
 # task -> the family that decodes a model whose own keys say the task, and no family
-OF_TASK = {"classification": "classify", "image": "picture", "detection": "boxes"}
+OF_TASK = {"classification": "classify", "image": "picture", "detection": "boxes", "face-anchors": "faces",
+           "face-cascade": "faces", "keypoints": "poses"}
 
 
 def family(name: str):

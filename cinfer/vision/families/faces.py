@@ -1,0 +1,254 @@
+"""Faces: SCRFD, YuNet, BlazeFace, and the networks of MTCNN one by one.
+
+Told by, in pixels of the input, cells (column, row) of a grid with stride s counted from 0:
+
+YuNet       outputs cls_8 obj_8 bbox_8 kps_8, likewise _16 and _32. score = sqrt(cls * obj), both within 0..1;
+            centre = (cell + b01) s, size = exp(b23) s, points = (cell + k) s (OpenCV's FaceDetectorYN)
+SCRFD       6 or 9 outputs (n, 1), (n, 4) and, of 9, (n, 10), with or without an axis of batch, in any order, for the
+            strides 8, 16, 32; two anchors a cell. Box = cell s -+ distances s, points = cell s + d s (insightface)
+BlazeFace   896x16 and 896x1: 16x16 cells with two anchors, then 8x8 with six, whatever the input's size. Centre and
+            points = (cell + 1/2) s + r, size = r; score = sigmoid within -100..100. Boxes that overlap by more than the
+            threshold become their mean weighted by score, with the best one's score (MediaPipe)
+MTCNN       two or three outputs: a face's probability (.., 2), offsets (.., 4), points (.., 10: five x, five y).
+            P-Net slides a window of 12 pixels with stride 2 over one scale of the picture: corners 2 cell + 1 and
+            2 cell + 12, moved by offsets * 11. R-Net (24x24) and O-Net (48x48) judge the whole picture as one face
+            (facenet-pytorch)
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from ...errors import InputError
+from ..answers.types import Object, Objects
+from ..recognise.model import Found, Model, with_batch
+from .overlap import likeliest, suppress
+
+TASKS = ("detection", "face-anchors", "face-cascade")
+STRIDES = (8, 16, 32)
+YUNET = tuple(f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in STRIDES)
+ANCHORS = 896                       # of BlazeFace
+SIDE = "640x640"                    # where SCRFD's size is free: insightface's det_size
+
+
+# ---- which one it is, and how it is fed
+
+def by_names(model: Model, words) -> Found | None:
+    if not model.outputs_named(*YUNET):
+        return None
+    port = model.picture_input()
+    free = port is None or model.size(port) is None
+    return _found("the names of its outputs, YuNet's", {
+        "input.channels": "BGR", "input.std": "1", "input.filter": "linear", "input.resize": "pad:0",
+        "output.threshold": ".6", "output.iou": ".3", **({"input.size": "up:32"} if free else {})})
+
+
+def by_shapes(model: Model, words) -> Found | None:
+    port = model.picture_input()
+    if port is None or port.shape is None or not {3} & set(with_batch(port.shape)):
+        return None
+    shapes = [None if each.shape is None else tuple(each.shape) for each in model.outputs]
+    size = model.size(port)
+    if _is_scrfd(shapes):
+        return _found(f"a guess by its {len(shapes)} outputs, SCRFD's", {
+            "input.mean": "127.5", "input.std": "128", "input.resize": "corner:0", "input.filter": "linear",
+            "output.threshold": ".5", "output.iou": ".4", **({} if size else {"input.size": SIDE})})
+    if sorted(map(_tail, shapes), key=str) == [(ANCHORS, 1), (ANCHORS, 16)]:
+        return _found(f"a guess by its outputs of {ANCHORS} rows, BlazeFace's", {
+            "input.mean": "127.5", "input.std": "127.5", "input.resize": "letterbox:0", "input.filter": "corner",
+            "output.threshold": ".5", "output.iou": ".3", **({} if size else {"input.size": "128x128"})})
+    if (name := _mtcnn(shapes, size)) is not None:
+        return _found(f"a guess by its outputs, MTCNN's {name}", {
+            "input.mean": "127.5", "input.std": "128", **({} if size else {"input.size": "any"})})
+    return None
+
+
+def _found(because: str, words: dict[str, str]) -> Found:
+    return Found({"task": "detection", **words}, because, ["face"])
+
+
+def _tail(shape) -> tuple:
+    """The last two sizes of (n, k) or (1, n, k)."""
+    return shape[-2:] if shape is not None and len(shape) in (2, 3) and shape[:-2] in ((), (1,)) else ()
+
+
+def _is_scrfd(shapes) -> bool:
+    if len(shapes) not in (6, 9) or any(s is not None and len(s) not in (2, 3) for s in shapes):
+        return False
+    last = [s[-1] if s is not None and isinstance(s[-1], int) else None for s in shapes]
+    known = [n for n in last if n is not None]
+    wanted = (1, 4, 10)[:len(shapes) // 3]
+    # nine outputs of rank 2 or 3 are a rare thing, six are not: then one size at least must be known
+    return all(n in wanted and known.count(n) <= 3 for n in known) and (len(shapes) == 9 or bool(known))
+
+
+def _mtcnn(shapes, size) -> str | None:
+    if any(s is None for s in shapes):
+        return None
+    kinds = sorted((len(s), s[1] if len(s) > 1 else None) for s in shapes if len(s) in (2, 4))
+    if len(kinds) != len(shapes):
+        return None
+    return {((4, 2), (4, 4)): "P-Net", ((2, 2), (2, 4)): "R-Net" if size == (24, 24) else None,
+            ((2, 2), (2, 4), (2, 10)): "O-Net" if size == (48, 48) else None}.get(tuple(kinds))
+
+
+# ---- decoding
+
+def decode(view) -> Objects:
+    arrays = {name: _numbers(name, value) for name, value in view.outputs.items()}
+    if set(YUNET) <= set(arrays):
+        return _kept(view, *yunet(view, arrays), threshold=.6, iou=.3)
+    shapes = [a.shape for a in arrays.values()]
+    if sorted(map(_tail, shapes)) == [(ANCHORS, 1), (ANCHORS, 16)]:
+        return _blended(view, *blazeface(view, arrays.values()))
+    if len(arrays) in (6, 9) and _is_scrfd(shapes):
+        return _kept(view, *scrfd(view, arrays.values()), threshold=.5, iou=.4)
+    name = _mtcnn(shapes, (view.where.input_height, view.where.input_width))
+    if name == "P-Net":
+        return _kept(view, *p_net(arrays.values()), None, threshold=.6, iou=.5)
+    if name is not None:
+        return _kept(view, *whole_face(view, arrays.values()), threshold=.7, iou=.7)
+    raise InputError(f"outputs of shapes {', '.join(map(str, shapes))} are of no detector of faces: SCRFD has 6 or 9, "
+                     "YuNet names them cls_8 to kps_32, BlazeFace has 896x16 and 896x1")
+
+
+def _numbers(name: str, value) -> np.ndarray:
+    value = np.asarray(value)
+    if value.dtype.kind not in "fiu":
+        raise InputError(f"output {name!r} is of {value.dtype}; that of a detector of faces is of numbers")
+    return value.astype(np.float32, copy=False)
+
+
+def yunet(view, arrays):
+    boxes, scores, points = [], [], []
+    for stride in STRIDES:
+        cell = cells(view.where, stride)
+        kinds = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
+        cls, obj, box, dots = (_rows(f"{kind}_{stride}", arrays[f"{kind}_{stride}"], len(cell), n)
+                               for kind, n in kinds.items())
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores.append(np.sqrt(cls.clip(0, 1) * obj.clip(0, 1))[:, 0])
+            centre, half = (cell + box[:, :2]) * stride, np.exp(box[:, 2:]) * (stride / 2)
+            boxes.append(np.concatenate([centre - half, centre + half], 1))
+            points.append((cell[:, None] + dots.reshape(-1, 5, 2)) * stride)
+    return np.concatenate(boxes), np.concatenate(scores), np.concatenate(points)
+
+
+def scrfd(view, arrays):
+    """In any order: what an output holds is told by its width, its stride by its length."""
+    groups: dict[int, list] = {1: [], 4: [], 10: []}
+    for array in arrays:
+        groups[array.shape[-1]].append(array.reshape(-1, array.shape[-1]))
+    if any(len(group) not in (0, 3) for group in groups.values()):
+        raise InputError("SCRFD has an output of scores, of boxes and of points for each of three strides; "
+                         f"this model has {', '.join(f'{len(g)} of width {n}' for n, g in groups.items() if g)}")
+    for group in groups.values():
+        group.sort(key=len, reverse=True)
+    boxes, points = [], []
+    for i, stride in enumerate(STRIDES):
+        # both anchors of a cell have its corner; twins and more are told by the count
+        cell = cells(view.where, stride)
+        anchors = max(1, len(groups[1][i]) // max(1, len(cell)))
+        place = np.repeat(cell, anchors, 0) * stride
+        score, box = (_rows("SCRFD's", groups[n][i], len(place), n) for n in (1, 4))
+        boxes.append(np.concatenate([place - box[:, :2] * stride, place + box[:, 2:] * stride], 1))
+        if groups[10]:
+            dots = _rows("SCRFD's", groups[10][i], len(place), 10).reshape(-1, 5, 2)
+            points.append(place[:, None] + dots * stride)
+    return np.concatenate(boxes), np.concatenate(groups[1])[:, 0], np.concatenate(points) if points else None
+
+
+def blazeface(view, arrays):
+    scores, rows = sorted((a.reshape(ANCHORS, -1) for a in arrays), key=lambda a: a.shape[1])
+    size = np.array([view.where.input_width, view.where.input_height], np.float32)
+    grids = [(np.stack(np.meshgrid(np.arange(n), np.arange(n)), -1).reshape(-1, 2) + .5) / n for n in (16, 8)]
+    anchors = np.concatenate([np.repeat(grids[0], 2, 0), np.repeat(grids[1], 6, 0)]).astype(np.float32) * size
+    centre, half = anchors + rows[:, :2], rows[:, 2:4] / 2
+    points = anchors[:, None] + rows[:, 4:].reshape(-1, 6, 2)
+    return np.concatenate([centre - half, centre + half], 1), sigmoid(scores[:, 0]), points
+
+
+def p_net(arrays):
+    chances, offsets = sorted((a[0] for a in arrays), key=len)
+    rows, columns = np.indices(chances.shape[1:])
+    cell = np.stack([columns, rows], -1).reshape(-1, 2)
+    boxes = np.concatenate([2 * cell + 1, 2 * cell + 12], 1) + offsets.reshape(4, -1).T * 11
+    return boxes, chances[1].reshape(-1)
+
+
+def whole_face(view, arrays):
+    """The picture is taken for a face that a stage before found."""
+    of_width = {a.shape[1]: a[:1] for a in arrays}
+    size = np.array([view.where.input_width, view.where.input_height], np.float32)
+    box = np.concatenate([0 * size, size]) + of_width[4] * np.tile(size, 2)
+    points = of_width[10].reshape(1, 2, 5).transpose(0, 2, 1) * size if 10 in of_width else None
+    return box, of_width[2][:, 1], points
+
+
+def cells(where, stride: int) -> np.ndarray:
+    """(rows * columns, 2): column and row of each cell, row by row."""
+    columns, rows = where.input_width // stride, where.input_height // stride
+    return np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), -1).reshape(-1, 2).astype(np.float32)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(x.astype(np.float64), -100, 100)))
+
+
+def _rows(name: str, array: np.ndarray, count: int, width: int) -> np.ndarray:
+    if array.size != count * width:
+        raise InputError(f"{name} output is of shape {array.shape}; for this input it would be {count}x{width}")
+    return array.reshape(count, width)
+
+
+# ---- what is kept
+
+def _candidates(view, boxes, scores, points, threshold: float):
+    """Those at or above the threshold whose numbers are numbers; none where other classes are asked for."""
+    if not _asked(view):
+        scores = np.zeros_like(scores)
+    kept = (scores >= max(view.threshold(threshold), 1e-9)) & np.isfinite(boxes).all(1)
+    return boxes[kept], scores[kept], None if points is None else points[kept]
+
+
+def _asked(view) -> bool:
+    """Does the user ask for faces?"""
+    classes = view.options.classes
+    if classes is None or view.words.labels is None and set(classes) <= {"face", "0"}:
+        return True
+    return bool(view.wanted(np.zeros(1, int))[0])
+
+
+def _kept(view, boxes, scores, points, *, threshold: float, iou: float) -> Objects:
+    boxes, scores, points = _candidates(view, boxes, scores, points, threshold)
+    kept = suppress(boxes, scores, view.iou(iou), view.most())
+    return _objects(view, boxes[kept], scores[kept], None if points is None else points[kept])
+
+
+def _blended(view, boxes, scores, points) -> Objects:
+    boxes, scores, points = _candidates(view, boxes, scores, points, .5)
+    order, limit = likeliest(scores), view.iou(.3)
+    rows = np.concatenate([boxes, points.reshape(-1, 12)], 1).astype(np.float64)[order]
+    scores, left, found = scores[order], np.arange(len(order)), []
+    while left.size and len(found) < view.most():
+        alike = overlap(rows[left[0], :4], rows[left, :4]) > limit
+        alike[0] = True                 # itself, even where its box is empty
+        each = left[alike]
+        found.append((scores[left[0]], (rows[each] * scores[each, None]).sum(0) / scores[each].sum()))
+        left = left[~alike]
+    rows = np.array([row for _, row in found]).reshape(-1, 16)
+    return _objects(view, rows[:, :4], np.array([s for s, _ in found]), rows[:, 4:].reshape(-1, 6, 2))
+
+
+def overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Intersection over union of a box with each of (n, 4)."""
+    both = np.clip(np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]), 0, None).prod(1)
+    area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return both / ((box[2:] - box[:2]).prod() + area - both)
+
+
+def _objects(view, boxes, scores, points) -> Objects:
+    label = view.words.label(0) or "face"
+    places = view.where.boxes(boxes).tolist()
+    dots = [None] * len(places) if points is None else view.where.points(points)
+    return Objects([Object(0, label, float(s), tuple(b), points=p) for s, b, p in zip(scores, places, dots)])
