@@ -10,7 +10,7 @@ from ..errors import Error, InputError
 from ..paths import check_regular, unreadable
 from . import complain
 from .files import check_writable
-from .parser import add_threads, count, fraction, model_source
+from .parser import add_threads, count, fraction, model_path, model_source
 from .text import STDERR, Progress, say
 from .writers import Drawn, Formatted, Saved, Screen
 
@@ -29,7 +29,7 @@ says which. A picture that cannot be read is reported in its turn, the others ar
 
 def declare(parser) -> None:
     add = parser.add_argument
-    add("model", metavar="MODEL", help="an ONNX file; - is standard input")
+    add("model", metavar="MODEL", help="an ONNX file, - is standard input; FINDER+SECOND: points of each face")
     add("sources", metavar="SOURCE", nargs="+", help="pictures, folders, patterns, lists")
     add("-o", "--output", metavar="PATH", help="where the picture with the answer goes; of several: a folder")
     add("-r", "--recursive", action="store_true", help="also what is below folders")
@@ -60,7 +60,8 @@ def declare(parser) -> None:
 def run(arguments) -> int:
     if arguments.model == "-" and "-" in arguments.sources:
         raise InputError("the model and a picture cannot both come from standard input; name a file for one")
-    source = model_source(arguments.model)
+    models = models_of(arguments.model)
+    files = [model_source(models[0])] if len(models) == 1 else list(map(model_path, models))
     labels = read_labels(arguments.labels) if arguments.labels else None
 
     from ..session import load
@@ -74,9 +75,13 @@ def run(arguments) -> int:
     several = len(first) > 1 or not all(map(is_one, arguments.sources))
     drawn = drawn_into(arguments, several)
     check_save(arguments)
-    session = load(source, threads=arguments.threads)
+    sessions = [load(file, threads=arguments.threads) for file in files]
     options = Options(arguments.conf, arguments.iou, arguments.max_det, arguments.classes, arguments.top)
-    reader = Reader(session, flags_of(arguments), options, labels)
+    if len(sessions) == 1:
+        reader = Reader(sessions[0], flags_of(arguments), options, labels)
+    else:
+        from ..vision.pairs import paired
+        reader = paired(sessions, flags_of(arguments), options, labels)
 
     tally = Tally(arguments.expect)
     sources = chain(first, sources)
@@ -160,6 +165,11 @@ class Tally:
         return 2 if self.bad else 1 if self.expect is not None and not self.is_there else 0
 
 
+def models_of(text: str) -> list[str]:
+    """Paths of models: the text itself where there is such a file, else what stands between the plus signs."""
+    return [text] if os.path.exists(text) else text.split("+")
+
+
 def is_one(name: str) -> bool:
     return name == "-" or not os.path.isdir(name)
 
@@ -183,7 +193,7 @@ def drawn_into(arguments, several: bool) -> Drawn | None:
         raise InputError(f"--resume needs a folder; -o {path} names a file")
     if several and not is_folder:
         raise InputError(f"-o {path}: there are several pictures; name a folder (with a / at its end)")
-    return Drawn(path, is_folder, [arguments.model, *arguments.sources])
+    return Drawn(path, is_folder, [*models_of(arguments.model), *arguments.sources])
 
 
 def check_save(arguments) -> None:
@@ -193,7 +203,7 @@ def check_save(arguments) -> None:
     if not path.lower().endswith(".npz"):
         raise InputError(f"--save {path}: all outputs go into one .npz file; name it so")
     from .writers import check_not_read
-    for read in (arguments.model, *arguments.sources):
+    for read in (*models_of(arguments.model), *arguments.sources):
         check_not_read(path, read, "--save")
     check_writable(path, "--save")
 
