@@ -109,7 +109,7 @@ def run(arguments) -> int:
                 continue
             if not told:
                 told = True
-                say(f"{found.answer.task or 'raw outputs'}: {reader.words.origin()}; fed {reader.recipe}")
+                say(f"{found.answer.task or 'raw outputs'}: {reader.told()}")
             number = tally.add(found)
             if saved:
                 saved.write(number, found)

@@ -40,10 +40,13 @@ class Pair:
         self.words, self.recipe = first.words, first.recipe
         task = second.words.task
         if task not in ("keypoints", "embedding"):
-            raise InputError(f"the second model is for {task or 'nothing known'}; right is one for keypoints or embedding: "
-                             "FINDER+POINTS or FINDER+EMBEDDING")
+            raise InputError(f"the second model is for {task or 'nothing known'}; right is one for keypoints or "
+                             "embedding: FINDER+POINTS or FINDER+EMBEDDING")
         self._cut = self._aligned if task == "embedding" else \
             self._mesh if second.words.text("output.kind") == "x,y,z" else self._person
+
+    def told(self) -> str:
+        return f"{self.first.told()}; then {self.second.words.task}: {self.second.told()}"
 
     def prepare(self, picture) -> Prepared:
         return self.first.prepare(picture)
@@ -86,8 +89,8 @@ class Pair:
     def _aligned(self, each):
         points = each.points
         if points is None or len(points) not in (5, 6):
-            raise InputError("the first model says no five points of a face; without them it cannot be turned upright for "
-                             "the second one")
+            raise InputError("the first model says no five points of a face; without them it cannot be turned upright "
+                             "for the second one")
         size = self._size(112, 112)
         return alignment.for_arcface(np.asarray(points)[:, :2], size[0]), size
 

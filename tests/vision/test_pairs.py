@@ -132,7 +132,8 @@ def pose():
     """SimCC of the middles of three spots, doubled."""
     def run(x):
         places = np.array(spots(x.transpose(0, 2, 3, 1))).reshape(3, 3)[:, :2]
-        return [(np.arange(2 * n)[None] == np.rint(2 * places[:, axis])[:, None])[None] for axis, n in ((0, 192), (1, 256))]
+        tops = np.rint(2 * places)
+        return [(np.arange(2 * n) == tops[:, axis, None])[None] for axis, n in ((0, 192), (1, 256))]
 
     keys = {"cinfer.recipe": "1", "cinfer.task": "keypoints", "cinfer.output.kind": "simcc", "cinfer.input.std": "255",
             "cinfer.input.size": "256x192", "cinfer.input.resize": "inside:0.8"}  # fmt: skip

@@ -68,8 +68,8 @@ def moved(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def cut(picture, matrix: np.ndarray, size: tuple[int, int], factor: float | tuple[float, float] = 1):
-    """The cut as a picture; black beyond the picture. Without antialiasing, a pixel's place is its index, as in OpenCV's
-    warpAffine. factor : pixels of `picture` for one of those that the matrix is for, (of x, of y)"""
+    """The cut as a picture; black beyond the picture. Without antialiasing, and a pixel's place is its index, as in
+    OpenCV's warpAffine. factor : pixels of `picture` for one of those that the matrix is for, (of x, of y)"""
     from PIL import Image
     back = inverse(matrix) * np.broadcast_to(np.asarray(factor, np.float64), 2)[:, None]
     # `transform` asks at the middle of a pixel, and takes the middles of those asked for halves

@@ -1,4 +1,4 @@
-"""ArcFace and its kin: a face, aligned to 112x112 (alignment.py), as a vector; the product of two is how alike they are.
+"""ArcFace and its kin: a face, aligned to 112x112 (alignment.py), as a vector; the product of two is their likeness.
 
 Told by: an input of 112x112 with 3 channels, one output of 128, 256 or 512 numbers, no class names.
 Fed: RGB, (value - 127.5) / 127.5 (insightface). The answer is divided by its length.

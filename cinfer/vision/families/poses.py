@@ -4,12 +4,12 @@ Told by the model's own keys (task keypoints, output.kind), or by its outputs, K
 
 y,x,score      MoveNet, 1x1x17x3: y and x from 0 to 1 of the input, one person
                MoveNet MultiPose, 1x6x56: six persons of 17 times y, x, score, then ymin, xmin, ymax, xmax, score
-x,y,z          MediaPipe's face mesh, 468 or 478 points in pixels of the input; another output of one number says, through
-               a sigmoid, how sure it is that there is a face
-simcc          two outputs 1xKx2w and 1xKx2h (simcc_x, simcc_y): the largest of each row, halved; the score is the lesser of
-               the two (RTMPose, SimCC). output.beta: softmax with that factor makes the scores (Geti's models)
-heatmaps       1xKxhxw, Kx4: the largest of each map, moved by 1/4 towards the greater neighbour on either axis where it is
-               not at the edge, times input / map (HRNet, SimpleBaseline)
+x,y,z          MediaPipe's face mesh, 468 or 478 points in pixels of the input; another output of one number says,
+               through a sigmoid, how sure it is that there is a face
+simcc          two outputs 1xKx2w and 1xKx2h (simcc_x, simcc_y): the largest of each row, halved; the score is the
+               lesser of the two (RTMPose, SimCC). output.beta: a softmax with that factor makes the scores (Geti)
+heatmaps       1xKxhxw: the largest of each map, moved by 1/4 towards the greater neighbour on either axis where it is
+               not near the edge, times input / map (HRNet, SimpleBaseline)
 Points that were not found (SimCC, heatmaps: nothing above 0) are at 0, 0 with their score.
 """
 from __future__ import annotations
@@ -52,13 +52,13 @@ def by_shapes(model: Model, words) -> Found | None:
     if len(shapes) == 1 and shapes[0][-3:] == (1, 17, 3):
         return _found(movenet | ({} if size else {"input.size": "192x192"}), "a guess by its output, 17 points of MoveNet")
     if len(shapes) == 1 and shapes[0][-2:] == (6, 56):
-        return _found(movenet | {"output.threshold": ".25"} | ({} if size else {"input.size": "long:256"}),
-                      "a guess by its output, six persons of MoveNet")
+        free = {} if size else {"input.size": "within:256:32"}
+        return _found(movenet | {"output.threshold": ".25"} | free, "a guess by its output, six persons of MoveNet")
     if len(shapes) == 2 and size and sorted(shapes) == sorted((1, shapes[0][1], 2 * n) for n in size) \
             and len(shapes[0]) == 3:
         return _simcc(model, "a guess by its outputs, twice as long as the input")
     if len(shapes) == 1 and size in SHAPES and shapes[0][-2:] == tuple(n // 4 for n in size) and len(shapes[0]) == 4:
-        return _found(TOP_DOWN | {"output.kind": "heatmaps"}, "a guess by its output, maps of a quarter of the input's size")
+        return _found(TOP_DOWN | {"output.kind": "heatmaps"}, "a guess by its output, maps of a quarter of the input")
     return None
 
 
@@ -134,8 +134,8 @@ def simcc(view, arrays):
     else:
         raise InputError(f"SimCC has two outputs, for x and for y; this model has {len(arrays)}")
     if x.ndim != 3 or y.ndim != 3 or x.shape[:2] != y.shape[:2] or not x.size or not y.size:
-        raise InputError(f"outputs of shapes {x.shape} and {y.shape} are none of SimCC: 1 x points x twice the width, and "
-                         "likewise the height")
+        raise InputError(f"outputs of shapes {x.shape} and {y.shape} are none of SimCC: 1 x points x twice the width, "
+                         "and likewise the height")
     x, y = x[0].astype(np.float64), y[0].astype(np.float64)
     xy = np.stack([_argmax(x), _argmax(y)], -1)
     beta = view.words.number("output.beta", 0, 0, 1e6)
@@ -184,7 +184,8 @@ def _persons(view, rows: np.ndarray, unit) -> Objects:
 
 def _single(view, xy: np.ndarray, scores: np.ndarray | None, score: float | None = None) -> Objects:
     label = {len(COCO): "person", FACE[0]: "face", FACE[1]: "face"}.get(len(xy))
-    return Objects([Object(0, label, score, points=_placed(view, xy, scores), names=_names(view, len(xy)))], "keypoints")
+    points = _placed(view, xy, scores)
+    return Objects([Object(0, label, score, points=points, names=_names(view, len(xy)))], "keypoints")
 
 
 def _names(view, count: int) -> list[str] | None:

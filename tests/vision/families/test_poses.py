@@ -178,7 +178,7 @@ def told(outputs, shape, names=(), **options):
 @pytest.mark.parametrize("outputs, shape, dtype, kind, size, resize, std", [
     ([(1, 1, 17, 3)], (1, 192, 192, 3), np.int32, "y,x,score", "192x192", "letterbox:0", "1"),
     ([(1, 1, 17, 3)], (1, 3, 256, 256), np.float32, "y,x,score", "256x256", "letterbox:0", "1"),
-    ([(1, 6, 56)], (1, "h", "w", 3), np.int32, "y,x,score", "long:256", "letterbox:0", "1"),
+    ([(1, 6, 56)], (1, "h", "w", 3), np.int32, "y,x,score", "within:256:32", "letterbox:0", "1"),
     ([("n", 17, 384), ("n", 17, 512)], (1, 3, 256, 192), np.float32, None, None, None, None),
     ([(1, 17, 384), (1, 17, 512)], (1, 3, 256, 192), np.float32, "simcc", "256x192", "inside:0.8",
      "58.395,57.12,57.375"),
