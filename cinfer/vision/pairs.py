@@ -25,6 +25,11 @@ MOST_SIDE = 4096                    # of a cut, where the second network takes a
 
 def paired(sessions: list, flags=None, options: Options | None = None, labels=None):
     """What reads with several networks, as a Reader does with one; flags, options and labels are the first's."""
+    if len(sessions) == 3:
+        readers = [Reader(session, flags if session is sessions[0] else None) for session in sessions]
+        if all(reader.words.text("family") == "faces" for reader in readers):
+            from .cascade import Cascade
+            return Cascade(readers, options)
     if len(sessions) != 2:
         raise InputError(f"there are {len(sessions)} models; two are right: FINDER+POINTS or FINDER+EMBEDDING")
     return Pair(Reader(sessions[0], flags, options, labels), Reader(sessions[1]))

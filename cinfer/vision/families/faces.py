@@ -56,7 +56,7 @@ def by_shapes(model: Model, words) -> Found | None:
         return _found(f"a guess by its outputs of {ANCHORS} rows, BlazeFace's", {
             "input.mean": "127.5", "input.std": "127.5", "input.resize": "letterbox:0", "input.filter": "corner",
             "output.threshold": ".5", "output.iou": ".3", **({} if size else {"input.size": "128x128"})})
-    if (name := _mtcnn(shapes, size)) is not None:
+    if (name := mtcnn_kind(shapes, size)) is not None:
         return _found(f"a guess by its outputs, MTCNN's {name}", {
             "input.mean": "127.5", "input.std": "128", **({} if size else {"input.size": "any"})})
     return None
@@ -81,7 +81,8 @@ def _is_scrfd(shapes) -> bool:
     return all(n in wanted and known.count(n) <= 3 for n in known) and (len(shapes) == 9 or bool(known))
 
 
-def _mtcnn(shapes, size) -> str | None:
+def mtcnn_kind(shapes, size) -> str | None:
+    """Which of its three networks has outputs of these shapes and an input of this size."""
     if any(s is None for s in shapes):
         return None
     kinds = sorted((len(s), s[1] if len(s) > 1 else None) for s in shapes if len(s) in (2, 4))
@@ -102,9 +103,10 @@ def decode(view) -> Objects:
         return _blended(view, *blazeface(view, arrays.values()))
     if len(arrays) in (6, 9) and _is_scrfd(shapes):
         return _kept(view, *scrfd(view, arrays.values()), threshold=.5, iou=.4)
-    name = _mtcnn(shapes, (view.where.input_height, view.where.input_width))
+    name = mtcnn_kind(shapes, (view.where.input_height, view.where.input_width))
     if name == "P-Net":
-        return _kept(view, *p_net(arrays.values()), None, threshold=.6, iou=.5)
+        windows, scores, offsets = p_net(list(arrays.values()))
+        return _kept(view, windows + 11 * offsets, scores, None, threshold=.6, iou=.5)
     if name is not None:
         return _kept(view, *whole_face(view, arrays.values()), threshold=.7, iou=.7)
     raise InputError(f"outputs of shapes {', '.join(map(str, shapes))} are of no detector of faces: SCRFD has 6 or 9, "
@@ -168,11 +170,11 @@ def blazeface(view, arrays):
 
 
 def p_net(arrays):
+    """(windows (n, 4), scores (n), offsets (n, 4) in shares of a window's side), row by row."""
     chances, offsets = sorted((a[0] for a in arrays), key=len)
     rows, columns = np.indices(chances.shape[1:])
     cell = np.stack([columns, rows], -1).reshape(-1, 2)
-    boxes = np.concatenate([2 * cell + 1, 2 * cell + 12], 1) + offsets.reshape(4, -1).T * 11
-    return boxes, chances[1].reshape(-1)
+    return np.concatenate([2 * cell + 1, 2 * cell + 12], 1), chances[1].reshape(-1), offsets.reshape(4, -1).T
 
 
 def whole_face(view, arrays):
