@@ -121,18 +121,19 @@ def _numbers(name: str, value) -> np.ndarray:
 
 
 def yunet(view, arrays):
-    boxes, scores, points = [], [], []
+    found = []
     for stride in STRIDES:
-        cell = cells(view.where, stride)
-        kinds = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
-        cls, obj, box, dots = (_rows(f"{kind}_{stride}", arrays[f"{kind}_{stride}"], len(cell), n)
-                               for kind, n in kinds.items())
-        with np.errstate(over="ignore", invalid="ignore"):
-            scores.append(np.sqrt(cls.clip(0, 1) * obj.clip(0, 1))[:, 0])
+        columns, rows = grid(view.where, stride)
+        cls, obj, box, dots = (_rows(f"{kind}_{stride}", arrays[f"{kind}_{stride}"], columns * rows, width)
+                               for kind, width in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)))
+        scores = np.sqrt(cls.clip(0, 1) * obj.clip(0, 1))[:, 0]
+        sure = np.flatnonzero(scores >= view.threshold(.6))     # few: the rest need not be decoded
+        cell, box = np.stack([sure % columns, sure // columns], -1), box[sure]
+        with np.errstate(over="ignore"):
             centre, half = (cell + box[:, :2]) * stride, np.exp(box[:, 2:]) * (stride / 2)
-            boxes.append(np.concatenate([centre - half, centre + half], 1))
-            points.append((cell[:, None] + dots.reshape(-1, 5, 2)) * stride)
-    return np.concatenate(boxes), np.concatenate(scores), np.concatenate(points)
+        points = (cell[:, None] + dots[sure].reshape(-1, 5, 2)) * stride
+        found.append((np.concatenate([centre - half, centre + half], 1), scores[sure], points))
+    return tuple(np.concatenate(parts) for parts in zip(*found))
 
 
 def scrfd(view, arrays):
@@ -140,23 +141,25 @@ def scrfd(view, arrays):
     groups: dict[int, list] = {1: [], 4: [], 10: []}
     for array in arrays:
         groups[array.shape[-1]].append(array.reshape(-1, array.shape[-1]))
-    if any(len(group) not in (0, 3) for group in groups.values()):
+    groups = {width: sorted(group, key=len, reverse=True) for width, group in groups.items() if group}
+    if any(len(group) != 3 for group in groups.values()):
         raise InputError("SCRFD has an output of scores, of boxes and of points for each of three strides; "
-                         f"this model has {', '.join(f'{len(g)} of width {n}' for n, g in groups.items() if g)}")
-    for group in groups.values():
-        group.sort(key=len, reverse=True)
-    boxes, points = [], []
+                         f"this model has {', '.join(f'{len(g)} of width {n}' for n, g in groups.items())}")
+    found = []
     for i, stride in enumerate(STRIDES):
-        # both anchors of a cell have its corner; twins and more are told by the count
-        cell = cells(view.where, stride)
-        anchors = max(1, len(groups[1][i]) // max(1, len(cell)))
-        place = np.repeat(cell, anchors, 0) * stride
-        score, box = (_rows("SCRFD's", groups[n][i], len(place), n) for n in (1, 4))
-        boxes.append(np.concatenate([place - box[:, :2] * stride, place + box[:, 2:] * stride], 1))
-        if groups[10]:
-            dots = _rows("SCRFD's", groups[10][i], len(place), 10).reshape(-1, 5, 2)
-            points.append(place[:, None] + dots * stride)
-    return np.concatenate(boxes), np.concatenate(groups[1])[:, 0], np.concatenate(points) if points else None
+        columns, rows = grid(view.where, stride)
+        count = columns * rows * 2
+        scores, box = (_rows("SCRFD's", groups[n][i], count, n) for n in (1, 4))
+        sure = np.flatnonzero(scores[:, 0] >= view.threshold(.5))
+        place = np.stack([sure // 2 % columns, sure // 2 // columns], -1) * stride
+        box = box[sure] * stride
+        each = [np.concatenate([place - box[:, :2], place + box[:, 2:]], 1), scores[sure, 0]]
+        if 10 in groups:
+            dots = _rows("SCRFD's", groups[10][i], count, 10)[sure].reshape(-1, 5, 2)
+            each.append(place[:, None] + dots * stride)
+        found.append(each)
+    parts = [np.concatenate(parts) for parts in zip(*found)]
+    return parts if 10 in groups else (*parts, None)
 
 
 def blazeface(view, arrays):
@@ -186,10 +189,9 @@ def whole_face(view, arrays):
     return box, of_width[2][:, 1], points
 
 
-def cells(where, stride: int) -> np.ndarray:
-    """(rows * columns, 2): column and row of each cell, row by row."""
-    columns, rows = where.input_width // stride, where.input_height // stride
-    return np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), -1).reshape(-1, 2).astype(np.float32)
+def grid(where, stride: int) -> tuple[int, int]:
+    """Columns and rows of cells."""
+    return where.input_width // stride, where.input_height // stride
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
