@@ -29,7 +29,7 @@ says which. A picture that cannot be read is reported in its turn, the others ar
 
 def declare(parser) -> None:
     add = parser.add_argument
-    add("model", metavar="MODEL", help="an ONNX file, - is standard input; FINDER+SECOND: points of each face")
+    add("model", metavar="MODEL", help="an ONNX file, - is standard input; A.onnx+B.onnx: one after the other")
     add("sources", metavar="SOURCE", nargs="+", help="pictures, folders, patterns, lists")
     add("-o", "--output", metavar="PATH", help="where the picture with the answer goes; of several: a folder")
     add("-r", "--recursive", action="store_true", help="also what is below folders")
@@ -60,7 +60,8 @@ def declare(parser) -> None:
 def run(arguments) -> int:
     if arguments.model == "-" and "-" in arguments.sources:
         raise InputError("the model and a picture cannot both come from standard input; name a file for one")
-    models = models_of(arguments.model)
+    from ..vision.chains import reader_of, split
+    models = split(arguments.model)
     files = [model_source(models[0])] if len(models) == 1 else list(map(model_path, models))
     labels = read_labels(arguments.labels) if arguments.labels else None
 
@@ -68,20 +69,15 @@ def run(arguments) -> int:
     from ..vision.families.view import Options
     from ..vision.many import readings
     from ..vision.pictures.listed import pictures_of
-    from ..vision.reader import Reader
 
     sources = pictures_of(arguments.sources, arguments.recursive)
     first = list(islice(sources, 2))                    # what cannot be read at all is said before the model is loaded
     several = len(first) > 1 or not all(map(is_one, arguments.sources))
-    drawn = drawn_into(arguments, several)
-    check_save(arguments)
+    drawn = drawn_into(arguments, models, several)
+    check_save(arguments, models)
     sessions = [load(file, threads=arguments.threads) for file in files]
     options = Options(arguments.conf, arguments.iou, arguments.max_det, arguments.classes, arguments.top)
-    if len(sessions) == 1:
-        reader = Reader(sessions[0], flags_of(arguments), options, labels)
-    else:
-        from ..vision.pairs import paired
-        reader = paired(sessions, flags_of(arguments), options, labels)
+    reader = reader_of(sessions, flags_of(arguments), options, labels)
 
     tally = Tally(arguments.expect)
     sources = chain(first, sources)
@@ -109,7 +105,7 @@ def run(arguments) -> int:
                 continue
             if not told:
                 told = True
-                say(f"{found.answer.task or 'raw outputs'}: {reader.told()}")
+                say(f"{found.answer.task or 'raw outputs'}: {reader.words.origin()}; fed {reader.recipe}")
             number = tally.add(found)
             if saved:
                 saved.write(number, found)
@@ -165,11 +161,6 @@ class Tally:
         return 2 if self.bad else 1 if self.expect is not None and not self.is_there else 0
 
 
-def models_of(text: str) -> list[str]:
-    """Paths of models: the text itself where there is such a file, else what stands between the plus signs."""
-    return [text] if os.path.exists(text) else text.split("+")
-
-
 def is_one(name: str) -> bool:
     return name == "-" or not os.path.isdir(name)
 
@@ -181,7 +172,7 @@ def opened(source):
         return frame(source)
 
 
-def drawn_into(arguments, several: bool) -> Drawn | None:
+def drawn_into(arguments, models: list[str], several: bool) -> Drawn | None:
     """InputError before the work where nothing can be written."""
     path = arguments.output
     if arguments.resume and not path:
@@ -193,17 +184,17 @@ def drawn_into(arguments, several: bool) -> Drawn | None:
         raise InputError(f"--resume needs a folder; -o {path} names a file")
     if several and not is_folder:
         raise InputError(f"-o {path}: there are several pictures; name a folder (with a / at its end)")
-    return Drawn(path, is_folder, [*models_of(arguments.model), *arguments.sources])
+    return Drawn(path, is_folder, [*models, *arguments.sources])
 
 
-def check_save(arguments) -> None:
+def check_save(arguments, models: list[str]) -> None:
     path = arguments.save
     if not path:
         return
     if not path.lower().endswith(".npz"):
         raise InputError(f"--save {path}: all outputs go into one .npz file; name it so")
     from .writers import check_not_read
-    for read in (*models_of(arguments.model), *arguments.sources):
+    for read in (*models, *arguments.sources):
         check_not_read(path, read, "--save")
     check_writable(path, "--save")
 

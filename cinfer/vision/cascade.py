@@ -11,15 +11,18 @@ import time
 
 import numpy as np
 
-from ..errors import InputError
 from .answers.types import Object, Objects
+from .chains import Origins
 from .families.faces import mtcnn_kind, p_net
 from .families.overlap import likeliest, suppress
 from .families.view import Options
 from .pictures.frames import Frame, frame
 from .prepare.geometry import Geometry
-from .read import Prepared, Reader, Reading
+from .reader import Prepared, Reader, Reading
+from .recognise.model import Model
 
+KINDS = ("P-Net", "R-Net", "O-Net")
+RIGHT = "P-Net+R-Net+O-Net of MTCNN"
 LEAST_FACE = 20                     # pixels
 FACTOR = 0.709                      # from one scale to the next
 THRESHOLDS = (.6, .7, .7)
@@ -27,25 +30,27 @@ BATCH = 128                         # pieces looked at in one run
 MOST_PIECES = 5000                  # that go from one network to the next
 
 
+def chain(sessions: list, flags=None, options: Options | None = None, labels=None):
+    """A Cascade of three networks in any order. flags : P-Net's"""
+    if len(sessions) != len(KINDS):
+        return None
+    readers = {}
+    for session in sessions:
+        shapes = [tuple(port.shape or ()) for port in session.outputs]
+        model = Model(session)
+        port = model.picture_input()
+        kind = mtcnn_kind(shapes, model.size(port)) if port is not None else None
+        readers[kind] = Reader(session, flags if kind == "P-Net" else None)
+    return Cascade(readers, options) if set(readers) == set(KINDS) else None
+
+
 class Cascade:
-    """Reads as a Reader does. readers : of P-Net, R-Net and O-Net, in any order
+    """Reads as a Reader does. readers : of P-Net, R-Net and O-Net"""
 
-    Raises InputError where one is missing."""
-
-    def __init__(self, readers: list[Reader], options: Options | None = None):
-        by_kind = {}
-        for each in readers:
-            shapes = [tuple(port.shape or ()) for port in each.session.outputs]
-            by_kind[mtcnn_kind(shapes, each.model.size(each.model.picture_input()))] = each
-        try:
-            self.nets = tuple(by_kind[kind] for kind in ("P-Net", "R-Net", "O-Net"))
-        except KeyError as error:
-            raise InputError(f"MTCNN is P-Net, R-Net and O-Net together; {error.args[0]} is missing") from None
+    def __init__(self, readers: dict[str, Reader], options: Options | None = None):
+        self.nets = tuple(readers[kind] for kind in KINDS)
         self.options = options or Options()
-        self.words, self.recipe = self.nets[0].words, self.nets[0].recipe
-
-    def told(self) -> str:
-        return "MTCNN's three networks by their outputs"
+        self.words, self.recipe = Origins(readers), self.nets[0].recipe
 
     def prepare(self, picture) -> Prepared:
         begin = time.perf_counter()

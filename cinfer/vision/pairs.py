@@ -14,44 +14,37 @@ import numpy as np
 
 from ..errors import InputError
 from .answers.types import Embedding, Objects
+from .chains import Origins
 from .families import alignment
 from .families.view import Options
 from .pictures.frames import Frame
 from .prepare.recipe import Size, target_size
-from .read import Prepared, Reader, Reading
+from .reader import Prepared, Reader, Reading
 
+FINDERS = ("detection", "segmentation", "keypoints", "face-anchors", "face-cascade")
+RIGHT = "FINDER+POINTS or FINDER+EMBEDDING"
 MOST_SIDE = 4096                    # of a cut, where the second network takes any size
 
 
-def paired(sessions: list, flags=None, options: Options | None = None, labels=None):
-    """What reads with several networks, as a Reader does with one; flags, options and labels are the first's."""
-    if len(sessions) == 3:
-        readers = [Reader(session, flags if session is sessions[0] else None) for session in sessions]
-        if all(reader.words.text("family") == "faces" for reader in readers):
-            from .cascade import Cascade
-            return Cascade(readers, options)
+def chain(sessions: list, flags=None, options: Options | None = None, labels=None):
+    """A Pair, where the first finds and the second sees. flags, options, labels : the first's"""
     if len(sessions) != 2:
-        raise InputError(f"there are {len(sessions)} models; two are right: FINDER+POINTS or FINDER+EMBEDDING")
-    return Pair(Reader(sessions[0], flags, options, labels), Reader(sessions[1]))
+        return None
+    second = Reader(sessions[1])
+    if second.words.task not in ("keypoints", "embedding"):
+        return None
+    first = Reader(sessions[0], flags, options, labels)
+    return Pair(first, second) if first.words.task in FINDERS else None
 
 
 class Pair:
-    """first, second : Reader
-
-    Raises InputError where the second's answers are of no use here."""
+    """Reads as a Reader does. first, second : Reader"""
 
     def __init__(self, first: Reader, second: Reader):
-        self.first, self.second = first, second             # as of one Reader: words, recipe, prepare, finish, read
-        self.words, self.recipe = first.words, first.recipe
-        task = second.words.task
-        if task not in ("keypoints", "embedding"):
-            raise InputError(f"the second model is for {task or 'nothing known'}; right is one for keypoints or "
-                             "embedding: FINDER+POINTS or FINDER+EMBEDDING")
-        self._cut = self._aligned if task == "embedding" else \
+        self.first, self.second, self.recipe = first, second, first.recipe
+        self.words = Origins({"found": first, second.words.task: second})
+        self._cut = self._aligned if second.words.task == "embedding" else \
             self._mesh if second.words.text("output.kind") == "x,y,z" else self._person
-
-    def told(self) -> str:
-        return f"{self.first.told()}; then {self.second.words.task}: {self.second.told()}"
 
     def prepare(self, picture) -> Prepared:
         return self.first.prepare(picture)
@@ -63,9 +56,8 @@ class Pair:
         reading, begin = self.first.finish(ready), time.perf_counter()
         taken, answer = reading.frame, reading.answer
         if not isinstance(answer, Objects):
-            raise InputError(f"the first model finds no objects, it is for {answer.task or 'nothing known'}; "
-                             "FINDER+POINTS or FINDER+EMBEDDING is right")
-        with_persons = self._cut == self._person and "person" in (self.words.labels or ())
+            raise InputError(f"the first model finds nothing to look at: its answer is {answer.line()}; {RIGHT} is right")
+        with_persons = self._cut == self._person and "person" in (self.first.words.labels or ())
         outputs, found = dict(reading.outputs), []
         for number, each in enumerate(answer.found):
             if each.box is not None and (not with_persons or each.label == "person"):

@@ -68,10 +68,6 @@ class Reader:
             raise InputError(f"the model also takes {quoted(self._others)}; "
                              "cinfer run feeds a picture only: use it from Python: cinfer.load")
 
-    def told(self) -> str:
-        """What the model is known by, and how it is fed."""
-        return f"{self.words.origin()}; fed {self.recipe}"
-
     def prepare(self, picture) -> Prepared:
         """Decode and prepare a picture; any thread may do this. picture : whatever `frame` takes"""
         taken = picture if isinstance(picture, Frame) else frame(picture)

@@ -11,7 +11,7 @@ import cinfer
 from cinfer.errors import InputError
 from cinfer.vision import cascade
 from cinfer.vision.families.view import Options
-from cinfer.vision.pairs import paired
+from cinfer.vision.chains import reader_of as paired
 from cinfer.vision.pictures.frames import Frame
 from cinfer.vision.read import Reader
 
@@ -67,7 +67,7 @@ def test_thresholds_of_the_user_count(networks):
 
 
 def test_missing_network_is_named(networks):
-    with pytest.raises(InputError, match="O-Net is missing"):
+    with pytest.raises(InputError, match="right is .*P-Net"):
         paired([networks[0], networks[1], networks[1]])
 
 

@@ -12,8 +12,10 @@ from PIL import Image, ImageDraw
 import cinfer
 from cinfer.errors import InputError
 from cinfer.vision.families import alignment
-from cinfer.vision.pairs import paired
+from cinfer.vision.chains import reader_of as paired
+from cinfer.vision.pairs import Pair
 from cinfer.vision.pictures.frames import Frame
+from cinfer.vision.read import Reader
 
 
 class Network:
@@ -153,21 +155,34 @@ def test_without_persons_all_are_looked_at():
     assert len(second.fed) == 2
 
 
-def test_a_first_model_that_finds_nothing_to_cut_is_told():
-    classifier = Network((1, 3, 8, 8), {"y": (1, 3)}, lambda x: (np.zeros((1, 3)),))
-    with pytest.raises(InputError, match="finds no objects"):
-        paired([classifier, mesh()]).read(picture())
+def test_first_model_whose_objects_are_none_is_told():
+    keys = {"cinfer.recipe": "1", "cinfer.task": "detection", "cinfer.input.size": "8x8"}
+    nothing = Network((1, 3, 8, 8), {"y": (1, 3)}, lambda x: (np.zeros((1, 3)),), **keys)
+    with pytest.raises(InputError, match="finds nothing to look at"):
+        Pair(SimpleReader(nothing), Reader(mesh())).read(picture())
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_two_models_are_a_pair(count):
-    with pytest.raises(InputError, match="two are right"):
-        paired([mesh()] * count)
+class SimpleReader(Reader):
+    """Sums up whatever comes out."""
+
+    def __init__(self, session):
+        super().__init__(session, {"family": ("raw", "--recipe family")})
 
 
-def test_a_second_model_of_another_kind_is_told():
-    with pytest.raises(InputError, match="the second model is for classification"):
-        paired([detector(FACE), Network((1, 3, 8, 8), {"y": (1, 3)}, None)])
+@pytest.mark.parametrize("models", [
+    lambda: [mesh()] * 3,
+    lambda: [detector(FACE), Network((1, 3, 8, 8), {"y": (1, 3)}, None)],
+    lambda: [Network((1, 3, 8, 8), {"y": (1, 3)}, None), mesh()],
+])  # fmt: skip
+def test_models_that_are_no_pair_are_told(models):
+    with pytest.raises(InputError, match=r"these models are .*; right is .*FINDER\+POINTS or FINDER\+EMBEDDING"):
+        paired(models())
+
+
+def test_boxes_alone_cannot_be_aligned():
+    face = Network((1, 3, 112, 112), {"e": (1, 512)}, lambda x: (np.ones((1, 512)),))
+    with pytest.raises(InputError, match="five points"):
+        paired([people(["ball", "bear"]), face]).read(picture())
 
 
 def test_real_pair_on_a_photograph():
