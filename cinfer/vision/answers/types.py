@@ -116,8 +116,8 @@ class Object:
     mask: Mask | None = None
     polygon: np.ndarray | None = None
     angle: float | None = None
-    embedding: np.ndarray | None = None
     names: list[str] | None = None
+    embedding: np.ndarray | None = None
 
     def __str__(self):
         return f"class {self.index}" if self.label is None else self.label

@@ -1,7 +1,8 @@
 """ArcFace and its kin: a face, aligned to 112x112 (alignment.py), as a vector; the product of two is their likeness.
 
 Told by: an input of 112x112 with 3 channels, one output of 128, 256 or 512 numbers, no class names.
-Fed: RGB, (value - 127.5) / 127.5 (insightface). The answer is divided by its length.
+Fed: RGB, (value - 127.5) / 127.5 (insightface). The answer is divided by its length. Old ones, made with MXNet, do the
+former themselves: --mean 0 --std 1 are right for them.
 """
 from __future__ import annotations
 

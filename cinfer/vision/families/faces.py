@@ -21,6 +21,7 @@ import numpy as np
 from ...errors import InputError
 from ..answers.types import Object, Objects
 from ..recognise.model import Found, Model, with_batch
+from . import raw
 from .overlap import likeliest, suppress
 
 TASKS = ("detection", "face-anchors", "face-cascade")
@@ -94,8 +95,11 @@ def mtcnn_kind(shapes, size) -> str | None:
 
 # ---- decoding
 
-def decode(view) -> Objects:
-    arrays = {name: _numbers(name, value) for name, value in view.outputs.items()}
+def decode(view):
+    arrays = {name: np.asarray(value) for name, value in view.outputs.items()}
+    if any(a.dtype.kind not in "fiu" for a in arrays.values()):
+        return raw.decode(view)
+    arrays = {name: a.astype(np.float32, copy=False) for name, a in arrays.items()}
     if set(YUNET) <= set(arrays):
         return _kept(view, *yunet(view, arrays), threshold=.6, iou=.3)
     shapes = [a.shape for a in arrays.values()]
@@ -109,15 +113,7 @@ def decode(view) -> Objects:
         return _kept(view, windows + 11 * offsets, scores, None, threshold=.6, iou=.5)
     if name is not None:
         return _kept(view, *whole_face(view, arrays.values()), threshold=.7, iou=.7)
-    raise InputError(f"outputs of shapes {', '.join(map(str, shapes))} are of no detector of faces: SCRFD has 6 or 9, "
-                     "YuNet names them cls_8 to kps_32, BlazeFace has 896x16 and 896x1")
-
-
-def _numbers(name: str, value) -> np.ndarray:
-    value = np.asarray(value)
-    if value.dtype.kind not in "fiu":
-        raise InputError(f"output {name!r} is of {value.dtype}; that of a detector of faces is of numbers")
-    return value.astype(np.float32, copy=False)
+    return raw.decode(view)                             # sizes that the file does not tell made it look like one
 
 
 def yunet(view, arrays):

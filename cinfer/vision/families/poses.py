@@ -14,6 +14,8 @@ Points that were not found (SimCC, heatmaps: nothing above 0) are at 0, 0 with t
 """
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ...errors import InputError
@@ -57,6 +59,11 @@ def by_shapes(model: Model, words) -> Found | None:
     if len(shapes) == 2 and size and sorted(shapes) == sorted((1, shapes[0][1], 2 * n) for n in size) \
             and len(shapes[0]) == 3:
         return _simcc(model, "a guess by its outputs, twice as long as the input")
+    mesh = [port for port, shape in zip(model.outputs, shapes) if {3 * n for n in FACE} & set(shape)]
+    if len(mesh) == 1 and size and 1 <= len(shapes) <= 2 and all(_count(s) in (1, *(3 * n for n in FACE)) for s in shapes):
+        return _found({"input.std": "255", "input.filter": "linear", "input.resize": "letterbox:0",
+                       "output.kind": "x,y,z", "output.name": mesh[0].name},
+                      f"a guess by its output, {_count(mesh[0].shape) // 3} points of MediaPipe's face mesh")
     if len(shapes) == 1 and size in SHAPES and shapes[0][-2:] == tuple(n // 4 for n in size) and len(shapes[0]) == 4:
         return _found(TOP_DOWN | {"output.kind": "heatmaps"}, "a guess by its output, maps of a quarter of the input")
     return None
@@ -64,7 +71,17 @@ def by_shapes(model: Model, words) -> Found | None:
 
 def _simcc(model: Model, because: str) -> Found:
     size = model.size(model.picture_input()) if model.picture_input() else None
-    return _found(TOP_DOWN | {"output.kind": "simcc"} | ({} if size else {"input.size": "256x192"}), because)
+    words = TOP_DOWN | {"output.kind": "simcc"} | ({} if size else {"input.size": "256x192"})
+    if model.metadata.get("model_info model_type", "").lower() == "keypoint_detection" \
+            and model.metadata.get("model_info apply_softmax", "").lower() not in ("false", "no"):
+        words["output.beta"] = "900"                    # Model API's decode_beta * sigma
+    return _found(words, because)
+
+
+def _count(shape) -> int | None:
+    """Of an output's numbers, where all sizes but the batch's are known."""
+    sizes = tuple(shape)[1:]
+    return math.prod(sizes) if sizes and all(isinstance(n, int) for n in sizes) else None
 
 
 def _found(words: dict[str, str], because: str) -> Found:

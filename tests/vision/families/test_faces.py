@@ -114,14 +114,21 @@ def test_numbers_that_are_none_are_no_faces():
 
 
 @pytest.mark.parametrize("change", [
-    {"s8": np.zeros((255, 1))}, {"b8": np.zeros((256, 1))}, {"k8": np.zeros((256, 3))}, {"s8": np.zeros((0, 1))},
-    {"s8": np.zeros((256, 1), bool)}, {"k32": np.zeros((1, 2, 3, 4))},
+    {"s8": np.zeros((255, 1))}, {"b8": np.zeros((255, 4))}, {"s8": np.zeros((0, 1))}, {"k16": np.zeros((5, 10))},
 ])  # fmt: skip
-def test_shapes_of_no_detector_are_told(change):
+def test_sizes_that_do_not_fit_the_input_are_told(change):
     outputs, _ = scrfd_outputs()
     with pytest.raises(InputError) as error:
         found(outputs | change)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("change", [
+    {"k8": np.zeros((256, 3))}, {"s8": np.zeros((256, 1), bool)}, {"k32": np.zeros((1, 2, 3, 4))}, {"more": np.zeros(3)},
+])  # fmt: skip
+def test_other_outputs_are_summed_up(change):
+    outputs, _ = scrfd_outputs()
+    assert len(found(outputs | change).rows) == len(outputs | change)
 
 
 # ---- YuNet

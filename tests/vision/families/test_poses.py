@@ -183,6 +183,9 @@ def told(outputs, shape, names=(), **options):
     ([(1, 17, 384), (1, 17, 512)], (1, 3, 256, 192), np.float32, "simcc", "256x192", "inside:0.8",
      "58.395,57.12,57.375"),
     ([(1, 17, 64, 48)], (1, 3, 256, 192), np.float32, "heatmaps", "256x192", "inside:0.8", "58.395,57.12,57.375"),
+    ([(1, 1, 1, 1404), (1, 1, 1, 1)], (1, 192, 192, 3), np.float32, "x,y,z", "192x192", "letterbox:0", "255"),
+    ([(1, 1434)], (1, 3, 256, 256), np.float32, "x,y,z", "256x256", "letterbox:0", "255"),
+    ([(1, 1404, 7)], (1, 3, 256, 256), np.float32, None, None, None, None),
     ([(1, 21, 64, 64)], (1, 3, 256, 256), np.float32, None, None, None, None),
 ])  # fmt: skip
 def test_models_are_told_by_their_shapes(outputs, shape, dtype, kind, size, resize, std):
@@ -197,6 +200,14 @@ def test_models_are_told_by_their_shapes(outputs, shape, dtype, kind, size, resi
 def test_simcc_is_told_by_names(shape):
     words = told([("n", "k", "x"), ("n", "k", "y")], shape, ("simcc_x", "simcc_y"))
     assert (words.text("family"), words.text("input.size")) == ("poses", "256x192")
+
+
+@pytest.mark.parametrize("softmax, beta", [(None, "900"), ("True", "900"), ("False", "")])
+def test_scores_of_getis_models_go_through_a_softmax(softmax, beta):
+    keys = {"model_info model_type": "keypoint_detection"} | (
+        {} if softmax is None else {"model_info apply_softmax": softmax})  # fmt: skip
+    words = told([("n", 17, 384), ("n", 17, 512)], (1, 3, 256, 192), ("simcc_x", "simcc_y"), metadata=keys)
+    assert words.text("output.beta") == beta
 
 
 def test_own_task_decides():
