@@ -27,20 +27,22 @@ from .overlap import likeliest, suppress
 TASKS = ("detection", "face-anchors", "face-cascade")
 STRIDES = (8, 16, 32)
 YUNET = tuple(f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in STRIDES)
-ANCHORS = 896                       # of BlazeFace
+ANCHORS, BLAZEFACE = 896, ((128, 128), (256, 256))           # boxes and inputs of BlazeFace
 SIDE = "640x640"                    # where SCRFD's size is free: insightface's det_size
 
 
 # ---- which one it is, and how it is fed
 
 def by_names(model: Model, words) -> Found | None:
+    port = model.picture_input()
+    size = None if port is None else model.size(port)
+    if model.outputs_named("regressors", "classificators") and size in BLAZEFACE:
+        return _blazeface("the names of its outputs, BlazeFace's", size)
     if not model.outputs_named(*YUNET):
         return None
-    port = model.picture_input()
-    free = port is None or model.size(port) is None
     return _found("the names of its outputs, YuNet's", {
         "input.channels": "BGR", "input.std": "1", "input.filter": "linear", "input.resize": "pad:0",
-        "output.threshold": ".6", "output.iou": ".3", **({"input.size": "up:32"} if free else {})})
+        "output.threshold": ".6", "output.iou": ".3", **({} if size else {"input.size": "up:32"})})
 
 
 def by_shapes(model: Model, words) -> Found | None:
@@ -53,14 +55,20 @@ def by_shapes(model: Model, words) -> Found | None:
         return _found(f"a guess by its {len(shapes)} outputs, SCRFD's", {
             "input.mean": "127.5", "input.std": "128", "input.resize": "corner:0", "input.filter": "linear",
             "output.threshold": ".5", "output.iou": ".4", **({} if size else {"input.size": SIDE})})
-    if sorted(map(_tail, shapes), key=str) == [(ANCHORS, 1), (ANCHORS, 16)]:
-        return _found(f"a guess by its outputs of {ANCHORS} rows, BlazeFace's", {
-            "input.mean": "127.5", "input.std": "127.5", "input.resize": "letterbox:0", "input.filter": "corner",
-            "output.threshold": ".5", "output.iou": ".3", **({} if size else {"input.size": "128x128"})})
+    tails = [_tail(s) for s in shapes]
+    if len(tails) == 2 and all(tails) and sorted(str(n) for _, n in tails) == ["1", "16"] and (
+            {n for n, _ in tails} == {ANCHORS} or size in BLAZEFACE and not any(isinstance(n, int) for n, _ in tails)):
+        return _blazeface("a guess by its outputs of 16 numbers and of 1, BlazeFace's", size)
     if (name := mtcnn_kind(shapes, size)) is not None:
         return _found(f"a guess by its outputs, MTCNN's {name}", {
             "input.mean": "127.5", "input.std": "128", **({} if size else {"input.size": "any"})})
     return None
+
+
+def _blazeface(because: str, size) -> Found:
+    return _found(because, {
+        "input.mean": "127.5", "input.std": "127.5", "input.resize": "letterbox:0", "input.filter": "corner",
+        "output.threshold": ".5", "output.iou": ".3", **({} if size else {"input.size": "128x128"})})
 
 
 def _found(because: str, words: dict[str, str]) -> Found:
@@ -68,8 +76,10 @@ def _found(because: str, words: dict[str, str]) -> Found:
 
 
 def _tail(shape) -> tuple:
-    """The last two sizes of (n, k) or (1, n, k)."""
-    return shape[-2:] if shape is not None and len(shape) in (2, 3) and shape[:-2] in ((), (1,)) else ()
+    """(n, k) of (n, k) or of a batch (1, n, k)."""
+    if shape is None or len(shape) not in (2, 3) or len(shape) == 3 and isinstance(shape[0], int) and shape[0] != 1:
+        return ()
+    return tuple(shape[-2:])
 
 
 def _is_scrfd(shapes) -> bool:
