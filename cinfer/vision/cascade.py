@@ -36,8 +36,8 @@ def chain(sessions: list, flags=None, options: Options | None = None, labels=Non
         return None
     readers = {}
     for session in sessions:
-        shapes = [tuple(port.shape or ()) for port in session.outputs]
         model = Model(session)
+        shapes = [tuple(model.shape_of(port) or ()) for port in session.outputs]
         port = model.picture_input()
         kind = mtcnn_kind(shapes, model.size(port)) if port is not None else None
         readers[kind] = Reader(session, flags if kind == "P-Net" else None)

@@ -25,7 +25,7 @@ def by_shapes(model: Model, words) -> Found | None:
         return None
     if len(model.outputs) != 1 or words.labels is not None:
         return None
-    shape = model.outputs[0].shape or ()
+    shape = model.shape_of(model.outputs[0]) or ()
     if len(shape) not in (2, 4) or shape[1] not in LENGTHS or any(d != 1 for d in shape[2:]):
         return None
     return Found(WORDS, f"a guess by its sizes, {shape[1]} numbers for a face of 112x112")

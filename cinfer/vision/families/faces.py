@@ -49,7 +49,7 @@ def by_shapes(model: Model, words) -> Found | None:
     port = model.picture_input()
     if port is None or port.shape is None or not {3} & set(with_batch(port.shape)):
         return None
-    shapes = [None if each.shape is None else tuple(each.shape) for each in model.outputs]
+    shapes = [None if (shape := model.shape_of(each)) is None else tuple(shape) for each in model.outputs]
     size = model.size(port)
     if _is_scrfd(shapes):
         return _found(f"a guess by its {len(shapes)} outputs, SCRFD's", {
@@ -96,11 +96,14 @@ def mtcnn_kind(shapes, size) -> str | None:
     """Which of its three networks has outputs of these shapes and an input of this size."""
     if any(s is None for s in shapes):
         return None
-    kinds = sorted((len(s), s[1] if len(s) > 1 else None) for s in shapes if len(s) in (2, 4))
+    kinds = {(len(s), s[1]) for s in shapes if len(s) in (2, 4)}
     if len(kinds) != len(shapes):
         return None
-    return {((4, 2), (4, 4)): "P-Net", ((2, 2), (2, 4)): "R-Net" if size == (24, 24) else None,
-            ((2, 2), (2, 4), (2, 10)): "O-Net" if size == (48, 48) else None}.get(tuple(kinds))
+    for name, wanted, side in (("P-Net", {(4, 2), (4, 4)}, None), ("R-Net", {(2, 2), (2, 4)}, 24),
+                               ("O-Net", {(2, 2), (2, 4), (2, 10)}, 48)):
+        if kinds == wanted and (side is None or size == (side, side)):
+            return name
+    return None
 
 
 # ---- decoding

@@ -45,7 +45,7 @@ def by_names(model: Model, words) -> Found | None:
 
 def by_shapes(model: Model, words) -> Found | None:
     port = model.picture_input()
-    shapes = [tuple(each.shape or ()) for each in model.outputs]
+    shapes = [tuple(model.shape_of(each) or ()) for each in model.outputs]
     if port is None:
         return None
     size = model.size(port)
@@ -56,14 +56,14 @@ def by_shapes(model: Model, words) -> Found | None:
     if len(shapes) == 1 and shapes[0][-2:] == (6, 56):
         free = {} if size else {"input.size": "within:256:32"}
         return _found(movenet | {"output.threshold": ".25"} | free, "a guess by its output, six persons of MoveNet")
-    if len(shapes) == 2 and size and sorted(shapes) == sorted((1, shapes[0][1], 2 * n) for n in size) \
-            and len(shapes[0]) == 3:
+    if len(shapes) == 2 and size and all(len(s) == 3 for s in shapes) and shapes[0][:2] == shapes[1][:2] \
+            and {s[2] for s in shapes} == {2 * n for n in size}:
         return _simcc(model, "a guess by its outputs, twice as long as the input")
     mesh = [port for port, shape in zip(model.outputs, shapes) if {3 * n for n in FACE} & set(shape)]
     if len(mesh) == 1 and size and 1 <= len(shapes) <= 2 and all(_count(s) in (1, *(3 * n for n in FACE)) for s in shapes):
         return _found({"input.std": "255", "input.filter": "linear", "input.resize": "letterbox:0",
                        "output.kind": "x,y,z", "output.name": mesh[0].name},
-                      f"a guess by its output, {_count(mesh[0].shape) // 3} points of MediaPipe's face mesh")
+                      f"a guess by its output, {_count(model.shape_of(mesh[0])) // 3} points of MediaPipe's face mesh")
     if len(shapes) == 1 and size in SHAPES and shapes[0][-2:] == tuple(n // 4 for n in size) and len(shapes[0]) == 4:
         return _found(TOP_DOWN | {"output.kind": "heatmaps"}, "a guess by its output, maps of a quarter of the input")
     return None
@@ -123,7 +123,7 @@ def listed(view, arrays, kind: str) -> Objects:
     array = view.output().astype(np.float64)
     size = np.array([view.where.input_width, view.where.input_height], np.float64)
     unit = size if view.words.one_of("output.units", ("pixels", "normalized"), "pixels") == "normalized" else 1
-    if kind == "y,x,score" and array.shape[-1] == 56:
+    if kind == "y,x,score" and array.shape[-1:] == (56,):
         return _persons(view, array.reshape(-1, 56), unit)
     width = kind.count(",") + 1
     if not array.size or array.size % width:

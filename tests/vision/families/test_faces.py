@@ -286,10 +286,26 @@ def test_blazeface_without_keys_is_sampled_as_mediapipe_does():
     assert said == ["128x128", "letterbox:0", "corner", "127.5", "127.5", "NHWC"]
 
 
+@pytest.mark.parametrize("outputs, names", [
+    ([(1, "n", 16), (1, "n", 1)], None), ([("b", 896, 1), ("b", 896, 16)], None),
+    ([("a", "b", "c")] * 2, ("regressors", "classificators")), ([(896, 16), (896, 1)], None),
+])  # fmt: skip
+def test_blazeface_whose_sizes_are_not_all_known(outputs, names):
+    assert "BlazeFace" in declared(outputs, names, (1, 3, 128, 128)).origin()
+
+
+@pytest.mark.parametrize("outputs", [
+    [(1, "n", 16), (1, "n", 1)], [(1, 895, 16), (1, 895, 1)], [(2, 896, 16), (2, 896, 1)], [(1, 896, 16), (1, 895, 1)],
+])  # fmt: skip
+def test_what_is_no_blazeface(outputs):
+    assert declared(outputs, shape=(1, 3, 640, 640)).text("family") != "faces"
+
+
 @pytest.mark.parametrize("outputs, size, known_one", [
     ([("n", 4, "h", "w"), ("n", 2, "h", "w")], "s", True),
     ([("n", 4), ("n", 2)], 24, True),
     ([("n", 2), ("n", 4)], 25, False),
+    ([("n", 2), ("n", "k")], 24, False),
     ([("n", 4), ("n", 10), ("n", 2)], 48, True),
 ])  # fmt: skip
 def test_mtcnn_is_told_by_its_outputs(outputs, size, known_one):
