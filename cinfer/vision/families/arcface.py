@@ -35,6 +35,6 @@ def decode(view) -> Embedding:
     array = view.output()
     if not array.size or array.dtype.kind not in "fiu":
         raise InputError(f"the output is {array.dtype} of shape {array.shape}; a vector of numbers is right")
-    vector = np.nan_to_num(array.reshape(-1).astype(np.float64))
+    vector = np.nan_to_num(array.reshape(-1).astype(np.float64), posinf=0, neginf=0)
     length = np.linalg.norm(vector)
     return Embedding((vector / length if length > 0 else vector).astype(np.float32))

@@ -109,6 +109,11 @@ def mtcnn_kind(shapes, size) -> str | None:
 # ---- decoding
 
 def decode(view):
+    with np.errstate(over="ignore", invalid="ignore"):  # what is no number is no face
+        return _decoded(view)
+
+
+def _decoded(view):
     arrays = {name: np.asarray(value) for name, value in view.outputs.items()}
     if any(a.dtype.kind not in "fiu" for a in arrays.values()):
         return raw.decode(view)
@@ -138,8 +143,7 @@ def yunet(view, arrays):
         scores = np.sqrt(cls.clip(0, 1) * obj.clip(0, 1))[:, 0]
         sure = np.flatnonzero(scores >= view.threshold(.6))     # few: the rest need not be decoded
         cell, box = np.stack([sure % columns, sure // columns], -1), box[sure]
-        with np.errstate(over="ignore"):
-            centre, half = (cell + box[:, :2]) * stride, np.exp(box[:, 2:]) * (stride / 2)
+        centre, half = (cell + box[:, :2]) * stride, np.exp(box[:, 2:]) * (stride / 2)
         points = (cell[:, None] + dots[sure].reshape(-1, 5, 2)) * stride
         found.append((np.concatenate([centre - half, centre + half], 1), scores[sure], points))
     return tuple(np.concatenate(parts) for parts in zip(*found))
@@ -256,7 +260,7 @@ def overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Intersection over union of a box with each of (n, 4)."""
     both = np.clip(np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]), 0, None).prod(1)
     area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore"):
         return both / ((box[2:] - box[:2]).prod() + area - both)
 
 

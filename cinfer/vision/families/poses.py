@@ -91,6 +91,11 @@ def _found(words: dict[str, str], because: str) -> Found:
 # ---- decoding
 
 def decode(view):
+    with np.errstate(over="ignore", invalid="ignore"):  # what is no number is no point
+        return _decoded(view)
+
+
+def _decoded(view):
     arrays = {name: np.asarray(value) for name, value in view.outputs.items()}
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu":
