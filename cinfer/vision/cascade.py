@@ -55,8 +55,8 @@ class Cascade:
     def prepare(self, picture) -> Prepared:
         begin = time.perf_counter()
         taken = picture if isinstance(picture, Frame) else frame(picture)
-        where = Geometry(taken.width, taken.height, *taken.picture.size, taken.picture.width / taken.width,
-                         taken.picture.height / taken.height)
+        width, height = taken.picture.size
+        where = Geometry(taken.width, taken.height, width, height, width / taken.width, height / taken.height)
         return Prepared(taken, {}, where, time.perf_counter() - begin)
 
     def read(self, picture) -> Reading:

@@ -55,6 +55,8 @@ class Pair:
     def finish(self, ready: Prepared) -> Reading:
         reading, begin = self.first.finish(ready), time.perf_counter()
         taken, answer = reading.frame, reading.answer
+        if isinstance(taken.held, np.ndarray) and isinstance(answer, Objects) and answer.found:
+            taken = replace(taken, held=taken.picture, order="RGB")         # once for all objects
         if not isinstance(answer, Objects):
             raise InputError(f"the first model finds nothing to look at: its answer is {answer.line()}; {RIGHT} is right")
         with_persons = self._cut == self._person and "person" in (self.first.words.labels or ())
@@ -65,13 +67,14 @@ class Pair:
             found.append(each)
         seconds = (*reading.seconds[:2], reading.seconds[2] + time.perf_counter() - begin)
         task = "keypoints" if self.second.words.task == "keypoints" else answer.task
-        return Reading(taken, Objects(found, task), reading.where, outputs, seconds)
+        return Reading(reading.frame, Objects(found, task), reading.where, outputs, seconds)
 
     def _seen(self, taken: Frame, each, number: int, outputs: dict):
         """The object with what the second network says of it."""
         matrix, size = self._cut(each)
-        factor = taken.picture.width / taken.width, taken.picture.height / taken.height
-        picture = alignment.cut(taken.picture, matrix, size, factor)
+        picture = taken.picture
+        factor = picture.width / taken.width, picture.height / taken.height
+        picture = alignment.cut(picture, matrix, size, factor)
         self.second.recipe = replace(self.second.recipe, size=Size("fixed", size[::-1]), resize=("stretch", None))
         reading = self.second.read(Frame(picture, *size, taken.name))
         outputs |= {f"object{number}/{name}": value for name, value in reading.outputs.items()}

@@ -14,7 +14,7 @@ from cinfer.errors import InputError
 from cinfer.vision.families import alignment
 from cinfer.vision.chains import reader_of as paired
 from cinfer.vision.pairs import Pair
-from cinfer.vision.pictures.frames import Frame
+from cinfer.vision.pictures.frames import Frame, frame
 from cinfer.vision.read import Reader
 
 
@@ -102,6 +102,12 @@ def test_picture_decoded_at_half_its_size():
     small = picture().resize((256, 256), Image.BOX)
     answer = paired([detector(FACE), mesh()]).read(Frame(small, 512, 512, "small")).answer
     assert answer.found[0].points == pytest.approx(SPOTS, abs=1.2)  # half a pixel of the small one
+
+
+def test_frame_of_a_camera():
+    array = np.asarray(picture())[..., ::-1]
+    reader = paired([detector(FACE), mesh()])
+    assert reader.read(frame(array, "BGR")).answer.found[0].points == pytest.approx(SPOTS, abs=0.3)
 
 
 def test_each_face_is_looked_at_and_what_is_none_has_no_points():

@@ -10,7 +10,7 @@ from .recipe import Recipe, Size, target_size
 SAMPLED = {"nearest": "NEAREST", "cubic": "BICUBIC", "bicubic": "BICUBIC"}     # all without antialiasing; else BILINEAR
 
 
-def inside(picture, recipe: Recipe, original: tuple[int, int] | None):
+def warped(picture, recipe: Recipe, original: tuple[int, int] | None):
     """(a picture of the input's size, the recipe that feeds it as it is, where it lies).
 
     picture : PIL.Image.Image; original : its (width, height), if it was decoded at a fraction of them

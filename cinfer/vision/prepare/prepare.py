@@ -9,7 +9,7 @@ from ...errors import InputError
 from ..pictures.frames import Frame
 from .fit import fit
 from .geometry import Geometry
-from .inside import inside
+from .inside import warped
 from .recipe import Recipe
 from .resample import resample
 
@@ -36,7 +36,7 @@ def prepare(picture, recipe: Recipe, original: tuple[int, int] | None = None,
     LimitError : the input would be larger than any picture may be
     """
     if recipe.resize[0] == "inside":
-        made, made_recipe, where = inside(Frame(picture, 0, 0, "", order).picture, recipe, original)
+        made, made_recipe, where = warped(Frame(picture, 0, 0, "", order).picture, recipe, original)
         return prepare(made, made_recipe)[0], where
     pixels = as_pixels(picture, recipe.channels == "GRAY", order)
     way = fit(*(original or (pixels.shape[1], pixels.shape[0])), recipe)

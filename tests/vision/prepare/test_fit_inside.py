@@ -57,6 +57,14 @@ def test_inside_of_a_picture_that_was_decoded_smaller():
     assert np.abs(x - fed(pixels, size="64x48", resize="inside:0.5")[0]).mean() < 4
 
 
+def test_inside_takes_the_arrays_of_cameras():
+    pixels = noise(100, 80)
+    recipe = recipe_of(session({"cinfer.recipe": "1", "cinfer.input.size": "64x48", "cinfer.input.resize": "inside:0.8"}))
+    wanted = prepare(Image.fromarray(pixels), recipe)[0]
+    assert np.array_equal(prepare(pixels, recipe)[0], wanted)
+    assert np.array_equal(prepare(pixels[..., ::-1], recipe, order="BGR")[0], wanted)
+
+
 @pytest.mark.parametrize("width, height", [(100, 60), (64, 96), (31, 33)])
 def test_padded_pictures_keep_their_pixels(width, height):
     pixels = noise(width, height)
