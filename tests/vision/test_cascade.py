@@ -13,7 +13,7 @@ from cinfer.vision import cascade
 from cinfer.vision.families.view import Options
 from cinfer.vision.chains import reader_of as paired
 from cinfer.vision.pictures.frames import Frame
-from cinfer.vision.read import Reader
+from cinfer.vision import Reader
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from cinfer.vision.families import alignment
 from cinfer.vision.chains import reader_of as paired
 from cinfer.vision.pairs import Pair
 from cinfer.vision.pictures.frames import Frame, frame
-from cinfer.vision.read import Reader
+from cinfer.vision import Reader
 
 
 class Network:
