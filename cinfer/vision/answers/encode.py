@@ -9,6 +9,7 @@ from ...errors import InputError
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF",
            ".tiff": "TIFF", ".ppm": "PPM"}
+WITH_ALPHA = ("PNG", "WEBP", "TIFF")
 OPTIONS = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
 
 
@@ -21,18 +22,35 @@ def format_of(path: str) -> str:
 
 
 def write(answer, frame, file, format: str) -> None:
-    """Write what an answer looks like: the picture that the network made, or the one it saw with the answer drawn on it."""
+    """Write what an answer looks like: the picture that the network made, or the one it saw with the answer drawn on
+    it."""
     if hasattr(answer, "pixels"):
         encode(answer.pixels, file, format)
     else:
-        encode(np.asarray(answer.draw(frame.picture)), file, format)
+        size = frame.width, frame.height
+        seen = frame.picture if frame.picture.size == size else frame.picture.resize(size)
+        encode(np.asarray(answer.draw(seen)), file, format)
+
+
+def sixteen_bits(values: np.ndarray) -> np.ndarray:
+    """A map of numbers as grey of 16 bits, the least 0, the largest 65535; what is no number is 0. For `encode` as PNG
+    or TIFF: a depth map that programs read."""
+    finite = np.isfinite(values)
+    least, most = (float(values[finite].min()), float(values[finite].max())) if finite.any() else (0., 0.)
+    scaled = np.where(finite, values, least) - np.float64(least)
+    return np.rint(scaled * (65535 / (most - least) if most > least else 0)).astype(np.uint16)
 
 
 def encode(pixels: np.ndarray, file, format: str) -> None:
-    """Write pixels, uint8 of shape (height, width) or (height, width, 3), to a binary file."""
+    """Write pixels, uint8 of shape (height, width) or (height, width, 3 or 4), or uint16 of the first, to a
+    binary file. What is transparent is laid on white where the format knows no alpha."""
     from PIL import Image
+    picture = Image.fromarray(pixels)
+    if picture.mode == "RGBA" and format not in WITH_ALPHA:
+        ground = Image.new("RGBA", picture.size, (255, 255, 255, 255))
+        picture = Image.alpha_composite(ground, picture).convert("RGB")
     try:
-        Image.fromarray(pixels).save(file, format, **OPTIONS.get(format, {}))
+        picture.save(file, format, **OPTIONS.get(format, {}))
     except ValueError as error:                         # WebP and JPEG have limits on the size
         size = f"{pixels.shape[1]}x{pixels.shape[0]}"
         raise InputError(f"{size} pixels cannot be written as {format}: {error}") from None

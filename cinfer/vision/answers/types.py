@@ -38,10 +38,10 @@ class Answer:
     def shows(self, label: str) -> bool:
         return False
 
-    def draw(self, picture):
-        """A copy of the picture (PIL.Image.Image, RGB) with the answer on it."""
+    def draw(self, picture, font: str | None = None):
+        """A copy of the picture (PIL.Image.Image) with the answer on it. font : a file, for other than Latin letters"""
         from .draw import draw
-        return draw(self, picture)
+        return draw(self, picture, font)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,11 @@ class Classes(Answer):
         return bool(self.best) and label == str(self.best[0])
 
     def line(self) -> str:
-        return ", ".join(f"{each} {each.score:.2f}" for each in self.best[:3])
+        return ", ".join(f"{each} {each.score:.2f}" for each in self.best[:3]) or "nothing"
 
     def lines(self) -> list[str]:
-        return [f"{each.score:8.4f}  {each if each.label is None else f'{each} ({each.index})'}" for each in self.best]
+        return [f"{each.score:8.4f}  {each if each.label is None else f'{each} ({each.index})'}"
+                for each in self.best] or ["nothing"]
 
     def data(self) -> dict:
         return {"classes": [each.data() for each in self.best]}
@@ -182,8 +183,9 @@ class Map(Answer):
 
     values : (height, width): integer classes, or float32 (depth, anomaly, alpha from 0 to 1)
     labels : names of classes; ignored : a class that says nothing, or None
-    score, label : of the whole picture, where the model says such (anomaly)
-    unit : of the numbers, where known; objects : what is told besides
+    score, label, index : of the whole picture, where the model says such (anomaly)
+    marked : bool, the pixels that the model points at (anomaly), or None
+    unit : of the numbers, where known
     """
     values: np.ndarray
     task: str
@@ -191,6 +193,8 @@ class Map(Answer):
     ignored: int | None = None
     score: float | None = None
     label: str | None = None
+    index: int = 0
+    marked: np.ndarray | None = None
     unit: str = ""
 
     @property
@@ -199,7 +203,12 @@ class Map(Answer):
 
     def shares(self) -> list[tuple[int, str | None, float]]:
         """(class, its label, its share of the pixels), the largest first."""
-        classes, counts = np.unique(self.values, return_counts=True)
+        if self.values.dtype.kind == "u" and self.values.dtype.itemsize <= 2:
+            counts = np.bincount(self.values.reshape(-1))
+            classes = np.flatnonzero(counts)
+            counts = counts[classes]
+        else:
+            classes, counts = np.unique(self.values, return_counts=True)
         found = [(int(c), self.labels[c] if self.labels and 0 <= c < len(self.labels) else None, n / self.values.size)
                  for c, n in zip(classes.tolist(), counts.tolist()) if c != self.ignored]
         return sorted(found, key=lambda each: -each[2])
@@ -208,13 +217,18 @@ class Map(Answer):
         return self.of_classes and any(label == each for _, each, _ in self.shares())
 
     def range(self) -> tuple[float, float, float]:
-        """(least, most, mean)"""
-        values = self.values[np.isfinite(self.values)] if self.values.size else np.zeros(1)
-        return (float(values.min()), float(values.max()), float(values.mean(dtype=np.float64))) if values.size else (0., 0., 0.)
+        """(least, most, mean) of what is finite; 0 without any"""
+        values = self.values
+        if values.size and not np.isfinite([values.min(), values.max()]).all():     # nan and infinity show in either
+            values = values[np.isfinite(values)]
+        if not values.size:
+            return 0.0, 0.0, 0.0
+        return float(values.min()), float(values.max()), float(values.mean(dtype=np.float64))
 
     def lines(self) -> list[str]:
         if self.of_classes:
-            return [f"{share:.1%} {f'class {index}' if label is None else label}" for index, label, share in self.shares()]
+            return [f"{share:.1%} {f'class {index}' if label is None else label}"
+                    for index, label, share in self.shares()] or ["nothing"]
         least, most, mean = self.range()
         said = [f"{self.task} {least:.4g} to {most:.4g}{' ' * bool(self.unit)}{self.unit}, mean {mean:.4g}"]
         if self.score is not None:
@@ -227,8 +241,10 @@ class Map(Answer):
                                         for index, label, share in self.shares()]}}
         least, most, mean = self.range()
         said: dict = {"map": {"min": finite(least), "max": finite(most), "mean": finite(mean)}}
+        if self.marked is not None:
+            said["map"]["share"] = round(float(self.marked.mean()), 6)
         if self.score is not None:
-            said["classes"] = [{"index": 0, "label": self.label, "score": finite(self.score)}]
+            said["classes"] = [{"index": self.index, "label": self.label, "score": finite(self.score)}]
         return said
 
 

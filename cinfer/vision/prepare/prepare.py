@@ -26,8 +26,9 @@ def prepare(picture, recipe: Recipe, original: tuple[int, int] | None = None,
 
     Returns
     -------
-    array of the recipe's dtype and layout, (1, c, height, width), (1, height, width, c) or (1, c, frames, height,
-    width), without the 1 for an input of one axis less, C-contiguous: (value - mean) / std, rounded for integer types
+    array of the recipe's dtype and layout, (1, c, height, width), (1, height, width, c), or with an axis of equal
+    frames after either of the first two, without the 1 for an input of one axis less, C-contiguous:
+    (value - mean) / std, rounded for integer types
     Geometry, from pixels of the picture to those of the array
 
     Raises
@@ -40,10 +41,12 @@ def prepare(picture, recipe: Recipe, original: tuple[int, int] | None = None,
         return prepare(made, made_recipe)[0], where
     pixels = as_pixels(picture, recipe.channels == "GRAY", order)
     way = fit(*(original or (pixels.shape[1], pixels.shape[0])), recipe)
+    if way.part is not None:
+        pixels = part_of(pixels, way)
     where, channels, with_ones = way.where, pixels.shape[2], recipe.channels == "RGB+1"
     tables = value_tables(recipe, max(1, int(pixels.max())) if recipe.largest else 255)
     width, height = where.input_width, where.input_height
-    if recipe.layout == "NHWC":
+    if recipe.layout.endswith("C"):
         x = np.empty((1, height, width, channels + with_ones), recipe.dtype)
         planes = x[0].transpose(2, 0, 1)
     else:
@@ -52,9 +55,8 @@ def prepare(picture, recipe: Recipe, original: tuple[int, int] | None = None,
     left, top = way.corner
     inside = planes[:channels, top:top + way.count[1], left:left + way.count[0]]
     if not way.covers:
-        grey = recipe.resize[1]
         for channel in range(channels):
-            planes[channel] = 0 if grey is None else tables[channel][int(grey)]
+            planes[channel] = 0 if recipe.beyond is None else tables[channel][recipe.beyond]
     reverse = channels == 3 and (recipe.channels == "BGR") != (isinstance(picture, np.ndarray) and order == "BGR")
     if recipe.dtype == np.float32:
         resample(pixels, way, recipe.filter, inside, tables, reverse)
@@ -65,9 +67,18 @@ def prepare(picture, recipe: Recipe, original: tuple[int, int] | None = None,
             inside[channel] = tables[channel][values[channel]]
     if with_ones:
         planes[channels] = 1
-    if recipe.layout == "NCTHW":
-        x = np.repeat(x[:, :, None], recipe.frames, axis=2)
+    if "T" in recipe.layout:
+        axis = recipe.layout.index("T")
+        x = np.repeat(np.expand_dims(x, axis), recipe.frames, axis=axis)
     return (x if recipe.rank is None or recipe.rank == x.ndim else x[0]), where
+
+
+def part_of(pixels: np.ndarray, way) -> np.ndarray:
+    """The part of a picture that is scaled; of one that was decoded at a fraction, to the nearest pixel."""
+    fx, fy = pixels.shape[1] / way.where.width, pixels.shape[0] / way.where.height
+    x1, y1, x2, y2 = way.part
+    x1, y1 = round(x1 * fx), round(y1 * fy)
+    return pixels[y1:max(y1 + 1, round(y2 * fy)), x1:max(x1 + 1, round(x2 * fx))]
 
 
 def as_pixels(picture, grey: bool, order: str = "RGB") -> np.ndarray:

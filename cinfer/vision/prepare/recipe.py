@@ -9,15 +9,19 @@ from ...errors import InputError, LimitError
 from ..pictures.decode import MOST_PIXELS
 from ..recognise.words import Words, is_count, number, one_of, quoted
 
-FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "linear", "cubic", "corner")
+FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming", "linear", "cubic", "corner")
 CHANNELS = {"RGB": 3, "BGR": 3, "GRAY": 1, "RGB+1": 3}       # pixels' channels; the plane of ones is none
-LAYOUTS = ("NCHW", "NHWC", "NCTHW")
+LAYOUTS = ("NCHW", "NHWC", "NCTHW", "NTCHW", "NTHWC")       # T: frames of a clip
 # mode -> the number behind its colon: "" none; what it is, and whether it may be left out
 MODES = {"stretch": "", "height": "", "none": "", "fit-left": "", "crop": "share", "centre": "share", "cut": "share",
-         "squash": "share", "inside": "share", "letterbox": "grey", "corner": "grey", "pad": "grey"}
-MODES_TEXT = "stretch, crop:F, centre:F, cut:F, squash:F, inside:F, letterbox:V, corner:V, pad:V, fit-left, height or none"
-SIZES_TEXT = ("HEIGHTxWIDTH (224x224), 48xW, multiple:32, up:32, short:800:1333, long:1024, least:736:32, within:640:32, "
-              "fit:518:14 or any")
+         "squash": "share", "inside": "share", "border": "share", "middle": "", "letterbox": "grey", "window": "grey", "corner": "grey",
+         "pad": "grey"}
+MODES_TEXT = ("stretch, crop:F, centre:F, cut:F, squash:F, inside:F, border:F, middle, letterbox:V, window:V, corner:V, pad:V, "
+              "fit-left, height or none")
+SIZES_TEXT = ("HEIGHTxWIDTH (224x224), 48xW, multiple:32, up:32, down:32, short:800:1333, long:1024, inside:640:640, "
+              "cover:235:303, least:736:32, within:640:32, fit:518:14 or any")
+RULES = {"multiple": (1,), "up": (1,), "down": (1,), "short": (1, 2), "long": (1,), "inside": (2,), "cover": (2,),
+         "least": (2,), "within": (2, 3), "fit": (2, 3)}             # how many numbers each has
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Recipe:
     mean, std : of values 0..255, one or one per channel, in the order fed; origin : for people
     largest : values are divided by the largest of the picture's, and multiplied by 255
     frames : of a clip
+    scale : what the picture is scaled to before it is cut or padded to the size; None: the mode says it
     """
     input: str
     dtype: np.dtype
@@ -53,12 +58,20 @@ class Recipe:
     std: tuple[float, ...]
     largest: bool = False
     frames: int = 1
+    scale: Size | None = None
     origin: str = ""
+
+    @property
+    def beyond(self) -> int | None:
+        """The grey beyond the picture; None: what becomes 0."""
+        mode, value = self.resize
+        return None if mode == "border" or value is None else int(value) if MODES[mode] == "grey" else 0
 
     def __str__(self):
         mode, value = self.resize
         resize = mode if not MODES[mode] else f"{mode}:{'mean' if value is None else f'{value:g}'}"
-        return (f"{self.size} {self.channels} {self.layout}, {resize} {self.filter}, "
+        scaled = f"scaled to {self.scale}, " if self.scale else ""
+        return (f"{self.size} {self.channels} {self.layout}, {scaled}{resize} {self.filter}, "
                 f"mean {numbers_text(self.mean)}, std {numbers_text(self.std)}{' of the largest' * self.largest}")
 
 
@@ -97,20 +110,32 @@ def recipe_for(words: Words, inputs) -> Recipe:
         std=parse_numbers(std.removeprefix("largest:"), words.where("input.std"), CHANNELS[channels], zero=False),
         largest=of_largest,
         frames=words.count("input.frames", 1, 1000),
+        scale=parse_size(words.text("input.scale"), words.where("input.scale")) if words.text("input.scale") else None,
         origin=words.origin())
 
 
 def target_size(size: Size, width: int, height: int) -> tuple[int, int]:
-    """(width, height) of what is fed for a picture of this size.
+    """(width, height) of what is fed for a picture of this size; LimitError beyond what any picture may be."""
+    w, h = ruled_size(size, width, height)
+    if w * h > MOST_PIXELS:
+        raise LimitError(f"the recipe makes {w}x{h} pixels; the limit is {MOST_PIXELS // 10**6} million")
+    return w, h
+
+
+def ruled_size(size: Size, width: int, height: int) -> tuple[int, int]:
+    """(width, height) that a rule makes of a picture's.
 
     multiple:N        each side rounded to a multiple of N
     short:S[:L]       the shorter side S, the longer one at most L; rounded down, as transformers and torchvision do
     long:L            the longer side L
-    up:N              each side up to a multiple of N
+    inside:H:W        as large as fits into H x W, rounded down (transformers' max_height, max_width)
+    cover:H:W         as small as covers H x W, rounded to the nearest (timm)
+    up:N, down:N      each side up, or down, to a multiple of N
     least:S:N         the shorter side at least S, then each rounded to a multiple of N (PP-OCR)
     within:S:N        as large as fits into S (within:H:W:N: into HxW), each side then up to a multiple of N (Ultralytics'
                       free sizes)
-    fit:S:N           the side that has to change less becomes S, both are rounded to a multiple of N (Depth Anything)
+    fit:S:N           the side that has to change less becomes S, both are rounded to a multiple of N (Depth Anything);
+                      fit:H:W:N with sides of their own
     """
     w, h, numbers = width, height, size.numbers
     short, long = min(width, height), max(width, height)
@@ -124,12 +149,23 @@ def target_size(size: Size, width: int, height: int) -> tuple[int, int]:
         case "up":
             w, h = (-(-side // numbers[0]) * numbers[0] for side in (width, height))
         case "short":
-            wanted = numbers[0]
+            wanted = exact = numbers[0]
             if len(numbers) > 1 and long / short * wanted > numbers[1]:
-                wanted = max(1, int(round(numbers[1] * short / long)))
-            w, h = _by_side(width, height, wanted, width <= height)
+                exact = numbers[1] * short / long
+                wanted = max(1, round(exact))
+            if wanted != short:         # the longer side follows from what was not rounded
+                other = max(1, int(exact * long / short))
+                w, h = (wanted, other) if width <= height else (other, wanted)
         case "long":
             w, h = _by_side(width, height, numbers[0], width > height)
+        case "inside":
+            scale = min(numbers[0] / height, numbers[1] / width)
+            w, h = max(1, int(width * scale)), max(1, int(height * scale))
+        case "cover":
+            scale = max(numbers[0] / height, numbers[1] / width)
+            w, h = max(1, round(width * scale)), max(1, round(height * scale))
+        case "down":
+            w, h = (max(numbers[0], side // numbers[0] * numbers[0]) for side in (width, height))
         case "least":
             scale = max(1.0, numbers[0] / short)
             w, h = (max(numbers[1], round(side * scale / numbers[1]) * numbers[1]) for side in (width, height))
@@ -137,11 +173,9 @@ def target_size(size: Size, width: int, height: int) -> tuple[int, int]:
             scale = min(numbers[-2] / width, numbers[0] / height)
             w, h = (-(-max(1, round(side * scale)) // numbers[-1]) * numbers[-1] for side in (width, height))
         case "fit":
-            x, y = numbers[0] / width, numbers[0] / height
+            x, y, step = numbers[-2] / width, numbers[0] / height, numbers[-1]
             scale = x if abs(1 - x) < abs(1 - y) else y
-            w, h = (max(numbers[1], round(side * scale / numbers[1]) * numbers[1]) for side in (width, height))
-    if w * h > MOST_PIXELS:
-        raise LimitError(f"the recipe makes {w}x{h} pixels; the limit is {MOST_PIXELS // 10**6} million")
+            w, h = (max(step, round(side * scale / step) * step) for side in (width, height))
     return w, h
 
 
@@ -156,8 +190,7 @@ def parse_size(text: str, where: str) -> Size:
     rule, *counts = text.split(":")
     if rule == "any" and not counts:
         return Size("any")
-    needed = {"multiple": (1,), "up": (1,), "short": (1, 2), "long": (1,), "least": (2,), "within": (2, 3), "fit": (2,)}.get(rule)
-    if needed and len(counts) in needed and all(map(is_count, counts)):
+    if len(counts) in RULES.get(rule, ()) and all(map(is_count, counts)):
         return Size(rule, tuple(map(int, counts)))
     height, x, width = text.partition("x")
     if is_count(height) and (not x or is_count(width)):

@@ -19,11 +19,14 @@ from .fit import Fit
 
 BITS = 22                                       # 1 << BITS is a weight of 1
 MOST_WINDOWS = 64                               # tables of weights that are kept
+HAMMING = float(np.float32(0.54)), float(np.float32(0.46))      # Pillow has them as float
 # name -> (half its width, weight by distance, does it grow when a picture shrinks?)
 FILTERS = {
     "bilinear": (1.0, lambda x: np.maximum(0.0, 1.0 - np.abs(x)), True),
     "bicubic": (2.0, lambda x: _cubic(np.abs(x), -0.5), True),
     "lanczos": (3.0, lambda x: np.where((x >= -3) & (x < 3), _sinc(x) * _sinc(x / 3), 0.0), True),
+    "box": (0.5, lambda x: np.where((x > -0.5) & (x <= 0.5), 1.0, 0.0), True),
+    "hamming": (1.0, lambda x: np.where(np.abs(x) < 1, _sinc(x) * (HAMMING[0] + HAMMING[1] * np.cos(x * pi)), 0.0), True),
     "linear": (1.0, lambda x: np.maximum(0.0, 1.0 - np.abs(x)), False),
     "cubic": (2.0, lambda x: _cubic(np.abs(x), -0.75), False),         # OpenCV's
 }
@@ -102,7 +105,7 @@ def resample(pixels: np.ndarray, way: Fit, filter: str, planes: np.ndarray, tabl
     reverse : the last channel first
     """
     (height, width, channels), (wide, high) = pixels.shape, way.scaled
-    if not is_by_rows_first(width, height, way.scaled) and filter in ("bilinear", "bicubic", "lanczos"):
+    if not is_by_rows_first(width, height, way.scaled) and FILTERS.get(filter, (0, 0, False))[2]:
         from PIL import Image
         picture = Image.fromarray(pixels if channels == 3 else pixels[..., 0])
         pixels = np.asarray(picture.resize(way.scaled, Image.Resampling[filter.upper()])).reshape(high, wide, channels)

@@ -1,7 +1,7 @@
 """What is a model? Every source of evidence says it in the words of docs/metadata.md; the first to say a word wins.
 
     flags, the model's own keys (own_keys.py), its exporter's (ultralytics.py, model_api.py), files beside it
-    (transformers.py, timm.py), names and then shapes of its outputs (families/), habits (habits.py)
+    (transformers.py, timm.py, labels.py), names and then shapes of its outputs (families/), habits (habits.py)
 """
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...imports import imported
 from .model import Found, Model
 from .words import Words, quoted
 
-KEYS = ("own_keys", "ultralytics")      # files here, with a function of that name
+KEYS = ("own_keys", "ultralytics", "model_api", "transformers", "timm", "labels")      # files here, with a function of that name
 
 
 def recognise(model: Model, flags: dict[str, tuple[str, str]] | None = None, labels: list[str] | None = None) -> Words:
@@ -26,10 +26,15 @@ def recognise(model: Model, flags: dict[str, tuple[str, str]] | None = None, lab
     words = Words()
     words.add_flags(flags or {})
     words.labels, words.labels_given = labels, labels is not None
+    is_fed = False                  # has somebody said how pictures are prepared?
     for name in KEYS:
         found = getattr(imported(f"{__name__}.{name}"), name)(model)
         if found is not None:
-            words.add(found.words, found.because, labels=found.labels)
+            told = agreeing(found, words, is_fed, flags or {})
+            is_fed = is_fed or "input.resize" in told.words
+            words.add(told.words, told.because, labels=told.labels)
+            if told.note and not (name == "labels" and words.labels):
+                words.evidence.append(told.note)
         if "cinfer.recipe" in model.metadata:
             break                                       # its own keys are meant to be all
     if "family" not in words and words.task in families.OF_TASK and "cinfer.recipe" in model.metadata:
@@ -37,10 +42,11 @@ def recognise(model: Model, flags: dict[str, tuple[str, str]] | None = None, lab
     if "family" not in words:
         found = seen(model, words)
         if found is not None:
+            found = agreeing(found, words, is_fed, flags or {})
             words.add(found.words, found.because, labels=found.labels)
         elif words.labels_given and not words.task:
             words.add({"family": "classify", "task": "classification"}, "the labels given")
-    if "cinfer.recipe" not in model.metadata and (found := habits_of(model, words)) is not None:
+    if "cinfer.recipe" not in model.metadata and (found := habits_of(model, words, is_fed)) is not None:
         words.add(found.words, "" if "input.size" in words else found.because)
     elif "input.name" not in words and model.picture_input() is None:
         shown = ", ".join(f"{p.name!r} of rank {len(p.shape)}" for p in model.inputs) or "none"
@@ -49,9 +55,23 @@ def recognise(model: Model, flags: dict[str, tuple[str, str]] | None = None, lab
     return words
 
 
-def habits_of(model: Model, words: Words) -> Found | None:
+def agreeing(found: Found, words: Words, is_fed: bool, flags: dict) -> Found:
+    """What a later source may add: of another task nothing but how pictures are prepared, and of that nothing where an
+    earlier one has said it, for halves of two preparations are none."""
+    said, labels, because, note = found.words, found.labels, found.because, found.note
+    if words.task and said.get("task", words.task) != words.task:
+        note = f"{because} says {said['task']}: not used for {words.task}"
+        said, labels = {key: text for key, text in said.items() if key.startswith("input.")}, None
+    if is_fed:
+        said = {key: text for key, text in said.items() if not key.startswith("input.")}
+    elif "input.size" in flags or "input.resize" in flags:
+        said = {key: text for key, text in said.items() if key != "input.scale"}
+    return Found(said, because, labels, note)
+
+
+def habits_of(model: Model, words: Words, is_fed: bool) -> Found | None:
     from .habits import habits
-    return habits(model, words.text("family"))
+    return habits(model, words.text("family"), is_fed, "input.resize" in words or "input.size" in words)
 
 
 def seen(model: Model, words: Words) -> Found | None:

@@ -1,4 +1,4 @@
-"""What is left where nobody says anything: a guess by shapes, and the habits of ImageNet."""
+"""What is left where nobody says anything: a guess by shapes, and the habits of ImageNet and of Kinetics."""
 from __future__ import annotations
 
 from .model import Found, Model, with_batch
@@ -8,24 +8,44 @@ IMAGENET = {
     "input.mean": "123.675,116.28,103.53",
     "input.std": "58.395,57.12,57.375",
 }
+# Clips: as torchvision's r3d, mc3 and r2plus1d take them, 112 x 112 of 128 x 171; others: the middle of 8/7 of a side.
+# torchvision's S3D and MViT, PyTorchVideo's nets and others vary in mean and std by a few grey levels.
+KINETICS = {
+    "input.resize": "centre:1",
+    "input.filter": "linear",
+    "input.mean": "110.2008,100.63983,95.99475",
+    "input.std": "58.14765,56.46975,55.332195",
+}
+FRAMES = 16                         # of a clip of free length
 PYRAMID = "multiple:32"             # free sizes: networks that halve the picture five times add what was halved
 
 
-def habits(model: Model, family: str | None) -> Found | None:
-    """How a picture is usually prepared for a model of this family; None: of no known one."""
+def habits(model: Model, family: str | None, is_fed: bool = False, is_sized: bool = False) -> Found | None:
+    """How a picture is usually prepared for a model of this family; None: of no known one.
+
+    is_fed : somebody has said how pictures are prepared; is_sized : or how they get their size"""
     port = model.picture_input()
     if port is None:
         return None
     layout = model.layout(port)
     shape, floating = with_batch(port.shape), port.dtype is not None and port.dtype.kind not in "iub"
     words = {"input.name": port.name, "input.layout": layout, "input.std": "255" if floating else "1"}
-    channels = shape[-1 if layout == "NHWC" else 1] if shape else None
+    channels = shape[layout.index("C")] if shape and len(shape) == len(layout) else None
     words["input.channels"] = "GRAY" if channels == 1 else "RGB"
-    if layout == "NCTHW" and isinstance(shape[2], int):
-        words["input.frames"] = str(shape[2])
+    if "T" in layout:
+        frames = shape[layout.index("T")]
+        words["input.frames"] = str(frames if isinstance(frames, int) else FRAMES)
     size = model.size(port, layout)
     if family == "classify" and words["input.channels"] == "RGB":
-        size = size or (224, 224)
-        words |= IMAGENET if floating else {"input.resize": IMAGENET["input.resize"]}
+        size = size or ((112, 112) if "T" in layout else (224, 224))
+        if is_fed:
+            pass
+        elif "T" in layout and floating:
+            words |= KINETICS
+            if not is_sized:
+                words["input.scale"] = "128x171" if size == (112, 112) else f"short:{round(min(size) * 8 / 7)}"
+        else:
+            words |= IMAGENET if floating else {"input.resize": IMAGENET["input.resize"]}
     words["input.size"] = f"{size[0]}x{size[1]}" if size else PYRAMID
-    return Found(words, "the habits of ImageNet" if family == "classify" else "the shape of the input")
+    of = "the habits of Kinetics" if "T" in layout else "the habits of ImageNet"
+    return Found(words, of if family == "classify" else "the shape of the input")

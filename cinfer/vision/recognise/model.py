@@ -13,10 +13,11 @@ MOST_BYTES = 8 << 20                # of a file beside a model
 @dataclass(frozen=True, slots=True)
 class Found:
     """What somebody recognises. words : as in docs/metadata.md without "cinfer."; because : what it was told by, for
-    people; labels : class names"""
+    people; labels : class names; note : what people should know though nothing follows from it"""
     words: dict[str, str]
     because: str
     labels: list[str] | None = None
+    note: str = ""
 
 
 class Model:
@@ -102,10 +103,10 @@ class Model:
         return next((port for port in self.inputs if len(port.shape) == 3 and 3 in (port.shape[0], port.shape[2])), None)
 
     def layout(self, port) -> str:
-        """NCHW, NHWC or NCTHW: told by where 3 channels stand, or 1."""
+        """NCHW, NHWC, NCTHW, NTCHW or NTHWC: told by where 3 channels stand, or 1."""
         shape = with_batch(port.shape)
         if shape and len(shape) == 5:
-            return "NCTHW"
+            return next((name for name in ("NCTHW", "NTCHW", "NTHWC") if shape[name.index("C")] == 3), "NCTHW")
         for channels in (3, 1):
             if shape and channels in (shape[1], shape[3]):
                 return "NCHW" if shape[1] == channels else "NHWC"
@@ -116,7 +117,7 @@ class Model:
         shape = with_batch(port.shape)
         if not shape:
             return None
-        height, width = shape[1:3] if (layout or self.layout(port)) == "NHWC" else shape[-2:]
+        height, width = shape[-3:-1] if (layout or self.layout(port)).endswith("C") else shape[-2:]
         return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
@@ -124,7 +125,7 @@ def may_be_picture(shape) -> bool:
     """Is an axis where channels stand free, or as long as a picture's? Not of 1x100x1x1, the noise that generators take."""
     def fits(channels) -> bool:
         return not isinstance(channels, int) or channels in (1, 3, 4)
-    return fits(shape[1]) or fits(shape[-1]) and shape[2] != 1
+    return fits(shape[1]) or fits(shape[-1]) and shape[2] != 1 or len(shape) == 5 and shape[2] == 3
 
 
 def with_batch(shape):

@@ -40,6 +40,8 @@ def ultralytics(model: Model) -> Found | None:
         words |= {"input.resize": "centre:1", "input.filter": "bilinear", "output.kind": "probabilities"}
         if is_v5:
             words |= {"input.filter": "linear", "output.kind": "logits"} | (IMAGENET if floating else {})
+    elif task == "depth":
+        words |= {"output.filter": "corners", "output.unit": "m"}
     elif words.get("family") == "yolo":
         words |= _of_rows(metadata, task, is_v5, is_detr)
     because = "YOLOv5's or YOLOv9's metadata" if is_v5 else "the model's Ultralytics metadata"

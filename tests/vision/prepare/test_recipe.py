@@ -122,7 +122,7 @@ def test_input_that_is_not_there_and_inputs_of_no_numbers_are_refused():
         ("short:224", (768, 576), (298, 224)),
         ("short:224", (576, 768), (224, 298)),
         ("short:800:1333", (1200, 800), (1200, 800)),
-        ("short:800:1333", (3000, 1000), (1332, 444)),
+        ("short:800:1333", (3000, 1000), (1333, 444)),
         ("long:1024", (2000, 1000), (1024, 512)),
         ("long:1024", (500, 1000), (512, 1024)),
         ("least:736:32", (1000, 800), (992, 800)),
@@ -139,3 +139,21 @@ def test_target_size(size, picture, expected):
 def test_target_beyond_any_picture_is_refused():
     with pytest.raises(LimitError, match="100 million"):
         target_size(recipe_of(session(), flags={"size": "999xW"}).size, 500_000, 1)
+
+
+@pytest.mark.parametrize("text", ["down:32", "inside:60:90", "fit:10:20:5", "short:1:2"])
+def test_sizes_are_written_as_they_are_read(text):
+    assert str(recipe_of(session(), flags={"size": text}).size) == text
+
+
+@pytest.mark.parametrize("text", ["down", "inside:6", "fit:1", "fit:1:2:3:4", "short:0", "long:1:2"])
+def test_sizes_with_other_counts_of_numbers_are_refused(text):
+    with pytest.raises(InputError, match="--size is .*right is"):
+        recipe_of(session(), flags={"size": text})
+
+
+@pytest.mark.parametrize("size, picture, expected", [
+    ("down:32", (100, 31), (96, 32)), ("inside:60:90", (150, 100), (90, 60)), ("inside:60:90", (1, 1000), (1, 60)),
+    ("fit:64:32:8", (100, 100), (64, 64)), ("fit:8:200:8", (100, 90), (8, 8))])
+def test_more_target_sizes(size, picture, expected):
+    assert target_size(recipe_of(session(), flags={"size": size}).size, *picture) == expected

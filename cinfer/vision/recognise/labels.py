@@ -1,0 +1,23 @@
+"""labels.txt or classes.txt beside a model: class names, one a line; used where as many as the outputs have classes."""
+from __future__ import annotations
+
+from .beside import class_counts
+from .model import Found, Model
+
+FILES = ("labels.txt", "classes.txt")
+BESIDES = (0, 4, 5)                 # numbers of a row besides classes: none, a box, a box and how sure
+
+
+def labels(model: Model) -> Found | None:
+    for name in FILES:
+        text = model.text(name)
+        if not text or not text.strip():
+            continue
+        names = [line.strip() for line in text.removeprefix("\ufeff").rstrip().splitlines()]
+        counts = class_counts(model) + [port.shape[1] for port in model.outputs
+                                        if port.shape and len(port.shape) == 3 and isinstance(port.shape[1], int)]
+        if any(len(names) + more in counts for more in BESIDES):
+            return Found({}, f"{name} beside the model", names)
+        shown = " or ".join(map(str, counts[:3])) or "of a free size"
+        return Found({}, "", note=f"{name} beside the model not used: it has {len(names)} lines, the output is {shown}")
+    return None

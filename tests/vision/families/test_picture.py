@@ -1,0 +1,61 @@
+"""Networks that make pictures."""
+import numpy as np
+import pytest
+
+from cinfer.errors import InputError
+from cinfer.vision.read import Reader, read
+from map_model import PICTURE, model
+
+RAMP = np.linspace(0, 1, 3 * 128 * 128, dtype=np.float32).reshape(1, 3, 128, 128)
+
+
+def pixels(planes):
+    return np.rint(planes[0].transpose(1, 2, 0).astype(np.float64) * 255).astype(int)
+
+
+@pytest.mark.parametrize("times", [2, 3, 4])
+def test_larger_pictures_are_told_by_their_size(times):
+    array = np.resize(RAMP, (1, 3, 64 * times, 64 * times))
+    answer = Reader(model({"y": array})).read(PICTURE).answer
+    assert answer.task == "image" and np.abs(answer.pixels.astype(int) - pixels(array)).max() <= 1
+
+
+def test_a_picture_of_the_inputs_size_needs_a_word():
+    array = RAMP[..., ::2, ::2]
+    assert Reader(model({"y": np.ascontiguousarray(array)})).words.task == ""
+    answer = read(model({"y": np.ascontiguousarray(array)}), PICTURE, task="image")
+    assert np.abs(answer.pixels.astype(int) - pixels(array)).max() <= 1
+
+
+def test_words_go_before_the_guess():
+    array = np.full((1, 3, 64, 64), 40, np.float32)
+    session = model({"y": array})
+    assert (read(session, PICTURE, task="image", recipe={"output.std": "1", "output.mean": "10"}).pixels == 50).all()
+    assert (read(session, PICTURE, task="image").pixels == 255).all()
+
+
+def test_integers_are_pixels():
+    assert (read(model({"y": np.full((1, 3, 64, 64), 77, np.uint8)}), PICTURE, task="image").pixels == 77).all()
+
+
+def test_one_channel_is_grey():
+    answer = read(model({"y": RAMP[:, :1]}, shape=(1, 1, 64, 64)), PICTURE)
+    assert answer.pixels.shape == (128, 128)
+
+
+def test_nhwc_as_the_input():
+    array = np.ascontiguousarray(RAMP.transpose(0, 2, 3, 1))
+    answer = read(model({"y": array}, shape=(1, 64, 64, 3)), PICTURE)
+    assert np.abs(answer.pixels.astype(int) - pixels(RAMP)).max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(1, 7), (2, 3, 8, 8), (1, 5, 8, 8), (1, 3, 0, 8)])
+def test_what_is_no_picture_is_refused(shape):
+    with pytest.raises(InputError):
+        read(model({"y": np.zeros(shape, np.float32)}), PICTURE, task="image")
+
+
+@pytest.mark.parametrize("value, pixel", [(np.nan, 0), (np.inf, 255), (-np.inf, 0), (3e38, 255)])
+def test_what_is_no_pixel_is_a_pixel(value, pixel):
+    answer = read(model({"y": np.full((1, 3, 64, 64), value, np.float32)}), PICTURE, task="image")
+    assert (answer.pixels == pixel).all()
