@@ -10,7 +10,7 @@ from ..errors import Error, InputError
 from ..paths import check_regular, unreadable
 from . import complain
 from .files import check_writable
-from .parser import add_threads, count, fraction, model_source
+from .parser import add_threads, count, fraction, model_path, model_source
 from .text import STDERR, Progress, say
 from .writers import Drawn, Formatted, Saved, Screen
 
@@ -29,7 +29,7 @@ says which. A picture that cannot be read is reported in its turn, the others ar
 
 def declare(parser) -> None:
     add = parser.add_argument
-    add("model", metavar="MODEL", help="an ONNX file; - is standard input")
+    add("model", metavar="MODEL", help="an ONNX file, - is standard input; A.onnx+B.onnx: one after the other")
     add("sources", metavar="SOURCE", nargs="+", help="pictures, folders, patterns, lists")
     add("-o", "--output", metavar="PATH", help="where the picture with the answer goes; of several: a folder")
     add("-r", "--recursive", action="store_true", help="also what is below folders")
@@ -60,23 +60,24 @@ def declare(parser) -> None:
 def run(arguments) -> int:
     if arguments.model == "-" and "-" in arguments.sources:
         raise InputError("the model and a picture cannot both come from standard input; name a file for one")
-    source = model_source(arguments.model)
+    from ..vision.chains import reader_of, split
+    models = split(arguments.model)
+    files = [model_source(models[0])] if len(models) == 1 else list(map(model_path, models))
     labels = read_labels(arguments.labels) if arguments.labels else None
 
     from ..session import load
     from ..vision.families.view import Options
     from ..vision.many import readings
     from ..vision.pictures.listed import pictures_of
-    from ..vision.reader import Reader
 
     sources = pictures_of(arguments.sources, arguments.recursive)
     first = list(islice(sources, 2))                    # what cannot be read at all is said before the model is loaded
     several = len(first) > 1 or not all(map(is_one, arguments.sources))
-    drawn = drawn_into(arguments, several)
-    check_save(arguments)
-    session = load(source, threads=arguments.threads)
+    drawn = drawn_into(arguments, models, several)
+    check_save(arguments, models)
+    sessions = [load(file, threads=arguments.threads) for file in files]
     options = Options(arguments.conf, arguments.iou, arguments.max_det, arguments.classes, arguments.top)
-    reader = Reader(session, flags_of(arguments), options, labels)
+    reader = reader_of(sessions, flags_of(arguments), options, labels)
 
     tally = Tally(arguments.expect)
     sources = chain(first, sources)
@@ -171,7 +172,7 @@ def opened(source):
         return frame(source)
 
 
-def drawn_into(arguments, several: bool) -> Drawn | None:
+def drawn_into(arguments, models: list[str], several: bool) -> Drawn | None:
     """InputError before the work where nothing can be written."""
     path = arguments.output
     if arguments.resume and not path:
@@ -183,17 +184,17 @@ def drawn_into(arguments, several: bool) -> Drawn | None:
         raise InputError(f"--resume needs a folder; -o {path} names a file")
     if several and not is_folder:
         raise InputError(f"-o {path}: there are several pictures; name a folder (with a / at its end)")
-    return Drawn(path, is_folder, [arguments.model, *arguments.sources])
+    return Drawn(path, is_folder, [*models, *arguments.sources])
 
 
-def check_save(arguments) -> None:
+def check_save(arguments, models: list[str]) -> None:
     path = arguments.save
     if not path:
         return
     if not path.lower().endswith(".npz"):
         raise InputError(f"--save {path}: all outputs go into one .npz file; name it so")
     from .writers import check_not_read
-    for read in (arguments.model, *arguments.sources):
+    for read in (*models, *arguments.sources):
         check_not_read(path, read, "--save")
     check_writable(path, "--save")
 

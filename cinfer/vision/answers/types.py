@@ -107,6 +107,7 @@ class Object:
     points : (count, 2 or 3): x, y and how sure it is; names : of the points, where the model says them
     polygon : (corners, 2), of an object that does not lie along the axes
     angle : of its width against the x axis, radians, clockwise as one sees it
+    embedding : a vector of length 1, where a second network makes one of the object (pairs.py)
     """
     index: int
     label: str | None
@@ -117,6 +118,7 @@ class Object:
     polygon: np.ndarray | None = None
     angle: float | None = None
     names: list[str] | None = None
+    embedding: np.ndarray | None = None
 
     def __str__(self):
         return f"class {self.index}" if self.label is None else self.label
@@ -133,6 +135,8 @@ class Object:
             found["rle"] = self.mask.rle()
         if self.angle is not None:
             found["angle"] = finite(self.angle)
+        if self.embedding is not None:
+            found["embedding"] = [finite(float(v)) for v in self.embedding]
         return found
 
     def place(self) -> str:

@@ -61,8 +61,9 @@ def _scaled(width: int, height: int, w: int, h: int, mode: str, value) -> tuple[
             return max(1, int(width * scale)), max(1, int(height * scale))
         case "fit-left":
             return max(1, min(w, round(width * h / height))), h
-        case "pad":
-            return width, height
+        case "pad":                     # at its own size; a larger one is shrunk, for it has to fit
+            scale = min(1, scale)
+            return max(1, int(width * scale)), max(1, int(height * scale))
         case "border":                  # timm's: the whole picture in size / share
             ratio = max(width / int(w / value), height / int(h / value))
             return max(1, round(width / ratio)), max(1, round(height / ratio))

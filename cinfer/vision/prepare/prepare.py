@@ -6,8 +6,10 @@ from functools import lru_cache
 import numpy as np
 
 from ...errors import InputError
+from ..pictures.frames import Frame
 from .fit import fit
 from .geometry import Geometry
+from .inside import warped
 from .recipe import Recipe
 from .resample import resample
 
@@ -34,6 +36,9 @@ def prepare(picture, recipe: Recipe, original: tuple[int, int] | None = None,
     InputError : the picture does not have the size asked for, or the values do not fit an integer type
     LimitError : the input would be larger than any picture may be
     """
+    if recipe.resize[0] == "inside":
+        made, made_recipe, where = warped(Frame(picture, 0, 0, "", order).picture, recipe, original)
+        return prepare(made, made_recipe)[0], where
     pixels = as_pixels(picture, recipe.channels == "GRAY", order)
     way = fit(*(original or (pixels.shape[1], pixels.shape[0])), recipe)
     if way.part is not None:

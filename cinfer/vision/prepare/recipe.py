@@ -14,10 +14,11 @@ CHANNELS = {"RGB": 3, "BGR": 3, "GRAY": 1, "RGB+1": 3}       # pixels' channels;
 LAYOUTS = ("NCHW", "NHWC", "NCTHW", "NTCHW", "NTHWC")       # T: frames of a clip
 # mode -> the number behind its colon: "" none; what it is, and whether it may be left out
 MODES = {"stretch": "", "height": "", "none": "", "fit-left": "", "crop": "share", "centre": "share", "cut": "share",
-         "squash": "share", "border": "share", "middle": "", "letterbox": "grey", "window": "grey", "corner": "grey",
+         "squash": "share", "inside": "share", "border": "share", "middle": "", "letterbox": "grey",
+         "window": "grey", "corner": "grey",
          "pad": "grey"}
-MODES_TEXT = ("stretch, crop:F, centre:F, cut:F, squash:F, border:F, middle, letterbox:V, window:V, corner:V, pad:V, "
-              "fit-left, height or none")
+MODES_TEXT = ("stretch, crop:F, centre:F, cut:F, squash:F, inside:F, border:F, middle, letterbox:V, window:V, "
+              "corner:V, pad:V, fit-left, height or none")
 SIZES_TEXT = ("HEIGHTxWIDTH (224x224), 48xW, multiple:32, up:32, down:32, short:800:1333, long:1024, inside:640:640, "
               "cover:235:303, least:736:32, within:640:32, fit:518:14 or any")
 RULES = {"multiple": (1,), "up": (1,), "down": (1,), "short": (1, 2), "long": (1,), "inside": (2,), "cover": (2,),
