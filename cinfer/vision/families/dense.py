@@ -86,7 +86,7 @@ def by_shapes(model: Model, words) -> Found | None:
             return Found({"task": "semantic", **NORMALISED}, "a guess by its output, a class for each pixel")
         return None
     if dtype.kind == "f" and (found := _one_channel(shape, size)) and not _is_grey(model, port):
-        return found
+        return Found(REMBG, "the task that is named, as rembg feeds it") if words.task == "matting" else found
     if dtype.kind != "f" or len(shape) != 4:
         return None
     channels, high, wide = (shape[3], *shape[1:3]) if model.layout(port) == "NHWC" else shape[1:]
