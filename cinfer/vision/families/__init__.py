@@ -15,10 +15,12 @@ from __future__ import annotations
 from ...imports import imported
 
 # In the order in which they are asked.
-FAMILIES = ("detr", "ready", "boxes", "ssd", "nanodet", "yolox", "yolo", "embedding", "classify", "dense", "picture")
+FAMILIES = ("detr", "ready", "boxes", "ssd", "text", "nanodet", "yolox", "yolo", "embedding", "classify", "dense",
+            "picture")
 # task -> the family that decodes a model whose own keys say the task, and no family
 OF_TASK = {"classification": "classify", "image": "picture", "detection": "boxes", "embedding": "embedding",
-           "semantic": "dense", "segmentation": "dense", "depth": "dense", "matting": "dense", "anomaly": "dense"}
+           "semantic": "dense", "segmentation": "dense", "depth": "dense", "matting": "dense", "anomaly": "dense",
+           "text": "text", "text-detection": "text"}
 
 
 def family(name: str):
