@@ -26,6 +26,7 @@ OF_DETECTOR = {"task": "text-detection", "output.kind": "mask", "input.size": "l
 OF_RECOGNISER = {"task": "text", "output.kind": "ctc", "input.size": "48xW:320", "input.resize": "fit-left", **FED}
 OF_DIRECTION = {"family": "classify", "task": "classification", "input.size": "48x192", "input.resize": "fit-left",
                 "output.kind": "probabilities", **FED}
+MOST = 1e4                          # what a map holds beyond it, or is not finite, counts as no text
 DIRECTIONS = ["0 degrees", "180 degrees"]
 ALPHABETS = ("dict.txt", "keys.txt", "ppocr_keys_v1.txt", "labels.txt")     # beside a recogniser
 
@@ -150,8 +151,8 @@ def lines_of(view, likely: np.ndarray, least: float | None = None) -> tuple[np.n
     """Quads (n, 4, 2) in the order of reading, in pixels of the picture; their scores; which part of the map is text.
 
     likely : (height, width); least : the least score, .5 by default"""
-    if not np.isfinite(likely.sum()):
-        likely = np.nan_to_num(likely, posinf=0, neginf=0)
+    if not (likely.min() >= -MOST and likely.max() <= MOST):
+        likely = np.where(np.abs(likely) <= MOST, likely, 0)
     likely = likely.astype(np.float32, copy=False)
     threshold = view.words.number("output.threshold", text_lines.MAP_THRESHOLD)
     corners, scores = text_lines.quads(likely, threshold, text_lines.BOX_THRESHOLD if least is None else least)
