@@ -8,6 +8,7 @@ from itertools import chain, islice
 
 from ..errors import Error, InputError
 from ..paths import check_regular, unreadable
+from ..vision.chains import reader_of, split
 from . import complain
 from .files import check_writable
 from .parser import add_threads, count, fraction, model_source
@@ -24,12 +25,13 @@ says which. A picture that cannot be read is reported in its turn, the others ar
 
   cinfer run yolov8n.onnx street.jpg -o street.out.jpg
   cinfer run model.onnx photos/ -r --json --conf 0.4
-  cinfer run detector.onnx photos/ -o drawn/ --resume"""
+  cinfer run detector.onnx photos/ -o drawn/ --resume
+  cinfer run det.onnx+rec.onnx page.png"""
 
 
 def declare(parser) -> None:
     add = parser.add_argument
-    add("model", metavar="MODEL", help="an ONNX file; - is standard input")
+    add("model", metavar="MODEL", help="an ONNX file; - is standard input; det.onnx+rec.onnx: one after the other")
     add("sources", metavar="SOURCE", nargs="+", help="pictures, folders, patterns, lists")
     add("-o", "--output", metavar="PATH", help="where the picture with the answer goes; of several: a folder")
     add("-r", "--recursive", action="store_true", help="also what is below folders")
@@ -60,23 +62,22 @@ def declare(parser) -> None:
 def run(arguments) -> int:
     if arguments.model == "-" and "-" in arguments.sources:
         raise InputError("the model and a picture cannot both come from standard input; name a file for one")
-    source = model_source(arguments.model)
+    models = [model_source(model) for model in split(arguments.model)]
     labels = read_labels(arguments.labels) if arguments.labels else None
 
     from ..session import load
     from ..vision.families.view import Options
     from ..vision.many import readings
     from ..vision.pictures.listed import pictures_of
-    from ..vision.reader import Reader
 
     sources = pictures_of(arguments.sources, arguments.recursive)
     first = list(islice(sources, 2))                    # what cannot be read at all is said before the model is loaded
     several = len(first) > 1 or not all(map(is_one, arguments.sources))
     drawn = drawn_into(arguments, several)
     check_save(arguments)
-    session = load(source, threads=arguments.threads)
+    sessions = [load(model, threads=arguments.threads) for model in models]
     options = Options(arguments.conf, arguments.iou, arguments.max_det, arguments.classes, arguments.top)
-    reader = Reader(session, flags_of(arguments), options, labels)
+    reader = reader_of(sessions, flags_of(arguments), options, labels)
 
     tally = Tally(arguments.expect)
     sources = chain(first, sources)
@@ -183,7 +184,7 @@ def drawn_into(arguments, several: bool) -> Drawn | None:
         raise InputError(f"--resume needs a folder; -o {path} names a file")
     if several and not is_folder:
         raise InputError(f"-o {path}: there are several pictures; name a folder (with a / at its end)")
-    return Drawn(path, is_folder, [arguments.model, *arguments.sources])
+    return Drawn(path, is_folder, [*split(arguments.model), *arguments.sources])
 
 
 def check_save(arguments) -> None:
@@ -193,7 +194,7 @@ def check_save(arguments) -> None:
     if not path.lower().endswith(".npz"):
         raise InputError(f"--save {path}: all outputs go into one .npz file; name it so")
     from .writers import check_not_read
-    for read in (arguments.model, *arguments.sources):
+    for read in (*split(arguments.model), *arguments.sources):
         check_not_read(path, read, "--save")
     check_writable(path, "--save")
 
