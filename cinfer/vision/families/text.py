@@ -39,11 +39,12 @@ def by_names(model: Model, words) -> Found | None:
     if "character" in model.metadata and shape is not None and len(shape) == 3:
         lines = alphabet(model.metadata["character"])
         return Found(_sized(OF_RECOGNISER, model), "its alphabet, the key 'character'", lines)
-    if not _is_paddle(model):
+    if shape is None or not _is_paddle(model):
         return None
-    if shape is not None and len(shape) == 4 and not (isinstance(shape[1], int) and shape[1] != 1):
+    size = model.size(model.picture_input(), "NCHW")
+    if len(shape) == 4 and (shape[1] == 1 or size is None and not isinstance(shape[1], int)):
         return Found(_sized(OF_DETECTOR, model), "the names of PP-OCR's detectors", ["text"])
-    if shape is not None and len(shape) == 2 and shape[1] == 2:
+    if len(shape) == 2 and shape[1] == 2 and size in (None, (48, 192)):
         return Found(_sized(OF_DIRECTION, model), "the names of PP-OCR's classifier of directions", DIRECTIONS)
     return None
 
@@ -76,11 +77,11 @@ def _shape(model: Model):
 
 
 def _is_paddle(model: Model) -> bool:
-    """One input x of three channels and free size, and an output as paddle2onnx names it."""
+    """One input x of three channels, and an output as paddle2onnx names it."""
     port, name = model.picture_input(), model.outputs[0].name
     if port is None or port.name != "x" or port.shape is None or len(port.shape) != 4 or port.shape[1] != 3:
         return False
-    return model.size(port) is None and (".tmp_" in name or name.startswith("fetch_name_"))
+    return ".tmp_" in name or name.startswith("fetch_name_")
 
 
 def _sized(words: dict[str, str], model: Model) -> dict[str, str]:

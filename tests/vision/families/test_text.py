@@ -214,9 +214,16 @@ def test_detectors_are_told_by_names_or_one_channel(output, shape):
     assert str(recipe_of(model)) == "least:736:32:2000 BGR NCHW, stretch linear, mean 127.5, std 127.5"
 
 
+def test_a_detector_of_a_fixed_size_is_told_by_its_names():
+    model = named("sigmoid_0.tmp_0", (1, 1, 64, 96), (1, 3, 64, 96))
+    assert known(model).task == "text-detection"
+    assert str(recipe_of(model)) == "64x96 BGR NCHW, stretch linear, mean 127.5, std 127.5"
+
+
 @pytest.mark.parametrize(
     "output, shape, size",
     [("y", ("a", 21, "b", "c"), FREE), ("sigmoid_0.tmp_0", ("a", 21, "b", "c"), FREE),
+     ("fetch_name_0", ("a", "b", "c", "d"), (1, 3, 64, 64)),
      ("y", (1, 1, 64, 64), (1, 3, 64, 64)), ("y", ("a", 1, "b", "c"), ("n", 1, "h", "w"))],
 )  # fmt: skip
 def test_other_maps_are_not_text(output, shape, size):
