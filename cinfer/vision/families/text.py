@@ -141,6 +141,10 @@ class Lines(Objects):
         super().__init__(found, task)
         self.share = share
 
+    def draw(self, picture, font: str | None = None):
+        """Outlines alone: names would cover what is written."""
+        return Text([Line("", each.score, each.polygon) for each in self.found]).draw(picture, font)
+
     def data(self) -> dict:
         said = super().data()
         if self.share is not None:

@@ -26,8 +26,8 @@ RULES = {"multiple": (1,), "up": (1,), "down": (1,), "short": (1, 2), "long": (1
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large the input is. rule : "fixed" (height, width), "any", "wide" (height, least width), or one of `target_size`, with its
-    numbers"""
+    """How large the input is. rule : "fixed" (height, width), "any", "wide" (height, least width), or one of
+    `target_size`, with its numbers"""
     rule: str
     numbers: tuple[int, ...] = ()
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from fake_session import known, port, recipe_of, session, view
+from PIL import Image
 
 from cinfer.errors import InputError
 from cinfer.vision.answers.types import Objects, Text
@@ -251,3 +252,10 @@ def test_own_keys_of_a_mask_of_text():
     assert known(session({**keys, "cinfer.labels": "person"})).text("family") != "text"
     words = known(session({"cinfer.recipe": "1", "cinfer.task": "text", "character": "a\nb\n"}))
     assert (words.text("family"), words.labels) == ("text", ["a", "b"])
+
+
+def test_lines_are_outlined_and_what_is_written_stays_to_be_read():
+    picture = Image.new("RGB", (640, 320), (90, 90, 90))
+    drawn = np.asarray(text.decode(view({"y": page()}, where=WHERE)).draw(picture))
+    changed = (drawn != 90).any(2)
+    assert changed.any() and changed.mean() < 0.02
