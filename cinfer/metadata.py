@@ -20,6 +20,13 @@ def labels_of(metadata: dict[str, str]) -> list[str] | None:
     return [" ".join(str(name).split()) for name in names] if names else None
 
 
+def alphabet(text: str) -> list[str]:
+    """Characters, one a line, as a recogniser of text has them under `character`, or in a file; the last end of line
+    begins no further one."""
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    return lines[:-1] if lines[-1] == "" else lines
+
+
 def literal(text: str, types):
     """The Python literal in a text if it is of these types, else None."""
     from ast import literal_eval

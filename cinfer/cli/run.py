@@ -8,6 +8,7 @@ from itertools import chain, islice
 
 from ..errors import Error, InputError
 from ..paths import check_regular, unreadable
+from ..vision.chains import reader_of, split
 from . import complain
 from .files import check_writable
 from .parser import add_threads, count, fraction, model_path, model_source
@@ -24,7 +25,8 @@ says which. A picture that cannot be read is reported in its turn, the others ar
 
   cinfer run yolov8n.onnx street.jpg -o street.out.jpg
   cinfer run model.onnx photos/ -r --json --conf 0.4
-  cinfer run detector.onnx photos/ -o drawn/ --resume"""
+  cinfer run detector.onnx photos/ -o drawn/ --resume
+  cinfer run det.onnx+rec.onnx page.png"""
 
 
 def declare(parser) -> None:
@@ -60,7 +62,6 @@ def declare(parser) -> None:
 def run(arguments) -> int:
     if arguments.model == "-" and "-" in arguments.sources:
         raise InputError("the model and a picture cannot both come from standard input; name a file for one")
-    from ..vision.chains import reader_of, split
     models = split(arguments.model)
     files = [model_source(models[0])] if len(models) == 1 else list(map(model_path, models))
     labels = read_labels(arguments.labels) if arguments.labels else None

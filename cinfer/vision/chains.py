@@ -15,7 +15,7 @@ import os
 from ..errors import InputError
 from ..imports import imported
 
-CHAINS = ("pairs", "cascade")
+CHAINS = ("text_chain", "pairs", "cascade")
 
 
 def split(text: str) -> list[str]:

@@ -15,12 +15,13 @@ from __future__ import annotations
 from ...imports import imported
 
 # In the order in which they are asked.
-FAMILIES = ("detr", "ready", "faces", "boxes", "ssd", "nanodet", "yolox", "poses", "yolo", "arcface", "embedding",
+FAMILIES = ("detr", "ready", "faces", "boxes", "ssd", "text", "nanodet", "yolox", "poses", "yolo", "arcface", "embedding",
             "classify", "dense", "picture")
 # task -> the family that decodes a model whose own keys say the task, and no family
 OF_TASK = {"classification": "classify", "image": "picture", "detection": "boxes", "face-anchors": "faces",
            "face-cascade": "faces", "keypoints": "poses", "embedding": "embedding", "semantic": "dense",
-           "segmentation": "dense", "depth": "dense", "matting": "dense", "anomaly": "dense"}
+           "segmentation": "dense", "depth": "dense", "matting": "dense", "anomaly": "dense",
+           "text": "text", "text-detection": "text"}
 
 
 def family(name: str):

@@ -19,22 +19,23 @@ MODES = {"stretch": "", "height": "", "none": "", "fit-left": "", "crop": "share
          "pad": "grey"}
 MODES_TEXT = ("stretch, crop:F, centre:F, cut:F, squash:F, inside:F, border:F, middle, letterbox:V, window:V, "
               "corner:V, pad:V, fit-left, height or none")
-SIZES_TEXT = ("HEIGHTxWIDTH (224x224), 48xW, multiple:32, up:32, down:32, short:800:1333, long:1024, inside:640:640, "
+SIZES_TEXT = ("HEIGHTxWIDTH (224x224), 48xW, 48xW:320, multiple:32, up:32, down:32, short:800:1333, long:1024, inside:640:640, "
               "cover:235:303, least:736:32, within:640:32, fit:518:14 or any")
 RULES = {"multiple": (1,), "up": (1,), "down": (1,), "short": (1, 2), "long": (1,), "inside": (2,), "cover": (2,),
-         "least": (2,), "within": (2, 3), "fit": (2, 3)}             # how many numbers each has
+         "least": (2, 3), "within": (2, 3), "fit": (2, 3)}             # how many numbers each has
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large the input is. rule : "fixed" (height, width), "any", "wide" (height), or one of `target_size`, with its
-    numbers"""
+    """How large the input is. rule : "fixed" (height, width), "any", "wide" (height, least width), or one of
+    `target_size`, with its numbers"""
     rule: str
     numbers: tuple[int, ...] = ()
 
     def __str__(self):
         if self.rule in ("fixed", "wide"):
-            return f"{self.numbers[0]}x{self.numbers[1] if self.rule == 'fixed' else 'W'}"
+            return f"{self.numbers[0]}x{self.numbers[1]}" if self.rule == "fixed" else ":".join(
+                map(str, (f"{self.numbers[0]}xW", *self.numbers[1:])))
         return ":".join([self.rule, *map(str, self.numbers)])
 
 
@@ -132,7 +133,8 @@ def ruled_size(size: Size, width: int, height: int) -> tuple[int, int]:
     inside:H:W        as large as fits into H x W, rounded down (transformers' max_height, max_width)
     cover:H:W         as small as covers H x W, rounded to the nearest (timm)
     up:N, down:N      each side up, or down, to a multiple of N
-    least:S:N         the shorter side at least S, then each rounded to a multiple of N (PP-OCR)
+    least:S:N[:L]     the shorter side at least S, the longer one at most L, then each rounded to a multiple of N
+                      (PP-OCR)
     within:S:N        as large as fits into S (within:H:W:N: into HxW), each side then up to a multiple of N (Ultralytics'
                       free sizes)
     fit:S:N           the side that has to change less becomes S, both are rounded to a multiple of N (Depth Anything);
@@ -144,7 +146,7 @@ def ruled_size(size: Size, width: int, height: int) -> tuple[int, int]:
         case "fixed":
             h, w = numbers
         case "wide":
-            h, w = numbers[0], max(1, round(width * numbers[0] / height))
+            h, w = numbers[0], max(1, *numbers[1:], round(width * numbers[0] / height))
         case "multiple":
             w, h = (max(numbers[0], round(side / numbers[0]) * numbers[0]) for side in (width, height))
         case "up":
@@ -168,7 +170,7 @@ def ruled_size(size: Size, width: int, height: int) -> tuple[int, int]:
         case "down":
             w, h = (max(numbers[0], side // numbers[0] * numbers[0]) for side in (width, height))
         case "least":
-            scale = max(1.0, numbers[0] / short)
+            scale = min(max(1.0, numbers[0] / short), (numbers[2] if len(numbers) > 2 else MOST_PIXELS) / long)
             w, h = (max(numbers[1], round(side * scale / numbers[1]) * numbers[1]) for side in (width, height))
         case "within":
             scale = min(numbers[-2] / width, numbers[0] / height)
@@ -193,11 +195,11 @@ def parse_size(text: str, where: str) -> Size:
         return Size("any")
     if len(counts) in RULES.get(rule, ()) and all(map(is_count, counts)):
         return Size(rule, tuple(map(int, counts)))
-    height, x, width = text.partition("x")
-    if is_count(height) and (not x or is_count(width)):
+    height, x, width = rule.partition("x")
+    if is_count(height) and not counts and (not x or is_count(width)):
         return Size("fixed", (int(height), int(width if x else height)))
-    if is_count(height) and width == "W":
-        return Size("wide", (int(height),))
+    if is_count(height) and width == "W" and (not counts or len(counts) == 1 and is_count(counts[0])):
+        return Size("wide", (int(height), *map(int, counts)))
     raise InputError(f"{where} is {text!r}; right is {SIZES_TEXT}")
 
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from ...errors import InputError
-from ...metadata import labels_of
+from ...metadata import alphabet, labels_of
 from .model import Found, Model
 
 
@@ -17,4 +17,9 @@ def own_keys(model: Model) -> Found | None:
     words = {key[7:]: text for key, text in model.metadata.items() if key.startswith("cinfer.")}
     if words.get("task") == "classification":
         words.setdefault("output.kind", "probabilities")
-    return Found(words, "the model's metadata", labels_of(model.metadata))
+    labels = labels_of(model.metadata)
+    if "character" in model.metadata:
+        labels = labels or alphabet(model.metadata["character"])
+    if words.get("task") == "segmentation" and labels == ["text"]:
+        words.setdefault("family", "text")              # not which pixels, but where the lines are
+    return Found(words, "the model's metadata", labels)
