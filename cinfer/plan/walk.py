@@ -173,5 +173,5 @@ class Ready:
             outs = self._infer(given)
             if sum(prod(s.shape) * s.dtype.itemsize for s in outs) > FOLD_BYTES:
                 return outs
-        values = registry.evaluate(operator, self.node, [None if s is None else s.value for s in given])
+        values = registry.evaluate(operator, self.node, [None if s is None else s.value for s in given], self.keywords)
         return [Fact.of(v) for v in map(np.asarray, values)]
