@@ -34,13 +34,15 @@ class Rest:
     needed : values that have to be known to bind the others
     arrays : what is needed of before: inputs and outputs of the part
     known : facts of what is known already, by name: with their values; of sequences, and of optionals
+    new : of what the graph reads, that which may be of another kind whenever the part has run
     """
-    __slots__ = ("graph", "outputs", "evaluated", "needed", "arrays", "known", "found")
+    __slots__ = ("graph", "outputs", "evaluated", "needed", "arrays", "known", "found", "new")
 
     def __init__(self, graph: Graph, outputs: tuple[str, ...], evaluated: list[Ready], needed: tuple[str, ...],
                  arrays: tuple[str, ...], known: dict, found: list[tuple[str, str, int]]):
         self.graph, self.outputs, self.evaluated = graph, outputs, evaluated
         self.needed, self.arrays, self.known, self.found = needed, arrays, known, found
+        self.new = (*needed, *(name for name in graph.inputs if name not in arrays))
 
 
 class Bound:
