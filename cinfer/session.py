@@ -13,7 +13,7 @@ from .feeds import checked, is_fixed, is_of_any_size, listed, supposed
 from .graphs.scopes import separate
 from .metadata import labels_of
 from .model import read
-from .model.graph import Graph, Model, TensorType
+from .model.graph import Graph, Model, TensorType, all_graphs
 from .model.source import Source
 from .ops import registry
 from .ops.facts import Fact
@@ -261,9 +261,13 @@ class Session:
         self._feeding.clear()
 
     def _forget(self) -> None:
-        """What goes with the routines that were dropped: packed weights if it was all of them, and the model when
-        the session is closed."""
+        """What goes with the routines that were dropped: what plans for other sizes would take from them, packed weights
+        if it was all of them, and the model when the session is closed."""
         self._raw = None
+        self._packed.forget_sizes()
+        for graph in all_graphs(self._graph):
+            if graph.prepared is not None:
+                graph.prepared.shared.forget()
         if not self._plans.routines:
             self._packed.clear()
         if self._pool.closed:

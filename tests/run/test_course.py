@@ -244,7 +244,7 @@ def test_plans_of_all_parts_are_few_and_all_go(monkeypatch):
         assert session.run(None, ones(size, count))[0].shape == (size + count,)
         sizes.append(sum(plan.kept_bytes for plan in session._plans.routines.values()))
     assert max(sizes) <= 200_000 and len(session._plans.routines) < 60
-    readies = session._graph.prepared._ready
+    readies = session._graph.prepared.shared.ready
     assert len(readies) <= 10 and len(session._packed.of_node) <= 40        # none for the nodes of one size
     session.trim()
     gc.collect()
