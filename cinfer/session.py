@@ -393,7 +393,15 @@ class Session:
             raise self._refusal(error, specs) from None
         except MemoryError as error:
             raise LimitError(f"there is not enough memory to prepare it: {error}") from None
+        self._check_outputs(routine)
         return routine
+
+    def _check_outputs(self, routine: Routine) -> None:
+        """ModelError for an output of the model that is declared with another type than it has."""
+        for name, _, dtype in routine.outputs:
+            declared = self._graph.outputs.get(name)
+            if type(declared) is TensorType and declared.dtype is not None and declared.dtype != dtype:
+                raise ModelError(f"{self._where}: output {name!r} is declared as {declared.dtype}, but it is {dtype}")
 
     def _located(self, error: Error) -> Error:
         """The error of a run, with the file's name."""

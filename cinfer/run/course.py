@@ -10,11 +10,11 @@ from functools import partial
 
 import numpy as np
 
-from ..errors import LimitError
+from ..errors import Error, LimitError
 from ..model.graph import Graph, Node
 from ..ops.facts import Elements, Fact, Maybe, names_of_elements
 from ..ops.numeric import bodies, found_of
-from ..plan.bind import Rest
+from ..plan.bind import Rest, bind
 from .control import sized
 from .host import evaluated
 from .pool import Pool
@@ -123,7 +123,8 @@ class Course:
             bodies.reset(before)
 
     def body(self, graph: Graph, inputs: list, rest: Rest, fetch, known: dict) -> list:
-        """The outputs of a graph among a node's attributes. fetch : what it may capture, by name"""
+        """The outputs of a graph among a node's attributes; of Facts, those of the outputs. fetch : what it may capture,
+        by name"""
         feeds = dict(zip(graph.inputs, inputs))
         given, captured = {}, []
         if graph.prepared is None:
@@ -136,7 +137,22 @@ class Course:
             else:
                 captured.append(name)
         feeds.update((name, fetch(name)) for name in captured)
+        if Fact in map(type, inputs):
+            return told(graph, feeds, given)
         return self.start(graph, graph, tuple(graph.outputs), feeds, given)
+
+
+def told(graph: Graph, feeds: dict, given: dict) -> list[Fact | None]:
+    """What can be said of a graph's outputs before it runs. feeds : Facts and arrays, by name"""
+    facts = {name: x if type(x) is Fact else Fact(x.dtype, x.shape) if isinstance(x, np.ndarray) else None
+             for name, x in feeds.items()}
+    if None in facts.values():
+        return [None] * len(graph.outputs)
+    try:
+        found = bind(graph, facts, tuple(graph.outputs), given).facts
+    except Error:
+        return [None] * len(graph.outputs)
+    return [found.get(name) for name in graph.outputs]
 
 
 def key_behind(part: Routine, rest: Rest, values: dict, known: dict) -> tuple:

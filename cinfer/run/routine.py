@@ -16,7 +16,8 @@ from .host import Host, run_host
 from .pool import Pool
 from .direct import Direct
 
-STEP_BYTES = 1500               # what Python's objects of a step take: step, node, names, views
+ROUTINE_BYTES = 5000            # what Python's objects of a routine take beside
+STEP_BYTES = 1500               # those of a step: step, node, names, views
 NODE_BYTES = 100                # and those of a node that is left
 
 
@@ -66,7 +67,8 @@ class Routine:
                       for name, spec in plan.facts.items()
                       if type(spec) is Fact and (spec.value is None or name in named)}
         left = len(plan.rest.graph.nodes) if plan.rest is not None else 0
-        self.kept_bytes = self.program.params_bytes + STEP_BYTES * len(plan.steps) + plan.own_bytes + NODE_BYTES * left
+        self.kept_bytes = ROUTINE_BYTES + self.program.params_bytes + plan.own_bytes + STEP_BYTES * len(plan.steps) \
+            + NODE_BYTES * left
 
     def run(self, inputs: list[np.ndarray], pool: Pool, ended: np.ndarray | None = None,
             cancels: int | None = None, deadline_ns: int = 0, timeout=None) -> list[np.ndarray]:
