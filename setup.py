@@ -24,9 +24,9 @@ AVX2 = ["-mavx2", "-mfma", "-mf16c"]
 AVX512 = [*AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
 LEVELS = {"baseline": []}
 if platform.machine() in ("x86_64", "AMD64"):
-    LEVELS |= {"avx2": AVX2, "avx512": AVX512, "avx512vnni": [*AVX512, "-mavx512vnni"]}
+    LEVELS |= {"avx2": AVX2, "avx512": AVX512}
 elif platform.machine() in ("aarch64", "arm64"):
-    LEVELS = {"neon": [], "dotprod": ["-march=armv8.2-a+dotprod"]}
+    LEVELS = {"neon": []}
 # -O3 unrolls the constant loops; predictive commoning would keep broadcasts alive and spill the sums.
 WANTED = ["-O3", "-g0", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math",
           "-fno-predictive-commoning", "-fvisibility=hidden"]

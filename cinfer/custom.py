@@ -80,7 +80,10 @@ class Own:
     def called(self, function: Callable, inputs, n_outputs: int, attributes: dict):
         if self.wants_n_outputs:
             attributes = {**attributes, "n_outputs": n_outputs}
-        return function(*inputs, **attributes)
+        try:
+            return function(*inputs, **attributes)
+        except (IndexError, ArithmeticError) as error:      # whose texts alone say little
+            raise InputError(f"{function.__name__}() raised {type(error).__name__}: {error}") from error
 
     def results(self, inputs, n_outputs: int, attributes: dict) -> tuple:
         """The function's arrays, which nobody else has; InputError for what is none."""

@@ -19,7 +19,7 @@ def checked(types: dict, feeds) -> list:
     """
     if not isinstance(feeds, dict):
         raise InputError(f"feeds is {an(type(feeds))}; pass a dict such as {{{next(iter(types), 'name')!r}: array}}")
-    values = []
+    values, missing = [], 0
     for name, declared in types.items():
         try:
             value = feeds[name]
@@ -29,9 +29,10 @@ def checked(types: dict, feeds) -> list:
                 raise InputError(f"no feed for input {name!r}; the model takes {', '.join(map(repr, types))}"
                                  + (f", not {shown(unknown)}" if unknown is not None else "")) from None
             value = None
+            missing += 1
         values.append(checked_array(name, value, declared) if type(declared) is TensorType
                       else checked_value(name, value, declared))
-    if any(name not in types for name in feeds):
+    if len(feeds) > len(types) - missing:
         unknown = next(n for n in feeds if n not in types)
         raise InputError(f"no input {shown(unknown)}; the model has {', '.join(map(repr, types))}")
     return values

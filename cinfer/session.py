@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import os
 import weakref
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,7 @@ from .feeds import checked, is_fixed, is_of_any_size, listed, supposed
 from .graphs.scopes import separate
 from .metadata import labels_of
 from .model import read
-from .model.graph import Graph, Model, TensorType
+from .model.graph import Graph, Model, TensorType, all_graphs
 from .model.source import Source
 from .ops import registry
 from .ops.facts import Fact
@@ -187,9 +186,10 @@ class Session:
             if plan is not None and plan.rest is None:
                 result = plan.run(arrays, pool, cancels=cancels, deadline_ns=deadline, timeout=timeout)
             else:
-                course = Course(self._routine, pool, cancels, deadline, timeout, self._max_memory, first=key)
+                course = Course(self._plans.get, self._routine, pool, cancels, deadline, timeout, self._max_memory,
+                                first=key)
                 values = dict(zip(self._input_types, arrays))
-                with self._under_way():
+                with UnderWay(self):
                     result = self._through(course, plan, values, outputs)
         except Error as error:
             raise self._located(error) from None
@@ -205,9 +205,9 @@ class Session:
 
     def _watched(self, feeds: dict, watch) -> None:
         """Run once; watch : as of a Course, for the first part too."""
-        with self._under_way():
+        with UnderWay(self):
             values = dict(zip(self._input_types, checked(self._input_types, feeds)))
-            course = Course(self._routine, self._pool, self._pool.cancels, watch=watch)
+            course = Course(self._plans.get, self._routine, self._pool, self._pool.cancels, watch=watch)
             self._source.check()
             plan = None
             if self._has_tensors_only:
@@ -260,20 +260,14 @@ class Session:
             session.close()
         self._feeding.clear()
 
-    @contextmanager
-    def _under_way(self):
-        """A run of several parts: `close` takes effect behind it."""
-        self._pool.begin_course()
-        try:
-            yield
-        finally:
-            if self._pool.end_course():
-                self._close()
-
     def _forget(self) -> None:
-        """What goes with the routines that were dropped: packed weights if it was all of them, and the model when
-        the session is closed."""
+        """What goes with the routines that were dropped: what plans for other sizes would take from them, packed weights
+        if it was all of them, and the model when the session is closed."""
         self._raw = None
+        self._packed.forget_sizes()
+        for graph in all_graphs(self._graph):
+            if graph.prepared is not None:
+                graph.prepared.shared.forget()
         if not self._plans.routines:
             self._packed.clear()
         if self._pool.closed:
@@ -399,7 +393,15 @@ class Session:
             raise self._refusal(error, specs) from None
         except MemoryError as error:
             raise LimitError(f"there is not enough memory to prepare it: {error}") from None
+        self._check_outputs(routine)
         return routine
+
+    def _check_outputs(self, routine: Routine) -> None:
+        """ModelError for an output of the model that is declared with another type than it has."""
+        for name, _, dtype in routine.outputs:
+            declared = self._graph.outputs.get(name)
+            if type(declared) is TensorType and declared.dtype is not None and declared.dtype != dtype:
+                raise ModelError(f"{self._where}: output {name!r} is declared as {declared.dtype}, but it is {dtype}")
 
     def _located(self, error: Error) -> Error:
         """The error of a run, with the file's name."""
@@ -433,6 +435,21 @@ class Session:
     def __reduce__(self):
         self._pool.refuse_closed()
         return _restore, (self._source.origin, self.threads, self._asked_isa, self._max_memory)
+
+
+class UnderWay:
+    """A run of several parts: `close` takes effect behind it."""
+    __slots__ = ("session",)
+
+    def __init__(self, session: Session):
+        self.session = session
+
+    def __enter__(self) -> None:
+        self.session._pool.begin_course()
+
+    def __exit__(self, *_) -> None:
+        if self.session._pool.end_course():
+            self.session._close()
 
 
 SESSIONS: weakref.WeakSet = weakref.WeakSet()

@@ -202,9 +202,9 @@ def test_numbers_are_arrays(result, dtype):
 
 def test_several_outputs():
     @cinfer.register_op("my.domain", "Scale", infer=lambda x, *, n_outputs:
-                        (x.like(), x.like((1,), np.int64))[:n_outputs])
+                        (x.like(), x.like((1,)))[:n_outputs])
     def scale(x, *, n_outputs):
-        return (x, np.array([n_outputs]))[:n_outputs]
+        return (x, np.array([n_outputs], np.float32))[:n_outputs]
     assert [a.tolist() for a in cinfer.load(alone(("y", "z"))).run(None, {"x": X})] == [X.tolist(), [2]]
     assert cinfer.load(alone())(X).tolist() == X.tolist()
 
@@ -245,3 +245,11 @@ def test_an_input_that_is_kept_may_be_read_later():
     session(np.ones((100000, 4), np.float32))
     session.close()
     kept[0].sum()
+
+
+def test_what_a_function_raises_is_named():
+    @cinfer.register_op("my.domain", "Scale")
+    def scale(x):
+        return 1 // 0
+    with pytest.raises(cinfer.InputError, match=r"scale\(\) raised ZeroDivisionError: "):
+        cinfer.load(scaled())(X)

@@ -602,3 +602,13 @@ def test_a_negative_variance_is_nan_without_a_warning():
     session = cinfer.load(m.outputs(m.BatchNormalization(m.Relu(x), *vectors)).bytes(), threads=1)
     y = session(pixels(1, 2, 3, 3))
     assert np.isfinite(y[:, 0]).all() and np.isnan(y[:, 1]).all()
+
+
+@pytest.mark.parametrize("sizes", [[2], ["n"]])
+def test_an_output_of_another_type_than_declared_is_refused(sizes):
+    from onnx import helper as h
+    graph = h.make_graph([h.make_node("Relu", ["x"], ["y"])], "g", [h.make_tensor_value_info("x", 1, sizes)],
+                         [h.make_tensor_value_info("y", 7, sizes)])
+    content = h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=9).SerializeToString()
+    with pytest.raises(cinfer.ModelError, match="output 'y' is declared as int64, but it is float32"):
+        cinfer.load(content).run(None, {"x": np.ones(2, np.float32)})

@@ -7,7 +7,7 @@ from importlib.util import find_spec, module_from_spec
 from ..errors import Error, InputError
 from ..imports import LOCK, imported
 
-LEVELS = ("baseline", "neon", "dotprod", "avx2", "avx512", "avx512vnni")        # weakest first
+LEVELS = ("baseline", "neon", "avx2", "avx512")        # weakest first
 _tables: dict = {}
 _module = None
 

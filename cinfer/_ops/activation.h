@@ -91,7 +91,7 @@ INL vf activate(vf x, int op, float alpha, float beta)
     case U_floor:        return vfloor(x);
     case U_ceil:         return vceil(x);
     case U_round:        return vrint(x);
-    case U_sign:         return pick(lt(zero, x), one, pick(lt(x, zero), -one, x));
+    case U_sign:         return pick(lt(zero, x), one, pick(lt(x, zero), -one, x + x));      /* of denormals 0 */
     case U_softsign:     return x / (1 + vabs(x));
     case U_sin:          return vsin(x);
     case U_cos:          return vcos(x);

@@ -2,9 +2,6 @@
 #ifndef CINFER_CPU_H
 #define CINFER_CPU_H
 #include <string.h>
-#if defined(__aarch64__) && defined(__linux__)
-# include <sys/auxv.h>
-#endif
 static int cpu_runs(const char *level)
 {
 #if defined(__x86_64__)
@@ -14,12 +11,8 @@ static int cpu_runs(const char *level)
                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     if (!strcmp(level, "avx2")) return avx2;
     if (!strcmp(level, "avx512")) return avx512;
-    if (!strcmp(level, "avx512vnni")) return avx512 && __builtin_cpu_supports("avx512vnni");
 #elif defined(__aarch64__)
     if (!strcmp(level, "neon")) return 1;
-# if defined(__linux__)
-    if (!strcmp(level, "dotprod")) return (getauxval(AT_HWCAP) >> 20) & 1;      /* HWCAP_ASIMDDP */
-# endif
 #endif
     return !strcmp(level, "baseline");
 }

@@ -31,7 +31,30 @@ def expand(graph: Graph, functions: list[Function]) -> None:
     for function in functions:
         if library.setdefault((function.domain, function.name), function) is not function:
             raise ModelError(f"function {function.name!r} of domain {function.domain!r} is defined twice")
+    check_number_of_nodes(graph, library)
     Expansion(library, dict.fromkeys(names(graph), 1)).graph(graph, 0)
+
+
+def check_number_of_nodes(graph: Graph, library: dict) -> None:
+    """LimitError for a graph whose calls come to more nodes than MOST_NODES, before they are spelled out. Of calls that
+    never end Expansion tells."""
+    counts: dict[int, int] = {}                         # of a function's body; 0 while it is being counted
+
+    def of_graph(graph: Graph, depth: int) -> int:
+        return sum([of_node(node, depth) for node in graph.nodes]) if depth <= MOST_DEPTH else 0
+
+    def of_node(node: Node, depth: int) -> int:
+        function = library.get((node.domain, node.op_type))
+        if function is None:
+            return 1 + sum([of_graph(inner, depth) for inner in subgraphs(node)])
+        key = id(function)
+        if key not in counts:
+            counts[key] = 0
+            counts[key] = of_graph(function.body, depth + 1)
+        return 1 + counts[key]
+
+    if library and of_graph(graph, 0) > MOST_NODES:
+        raise LimitError(f"with its functions expanded, it has more than {MOST_NODES} nodes")
 
 
 def made(graph: Graph) -> Iterator[str]:

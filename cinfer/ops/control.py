@@ -1,8 +1,8 @@
 """Control flow: operators that run graphs, which stand among their attributes.
 
 What they mean here is told by a function that runs a graph: `bodies.get()(graph, inputs)` gives the list of its
-outputs. Who runs a model puts it there; it knows the values that graphs capture from around them
-(run/course.py). https://onnx.ai/onnx/operators/onnx__Loop.html
+outputs, and, with Facts for inputs, Facts of these, None where they cannot be told. Who runs a model puts it there; it
+knows the values that graphs capture from around them (run/course.py). https://onnx.ai/onnx/operators/onnx__Loop.html
 """
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import LimitError, UnsupportedError
 from ..model.graph import Graph
+from .facts import INT64, Fact
 from .limits import MAX_BYTES, check_axis, one
 from .numeric import bodies
 from .registry import op
@@ -27,11 +28,16 @@ def run_body(graph: Graph, inputs: list, count: int | None = None) -> list:
     return run(graph, inputs)
 
 
-class Stack:
-    """What turns give, put together along a new axis. declared : type of what one gives, if there is no turn"""
+def fact_of(value):
+    """What is known of a value before it is: a Fact of a tensor, None of what is none."""
+    return Fact(value.dtype, value.shape) if isinstance(value, np.ndarray) else None
 
-    def __init__(self, declared):
-        self.declared, self.parts, self.nbytes = declared, [], 0
+
+class Stack:
+    """What turns give, put together along a new axis."""
+
+    def __init__(self):
+        self.parts, self.nbytes = [], 0
 
     def add(self, part: np.ndarray) -> None:
         if not isinstance(part, np.ndarray):
@@ -41,15 +47,27 @@ class Stack:
         if self.nbytes > MAX_BYTES:
             raise LimitError(f"its turns give more than {MAX_BYTES >> 30} GiB")
 
-    def joined(self, axis: int = 0, reverse: bool = False) -> np.ndarray:
+    def joined(self, axis: int = 0, reverse: bool = False, none=None) -> np.ndarray:
+        """none : what a turn would give, a type or a Fact, if there was none"""
         if self.parts:
             shapes = {part.shape for part in self.parts}
             if len(shapes) > 1:
                 raise ValueError(f"its turns give arrays of several shapes, {' and '.join(map(str, shapes))}")
             return np.stack(self.parts[::-1] if reverse else self.parts, check_axis(axis, self.parts[0].ndim + 1))
-        shape = [d if isinstance(d, int) else 0 for d in self.declared.shape or ()]
+        shape = [d if isinstance(d, int) else 0 for d in none.shape or ()]
         shape.insert(check_axis(axis, len(shape) + 1), 0)
-        return np.empty(shape, self.declared.dtype or np.float32)
+        return np.empty(shape, none.dtype or np.float32)
+
+
+def of_no_turn(body: Graph, inputs: list[Fact], count: int) -> list:
+    """What a turn would give beside the `count` values that are handed on: types as declared, or as they follow from the
+    inputs where the graph leaves the shape open."""
+    declared = list(body.outputs.values())[count:]
+    if bodies.get() is None or all(each.shape is not None for each in declared):
+        return declared
+    told = run_body(body, inputs)
+    return [each if each.shape is not None or type(fact) is not Fact else fact
+            for each, fact in zip(declared, told[count:])]
 
 
 @op("If", **OF_NOTHING)
@@ -67,14 +85,17 @@ class Loop:
         turns = None if M is None else one(M, "M", "iu")
         going = cond is None or bool(one(cond, "the condition"))
         carried, turn, count = list(v_initial), 0, 1 + len(v_initial)
-        scanned = [Stack(declared) for declared in list(body.outputs.values())[count:]]
+        scanned = [Stack() for _ in list(body.outputs)[count:]]
         while going and (turns is None or turn < turns):
             found = run_body(body, [np.array(turn, np.int64), np.array(going), *carried], count)
             going, carried = bool(one(found[0], "the condition")), found[1:count]
             for stack, part in zip(scanned, found[count:]):
                 stack.add(part)
             turn += 1
-        return (*carried, *(stack.joined() for stack in scanned))
+        none = [None] * len(scanned)
+        if not turn and scanned:
+            none = of_no_turn(body, [Fact(INT64, ()), Fact(np.dtype(bool), ()), *map(fact_of, carried)], count)
+        return (*carried, *(stack.joined(none=each) for stack, each in zip(scanned, none)))
 
 
 def scan(body: Graph, states: list, scanned: list, axes, directions, out_axes, out_directions) -> tuple:
@@ -87,7 +108,7 @@ def scan(body: Graph, states: list, scanned: list, axes, directions, out_axes, o
         raise ValueError(f"the scanned inputs have {' and '.join(map(str, lengths)) or 'no'} slices; they have to "
                          "have as many")
     length, count = lengths.pop(), len(states)
-    stacks = [Stack(declared) for declared in list(body.outputs.values())[count:]]
+    stacks = [Stack() for _ in list(body.outputs)[count:]]
     out_axes, out_directions = out_axes or [0] * len(stacks), out_directions or [0] * len(stacks)
     if any(len(given) != len(stacks) for given in (out_axes, out_directions)):
         raise ValueError(f"there are {len(stacks)} scanned outputs; their axes and directions have to be as many")
@@ -98,8 +119,12 @@ def scan(body: Graph, states: list, scanned: list, axes, directions, out_axes, o
         states = found[:count]
         for stack, part in zip(stacks, found[count:]):
             stack.add(part)
-    return (*states, *(stack.joined(axis, backwards)
-                       for stack, axis, backwards in zip(stacks, out_axes, out_directions)))
+    none = [None] * len(stacks)
+    if not length and stacks:
+        slices = [Fact(x.dtype, x.shape[:axis] + x.shape[axis + 1:]) for x, axis in zip(scanned, axes)]
+        none = of_no_turn(body, [*map(fact_of, states), *slices], count)
+    return (*states, *(stack.joined(axis, backwards, each)
+                       for stack, axis, backwards, each in zip(stacks, out_axes, out_directions, none)))
 
 
 @op("Scan", since=9, **OF_NOTHING)

@@ -110,7 +110,7 @@ def symbolic_quotient(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def symbolic_equal(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.equal(a.astype(object), b, dtype=object).astype(bool)
+    return np.asarray(np.equal(a.astype(object), b, dtype=object), bool)
 
 
 for _name, _function, _symbolic in (("Add", np.add, np.add), ("Sub", np.subtract, np.subtract),

@@ -55,7 +55,10 @@ class ConstantOfShape:
         return Fact(value.dtype, filled_shape(shape.known("the shape of ConstantOfShape"), value))
 
     def evaluate(shape, *, value=ZERO):
-        return np.full(filled_shape(shape, value), value.reshape(()), value.dtype)
+        shape = filled_shape(shape, value)
+        if not value.dtype.hasobject and not any(value.tobytes()):
+            return np.zeros(shape, value.dtype)         # large ones are pages that nobody has touched
+        return np.full(shape, value.reshape(()), value.dtype)
 
 
 def range_count(start: np.ndarray, limit: np.ndarray, delta: np.ndarray) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 
 from .facts import INT64, Fact, is_symbolic, rank_of_any
 from .families import OWN_DOMAIN
-from .limits import check_axis, check_scalar, check_size
+from .limits import check_axis, check_scalar, check_size, holds_symbols
 from .numeric import found_of
 from .registry import op
 from .symbols import Undecided, below
@@ -262,7 +262,7 @@ def preselect(rows: np.ndarray, k: int, largest: bool) -> np.ndarray:
 
 
 def check_k(k: np.ndarray) -> int:
-    if k.dtype != INT64:
+    if k.dtype != INT64 and not holds_symbols(k):
         raise ValueError(f"k is {k.dtype}; it has to be int64")
     return check_scalar(k, "k", True)
 

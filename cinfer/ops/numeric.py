@@ -24,7 +24,7 @@ NARROW_INTS = {"int4": (-8, 7), "uint4": (0, 15), "int2": (-2, 1), "uint2": (0, 
 
 
 def is_float(dtype: np.dtype) -> bool:
-    return dtype.kind == "f" or dtype.name.startswith(("bfloat", "float"))
+    return dtype.kind == "f" or dtype.kind == "V" and dtype.name.startswith(("bfloat", "float"))
 
 
 def is_int(dtype: np.dtype) -> bool:
@@ -32,7 +32,7 @@ def is_int(dtype: np.dtype) -> bool:
 
 
 def int_limits(dtype: np.dtype) -> tuple[int, int]:
-    if dtype.name in NARROW_INTS:
+    if dtype.isbuiltin != 1 and dtype.name in NARROW_INTS:
         return NARROW_INTS[dtype.name]
     limits = np.iinfo(dtype)
     return int(limits.min), int(limits.max)

@@ -279,15 +279,16 @@ def infer(operator: Operator, node: Node, inputs: list[Fact | None]) -> tuple[Fa
     return for_outputs(node, operator.infer(*inputs, **arguments(operator, node)))
 
 
-def evaluate(operator: Operator, node: Node, inputs: list[np.ndarray | None]) -> tuple[np.ndarray, ...]:
-    """The node's outputs in NumPy, without warnings."""
+def evaluate(operator: Operator, node: Node, inputs: list[np.ndarray | None],
+             keywords: dict | None = None) -> tuple[np.ndarray, ...]:
+    """As `outputs_of`, without warnings."""
     with np.errstate(all="ignore"):
-        return outputs_of(operator, node, inputs)
+        return outputs_of(operator, node, inputs, keywords)
 
 
 def outputs_of(operator: Operator, node: Node, inputs: list[np.ndarray | None],
                keywords: dict | None = None) -> tuple[np.ndarray, ...]:
-    """The same, where warnings are off already. keywords : the node's `arguments`, where they are at hand"""
+    """The node's outputs in NumPy, where warnings are off already. keywords : the node's `arguments`, where they are at hand"""
     if keywords is None:
         keywords = arguments(operator, node)
     return for_outputs(node, operator.evaluate(*inputs, **keywords))

@@ -179,7 +179,8 @@ def expanded_shape(shape: Sequence[int], target: Sequence[int], itemsize: int) -
     pairs = zip((1,) * (ndim - len(shape)) + tuple(shape), (1,) * (ndim - len(target)) + tuple(target))
     out = []
     for d, t in pairs:
-        if differ(d, t) and differ(d, 1) and differ(t, 1):
+        is_one = type(d) is int and d == 1 or type(t) is int and t == 1
+        if not is_one and differ(d, t) and differ(d, 1) and differ(t, 1):
             raise ValueError(f"shape {list(shape)} does not broadcast with {list(target)}")
         if type(t) is int:
             out.append(d if t == 1 else t)

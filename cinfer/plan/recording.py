@@ -28,6 +28,7 @@ class Traced(Tracing):
     def __init__(self, bound, table, tiles, store, example: dict):
         super().__init__(bound, table, tiles, store)
         self.example = Facts(example)
+        self.later: list[tuple[Buffer, str]] = []       # constants that are others for other sizes
 
     def cheapest(self, candidates):
         return candidates[cheapest(candidates, self.example)]
@@ -36,7 +37,9 @@ class Traced(Tracing):
         fact = self.facts[name]
         if type(value) is np.ndarray and value.dtype == fact.dtype and Symbol not in map(type, fact.shape):
             return self.store.array(name, value)
-        return super().constant_view(name, value)
+        view = super().constant_view(name, value)
+        self.later.append((view.buffer, name))
+        return view
 
 
 class Recorder(Emitter):
@@ -47,6 +50,7 @@ class Recorder(Emitter):
         self.program, self.sizes = program, sizes
         self.scratches: list = []
         self.tables: list[tuple] = []
+        self.later = placed.later
 
     def note(self, function, numbers, count: int):
         """What Tiles ask later; for the sizes at hand it is asked now."""
@@ -63,10 +67,7 @@ class Recorder(Emitter):
 
     def known(self, name: str) -> Plain:
         fact = self.fact(name)
-        if not holds_symbols(fact.value):
-            return super().known(name)
-        table = self.table_of(lambda values: values.fact(name).value.astype(fact.dtype))
-        return Plain(table.buffer, 0, fact.shape, row_major(fact.shape), fact.dtype)
+        return self._placed.constant_view(name, fact.value)
 
     def step(self, kernel, tiles, params: dict, *, flops=0, scratch=0, **how) -> None:
         if type(scratch) is Symbol or scratch:
@@ -121,7 +122,8 @@ class Recording:
             (self.number(self._buffer_of(array)), len(sources),
              [(self.number(x.buffer), program.slot(x.offset), int(c), program.slot(x.bs), program.slot(x.rs),
                program.slot(x.ns)) for x, c in sources]) for array, sources in recorder.address_tables]
-        made = {number for number, *_ in self.tables} | {number for number, *_ in self.address_tables}
+        self.later = [(self.number(buffer), name) for buffer, name in recorder.later]
+        made = {number for number, *_ in (*self.tables, *self.address_tables, *self.later)}
         for number, buffer in enumerate(self._buffers):
             if buffer.base == ABSOLUTE and number not in made and (
                     buffer.keep is None or type(buffer.keep) is np.ndarray and holds_symbols(buffer.keep)):
@@ -210,7 +212,7 @@ def in_numpy(step: tuple | None, view) -> tuple | None:
 class Replayed:
     """What an Emitter has for `Plan`, from a recording and the numbers in its slots."""
 
-    def __init__(self, recording: Recording, v: list[int], bound):
+    def __init__(self, recording: Recording, v: list[int], bound, store):
         self.recording, self.v = recording, v
         self.keep, self.own_bytes = list(recording.keep), recording.own_bytes
         self.scratch_bytes = max((v[slot] for slot in recording.scratches), default=0)
@@ -220,6 +222,10 @@ class Replayed:
             buffer.first, buffer.last = first, last
             self.buffers.append(buffer)
         values = Facts(bound.facts)
+        for number, name in recording.later:
+            source = store.array(name, values.constant(name)).buffer
+            self.buffers[number].offset, self.buffers[number].keep = source.offset, source.keep
+            self.keep.append(source.keep)
         for number, make, arguments in recording.tables:
             self._fill(number, np.ascontiguousarray(make(values, *[v[slot] for slot in arguments])))
         self.steps: list[Step] = []
@@ -313,7 +319,7 @@ def replay(choices, bound, table, threads: int, store) -> Replayed | None:
     else:
         for recording in way.found:
             if (v := recording.hold(bound)) is not None:
-                return Replayed(recording, v, bound)
+                return Replayed(recording, v, bound, store)
     if way is None or len(way.found) >= MOST_RECORDINGS \
             or sum(len(each.found) for each in ways.values()) >= MOST_IN_ALL:
         return None
@@ -326,4 +332,4 @@ def replay(choices, bound, table, threads: int, store) -> Replayed | None:
         way.count = -1 << 30                    # nor will there be one
         return None
     way.found.insert(0, recording)
-    return Replayed(recording, v, bound)
+    return Replayed(recording, v, bound, store)

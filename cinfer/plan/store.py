@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 from operator import is_
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -39,8 +40,9 @@ class Store:
     def __init__(self, table, threads: int, any_size: bool = False):
         self.table, self.threads, self.any_size = table, threads, any_size
         self._made: dict[tuple, tuple] = {}     # key -> (arrays it was made from, what was made)
-        self.choices: dict = {}                 # Formulas -> what was chosen (choices.py), None: it cannot be
-        self.recordings: dict = {}                  # Formulas -> what was recorded (recording.py)
+        # these go with the formulas
+        self.choices = WeakKeyDictionary()      # Formulas -> what was chosen (choices.py), None: it cannot be
+        self.recordings = WeakKeyDictionary()   # Formulas -> what was recorded (recording.py)
         self.of_node: dict = {}                 # (what, node) -> what its attributes say, whatever the sizes
 
     def __len__(self) -> int:
@@ -50,6 +52,10 @@ class Store:
         """Forget everything; what plans still use lives on with them."""
         self._made.clear()
         self.of_node.clear()
+        self.forget_sizes()
+
+    def forget_sizes(self) -> None:
+        """Forget what was found of plans for some sizes, for others."""
         self.choices.clear()
         self.recordings.clear()
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,6 +28,7 @@ class Walk:
     late : values of which the run must tell; rest : nodes that wait for them
     evaluated, needed : as in Rest
     constants : those of branches that took the place of an If
+    trace : what was found of each node, in order: (node, None) it was bound, (node, Resolved), (node, Stopped)
     resolved : how many nodes came out of others
     node : where the walk is
     """
@@ -44,6 +46,7 @@ class Walk:
         self.evaluated: dict[Node, Ready] = {}
         self.needed: dict[str, None] = {}
         self.constants: dict[str, np.ndarray] = {}
+        self.trace: list[tuple[Ready, Resolved | Stopped | None]] = []
         self.resolved = 0
         self.node: Node | None = None
 
@@ -61,12 +64,14 @@ class Walk:
                 if ready.is_structural or self.has_lists:
                     found = resolve(ready.node, facts)
                     if found is not None:
+                        self.trace.append((ready, found))
                         waiting.extend(self.replaced(found))
                         continue
                 if ready.bind(facts, known):
                     self.left.append(ready.node)
+                self.trace.append((ready, None))
             except UnknownValue as error:
-                self.stop(ready, error.fact)
+                self.stop(ready, stopped(ready, facts, error.fact))
 
     def replaced(self, found: Resolved) -> list[Ready]:
         """The nodes that take the place of one, the last first."""
@@ -85,22 +90,34 @@ class Walk:
         self.late.update(filter(None, ready.outputs))
         self.rest.append(ready.node)
 
-    def stop(self, ready: Ready, fact: Fact | None) -> None:
-        """A node of whose outputs the run must tell. fact : of the input whose value it asks for
-
-        What only moves elements is run in NumPy: then what follows is planned for the sizes that come out, not
-        for the value. So is what tells nothing before it has run, and what asks for a large value.
-        """
-        name = next((name for name in ready.inputs if name and self.facts[name] is fact), None)
-        small = fact is not None and fact.dtype.itemsize * prod(fact.shape) <= MOST_NEEDED
-        ready.look_up()
-        if name is None or not small or ready.operator.traits.moves \
-                or ready.is_structural and ready.node.op_type != "If":
+    def stop(self, ready: Ready, found: Stopped) -> None:
+        """A node of whose outputs the run must tell."""
+        self.trace.append((ready, found))
+        if found.needs is None:
             self.late.update(filter(None, ready.outputs))
             self.evaluated[ready.node] = ready
         else:
-            self.needed[name] = None
+            self.needed[found.needs] = None
             self.put_off(ready)
+
+
+class Stopped(NamedTuple):
+    """needs : the input that has to be known to bind a node; None: it is evaluated between parts"""
+    needs: str | None
+
+
+def stopped(ready: Ready, facts: dict, fact: Fact | None) -> Stopped:
+    """What is to be done about a node of whose outputs the run must tell. fact : of the input whose value it asks for
+
+    What only moves elements is run in NumPy: then what follows is planned for the sizes that come out, not
+    for the value. So is what tells nothing before it has run, and what asks for a large value.
+    """
+    name = next((name for name in ready.inputs if name and facts[name] is fact), None)
+    small = fact is not None and fact.dtype.itemsize * prod(fact.shape) <= MOST_NEEDED
+    ready.look_up()
+    is_evaluated = name is None or not small or ready.operator.traits.moves \
+        or ready.is_structural and ready.node.op_type != "If"
+    return Stopped(None if is_evaluated else name)
 
 
 class Ready:
@@ -173,5 +190,5 @@ class Ready:
             outs = self._infer(given)
             if sum(prod(s.shape) * s.dtype.itemsize for s in outs) > FOLD_BYTES:
                 return outs
-        values = registry.evaluate(operator, self.node, [None if s is None else s.value for s in given])
+        values = registry.evaluate(operator, self.node, [None if s is None else s.value for s in given], self.keywords)
         return [Fact.of(v) for v in map(np.asarray, values)]

@@ -6,13 +6,15 @@ were made for. The bodies of Loop and Scan are graphs that run the same way, onc
 """
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from ..errors import LimitError
+from ..errors import Error, LimitError
 from ..model.graph import Graph, Node
 from ..ops.facts import Elements, Fact, Maybe, names_of_elements
 from ..ops.numeric import bodies, found_of
-from ..plan.bind import Rest
+from ..plan.bind import Rest, bind
 from .control import sized
 from .host import evaluated
 from .pool import Pool
@@ -24,27 +26,29 @@ MOST_KNOWN = 1 << 10            # bytes of a value known before a body runs, whi
 class Course:
     """One run.
 
+    get : function (key) -> the routine of a part, if it is kept
     find : function (key, graph, inputs, outputs, given, in_use=keys) -> the routine for these facts, as `bind` takes
         them
     pool, cancels, deadline_ns, timeout : as for Routine.run
     max_memory : bytes that what nodes between parts give may take, or None
-    watch : function (what, function) -> the function's result; it may time it
+    watch : function (what, function) -> the function's result; it may time it; None: nobody does
     first : the key of the first part, where that is run by others
 
     The newest line of parts of each graph is in use, and stays.
     """
+    __slots__ = ("pool", "cancels", "deadline_ns", "timeout", "max_memory", "watch", "_get", "_find", "_in_use")
 
-    def __init__(self, find, pool: Pool, cancels: int, deadline_ns: int = 0, timeout=None, max_memory: int | None = None,
-                 watch=lambda what, run: run(), first=None):
+    def __init__(self, get, find, pool: Pool, cancels: int, deadline_ns: int = 0, timeout=None,
+                 max_memory: int | None = None, watch=None, first=None):
         self.pool, self.cancels, self.deadline_ns, self.timeout = pool, cancels, deadline_ns, timeout
         self.max_memory, self.watch = max_memory, watch
-        self._find = find
+        self._get, self._find = get, find
         self._in_use = {None: first} if first else {}      # graph -> key of the last part; None: the model's
 
-    def find(self, begun: Graph | None, key, *facts) -> Routine:
-        """The next part of the line that began with a graph."""
+    def kept(self, begun: Graph | None, key) -> Routine | None:
+        """The next part of the line that began with a graph, if it is kept; it is in use from now on."""
         self._in_use[begun] = key
-        return self._find(key, *facts, in_use=self._in_use.values())
+        return self._get(key)
 
     def start(self, key, graph: Graph, outputs: tuple[str, ...], feeds: dict, given: dict | None = None) -> list:
         """The outputs of a graph. feeds : arrays, lists of them, or None, by name; given : known facts"""
@@ -53,47 +57,47 @@ class Course:
         for name, value in feeds.items():
             enter(name, value, values, given)
         known = tuple([(name, kind(fact)) for name, fact in given.items()])
-        facts = {name: Fact(x.dtype, x.shape) for name, x in values.items()}
         key = key, outputs, known, tuple([(x.dtype, x.shape) for x in values.values()])
-        part = self.find(graph, key, graph, facts, outputs, given)
+        part = self.kept(graph, key)
+        if part is None:
+            facts = {name: Fact(x.dtype, x.shape) for name, x in values.items()}
+            part = self._find(key, graph, facts, outputs, given, in_use=self._in_use.values())
         return self.finish(part, values, self.run(part, values), outputs, graph)
 
     def run(self, part: Routine, values: dict) -> list[np.ndarray]:
         """The outputs of one part."""
-        def run(ended=None):
-            return part.run([values[name] for name in part.inputs], self.pool, ended, cancels=self.cancels,
-                            deadline_ns=self.deadline_ns, timeout=self.timeout)
-        return self.watch(part, run)
+        inputs = [values[name] for name in part.inputs]
+        if self.watch is None:
+            return part.run(inputs, self.pool, None, self.cancels, self.deadline_ns, self.timeout)
+        return self.watch(part, partial(part.run, inputs, self.pool, cancels=self.cancels,
+                                        deadline_ns=self.deadline_ns, timeout=self.timeout))
 
     def finish(self, part: Routine, values: dict, results: list[np.ndarray], outputs: tuple[str, ...],
                begun: Graph | None = None) -> list:
-        """What is behind a part. values : its inputs by name; results : its outputs; begun : as for find"""
-        taken, theirs = set(map(id, values.values())), frozenset(values)
+        """What is behind a part. values : its inputs by name; results : its outputs; begun : as for kept"""
+        theirs, taken = values.copy(), None
         while True:
+            if part.ends is not None:
+                return [results[i] for i in part.ends]
             rest = part.rest
-            values.update(zip([name for name, _, _ in part.outputs], results))
-            known = dict(rest.known)
+            values.update(zip(part.made, results))
+            known = rest.known
+            if rest.evaluated or not rest.graph.nodes:
+                taken = taken or set(map(id, theirs.values()))
             for name, bounded, rank in rest.found:
                 values[name] = found_of(values[bounded], rank)
             if rest.evaluated:
+                known = dict(known)
                 self.evaluate(part, values, known, taken, theirs)
             if not rest.graph.nodes:
                 return [gathered(name, rest, values, known, taken) for name in outputs]
-            inputs, key, names = {}, [], list(rest.graph.inputs)
-            for name in names:
-                if (array := values.get(name)) is None:
-                    key.append(kind(known[name]))
-                    names += [each for each in parts(known[name]) if each in values or each in known]
-                elif name in rest.needed:
-                    known[name] = Fact.of(array.copy())
-                    key.append(kind(known[name]))
-                else:
-                    inputs[name] = Fact(array.dtype, array.shape)
-                    key.append((array.dtype, array.shape))
-            part = self.find(begun, (part, *key), rest.graph, inputs, rest.outputs, known)
+            key = key_behind(part, rest, values, known)
+            part = self.kept(begun, key)
+            if part is None:
+                part = self._find(key, rest.graph, *facts_behind(rest, values, known), in_use=self._in_use.values())
             results = self.run(part, values)
 
-    def evaluate(self, part: Routine, values: dict, known: dict, taken: set[int], theirs: frozenset) -> None:
+    def evaluate(self, part: Routine, values: dict, known: dict, taken: set[int], theirs: dict) -> None:
         """The nodes behind a part, in NumPy or by their graphs; their outputs are entered. taken : as of `gathered`; a
         loop without a turn gives its inputs themselves. theirs : as of `check_held`"""
         rest = part.rest
@@ -108,7 +112,8 @@ class Course:
                     node = ready.node
                     inputs = [fetch(name) if name else None for name in node.inputs]
                     taken.update(map(id, inputs))
-                    results = self.watch(node, lambda: evaluated(ready.operator, node, inputs, ready.keywords))
+                    run = partial(evaluated, ready.operator, node, inputs, ready.keywords)
+                    results = run() if self.watch is None else self.watch(node, run)
                     for name, result in zip(node.outputs, results):
                         if name:
                             enter(name, result, values, known)
@@ -118,7 +123,8 @@ class Course:
             bodies.reset(before)
 
     def body(self, graph: Graph, inputs: list, rest: Rest, fetch, known: dict) -> list:
-        """The outputs of a graph among a node's attributes. fetch : what it may capture, by name"""
+        """The outputs of a graph among a node's attributes; of Facts, those of the outputs. fetch : what it may capture,
+        by name"""
         feeds = dict(zip(graph.inputs, inputs))
         given, captured = {}, []
         if graph.prepared is None:
@@ -131,11 +137,54 @@ class Course:
             else:
                 captured.append(name)
         feeds.update((name, fetch(name)) for name in captured)
+        if Fact in map(type, inputs):
+            return told(graph, feeds, given)
         return self.start(graph, graph, tuple(graph.outputs), feeds, given)
 
 
-def check_held(node: Node, values: dict, theirs: frozenset, most: int) -> None:
-    """LimitError for values behind a node that take more than they may. theirs : names that do not count"""
+def told(graph: Graph, feeds: dict, given: dict) -> list[Fact | None]:
+    """What can be said of a graph's outputs before it runs. feeds : Facts and arrays, by name"""
+    facts = {name: x if type(x) is Fact else Fact(x.dtype, x.shape) if isinstance(x, np.ndarray) else None
+             for name, x in feeds.items()}
+    if None in facts.values():
+        return [None] * len(graph.outputs)
+    try:
+        found = bind(graph, facts, tuple(graph.outputs), given).facts
+    except Error:
+        return [None] * len(graph.outputs)
+    return [found.get(name) for name in graph.outputs]
+
+
+def key_behind(part: Routine, rest: Rest, values: dict, known: dict) -> tuple:
+    """What decides about the part behind one."""
+    key, names = [part], list(rest.new)
+    for name in names:
+        if (array := values.get(name)) is None:
+            fact = known[name]
+            key.append(kind(fact))
+            names += [each for each in parts(fact) if each in values or each in known]
+        elif name in rest.needed:
+            key.append(kind(array))
+        else:
+            key.append((array.dtype, array.shape))
+    return tuple(key)
+
+
+def facts_behind(rest: Rest, values: dict, known: dict) -> tuple[dict, tuple, dict]:
+    """The same for who plans it: facts of inputs, names of outputs, facts that are given."""
+    inputs, given, names = {}, dict(known), list(rest.graph.inputs)
+    for name in names:
+        if (array := values.get(name)) is None:
+            names += [each for each in parts(known[name]) if each in values or each in known]
+        elif name in rest.needed:
+            given[name] = Fact.of(array.copy())
+        else:
+            inputs[name] = Fact(array.dtype, array.shape)
+    return inputs, rest.outputs, given
+
+
+def check_held(node: Node, values: dict, theirs: dict, most: int) -> None:
+    """LimitError for values behind a node that take more than they may. theirs : those that do not count, by name"""
     held = sum(array.nbytes for name, array in values.items() if name not in theirs)
     if held > most:
         shown = ", ".join(sized(name, values[name].shape, values[name].nbytes)
@@ -196,10 +245,10 @@ def parts(fact) -> tuple[str, ...]:
 
 
 def kind(fact) -> tuple:
-    """What of a known fact decides about a plan."""
+    """What of a known fact, or of a value, decides about a plan."""
     if type(fact) is Elements:
         return fact.names
     if type(fact) is Maybe:
         return "maybe", fact.name
-    value = fact.value
+    value = fact.value if type(fact) is Fact else fact
     return value.dtype, value.shape, tuple(value.reshape(-1)) if value.dtype.hasobject else value.tobytes()

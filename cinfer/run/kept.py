@@ -14,7 +14,8 @@ KEPT_BYTES = 4 << 20
 
 
 class Kept:
-    """Key -> routine, the last one used last. A key begins with the routine that its own one follows, if any.
+    """Key -> routine; each knows when it was `used` last, in uses of any. A key begins with the routine that its own one
+    follows, if any.
 
     forget : method that is called when routines were forgotten by `trim` or `close`, to forget what is theirs
     """
@@ -22,6 +23,7 @@ class Kept:
     def __init__(self, pool: Pool, forget):
         self.routines: dict = {}
         self.pinned: set = set()
+        self.uses = 0
         self._pool = pool
         self._forget = weakref.WeakMethod(forget)       # no ring: what is let go of is gone at once
         self.making = threading.RLock()         # again by the handler of a signal, in the same thread
@@ -36,8 +38,8 @@ class Kept:
 
     def get(self, key) -> Routine | None:
         routine = self.routines.get(key)
-        if routine is not None and len(self.routines) > 1:
-            self.routines[key] = self.routines.pop(key, routine)
+        if routine is not None:
+            routine.used = self.uses = self.uses + 1
         return routine
 
     def find(self, key, make, pin: bool = False, in_use=()) -> Routine:
@@ -60,6 +62,7 @@ class Kept:
                 self._refuse_closed()
             if pin:
                 self.pinned.add(key)
+            routine.used = self.uses = self.uses + 1
             self.routines[key] = routine
             self._drop((key, *in_use))
         return routine
@@ -73,7 +76,7 @@ class Kept:
         if taken <= KEPT_BYTES:
             return
         stay = self.pinned.union(*map(self._line, in_use))
-        for old in list(self.routines):
+        for old, _ in sorted(list(self.routines.items()), key=lambda item: item[1].used):
             if taken <= KEPT_BYTES:
                 break
             if old not in stay:

@@ -16,7 +16,8 @@ from .host import Host, run_host
 from .pool import Pool
 from .direct import Direct
 
-STEP_BYTES = 1500               # what Python's objects of a step take: step, node, names, views
+ROUTINE_BYTES = 5000            # what Python's objects of a routine take beside
+STEP_BYTES = 1500               # those of a step: step, node, names, views
 NODE_BYTES = 100                # and those of a node that is left
 
 
@@ -38,6 +39,9 @@ class Routine:
     specs : dtype and shape of the values that the profile names
     inputs : names; outputs : list of (name, shape, dtype)
     rest : what is to be done behind it (plan/bind.py), or None
+    made : names of the outputs; ends : of what is asked for, each one's place among the outputs, if that is all there
+        is to be done; else None
+    used : for who keeps it
     arena_bytes : memory of the values of a run, beside its outputs
     run_bytes : all that a run takes: arena, scratch of each thread, tickets, outputs
     kept_bytes : what the routine itself takes, beside weights (an estimate)
@@ -45,7 +49,9 @@ class Routine:
 
     def __init__(self, table, plan):
         self.steps, self.outputs, self.threads = plan.steps, plan.outputs, plan.threads
-        self.inputs, self.rest = plan.inputs, plan.rest
+        self.inputs, self.rest, self.used = plan.inputs, plan.rest, 0
+        self.made = tuple([name for name, _, _ in self.outputs])
+        self.ends = ends(plan.rest, self.made)
         self.arena_bytes, self._keep = plan.arena_bytes, plan.keep
         self.direct = Direct(table, plan.threads)
         self.stages = stages(plan.steps)
@@ -57,12 +63,14 @@ class Routine:
         self.on_kernels_only = all(isinstance(stage, Kernels) for stage in self.stages)
         self.watched = not (plan.few and self.on_kernels_only)
         named = {s.node.outputs[0] for s in plan.steps if s.node is not None}
-        self.specs = {name: Fact(spec.dtype, spec.shape) for name, spec in plan.facts.items()
-                      if type(spec) is Fact and (name in named or spec.value is None)}
+        self.specs = {name: spec if spec.value is None else Fact(spec.dtype, spec.shape)
+                      for name, spec in plan.facts.items()
+                      if type(spec) is Fact and (spec.value is None or name in named)}
         left = len(plan.rest.graph.nodes) if plan.rest is not None else 0
-        self.kept_bytes = self.program.params_bytes + STEP_BYTES * len(plan.steps) + plan.own_bytes + NODE_BYTES * left
+        self.kept_bytes = ROUTINE_BYTES + self.program.params_bytes + plan.own_bytes + STEP_BYTES * len(plan.steps) \
+            + NODE_BYTES * left
 
-    def run(self, inputs: list[np.ndarray], pool: Pool, ended: np.ndarray | None = None, *,
+    def run(self, inputs: list[np.ndarray], pool: Pool, ended: np.ndarray | None = None,
             cancels: int | None = None, deadline_ns: int = 0, timeout=None) -> list[np.ndarray]:
         """Fresh output arrays for C-contiguous inputs of the planned shapes and dtypes.
 
@@ -116,6 +124,14 @@ class Routine:
             if why:
                 return why
         return workspace.stopped()
+
+
+def ends(rest, made: tuple[str, ...]) -> list[int] | None:
+    """Where outputs that are asked for are among those that are made, if nothing is left to do."""
+    if rest is None or rest.graph.nodes or rest.evaluated or rest.found or not set(made).issuperset(rest.outputs) \
+            or len(set(rest.outputs)) < len(rest.outputs):
+        return None
+    return list(map(made.index, rest.outputs))
 
 
 def stages(steps) -> list:

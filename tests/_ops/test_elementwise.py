@@ -197,6 +197,14 @@ def test_unary_operators(level, name):
                                    atol=2e-7 if cancels else 2e-36)
 
 
+def test_the_sign_of_a_denormal_is_that_of_zero():
+    x, y = np.array([1e-40, -1e-40, 0, -0.0, np.nan, 2], np.float32), np.empty(6, np.float32)
+    for level in LEVELS:
+        run(level, "map", 1, 1, x=at(x), y=at(y), dims=[1] * 5 + [6], xs=[0] * 5 + [1], ys=[0] * 5 + [1],
+            op=ops.table(level).unary["sign"], alpha=0, beta=0)
+        np.testing.assert_array_equal(y, [0, 0, 0, 0, np.nan, 1])
+
+
 def test_quantisation_rounds_ties_to_even():
     x = (np.arange(-9, 10) * .5).astype(np.float32)
     y = np.empty_like(x)

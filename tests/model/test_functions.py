@@ -187,3 +187,12 @@ def test_expansion_is_bounded(base, depth, monkeypatch):
     functions.append(function(f"E{depth}", [node("Neg", ["a"], ["b"])]))
     with pytest.raises(LimitError):
         read(model_of(graph_of([call("E0")]), functions=functions, domains=["f"]))
+
+
+def test_very_many_nodes_are_refused_before_they_are_spelled_out(monkeypatch):
+    from cinfer.model import functions
+    monkeypatch.setattr(functions.Expansion, "put", None)
+    twice = [function(f"F{i}", [call(f"F{i - 1}", ["a"], ["t"]), call(f"F{i - 1}", ["t"], ["b"])] if i else
+                      [node("Relu", ["a"], ["b"])]) for i in range(40)]
+    with pytest.raises(LimitError, match="more than 262144 nodes"):
+        read(model_of(graph_of([call("F39")]), functions=twice, domains=["f"]))

@@ -31,6 +31,8 @@ def test_constant_wants_one_value():
 
 def test_constant_of_shape():
     np.testing.assert_array_equal(run("ConstantOfShape", ints(2, 3)), np.zeros((2, 3), np.float32))
+    y = run("ConstantOfShape", ints(2), value=np.array([-0.0], np.float32))
+    assert np.signbit(y).all()
     y = run("ConstantOfShape", np.zeros(0, np.int64), value=np.array([7], np.int8))
     assert y.shape == () and y.dtype == np.int8 and y == 7
     needs_value("ConstantOfShape", spec(2, dtype=np.int64))

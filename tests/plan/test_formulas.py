@@ -76,6 +76,17 @@ def test_random_small_graphs():
     assert hits > 500
 
 
+def test_sizes_that_numbers_decide_about():
+    """What is expanded to a free size, and the question whether there is any element, have formulas."""
+    graph = Graph("g", [
+        Node("Shape", ["x"], ["s"], opset=18), Node("Expand", ["row", "s"], ["e"], opset=18),
+        Node("Concat", ["e", "x"], ["y"], {"axis": 0}, opset=18),
+        Node("ReduceProd", ["s"], ["n"], {"keepdims": 0}, opset=18), Node("Equal", ["n", "zero"], ["b"], opset=18)],
+        {"x": TensorType(F32, ("n", 4))}, {"y": TensorType(), "b": TensorType()},
+        {"row": np.zeros((1, 4), F32), "zero": np.int64(0)})
+    assert both(graph, ({"x": Fact(F32, (n, 4))} for n in (2, 3, 4, 1, 9))) >= 3
+
+
 def test_another_rank_is_another_formula():
     graph = Graph("g", [Node("Relu", ["x"], ["y"], opset=17)], {"x": TensorType(F32)}, {"y": TensorType()})
     for shape in ((2, 3), (4, 5), (6, 7), (1, 2, 3), (2, 2, 2), (3, 3, 3), (0, 3), ()):

@@ -244,7 +244,7 @@ def test_plans_of_all_parts_are_few_and_all_go(monkeypatch):
         assert session.run(None, ones(size, count))[0].shape == (size + count,)
         sizes.append(sum(plan.kept_bytes for plan in session._plans.routines.values()))
     assert max(sizes) <= 200_000 and len(session._plans.routines) < 60
-    readies = session._graph.prepared._ready
+    readies = session._graph.prepared.shared.ready
     assert len(readies) <= 10 and len(session._packed.of_node) <= 40        # none for the nodes of one size
     session.trim()
     gc.collect()
@@ -375,3 +375,31 @@ def test_halves_go_through_branches_and_loops():
     for x in ([[1, 2], [3, 0]], [[-1, -2], [-3, 0]], [[0, 0]]):
         feeds = {"x": np.float16(x)}
         assert all(same(y, w, True) for y, w in zip(session.run(None, feeds), other.run(None, feeds)))
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_loop_without_a_turn_has_the_rank_of_what_a_turn_would_give(count):
+    from onnx import helper as h
+    value = h.make_tensor_value_info
+    body = h.make_graph([h.make_node("Mul", ["x", "x"], ["s"]), h.make_node("Identity", ["c"], ["c2"])], "body",
+                        [value("i", 7, []), value("c", 9, [])], [value("c2", 9, []), value("s", 1, None)])
+    graph = h.make_graph([h.make_node("Loop", ["n", ""], ["y"], body=body), h.make_node("Neg", ["y"], ["z"])], "g",
+                         [value("n", 7, []), value("x", 1, [3, "w"])], [value("z", 1, None)])
+    model = h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=9)
+    z, = cinfer.load(model.SerializeToString()).run(None, {"n": np.array(count), "x": np.ones((3, 4), F)})
+    assert z.shape == (count, 3, 4) and z.dtype == F
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_scan_of_no_slices_has_the_rank_of_what_one_would_give(count):
+    from onnx import helper as h
+    value = h.make_tensor_value_info
+    body = h.make_graph([h.make_node("Add", ["state", "slice"], ["next"]), h.make_node("Transpose", ["slice"], ["out"])],
+                        "body", [value("state", 1, None), value("slice", 1, None)],
+                        [value("next", 1, None), value("out", 1, None)])
+    node = h.make_node("Scan", ["s", "xs"], ["t", "ys"], body=body, num_scan_inputs=1, scan_output_axes=[1])
+    graph = h.make_graph([node], "g", [value("s", 1, [4, 5]), value("xs", 1, ["n", 4, 5])],
+                         [value("t", 1, None), value("ys", 1, None)])
+    model = h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=9)
+    t, ys = cinfer.load(model.SerializeToString()).run(None, {"s": np.ones((4, 5), F), "xs": np.ones((count, 4, 5), F)})
+    assert t.shape == (4, 5) and ys.shape == (5, count, 4)
