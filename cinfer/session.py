@@ -24,6 +24,7 @@ from .run.control import check_limit, deadline_ns
 from .run.kept import Kept
 from .run.pool import Pool, Stop
 from .run.routine import Routine
+from .table import dims, shortened, table
 from .threads import checked as checked_threads, default_threads
 
 
@@ -123,6 +124,17 @@ class Session:
     def __repr__(self):
         threads = f"{self.threads} thread{'s' * (self.threads != 1)}"
         return f"<Session {self._where!r}: {'closed' if self._pool.closed else f'{threads}, {self.isa}'}>"
+
+    def __str__(self):
+        """What it is, in a few lines: file, inputs, outputs, labels, how it runs."""
+        state = "closed" if self._pool.closed else f"{self.isa}, {self.threads} thread{'s' * (self.threads != 1)}"
+        rows = [["model", self._where, state]]
+        for kind, ports in (("input", self.inputs), ("output", self.outputs)):
+            rows += [[kind, port.name, f"{port.dtype or 'no tensor'} {dims(port.shape)}"] for port in ports]
+        labels = self.labels
+        if labels:
+            rows.append(["labels", str(len(labels)), shortened(", ".join(labels))])
+        return "\n".join(table(rows))
 
     @property
     def labels(self) -> list[str] | None:

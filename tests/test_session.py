@@ -612,3 +612,13 @@ def test_an_output_of_another_type_than_declared_is_refused(sizes):
     content = h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=9).SerializeToString()
     with pytest.raises(cinfer.ModelError, match="output 'y' is declared as int64, but it is float32"):
         cinfer.load(content).run(None, {"x": np.ones(2, np.float32)})
+
+
+def test_a_session_prints_what_it_is():
+    session = cinfer.load(network().bytes(), threads=1)
+    lines = str(session).splitlines()
+    assert lines[0].split()[0] == "model" and lines[0].endswith(f"{session.isa}, 1 thread")
+    assert [line.split()[0] for line in lines[1:]] == ["input"] * len(session.inputs) + ["output"] * len(session.outputs)
+    assert session.inputs[0].name in lines[1] and "float32" in lines[1]
+    session.close()
+    assert str(session).splitlines()[0].endswith("closed")

@@ -5,9 +5,9 @@ import math
 import time
 
 from ..errors import InputError, LimitError
-from ..table import table
+from ..table import dims, in_units, table
 from .parser import add_threads, check_names, count, model_path, seconds, shape
-from .text import Progress, dims, in_units
+from .text import Progress
 
 WARM_UP_RUNS = 3
 EPILOG = """Inputs are random numbers (zeros for integers wider than 8 bits). Times are of the whole call,

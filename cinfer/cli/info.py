@@ -5,9 +5,9 @@ import os
 from collections import Counter
 
 from ..errors import Error, InputError
-from ..table import printable, table
+from ..table import dims, in_units, printable, shortened, table
 from .parser import add_threads, check_names, model_path, shape
-from .text import dims, in_units, say, shortened
+from .text import say
 
 EPILOG = """  cinfer info
   cinfer info model.onnx

@@ -28,32 +28,6 @@ def drop(stream) -> None:
         pass
 
 
-def dims(shape) -> str:
-    """1x3x?x?; names of free sizes stand apart: batch x 3 x height x width"""
-    if shape is None:
-        return "any shape"
-    words = ["?" if d is None or d == "" else str(d) for d in shape]
-    return ("x" if all(w.isdecimal() or w == "?" for w in words) else " x ").join(words) or "scalar"
-
-
-def in_units(value: float, unit: str = "", step: int = 1000) -> str:
-    """4.85 MB, 385 M, 17"""
-    for prefix in ("", "k", "M", "G", "T"):
-        if abs(value) < step * 0.9995 or prefix == "T":
-            break
-        value /= step
-    number = f"{value:.3g}" if prefix else f"{value:g}"
-    return f"{number} {prefix}{unit}".rstrip()
-
-
-def shortened(text: str, most: int = 72) -> str:
-    """The beginning of a long text, and how many lines it has."""
-    lines = text.split("\n")
-    head = ", ".join(lines[:5] + ["..."] * (len(lines) > 5))
-    head = head if len(head) <= most else head[:most - 3] + "..."
-    return head if len(lines) == 1 else f"{len(lines)} lines: {head}"
-
-
 class Progress:
     """A line on stderr that is rewritten, with the rate and the time that is left; nothing at all where stderr is no
     terminal.
