@@ -95,7 +95,7 @@ def run(arguments) -> int:
         stack.enter_context(saying_warnings(progress))
         told = False
         progress.show(1)
-        for name, found in readings(reader, sources, WORKERS if several else 1, opened):
+        for name, found in readings(reader, sources, WORKERS if several else 0, opened):
             progress.clear()
             if isinstance(found, Error):
                 if not several:

@@ -12,16 +12,17 @@ prepare/ makes the input; families/ decode the outputs; answers/ say and draw wh
 """
 from __future__ import annotations
 
-__all__ = ["Classes", "Embedding", "Line", "Map", "Mask", "Object", "Objects", "Options", "Picture", "Reader", "Reading",
-           "Summary", "Text", "read", "read_many"]
-
-_HOME = {"read": "reader", "read_many": "many", "Reader": "reader", "Reading": "reader", "Options": "families.view"}
+_HOME = {"read": "reader", "read_many": "many", "Reader": "reader", "Reading": "reader", "Options": "families.view",
+         "Class": "answers.classes", "Classes": "answers.classes", "Mask": "answers.objects", "Object": "answers.objects",
+         "Objects": "answers.objects", "Map": "answers.map", "Line": "answers.text", "Text": "answers.text",
+         "Embedding": "answers.embedding", "Picture": "answers.picture", "Summary": "answers.summary"}
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str):
     if name in __all__:
         from ..imports import imported
-        value = getattr(imported(f"{__name__}.{_HOME.get(name, 'answers.types')}"), name)
+        value = getattr(imported(f"{__name__}.{_HOME[name]}"), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from ..errors import Error, InputError, LimitError
@@ -17,7 +16,7 @@ def readings(reader: Reader, sources: Iterable, workers: int = 2, opened=frame) 
     """(source, its Reading or why there is none) of each source, in their order.
 
     sources : whatever `opened` makes a Frame of; taken as they are needed
-    workers : threads that decode and prepare; at most AHEAD pictures each are in memory
+    workers : threads that decode and prepare; at most AHEAD pictures each are in memory; 0: one picture after the other
     """
     def prepared(source):
         try:
@@ -38,6 +37,11 @@ def readings(reader: Reader, sources: Iterable, workers: int = 2, opened=frame) 
             return source, _named(error, ready.frame)
 
     sources = iter(sources)
+    if not workers:
+        for source in sources:
+            yield finished(source, prepared(source))
+        return
+    from concurrent.futures import ThreadPoolExecutor
     with ThreadPoolExecutor(workers, "cinfer-pictures") as pool:
         waiting = deque((source, pool.submit(prepared, source)) for source in islice(sources, workers * AHEAD))
         try:

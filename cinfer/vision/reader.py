@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..errors import InputError
-from .answers.types import Answer
+from .answers.answer import Answer
 from .families import family
 from .families.view import Options, View
 from .pictures.frames import Frame, frame
@@ -19,11 +19,11 @@ from .recognise.model import Model
 from .recognise.words import quoted
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Reading:
     """One picture's answer, and how it came about.
 
-    answer : of answers/types.py; where : from pixels of the picture to those of the input
+    answer : of answers/; where : from pixels of the picture to those of the input
     outputs : name -> array; seconds : of preparing, running and decoding
     """
     frame: Frame
@@ -38,7 +38,7 @@ class Reading:
                 "task": self.answer.task or None, **self.answer.data()}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Prepared:
     """A picture that is ready to be fed. seconds : that this took"""
     frame: Frame
@@ -122,7 +122,7 @@ def read(session, picture, **options) -> Answer:
 
     Returns
     -------
-    Classes, Objects, Map, Text, Embedding, Picture or Summary (answers/types.py), places in pixels of the picture as a
+    Classes, Objects, Map, Text, Embedding, Picture or Summary (answers/), places in pixels of the picture as a
     person sees it
 
     Raises

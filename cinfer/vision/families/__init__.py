@@ -6,7 +6,7 @@ A family has
     by_names(model, words)  -> Found | None: is it one of this family, by the names of its outputs?
     by_shapes(model, words) the same by their shapes; each says how such models are fed, where nobody else does
     feeds(model, where)     inputs beside the picture, by name; where: the Geometry (none: the picture alone)
-    decode(view)            -> an answer of answers/types.py
+    decode(view)            -> an answer of answers/
 
 of which it needs TASKS and decode.
 """

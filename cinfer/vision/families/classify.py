@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import InputError
-from ..answers.types import Class, Classes
+from ..answers.classes import Class, Classes
 from ..recognise.model import Found, Model
 from . import raw
 

@@ -1,7 +1,7 @@
 """Whatever holds a picture becomes a Frame: files, bytes, arrays of cameras, Pillow's pictures."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,8 +9,7 @@ from ...errors import InputError, LimitError, an
 from .decode import MOST_PIXELS, decode, name_of
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """held : PIL.Image.Image, L or RGB, upright; or an array of uint8, (height, width, 3) or (height, width)
     width, height : of the picture as a person sees it; what is held may be smaller, decoded at a fraction of them
     name : what to call it in messages

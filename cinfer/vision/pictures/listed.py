@@ -1,7 +1,6 @@
 """Names of pictures become pictures: files, folders, patterns, lists."""
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterable, Iterator
 
@@ -39,7 +38,8 @@ def pictures_of(names: Iterable[str], recursive: bool = False) -> Iterator[Liste
             yield from of_folder(name, recursive)
         elif os.path.isfile(name):
             yield from of_list(name)
-        elif glob.has_magic(name) and not os.path.lexists(name):
+        elif any(c in name for c in "*?[") and not os.path.lexists(name):
+            import glob
             found = sorted(path for path in glob.iglob(name, recursive=True) if os.path.isfile(path))
             if not found:
                 raise InputError(f"{name}: no file is called so")
