@@ -19,9 +19,10 @@ RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
 MOST_LABEL_BYTES = 10_000_000
 MOST_NAMED = 20                     # pictures that could not be read, named at the end
 WORKERS = 2                         # threads that decode pictures beside the network
-EPILOG = """SOURCE: pictures, folders, patterns, lists (.txt), - for standard input. What the model is and how pictures
-are prepared comes from these flags, else from the model's metadata, files beside it, its outputs; a line on stderr
-says which. A picture that cannot be read is reported in its turn, the others are still run; the exit status is 2.
+USAGE = "cinfer run MODEL SOURCE... [flags]"
+EPILOG = """What the model is, and how pictures are prepared, comes from these flags, else
+from the model's metadata, files beside it, its outputs; a line on stderr says
+which. After a picture that cannot be read the others are still run; status 2.
 
   cinfer run yolov8n.onnx street.jpg -o street.out.jpg
   cinfer run model.onnx photos/ -r --json --conf 0.4
@@ -31,15 +32,16 @@ says which. A picture that cannot be read is reported in its turn, the others ar
 
 def declare(parser) -> None:
     add = parser.add_argument
-    add("model", metavar="MODEL", help="an ONNX file, - is standard input; A.onnx+B.onnx: one after the other")
-    add("sources", metavar="SOURCE", nargs="+", help="pictures, folders, patterns, lists")
-    add("-o", "--output", metavar="PATH", help="where the picture with the answer goes; of several: a folder")
+    add("model", metavar="MODEL", help="an ONNX file; A.onnx+B.onnx: one after the other")
+    add("sources", metavar="SOURCE", nargs="+", help="pictures, folders, patterns, lists (.txt), - (stdin)")
+    add("-o", "--output", metavar="PATH", help="where drawn pictures go: a file, or a folder/")
     add("-r", "--recursive", action="store_true", help="also what is below folders")
-    add("--json", action="store_true", help="one JSON object per picture and line (docs/json.md)")
-    add("--format", choices=("coco", "yolo", "csv", "labelstudio"), help="boxes for other programs")
-    add("--save", metavar="FILE.npz", help="all outputs (of several pictures: 0/NAME, 1/NAME, ...)")
+    add("--json", action="store_true", help="one JSON object a picture and line (docs/json.md)")
+    add("--format", choices=("coco", "yolo", "csv", "labelstudio"), metavar="F",
+        help="boxes as coco, yolo, csv or labelstudio")
+    add("--save", metavar="FILE.npz", help="all outputs (of several pictures: 0/NAME, ...)")
     add("--expect", metavar="LABEL", help="exit status 1 unless a picture shows it")
-    add("--resume", action="store_true", help="leave out pictures that are in the folder of -o already")
+    add("--resume", action="store_true", help="leave out what is in the folder of -o already")
     add("--top", type=count(1, 10**6), default=5, metavar="N", help="classes to show (5)")
     add("--conf", type=fraction, metavar="C", help="the least score")
     add("--iou", type=fraction, metavar="F", help="of two that overlap by more only the better one")
@@ -54,8 +56,8 @@ def declare(parser) -> None:
     recipe.add_argument("--layout", metavar="L", help="NCHW or NHWC")
     recipe.add_argument("--channels", metavar="C", help="RGB, BGR, GRAY or RGB+1")
     recipe.add_argument("--resize", metavar="R", help="stretch, crop:F, letterbox:V, ...")
-    recipe.add_argument("--filter", metavar="F", help="nearest, bilinear, bicubic, lanczos, linear")
-    recipe.add_argument("--mean", metavar="M", help="of values 0..255: one number or one per channel: 1,2,3")
+    recipe.add_argument("--filter", metavar="F", help="nearest, bilinear, bicubic, lanczos, linear, ...")
+    recipe.add_argument("--mean", metavar="M", help="of values 0..255: one number, or one a channel")
     recipe.add_argument("--std", metavar="S", help="as --mean; input = (value - mean) / std")
 
 

@@ -95,6 +95,12 @@ def test_help_and_version(cinfer):
         assert done.status == 0 and flag in done.out and not done.err
 
 
+def test_help_fits_a_screen(cinfer, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = cinfer("run", "--help").lines
+    assert len(lines) <= 50 and max(map(len, lines)) <= 80
+
+
 def test_version_and_wrong_commands_load_nothing_heavy():
     code = "import sys; from cinfer.cli import main; main(sys.argv[1:]); print(*sys.modules)"
     for argument, status in (("--version", 0), ("--help", 0)):
