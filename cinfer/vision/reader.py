@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from .answers.answer import Answer
-from .families import family
+from .families import DECODERS, family
 from .families.view import Options, View
 from .pictures.frames import Frame, frame
 from .prepare.geometry import Geometry
@@ -62,7 +62,7 @@ class Reader:
         self.model = Model(session)
         self.words = recognise(self.model, flags, labels)
         self.recipe = recipe_for(self.words, session.inputs)
-        self.family = family(self.words.text("family") or "raw")
+        self.family = family(self.words.one_of("family", DECODERS, "raw"))
         self._others = [port.name for port in session.inputs if port.name != self.recipe.input]
         if self._others and not hasattr(self.family, "feeds"):
             raise InputError(f"the model also takes {quoted(self._others)}; "

@@ -31,6 +31,7 @@ DEMO = DATA / "efficientnet_lite0_w8.onnx"
     (["run", "{demo}", "{data}/dog.jpg", "--threads", "many"], "'many' is no whole number from 1 to 256"),
     (["run", "{demo}", "{data}/dog.jpg", "--threads", "0"], "'0' is no whole number from 1 to 256"),
     (["run", "{demo}", "{data}/dog.jpg", "--size", "big"], "--size is 'big'; right is"),
+    (["run", "{demo}", "{data}/dog.jpg", "--recipe", "family=cat"], "--recipe family is 'cat'; right is detr,"),
     (["run", "{demo}", "{data}/dog.jpg", "--labels", "none.txt"], "--labels none.txt: no such file"),
     (["run", "{demo}", "{data}/dog.jpg", "--labels", "/dev/null"],
      "--labels /dev/null is no regular file"),
