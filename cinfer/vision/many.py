@@ -6,18 +6,21 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from ..errors import Error, InputError, LimitError
-from .pictures.frames import Frame, frame
+from .pictures.frames import Frame
 from .reader import Reader, Reading
 
 AHEAD = 2                           # pictures a worker may be ahead: bounds the memory
 
 
-def readings(reader: Reader, sources: Iterable, workers: int = 2, opened=frame) -> Iterator[tuple[object, Reading | Error]]:
+def readings(reader: Reader, sources: Iterable, workers: int = 2, opened=None) -> Iterator[tuple[object, Reading | Error]]:
     """(source, its Reading or why there is none) of each source, in their order.
 
-    sources : whatever `opened` makes a Frame of; taken as they are needed
-    workers : threads that decode and prepare; at most AHEAD pictures each are in memory; 0: one picture after the other
+    sources : whatever `opened`, the reader's where none is given, makes a Frame of; taken as they are needed
+    workers : threads that decode and prepare; at most AHEAD pictures each are in memory. 0: each picture is taken when
+        the one before is answered, as live sources want it
     """
+    opened = opened or reader.opened
+
     def prepared(source):
         try:
             taken = source if isinstance(source, Frame) else opened(source)
@@ -77,7 +80,8 @@ def read_many(session, sources: Iterable, *, workers: int = 2, **options) -> Ite
     from .pictures.listed import pictures_of
     from .reader import reader
     order = options.pop("order", "RGB")
+    reads = reader(session, **options)
     if isinstance(sources, str):
         sources = pictures_of([sources])
-    for _, found in readings(reader(session, **options), sources, workers, lambda source: frame(source, order)):
+    for _, found in readings(reads, sources, workers, lambda source: reads.opened(source, order)):
         yield found.answer if isinstance(found, Reading) else found
