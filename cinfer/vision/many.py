@@ -69,7 +69,8 @@ def read_many(session, sources: Iterable, *, workers: int = 2, **options) -> Ite
     Parameters
     ----------
     session, options : as of `read`
-    sources : an iterable of what `read` takes, or the name of a folder, a pattern or a list (pictures/listed.py)
+    sources : an iterable of what `read` takes, or the name of a folder, a pattern or a list (pictures/listed.py), a video
+        or a camera, or a Video (pictures/video.py)
     workers : threads that decode and prepare pictures while the network runs; memory holds at most a few pictures for
         each
 
@@ -78,10 +79,12 @@ def read_many(session, sources: Iterable, *, workers: int = 2, **options) -> Ite
     an answer for each picture; an InputError or LimitError, not raised, for one that cannot be read
     """
     from .pictures.listed import pictures_of
+    from .pictures.video import Video, is_video
     from .reader import reader
     order = options.pop("order", "RGB")
     reads = reader(session, **options)
     if isinstance(sources, str):
-        sources = pictures_of([sources])
+        sources = Video(sources) if is_video(sources) else pictures_of([sources])
+    workers = 0 if getattr(sources, "live", False) else workers
     for _, found in readings(reads, sources, workers, lambda source: reads.opened(source, order)):
         yield found.answer if isinstance(found, Reading) else found

@@ -10,6 +10,7 @@ from ...errors import InputError
 ENDINGS = frozenset(".jpg .jpeg .jpe .jfif .png .apng .gif .bmp .dib .ppm .pgm .pbm .pnm .webp .tif .tiff .ico .jp2 .j2k "
                     ".avif .qoi .pcx .sgi .rgb .tga".split())
 LIST = ".txt"
+LIVE = "camera:", "rtsp://", "rtsps://"     # names that are no files (video.py)
 MOST_LIST_BYTES = 64 << 20
 
 
@@ -27,12 +28,12 @@ def pictures_of(names: Iterable[str], recursive: bool = False) -> Iterator[Liste
     """The pictures that names stand for, in their order; those of a folder or pattern sorted.
 
     names : of files, "-" for standard input, folders (recursive: and all below them), patterns as *.jpg and **/*.png
-        that the shell has left, and lists: text files (.txt) with a name in each line, beside which relative names lie
+        that the shell has left, videos and cameras (video.py), and lists: text files (.txt) with a name in each line, beside which relative names lie
 
     Raises InputError where a name stands for none.
     """
     for name in names:
-        if name == "-" or os.path.isfile(name) and not name.lower().endswith(LIST):
+        if name == "-" or name.lower().startswith(LIVE) or os.path.isfile(name) and not name.lower().endswith(LIST):
             yield Listed(name)
         elif os.path.isdir(name):
             yield from of_folder(name, recursive)
@@ -76,4 +77,4 @@ def of_list(path: str) -> Iterator[Listed]:
         raise InputError(f"{path}: the list is empty; a name of a picture in each line is right")
     folder = os.path.dirname(path)
     for name in names:
-        yield Listed(os.path.join(folder, name))
+        yield Listed(name if name.lower().startswith(LIVE) else os.path.join(folder, name))
