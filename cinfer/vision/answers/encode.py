@@ -24,12 +24,16 @@ def format_of(path: str) -> str:
 def write(answer, frame, file, format: str) -> None:
     """Write what an answer looks like: the picture that the network made, or the one it saw with the answer drawn on
     it."""
+    encode(answer.pixels if hasattr(answer, "pixels") else np.asarray(drawn(answer, frame)), file, format)
+
+
+def drawn(answer, frame):
+    """PIL.Image.Image: what `write` writes."""
     if hasattr(answer, "pixels"):
-        encode(answer.pixels, file, format)
-    else:
-        size = frame.width, frame.height
-        seen = frame.picture if frame.picture.size == size else frame.picture.resize(size)
-        encode(np.asarray(answer.draw(seen)), file, format)
+        from PIL import Image
+        return Image.fromarray(answer.pixels)
+    picture, size = frame.picture, (frame.width, frame.height)
+    return answer.draw(picture if picture.size == size else picture.resize(size))
 
 
 def sixteen_bits(values: np.ndarray) -> np.ndarray:
