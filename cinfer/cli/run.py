@@ -134,6 +134,8 @@ def run(arguments) -> int:
             progress.show(number + 2)
         if formatted:
             formatted.close()
+    if sources.stopped and not tally.done:
+        raise KeyboardInterrupt                         # before anything was seen
     if several:
         if isinstance(drawn, Filmed) and drawn.count:
             say(f"{drawn.path}: {drawn.count} frames")

@@ -47,6 +47,7 @@ class Sources:
     moving, live : are there frames, of a camera?
     endless : may it go on for ever?
     alone : is there only one source?
+    stopped : was the end asked for?
     rate : frames a second of those taken, from the first one on; None: nobody says it
     """
 
@@ -60,7 +61,7 @@ class Sources:
         self.live = any(map(is_live, self._first))
         self.moving = any(map(is_video, [*self._first, *arguments.sources]))
         self.rate: float | None = None
-        self._stopped, self._stream, self._video = False, None, None
+        self.stopped, self._stream, self._video = False, None, None
         if self.live and not self.alone and self.seconds is None:
             name = next(filter(is_live, self._first))
             raise InputError(f"{name}: a camera has no end; name it alone, or say with --seconds how long")
@@ -94,7 +95,7 @@ class Sources:
                 yield from self._frames(name)
             else:
                 yield name
-            if self._stopped:
+            if self.stopped:
                 return
             self._video = None
 
@@ -102,7 +103,7 @@ class Sources:
         try:
             self._video = self._video or self._opened(name)
             with self._video:
-                if self._stopped:
+                if self.stopped:
                     return
                 for frame in self._video:
                     self.rate = self._video.rate / self.every if self._video.rate else None
@@ -112,7 +113,7 @@ class Sources:
 
     def stop(self) -> None:
         """End after the present picture; from a signal's handler too."""
-        self._stopped = True
+        self.stopped = True
         if self._video is not None:
             self._video.stop()
 

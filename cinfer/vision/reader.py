@@ -78,8 +78,9 @@ class Reader:
         return frame(source, order, name, None if self.whole else self.needed)
 
     def needed(self, width: int, height: int) -> tuple[int, int] | None:
-        """The size to which a picture of width x height is scaled as a whole; None where its own pixels count."""
-        if self.recipe.filter == "nearest":
+        """The size to which a picture of width x height is scaled as a whole; None where its own pixels count: by
+        `nearest`, and by `corner`, whose places are not those of pixels' middles."""
+        if self.recipe.filter in ("nearest", "corner"):
             return None
         try:
             way = fit(width, height, self.recipe)

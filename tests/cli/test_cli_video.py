@@ -145,6 +145,15 @@ def test_ctrl_c_is_the_end_of_a_camera(ffmpeg, camera, tmp_path, number):
     assert not ffmpeg.processes() and not list(tmp_path.glob(".cinfer*"))
 
 
+def test_ctrl_c_before_a_camera_shows_anything(ffmpeg, camera, tmp_path, model):
+    ffmpeg.live(silent=60)
+    process = start("run", model, "camera:0")
+    while not ffmpeg.calls():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20) == (b"", b"") and process.returncode == 130 and not ffmpeg.processes()
+
+
 def test_ctrl_c_interrupts_a_file(ffmpeg, tmp_path):
     clip = ffmpeg.video(tmp_path / "clip.mp4", frames=10_000, delay=0.02)
     process = start("run", enlarger(tmp_path / "e.onnx"), clip, "-o", tmp_path / "out.mp4")

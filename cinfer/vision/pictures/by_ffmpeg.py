@@ -17,6 +17,7 @@ from .decode import MOST_PIXELS
 
 HEADER = re.compile(rb"P6\s(\d+)\s(\d+)\s255\s")
 MOST_HEADER = 64
+PIPE_BYTES = 1 << 20                                    # fewer turns between the two programs
 # Each frame once, at its own time: newer versions, and those before 5.1
 AS_THEY_COME = ("-fps_mode", "passthrough"), ("-vsync", "passthrough")
 RATE = re.compile(r"Video: .*?, ([\d.]+)(k?) fps\b")
@@ -67,7 +68,7 @@ class ByFfmpeg:
             try:
                 self._child = subprocess.Popen(
                     command(self._place, self._every, self._seconds, mode), stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, pipesize=PIPE_BYTES,
                     start_new_session=True)             # Ctrl-C is for us; we end it
             except OSError as error:
                 raise InputError(f"{self.name}: the program ffmpeg cannot be run: {error.strerror or error}") from None

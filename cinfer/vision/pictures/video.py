@@ -32,6 +32,7 @@ CAMERA = re.compile(r"camera:(\d{1,3})|/dev/video\d+|/dev/v4l/by-(?:id|path)/.+"
 NETWORK = ("rtsp://", "rtsps://")
 AHEAD = 3                       # frames of a file that are read before they are taken
 PATIENCE = 20.0                 # seconds without a frame after which a camera is given up
+LEAVE = 2.0                     # seconds for the thread to end; a device that does not answer keeps it, not the program
 TICK = 0.1                      # seconds after which it is looked whether the end has come
 MISSING = ("videos and cameras are read by the program ffmpeg (apt install ffmpeg) or by PyAV "
            "(pip install 'cinfer[video]'), and neither is there")
@@ -207,7 +208,7 @@ class Beside:
             self._closed = True
             self._items.clear()
             self._change.notify_all()
-        self._thread.join(5)                            # a device may hold it longer; it does not hold the program
+        self._thread.join(LEAVE)
 
 
 class Pictures:

@@ -58,6 +58,16 @@ def test_other_formats_are_decoded_whole(options):
     assert picture.size == whole == (640, 480)
 
 
+def test_of_several_pictures_in_one_file_the_first_counts():
+    file = io.BytesIO()
+    first = Image.open(io.BytesIO(photo(640, 480)))
+    first.save(file, "MPO", save_all=True, append_images=[Image.new("RGB", (640, 480))])
+    picture, whole = decoded(file.getvalue(), None, lambda *of: (80, 60))
+    assert (picture.size, whole) == ((160, 120), (640, 480))
+    small = first.resize((160, 120), Image.Resampling.BOX)
+    assert np.abs(np.asarray(small, np.int16) - np.asarray(picture)).mean() < 2
+
+
 def test_a_jpeg_without_end_is_decoded_whole():
     with pytest.warns(UserWarning, match="no end marker"):
         picture, whole = decoded(photo(640, 480)[:-2], None, lambda *of: (8, 6))
@@ -78,6 +88,7 @@ def reads(**flags):
     ({"size": "32x32", "resize": "crop:1"}, (160, 120)),                       # scaled to 43x32
     ({"size": "64x64", "resize": "middle"}, (320, 240)),                       # of 480x480: all of it 86x64
     ({"size": "32x32", "resize": "stretch", "filter": "nearest"}, (640, 480)),  # single pixels count
+    ({"size": "32x32", "resize": "stretch", "filter": "corner"}, (640, 480)),
     ({"size": "any"}, (640, 480)), ({"size": "long:160", "resize": "stretch"}, (320, 240))])  # fmt: skip
 def test_the_recipe_says_what_is_needed(flags, held):
     reader, data = reads(**flags), photo(640, 480)
