@@ -226,18 +226,18 @@ def check_show(arguments) -> bool:
     return arguments.show
 
 
-def drawn_into(arguments, models: list[str], sources: Sources) -> Drawn | Filmed | None:
+def drawn_into(arguments, models: list[str], sources) -> Drawn | Filmed | None:
     """InputError before the work where nothing can be written."""
-    from ..vision.answers.film import GIF, ending_of, is_film
     path, several = arguments.output, sources.several
     if arguments.resume and not path:
         raise InputError("--resume needs the folder of -o: what is there is left out")
     if not path:
         return None
+    from ..vision.answers.encode import FILMS, ending_of
     is_folder = path.endswith("/") or os.path.isdir(path) or several and not os.path.splitext(path)[1]
     if arguments.resume and not is_folder:
         raise InputError(f"--resume needs a folder; -o {path} names a file")
-    if not is_folder and is_film(path) and (sources.moving or ending_of(path) != GIF):
+    if not is_folder and ending_of(path) in FILMS and (sources.moving or ending_of(path) != ".gif"):
         if not sources.moving:
             raise InputError(f"-o {path}: a video is made of a video, a camera or a stream of pictures; the source is none")
         if not sources.alone:

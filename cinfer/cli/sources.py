@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 
 from ..errors import Error, InputError
-from ..vision.pictures.listed import Listed, pictures_of
-from ..vision.pictures.video import Video, is_live, is_video
+from ..vision.pictures.listed import Listed, is_live, is_video, pictures_of
 
 
 class Shot(Listed):
@@ -78,7 +77,8 @@ class Sources:
         self.several = self.moving or not self.alone or any(
             name != "-" and os.path.isdir(name) for name in arguments.sources)
 
-    def _opened(self, name: str) -> Video:
+    def _opened(self, name: str):
+        from ..vision.pictures.video import Video
         return Video(name, self.every, self.seconds)
 
     def each(self, opened) -> Iterator[Listed]:
@@ -89,6 +89,7 @@ class Sources:
                 if stream.is_one():
                     yield Piped(next(stream, b""))
                     continue
+                from ..vision.pictures.video import Video
                 self._video = Video("standard input", self.every, self.seconds, stream, opened)
                 yield from self._frames(name)
             elif is_video(name):

@@ -78,13 +78,16 @@ def read_many(session, sources: Iterable, *, workers: int = 2, **options) -> Ite
     ------
     an answer for each picture; an InputError or LimitError, not raised, for one that cannot be read
     """
-    from .pictures.listed import pictures_of
-    from .pictures.video import Video, is_video
+    from .pictures.listed import is_video, pictures_of
     from .reader import reader
     order = options.pop("order", "RGB")
     reads = reader(session, **options)
     if isinstance(sources, str):
-        sources = Video(sources) if is_video(sources) else pictures_of([sources])
+        if is_video(sources):
+            from .pictures.video import Video
+            sources = Video(sources)
+        else:
+            sources = pictures_of([sources])
     workers = 0 if getattr(sources, "live", False) else workers
     for _, found in readings(reads, sources, workers, lambda source: reads.opened(source, order)):
         yield found.answer if isinstance(found, Reading) else found

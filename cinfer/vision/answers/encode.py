@@ -9,13 +9,18 @@ from ...errors import InputError
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF",
            ".tiff": "TIFF", ".ppm": "PPM"}
+FILMS = ".mp4", ".mkv", ".webm", ".gif"             # film.py
 WITH_ALPHA = ("PNG", "WEBP", "TIFF")
 OPTIONS = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
 
 
+def ending_of(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
+
+
 def format_of(path: str) -> str:
     """Pillow's name of the format that a file name asks for; InputError for an ending of none."""
-    ending = os.path.splitext(path)[1].lower()
+    ending = ending_of(path)
     if ending not in FORMATS:
         raise InputError(f"{path}: the ending says no picture format; right is {', '.join(FORMATS)}")
     return FORMATS[ending]

@@ -5,7 +5,6 @@
 """
 from __future__ import annotations
 
-import os
 import subprocess
 from contextlib import contextmanager
 from fractions import Fraction
@@ -15,6 +14,7 @@ from shutil import which
 import numpy as np
 
 from ...errors import InputError
+from .encode import ending_of
 
 # ending -> ffmpeg's name of the format, and of codecs for it, the best first
 FORMATS = {".mp4": ("mp4", ("libx264", "libopenh264", "mpeg4")), ".mkv": ("matroska", ("libx264", "libopenh264", "mpeg4")),
@@ -27,14 +27,6 @@ MOST_SIDE = 16384
 SHORTEST = 2                            # hundredths of a second: what shows a GIF takes less for 10
 MISSING = ("videos are written by the program ffmpeg (apt install ffmpeg) or by PyAV (pip install 'cinfer[video]'), and "
            "neither is there; .gif needs neither")
-
-
-def is_film(path: str) -> bool:
-    return ending_of(path) in (*FORMATS, GIF)
-
-
-def ending_of(path: str) -> str:
-    return os.path.splitext(path)[1].lower()
 
 
 def check_film(name: str) -> None:

@@ -25,28 +25,14 @@ import numpy as np
 from ...errors import Error, InputError
 from ...paths import check_regular
 from .frames import Frame, frame
+from .listed import CAMERA, is_live
 
-ENDINGS = frozenset(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .m2v .ts .mts .m2ts .wmv .asf .flv .f4v .3gp .3g2 .ogv .vob "
-                    ".mjpg .mjpeg .h264 .264 .h265 .hevc .y4m".split())
-CAMERA = re.compile(r"camera:(\d{1,3})|/dev/video\d+|/dev/v4l/by-(?:id|path)/.+")
-NETWORK = ("rtsp://", "rtsps://")
 AHEAD = 3                       # frames of a file that are read before they are taken
 PATIENCE = 20.0                 # seconds without a frame after which a camera is given up
 LEAVE = 2.0                     # seconds for the thread to end; a device that does not answer keeps it, not the program
 TICK = 0.1                      # seconds after which it is looked whether the end has come
 MISSING = ("videos and cameras are read by the program ffmpeg (apt install ffmpeg) or by PyAV "
            "(pip install 'cinfer[video]'), and neither is there")
-
-
-def is_live(source) -> bool:
-    """Is it a camera, which has no end?"""
-    return isinstance(source, str) and (CAMERA.fullmatch(source) is not None or source.lower().startswith(NETWORK))
-
-
-def is_video(source) -> bool:
-    """Does a name stand for a video or a camera? A file is told by its ending."""
-    return is_live(source) or isinstance(source, (str, os.PathLike)) and \
-        os.path.splitext(os.fsdecode(source))[1].lower() in ENDINGS and not os.path.isdir(source)
 
 
 def shown_name(source) -> str:

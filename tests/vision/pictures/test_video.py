@@ -12,8 +12,9 @@ from fake_ffmpeg import ffmpeg  # noqa: F401 (fixture)
 from cinfer.errors import InputError, LimitError
 from cinfer.vision.pictures import video
 from cinfer.vision.pictures.frames import frame
+from cinfer.vision.pictures.listed import is_live, is_video
 from cinfer.vision.pictures.stream import Stream
-from cinfer.vision.pictures.video import Beside, Video, is_live, is_video, rotated
+from cinfer.vision.pictures.video import Beside, Video, rotated
 
 
 @pytest.fixture(autouse=True)
