@@ -20,11 +20,10 @@ RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
 MOST_LABEL_BYTES = 10_000_000
 MOST_NAMED = 20                     # pictures that could not be read, named at the end
 WORKERS = 2                         # threads that decode pictures beside the network
-EPILOG = """SOURCE: pictures, folders, patterns, lists (.txt), videos, camera:0, rtsp://..., - for standard input: a picture,
-or several one after another. What the model is and how pictures are prepared comes from these flags, else from the
-model's metadata, files beside it, its outputs; a line on stderr says which. A picture that cannot be read is reported in
-its turn, the others are still run; the exit status is 2. Of a camera only the newest frame is read; Ctrl-C ends it as if
-it ended by itself, with status 0.
+EPILOG = """SOURCE: pictures, folders, patterns, lists (.txt), videos, camera:0, rtsp://..., - for standard input (docs/sources.md).
+What the model is and how pictures are prepared comes from these flags, else from the model's metadata, files beside it,
+its outputs; a line on stderr says which. A picture that cannot be read is reported in its turn, the others are still
+run; the exit status is 2. Of a camera only the newest frame is read; Ctrl-C is its end, with status 0.
 
   cinfer run yolov8n.onnx street.jpg -o street.out.jpg
   cinfer run model.onnx photos/ -r --json --conf 0.4
@@ -37,7 +36,7 @@ def declare(parser) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL", help="an ONNX file, - is standard input; A.onnx+B.onnx: one after the other")
     add("sources", metavar="SOURCE", nargs="+", help="pictures, folders, patterns, lists, videos, cameras")
-    add("-o", "--output", metavar="PATH", help="where the picture with the answer goes; of several: a folder, or out.mp4")
+    add("-o", "--output", metavar="PATH", help="where the picture with the answer goes: a file, a folder, out.mp4")
     add("-r", "--recursive", action="store_true", help="also what is below folders")
     add("--json", action="store_true", help="one JSON object per picture and line (docs/json.md)")
     add("--format", choices=("coco", "yolo", "csv", "labelstudio"), help="boxes for other programs")
@@ -239,9 +238,9 @@ def drawn_into(arguments, models: list[str], sources) -> Drawn | Filmed | None:
         raise InputError(f"--resume needs a folder; -o {path} names a file")
     if not is_folder and ending_of(path) in FILMS and (sources.moving or ending_of(path) != ".gif"):
         if not sources.moving:
-            raise InputError(f"-o {path}: a video is made of a video, a camera or a stream of pictures; the source is none")
+            raise InputError(f"-o {path}: a video is made of a video, a camera or a stream of pictures")
         if not sources.alone:
-            raise InputError(f"-o {path}: there are several sources; name a folder (with a / at its end), or one source")
+            raise InputError(f"-o {path}: there are several sources; name a folder (with a / at its end)")
         if arguments.format == "yolo":
             raise InputError(f"-o {path}: --format yolo writes a text for each frame; name a folder")
         return Filmed(path, sources, [*models, *arguments.sources])

@@ -1,4 +1,4 @@
-"""Where the pictures of `cinfer run` come from, one after another: files, standard input, frames of videos and cameras."""
+"""Where the pictures of `cinfer run` come from: files, standard input, frames of videos and cameras."""
 from __future__ import annotations
 
 import io

@@ -83,8 +83,8 @@ class Drawn:
 
 
 class Filmed:
-    """The frames of one video with the answers on them, as a video of the same length: a frame without an answer of its own,
-    for the network was busy or one was left out, shows the one before.
+    """The frames of one video with the answers on them, as a video of the same length: a frame without an answer of its
+    own, for the network was busy or one was left out, shows the one before.
 
     sources : Sources. A context: written when it ends well"""
 

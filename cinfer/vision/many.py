@@ -12,7 +12,8 @@ from .reader import Reader, Reading
 AHEAD = 2                           # pictures a worker may be ahead: bounds the memory
 
 
-def readings(reader: Reader, sources: Iterable, workers: int = 2, opened=None) -> Iterator[tuple[object, Reading | Error]]:
+def readings(reader: Reader, sources: Iterable, workers: int = 2,
+             opened=None) -> Iterator[tuple[object, Reading | Error]]:
     """(source, its Reading or why there is none) of each source, in their order.
 
     sources : whatever `opened`, the reader's where none is given, makes a Frame of; taken as they are needed
@@ -69,8 +70,8 @@ def read_many(session, sources: Iterable, *, workers: int = 2, **options) -> Ite
     Parameters
     ----------
     session, options : as of `read`
-    sources : an iterable of what `read` takes, or the name of a folder, a pattern or a list (pictures/listed.py), a video
-        or a camera, or a Video (pictures/video.py)
+    sources : an iterable of what `read` takes, or the name of a folder, a pattern or a list (pictures/listed.py), a
+        video or a camera, or a Video (pictures/video.py)
     workers : threads that decode and prepare pictures while the network runs; memory holds at most a few pictures for
         each
 

@@ -53,8 +53,8 @@ class Reader:
     """A session with all that is known of its model.
 
     words : Words, what is known and who says it; recipe : how pictures are prepared; family : the module that decodes
-    whole : are JPEGs always decoded at their full size, as whoever draws on them or cuts parts out of them needs it? Else
-        at a fraction where twice what is fed remains
+    whole : are JPEGs always decoded at their full size, as whoever draws on them or cuts parts out of them needs it?
+        Else at a fraction where twice what is fed remains
     """
     whole = True
 

@@ -80,9 +80,9 @@ def test_gif_needs_no_program_to_be_written(cinfer, ffmpeg, tmp_path):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["clip.mp4", "-o", "out.jpg"], "-o out.jpg: there are several pictures; name a folder (with a / at its end) or a video (out.mp4)"),
+    (["clip.mp4", "-o", "out.jpg"], "-o out.jpg: there are several pictures; name a folder (with a / at its end) or a video"),
     (["clip.mp4", "red.png", "-o", "out.mp4"], "-o out.mp4: there are several sources; name a folder"),
-    (["red.png", "-o", "out.mp4"], "-o out.mp4: a video is made of a video, a camera or a stream of pictures; the source is none"),
+    (["red.png", "-o", "out.mp4"], "-o out.mp4: a video is made of a video, a camera or a stream"),
     (["red.png", "-o", "out.gif"], "no picture format"), (["clip.mp4", "-o", "clip.mp4"], "overwrite what is read"),
     (["clip.mp4", "-o", "none/out.mp4"], "there is no folder none"),
     (["clip.mp4", "-o", "out.mp4", "--format", "yolo"], "--format yolo writes a text for each frame; name a folder"),
@@ -184,7 +184,8 @@ def test_pictures_one_after_another_through_standard_input(tmp_path, model):
     out, err = process.communicate(jpegs("red"), timeout=20)
     assert json.loads(out)["image"] == "-" and len(err.splitlines()) == 1
     process = start("run", model, "-", stdin=-1)
-    assert process.communicate(b"", timeout=20) == (b"", b"cinfer: standard input is no picture (PNG, JPEG, WebP, GIF, TIFF, ...)\n")
+    assert process.communicate(b"", timeout=20) == (
+        b"", b"cinfer: standard input is no picture (PNG, JPEG, WebP, GIF, TIFF, ...)\n")
 
 
 def test_a_pipe_that_stays_open_is_left_after_the_seconds(model):

@@ -17,16 +17,16 @@ from ...errors import InputError
 from .encode import ending_of
 
 # ending -> ffmpeg's name of the format, and of codecs for it, the best first
-FORMATS = {".mp4": ("mp4", ("libx264", "libopenh264", "mpeg4")), ".mkv": ("matroska", ("libx264", "libopenh264", "mpeg4")),
-           ".webm": ("webm", ("libvpx-vp9", "libvpx"))}
+FORMATS = {".mp4": ("mp4", ("libx264", "libopenh264", "mpeg4")),
+           ".mkv": ("matroska", ("libx264", "libopenh264", "mpeg4")), ".webm": ("webm", ("libvpx-vp9", "libvpx"))}
 GIF = ".gif"
 RATE = 25.0                             # where the source says none
 MOST_RATE = 240.0
 BITS = 0.15                             # a pixel: good, at any size
 MOST_SIDE = 16384
 SHORTEST = 2                            # hundredths of a second: what shows a GIF takes less for 10
-MISSING = ("videos are written by the program ffmpeg (apt install ffmpeg) or by PyAV (pip install 'cinfer[video]'), and "
-           "neither is there; .gif needs neither")
+MISSING = ("videos are written by the program ffmpeg (apt install ffmpeg) or by PyAV (pip install 'cinfer[video]'), "
+           "and neither is there; .gif needs neither")
 
 
 def check_film(name: str) -> None:
@@ -214,7 +214,8 @@ class Gif:
     def _until(self, end: int) -> None:
         """The picture that is held, shown until then."""
         from PIL.GifImagePlugin import getdata
-        for block in getdata(self._held.quantize(256), (0, 0), duration=10 * (end - self._begin), include_color_table=True):
+        length = 10 * (end - self._begin)               # milliseconds
+        for block in getdata(self._held.quantize(256), (0, 0), duration=length, include_color_table=True):
             self._put(block)
 
     def write(self, picture, times: int) -> None:

@@ -1,7 +1,7 @@
 """Videos and cameras read by the program ffmpeg: it writes PPM files one after another, each with its size.
 
-ffmpeg itself turns a phone's pictures upright. It dies with whoever reads: killed at the end, or by its broken pipe. What it
-says on stderr is read all the time, by a thread of its own, and the first complaint is kept.
+ffmpeg itself turns a phone's pictures upright. It dies with whoever reads: killed at the end, or by its broken pipe.
+What it says on stderr is read all the time, by a thread of its own, and the first complaint is kept.
 """
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ class ByFfmpeg:
                 end(child, said)
             if count or self._ended:
                 if status and not self._ended:
-                    raise InputError(f"{self.name}: after frame {(count - 1) * self._every}: {self._complaint(said, status)}")
+                    last = (count - 1) * self._every
+                    raise InputError(f"{self.name}: after frame {last}: {self._complaint(said, status)}")
                 return
             if not (try_number == 0 and said.mentions(mode[0].lstrip("-"))):
                 raise InputError(f"{self.name}: {self._complaint(said, status)}")

@@ -12,8 +12,8 @@ ENDINGS = frozenset(".jpg .jpeg .jpe .jfif .png .apng .gif .bmp .dib .ppm .pgm .
                     ".avif .qoi .pcx .sgi .rgb .tga".split())
 LIST = ".txt"
 # Endings of videos, and names of cameras, of which none is a pattern (video.py)
-VIDEOS = frozenset(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .m2v .ts .mts .m2ts .wmv .asf .flv .f4v .3gp .3g2 .ogv .vob "
-                   ".mjpg .mjpeg .h264 .264 .h265 .hevc .y4m".split())
+VIDEOS = frozenset(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .m2v .ts .mts .m2ts .wmv .asf .flv .f4v .3gp .3g2 .ogv "
+                   ".vob .mjpg .mjpeg .h264 .264 .h265 .hevc .y4m".split())
 CAMERA = re.compile(r"camera:(\d{1,3})|/dev/video\d+|/dev/v4l/by-(?:id|path)/.+")
 NETWORK = "rtsp://", "rtsps://"
 MOST_LIST_BYTES = 64 << 20
@@ -44,7 +44,8 @@ def pictures_of(names: Iterable[str], recursive: bool = False) -> Iterator[Liste
     """The pictures that names stand for, in their order; those of a folder or pattern sorted.
 
     names : of files, "-" for standard input, folders (recursive: and all below them), patterns as *.jpg and **/*.png
-        that the shell has left, videos and cameras (video.py), and lists: text files (.txt) with a name in each line, beside which relative names lie
+        that the shell has left, videos and cameras (video.py), and lists: text files (.txt) with a name in each line,
+        beside which relative names lie
 
     Raises InputError where a name stands for none.
     """
