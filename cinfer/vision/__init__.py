@@ -7,6 +7,10 @@
         print(each.label, each.score, each.box)             # in pixels of the picture as a person sees it
     answer.draw(picture).save("out.jpg")
 
+    with cinfer.vision.Video("camera:0", seconds=60) as video:          # or a file, or rtsp://...
+        for answer in cinfer.vision.read_many(session, video):
+            print(answer.line())
+
 The route of a picture: pictures/ decodes it; recognise/ says what the model is, in the words of docs/metadata.md;
 prepare/ makes the input; families/ decode the outputs; answers/ say and draw what was found. reader.py joins them.
 """
@@ -15,7 +19,8 @@ from __future__ import annotations
 _HOME = {"read": "reader", "read_many": "many", "Reader": "reader", "Reading": "reader", "Options": "families.view",
          "Class": "answers.classes", "Classes": "answers.classes", "Mask": "answers.objects", "Object": "answers.objects",
          "Objects": "answers.objects", "Map": "answers.map", "Line": "answers.text", "Text": "answers.text",
-         "Embedding": "answers.embedding", "Picture": "answers.picture", "Summary": "answers.summary"}
+         "Embedding": "answers.embedding", "Picture": "answers.picture", "Summary": "answers.summary",
+         "Video": "pictures.video"}
 __all__ = sorted(_HOME)
 
 
