@@ -53,7 +53,7 @@ def declare(parser) -> None:
     add("--max-det", type=count(1, 10**5), metavar="N", help="objects at most")
     add("--classes", type=lambda text: tuple(text.split(",")), metavar="A,B", help="only these classes")
     add("--labels", metavar="FILE", help="class names, one a line")
-    add("--exact", action="store_true", help="decode large JPEGs whole, not at a fraction of their size")
+    add("--exact", action="store_true", help="decode large JPEGs whole (docs/sources.md)")
     add("--task", metavar="T", help="what the model does (docs/tasks.md)")
     add("--recipe", action="append", metavar="K=V", help="a word of docs/metadata.md; may be repeated")
     add_threads(parser)
