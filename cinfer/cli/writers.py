@@ -10,7 +10,7 @@ from ..table import printable
 from .files import Arrays, check_folder, check_writable, replacing
 
 MOST_REPEATED = 10_000                          # frames of a film that show one answer
-CLEAR, HOME = "\x1b[2J\x1b[H", "\x1b_Ga=d,q=2\x1b\\\x1b[H"         # of a terminal; kitty forgets its pictures
+CLEAR, HOME, FORGET = "\x1b[2J\x1b[H", "\x1b[H", "\x1b_Ga=d,q=2\x1b\\"    # of a terminal; kitty's, of its pictures
 IN_FULL = ("classification", "text", "")        # what people read line by line
 
 
@@ -129,6 +129,7 @@ class Shown:
         from ..vision.answers.terminal import way_of
         if sys.stdout is None or not sys.stdout.isatty():
             raise InputError("--show draws in a terminal; standard output is none: -o writes a file")
+        self._home = FORGET + HOME if way_of() == "kitty" else HOME
         if way_of() == "none":
             raise InputError(f"--show: this terminal ({os.environ.get('TERM')}) shows no colours; -o writes a file")
         self.moving, self._is_first = moving, True
@@ -137,7 +138,7 @@ class Shown:
         from ..vision.answers.encode import drawn
         from ..vision.answers.terminal import show
         if self.moving:
-            sys.stdout.write(CLEAR if self._is_first else HOME)
+            sys.stdout.write(CLEAR if self._is_first else self._home)
             self._is_first = False
         show(drawn(reading.answer, reading.frame))
 

@@ -26,7 +26,7 @@ class ByPyav:
         from .video import rotated
         number = -1
         try:
-            with av.open(self._place, **how(self._place)) as container:
+            with av.open(self._place, metadata_errors="replace", **how(self._place)) as container:
                 stream = pictures_in(container, self.name)
                 stream.thread_type = "AUTO"
                 self.rate = float(stream.average_rate or stream.guessed_rate or 0) or None

@@ -322,6 +322,22 @@ def test_a_phone_s_turned_video_is_upright(pyav, tmp_path, degrees, shape, green
     assert np.abs(first.held[shape[0] - 1 - y, shape[1] - 1 - x].astype(int)).max() <= 10
 
 
+def test_a_title_in_another_script(pyav, tmp_path):
+    """Old files have titles in Latin-1, which PyAV takes for UTF-8."""
+    clip = tmp_path / "clip.avi"
+    with pyav.open(str(clip), "w") as container:
+        container.metadata["title"] = "Zuege"
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.mux(stream.encode(pyav.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode())
+    data = clip.read_bytes()
+    assert b"Zuege" in data
+    clip.write_bytes(data.replace(b"Zuege", b"Z\xfcge "))
+    with Video(clip) as frames:
+        assert len(list(frames)) == 1
+
+
 def test_what_pyav_says_is_one_line(pyav, tmp_path):
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(b"no video" * 50)
