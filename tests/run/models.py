@@ -21,7 +21,7 @@ def steps_in_numpy(n=300, size=1 << 18) -> bytes:
     y = m.input("x", size, dtype=np.float64)
     for _ in range(n):
         y = m.Sin(y)
-    return m.outputs(y).bytes()
+    return m.outputs(y, dtype=np.float64).bytes()
 
 
 def free_sizes() -> bytes:
