@@ -54,9 +54,9 @@ def by_shapes(model: Model, words) -> Found | None:
     if size is None or first is None or first.dtype is None or first.dtype.kind != "f":
         return None
     if len(first.shape) == 2:
-        batch = with_batch(port.shape)[0]
-        if len(model.outputs) == 1 and first.shape[1] == 7 and not isinstance(first.shape[0], int) \
-                and first.shape[0] != batch and isinstance(batch, int):
+        batch, rows = with_batch(port.shape)[0], (model.declared[0].shape or (None,))[0]
+        if len(model.outputs) == 1 and first.shape[1] == 7 and not isinstance(rows, int) \
+                and rows != batch and isinstance(batch, int):
             return Found({"task": "detection", "output.kind": IMAGE, **_fed(port)},
                          "a free number of rows of 7: a YOLOv7 with NMS inside")
         return None
