@@ -148,7 +148,7 @@ def arrays(view) -> tuple[np.ndarray, np.ndarray | None]:
 def _ready(view) -> np.ndarray:
     """YOLOv7's four outputs as rows x1 y1 x2 y2 score class; as many as num_dets says."""
     count, boxes, scores, classes = (np.asarray(view.outputs[name]) for name in READY)
-    boxes = boxes.reshape(-1, 4) if boxes.size % 4 == 0 else boxes[:0].reshape(0, 4)
+    boxes = boxes.reshape(-1, 4) if boxes.size % 4 == 0 else np.zeros((0, 4), np.float32)
     most = min(len(boxes), scores.size, classes.size)
     said = float(count.reshape(-1)[0]) if count.size else 0.0
     n = int(min(max(said, 0), most)) if np.isfinite(said) else 0
