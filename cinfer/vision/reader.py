@@ -8,8 +8,8 @@ import numpy as np
 
 from ..errors import InputError
 from .answers.types import Answer
-from .families import family
-from .families.view import Options, View
+from .families import DECODERS, family
+from .families.view import Options, View, numbers_of
 from .pictures.frames import Frame, frame
 from .prepare.geometry import Geometry
 from .prepare.prepare import prepare
@@ -61,8 +61,10 @@ class Reader:
         self.session, self.options = session, options or Options()
         self.model = Model(session)
         self.words = recognise(self.model, flags, labels)
+        if self.options.classes is not None and self.words.labels and self.words.task != "keypoints":   # of points
+            numbers_of(self.options.classes, self.words.labels)         # wrong ones are refused before the work
         self.recipe = recipe_for(self.words, session.inputs)
-        self.family = family(self.words.text("family") or "raw")
+        self.family = family(self.words.one_of("family", DECODERS, "raw"))
         self._others = [port.name for port in session.inputs if port.name != self.recipe.input]
         if self._others and not hasattr(self.family, "feeds"):
             raise InputError(f"the model also takes {quoted(self._others)}; "
