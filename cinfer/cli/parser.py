@@ -12,6 +12,13 @@ from ..paths import check_regular
 MOST_MODEL_BYTES = 2 << 30
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """A line a flag, as long as its text is short."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, max_help_position=27)
+
+
 class Parser(argparse.ArgumentParser):
     def error(self, message: str):
         raise InputError(f"{message}; see {self.prog} --help")
@@ -21,7 +28,7 @@ def parse(module, command: str, summary: str, argv: list[str]) -> argparse.Names
     """The arguments as a subcommand's module declares them; None when they asked for help (printed)."""
     parser = Parser(
         prog=f"cinfer {command}", description=f"{summary[0].upper()}{summary[1:]}.", epilog=module.EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+        usage=getattr(module, "USAGE", None), formatter_class=Help, allow_abbrev=False)
     module.declare(parser)
     if "" in argv:
         raise InputError(f"an argument is empty, as a variable that is not set; see cinfer {command} --help")
@@ -96,7 +103,7 @@ def shape(text: str) -> tuple[str, tuple[int, ...]]:
 
 def add_threads(parser) -> None:
     parser.add_argument("--threads", type=count(1, 256), metavar="N",
-                        help="threads of a run (default: what this process may use)")
+                        help="threads (default: what this process may use)")
 
 
 def check_names(shapes: dict, session) -> None:

@@ -2,50 +2,58 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import warnings
-from contextlib import ExitStack, contextmanager
-from itertools import chain, islice
+from contextlib import ExitStack, closing, contextmanager
 
 from ..errors import Error, InputError
 from ..paths import check_regular, unreadable
 from ..vision.chains import reader_of, split
 from . import complain
 from .files import check_writable
-from .parser import add_threads, count, fraction, model_path, model_source
+from .parser import add_threads, count, fraction, model_path, model_source, seconds
 from .text import STDERR, Progress, say
-from .writers import Drawn, Formatted, Saved, Screen
+from .writers import Drawn, Filmed, Formatted, Saved, Screen, Shown
 
 RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
 MOST_LABEL_BYTES = 10_000_000
 MOST_NAMED = 20                     # pictures that could not be read, named at the end
 WORKERS = 2                         # threads that decode pictures beside the network
-EPILOG = """SOURCE: pictures, folders, patterns, lists (.txt), - for standard input. What the model is and how pictures
-are prepared comes from these flags, else from the model's metadata, files beside it, its outputs; a line on stderr
-says which. A picture that cannot be read is reported in its turn, the others are still run; the exit status is 2.
+USAGE = "cinfer run MODEL SOURCE... [flags]"
+EPILOG = """What the model is, and how pictures are prepared, comes from these flags, else
+from the model's metadata, files beside it, its outputs; a line on stderr says
+which. After a picture that cannot be read the others are still run; status 2.
 
   cinfer run yolov8n.onnx street.jpg -o street.out.jpg
   cinfer run model.onnx photos/ -r --json --conf 0.4
   cinfer run detector.onnx photos/ -o drawn/ --resume
+  cinfer run yolov8n.onnx clip.mp4 -o seen.mp4
   cinfer run det.onnx+rec.onnx page.png"""
 
 
 def declare(parser) -> None:
     add = parser.add_argument
-    add("model", metavar="MODEL", help="an ONNX file, - is standard input; A.onnx+B.onnx: one after the other")
-    add("sources", metavar="SOURCE", nargs="+", help="pictures, folders, patterns, lists")
-    add("-o", "--output", metavar="PATH", help="where the picture with the answer goes; of several: a folder")
+    add("model", metavar="MODEL", help="an ONNX file; A.onnx+B.onnx: one after the other")
+    add("sources", metavar="SOURCE", nargs="+", help="picture, folder, *.jpg, list.txt, video, camera:0, -")
+    add("-o", "--output", metavar="PATH", help="where drawn pictures go: a file, a folder/, out.mp4")
     add("-r", "--recursive", action="store_true", help="also what is below folders")
-    add("--json", action="store_true", help="one JSON object per picture and line (docs/json.md)")
-    add("--format", choices=("coco", "yolo", "csv", "labelstudio"), help="boxes for other programs")
-    add("--save", metavar="FILE.npz", help="all outputs (of several pictures: 0/NAME, 1/NAME, ...)")
+    add("--json", action="store_true", help="one JSON object a picture and line (docs/json.md)")
+    add("--format", choices=("coco", "yolo", "csv", "labelstudio"), metavar="F",
+        help="boxes as coco, yolo, csv or labelstudio")
+    add("--save", metavar="FILE.npz", help="all outputs (of several pictures: 0/NAME, ...)")
+    add("--show", action="store_true", help="draw in the terminal")
+    add("--every", type=count(1, 10**6), metavar="N", help="of a video or camera only each Nth frame")
+    add("--seconds", type=seconds, metavar="S", help="of a video or camera only the first S seconds")
     add("--expect", metavar="LABEL", help="exit status 1 unless a picture shows it")
-    add("--resume", action="store_true", help="leave out pictures that are in the folder of -o already")
+    add("--resume", action="store_true", help="leave out what is in the folder of -o already")
     add("--top", type=count(1, 10**6), default=5, metavar="N", help="classes to show (5)")
     add("--conf", type=fraction, metavar="C", help="the least score")
     add("--iou", type=fraction, metavar="F", help="of two that overlap by more only the better one")
     add("--max-det", type=count(1, 10**5), metavar="N", help="objects at most")
     add("--classes", type=lambda text: tuple(text.split(",")), metavar="A,B", help="only these classes")
     add("--labels", metavar="FILE", help="class names, one a line")
+    add("--exact", action="store_true", help="decode large JPEGs whole (docs/sources.md)")
     add("--task", metavar="T", help="what the model does (docs/tasks.md)")
     add("--recipe", action="append", metavar="K=V", help="a word of docs/metadata.md; may be repeated")
     add_threads(parser)
@@ -54,8 +62,8 @@ def declare(parser) -> None:
     recipe.add_argument("--layout", metavar="L", help="NCHW or NHWC")
     recipe.add_argument("--channels", metavar="C", help="RGB, BGR, GRAY or RGB+1")
     recipe.add_argument("--resize", metavar="R", help="stretch, crop:F, letterbox:V, ...")
-    recipe.add_argument("--filter", metavar="F", help="nearest, bilinear, bicubic, lanczos, linear")
-    recipe.add_argument("--mean", metavar="M", help="of values 0..255: one number or one per channel: 1,2,3")
+    recipe.add_argument("--filter", metavar="F", help="nearest, bilinear, bicubic, lanczos, linear, ...")
+    recipe.add_argument("--mean", metavar="M", help="of values 0..255: one number, or one a channel")
     recipe.add_argument("--std", metavar="S", help="as --mean; input = (value - mean) / std")
 
 
@@ -69,22 +77,26 @@ def run(arguments) -> int:
     from ..session import load
     from ..vision.families.view import Options
     from ..vision.many import readings
-    from ..vision.pictures.listed import pictures_of
+    from .sources import Broken, Sources, opened_by
 
-    sources = pictures_of(arguments.sources, arguments.recursive)
-    first = list(islice(sources, 2))                    # what cannot be read at all is said before the model is loaded
-    several = len(first) > 1 or not all(map(is_one, arguments.sources))
-    drawn = drawn_into(arguments, models, several)
+    sources = Sources(arguments)                        # what cannot be read at all is said before the model is loaded
+    several = sources.several
+    drawn = drawn_into(arguments, models, sources)
     check_save(arguments, models)
+    shown = Shown(sources.moving) if check_show(arguments) else None
     sessions = [load(file, threads=arguments.threads) for file in files]
     options = Options(arguments.conf, arguments.iou, arguments.max_det, arguments.classes, arguments.top)
     reader = reader_of(sessions, flags_of(arguments), options, labels)
+    reader.whole = arguments.exact or shown is not None or drawn is not None and arguments.format != "yolo"
+    opened, opens = opened_by(reader)
 
     tally = Tally(arguments.expect)
-    sources = chain(first, sources)
-    if arguments.resume:
-        sources = tally.missing(sources, drawn)
     with ExitStack() as stack:
+        if isinstance(drawn, Filmed):
+            stack.enter_context(drawn)
+        pictures = stack.enter_context(closing(sources.each(opens)))
+        if arguments.resume:
+            pictures = tally.missing(pictures, drawn)
         saved = Saved(arguments.save, several, stack) if arguments.save else None
         screen = Screen(several, arguments.json, quiet=arguments.format is not None)
         formatted = None
@@ -93,12 +105,15 @@ def run(arguments) -> int:
             drawn = None if arguments.format == "yolo" else drawn
         progress = stack.enter_context(Progress("picture", None if several else 1))
         stack.enter_context(saying_warnings(progress))
+        stack.enter_context(ended_by_signals(sources))
+        workers = WORKERS if several and not sources.live else 0
+        found_of = stack.enter_context(closing(readings(reader, pictures, workers, quietly(opened))))
         told = False
         progress.show(1)
-        for name, found in readings(reader, sources, WORKERS if several else 1, opened):
+        for name, found in found_of:
             progress.clear()
             if isinstance(found, Error):
-                if not several:
+                if not several or sources.alone and not tally.done and isinstance(name, Broken):
                     raise found
                 screen.failed(name, found)
                 tally.failed(name)
@@ -112,11 +127,18 @@ def run(arguments) -> int:
                 saved.write(number, found)
             if formatted:
                 formatted.write(number, name, found)
-            screen.show(name, found, drawn.write(name, found) if drawn else None)
+            written = drawn.write(name, found) if drawn else None
+            if shown:
+                shown.write(found)
+            screen.show(name, found, written)
             progress.show(number + 2)
         if formatted:
             formatted.close()
+    if sources.stopped and not tally.done:
+        raise KeyboardInterrupt                         # before anything was seen
     if several:
+        if isinstance(drawn, Filmed) and drawn.count:
+            say(f"{drawn.path}: {drawn.count} frames")
         tally.say()
     return tally.status()
 
@@ -166,29 +188,70 @@ def counted(number: int) -> str:
     return f"{number} picture{'s' * (number != 1)}"
 
 
-def is_one(name: str) -> bool:
-    return name == "-" or not os.path.isdir(name)
+def quietly(opened):
+    """Frames of sources, without what libtiff prints."""
+    def quiet(source):
+        with quiet_libraries(source):
+            return opened(source)
+    return quiet
 
 
-def opened(source):
-    """A Frame of a file, without what libtiff prints."""
-    from ..vision.pictures.frames import frame
-    with quiet_libraries(source):
-        return frame(source)
+@contextmanager
+def ended_by_signals(sources):
+    """Of what has no end Ctrl-C is the usual one: what is begun is finished, as if the source had ended. The second one
+    interrupts."""
+    numbers = signal.SIGINT, signal.SIGTERM
+    if not sources.endless or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def stop(*_):
+        for number in numbers:
+            signal.signal(number, before[number])
+        sources.stop()
+    for number in numbers:
+        if before[number] not in (signal.SIG_IGN, None):
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            if before[number] is not None:
+                signal.signal(number, before[number])
 
 
-def drawn_into(arguments, models: list[str], several: bool) -> Drawn | None:
+def check_show(arguments) -> bool:
+    """InputError where --show and something else would share standard output."""
+    if arguments.show:
+        for flag in ("json", "format"):
+            if getattr(arguments, flag):
+                raise InputError(f"--show and --{flag} both write to standard output; leave one out")
+    return arguments.show
+
+
+def drawn_into(arguments, models: list[str], sources) -> Drawn | Filmed | None:
     """InputError before the work where nothing can be written."""
-    path = arguments.output
+    path, several = arguments.output, sources.several
     if arguments.resume and not path:
         raise InputError("--resume needs the folder of -o: what is there is left out")
     if not path:
         return None
+    from ..vision.answers.encode import FILMS, ending_of
     is_folder = path.endswith("/") or os.path.isdir(path) or several and not os.path.splitext(path)[1]
     if arguments.resume and not is_folder:
         raise InputError(f"--resume needs a folder; -o {path} names a file")
+    if not is_folder and ending_of(path) in FILMS and (sources.moving or ending_of(path) != ".gif"):
+        if not sources.moving:
+            raise InputError(f"-o {path}: a video is made of a video, a camera or a stream of pictures")
+        if not sources.alone:
+            raise InputError(f"-o {path}: there are several sources; name a folder (with a / at its end)")
+        if arguments.format == "yolo":
+            raise InputError(f"-o {path}: --format yolo writes a text for each frame; name a folder")
+        return Filmed(path, sources, [*models, *arguments.sources])
     if several and not is_folder:
-        raise InputError(f"-o {path}: there are several pictures; name a folder (with a / at its end)")
+        video = " or a video (out.mp4)" if sources.moving and sources.alone else ""
+        raise InputError(f"-o {path}: there are several pictures; name a folder (with a / at its end){video}")
     return Drawn(path, is_folder, [*models, *arguments.sources])
 
 

@@ -2,12 +2,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import ExitStack
 
 from ..errors import InputError
 from ..table import printable
 from .files import Arrays, check_folder, check_writable, replacing
 
+MOST_REPEATED = 10_000                          # frames of a film that show one answer
+CLEAR, HOME, FORGET = "\x1b[2J\x1b[H", "\x1b[H", "\x1b_Ga=d,q=2\x1b\\"    # of a terminal; kitty's, of its pictures
 IN_FULL = ("classification", "text", "")        # what people read line by line
 
 
@@ -77,6 +80,67 @@ class Drawn:
         with replacing(path, "-o") as file:
             write(reading.answer, reading.frame, file, format_of(path))
         return path
+
+
+class Filmed:
+    """The frames of one video with the answers on them, as a video of the same length: a frame without an answer of its
+    own, for the network was busy or one was left out, shows the one before.
+
+    sources : Sources. A context: written when it ends well"""
+
+    def __init__(self, path: str, sources, reads: list[str]):
+        from ..vision.answers.film import check_film
+        self.path, self._name, self._sources, self._stack = path, f"-o {path}", sources, ExitStack()
+        self._film, self._held, self._number, self.count = None, None, 0, 0
+        check_film(self._name)
+        check_writable(path, "-o")
+        for read in reads:
+            check_not_read(path, read, "-o")
+
+    def write(self, source, reading) -> None:
+        from ..vision.answers.encode import drawn
+        if self._film is None:
+            from ..vision.answers.film import Film
+            file = self._stack.enter_context(replacing(self.path, "-o"))
+            self._film = self._stack.enter_context(Film(file, self._name, self._sources.rate))
+        self._put(min(MOST_REPEATED, (reading.frame.number - self._number) // self._sources.every))
+        self._held, self._number = drawn(reading.answer, reading.frame), reading.frame.number
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if kind is None:
+            with self._stack:
+                self._put(1)                            # the last one
+        else:
+            self._stack.__exit__(kind, error, trace)
+
+    def _put(self, times: int) -> None:
+        if self._held is not None and times > 0:
+            self._film.write(self._held, times)
+            self.count += times
+
+
+class Shown:
+    """Pictures with the answers on them in the terminal; frames one over the other."""
+
+    def __init__(self, moving: bool):
+        from ..vision.answers.terminal import way_of
+        if sys.stdout is None or not sys.stdout.isatty():
+            raise InputError("--show draws in a terminal; standard output is none: -o writes a file")
+        self._home = FORGET + HOME if way_of() == "kitty" else HOME
+        if way_of() == "none":
+            raise InputError(f"--show: this terminal ({os.environ.get('TERM')}) shows no colours; -o writes a file")
+        self.moving, self._is_first = moving, True
+
+    def write(self, reading) -> None:
+        from ..vision.answers.encode import drawn
+        from ..vision.answers.terminal import show
+        if self.moving:
+            sys.stdout.write(CLEAR if self._is_first else self._home)
+            self._is_first = False
+        show(drawn(reading.answer, reading.frame))
 
 
 class Saved:

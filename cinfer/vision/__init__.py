@@ -7,21 +7,27 @@
         print(each.label, each.score, each.box)             # in pixels of the picture as a person sees it
     answer.draw(picture).save("out.jpg")
 
+    with cinfer.vision.Video("camera:0", seconds=60) as video:          # or a file, or rtsp://...
+        for answer in cinfer.vision.read_many(session, video):
+            print(answer.line())
+
 The route of a picture: pictures/ decodes it; recognise/ says what the model is, in the words of docs/metadata.md;
 prepare/ makes the input; families/ decode the outputs; answers/ say and draw what was found. reader.py joins them.
 """
 from __future__ import annotations
 
-__all__ = ["Classes", "Embedding", "Line", "Map", "Mask", "Object", "Objects", "Options", "Picture", "Reader", "Reading",
-           "Summary", "Text", "read", "read_many"]
-
-_HOME = {"read": "reader", "read_many": "many", "Reader": "reader", "Reading": "reader", "Options": "families.view"}
+_HOME = {"read": "reader", "read_many": "many", "Reader": "reader", "Reading": "reader", "Options": "families.view",
+         "Class": "answers.classes", "Classes": "answers.classes", "Mask": "answers.objects", "Object": "answers.objects",
+         "Objects": "answers.objects", "Map": "answers.map", "Line": "answers.text", "Text": "answers.text",
+         "Embedding": "answers.embedding", "Picture": "answers.picture", "Summary": "answers.summary",
+         "Video": "pictures.video"}
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str):
     if name in __all__:
         from ..imports import imported
-        value = getattr(imported(f"{__name__}.{_HOME.get(name, 'answers.types')}"), name)
+        value = getattr(imported(f"{__name__}.{_HOME[name]}"), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

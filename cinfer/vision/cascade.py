@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from .answers.types import Object, Objects
+from .answers.objects import Object, Objects
 from .chains import Origins
 from .families.faces import mtcnn_kind, p_net
 from .families.overlap import likeliest, suppress

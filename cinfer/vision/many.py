@@ -3,22 +3,25 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from ..errors import Error, InputError, LimitError
-from .pictures.frames import Frame, frame
+from .pictures.frames import Frame
 from .reader import Reader, Reading
 
 AHEAD = 2                           # pictures a worker may be ahead: bounds the memory
 
 
-def readings(reader: Reader, sources: Iterable, workers: int = 2, opened=frame) -> Iterator[tuple[object, Reading | Error]]:
+def readings(reader: Reader, sources: Iterable, workers: int = 2,
+             opened=None) -> Iterator[tuple[object, Reading | Error]]:
     """(source, its Reading or why there is none) of each source, in their order.
 
-    sources : whatever `opened` makes a Frame of; taken as they are needed
-    workers : threads that decode and prepare; at most AHEAD pictures each are in memory
+    sources : whatever `opened`, the reader's where none is given, makes a Frame of; taken as they are needed
+    workers : threads that decode and prepare; at most AHEAD pictures each are in memory. 0: each picture is taken when
+        the one before is answered, as live sources want it
     """
+    opened = opened or reader.opened
+
     def prepared(source):
         try:
             taken = source if isinstance(source, Frame) else opened(source)
@@ -38,6 +41,11 @@ def readings(reader: Reader, sources: Iterable, workers: int = 2, opened=frame) 
             return source, _named(error, ready.frame)
 
     sources = iter(sources)
+    if not workers:
+        for source in sources:
+            yield finished(source, prepared(source))
+        return
+    from concurrent.futures import ThreadPoolExecutor
     with ThreadPoolExecutor(workers, "cinfer-pictures") as pool:
         waiting = deque((source, pool.submit(prepared, source)) for source in islice(sources, workers * AHEAD))
         try:
@@ -62,7 +70,8 @@ def read_many(session, sources: Iterable, *, workers: int = 2, **options) -> Ite
     Parameters
     ----------
     session, options : as of `read`
-    sources : an iterable of what `read` takes, or the name of a folder, a pattern or a list (pictures/listed.py)
+    sources : an iterable of what `read` takes, or the name of a folder, a pattern or a list (pictures/listed.py), a
+        video or a camera, or a Video (pictures/video.py)
     workers : threads that decode and prepare pictures while the network runs; memory holds at most a few pictures for
         each
 
@@ -70,10 +79,16 @@ def read_many(session, sources: Iterable, *, workers: int = 2, **options) -> Ite
     ------
     an answer for each picture; an InputError or LimitError, not raised, for one that cannot be read
     """
-    from .pictures.listed import pictures_of
+    from .pictures.listed import is_video, pictures_of
     from .reader import reader
     order = options.pop("order", "RGB")
+    reads = reader(session, **options)
     if isinstance(sources, str):
-        sources = pictures_of([sources])
-    for _, found in readings(reader(session, **options), sources, workers, lambda source: frame(source, order)):
+        if is_video(sources):
+            from .pictures.video import Video
+            sources = Video(sources)
+        else:
+            sources = pictures_of([sources])
+    workers = 0 if getattr(sources, "live", False) else workers
+    for _, found in readings(reads, sources, workers, lambda source: reads.opened(source, order)):
         yield found.answer if isinstance(found, Reading) else found

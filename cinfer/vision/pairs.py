@@ -13,7 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import InputError
-from .answers.types import Embedding, Objects
+from .answers.embedding import Embedding
+from .answers.objects import Objects
 from .chains import Origins
 from .families import alignment
 from .families.view import Options
@@ -56,7 +57,7 @@ class Pair:
         reading, begin = self.first.finish(ready), time.perf_counter()
         taken, answer = reading.frame, reading.answer
         if isinstance(taken.held, np.ndarray) and isinstance(answer, Objects) and answer.found:
-            taken = replace(taken, held=taken.picture, order="RGB")         # once for all objects
+            taken = taken._replace(held=taken.picture, order="RGB")         # once for all objects
         if not isinstance(answer, Objects):
             raise InputError(f"the first model finds nothing to look at: its answer is {answer.line()}; {RIGHT} is right")
         with_persons = self._cut == self._person and "person" in (self.first.words.labels or ())
@@ -75,7 +76,7 @@ class Pair:
         picture = taken.picture
         factor = picture.width / taken.width, picture.height / taken.height
         picture = alignment.cut(picture, matrix, size, factor)
-        self.second.recipe = replace(self.second.recipe, size=Size("fixed", size[::-1]), resize=("stretch", None))
+        self.second.recipe = self.second.recipe._replace(size=Size("fixed", size[::-1]), resize=("stretch", None))
         reading = self.second.read(Frame(picture, *size, taken.name))
         outputs |= {f"object{number}/{name}": value for name, value in reading.outputs.items()}
         if isinstance(reading.answer, Embedding):

@@ -3,14 +3,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from math import ceil
 
 import numpy as np
 
-from ..errors import InputError
-from .answers.types import Answer
+from ..errors import InputError, LimitError
+from .answers.answer import Answer
 from .families import DECODERS, family
 from .families.view import Options, View, numbers_of
 from .pictures.frames import Frame, frame
+from .prepare.fit import fit
 from .prepare.geometry import Geometry
 from .prepare.prepare import prepare
 from .prepare.recipe import recipe_for
@@ -19,11 +21,11 @@ from .recognise.model import Model
 from .recognise.words import quoted
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Reading:
     """One picture's answer, and how it came about.
 
-    answer : of answers/types.py; where : from pixels of the picture to those of the input
+    answer : of answers/; where : from pixels of the picture to those of the input
     outputs : name -> array; seconds : of preparing, running and decoding
     """
     frame: Frame
@@ -38,7 +40,7 @@ class Reading:
                 "task": self.answer.task or None, **self.answer.data()}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Prepared:
     """A picture that is ready to be fed. seconds : that this took"""
     frame: Frame
@@ -51,7 +53,10 @@ class Reader:
     """A session with all that is known of its model.
 
     words : Words, what is known and who says it; recipe : how pictures are prepared; family : the module that decodes
+    whole : are JPEGs always decoded at their full size, as whoever draws on them or cuts parts out of them needs it?
+        Else at a fraction where twice what is fed remains
     """
+    whole = True
 
     def __init__(self, session, flags: dict[str, tuple[str, str]] | None = None, options: Options | None = None,
                  labels: list[str] | None = None):
@@ -70,9 +75,27 @@ class Reader:
             raise InputError(f"the model also takes {quoted(self._others)}; "
                              "cinfer run feeds a picture only: use it from Python: cinfer.load")
 
+    def opened(self, source, order: str = "RGB", name: str | None = None) -> Frame:
+        """A Frame of whatever `frame` takes; any thread may do this."""
+        return frame(source, order, name, None if self.whole else self.needed)
+
+    def needed(self, width: int, height: int) -> tuple[int, int] | None:
+        """The size to which a picture of width x height is scaled as a whole; None where its own pixels count: by
+        `nearest`, and by `corner`, whose places are not those of pixels' middles."""
+        if self.recipe.filter in ("nearest", "corner"):
+            return None
+        try:
+            way = fit(width, height, self.recipe)
+        except (InputError, LimitError):                # who prepares it says so
+            return None
+        if way.part is None:
+            return way.scaled
+        x1, y1, x2, y2 = way.part
+        return ceil(way.scaled[0] * width / (x2 - x1)), ceil(way.scaled[1] * height / (y2 - y1))
+
     def prepare(self, picture) -> Prepared:
         """Decode and prepare a picture; any thread may do this. picture : whatever `frame` takes"""
-        taken = picture if isinstance(picture, Frame) else frame(picture)
+        taken = picture if isinstance(picture, Frame) else self.opened(picture)
         begin = time.perf_counter()
         x, where = prepare(taken.held, self.recipe, (taken.width, taken.height), taken.order)
         feeds = {self.recipe.input: x}
@@ -117,6 +140,7 @@ def read(session, picture, **options) -> Answer:
     picture : a path, bytes, a binary file, a PIL.Image.Image, or an array (height, width, 3) or (height, width) of uint8,
         RGB, or with order="BGR" as OpenCV has it
     order : "RGB" or "BGR", of an array
+    exact : True: large JPEGs are decoded whole, not at a fraction of their size
     labels : class names instead of the model's own
     task, recipe : what the model is, instead of what it says or seems to be; recipe: words of docs/metadata.md
         without "cinfer.", such as {"input.resize": "stretch"}
@@ -124,7 +148,7 @@ def read(session, picture, **options) -> Answer:
 
     Returns
     -------
-    Classes, Objects, Map, Text, Embedding, Picture or Summary (answers/types.py), places in pixels of the picture as a
+    Classes, Objects, Map, Text, Embedding, Picture or Summary (answers/), places in pixels of the picture as a
     person sees it
 
     Raises
@@ -132,10 +156,11 @@ def read(session, picture, **options) -> Answer:
     InputError, LimitError : the picture cannot be read, or not be fed to this model
     """
     order = options.pop("order", "RGB")
-    return reader(session, **options).read(frame(picture, order)).answer
+    reads = reader(session, **options)
+    return reads.read(reads.opened(picture, order)).answer
 
 
-def reader(session, *, labels=None, task=None, recipe=None, **options) -> Reader:
+def reader(session, *, labels=None, task=None, recipe=None, exact=False, **options) -> Reader:
     """The Reader of a session for these options; kept as long as the session lives."""
     from weakref import WeakKeyDictionary
     global _readers
@@ -146,8 +171,9 @@ def reader(session, *, labels=None, task=None, recipe=None, **options) -> Reader
         flags["task"] = task, "task"
     if options.get("classes") is not None:
         options["classes"] = tuple(map(str, options["classes"]))
-    key = tuple(sorted(flags.items())), tuple(sorted(options.items())), None if labels is None else tuple(labels)
+    key = tuple(sorted(flags.items())), tuple(sorted(options.items())), None if labels is None else tuple(labels), exact
     kept = _readers.setdefault(session, {})
     if key not in kept:
         kept[key] = Reader(session, flags, Options(**options), None if labels is None else list(labels))
+        kept[key].whole = bool(exact)
     return kept[key]

@@ -5,12 +5,11 @@ Lines are cut out in perspective, turned, and recognised in batches of similar w
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import numpy as np
 
 from ..errors import InputError
-from .answers.types import Line, Text
+from .answers.text import Line, Text
 from .chains import Origins
 from .families import text, text_lines
 from .families.view import Options, View
@@ -157,7 +156,7 @@ def padded(recipe, ratio: float):
         return recipe
     height = recipe.size.numbers[0]
     width = int(height * min(max(ratio, LEAST_RATIO), MOST_RATIO))
-    return replace(recipe, size=Size("fixed", (height, width)), resize=("fit-left", None))
+    return recipe._replace(size=Size("fixed", (height, width)), resize=("fit-left", None))
 
 
 def cut(taken: Frame, quad: np.ndarray):

@@ -31,6 +31,7 @@ DEMO = DATA / "efficientnet_lite0_w8.onnx"
     (["run", "{demo}", "{data}/dog.jpg", "--threads", "many"], "'many' is no whole number from 1 to 256"),
     (["run", "{demo}", "{data}/dog.jpg", "--threads", "0"], "'0' is no whole number from 1 to 256"),
     (["run", "{demo}", "{data}/dog.jpg", "--size", "big"], "--size is 'big'; right is"),
+    (["run", "{demo}", "{data}/dog.jpg", "--recipe", "family=cat"], "--recipe family is 'cat'; right is detr,"),
     (["run", "{demo}", "{data}/dog.jpg", "--labels", "none.txt"], "--labels none.txt: no such file"),
     (["run", "{demo}", "{data}/dog.jpg", "--labels", "/dev/null"],
      "--labels /dev/null is no regular file"),
@@ -93,6 +94,12 @@ def test_help_and_version(cinfer):
     for command, flag in (("run", "--mean"), ("info", "--shape"), ("bench", "--profile")):
         done = cinfer(command, "--help")
         assert done.status == 0 and flag in done.out and not done.err
+
+
+def test_help_fits_a_screen(cinfer, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = cinfer("run", "--help").lines
+    assert len(lines) <= 50 and max(map(len, lines)) <= 80
 
 
 def test_version_and_wrong_commands_load_nothing_heavy():

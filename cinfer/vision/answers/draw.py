@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import types
 from .colours import colour, inferno
 from .labels import Labels, corner, line_width
+from .classes import Classes
+from .map import Map
+from .objects import Objects
+from .picture import Picture
+from .text import Text
 
 # COCO's 17 points from 1: ankles, knees and hips; shoulders and arms; head
 SKELETON = ((16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9), (8, 10),
@@ -25,18 +29,18 @@ def draw(answer, picture, font: str | None = None):
 
     Parameters
     ----------
-    answer : of types.py; of one that is a picture itself it is that picture
+    answer : any of this package; of one that is a picture itself it is that picture
     picture : PIL.Image.Image, stays as it is; of the size that the answer is about, for maps any
     font : a font file, for scripts that Pillow's own font does not know
 
     Raises InputError for a font that cannot be read.
     """
     from PIL import Image
-    if isinstance(answer, types.Picture):
+    if isinstance(answer, Picture):
         return Image.fromarray(answer.pixels)
-    is_replaced = isinstance(answer, types.Map) and not answer.of_classes and answer.task != "matting"
+    is_replaced = isinstance(answer, Map) and not answer.of_classes and answer.task != "matting"
     canvas = picture.convert("RGB") if picture.mode != "RGB" else picture if is_replaced else picture.copy()
-    for kind, way in ((types.Objects, _objects), (types.Map, _map), (types.Text, _text), (types.Classes, _classes)):
+    for kind, way in ((Objects, _objects), (Map, _map), (Text, _text), (Classes, _classes)):
         if isinstance(answer, kind):
             return way(answer, canvas, font) or canvas
     return canvas

@@ -9,13 +9,18 @@ from ...errors import InputError
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF",
            ".tiff": "TIFF", ".ppm": "PPM"}
+FILMS = ".mp4", ".mkv", ".webm", ".gif"             # film.py
 WITH_ALPHA = ("PNG", "WEBP", "TIFF")
 OPTIONS = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
 
 
+def ending_of(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
+
+
 def format_of(path: str) -> str:
     """Pillow's name of the format that a file name asks for; InputError for an ending of none."""
-    ending = os.path.splitext(path)[1].lower()
+    ending = ending_of(path)
     if ending not in FORMATS:
         raise InputError(f"{path}: the ending says no picture format; right is {', '.join(FORMATS)}")
     return FORMATS[ending]
@@ -24,12 +29,16 @@ def format_of(path: str) -> str:
 def write(answer, frame, file, format: str) -> None:
     """Write what an answer looks like: the picture that the network made, or the one it saw with the answer drawn on
     it."""
+    encode(answer.pixels if hasattr(answer, "pixels") else np.asarray(drawn(answer, frame)), file, format)
+
+
+def drawn(answer, frame):
+    """PIL.Image.Image: what `write` writes."""
     if hasattr(answer, "pixels"):
-        encode(answer.pixels, file, format)
-    else:
-        size = frame.width, frame.height
-        seen = frame.picture if frame.picture.size == size else frame.picture.resize(size)
-        encode(np.asarray(answer.draw(seen)), file, format)
+        from PIL import Image
+        return Image.fromarray(answer.pixels)
+    picture, size = frame.picture, (frame.width, frame.height)
+    return answer.draw(picture if picture.size == size else picture.resize(size))
 
 
 def sixteen_bits(values: np.ndarray) -> np.ndarray:

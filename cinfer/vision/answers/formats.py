@@ -14,7 +14,8 @@ import io
 import json
 
 from ...errors import InputError
-from .types import Objects, rounded
+from .answer import rounded
+from .objects import Objects
 
 FORMATS = ("coco", "yolo", "csv", "labelstudio")
 COLUMNS = ("image", "x_min", "y_min", "x_max", "y_max", "class_id", "confidence", "tracker_id", "label")

@@ -6,7 +6,7 @@ A family has
     by_names(model, words)  -> Found | None: is it one of this family, by the names of its outputs?
     by_shapes(model, words) the same by their shapes; each says how such models are fed, where nobody else does
     feeds(model, where)     inputs beside the picture, by name; where: the Geometry (none: the picture alone)
-    decode(view)            -> an answer of answers/types.py
+    decode(view)            -> an answer of answers/
 
 of which it needs TASKS and decode.
 """
@@ -17,7 +17,7 @@ from ...imports import imported
 # In the order in which they are asked.
 FAMILIES = ("detr", "ready", "faces", "boxes", "ssd", "text", "nanodet", "yolox", "poses", "yolo", "arcface", "embedding",
             "classify", "dense", "picture")
-DECODERS = (*FAMILIES, "ultralytics_maps", "raw")       # the word `family`
+DECODERS = (*FAMILIES, "ultralytics_maps", "raw")          # what the word `family` may say
 # task -> the family that decodes a model whose own keys say the task, and no family
 OF_TASK = {"classification": "classify", "image": "picture", "detection": "boxes", "face-anchors": "faces",
            "face-cascade": "faces", "keypoints": "poses", "embedding": "embedding", "semantic": "dense",

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..answers.types import Class, Classes, Map
+from ..answers.classes import Class, Classes
+from ..answers.map import Map
 from . import maps
 
 LABELS = ("Normal", "Anomaly")

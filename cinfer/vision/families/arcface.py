@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import InputError
-from ..answers.types import Embedding
+from ..answers.embedding import Embedding
 from ..recognise.model import Found, Model
 
 TASKS = ("embedding",)

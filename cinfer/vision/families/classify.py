@@ -14,14 +14,15 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import InputError
-from ..answers.types import Class, Classes
+from ..answers.classes import Class, Classes
 from ..recognise.model import Found, Model
 from . import raw
 
 TASKS = ("classification",)
 KINDS = ("probabilities", "logits", "multilabel")
 NAMES = ("probabilities", "probs", "prob", "softmax", "scores", "logits", "class_logits", "predictions")
-OF_BOXES = ("boxes", "bbox", "masks", "points", "dets", "labels")       # in names of outputs that belong to objects
+# in names of outputs that belong to objects
+OF_BOXES = ("boxes", "bbox", "masks", "points", "dets", "labels", "offsets", "landmarks")
 
 
 def by_names(model: Model, words) -> Found | None:

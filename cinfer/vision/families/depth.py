@@ -5,7 +5,7 @@ the corner pixels upon each other (Ultralytics, which stretches the picture); ou
 """
 from __future__ import annotations
 
-from ..answers.types import Map
+from ..answers.map import Map
 from . import maps
 
 FILTERS = ("bilinear", "bicubic", "corners")

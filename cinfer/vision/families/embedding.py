@@ -15,7 +15,7 @@ from math import isqrt
 import numpy as np
 
 from ...errors import InputError
-from ..answers.types import Embedding
+from ..answers.embedding import Embedding
 from ..recognise.model import Found, Model, with_batch
 
 TASKS = ("embedding",)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import InputError
-from ..answers.types import Object, Objects
+from ..answers.objects import Object, Objects
 from ..recognise.model import Found, Model, with_batch
 from . import raw
 from .overlap import likeliest, suppress

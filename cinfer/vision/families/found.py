@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import InputError
-from ..answers.types import Object, Objects
+from ..answers.objects import Object, Objects
 from ..recognise.words import quoted
 
 LARGEST = 2**31 - 1                 # of a class

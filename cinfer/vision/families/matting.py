@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..answers.types import Map
+from ..answers.map import Map
 from . import maps
 
 

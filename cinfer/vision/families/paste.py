@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..answers.types import Mask
+from ..answers.objects import Mask
 from ..prepare.geometry import Geometry
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import InputError
-from ..answers.types import Picture
+from ..answers.picture import Picture
 from ..prepare.recipe import CHANNELS, parse_numbers
 from ..recognise.model import Found, Model, with_batch
 

@@ -19,7 +19,7 @@ import math
 import numpy as np
 
 from ...errors import InputError
-from ..answers.types import Object, Objects
+from ..answers.objects import Object, Objects
 from ..recognise.model import Found, Model
 from . import raw
 from .classify import softmax

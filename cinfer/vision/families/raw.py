@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..answers.types import MOST_VALUES, Row, Summary
+from ..answers.summary import MOST_VALUES, Row, Summary
 
 TASKS = ()
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import InputError
-from ..answers.types import Map
+from ..answers.map import Map
 from . import maps
 
 

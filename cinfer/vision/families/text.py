@@ -14,7 +14,8 @@ import numpy as np
 
 from ...errors import InputError
 from ...metadata import alphabet
-from ..answers.types import Line, Object, Objects, Text
+from ..answers.objects import Object, Objects
+from ..answers.text import Line, Text
 from ..recognise.model import Found, Model
 from . import text_lines
 from .classify import softmax

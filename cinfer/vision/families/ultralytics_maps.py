@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import InputError
-from ..answers.types import Map
+from ..answers.map import Map
 from .bilinear import Taps, sampled, taps
 
 TASKS = ("semantic", "depth")

@@ -1,7 +1,7 @@
 """What a family decodes: the outputs for one picture, what is known of the model, and what the user asks for."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,8 +11,7 @@ from ..prepare.recipe import Recipe
 from ..recognise.words import Words, quoted
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What a user may ask for; None: what the model's authors use.
 
     conf : the least score; iou : the overlap above which the lower score of two goes; max_det : objects at most
@@ -25,8 +24,7 @@ class Options:
     top: int = 5
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """outputs : name -> array, of one picture; where : from its pixels to those of the input"""
     outputs: dict[str, np.ndarray]
     words: Words

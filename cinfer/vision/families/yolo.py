@@ -20,7 +20,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...metadata import literal
-from ..answers.types import Object, Objects
+from ..answers.objects import Object, Objects
 from ..recognise.coco import coco_80
 from ..recognise.model import Found, Model, with_batch
 from . import yolo_masks, yolo_oriented

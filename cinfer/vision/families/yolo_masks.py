@@ -12,7 +12,7 @@ from math import ceil
 import numpy as np
 
 from ...errors import InputError
-from ..answers.types import Mask, Object
+from ..answers.objects import Mask, Object
 from .bilinear import above, taps
 
 ROUNDING = 1e-3                         # pixels by which an edge may be off, as float32 on its way through the input

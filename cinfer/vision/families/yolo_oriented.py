@@ -13,7 +13,7 @@ from math import log, pi
 
 import numpy as np
 
-from ..answers.types import Object
+from ..answers.objects import Object
 from .overlap import likeliest
 from .yolo_rows import Rows
 

@@ -9,7 +9,6 @@ Source: YOLOX, demo/ONNXRuntime/onnx_inference.py and yolox/utils/demo_utils.py.
 """
 from __future__ import annotations
 
-from dataclasses import replace
 
 import numpy as np
 
@@ -63,4 +62,4 @@ def by_one_factor(view):
     if view.recipe is None or view.recipe.resize[0] != "corner":
         return view
     factor = min(where.input_width / where.width, where.input_height / where.height)
-    return replace(view, where=replace(where, scale_x=factor, scale_y=factor))
+    return view._replace(where=where._replace(scale_x=factor, scale_y=factor))

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from ...errors import InputError, LimitError, an
 from ...paths import check_regular, unreadable
-from .orientation import TURNS, UPRIGHT, in_exif, orientation_of, turned
+from .orientation import SIDEWAYS, TURNS, UPRIGHT, in_exif, orientation_of, turned
 
 MOST_PIXELS = 100_000_000           # Pillow keeps 4 bytes of each, and turning upright needs a second copy
 MOST_BYTES = 1 << 30                # of a picture that comes through a pipe
@@ -45,11 +45,22 @@ def decode(source):
 
     A UserWarning tells of a JPEG that lacks nothing but its end marker.
     """
-    name = name_of(source)
+    return decoded(source)[0]
+
+
+def decoded(source, name: str | None = None, needed=None):
+    """As `decode`: (the picture, its (width, height) in the file as a person sees it).
+
+    name : what to call it in messages
+    needed : (width, height) -> the least that the picture is needed at, or None for all of it. A JPEG that is several
+        times as large is decoded at 1/2, 1/4 or 1/8 of its size: a fraction of the time and of the memory
+    """
+    name = name or name_of(source)
     stream = open_regular(source, name)
     try:
-        picture, rawmode, orientation = opened(stream, name)
-        return turned(eight_bit(picture, rawmode, name), orientation)
+        picture, rawmode, orientation, (width, height) = opened(stream, name, needed)
+        size = (height, width) if orientation in SIDEWAYS else (width, height)
+        return turned(eight_bit(picture, rawmode, name), orientation), size
     finally:
         if stream is not source:
             stream.close()
@@ -129,14 +140,18 @@ def open_regular(source, name: str):
         raise unreadable(name, error, right) from None
 
 
-def opened(stream, name: str):
-    """(the picture with its pixels unpacked, how they are in the file as Pillow calls it, orientation)"""
+def opened(stream, name: str, needed=None):
+    """(the picture with its pixels unpacked, how they are in the file as Pillow calls it, orientation, (width, height) in
+    the file)"""
     picture = identified(stream, name)
     if picture.width * picture.height > MOST_PIXELS:
         raise LimitError(f"{name} is {picture.width}x{picture.height} pixels; "
                          f"the limit is {MOST_PIXELS // 10**6} million")
     if not picture.width or not picture.height:
         raise InputError(f"{name} is {picture.width}x{picture.height} pixels; it has none")
+    size = picture.size
+    if needed is not None and picture.format in ("JPEG", "MPO"):
+        shrink(picture, needed, name)
     rawmode = picture.tile[0][3] if picture.format == "PNG" and picture.tile else None
     # Pillow turns a TIFF itself when it loads it, and forgets the orientation in EXIF, but not always in XMP
     with quiet:
@@ -150,9 +165,24 @@ def opened(stream, name: str):
         picture = without_end(picture, name)
         if picture is None:
             raise
+    if picture.format not in ("JPEG", "MPO"):            # some say their size, or which way up, only now
+        size = picture.size
     with quiet:
         upright = before == UPRIGHT or before in TURNS and in_exif(picture) is None
-        return picture, rawmode, UPRIGHT if upright else orientation_of(picture)
+        return picture, rawmode, UPRIGHT if upright else orientation_of(picture), size
+
+
+def shrink(picture, needed, name: str) -> None:
+    """Let a JPEG be decoded at a fraction whose sides are not less than twice what is needed: libjpeg makes 4x4, 2x2 or
+    1 pixel of each block of 8x8."""
+    with quiet:
+        sideways = orientation_of(picture) in SIDEWAYS
+    width, height = reversed(picture.size) if sideways else picture.size
+    least = needed(width, height)
+    if least is not None:
+        wide, high = (2 * side for side in (reversed(least) if sideways else least))
+        with pillow_at_work(name):
+            picture.draft(None, (wide, high))
 
 
 def identified(stream, name: str):
@@ -180,7 +210,7 @@ def without_end(picture, name: str):
             return None
         picture = Image.open(io.BytesIO(data), formats=["JPEG"])
         picture.load()
-    warnings.warn(f"{name}: the JPEG has no end marker; all its pixels are there", stacklevel=4)
+    warnings.warn(f"{name}: the JPEG has no end marker; all its pixels are there", stacklevel=5)
     return picture
 
 

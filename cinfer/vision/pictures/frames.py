@@ -1,26 +1,27 @@
 """Whatever holds a picture becomes a Frame: files, bytes, arrays of cameras, Pillow's pictures."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ...errors import InputError, LimitError, an
-from .decode import MOST_PIXELS, decode, name_of
+from .decode import MOST_PIXELS, decoded, name_of
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """held : PIL.Image.Image, L or RGB, upright; or an array of uint8, (height, width, 3) or (height, width)
     width, height : of the picture as a person sees it; what is held may be smaller, decoded at a fraction of them
     name : what to call it in messages
     order : "RGB" or "BGR", of an array's channels
+    number : of a video's or camera's frame, from 0
     """
     held: object
     width: int
     height: int
     name: str
     order: str = "RGB"
+    number: int | None = None
 
     @property
     def picture(self):
@@ -32,10 +33,12 @@ class Frame:
         return Image.fromarray(np.ascontiguousarray(array))
 
 
-def frame(source, order: str = "RGB") -> Frame:
+def frame(source, order: str = "RGB", name: str | None = None, needed=None) -> Frame:
     """A Frame of a path, bytes, a binary file, a PIL.Image.Image, or an array of uint8.
 
     order : "RGB" or "BGR", the channels of an array (height, width, 3)
+    name : what to call a file in messages, if not by its path
+    needed : as of `decoded`: large JPEGs are decoded at a fraction of their size
 
     Raises InputError, LimitError.
     """
@@ -50,8 +53,9 @@ def frame(source, order: str = "RGB") -> Frame:
         from .orientation import orientation_of, turned
         picture = turned(eight_bit(source, None, "the picture"), orientation_of(source))
         return Frame(picture, *picture.size, "the picture")
-    picture = decode(source)
-    return Frame(picture, *picture.size, name_of(source))
+    name = name or name_of(source)
+    picture, size = decoded(source, name, needed)
+    return Frame(picture, *size, name)
 
 
 def of_array(array: np.ndarray, order: str) -> Frame:

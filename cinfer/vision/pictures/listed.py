@@ -1,8 +1,8 @@
 """Names of pictures become pictures: files, folders, patterns, lists."""
 from __future__ import annotations
 
-import glob
 import os
+import re
 from collections.abc import Iterable, Iterator
 
 from ...errors import InputError
@@ -11,6 +11,11 @@ from ...errors import InputError
 ENDINGS = frozenset(".jpg .jpeg .jpe .jfif .png .apng .gif .bmp .dib .ppm .pgm .pbm .pnm .webp .tif .tiff .ico .jp2 .j2k "
                     ".avif .qoi .pcx .sgi .rgb .tga".split())
 LIST = ".txt"
+# Endings of videos, and names of cameras, of which none is a pattern (video.py)
+VIDEOS = frozenset(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .m2v .ts .mts .m2ts .wmv .asf .flv .f4v .3gp .3g2 .ogv "
+                   ".vob .mjpg .mjpeg .h264 .264 .h265 .hevc .y4m".split())
+CAMERA = re.compile(r"camera:(\d{1,3})|/dev/video\d+|/dev/v4l/by-(?:id|path)/.+")
+NETWORK = "rtsp://", "rtsps://"
 MOST_LIST_BYTES = 64 << 20
 
 
@@ -24,22 +29,35 @@ class Listed(str):
         return listed
 
 
+def is_live(name) -> bool:
+    """Is it a camera, which has no end?"""
+    return isinstance(name, str) and (CAMERA.fullmatch(name) is not None or name.lower().startswith(NETWORK))
+
+
+def is_video(name) -> bool:
+    """Does a name stand for a video or a camera? A file is told by its ending."""
+    return is_live(name) or isinstance(name, (str, os.PathLike)) and \
+        os.path.splitext(os.fsdecode(name))[1].lower() in VIDEOS and not os.path.isdir(name)
+
+
 def pictures_of(names: Iterable[str], recursive: bool = False) -> Iterator[Listed]:
     """The pictures that names stand for, in their order; those of a folder or pattern sorted.
 
     names : of files, "-" for standard input, folders (recursive: and all below them), patterns as *.jpg and **/*.png
-        that the shell has left, and lists: text files (.txt) with a name in each line, beside which relative names lie
+        that the shell has left, videos and cameras (video.py), and lists: text files (.txt) with a name in each line,
+        beside which relative names lie
 
     Raises InputError where a name stands for none.
     """
     for name in names:
-        if name == "-" or os.path.isfile(name) and not name.lower().endswith(LIST):
+        if name == "-" or is_live(name) or os.path.isfile(name) and not name.lower().endswith(LIST):
             yield Listed(name)
         elif os.path.isdir(name):
             yield from of_folder(name, recursive)
         elif os.path.isfile(name):
             yield from of_list(name)
-        elif glob.has_magic(name) and not os.path.lexists(name):
+        elif any(c in name for c in "*?[") and not os.path.lexists(name):
+            import glob
             found = sorted(path for path in glob.iglob(name, recursive=True) if os.path.isfile(path))
             if not found:
                 raise InputError(f"{name}: no file is called so")
@@ -76,4 +94,4 @@ def of_list(path: str) -> Iterator[Listed]:
         raise InputError(f"{path}: the list is empty; a name of a picture in each line is right")
     folder = os.path.dirname(path)
     for name in names:
-        yield Listed(os.path.join(folder, name))
+        yield Listed(name if is_live(name) else os.path.join(folder, name))

@@ -8,6 +8,7 @@ UPRIGHT = 1
 # orientation -> the name in Pillow's Transpose of what turns it upright
 TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_270",
          7: "TRANSVERSE", 8: "ROTATE_90"}
+SIDEWAYS = (5, 6, 7, 8)         # those that exchange width and height
 
 NAMESPACE = re.compile(rb"""xmlns:([\w.-]+)\s*=\s*["']http://ns\.adobe\.com/tiff/1\.0/["']""")
 ATTRIBUTE = rb"""[\s](?:%s):Orientation\s*=\s*["']\s*([1-8])\s*["']"""

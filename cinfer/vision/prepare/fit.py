@@ -1,15 +1,14 @@
 """Where a picture goes in the input: the word `input.resize`, as sizes and corners."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...errors import InputError
 from .geometry import Geometry
 from .recipe import Recipe, ruled_size, target_size
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+class Fit(NamedTuple):
     """scaled : (width, height) of the whole picture, or of its `part`, scaled
     first, count : (x, y) and (width, height) of what is kept of that
     corner : where that goes in the input

@@ -1,13 +1,12 @@
 """Where the picture lies in the network's input: answers are given in pixels of the picture as a person sees it."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
+class Geometry(NamedTuple):
     """Input and picture, both upright: input = picture * (scale_x, scale_y) + (left, top).
 
     width, height : of the picture, as a person sees it

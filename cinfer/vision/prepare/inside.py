@@ -2,7 +2,6 @@
 black around it; what OpenCV's warpAffine does for networks of one person."""
 from __future__ import annotations
 
-from dataclasses import replace
 
 from .geometry import Geometry
 from .recipe import Recipe, Size, target_size
@@ -25,4 +24,4 @@ def warped(picture, recipe: Recipe, original: tuple[int, int] | None):
     matrix = (fx, 0, .5 - fx / 2 - where.left * fx, 0, fy, .5 - fy / 2 - where.top * fy)
     resample = Image.Resampling[SAMPLED.get(recipe.filter, "BILINEAR")]
     made = picture.transform((w, h), Image.Transform.AFFINE, matrix, resample=resample)
-    return made, replace(recipe, size=Size("fixed", (h, w)), resize=("stretch", None)), where
+    return made, recipe._replace(size=Size("fixed", (h, w)), resize=("stretch", None)), where

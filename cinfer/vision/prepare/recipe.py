@@ -1,7 +1,7 @@
 """How a picture becomes the input of a network: the words `input.*` of docs/metadata.md, parsed."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,7 @@ RULES = {"multiple": (1,), "up": (1,), "down": (1,), "short": (1, 2), "long": (1
          "least": (2, 3), "within": (2, 3), "fit": (2, 3)}             # how many numbers each has
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """How large the input is. rule : "fixed" (height, width), "any", "wide" (height, least width), or one of
     `target_size`, with its numbers"""
     rule: str
@@ -39,8 +38,7 @@ class Size:
         return ":".join([self.rule, *map(str, self.numbers)])
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(NamedTuple):
     """input, dtype, rank : the graph input that takes the picture; rank None is not known
     resize : mode and its number; None stands for the grey that becomes 0
     mean, std : of values 0..255, one or one per channel, in the order fed; origin : for people

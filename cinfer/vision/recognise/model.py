@@ -1,17 +1,15 @@
 """What recognition may look at: the ports and metadata of a model, and the files beside it."""
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...errors import Error
 
 MOST_BYTES = 8 << 20                # of a file beside a model
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What somebody recognises. words : as in docs/metadata.md without "cinfer."; because : what it was told by, for
     people; labels : class names; note : what people should know though nothing follows from it"""
     words: dict[str, str]
@@ -74,6 +72,7 @@ class Model:
     def json(self, name: str) -> dict | None:
         """The JSON object in a file beside the model; None: there is none."""
         text = self.text(name)
+        import json
         try:
             value = json.loads(text) if text else None
         except (ValueError, RecursionError):

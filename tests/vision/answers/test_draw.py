@@ -10,8 +10,13 @@ from cinfer.errors import InputError
 from cinfer.vision.answers.colours import black_or_white, colour, inferno
 from cinfer.vision.answers.draw import SKELETON, draw
 from cinfer.vision.answers.labels import Labels, font_size, line_width
-from cinfer.vision.answers.types import (
-    Class, Classes, Embedding, Line, Map, Mask, Object, Objects, Picture, Summary, Text)
+from cinfer.vision.answers.classes import Class, Classes
+from cinfer.vision.answers.embedding import Embedding
+from cinfer.vision.answers.map import Map
+from cinfer.vision.answers.objects import Mask, Object, Objects
+from cinfer.vision.answers.picture import Picture
+from cinfer.vision.answers.summary import Summary
+from cinfer.vision.answers.text import Line, Text
 
 GREY = Image.new("RGB", (400, 300), (128, 128, 128))
 

@@ -7,8 +7,13 @@ import jsonschema
 import numpy as np
 import pytest
 
-from cinfer.vision.answers.types import (
-    Class, Classes, Embedding, Line, Map, Mask, Object, Objects, Picture, Row, Summary, Text, run_lengths)
+from cinfer.vision.answers.classes import Class, Classes
+from cinfer.vision.answers.embedding import Embedding
+from cinfer.vision.answers.map import Map
+from cinfer.vision.answers.objects import Mask, Object, Objects, run_lengths
+from cinfer.vision.answers.picture import Picture
+from cinfer.vision.answers.summary import Row, Summary
+from cinfer.vision.answers.text import Line, Text
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "answer.schema.json").read_text())
 NAN = float("nan")

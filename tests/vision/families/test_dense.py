@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from cinfer.errors import InputError
-from cinfer.vision.answers.types import Classes, Map
+from cinfer.vision.answers.classes import Classes
+from cinfer.vision.answers.map import Map
 from cinfer.vision.reader import Reader, read
 from map_model import PICTURE, model
 

@@ -315,6 +315,12 @@ def test_mtcnn_is_told_by_its_outputs(outputs, size, known_one):
         assert words.text("input.size") == ("any" if size == "s" else f"{size}x{size}")
 
 
+def test_mtcnn_with_names_of_a_classifier():
+    names = "offsets", "landmarks", "probabilities"
+    words = declared([("n", 4), ("n", 10), ("n", 2)], names, ("n", 3, 48, 48))
+    assert words.text("family") == "faces"
+
+
 def test_own_task_decides():
     words = known(session({"cinfer.recipe": "1", "cinfer.task": "face-anchors"}, outputs=((1, 896, 16), (1, 896, 1))))
     assert words.text("family") == "faces" and "input.filter" not in words

@@ -6,7 +6,8 @@ from fake_session import known, port, recipe_of, session, view
 from PIL import Image
 
 from cinfer.errors import InputError
-from cinfer.vision.answers.types import Objects, Text
+from cinfer.vision.answers.objects import Objects
+from cinfer.vision.answers.text import Text
 from cinfer.vision.families import text
 from cinfer.vision.families.view import Options
 from cinfer.vision.prepare.geometry import Geometry

@@ -1,0 +1,49 @@
+"""What a model says of a picture, for people and for programs.
+
+Every answer has
+
+    task            a word of docs/tasks.md
+    line()          all in one line, as `cinfer run` says it of one of many pictures
+    lines()         in full
+    data()          the keys that this task has in docs/json.md
+    shows(label)    is it there?
+    draw(picture)   the picture with the answer drawn on it (draw.py)
+
+Places are in pixels of the picture as a person sees it: x to the right, y down, (0, 0) the upper left corner.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+
+class Answer:
+    """What all answers share."""
+    task = ""
+
+    def line(self) -> str:
+        return ", ".join(self.lines())
+
+    def lines(self) -> list[str]:
+        raise NotImplementedError
+
+    def data(self) -> dict:
+        raise NotImplementedError
+
+    def shows(self, label: str) -> bool:
+        return False
+
+    def draw(self, picture, font: str | None = None):
+        """A copy of the picture (PIL.Image.Image) with the answer on it. font : a file, for other than Latin letters"""
+        from .draw import draw
+        return draw(self, picture, font)
+
+
+def rounded(numbers, digits: int = 2):
+    """Nested lists of numbers as JSON takes them."""
+    return [[finite(round(float(v), digits)) for v in row] if np.ndim(row) else finite(round(float(row), digits))
+            for row in np.asarray(numbers, np.float64)]
+
+
+def finite(value: float | None) -> float | None:
+    """JSON has no nan and no infinity."""
+    return float(value) if value is not None and np.isfinite(value) else None

@@ -1,0 +1,40 @@
+"""What a picture shows: the likeliest classes."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .answer import Answer, finite
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    index: int
+    label: str | None
+    score: float
+
+    def __str__(self):
+        return f"class {self.index}" if self.label is None else self.label
+
+    def data(self) -> dict:
+        return {"index": self.index, "label": self.label, "score": finite(self.score)}
+
+
+@dataclass(slots=True)
+class Classes(Answer):
+    """The likeliest classes, best first."""
+    best: list[Class]
+    task: str = "classification"
+
+    def shows(self, label: str) -> bool:
+        """Is it the likeliest?"""
+        return bool(self.best) and label == str(self.best[0])
+
+    def line(self) -> str:
+        return ", ".join(f"{each} {each.score:.2f}" for each in self.best[:3]) or "nothing"
+
+    def lines(self) -> list[str]:
+        return [f"{each.score:8.4f}  {each if each.label is None else f'{each} ({each.index})'}"
+                for each in self.best] or ["nothing"]
+
+    def data(self) -> dict:
+        return {"classes": [each.data() for each in self.best]}
