@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cinfer.vision.answers import formats
-from cinfer.vision.answers.types import Object, Objects
+from cinfer.vision.answers.objects import Object, Objects
 
 
 @pytest.mark.parametrize("score", [np.nan, np.inf, None, .5])
