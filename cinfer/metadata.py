@@ -1,7 +1,10 @@
 """How texts in a model's metadata are read: docs/metadata.md."""
 from __future__ import annotations
 
+from functools import lru_cache
+
 MOST_LABELS = 100_000
+MOST_LITERAL = 2_000_000            # characters of a literal; a second to read
 
 
 def labels_of(metadata: dict[str, str]) -> list[str] | None:
@@ -27,9 +30,12 @@ def alphabet(text: str) -> list[str]:
     return lines[:-1] if lines[-1] == "" else lines
 
 
+@lru_cache(8)
 def literal(text: str, types):
-    """The Python literal in a text if it is of these types, else None."""
+    """The Python literal in a text if it is of these types, else None. Nobody changes it: it is kept."""
     from ast import literal_eval
+    if len(text) > MOST_LITERAL:
+        return None
     try:
         value = literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError):

@@ -16,3 +16,9 @@ from cinfer.metadata import labels_of
 ])
 def test_labels(metadata, labels):
     assert labels_of(metadata) == labels
+
+
+def test_a_literal_of_any_length_takes_no_time():
+    from cinfer.metadata import MOST_LITERAL, literal
+    assert literal("{%s}" % ",".join(f"{i}:'n'" for i in range(MOST_LITERAL // 8)), (dict,)) is None
+    assert literal("{0: 'a'}", (dict,)) == {0: "a"}

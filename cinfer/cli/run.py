@@ -173,15 +173,19 @@ class Tally:
     def say(self) -> None:
         if self.done:
             ready, ran, decoded = (1e3 * s / self.done for s in self.seconds)
-            say(f"{self.done} pictures; each: prepared in {ready:.1f} ms, network {ran:.1f} ms, answer {decoded:.1f} ms")
+            say(f"{counted(self.done)}; each: prepared in {ready:.1f} ms, network {ran:.1f} ms, answer {decoded:.1f} ms")
         if self.left_out:
-            say(f"{self.left_out} pictures left out, for they were there already")
+            say(f"{counted(self.left_out)} left out, for they were there already")
         if self.bad:
             more = f" and {len(self.bad) - MOST_NAMED} more" if len(self.bad) > MOST_NAMED else ""
-            say(f"{len(self.bad)} pictures could not be read: {', '.join(self.bad[:MOST_NAMED])}{more}")
+            say(f"{counted(len(self.bad))} could not be read: {', '.join(self.bad[:MOST_NAMED])}{more}")
 
     def status(self) -> int:
         return 2 if self.bad else 1 if self.expect is not None and not self.is_there else 0
+
+
+def counted(number: int) -> str:
+    return f"{number} picture{'s' * (number != 1)}"
 
 
 def quietly(opened):

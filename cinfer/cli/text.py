@@ -8,10 +8,14 @@ import time
 
 from ..table import printable
 
+MOST_CHARACTERS = 2000                # of a line: models may hold texts of any length
 STDERR = threading.RLock()          # held by whoever writes there, or lets nobody write
 
 def say(text) -> None:
     """One line on stderr; where that cannot be written, for its disk is full, the work goes on."""
+    text = str(text)
+    if len(text) > MOST_CHARACTERS:
+        text = f"{text[:MOST_CHARACTERS // 2]} ... {text[-MOST_CHARACTERS // 4:]}"
     if sys.stderr is not None:
         try:
             with STDERR:

@@ -7,10 +7,10 @@ from math import ceil
 
 import numpy as np
 
-from ..errors import InputError, LimitError
+from ..errors import InputError, LimitError, shown, whole
 from .answers.answer import Answer
 from .families import DECODERS, family
-from .families.view import Options, View
+from .families.view import Options, View, numbers_of
 from .pictures.frames import Frame, frame
 from .prepare.fit import fit
 from .prepare.geometry import Geometry
@@ -66,6 +66,8 @@ class Reader:
         self.session, self.options = session, options or Options()
         self.model = Model(session)
         self.words = recognise(self.model, flags, labels)
+        if self.options.classes is not None and self.words.labels and self.words.task != "keypoints":   # of points
+            numbers_of(self.options.classes, self.words.labels)         # wrong ones are refused before the work
         self.recipe = recipe_for(self.words, session.inputs)
         self.family = family(self.words.one_of("family", DECODERS, "raw"))
         self._others = [port.name for port in session.inputs if port.name != self.recipe.input]
@@ -158,12 +160,26 @@ def read(session, picture, **options) -> Answer:
     return reads.read(reads.opened(picture, order)).answer
 
 
+def check(options: dict) -> None:
+    """InputError where what a program asks for is none of what `Options` may hold."""
+    for name, value in options.items():
+        if value is None or name not in Options._fields:
+            continue                                    # Options itself says which names there are
+        if name in ("conf", "iou") and not (isinstance(value, (int, float, np.number)) and 0 <= value <= 1):
+            raise InputError(f"{name} is {shown(value)}; right is a number from 0 to 1")
+        if name in ("max_det", "top") and not (whole(value) and whole(value) > 0):
+            raise InputError(f"{name} is {shown(value)}; right is a whole number from 1")
+        if name == "classes" and isinstance(value, (str, bytes)):
+            raise InputError(f"classes is {shown(value)}; right is a list of labels or numbers")
+
+
 def reader(session, *, labels=None, task=None, recipe=None, exact=False, **options) -> Reader:
     """The Reader of a session for these options; kept as long as the session lives."""
     from weakref import WeakKeyDictionary
     global _readers
     if not isinstance(_readers, WeakKeyDictionary):
         _readers = WeakKeyDictionary()
+    check(options)
     flags = {key: (str(text), f"recipe {key}") for key, text in (recipe or {}).items()}
     if task is not None:
         flags["task"] = task, "task"

@@ -186,7 +186,7 @@ def test_several_pictures_go_into_a_folder(cinfer, tmp_path, red):
     (tmp_path / "out" / "red.png").unlink()
     done = cinfer("run", model, tmp_path / "in", "-r", "-o", f"{tmp_path}/out/", "--resume")
     assert len(done.lines) == 1 and done.lines[0].endswith("out/red.png")
-    assert done.errors[-1] == "cinfer: 1 pictures left out, for they were there already"
+    assert done.errors[-1] == "cinfer: 1 picture left out, for they were there already"
     done = cinfer("run", model, tmp_path / "in", "-o", f"{tmp_path}/in/")
     assert done.status == 2 and "would overwrite what is read" in done.err
 
@@ -294,3 +294,15 @@ def test_takes_a_picture_without_batch(cinfer, tmp_path, red, shape):
 def test_rank_3_without_3_channels_is_no_picture(cinfer, tmp_path, red):
     done = cinfer("run", without_batch(tmp_path / "m.onnx", (1, 197, 64)), red)
     assert done.status == 2 and "none of its inputs is of rank 4 or 5, or of rank 3 with 3 channels ('x' of rank 3)" in done.err
+
+
+def test_classes_that_are_none_are_said_once(cinfer, tmp_path, red):
+    model = classifier(tmp_path / "m.onnx", STRETCHED)
+    done = cinfer("run", model, red, red, "--classes", "redd")
+    assert done.status == 2 and done.errors == ["cinfer: --classes redd: the model has no such class; do you mean red?"]
+
+
+def test_numbers_of_pictures(cinfer, tmp_path, red):
+    model = classifier(tmp_path / "m.onnx", STRETCHED)
+    done = cinfer("run", model, red, tmp_path / "none.png")
+    assert "cinfer: 1 picture; each: " in done.err and "cinfer: 1 picture could not be read: " in done.err

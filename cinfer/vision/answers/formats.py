@@ -76,7 +76,7 @@ def labelstudio(name: str, reading) -> dict:
             "original_width": w, "original_height": h, "image_rotation": 0,
             "value": {"rotation": 0, "x": x, "y": y, "width": width, "height": height, "rectanglelabels": [str(each)]},
             **({} if each.score is None else {"score": each.data()["score"]})})
-        scores.append(each.score or 0.0)
+        scores.append(each.data()["score"] or 0.0)
     return {"data": {"image": name},
             "predictions": [{"model_version": "cinfer", "score": min(scores, default=0.0), "result": result}]}
 

@@ -48,7 +48,9 @@ def _transformers(model: Model, words) -> Found:
     config = model.json("config.json") or {}
     kind, why = kind_of(config)
     count = count_of(model, "logits")
-    by_softmax, by_count = by_number(count, len(words.labels or config.get("id2label") or ()))
+    named = config.get("id2label")
+    labels = words.labels or (named if isinstance(named, (dict, list)) else ())
+    by_softmax, by_count = by_number(count, len(labels))
     if kind:
         by_softmax = kind in SOFTMAX
     else:

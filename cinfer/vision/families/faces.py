@@ -187,6 +187,9 @@ def blazeface(view, arrays):
 
 def p_net(arrays):
     """(windows (n, 4), scores (n), offsets (n, 4) in shares of a window's side), row by row."""
+    if len({(len(a) > 0, *a.shape[2:]) for a in arrays}) > 1 or not all(map(len, arrays)):
+        raise InputError("P-Net has two maps of one size; this model's are of shapes "
+                         + " and ".join(str(a.shape) for a in arrays))
     chances, offsets = sorted((a[0] for a in arrays), key=len)
     rows, columns = np.indices(chances.shape[1:])
     cell = np.stack([columns, rows], -1).reshape(-1, 2)

@@ -13,6 +13,8 @@ openvino-model-api 0.4.7, model_api/models/ssd.py.
 """
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ...errors import InputError
@@ -163,7 +165,7 @@ def over_box(plane: np.ndarray, box, where: Geometry) -> Geometry:
 def planes(masks, count: int) -> np.ndarray:
     """Masks (n, 1, h, w) or (n, h, w) as (n, h, w)."""
     masks = np.asarray(masks)
-    if masks.ndim not in (3, 4) or masks.dtype.kind not in "fiub" or len(masks.reshape(-1, *masks.shape[-2:])) != count:
+    if masks.ndim not in (3, 4) or masks.dtype.kind not in "fiub" or math.prod(masks.shape[:-2]) != count:
         raise InputError(f"output 'masks' is {masks.dtype} of shape {masks.shape}; right is {count} x 1 x height x "
                          "width")
-    return masks.reshape(-1, *masks.shape[-2:])
+    return masks.reshape(count, *masks.shape[-2:])

@@ -56,16 +56,21 @@ class View(NamedTuple):
         indices = np.asarray(indices)
         if self.options.classes is None:
             return np.ones(indices.shape, bool)
-        labels = {str(label): i for i, label in enumerate(self.words.labels or ())}
-        asked = []
-        for word in self.options.classes:
-            if word in labels:
-                asked.append(labels[word])
-            elif word.isdecimal():
-                asked.append(int(word))
-            else:
-                raise InputError(f"--classes {word}: the model has no such class{_near(word, labels)}")
-        return np.isin(indices, asked)
+        return np.isin(indices, numbers_of(self.options.classes, self.words.labels))
+
+
+def numbers_of(classes, labels: list[str] | None) -> list[int]:
+    """The numbers of classes that are asked for by label or number; InputError: the model has no such."""
+    numbers = {str(label): i for i, label in enumerate(labels or ())}
+    asked = []
+    for word in classes:
+        if word in numbers:
+            asked.append(numbers[word])
+        elif word.isdecimal():
+            asked.append(int(word))
+        else:
+            raise InputError(f"--classes {word}: the model has no such class{_near(word, numbers)}")
+    return asked
 
 
 def _near(word: str, labels) -> str:

@@ -54,9 +54,9 @@ def by_shapes(model: Model, words) -> Found | None:
     if size is None or first is None or first.dtype is None or first.dtype.kind != "f":
         return None
     if len(first.shape) == 2:
-        batch = with_batch(port.shape)[0]
-        if len(model.outputs) == 1 and first.shape[1] == 7 and not isinstance(first.shape[0], int) \
-                and first.shape[0] != batch and isinstance(batch, int):
+        batch, rows = with_batch(port.shape)[0], (model.declared[0].shape or (None,))[0]
+        if len(model.outputs) == 1 and first.shape[1] == 7 and not isinstance(rows, int) \
+                and rows != batch and isinstance(batch, int):
             return Found({"task": "detection", "output.kind": IMAGE, **_fed(port)},
                          "a free number of rows of 7: a YOLOv7 with NMS inside")
         return None
@@ -148,7 +148,7 @@ def arrays(view) -> tuple[np.ndarray, np.ndarray | None]:
 def _ready(view) -> np.ndarray:
     """YOLOv7's four outputs as rows x1 y1 x2 y2 score class; as many as num_dets says."""
     count, boxes, scores, classes = (np.asarray(view.outputs[name]) for name in READY)
-    boxes = boxes.reshape(-1, 4) if boxes.size % 4 == 0 else boxes[:0].reshape(0, 4)
+    boxes = boxes.reshape(-1, 4) if boxes.size % 4 == 0 else np.zeros((0, 4), np.float32)
     most = min(len(boxes), scores.size, classes.size)
     said = float(count.reshape(-1)[0]) if count.size else 0.0
     n = int(min(max(said, 0), most)) if np.isfinite(said) else 0

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...errors import InputError, LimitError, an
+from ...errors import InputError, LimitError
 from .decode import MOST_PIXELS, decoded, name_of
 
 
@@ -60,7 +60,7 @@ def frame(source, order: str = "RGB", name: str | None = None, needed=None) -> F
 
 def of_array(array: np.ndarray, order: str) -> Frame:
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.ndim == 3 and array.shape[2] not in (1, 3):
-        raise InputError(f"the picture is {an(array.dtype)} array of shape {array.shape}; right is uint8, "
+        raise InputError(f"the picture is an array of {array.dtype} of shape {array.shape}; right is uint8, "
                          "(height, width, 3) or (height, width)")
     if not array.size:
         raise InputError(f"the picture is of shape {array.shape}; it has no pixels")

@@ -19,21 +19,30 @@ class Found(NamedTuple):
 
 
 class Model:
-    """inputs, outputs : ports of the session: name, dtype, shape (None: any rank; an int, a name or None a size)
+    """inputs, declared : ports of the session: name, dtype, shape (None: any rank; an int, a name or None a size)
     metadata : key -> text; path : of the file, None without one; constants : arrays of the graph"""
 
     def __init__(self, session):
-        self.inputs, self.outputs, self.metadata = session.inputs, session.outputs, session.metadata
+        self.inputs, self.declared, self.metadata = session.inputs, session.outputs, session.metadata
         graph = session.model.graph
         self.constants = graph.constants
         self.path = session.model.path
         self._session = session
         self._planned: dict[str, tuple[int, ...]] | None = None
+        self._outputs = None
         self._files: dict[str, object] = {}
+
+    @property
+    def outputs(self):
+        """Ports, of shapes as `shape_of` knows them: families need not care how a file says them."""
+        if self._outputs is None:
+            self._outputs = [port if is_counted(port.shape) else type(port)(
+                name=port.name, dtype=port.dtype, shape=self.shape_of(port)) for port in self.declared]
+        return self._outputs
 
     def outputs_named(self, *names: str) -> bool:
         """Are there outputs of these names?"""
-        return set(names) <= {port.name for port in self.outputs}
+        return set(names) <= {port.name for port in self.declared}
 
     def output(self, name: str):
         return next((port for port in self.outputs if port.name == name), None)
@@ -41,7 +50,7 @@ class Model:
     def shape_of(self, port):
         """The shape of an output; where the file names its sizes instead of counting them, as planned for one picture
         of the input's size, if that is fixed."""
-        if port.shape is not None and all(isinstance(size, int) for size in port.shape):
+        if is_counted(port.shape):
             return port.shape
         if self._planned is None:
             self._planned = self._plan()
@@ -52,7 +61,7 @@ class Model:
         if port is None or port.shape is None or not hasattr(self._session, "_plan_for"):
             return {}
         fixed = [size if isinstance(size, int) else None for size in port.shape]
-        if None in fixed[1 if len(fixed) == 4 else 0:]:
+        if None in fixed[1 if len(fixed) > 3 else 0:]:
             return {}
         try:                            # the plan that the first picture needs; other inputs' free sizes count as 1
             routine = self._session._plan_for({port.name: tuple(size or 1 for size in fixed)})
@@ -118,6 +127,11 @@ class Model:
             return None
         height, width = shape[-3:-1] if (layout or self.layout(port)).endswith("C") else shape[-2:]
         return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+
+def is_counted(shape) -> bool:
+    """Are all sizes of a shape numbers?"""
+    return shape is not None and all(isinstance(size, int) for size in shape)
 
 
 def may_be_picture(shape) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ...errors import InputError
 from ...metadata import labels_of, literal
+from ..families.yolo_rows import places
 from .model import Found, Model, with_batch
 
 TASKS = {"classify": "classification", "detect": "detection", "segment": "segmentation", "pose": "keypoints",
@@ -26,7 +27,7 @@ def ultralytics(model: Model) -> Found | None:
     if port is None:
         return None
     task = _task(model) if is_v5 else TASKS.get(metadata["task"], metadata["task"])
-    is_detr = metadata.get("head") == "RTDETRDecoder"
+    is_detr = _is_detr(model, port, task)
     stretched = is_detr or task == "depth"              # their authors squeeze the picture into the size
     floating = port.dtype is not None and port.dtype.kind not in "iub"
     words = {"task": task, "input.name": port.name, "input.layout": "NCHW", "input.channels": _channels(model, port),
@@ -46,6 +47,19 @@ def ultralytics(model: Model) -> Found | None:
         words |= _of_rows(metadata, task, is_v5, is_detr)
     because = "YOLOv5's or YOLOv9's metadata" if is_v5 else "the model's Ultralytics metadata"
     return Found(words, because, labels_of(metadata))
+
+
+def _is_detr(model: Model, port, task: str) -> bool:
+    """The key `head` says so; in older files without it the model's name, or a row of a box and each class's score for
+    each query, where a YOLO has a column for each place."""
+    metadata = model.metadata
+    if "head" in metadata or task != "detection":
+        return metadata.get("head") == "RTDETRDecoder"
+    if "rtdetr" in metadata.get("description", "").lower().replace("-", ""):
+        return True
+    shape, size, names = model.outputs[0].shape or (), model.size(port, "NCHW"), len(labels_of(metadata) or ())
+    return len(shape) == 3 and names not in (0, 2) and shape[2] == 4 + names != shape[1] and isinstance(shape[1], int) \
+        and shape[1] not in (places(*size) if size else ())
 
 
 def _of_rows(metadata: dict[str, str], task: str, is_v5: bool, is_detr: bool) -> dict[str, str]:

@@ -57,3 +57,18 @@ def test_any_outputs(name):
         assert answer.line() and answer.lines() is not None
         answers += 1
     assert answers > 30
+
+
+@pytest.mark.parametrize("name, outputs, message", [
+    ("ready", {"boxes": (3, 4), "labels": (3,), "scores": (3,), "masks": (3, 1, 300, 0)}, None),
+    ("yolo", {"num_dets": (1, 1), "det_boxes": (), "det_scores": (1, 5), "det_classes": (1, 5)}, None),
+    ("faces", {"a": (1, 2, 5, 5), "b": (1, 4, 5, 4)}, "maps of one size"),
+    ("faces", {"a": (1, 2, 5, 5), "b": (0, 4, 5, 5)}, "maps of one size"),
+])
+def test_outputs_without_the_sizes_that_belong_together(name, outputs, message):
+    given = view({key: np.full(shape, .9, np.float32) for key, shape in outputs.items()}, task="detection")
+    if message is None:
+        json.dumps(family(name).decode(given).data(), allow_nan=False)
+    else:
+        with pytest.raises(InputError, match=message):
+            family(name).decode(given)

@@ -179,3 +179,10 @@ def test_numbers_that_are_none_and_wrong_shapes(tmp_path):
     with pytest.raises(InputError, match="no class beside the background"):
         case.decode({"logits": given["logits"][..., :1], "pred_boxes": given["pred_boxes"]}, (9, 9), (64, 64))
     assert said(case.decode(given, (200, 100), (64, 64), conf=1.0)) == []
+
+
+@pytest.mark.parametrize("named", [1, 10**30, "abc", None, True, [], {}])
+def test_a_config_of_other_types(tmp_path, named):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": {}, "id2label": named}))
+    given = {"logits": np.zeros((1, 5, 3), np.float32), "pred_boxes": np.zeros((1, 5, 4), np.float32)}
+    assert Case(write(tmp_path / "m.onnx", given)).words.task == "detection"

@@ -157,3 +157,11 @@ def test_model_without_an_input_for_pictures_is_refused():
         known(session(shape=(1, 10)))
     with pytest.raises(InputError, match="takes no picture"):
         known(session(shape=(1, 100, 1, 1)))
+
+
+@pytest.mark.parametrize("name", ["view", "__init__", "1000000000", "../os", "boxes.np", ""])
+def test_a_family_that_is_none_is_refused_in_words(name):
+    from constant_model import model
+    from cinfer.vision.reader import Reader
+    with pytest.raises(InputError, match="family.*right is detr"):
+        Reader(model({"y": np.zeros((1, 5), np.float32)}, {"cinfer.recipe": "1", "cinfer.family": name}))

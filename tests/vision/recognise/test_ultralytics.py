@@ -86,3 +86,14 @@ def test_unknown_tasks_say_no_family():
 def test_flags_are_first():
     words = known(session(KEYS, FREE), **{"input.resize": "stretch", "output.kind": "x1,y1,x2,y2,score,class"})
     assert words.text("input.resize") == "stretch" and words.text("output.kind").startswith("x1")
+
+
+@pytest.mark.parametrize("more, output, resize", [
+    ({}, (1, 300, 7), "stretch"), ({}, (1, 7, 8400), "letterbox:114"), ({}, (1, 8400, 7), "letterbox:114"),
+    ({}, (1, 300, 6), "letterbox:114"), ({"head": "Detect"}, (1, 300, 7), "letterbox:114"),
+    ({"task": "segment"}, (1, 300, 7), "letterbox:114"), ({"names": "{0: 'a', 1: 'b'}"}, (1, 300, 6), "letterbox:114"),
+    ({"description": "Ultralytics rtdetr-l model", "names": "{0: 'a', 1: 'b'}"}, (1, 300, 6), "stretch")])
+def test_an_older_rt_detr_without_the_key_head(more, output, resize):
+    model = session(KEYS | {"names": "{0: 'a', 1: 'b', 2: 'c'}"} | more, (1, 3, 640, 640), outputs=(output,))
+    assert known(model).text("input.resize") == resize
+    assert known(model).text("output.units") == ("normalized" if resize == "stretch" else "")
