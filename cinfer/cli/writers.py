@@ -11,7 +11,6 @@ from .files import Arrays, check_folder, check_writable, replacing
 
 MOST_REPEATED = 10_000                          # frames of a film that show one answer
 CLEAR, HOME, FORGET = "\x1b[2J\x1b[H", "\x1b[H", "\x1b_Ga=d,q=2\x1b\\"    # of a terminal; kitty's, of its pictures
-IN_FULL = ("classification", "text", "")        # what people read line by line
 
 
 class Screen:
@@ -29,7 +28,7 @@ class Screen:
             self._json({"image": name, **reading.data()})
             return
         answer, place = reading.answer, f" -> {written}" if written else ""
-        if answer.task in IN_FULL:
+        if answer.in_full:
             lines = answer.lines()
             if self.several:
                 lines = [name + place, *("  " + line for line in lines)]

@@ -123,7 +123,9 @@ class Reader:
 
     def _hinted(self, error: InputError) -> InputError:
         """A network that halves its pictures cannot take any size."""
-        if self.recipe.size.rule in ("any", "wide") and " cannot take " in str(error):
+        port = next(port for port in self.session.inputs if port.name == self.recipe.input)
+        is_asked = self.recipe.size.rule in ("any", "wide") or self.recipe.size.rule == "fixed" and not self.model.size(port)
+        if is_asked and " cannot take " in str(error):
             return InputError(f"{error}; --size multiple:32 may help")
         return error
 

@@ -279,7 +279,7 @@ def test_a_size_that_the_network_cannot_take_says_what_may_help(cinfer, tmp_path
     done = cinfer("run", model, path)
     assert done.status == 0 and done.lines[0].startswith("y  float32 1x6x64x64 ")
     done = cinfer("run", model, path, "--size", "65x71")
-    assert done.status == 2 and "may help" not in done.err
+    assert done.status == 2 and done.err.endswith("; --size multiple:32 may help\n")
 
 
 @pytest.mark.parametrize("shape", [(3, "h", "w"), (3, 4, 6), ("h", "w", 3)])
@@ -306,3 +306,15 @@ def test_numbers_of_pictures(cinfer, tmp_path, red):
     model = classifier(tmp_path / "m.onnx", STRETCHED)
     done = cinfer("run", model, red, tmp_path / "none.png")
     assert "cinfer: 1 picture; each: " in done.err and "cinfer: 1 picture could not be read: " in done.err
+
+
+@pytest.mark.parametrize("flags, words", [
+    (["--recipe", "input.resise=x"], "--recipe input.resise is no word of docs/metadata.md; do you mean input.resize?"),
+    (["--recipe", "zzz=x"], "--recipe zzz is no word of docs/metadata.md"),
+    (["--task", "detecton"], "--task is 'detecton'; do you mean detection?"),
+    (["--task", "qqqq"], "--task is 'qqqq'; the tasks are anomaly, classification, "),
+])
+def test_words_that_are_none_are_refused(cinfer, tmp_path, red, flags, words):
+    done = cinfer("run", classifier(tmp_path / "m.onnx", STRETCHED), red, *flags)
+    assert done.status == 2 and len(done.errors) == 1 and done.err.startswith(f"cinfer: {words}")
+    assert cinfer("run", tmp_path / "m.onnx", red, "--task", "raw").lines[0].startswith("logits  float32 1x3")

@@ -19,6 +19,7 @@ import numpy as np
 class Answer:
     """What all answers share."""
     task = ""
+    in_full = False                     # do people want to see all of it, line by line?
 
     def line(self) -> str:
         return ", ".join(self.lines())

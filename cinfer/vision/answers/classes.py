@@ -22,6 +22,7 @@ class Class:
 @dataclass(slots=True)
 class Classes(Answer):
     """The likeliest classes, best first."""
+    in_full = True
     best: list[Class]
     task: str = "classification"
 

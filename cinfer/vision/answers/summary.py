@@ -11,6 +11,7 @@ MOST_VALUES = 16                # of an output that is shown whole
 @dataclass(slots=True)
 class Summary(Answer):
     """What can be said of any output: one Row each."""
+    in_full = True
     rows: list[Row]
     task: str = ""
 

@@ -25,6 +25,7 @@ class Line:
 @dataclass(slots=True)
 class Text(Answer):
     """Lines of text in the order in which they are read."""
+    in_full = True
     found: list[Line]
     task: str = "text"
 

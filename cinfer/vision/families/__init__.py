@@ -12,7 +12,9 @@ of which it needs TASKS and decode.
 """
 from __future__ import annotations
 
+from ...errors import InputError
 from ...imports import imported
+from ..recognise.words import RAW, nearest
 
 # In the order in which they are asked.
 FAMILIES = ("detr", "ready", "faces", "boxes", "ssd", "text", "nanodet", "yolox", "poses", "yolo", "arcface", "embedding",
@@ -28,3 +30,13 @@ OF_TASK = {"classification": "classify", "image": "picture", "detection": "boxes
 def family(name: str):
     """The module of a family."""
     return imported(f"{__name__}.{name}")
+
+
+def check_task(task: str, where: str) -> None:
+    """InputError for a task that no family has."""
+    if task in OF_TASK or task == RAW:
+        return
+    known = sorted({RAW, *OF_TASK, *(each for name in FAMILIES for each in family(name).TASKS)})
+    if task not in known:
+        hint = nearest(task, known) or f"; the tasks are {', '.join(known)}"
+        raise InputError(f"{where} is {task!r}{hint}")

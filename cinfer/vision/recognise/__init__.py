@@ -25,6 +25,8 @@ def recognise(model: Model, flags: dict[str, tuple[str, str]] | None = None, lab
     from .. import families
     words = Words()
     words.add_flags(flags or {})
+    if "task" in words:
+        families.check_task(words.task, words.where("task"))
     words.labels, words.labels_given = labels, labels is not None
     is_fed = False                  # has somebody said how pictures are prepared?
     for name in KEYS:

@@ -47,5 +47,8 @@ def habits(model: Model, family: str | None, is_fed: bool = False, is_sized: boo
         else:
             words |= IMAGENET if floating else {"input.resize": IMAGENET["input.resize"]}
     words["input.size"] = f"{size[0]}x{size[1]}" if size else PYRAMID
+    height = shape[layout.index("H")] if shape and len(shape) == len(layout) else None
+    if not size and isinstance(height, int):            # as wide as the picture's shape asks
+        words["input.size"] = f"{height}xW"
     of = "the habits of Kinetics" if "T" in layout else "the habits of ImageNet"
     return Found(words, of if family == "classify" else "the shape of the input")

@@ -4,6 +4,16 @@ from __future__ import annotations
 from ...errors import InputError
 
 
+# All words of docs/metadata.md that a user may say instead of a model.
+KNOWN = frozenset("""task family labels
+    input.name input.layout input.channels input.size input.scale input.resize input.filter input.mean input.std input.frames
+    output.name output.kind output.boxes output.scores output.labels output.masks output.activation output.background
+    output.format output.units output.unit output.threshold output.iou output.most output.points output.names output.pooling
+    output.layout output.channels output.mean output.std output.filter output.beta output.image_threshold
+    output.pixel_threshold output.normalization_scale""".split())
+RAW = "raw"                             # the task of whoever wants to see the outputs as they are
+
+
 class Words:
     """Key without "cinfer." -> text. What was said first stays: flags, then the model's keys, files beside it, names and
     shapes of its outputs, and habits.
@@ -29,7 +39,10 @@ class Words:
             self.evidence.append(evidence)
 
     def add_flags(self, flags: dict[str, tuple[str, str]]) -> None:
-        """key -> (text, the flag as typed)"""
+        """key -> (text, the flag as typed). InputError for a word that is none."""
+        for key, (_, flag) in flags.items():
+            if key not in KNOWN:
+                raise InputError(f"{flag} is no word of docs/metadata.md{nearest(key, KNOWN)}")
         self._said.update(flags)
         if flags:
             self.evidence.append(f"as given: {', '.join(flag for _, flag in flags.values())}")
@@ -72,6 +85,13 @@ class Words:
 
     def label(self, index: int) -> str | None:
         return self.labels[index] if self.labels and 0 <= index < len(self.labels) else None
+
+
+def nearest(word: str, words) -> str:
+    """'; do you mean X?' for the nearest of the words, if one is near."""
+    from difflib import get_close_matches
+    found = get_close_matches(word, sorted(words), 1)
+    return f"; do you mean {found[0]}?" if found else ""
 
 
 def number(text: str) -> float | None:

@@ -282,4 +282,4 @@ def test_model_api_anomaly_of_one_number():
 
 def test_a_task_of_no_map_is_named():
     with pytest.raises(InputError, match="maps of pixels are"):
-        read(model({"y": halves(4)}), PICTURE, task="words", recipe={"family": "dense"})
+        read(model({"y": halves(4)}), PICTURE, task="detection", recipe={"family": "dense"})
