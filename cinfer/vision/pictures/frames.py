@@ -68,4 +68,6 @@ def of_array(array: np.ndarray, order: str) -> Frame:
         raise LimitError(f"the picture is {array.shape[1]}x{array.shape[0]} pixels; "
                          f"the limit is {MOST_PIXELS // 10**6} million")
     array = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
+    if array.ndim == 3 and array.strides[2] == -1:          # frame[..., ::-1], as from OpenCV's to RGB
+        array, order = array[..., ::-1], "RGB" if order == "BGR" else "BGR"
     return Frame(array, array.shape[1], array.shape[0], "the picture", order)
