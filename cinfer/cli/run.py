@@ -68,6 +68,8 @@ def declare(parser) -> None:
 
 
 def run(arguments) -> int:
+    if arguments.format and arguments.json:
+        raise InputError("--format and --json both say what goes to standard output; one of them is right")
     if arguments.model == "-" and "-" in arguments.sources:
         raise InputError("the model and a picture cannot both come from standard input; name a file for one")
     models = split(arguments.model)

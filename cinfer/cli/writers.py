@@ -32,6 +32,8 @@ class Screen:
             lines = answer.lines()
             if self.several:
                 lines = [name + place, *("  " + line for line in lines)]
+            elif place:
+                lines.append(f"{name}{place}")
         else:
             lines = [f"{name}: {answer.line()}, {1e3 * sum(reading.seconds):.1f} ms{place}"]
         print("\n".join(map(printable, lines)), flush=True)

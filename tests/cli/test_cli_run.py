@@ -318,3 +318,14 @@ def test_words_that_are_none_are_refused(cinfer, tmp_path, red, flags, words):
     done = cinfer("run", classifier(tmp_path / "m.onnx", STRETCHED), red, *flags)
     assert done.status == 2 and len(done.errors) == 1 and done.err.startswith(f"cinfer: {words}")
     assert cinfer("run", tmp_path / "m.onnx", red, "--task", "raw").lines[0].startswith("logits  float32 1x3")
+
+
+def test_where_a_drawn_classification_went_is_said(cinfer, tmp_path, red):
+    done = cinfer("run", classifier(tmp_path / "m.onnx", STRETCHED), red, "--top", "1", "-o", tmp_path / "out.png")
+    assert done.status == 0 and done.lines[1] == f"{red} -> {tmp_path}/out.png"
+    assert Image.open(tmp_path / "out.png").size == (6, 4)
+
+
+def test_one_form_of_output_at_a_time(cinfer, tmp_path, red):
+    done = cinfer("run", classifier(tmp_path / "m.onnx", STRETCHED), red, "--json", "--format", "coco")
+    assert done.status == 2 and done.errors[0].startswith("cinfer: --format and --json both say")
