@@ -45,3 +45,10 @@ def shown(value) -> str:
     """A value that a user passed, for a message: on one line, not too long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def nearest(word: str, words, before: str = "; ") -> str:
+    """'; do you mean X?' for the nearest of the words, if one is near. before : what it begins with"""
+    from difflib import get_close_matches
+    found = get_close_matches(word, words, 1)
+    return f"{before}do you mean {found[0]}?" if found else ""

@@ -73,9 +73,9 @@ def dispatch(argv: list[str]) -> int:
         print(USAGE.format(commands="\n".join(f"  {name:6} {text}" for name, text in COMMANDS.items())))
         return 0
     if command not in COMMANDS:
-        from .parser import nearest
+        from ..errors import nearest
         kind = "flag" if command.startswith("-") else "command"
-        raise InputError(f"unknown {kind} {command!r}{nearest(command, [*COMMANDS, '--help', '--version'])}; "
+        raise InputError(f"unknown {kind} {command!r}{nearest(command, [*COMMANDS, '--help', '--version'], ', ')}; "
                          f"the commands are {', '.join(COMMANDS)}")
     from importlib import import_module
 

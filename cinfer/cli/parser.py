@@ -5,7 +5,7 @@ import argparse
 import re
 import sys
 
-from ..errors import InputError
+from ..errors import InputError, nearest
 from ..paths import check_regular
 
 
@@ -41,7 +41,7 @@ def parse(module, command: str, summary: str, argv: list[str]) -> argparse.Names
         flags = [flag for action in parser._actions for flag in action.option_strings]
         first = unknown[0].partition("=")[0]
         kind = "flag" if first.startswith("-") else "argument"
-        raise InputError(f"unknown {kind} {first!r}{nearest(first, flags)}; see cinfer {command} --help")
+        raise InputError(f"unknown {kind} {first!r}{nearest(first, flags, ', ')}; see cinfer {command} --help")
     return arguments
 
 
@@ -54,13 +54,6 @@ def joined(argv: list[str]) -> list[str]:
         else:
             found.append(word)
     return found
-
-
-def nearest(word: str, words: list[str]) -> str:
-    """', do you mean X?' for the nearest of the words, if one is near."""
-    from difflib import get_close_matches
-    found = get_close_matches(word, words, 1)
-    return f", do you mean {found[0]}?" if found else ""
 
 
 def count(least: int, most: int):

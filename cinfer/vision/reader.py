@@ -4,6 +4,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from math import ceil
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -130,7 +131,7 @@ class Reader:
         return error
 
 
-_readers: dict = {}                 # of sessions: WeakKeyDictionary, made when first used
+_readers: WeakKeyDictionary = WeakKeyDictionary()       # session -> options -> Reader
 
 
 def read(session, picture, **options) -> Answer:
@@ -177,10 +178,6 @@ def check(options: dict) -> None:
 
 def reader(session, *, labels=None, task=None, recipe=None, exact=False, **options) -> Reader:
     """The Reader of a session for these options; kept as long as the session lives."""
-    from weakref import WeakKeyDictionary
-    global _readers
-    if not isinstance(_readers, WeakKeyDictionary):
-        _readers = WeakKeyDictionary()
     check(options)
     flags = {key: (str(text), f"recipe {key}") for key, text in (recipe or {}).items()}
     if task is not None:

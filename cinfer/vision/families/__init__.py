@@ -12,9 +12,9 @@ of which it needs TASKS and decode.
 """
 from __future__ import annotations
 
-from ...errors import InputError
+from ...errors import InputError, nearest
 from ...imports import imported
-from ..recognise.words import RAW, nearest
+from ..recognise.words import RAW
 
 # In the order in which they are asked.
 FAMILIES = ("detr", "ready", "faces", "boxes", "ssd", "text", "nanodet", "yolox", "poses", "yolo", "arcface", "embedding",

@@ -29,16 +29,8 @@ def taps(at: np.ndarray, count: int) -> Taps:
     return Taps(before, np.minimum(before + 1, count - 1), (at - before).astype(np.float32))
 
 
-def sampled(values: np.ndarray, rows: Taps, columns: Taps) -> np.ndarray:
-    """values : (height, width), float32 -> (rows, columns), float32; what is not finite stays so, without a warning"""
-    found = np.empty((len(rows.before), len(columns.before)), np.float32)
-    for each, part in blocks(values, rows, columns):
-        found[each] = part
-    return found
-
-
 def above(values: np.ndarray, rows: Taps, columns: Taps, least: float = 0.0) -> np.ndarray:
-    """As `sampled`, bool: where it is above `least`."""
+    """Where values (height, width), float32, read at these places are above `least`: bool, (rows, columns)."""
     found = np.empty((len(rows.before), len(columns.before)), bool)
     for each, part in blocks(values, rows, columns):
         np.greater(part, least, out=found[each])
@@ -46,7 +38,7 @@ def above(values: np.ndarray, rows: Taps, columns: Taps, least: float = 0.0) -> 
 
 
 def blocks(values: np.ndarray, rows: Taps, columns: Taps):
-    """(some rows, what `sampled` has there), one after the other."""
+    """(some rows, the values read there, float32), one after the other; what is not finite stays so, without a warning."""
     with np.errstate(all="ignore"):
         lines = values.take(columns.before, 1)
         step = values.take(columns.behind, 1)

@@ -6,11 +6,9 @@ depth       (1, 1, h, w), metres, over the stretched picture: read bilinearly, c
 """
 from __future__ import annotations
 
-import numpy as np
-
 from ...errors import InputError
 from ..answers.map import Map
-from .bilinear import Taps, sampled, taps
+from . import maps
 
 TASKS = ("semantic", "depth")
 IGNORED = 255
@@ -26,20 +24,5 @@ def decode(view) -> Map:
                          f"{values.dtype} {' x '.join(map(str, values.shape))}")
     values = values.reshape(shape[1:])
     if view.words.task == "depth":
-        rows, columns = (corners_on_corners(count, wanted) for count, wanted in
-                         zip(values.shape, (view.where.height, view.where.width)))
-        return Map(sampled(values.astype(np.float32), rows, columns), "depth", unit="m")
-    return Map(nearest(values, view.where), "semantic", view.words.labels, IGNORED)
-
-
-def nearest(values: np.ndarray, where) -> np.ndarray:
-    """(height, width) of the picture: what lies nearest to the centres of its pixels."""
-    high, wide = values.shape
-    x = ((np.arange(where.width) + .5) * where.scale_x + where.left) * (wide / where.input_width)
-    y = ((np.arange(where.height) + .5) * where.scale_y + where.top) * (high / where.input_height)
-    return values.take(x.astype(np.int64), 1, mode="clip").take(y.astype(np.int64), 0, mode="clip")
-
-
-def corners_on_corners(count: int, wanted: int) -> Taps:
-    """`wanted` places from the first to the last of `count` values."""
-    return taps(np.arange(wanted) * ((count - 1) / max(wanted - 1, 1)), count)
+        return Map(maps.smooth(values, view.where, align_corners=True), "depth", unit="m")
+    return Map(maps.nearest(values, view.where), "semantic", view.words.labels, IGNORED)

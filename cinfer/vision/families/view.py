@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, nearest
 from ..prepare.geometry import Geometry
 from ..prepare.recipe import Recipe
 from ..recognise.words import Words, quoted
@@ -69,11 +69,6 @@ def numbers_of(classes, labels: list[str] | None) -> list[int]:
         elif word.isdecimal():
             asked.append(int(word))
         else:
-            raise InputError(f"--classes {word}: the model has no such class{_near(word, numbers)}")
+            hint = nearest(word, numbers) or "; give labels, or numbers of classes"
+            raise InputError(f"--classes {word}: the model has no such class{hint}")
     return asked
-
-
-def _near(word: str, labels) -> str:
-    from difflib import get_close_matches
-    found = get_close_matches(word, list(labels), 1)
-    return f"; do you mean {found[0]}?" if found else "; give labels, or numbers of classes"

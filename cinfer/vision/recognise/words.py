@@ -1,7 +1,7 @@
 """What is known of a model, in the words of docs/metadata.md, whoever said it."""
 from __future__ import annotations
 
-from ...errors import InputError
+from ...errors import InputError, nearest
 
 
 # All words of docs/metadata.md that a user may say instead of a model.
@@ -42,7 +42,7 @@ class Words:
         """key -> (text, the flag as typed). InputError for a word that is none."""
         for key, (_, flag) in flags.items():
             if key not in KNOWN:
-                raise InputError(f"{flag} is no word of docs/metadata.md{nearest(key, KNOWN)}")
+                raise InputError(f"{flag} is no word of docs/metadata.md{nearest(key, sorted(KNOWN))}")
         self._said.update(flags)
         if flags:
             self.evidence.append(f"as given: {', '.join(flag for _, flag in flags.values())}")
@@ -85,13 +85,6 @@ class Words:
 
     def label(self, index: int) -> str | None:
         return self.labels[index] if self.labels and 0 <= index < len(self.labels) else None
-
-
-def nearest(word: str, words) -> str:
-    """'; do you mean X?' for the nearest of the words, if one is near."""
-    from difflib import get_close_matches
-    found = get_close_matches(word, sorted(words), 1)
-    return f"; do you mean {found[0]}?" if found else ""
 
 
 def number(text: str) -> float | None:
