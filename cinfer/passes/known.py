@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..model.graph import Graph, Node
+from ..ops import registry
 from ..ops.facts import Fact, Unranked
 from ..ops.foresee import foresee, ranks_of, types_of
 from ..ops.symbols import Sizes
@@ -19,7 +20,8 @@ class Known:
     What holds for the Symbols holds for all sizes of at least 1.
     """
 
-    def __init__(self, graph: Graph, *, inner: bool = False):
+    def __init__(self, graph: Graph, *, inner: bool = False, shapes: dict[str, tuple[int, ...]] | None = None):
+        """shapes : of inputs, for which alone the facts are then to hold"""
         self.graph = graph
         self.sizes = Sizes()
         self.free: dict[tuple[str, int], object] = {}       # (input, axis) -> its Symbol
@@ -29,6 +31,8 @@ class Known:
         for name, declared in graph.inputs.items():
             if inner or declared.dtype is None:
                 self._facts[name] = None
+            elif shapes and name in shapes:
+                self._facts[name] = Fact(declared.dtype, shapes[name])
             elif declared.shape is None:
                 self._facts[name] = Unranked(declared.dtype)
             else:
@@ -105,6 +109,35 @@ class Known:
             for n, fact in zip(node.outputs, tell(node, given)):
                 if n:
                     facts[n] = fact
+
+
+def shapes_of_outputs(graph: Graph, shapes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int | None, ...]] | None:
+    """Shapes of a graph's outputs for these of its inputs, without a plan; milliseconds, whatever the sizes are.
+
+    A size that only a run can tell is None, and an output of which not even the rank is known is left out. None: the
+    graph cannot take such inputs."""
+    known = _Given(graph, shapes=shapes)
+    makers = {output: node for node in graph.nodes for output in node.outputs if output}
+    try:
+        facts = {name: known.fact(name, makers) for name in graph.outputs}
+    except _Refused:
+        return None
+    return {name: tuple([size if type(size) is int else None for size in fact.shape])
+            for name, fact in facts.items() if fact is not None and type(fact) is not Unranked}
+
+
+class _Refused(Exception):
+    """A node cannot have the inputs that it gets."""
+
+
+class _Given(Known):
+    def _foresee(self, node: Node, facts: list[Fact | None]) -> Sequence[Fact | None]:
+        found = super()._foresee(node, facts)
+        if found and found[0] is None and not any(name and fact is None for name, fact in zip(node.inputs, facts)):
+            operator = registry.find(node)
+            if operator is not None and operator.infer is not None:
+                raise _Refused
+        return found
 
 
 def _ranks_of(node: Node, facts: list[Fact | None]) -> Sequence[Fact | None]:

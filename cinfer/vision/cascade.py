@@ -35,11 +35,12 @@ def chain(sessions: list, flags=None, options: Options | None = None, labels=Non
     if len(sessions) != len(KINDS):
         return None
     readers = {}
+    if not all(len(session.outputs) in (2, 3) for session in sessions):
+        return None
     for session in sessions:
         model = Model(session)
         shapes = [tuple(model.shape_of(port) or ()) for port in session.outputs]
-        port = model.picture_input()
-        kind = mtcnn_kind(shapes, model.size(port)) if port is not None else None
+        kind = mtcnn_kind(shapes, model.only)
         readers[kind] = Reader(session, flags if kind == "P-Net" else None)
     return Cascade(readers, options) if set(readers) == set(KINDS) else None
 

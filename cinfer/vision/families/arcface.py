@@ -21,7 +21,7 @@ WORDS = {"task": "embedding", "input.mean": "127.5", "input.std": "127.5", "inpu
 
 def by_shapes(model: Model, words) -> Found | None:
     port = model.picture_input()
-    if port is None or port.shape is None or 3 not in port.shape or model.size(port) != SIZE:
+    if port is None or port.shape is None or 3 not in port.shape or model.sample != SIZE:
         return None
     if len(model.outputs) != 1 or words.labels is not None:
         return None

@@ -29,6 +29,7 @@ TASKS = ("semantic", "segmentation", "depth", "matting", "anomaly")
 NORMALISED = {"input.mean": IMAGENET["input.mean"], "input.std": IMAGENET["input.std"]}
 REMBG = {"task": "matting", "input.resize": "stretch", "input.filter": "lanczos", "input.mean": IMAGENET["input.mean"],
          "input.std": f"largest:{IMAGENET['input.std']}"}
+FREE = "fit:512:32"                 # where a network takes any size: about what such are trained with
 KNOWN_COUNTS = (19, 21, 150)        # classes of Cityscapes, Pascal VOC with background, ADE20K
 VOC = ("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
        "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor")
@@ -65,28 +66,29 @@ def _named(model: Model) -> Found | None:
 
 
 def by_shapes(model: Model, words) -> Found | None:
-    port = model.picture_input()
-    size = model.size(port) if port is not None else None
+    port, size = model.picture_input(), model.sample
     if port is None or with_batch(port.shape) is None or len(with_batch(port.shape)) != 4:
         return None
     shapes = [each.shape for each in model.outputs]
     if any(shape is None for shape in shapes):
         return None
-    if len(shapes) == 7 and all(len(shape) == 4 and shape[1] == 1 for shape in shapes) and size in (
-            None, *(shapes[0][2:],)) and len({shape[2:] for shape in shapes}) == 1:
+    if len(shapes) == 7 and all(len(shape) == 4 and shape[1] == 1 for shape in shapes) and len(
+            {shape[2:] for shape in shapes}) == 1 and (shapes[0][2:] == size or size is None):
         return Found({"input.size": _size(model, "320x320"), **REMBG}, "seven maps of one channel, as U2-Net has them")
     if len(shapes) != 1 or size is None:
         return None
     shape, dtype = shapes[0], model.outputs[0].dtype
+    fed = {**NORMALISED, **({} if model.size(port) else {"input.size": FREE})}
     if dtype is None or len(shape) not in (3, 4):
         return None
     if dtype.kind in "iu":
         flat = tuple(side for side in shape[1:] if side != 1) if len(shape) == 4 else shape[1:]
         if flat == size and shape[0] in (1, None) or flat == size and isinstance(shape[0], str):
-            return Found({"task": "semantic", **NORMALISED}, "a guess by its output, a class for each pixel")
+            return Found({"task": "semantic", **fed}, "a guess by its output, a class for each pixel")
         return None
-    if dtype.kind == "f" and (found := _one_channel(shape, size)) and not _is_grey(model, port):
-        return Found(REMBG, "the task that is named, as rembg feeds it") if words.task == "matting" else found
+    if dtype.kind == "f" and (found := _one_channel(shape, size, fed)) and not _is_grey(model, port):
+        return Found({**REMBG, "input.size": _size(model, "320x320")}, "the task that is named, as rembg feeds it") \
+            if words.task == "matting" else found
     if dtype.kind != "f" or len(shape) != 4:
         return None
     channels, high, wide = (shape[3], *shape[1:3]) if model.layout(port) == "NHWC" else shape[1:]
@@ -96,7 +98,7 @@ def by_shapes(model: Model, words) -> Found | None:
     is_likely = shrunk in (1, 2) and channels <= 1000 or shrunk in (4, 8) and channels in KNOWN_COUNTS
     if not is_likely or shrunk != size[1] / wide or (shrunk, channels) == (1, 3):      # or is it a picture?
         return None
-    return Found({"task": "semantic", **NORMALISED}, f"a guess by its output, {channels} numbers for each pixel")
+    return Found({"task": "semantic", **fed}, f"a guess by its output, {channels} numbers for each pixel")
 
 
 def _is_grey(model: Model, port) -> bool:
@@ -104,12 +106,12 @@ def _is_grey(model: Model, port) -> bool:
     return with_batch(port.shape)[3 if model.layout(port) == "NHWC" else 1] == 1
 
 
-def _one_channel(shape, size) -> Found | None:
+def _one_channel(shape, size, fed: dict[str, str]) -> Found | None:
     sides = tuple(shape[1:]) if len(shape) == 3 else tuple(side for side in shape[1:] if side != 1)
     if sides != size or shape[0] not in (1, None) and not isinstance(shape[0], str):
         return None
     task, others = ("depth", "semantic") if len(shape) == 3 else ("semantic", "depth")
-    return Found({"task": task, **NORMALISED},
+    return Found({"task": task, **fed},
                  f"a guess by its output, a number for each pixel; --task {others} or --task matting, if it is that")
 
 

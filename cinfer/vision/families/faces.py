@@ -50,18 +50,18 @@ def by_shapes(model: Model, words) -> Found | None:
     if port is None or port.shape is None or not {3} & set(with_batch(port.shape)):
         return None
     shapes = [None if (shape := model.shape_of(each)) is None else tuple(shape) for each in model.outputs]
-    size = model.size(port)
+    size, free = model.sample, model.size(port) is None
     if _is_scrfd(shapes):
         return _found(f"a guess by its {len(shapes)} outputs, SCRFD's", {
             "input.mean": "127.5", "input.std": "128", "input.resize": "corner:0", "input.filter": "linear",
-            "output.threshold": ".5", "output.iou": ".4", **({} if size else {"input.size": SIDE})})
+            "output.threshold": ".5", "output.iou": ".4", **({"input.size": SIDE} if free else {})})
     tails = [_tail(s) for s in shapes]
     if len(tails) == 2 and all(tails) and sorted(str(n) for _, n in tails) == ["1", "16"] and (
-            {n for n, _ in tails} == {ANCHORS} or size in BLAZEFACE and not any(isinstance(n, int) for n, _ in tails)):
-        return _blazeface("a guess by its outputs of 16 numbers and of 1, BlazeFace's", size)
+            {n for n, _ in tails} <= _anchors(size) or size in BLAZEFACE and not any(isinstance(n, int) for n, _ in tails)):
+        return _blazeface("a guess by its outputs of 16 numbers and of 1, BlazeFace's", model.size(port))
     if (name := mtcnn_kind(shapes, size)) is not None:
         return _found(f"a guess by its outputs, MTCNN's {name}", {
-            "input.mean": "127.5", "input.std": "128", **({} if size else {"input.size": "any"})})
+            "input.mean": "127.5", "input.std": "128", **({"input.size": "any"} if free else {})})
     return None
 
 
@@ -69,6 +69,14 @@ def _blazeface(because: str, size) -> Found:
     return _found(because, {
         "input.mean": "127.5", "input.std": "127.5", "input.resize": "letterbox:0", "input.filter": "corner",
         "output.threshold": ".5", "output.iou": ".3", **({} if size else {"input.size": "128x128"})})
+
+
+def _anchors(size) -> set[int]:
+    """How many boxes a BlazeFace for an input of this size has: two a cell of one stride, six of the next."""
+    if size is None:
+        return {ANCHORS}
+    (a, b, c) = (size[0] // stride * (size[1] // stride) for stride in (8, 16, 32))
+    return {ANCHORS, 2 * a + 6 * b, 2 * b + 6 * c}
 
 
 def _found(because: str, words: dict[str, str]) -> Found:

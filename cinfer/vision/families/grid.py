@@ -43,12 +43,10 @@ def cells(count: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     return found
 
 
-def rows_and_columns(model: Model) -> tuple[int, int, tuple[int, ...]] | None:
-    """(cells, numbers of each, strides) of a model whose one output has a row for each cell of the grids over its
+def rows_of_cells(model: Model) -> tuple[int, tuple[int, ...]] | None:
+    """(numbers of each cell, strides) of a model whose one output has a row for each cell of the grids over its
     input; None: it has not."""
-    port = model.picture_input()
-    size = model.size(port) if port is not None else None
-    if size is None or len(model.outputs) != 1:
+    if model.sample is None or len(model.outputs) != 1:
         return None
     output = model.outputs[0]
     shape = model.shape_of(output)
@@ -57,5 +55,5 @@ def rows_and_columns(model: Model) -> tuple[int, int, tuple[int, ...]] | None:
     count, columns = shape[1:]
     if not (isinstance(count, int) and isinstance(columns, int)):
         return None
-    strides = strides_of(count, *size)
-    return None if strides is None else (count, columns, strides)
+    strides = strides_of(count, *model.sample)
+    return None if strides is None else (columns, strides)

@@ -18,25 +18,27 @@ from ..recognise.coco import coco_80, with_names
 from ..recognise.model import Found, Model
 from .classify import softmax
 from .found import above, likely, objects, rows
-from .grid import cells, rows_and_columns, strides_of
+from .grid import cells, rows_of_cells, strides_of
 from .overlap import suppress
 
 TASKS = ("detection",)
 BINS = (8, 11)
+SIDE = "416x416"                    # where the size is free: of most of the published ones
 
 
 def by_shapes(model: Model, words) -> Found | None:
-    known = rows_and_columns(model)
-    if known is None or not is_likelier(model, words, known[1], known[2]):
+    known = rows_of_cells(model)
+    if known is None or not is_likelier(model, words, *known):
         return None
-    count, columns, strides = known
+    columns, strides = known
     plus = len(strides) == 4
     bins = bins_of(columns, len(words.labels or ()) or None)
-    because = (f"its output of {count} rows, the cells of strides {', '.join(map(str, strides))}, and {columns} "
-               f"numbers: NanoDet{'-Plus' * plus}")
+    because = (f"its output, {columns} numbers for each of the cells of strides {', '.join(map(str, strides))}: "
+               f"NanoDet{'-Plus' * plus}")
     return Found({"task": "detection", "input.channels": "BGR", "input.mean": "103.53,116.28,123.675",
                   "input.std": "57.375,57.12,58.395", "input.resize": "stretch" if plus else "letterbox:0",
-                  "input.filter": "linear", "output.threshold": ".35", "output.iou": ".6", "output.most": "100"},
+                  "input.filter": "linear", "output.threshold": ".35", "output.iou": ".6", "output.most": "100",
+                  **({} if model.size(model.picture_input()) else {"input.size": SIDE})},
                  *with_names(words, because, coco_80() if columns - 4 * bins == 80 else None))
 
 

@@ -27,16 +27,18 @@ def by_shapes(model: Model, words) -> Found | None:
     how = {"task": "image", "output.std": "255" if floating else "1"}
     if words.task == "image":
         return Found(how, "")
-    size, layout, shape = model.size(port), model.layout(port), output.shape
+    size, layout, shape = model.sample, model.layout(port), output.shape
     taken = with_batch(port.shape)
     if len(model.outputs) != 1 or size is None or not shape or len(shape) != 4 or len(taken) != 4:
         return None
     channel, high, wide = (3, 1, 2) if layout == "NHWC" else (1, 2, 3)
     if shape[channel] != taken[channel] or shape[channel] not in (1, 3):
         return None
-    if any((shape[high], shape[wide]) == (size[0] * n, size[1] * n) for n in LARGER):
-        return Found(how, f"a guess by its output, {shape[channel]} channels of {shape[high]}x{shape[wide]}")
-    return None
+    times = next((n for n in LARGER if (shape[high], shape[wide]) == (size[0] * n, size[1] * n)), None)
+    if times is None:
+        return None
+    return Found(how | ({} if model.size(port) else {"input.size": "any"}),
+                 f"a guess by its output, {shape[channel]} channels and {times} times the input's size")
 
 
 def decode(view) -> Picture:

@@ -4,7 +4,7 @@ Told by the names of the outputs:
     labels, boxes, scores and an input orig_target_sizes (n, 2): D-FINE, RT-DETR's own repository. Width and height of
         the picture go in, boxes in its pixels come out; of a padded picture, those of the input
     boxes (n, 4), labels (n), scores (n): torchvision, in pixels of the input; masks (n, 1, h, w), inside above 1/2;
-        keypoints (n, points, 3), x y and whether it is seen. Also by their shapes, where the input is of rank 3
+        keypoints (n, points, 3), x y and whether it is seen. Also by their shapes alone, where exporters number them
     boxes or dets (n, 5), labels (n): Geti, mmdeploy: x1 y1 x2 y2 score, in pixels of the input; masks over each box
     bboxes (n, 4), scores (n), labels (n): OpenVINO's SSD in three
 Boxes that are all from 0 to 1, where nobody says units, are of the whole input.
@@ -51,22 +51,40 @@ def by_names(model: Model, words) -> Found | None:
 
 
 def by_shapes(model: Model, words) -> Found | None:
-    """torchvision's, as the exporter numbers them: boxes, labels, scores and perhaps masks, in any order."""
+    """torchvision's, as the exporter numbers them, in any order: boxes, labels, scores, perhaps masks or points and how sure
+    each of these is."""
     port = model.picture_input()
-    if port is None or port.shape is None or len(port.shape) != 3 or len(model.outputs) not in (3, 4):
+    if port is None or port.shape is None or len(port.shape) not in (3, 4) or not 3 <= len(model.outputs) <= 6:
         return None
     named = {}
     for output in model.outputs:
-        rank = len(output.shape) if output.shape is not None else 0
-        kind = output.dtype.kind if output.dtype is not None else ""
-        key = {(2, "f"): "boxes", (1, "i"): "labels", (1, "f"): "scores", (4, "f"): "masks"}.get((rank, kind))
-        if key is None or key in named or output.shape[1:2] not in ((), ({"boxes": 4, "masks": 1}.get(key),)):
+        key = _part(output)
+        if key is None or key in named:
             return None
         named[key] = output.name
-    if not {"boxes", "labels", "scores"} <= named.keys():
+    if not {"boxes", "labels", "scores"} <= named.keys() or ("keypoints" in named) != ("keypoints_scores" in named):
         return None
-    said = {f"output.{key}": name for key, name in named.items()}
-    return _torchvision(model, words, said, "the shapes of its outputs")
+    said = {f"output.{key}": name for key, name in named.items() if not key.startswith("keypoints")}
+    task = "keypoints" if "keypoints" in named else "segmentation" if "masks" in named else "detection"
+    return _torchvision(model, words, {"task": task} | said, "the shapes of its outputs")
+
+
+def _part(output) -> str | None:
+    """Which of torchvision's outputs one of this type and shape is."""
+    shape = output.shape or ()
+    last = shape[-1] if shape and isinstance(shape[-1], int) else None
+    match output.dtype.kind if output.dtype is not None else "", len(shape):
+        case "i", 1:
+            return "labels"
+        case "f", 1:
+            return "scores"
+        case "f", 2:
+            return "boxes" if last in (4, None) else "keypoints_scores"
+        case "f", 3 if last == 3:
+            return "keypoints"
+        case "f", 4 if shape[1] == 1:
+            return "masks"
+    return None
 
 
 def columns_of(model: Model, name: str) -> int | None:
@@ -91,14 +109,18 @@ def _of_sizes(model: Model, words) -> Found:
 
 
 def _torchvision(model: Model, words, named: dict, because: str = "its outputs' names") -> Found:
+    """Its input is of rank 3, or 4 where an exporter has made it so; then its outputs are told by their having no batch.
+
+    named : words besides"""
     port = model.picture_input()
-    bare = port is not None and port.shape is not None and len(port.shape) == 3
-    task = "segmentation" if "output.masks" in named else task_of(model)
-    said = {"task": task, "input.resize": "stretch", "output.threshold": ".5", **named}
-    if bare and not model.size(port):
+    said = {"task": task_of(model), "input.resize": "stretch", "output.threshold": ".5", **named}
+    boxes = model.output(named.get("output.boxes", "boxes")).shape
+    if port is None or port.shape is None or len(port.shape) != 3 and (boxes is None or len(boxes) != 2):
+        return Found(said, because)
+    if not model.size(port):
         said["input.size"] = "any"                  # it resizes by itself
-    because += ", torchvision's" if bare else ""
-    return Found(said, *with_names(words, because, coco_91() if bare and has_classes(model.constants, 91) else None))
+    labels = coco_91() if has_classes(model.constants, 91) else None
+    return Found(said, *with_names(words, because + ", torchvision's", labels))
 
 
 def task_of(model: Model) -> str:
@@ -146,11 +168,13 @@ def decode(view):
         for each, plane in zip(found.found, planes(view.outputs[masks], len(boxes))[kept]):
             over = over_box(plane, each.box, view.where) if with_scores else view.where
             each.mask = paste(plane, over, .5, each.box)
-    if "keypoints" in view.outputs:
-        points = np.asarray(view.outputs["keypoints"], np.float64)
-        if points.ndim == 3 and len(points) == len(boxes) and points.shape[2] >= 2:
-            for each, xy in zip(found.found, view.where.points(points[kept, :, :2])):
-                each.points = xy
+    points = view.outputs.get("keypoints")
+    if points is None and found.task == "keypoints":
+        points = next((each for each in view.outputs.values() if np.ndim(each) == 3 and np.shape(each)[2] == 3), None)
+    points = None if points is None else np.asarray(points, np.float64)
+    if points is not None and points.ndim == 3 and len(points) == len(boxes) and points.shape[2] >= 2:
+        for each, xy in zip(found.found, view.where.points(points[kept, :, :2])):
+            each.points = xy
     return found
 
 

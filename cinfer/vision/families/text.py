@@ -66,7 +66,8 @@ def by_shapes(model: Model, words) -> Found | None:
     if len(shape) == 4 and words.task == "text-detection":
         return Found(_sized(OF_DETECTOR, model), "its four axes", ["text"])
     free = model.size(port) is None and port.shape is not None and port.shape[1] == 3
-    if free and len(shape) == 4 and shape[1] == 1 and not any(isinstance(side, int) for side in shape[2:]):
+    if free and len(shape) == 4 and shape[1] == 1 and (
+            shape[2:] == model.sample or not any(isinstance(side, int) for side in shape[2:])):
         return Found(_sized(OF_DETECTOR, model), "a guess by its output, one channel as large as the input", ["text"])
     return None
 

@@ -4,7 +4,8 @@ Told by: the keys of Ultralytics' exporter (recognise/ultralytics.py), which say
     the outputs num_dets, det_boxes, det_scores, det_classes (YOLOv7 with NMS inside);
     input `images` and output `output0`, Ultralytics' names, where the keys are gone;
     (n, 7) rows of a free number for one picture (YOLOv7 with NMS inside);
-    (4+nc, N) or (3N, 5+nc) numbers for the N places of the grids of an input (8400 at 640x640).
+    (4+nc, N) or (3N, 5+nc) numbers for the N places of the grids of an input (8400 at 640x640);
+    (n, 6) rows of few boxes, 57 with points, 6 and as many as there are prototypes with masks: v10 and 26, or NMS inside.
 
 yolo_rows.py has the forms of the rows, yolo_masks.py and yolo_oriented.py what belongs to some tasks. What files
 declare may be symbolic: the arrays' shapes decide. A row counts for its best class alone, and only where that score is
@@ -23,12 +24,14 @@ from ...metadata import literal
 from ..answers.objects import Object, Objects
 from ..recognise.coco import coco_80
 from ..recognise.model import Found, Model, with_batch
-from . import yolo_masks, yolo_oriented
+from . import raw, yolo_masks, yolo_oriented
 from .overlap import corners, likeliest, suppress
-from .yolo_rows import IMAGE, OBJECT, Rows, places, read
+from .yolo_rows import IMAGE, OBJECT, Rows, is_of_kind, places, read
 
 TASKS = ("detection", "segmentation", "keypoints", "oriented")
 READY = ("num_dets", "det_boxes", "det_scores", "det_classes")
+OF_ROWS = {6: "detection", 6 + 17 * 3: "keypoints"}     # numbers of a box that is ready
+MOST_ROWS = 1000                        # of such; grids have more places
 PERSON = 4 + 1 + 17 * 3                 # numbers of a place: one class and the 17 points of COCO
 
 
@@ -37,19 +40,20 @@ def by_names(model: Model, words) -> Found | None:
     if port is None:
         return None
     if model.outputs_named(*READY):
-        return Found({"task": "detection", **_fed(port)}, f"the names of its outputs, {', '.join(READY)}: a YOLOv7")
+        return Found({"task": "detection", **_fed(model)}, f"the names of its outputs, {', '.join(READY)}: a YOLOv7")
     first = model.output("output0")
     if first is None or port.name != "images" or len(first.shape or ()) != 3:
         return None
     a, b = first.shape[1:]
+    if (found := _rows(model, a, b, {**OF_ROWS, 7: "oriented"})) is not None:
+        return found
     if isinstance(b, int) or not (isinstance(a, int) and a > 4 or b == "anchors"):
-        return None                     # by_shapes tells more; n x 6 may be corners in a letterbox or RT-DETR's centres
-    return _places(model, words, port, a, "the names `images` and `output0`, Ultralytics'")
+        return None                     # by_shapes tells more
+    return _places(model, words, a, "the names `images` and `output0`, Ultralytics'")
 
 
 def by_shapes(model: Model, words) -> Found | None:
-    port = model.picture_input()
-    size = None if port is None else model.size(port)
+    port, size = model.picture_input(), model.sample
     first = next((o for o in model.outputs if len(o.shape or ()) in (2, 3)), None)
     if size is None or first is None or first.dtype is None or first.dtype.kind != "f":
         return None
@@ -57,20 +61,35 @@ def by_shapes(model: Model, words) -> Found | None:
         batch, rows = with_batch(port.shape)[0], (model.declared[0].shape or (None,))[0]
         if len(model.outputs) == 1 and first.shape[1] == 7 and not isinstance(rows, int) \
                 and rows != batch and isinstance(batch, int):
-            return Found({"task": "detection", "output.kind": IMAGE, **_fed(port)},
+            return Found({"task": "detection", "output.kind": IMAGE, **_fed(model)},
                          "a free number of rows of 7: a YOLOv7 with NMS inside")
         return None
     a, b = first.shape[1:]
     grids = places(*size)
     if b in grids and isinstance(a, int) and a > 4 and a not in grids:
-        return _places(model, words, port, a, f"its output, {a} numbers for each of {b} places: a YOLO")
+        return _places(model, words, a, f"its output, {a} numbers for each place: a YOLO")
     if isinstance(a, int) and isinstance(b, int) and any(a == 3 * count for count in grids) and b > 5:
-        because = f"its output, {b} numbers for each of 3 x {a // 3} places: a YOLOv5 or v7"
-        return _places(model, words, port, b - 1, because, {"output.kind": OBJECT, "output.iou": ".45"})
-    return None
+        because = f"its output, three times {b} numbers for each place: a YOLOv5 or v7"
+        return _places(model, words, b - 1, because, {"output.kind": OBJECT, "output.iou": ".45"})
+    return _rows(model, a, b, OF_ROWS)
 
 
-def _places(model: Model, words, port, numbers, because: str, more: dict | None = None) -> Found:
+def _rows(model: Model, count, columns, tasks: dict[int, str]) -> Found | None:
+    """What (count, columns) are, if rows of boxes that are told apart already. tasks : columns -> what they may be"""
+    masks = next((o.shape[1] for o in model.outputs if len(o.shape or ()) == 4), None)
+    if not isinstance(columns, int) or isinstance(count, int) and count > MOST_ROWS:
+        return None
+    task = tasks.get(columns) if masks is None else "segmentation" if columns - 6 == masks else None
+    if task is None:
+        return None
+    because = f"its output, rows of {columns} numbers: boxes as of YOLOv10 and 26, or with NMS inside"
+    if columns == 6:
+        because += ", corners in pixels; where all are from 0 to 1, centres and sizes as of RT-DETR, which would be fed " \
+                   "with --resize stretch: --recipe output.units=pixels or normalized decides"
+    return Found({"task": task, **_fed(model)}, because)
+
+
+def _places(model: Model, words, numbers, because: str, more: dict | None = None) -> Found:
     """What rows for the places of grids are. numbers : of box and classes of a place, if known"""
     task, masks = "detection", next((o for o in model.outputs if len(o.shape or ()) == 4), None)
     if masks is not None:
@@ -81,13 +100,14 @@ def _places(model: Model, words, port, numbers, because: str, more: dict | None 
     labels = None
     if numbers == 84 and not words.labels:
         labels, because = coco_80(), because + "; 80 classes without names are taken for COCO's"
-    return Found({"task": task, **_fed(port), **(more or {})}, because, labels)
+    return Found({"task": task, **_fed(model), **(more or {})}, because, labels)
 
 
-def _fed(port) -> dict[str, str]:
+def _fed(model: Model) -> dict[str, str]:
+    port = model.picture_input()
     floating = port.dtype is not None and port.dtype.kind not in "iub"
     return {"input.resize": "letterbox:114", "input.filter": "linear", "input.mean": "0",
-            "input.std": "255" if floating else "1"}
+            "input.std": "255" if floating else "1", **({} if model.size(port) else {"input.size": "within:640:32"})}
 
 
 def decode(view) -> Objects:
@@ -95,14 +115,17 @@ def decode(view) -> Objects:
     table, prototypes = arrays(view)
     points = shape_of_points(view) if task == "keypoints" else None
     extra = points[0] * points[1] if points else int(task == "oriented")
-    rows = read(view, table, extra if prototypes is None else len(prototypes))
+    extra = extra if prototypes is None else len(prototypes)
+    if not is_of_kind(view, table, extra):
+        return raw.decode(view)         # their number made it look like one
+    rows = read(view, table, extra)
     if task == "oriented":
         return Objects(yolo_oriented.objects(view, rows), task)
     if rows.centred:
         with np.errstate(over="ignore"):
             rows.boxes, rows.centred = corners(rows.boxes), False
     rows = rows.only(chosen(view, rows))
-    boxes = view.where.boxes(rows.boxes, clip=view.words.text("output.units") != "normalized")
+    boxes = view.where.boxes(rows.boxes, clip=not rows.normalized)
     classes = rows.classes.tolist()
     labels = {c: view.words.label(c) for c in set(classes)}
     found = [Object(c, labels[c], s, tuple(box)) for c, s, box in zip(classes, rows.scores.tolist(), boxes.tolist())]

@@ -28,19 +28,20 @@ FAR = 1e9                               # no place: such boxes, and NaN, are dro
 @dataclass(slots=True)
 class Rows:
     """Those above the threshold. boxes : (n, 4) float32 in pixels of the input, x1 y1 x2 y2 or, if `centred`, cx cy w h
-    scores : (n,); classes : (n,) int64; extra : (n, e); ready : duplicates are removed already; scale : of the numbers,
-    (2,): pixels of the input for one"""
+    scores : (n,); classes : (n,) int64; extra : (n, e); ready : duplicates are removed already; normalized : numbers
+    were from 0 to 1; scale : of the numbers, (2,): pixels of the input for one"""
     boxes: np.ndarray
     scores: np.ndarray
     classes: np.ndarray
     extra: np.ndarray
     centred: bool
     ready: bool
+    normalized: bool
     scale: np.ndarray
 
     def only(self, kept) -> Rows:
         return Rows(self.boxes[kept], self.scores[kept], self.classes[kept], self.extra[kept], self.centred, self.ready,
-                    self.scale)
+                    self.normalized, self.scale)
 
 
 def places(height: int, width: int) -> set[int]:
@@ -61,6 +62,8 @@ def read(view, table: np.ndarray, extra: int) -> Rows:
     if kind == CLASSES:
         table = numbers_first(view, table, extra)
     least = view.threshold(.25)
+    if kind == CORNERS and is_open(view) and are_shares(table[table[:, 4] > least, :4]):
+        kind, normalized = CENTRES, True
     before = BEFORE[kind]
     count = table.shape[0 if kind == CLASSES else 1] - before - extra       # of class scores
     if count < 1 if before < 6 else count:
@@ -87,8 +90,26 @@ def read(view, table: np.ndarray, extra: int) -> Rows:
     boxes, scores, classes = boxes[sound], scores[sound], classes[sound].astype(np.int64)
     scale = np.array([view.where.input_width, view.where.input_height] if normalized else [1, 1], np.float32)
     found = Rows(boxes * np.tile(scale, 2), scores, classes, more[sound], centred=kind != CORNERS,
-                 ready=kind in (CORNERS, CENTRES), scale=scale)
+                 ready=kind in (CORNERS, CENTRES), normalized=normalized, scale=scale)
     return found if view.options.classes is None else found.only(view.wanted(classes))
+
+
+def is_open(view) -> bool:
+    """Has nobody said how the numbers are to be read?"""
+    return not any(word in view.words for word in ("output.kind", "output.units", "recipe"))
+
+
+def are_shares(boxes: np.ndarray) -> bool:
+    """Are these from 0 to 1, or a little beyond, as no boxes in pixels are?"""
+    return bool(len(boxes)) and bool((np.abs(boxes) <= 2).all())
+
+
+def is_of_kind(view, table: np.ndarray, extra: int) -> bool:
+    """May rows that are known by their number alone be boxes? Then there are scores and classes where these would be."""
+    if not is_open(view) or view.words.labels or kind_of(view, table, extra) != CORNERS:
+        return True
+    scores, classes = table[np.isfinite(table[:, 4:6]).all(1), 4:6].T
+    return bool(((scores >= 0) & (scores <= 1) & (classes >= 0) & (classes == np.floor(classes))).all())
 
 
 def kind_of(view, table: np.ndarray, extra: int, normalized: bool = False) -> str:

@@ -17,23 +17,25 @@ from ..recognise.coco import coco_80, with_names
 from ..recognise.model import Found, Model
 from . import nanodet
 from .found import likely, objects, rows
-from .grid import cells, rows_and_columns
+from .grid import cells, rows_of_cells
 from .overlap import corners, suppress
 
 TASKS = ("detection",)
+SIDE = "640x640"                    # where the size is free; of nano and tiny 416x416
 LARGEST = 20.0                      # of what goes into exp: no picture is larger
 
 
 def by_shapes(model: Model, words) -> Found | None:
-    known = rows_and_columns(model)
-    if known is None or known[1] < 6 or nanodet.is_likelier(model, words, known[1], known[2]):
+    known = rows_of_cells(model)
+    if known is None or known[0] < 6 or nanodet.is_likelier(model, words, *known):
         return None
-    count, columns, strides = known
+    columns, strides = known
     if columns == 84 and len(words.labels or ()) != 79:
         return None                 # a YOLOv8 of COCO's 80 classes, turned
-    because = f"its output of {count} rows, the cells of strides {', '.join(map(str, strides))}: YOLOX"
+    because = f"its output, a row for each of the cells of strides {', '.join(map(str, strides))}: YOLOX"
     return Found({"task": "detection", "input.channels": "BGR", "input.std": "1", "input.resize": "corner:114",
-                  "input.filter": "linear", "output.threshold": ".1", "output.iou": ".45"},
+                  "input.filter": "linear", "output.threshold": ".1", "output.iou": ".45",
+                  **({} if model.size(model.picture_input()) else {"input.size": SIDE})},
                  *with_names(words, because, coco_80() if columns == 85 else None))
 
 

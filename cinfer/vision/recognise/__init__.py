@@ -10,6 +10,7 @@ from ...imports import imported
 from .model import Found, Model
 from .words import Words, quoted
 
+USUAL = (640, 480)                  # a picture's width and height
 KEYS = ("own_keys", "ultralytics", "model_api", "transformers", "timm", "labels")      # files here, with a function of that name
 
 
@@ -76,23 +77,52 @@ def habits_of(model: Model, words: Words, is_fed: bool) -> Found | None:
     return habits(model, words.text("family"), is_fed, "input.resize" in words or "input.size" in words)
 
 
+def answers(level: str, models: tuple[Model, ...], words: Words) -> list[tuple[str, Found]]:
+    """The families that know all of these models, and as the same."""
+    from .. import families
+    found = []
+    for name in families.FAMILIES:
+        module = families.family(name)
+        if words.task and words.task not in module.TASKS or not hasattr(module, level):
+            continue
+        told = [getattr(module, level)(model, words) for model in models]
+        if None not in told and all(each.words == told[0].words for each in told):
+            found.append((name, told[0]))
+    return found
+
+
+def sized(model: Model, level: str, name: str, told: Found, words: Words) -> dict[str, str]:
+    """The size to be fed, where a network takes less than its file leaves open, and not what the family says."""
+    port = model.picture_input()
+    if port is None or port.shape is None or model.size(port):
+        return {}
+    size, said, side = model.only, told.words.get("input.size"), model.side(port)
+    if size is None and side and said and "xW" not in said:
+        size = side, side
+    if size is None:
+        return {}
+    if said:
+        from .. import families
+        from ..prepare.recipe import parse_size, ruled_size
+        usual = model.of(ruled_size(parse_size(said, ""), *USUAL)[::-1])
+        if usual.is_taken and getattr(families.family(name), level)(usual, words) is not None:
+            return {}
+    return {"input.size": f"{size[0]}x{size[1]}"}
+
+
 def seen(model: Model, words: Words) -> Found | None:
     """By the names of the outputs, then by their shapes; families of other tasks than the one that is said are not asked.
     Where two answer to the same, the first is taken, and the other one named."""
     from .. import families
-    for level in ("by_names", "by_shapes"):
-        found = []
-        for name in families.FAMILIES:
-            module = families.family(name)
-            if words.task and words.task not in module.TASKS:
+    for level, alike in (("by_names", [(model,)]), ("by_shapes", model.alike())):
+        for models in alike:
+            found = answers(level, models, words)
+            if not found:
                 continue
-            if hasattr(module, level) and (each := getattr(module, level)(model, words)) is not None:
-                found.append((name, each))
-        if found:
             name, first = found[0]
             also = f"; it might be {quoted(other for other, _ in found[1:])} too, --recipe family=... decides" * (len(found) > 1)
             told = {key: text for key, text in first.words.items() if key != "task" or not words.task}
-            return Found({"family": name, **told}, first.because + also, first.labels)
+            return Found({"family": name, **told, **sized(models[0], level, name, first, words)}, first.because + also, first.labels)
     if words.task in families.OF_TASK:
         return Found({"family": families.OF_TASK[words.task]}, "")
     return None

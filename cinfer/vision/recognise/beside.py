@@ -33,14 +33,16 @@ def is_gray(port, layout: str) -> bool:
 
 def class_counts(model: Model) -> list[int]:
     """How many classes the outputs may have, by axes that are fixed: the last of rank 2 and 3, the second of rank 4."""
-    counts = []
-    for port in model.outputs:
-        shape = port.shape or ()
-        if len(shape) in (2, 3, 4):
-            size = shape[1] if len(shape) == 4 else shape[-1]
-            if isinstance(size, int):
-                counts.append(size)
-    return counts
+    shapes = [shape for shape in fixed_sizes(model) if len(shape) in (2, 3, 4)]
+    counts = [shape[1] if len(shape) == 4 else shape[-1] for shape in shapes]
+    return [count for count in counts if count is not None]
+
+
+def fixed_sizes(model: Model) -> list[tuple[int | None, ...]]:
+    """The shapes of the outputs; None for sizes that follow the input's, or are not known."""
+    each = [[port.shape or () for port in other.outputs] for other in next(model.alike())]
+    return [tuple([sizes[0] if isinstance(sizes[0], int) and len(set(sizes)) == 1 else None for sizes in zip(*shapes)])
+            for shapes in zip(*each)]
 
 
 def output_of(model: Model, name: str, ranks: tuple[int, ...]):

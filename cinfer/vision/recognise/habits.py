@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from .model import Found, Model, with_batch
+from .sizes import FRAMES
 
 IMAGENET = {
     "input.resize": "centre:0.875",
@@ -16,7 +17,6 @@ KINETICS = {
     "input.mean": "110.2008,100.63983,95.99475",
     "input.std": "58.14765,56.46975,55.332195",
 }
-FRAMES = 16                         # of a clip of free length
 PYRAMID = "multiple:32"             # free sizes: networks that halve the picture five times add what was halved
 
 
@@ -35,7 +35,7 @@ def habits(model: Model, family: str | None, is_fed: bool = False, is_sized: boo
     if "T" in layout:
         frames = shape[layout.index("T")]
         words["input.frames"] = str(frames if isinstance(frames, int) else FRAMES)
-    size = model.size(port, layout)
+    size = model.size(port, layout) or (None if is_sized else model.only)
     if family == "classify" and words["input.channels"] == "RGB":
         size = size or ((112, 112) if "T" in layout else (224, 224))
         if is_fed:

@@ -1,7 +1,7 @@
 """labels.txt or classes.txt beside a model: class names, one a line; used where as many as the outputs have classes."""
 from __future__ import annotations
 
-from .beside import class_counts
+from .beside import class_counts, fixed_sizes
 from .model import Found, Model
 
 FILES = ("labels.txt", "classes.txt")
@@ -14,8 +14,7 @@ def labels(model: Model) -> Found | None:
         if not text or not text.strip():
             continue
         names = [line.strip() for line in text.removeprefix("\ufeff").rstrip().splitlines()]
-        counts = class_counts(model) + [port.shape[1] for port in model.outputs
-                                        if port.shape and len(port.shape) == 3 and isinstance(port.shape[1], int)]
+        counts = class_counts(model) + [shape[1] for shape in fixed_sizes(model) if len(shape) == 3 and shape[1] is not None]
         if any(len(names) + more in counts for more in BESIDES):
             return Found({}, f"{name} beside the model", names)
         shown = " or ".join(map(str, counts[:3])) or "of a free size"

@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from copy import copy
 from typing import NamedTuple
 
-from ...errors import Error
 
 MOST_BYTES = 8 << 20                # of a file beside a model
 
@@ -28,7 +29,9 @@ class Model:
         self.constants = graph.constants
         self.path = session.model.path
         self._session = session
-        self._planned: dict[str, tuple[int, ...]] | None = None
+        self._sample: tuple[int, int] | None = None
+        self._is_sampled = False
+        self._sizes = None
         self._outputs = None
         self._files: dict[str, object] = {}
 
@@ -48,26 +51,68 @@ class Model:
         return next((port for port in self.outputs if port.name == name), None)
 
     def shape_of(self, port):
-        """The shape of an output; where the file names its sizes instead of counting them, as planned for one picture
-        of the input's size, if that is fixed."""
-        if is_counted(port.shape):
+        """The shape of an output; where the file names its sizes instead of counting them, as one picture of the size
+        `sample` gives it. What only a run tells stays as the file has it."""
+        if is_counted(port.shape) or self.sample is None:
             return port.shape
-        if self._planned is None:
-            self._planned = self._plan()
-        return self._planned.get(port.name, port.shape)
+        return self._open().shape_of(port, self.sample)
 
-    def _plan(self) -> dict[str, tuple[int, ...]]:
+    # ---- sizes that the file leaves open
+
+    @property
+    def sample(self) -> tuple[int, int] | None:
+        """The input's (height, width) for which `outputs` are told: its own, where it has one; else the first of those in
+        sizes.py that the network takes; None: there is none, or no picture's input."""
+        if not self._is_sampled:
+            port = self.picture_input()
+            if port is not None and port.shape is not None:
+                self._sample = self.size(port) or self._open().first()
+            self._is_sampled = True
+        return self._sample
+
+    @property
+    def only(self) -> tuple[int, int] | None:
+        """(height, width) that the network takes and no others, as where its file leaves open what it does not; None: it
+        takes many, or it is not known."""
         port = self.picture_input()
-        if port is None or port.shape is None or not hasattr(self._session, "_plan_for"):
-            return {}
-        fixed = [size if isinstance(size, int) else None for size in port.shape]
-        if None in fixed[1 if len(fixed) > 3 else 0:]:
-            return {}
-        try:                            # the plan that the first picture needs; other inputs' free sizes count as 1
-            routine = self._session._plan_for({port.name: tuple(size or 1 for size in fixed)})
-        except Error:
-            return {}
-        return {name: shape for name, shape, _ in routine.outputs}
+        if self.sample is None or self.size(port):
+            return self.sample
+        return None if self._open().is_general(self.sample) else self.sample
+
+    def alike(self) -> Iterator[tuple[Model, ...]]:
+        """This model for sizes of its input: what it is holds for all of a tuple.
+
+        Where the size is fixed that is one. Where it is free, two tell how the outputs' sizes follow from it; outputs that
+        do not follow at all may have been made for any of the usual sizes, so these come next, one after the other."""
+        if self.sample is None or self.only:
+            yield (self,)
+            return
+        sizes = self._open().sizes
+        pair = [self.of(size) for size in sizes[:2]]
+        yield tuple(pair)
+        if [port.shape for port in pair[0].outputs] == [port.shape for port in pair[1].outputs]:
+            for size in sizes[2:]:
+                other = self.of(size)
+                other._outputs = pair[0].outputs
+                yield (other,)
+
+    def of(self, size: tuple[int, int]) -> Model:
+        """This model as its outputs are for this size of the input."""
+        other = copy(self)
+        other._sample, other._is_sampled, other._outputs = size, True, None
+        return other
+
+    @property
+    def is_taken(self) -> bool:
+        """Does the network take the size of `sample`, as far as one can tell?"""
+        return self.sample is not None and self._open().takes(self.sample)
+
+    def _open(self):
+        if self._sizes is None:
+            from .sizes import Sizes                    # not needed where the file says all
+            port = self.picture_input()
+            self._sizes = Sizes(self._session, port, self.axes(port))
+        return self._sizes
 
     def json(self, name: str) -> dict | None:
         """The JSON object in a file beside the model; None: there is none."""
@@ -120,6 +165,11 @@ class Model:
                 return "NCHW" if shape[1] == channels else "NHWC"
         return "NCHW"
 
+    def axes(self, port) -> str:
+        """The layout, without N where the input has no axis for it."""
+        layout = self.layout(port)
+        return layout[1:] if len(port.shape) == 3 else layout
+
     def size(self, port, layout: str | None = None) -> tuple[int, int] | None:
         """(height, width) of an input where both are fixed."""
         shape = with_batch(port.shape)
@@ -127,6 +177,11 @@ class Model:
             return None
         height, width = shape[-3:-1] if (layout or self.layout(port)).endswith("C") else shape[-2:]
         return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+    def side(self, port) -> int | None:
+        """The height or width of an input, whichever is fixed."""
+        axes = self.axes(port)
+        return next((size for axis in "HW" if isinstance(size := port.shape[axes.index(axis)], int)), None)
 
 
 def is_counted(shape) -> bool:

@@ -188,7 +188,7 @@ def test_names_of_ultralytics_are_enough_for_rows_of_places():
     agree(said(reading(session, WIDE, HIGH).answer), expected(SCENE))
 
 
-@pytest.mark.parametrize("rows, iou, words", [(v8, 0.7, "9 numbers for each of 8400"), (v5, 0.45, "3 x 8400")])
+@pytest.mark.parametrize("rows, iou, words", [(v8, 0.7, "9 numbers for each place"), (v5, 0.45, "three times 10 numbers")])
 def test_shapes_are_enough_where_they_fit_the_grids(rows, iou, words):
     session = model({"y": rows(letterbox(WIDE, HIGH))}, name="x")
     read = reading(session, WIDE, HIGH)
@@ -205,14 +205,43 @@ def test_80_classes_without_names_are_cocos_and_it_is_said():
     assert reading(session, 640, 640).answer.found[0].label == "dog"
 
 
-@pytest.mark.parametrize("shape", [(1, 8400, 85), (1, 300, 6), (1, 100, 84), (1, 3549, 112), (1, 1000, 4)])
+@pytest.mark.parametrize("shape", [(1, 8400, 85), (1, 2000, 6), (1, 100, 84), (1, 3549, 112), (1, 1000, 4)])
 def test_rows_of_others_are_left_to_them(shape):
     assert yolo.by_shapes(Model(model({"y": np.zeros(shape, np.float32)})), Words()) is None
     assert yolo.by_names(Model(model({"y": np.zeros(shape, np.float32)})), Words()) is None
 
 
-def test_300_rows_of_six_under_ultralytics_names_may_be_of_two_models_and_are_left():
-    assert yolo.by_names(Model(model({"output0": np.zeros((1, 300, 6), np.float32)})), Words()) is None
+def rows_of_six(boxes):
+    rows = np.zeros((1, 300, 6), np.float32)
+    rows[0, :len(SCENE)] = np.concatenate([boxes, [[each[5], each[4]] for each in SCENE]], 1)
+    return rows
+
+
+@pytest.mark.parametrize("names", [("images", "output0"), ("x", "1403")])
+def test_rows_of_six_without_keys_are_corners_or_shares_by_their_numbers(names):
+    placed = letterbox(WIDE, HIGH)
+    pixels = fed([each[:4] for each in SCENE], placed)
+    clipped = expected(SCENE, iou=1)
+    whole = sorted([(each[4], each[5], *each[:4]) for each in SCENE if each[5] > .25], key=lambda each: -each[1])
+    for boxes, kind, wanted in ((pixels, "pixels", clipped), (centred(pixels) / 640, "normalized", whole)):
+        session = model({names[1]: rows_of_six(boxes)}, name=names[0])
+        agree(said(reading(session, WIDE, HIGH).answer), wanted)
+        agree(said(reading(session, WIDE, HIGH, output_units=kind).answer), wanted)
+        origin = Reader(session).words.origin()
+        assert "corners in pixels" in origin and "RT-DETR" in origin and "output.units=" in origin
+    stretched = model({names[1]: rows_of_six(centred(np.array([each[:4] for each in SCENE])) / np.tile([WIDE, HIGH], 2))})
+    agree(said(reading(stretched, WIDE, HIGH, input_resize="stretch").answer), whole)
+
+
+@pytest.mark.parametrize("column, value", [(4, 7.), (4, -1.), (5, .5), (5, -1.)])
+def test_rows_of_six_that_hold_no_scores_and_classes_are_shown_as_they_are(column, value):
+    rows = rows_of_six(fed([each[:4] for each in SCENE], letterbox(WIDE, HIGH)))
+    rows[0, 2, column] = value
+    assert type(reading(model({"y": rows}, name="x"), WIDE, HIGH).answer).__name__ == "Summary"
+
+
+def test_rows_of_six_where_nothing_is_found():
+    assert reading(model({"y": np.zeros((1, 300, 6), np.float32)}, name="x"), WIDE, HIGH).answer.found == []
 
 
 def ready(count, boxes, scores, classes, n=100):

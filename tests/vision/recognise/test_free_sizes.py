@@ -1,0 +1,181 @@
+"""A model is the same and says the same, whether its file counts the sizes of its inputs and outputs, names them, or says
+nothing of them; whatever its outputs are called."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from growing_model import cells, found, high, made, wide
+
+from cinfer.errors import InputError
+from cinfer.vision.reader import Reader
+
+HEIGHT, WIDTH = 128, 192
+STRIDES = (8, 16, 32)
+RNG = np.random.default_rng(3)
+
+
+def some(*shape, dtype=np.float32):
+    return RNG.random(shape).astype(dtype)
+
+
+def count(*strides, height=HEIGHT, width=WIDTH):
+    return sum(-(-height // s) * -(-width // s) for s in strides)
+
+
+def classes(*shape):
+    return RNG.integers(0, 3, shape)
+
+
+def ready(n, columns, scale=1.):
+    """Rows x1 y1 x2 y2 score class ..."""
+    rows = some(1, n, columns)
+    rows[..., :4] *= scale
+    rows[..., 2:4] += rows[..., :2]
+    rows[..., 5] = classes(1, n)
+    return rows
+
+
+def placed(numbers, strides=STRIDES):
+    """(1, numbers, places): centres and sizes of boxes, then what is from 0 to 1."""
+    rows = some(1, numbers, count(*strides))
+    rows[:, :4] *= 60
+    return rows, {2: cells(*strides)}
+
+
+def detection_output(n):
+    rows = np.concatenate([np.zeros((1, 1, n, 1)), classes(1, 1, n, 1), some(1, 1, n, 5) / 2], -1)
+    rows[..., 2] += .5
+    rows[..., 5:] += rows[..., 3:5]
+    return rows.astype(np.float32), {2: found(n)}
+
+
+def maps(*channels, times=1, over=1, rank=4):
+    """A map that follows the input."""
+    first = rank - 2
+    return some(*channels, HEIGHT * times // over, WIDTH * times // over), {first: high(times, over), first + 1: wide(times, over)}
+
+
+def scrfd(widths, batch=()):
+    first = len(batch)
+    return [(some(*batch, 2 * count(s), n), {first: cells(s, times=2)}) for n in widths for s in STRIDES]
+
+
+def torchvision(*more):
+    boxes = some(6, 4) * 60
+    boxes[:, 2:] += boxes[:, :2]
+    rows = [boxes, classes(6).astype(np.int64), some(6)]
+    return [*((each, {0: found(6)}) for each in rows), *more]
+
+
+@dataclass
+class Case:
+    """outputs : [(array, axes)]; family, task : what it is; shape : of a fixed input
+    only : it takes no other, whatever the file says; fixed : it is the same where the size is fixed"""
+    outputs: list
+    family: str
+    task: str
+    shape: tuple = (1, 3, HEIGHT, WIDTH)
+    only: bool = False
+    layout: str = "NCHW"
+    fixed: bool = True
+
+
+CASES = {
+    "v8": Case([placed(9)], "yolo", "detection"),
+    "v8, four strides": Case([placed(9, (4, *STRIDES))], "yolo", "detection"),
+    "v5": Case([(some(1, 3 * count(*STRIDES), 9), {1: cells(*STRIDES, times=3)})], "yolo", "detection"),
+    "masks": Case([placed(38), maps(1, 32, over=4)], "yolo", "segmentation"),
+    "points": Case([placed(56)], "yolo", "keypoints"),
+    "ready rows": Case([(ready(300, 6, 60), {})], "yolo", "detection"),
+    "ready shares": Case([(ready(300, 6, .5), {})], "yolo", "detection"),
+    "ready rows of a free number": Case([(ready(30, 6, 60), {1: found(30)})], "yolo", "detection"),
+    "ready masks": Case([(ready(100, 38, 60), {}), maps(1, 32, over=4)], "yolo", "segmentation"),
+    "ready points": Case([(ready(100, 57, 60), {})], "yolo", "keypoints"),
+    "yolox": Case([(some(1, count(*STRIDES), 85), {1: cells(*STRIDES)})], "yolox", "detection"),
+    "nanodet": Case([(some(1, count(*STRIDES), 112), {1: cells(*STRIDES)})], "nanodet", "detection"),
+    "nanodet plus": Case([(some(1, count(*STRIDES, 64), 112), {1: cells(*STRIDES, 64)})], "nanodet", "detection"),
+    "scrfd": Case(scrfd((1, 4, 10)), "faces", "detection"),
+    "scrfd with batch": Case(scrfd((1, 4, 10), (1,)), "faces", "detection"),
+    "scrfd without points": Case(scrfd((1, 4)), "faces", "detection"),
+    "scrfd without points, with batch, in another order": Case(scrfd((1, 4), (1,))[::-1], "faces", "detection"),
+    "blazeface": Case([(some(1, 896, 16), {}), (some(1, 896, 1), {})], "faces", "detection"),
+    "p-net": Case([maps(1, 2, over=2), maps(1, 4, over=2)], "faces", "detection"),
+    "ssd": Case([detection_output(9)], "ssd", "detection"),
+    "torchvision": Case(torchvision(), "ready", "detection", (3, HEIGHT, WIDTH)),
+    "torchvision with batch": Case(torchvision(), "ready", "detection"),
+    "torchvision's masks": Case(torchvision((some(6, 1, HEIGHT, WIDTH), {0: found(6), 2: high(), 3: wide()})), "ready",
+                                "segmentation"),
+    "torchvision's points": Case(torchvision((some(6, 17, 3), {0: found(6)}), (some(6, 17), {0: found(6)})), "ready",
+                                 "keypoints"),
+    "text": Case([maps(1, 1)], "text", "text-detection", fixed=False),
+    "movenet": Case([(some(1, 1, 17, 3), {})], "poses", "keypoints"),
+    "movenet multipose": Case([(some(1, 6, 56), {})], "poses", "keypoints"),
+    "simcc": Case([(some(1, 17, 384), {}), (some(1, 17, 512), {})], "poses", "keypoints", (1, 3, 256, 192), only=True),
+    "heatmaps": Case([(some(1, 17, 64, 48), {2: high(1, 4), 3: wide(1, 4)})], "poses", "keypoints", (1, 3, 256, 192)),
+    "face mesh": Case([(some(1, 1404), {}), (some(1, 1), {})], "poses", "keypoints", (1, 192, 192, 3), only=True, layout="NHWC"),
+    "arcface": Case([(some(1, 512), {})], "arcface", "embedding", (1, 3, 112, 112), only=True),
+    "classifier": Case([(some(1, 10), {})], "classify", "classification"),
+    "vision transformer": Case([(some(1, 10), {})], "classify", "classification", (1, 3, 384, 384), only=True),
+    "u2-net": Case([maps(1, 1) for _ in range(7)], "dense", "matting"),
+    "classes of pixels": Case([maps(1, 21)], "dense", "semantic"),
+    "classes of pixels, half": Case([maps(1, 5, over=2)], "dense", "semantic"),
+    "classes of pixels, a quarter": Case([maps(1, 150, over=4)], "dense", "semantic"),
+    "classes of pixels, last": Case([(some(1, HEIGHT, WIDTH, 4), {1: high(), 2: wide()})], "dense", "semantic",
+                                    (1, HEIGHT, WIDTH, 3), layout="NHWC"),
+    "classes already": Case([(classes(1, HEIGHT, WIDTH), {1: high(), 2: wide()})], "dense", "semantic"),
+    "depth": Case([maps(1, rank=3)], "dense", "depth"),
+    "twice as large": Case([maps(1, 3, times=2)], "picture", "image"),
+}
+
+
+def names_of(case):
+    return [f"{448 + 23 * i}" for i in range(len(case.outputs))]
+
+
+def session_of(case, how):
+    outputs = dict(zip(names_of(case), case.outputs))
+    if how == "counted":
+        return made(outputs, case.shape, case.layout, only=case.shape if case.only else None)
+    named = None if how == "nothing said" else "named"
+    declared = {name: named and [f"{name}_{i}" for i in range(a.ndim)] for name, (a, _) in outputs.items()}
+    if "free" in how or how == "nothing said":
+        sides = {"N": "batch", "C": 3, "H": "height", "W": "width"}
+        shape = [sides[axis] for axis in case.layout[-len(case.shape):]]
+        return made(outputs, shape, case.layout, declared, case.shape if case.only else None)
+    return made(outputs, case.shape, case.layout, declared)
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return np.random.default_rng(5).integers(0, 255, (100, 140, 3), np.uint8)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_alike_however_the_file_says_sizes(name, picture):
+    case, answers, known = CASES[name], {}, {}
+    side = case.layout.replace("N", "") if len(case.shape) == 3 else case.layout
+    size = f"{case.shape[side.index('H')]}x{case.shape[side.index('W')]}"
+    for how in ("counted", "named", "free", "nothing said")[0 if case.fixed else 2:]:
+        session = session_of(case, how)
+        words = Reader(session).words
+        assert (words.text("family"), words.task) == (case.family, case.task), (how, words.origin())
+        told = {key: words.text(key) for key in words._said if key not in ("input.size", "input.scale")}
+        known.setdefault("words", told)
+        assert known["words"] == told, how
+        if case.only:
+            assert words.text("input.size") == size, how
+        read = Reader(session, {"input.size": (size, "--size")}).read(picture)
+        answers[how] = json.loads(json.dumps(read.answer.data()))
+    assert all(each == answers["free"] for each in answers.values())
+    assert any(answers["free"].values())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_free_sizes_are_fed_so_that_there_is_an_answer(name, picture):
+    case = CASES[name]
+    reader = Reader(session_of(case, "free"))
+    read = reader.read(picture)
+    assert read.answer.task == case.task
+    assert reader.recipe.size.rule != "multiple" or case.family in ("ssd",), reader.recipe
