@@ -117,7 +117,7 @@ def shapes_of_outputs(graph: Graph, shapes: dict[str, tuple[int, ...]]) -> dict[
     A size that only a run can tell is None, and an output of which not even the rank is known is left out. None: the
     graph cannot take such inputs."""
     known = _Given(graph, shapes=shapes)
-    makers = {output: node for node in graph.nodes for output in node.outputs if output}
+    makers = graph.producers()
     try:
         facts = {name: known.fact(name, makers) for name in graph.outputs}
     except _Refused:

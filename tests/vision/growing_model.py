@@ -80,7 +80,7 @@ def found(count):
     return counted
 
 
-def made(outputs, shape, layout="NCHW", declared=None, only=None, dtype=np.float32):
+def made(outputs, shape, layout="NCHW", declared=None, only=None, dtype=np.float32, metadata=None):
     """A session. outputs : name -> (array, axes as Graph.output has them); shape, layout : of the input
     declared : name -> shape that the file says, None for none; only : shape of the input that it takes, and no other"""
     graph = Graph("x", layout[-len(shape):] if len(shape) < 4 else layout, only)
@@ -94,4 +94,5 @@ def made(outputs, shape, layout="NCHW", declared=None, only=None, dtype=np.float
     picture = helper.make_tensor_value_info("x", TYPES[np.dtype(dtype)], shape)
     model = helper.make_model(helper.make_graph(graph.nodes, "g", [picture], ports, constants), ir_version=9,
                               opset_imports=[helper.make_opsetid("", 17)])
+    helper.set_model_props(model, metadata or {})
     return cinfer.load(model.SerializeToString(), threads=1)

@@ -37,6 +37,8 @@ def by_shapes(model: Model, words) -> Found | None:
     if len(model.outputs) != 1 or all(a.ndim < 2 for a in model.constants.values()):
         return None
     count = classes_of(model.outputs[0])
+    if count and not isinstance(model.outputs[0].shape[0], int) and model.is_taken:
+        return None                     # one picture does not give one row
     return Found({"task": "classification"}, f"a guess by its output, {count} numbers") if count else None
 
 

@@ -16,8 +16,8 @@ or by their shapes
     one of integers, as large as the input                          classes that are computed already
     one of floating point as large as the input, one channel        a guess: a mask where it has rank 4, depth in rank 3
                                                                     (MiDaS); the line on stderr names the others
-    one of two or more channels (three are a picture), as large as the input or half of it, or a quarter or an eighth
-    for the numbers of classes of VOC, Cityscapes and ADE20K        semantic
+    one of two or more channels (three are a picture), or the first of two or three that are alike: as large as the input
+    or half of it, or a quarter or an eighth for the numbers of classes of VOC, Cityscapes and ADE20K       semantic
 """
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ def by_shapes(model: Model, words) -> Found | None:
     if len(shapes) == 7 and all(len(shape) == 4 and shape[1] == 1 for shape in shapes) and len(
             {shape[2:] for shape in shapes}) == 1 and (shapes[0][2:] == size or size is None):
         return Found({"input.size": _size(model, "320x320"), **REMBG}, "seven maps of one channel, as U2-Net has them")
-    if len(shapes) != 1 or size is None:
+    alike = len(shapes) <= 3 and len(set(shapes)) == 1 and len(shapes[0]) == 4
+    if size is None or len(shapes) != 1 and not (alike and {shapes[0][1], shapes[0][3]}.isdisjoint((1, 3))):
         return None
     shape, dtype = shapes[0], model.outputs[0].dtype
     fed = {**NORMALISED, **({} if model.size(port) else {"input.size": FREE})}
@@ -98,7 +99,10 @@ def by_shapes(model: Model, words) -> Found | None:
     is_likely = shrunk in (1, 2) and channels <= 1000 or shrunk in (4, 8) and channels in KNOWN_COUNTS
     if not is_likely or shrunk != size[1] / wide or (shrunk, channels) == (1, 3):      # or is it a picture?
         return None
-    return Found({"task": "semantic", **fed}, f"a guess by its output, {channels} numbers for each pixel")
+    told = f"output, {channels} numbers for each pixel"
+    if len(shapes) > 1:
+        return Found({"task": "semantic", "output.name": model.outputs[0].name, **fed}, f"a guess by its first {told}")
+    return Found({"task": "semantic", **fed}, f"a guess by its {told}")
 
 
 def _is_grey(model: Model, port) -> bool:

@@ -12,10 +12,12 @@ import numpy as np
 from ...errors import InputError
 from ..answers.picture import Picture
 from ..prepare.recipe import CHANNELS, parse_numbers
+from ..recognise.habits import PYRAMID
 from ..recognise.model import Found, Model, with_batch
 
 TASKS = ("image",)
 LARGER = (2, 3, 4, 8)
+ODD = (451, 893)                    # a size that halving does not divide
 
 
 def by_shapes(model: Model, words) -> Found | None:
@@ -37,8 +39,10 @@ def by_shapes(model: Model, words) -> Found | None:
     times = next((n for n in LARGER if (shape[high], shape[wide]) == (size[0] * n, size[1] * n)), None)
     if times is None:
         return None
-    return Found(how | ({} if model.size(port) else {"input.size": "any"}),
-                 f"a guess by its output, {shape[channel]} channels and {times} times the input's size")
+    if not model.size(port):
+        odd = model.of(ODD).outputs[0].shape or ()
+        how["input.size"] = "any" if odd[high:wide + 1] == (ODD[0] * times, ODD[1] * times) else PYRAMID
+    return Found(how, f"a guess by its output, {shape[channel]} channels and {times} times the input's size")
 
 
 def decode(view) -> Picture:

@@ -53,14 +53,12 @@ def by_names(model: Model, words) -> Found | None:
 
 
 def by_shapes(model: Model, words) -> Found | None:
-    port, size = model.picture_input(), model.sample
+    size = model.sample
     first = next((o for o in model.outputs if len(o.shape or ()) in (2, 3)), None)
     if size is None or first is None or first.dtype is None or first.dtype.kind != "f":
         return None
     if len(first.shape) == 2:
-        batch, rows = with_batch(port.shape)[0], (model.declared[0].shape or (None,))[0]
-        if len(model.outputs) == 1 and first.shape[1] == 7 and not isinstance(rows, int) \
-                and rows != batch and isinstance(batch, int):
+        if len(model.outputs) == 1 and first.shape[1] == 7 and _are_rows(model, first):
             return Found({"task": "detection", "output.kind": IMAGE, **_fed(model)},
                          "a free number of rows of 7: a YOLOv7 with NMS inside")
         return None
@@ -72,6 +70,14 @@ def by_shapes(model: Model, words) -> Found | None:
         because = f"its output, three times {b} numbers for each place: a YOLOv5 or v7"
         return _places(model, words, b - 1, because, {"output.kind": OBJECT, "output.iou": ".45"})
     return _rows(model, a, b, OF_ROWS)
+
+
+def _are_rows(model: Model, output) -> bool:
+    """Is the first axis of the only output none of pictures, but one of what is found in one?"""
+    said, batch = (model.declared[0].shape or (None,))[0], with_batch(model.picture_input().shape)[0]
+    if isinstance(said, int):
+        return False
+    return output.shape[0] != 1 and model.is_taken or said is not None and said != batch and isinstance(batch, int)
 
 
 def _rows(model: Model, count, columns, tasks: dict[int, str]) -> Found | None:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from growing_model import cells, found, high, made, wide
 
-from cinfer.errors import InputError
+import cinfer.vision.recognise.sizes
 from cinfer.vision.reader import Reader
+from cinfer.vision.recognise.beside import class_counts, fixed_sizes
+from cinfer.vision.recognise.model import Model
 
 HEIGHT, WIDTH = 128, 192
 STRIDES = (8, 16, 32)
@@ -57,6 +59,12 @@ def maps(*channels, times=1, over=1, rank=4):
     return some(*channels, HEIGHT * times // over, WIDTH * times // over), {first: high(times, over), first + 1: wide(times, over)}
 
 
+def line_of_text():
+    likely = np.zeros((1, 1, HEIGHT, WIDTH), np.float32)
+    likely[..., 40:60, 20:150] = .9
+    return likely
+
+
 def scrfd(widths, batch=()):
     first = len(batch)
     return [(some(*batch, 2 * count(s), n), {first: cells(s, times=2)}) for n in widths for s in STRIDES]
@@ -69,17 +77,20 @@ def torchvision(*more):
     return [*((each, {0: found(6)}) for each in rows), *more]
 
 
+WAYS = ("counted", "named", "free", "nothing said")
+
+
 @dataclass
 class Case:
     """outputs : [(array, axes)]; family, task : what it is; shape : of a fixed input
-    only : it takes no other, whatever the file says; fixed : it is the same where the size is fixed"""
+    only : it takes no other, whatever the file says; how : in which ways the file may say sizes for it to be this"""
     outputs: list
     family: str
     task: str
     shape: tuple = (1, 3, HEIGHT, WIDTH)
     only: bool = False
     layout: str = "NCHW"
-    fixed: bool = True
+    how: tuple = WAYS
 
 
 CASES = {
@@ -93,6 +104,8 @@ CASES = {
     "ready rows of a free number": Case([(ready(30, 6, 60), {1: found(30)})], "yolo", "detection"),
     "ready masks": Case([(ready(100, 38, 60), {}), maps(1, 32, over=4)], "yolo", "segmentation"),
     "ready points": Case([(ready(100, 57, 60), {})], "yolo", "keypoints"),
+    "yolov7's rows": Case([(np.insert(ready(30, 6, 60)[0][:, [0, 1, 2, 3, 5, 4]], 0, 0, axis=1), {0: found(30)})], "yolo",
+                          "detection", how=WAYS[1:]),
     "yolox": Case([(some(1, count(*STRIDES), 85), {1: cells(*STRIDES)})], "yolox", "detection"),
     "nanodet": Case([(some(1, count(*STRIDES), 112), {1: cells(*STRIDES)})], "nanodet", "detection"),
     "nanodet plus": Case([(some(1, count(*STRIDES, 64), 112), {1: cells(*STRIDES, 64)})], "nanodet", "detection"),
@@ -109,7 +122,7 @@ CASES = {
                                 "segmentation"),
     "torchvision's points": Case(torchvision((some(6, 17, 3), {0: found(6)}), (some(6, 17), {0: found(6)})), "ready",
                                  "keypoints"),
-    "text": Case([maps(1, 1)], "text", "text-detection", fixed=False),
+    "text": Case([(line_of_text(), {2: high(), 3: wide()})], "text", "text-detection", how=WAYS[2:]),
     "movenet": Case([(some(1, 1, 17, 3), {})], "poses", "keypoints"),
     "movenet multipose": Case([(some(1, 6, 56), {})], "poses", "keypoints"),
     "simcc": Case([(some(1, 17, 384), {}), (some(1, 17, 512), {})], "poses", "keypoints", (1, 3, 256, 192), only=True),
@@ -120,6 +133,7 @@ CASES = {
     "vision transformer": Case([(some(1, 10), {})], "classify", "classification", (1, 3, 384, 384), only=True),
     "u2-net": Case([maps(1, 1) for _ in range(7)], "dense", "matting"),
     "classes of pixels": Case([maps(1, 21)], "dense", "semantic"),
+    "classes of pixels, twice": Case([maps(1, 21), maps(1, 21)], "dense", "semantic"),
     "classes of pixels, half": Case([maps(1, 5, over=2)], "dense", "semantic"),
     "classes of pixels, a quarter": Case([maps(1, 150, over=4)], "dense", "semantic"),
     "classes of pixels, last": Case([(some(1, HEIGHT, WIDTH, 4), {1: high(), 2: wide()})], "dense", "semantic",
@@ -157,7 +171,7 @@ def test_alike_however_the_file_says_sizes(name, picture):
     case, answers, known = CASES[name], {}, {}
     side = case.layout.replace("N", "") if len(case.shape) == 3 else case.layout
     size = f"{case.shape[side.index('H')]}x{case.shape[side.index('W')]}"
-    for how in ("counted", "named", "free", "nothing said")[0 if case.fixed else 2:]:
+    for how in case.how:
         session = session_of(case, how)
         words = Reader(session).words
         assert (words.text("family"), words.task) == (case.family, case.task), (how, words.origin())
@@ -178,4 +192,79 @@ def test_free_sizes_are_fed_so_that_there_is_an_answer(name, picture):
     reader = Reader(session_of(case, "free"))
     read = reader.read(picture)
     assert read.answer.task == case.task
-    assert reader.recipe.size.rule != "multiple" or case.family in ("ssd",), reader.recipe
+    assert reader.recipe.size.rule != "multiple" or case.family == "ssd", reader.recipe      # as its authors do
+
+
+FREE = ("batch", 3, "height", "width")
+
+
+@pytest.mark.parametrize("declared", [{}, {"a": None}])
+@pytest.mark.parametrize("array, family, size", [
+    (some(1, 8400, 85), "yolox", "640x640"),
+    (some(1, 2125, 112), "nanodet", "320x320"),                 # not the 416 that it would be fed else
+    (some(1, 9, 1029), "yolo", "224x224"),
+    (some(1, 21, 512, 512), "dense", "512x512"),
+    (some(1, 3, 448, 448), "picture", "224x224"),
+])
+def test_outputs_that_do_not_follow_were_made_for_one_size(array, family, size, declared):
+    words = Reader(made({"a": (array, {})}, FREE, declared=declared)).words
+    assert (words.text("family"), words.text("input.size")) == (family, size)
+
+
+@pytest.mark.parametrize("side", [24, 28, 224, 416, 640, 1280])
+def test_a_network_that_takes_one_size_alone_is_fed_that(side):
+    outputs = {"a": (some(1, 7, 9), {}), "b": (some(1, 5, 5, 5), {})}
+    reader = Reader(made(outputs, FREE, only=(1, 3, side, side), declared={"a": None}))
+    assert reader.words.text("family") == "" and reader.recipe.size.numbers == (side, side)
+    reader.read(np.zeros((30, 40, 3), np.uint8))
+
+
+@pytest.mark.parametrize("shape, size", [((1, 3, 320, "w"), (320, 320)), (("n", 3, "h", 256), (256, 256))])
+def test_a_side_that_is_fixed_stays(shape, size):
+    reader = Reader(made({"a": placed(9)}, shape, declared={"a": None}))
+    assert reader.words.text("family") == "yolo" and reader.recipe.size.numbers == size
+    assert reader.read(np.zeros((300, 400, 3), np.uint8)).where.input_height == size[0]
+
+
+@pytest.mark.parametrize("step, size", [(1, "any"), (32, "multiple:32")])
+def test_what_is_enlarged_has_any_size_if_the_network_takes_any(step, size):
+    def follows(side):
+        return lambda graph: graph.part(graph.part(getattr(graph, side), 1, step), 2 * step, 1)
+    enlarge = {"a": (some(1, 3, 64, 64), {2: follows("height"), 3: follows("width")})}
+    words = Reader(made(enlarge, FREE, declared={"a": None})).words
+    assert words.task == "image" and words.text("input.size") == size
+
+
+def test_channels_that_are_free_are_three():
+    words = Reader(made({"a": placed(9)}, ("n", "c", "h", "w"), declared={"a": None})).words
+    assert words.text("family") == "yolo" and words.text("input.channels") == "RGB"
+
+
+def test_classes_are_not_counted_along_axes_that_follow_the_input():
+    outputs = {"a": maps(1, rank=3), "b": (some(1, 5), {})}
+    model = Model(made(outputs, FREE, declared={"a": None, "b": ("batch", "classes")}))
+    assert fixed_sizes(model) == [(1, None, None), (1, 5)] and class_counts(model) == [5]
+
+
+@pytest.mark.parametrize("name", ["torchvision", "torchvision with batch"])
+def test_classes_of_torchvision_are_coco_91(name):
+    words = Reader(session_of(CASES[name], "free")).words
+    assert words.label(90) == "toothbrush" and "91 classes without names" in words.origin()
+
+
+def test_boxes_with_a_batch_are_not_torchvisions():
+    outputs = {"boxes": (some(1, 6, 4), {}), "labels": (classes(1, 6), {}), "scores": (some(1, 6), {})}
+    words = Reader(made(outputs, FREE)).words
+    assert (words.text("family"), words.labels) == ("ready", None) and "torchvision" not in words.origin()
+
+
+def test_networks_are_asked_only_where_nobody_says_what_they_are(monkeypatch):
+    def never(*_):
+        raise AssertionError("asked")
+    monkeypatch.setattr(cinfer.vision.recognise.sizes, "shapes_of_outputs", never)
+    keys = {"task": "detect", "imgsz": "[640, 640]", "stride": "32", "names": "{0: 'cow'}", "head": "Detect"}
+    keyed = made({"a": placed(5)}, FREE, declared={"a": ("batch", "b", "c")}, metadata=keys)
+    assert Reader(keyed).words.text("family") == "yolo"
+    assert Reader(made({"a": placed(5)}, CASES["v8"].shape)).words.text("family") == "yolo"
+    with pytest.raises(AssertionError, match="asked"):
+        Reader(made({"a": placed(5)}, FREE, declared={"a": ("batch", "b", "c")}))
