@@ -77,22 +77,21 @@ def habits_of(model: Model, words: Words, is_fed: bool) -> Found | None:
     return habits(model, words.text("family"), is_fed, "input.resize" in words or "input.size" in words)
 
 
-def answers(level: str, models: tuple[Model, ...], words: Words) -> list[tuple[str, Found]]:
-    """The families that know all of these models, and as the same."""
-    from .. import families
+def answers(modules: dict, level: str, models: tuple[Model, ...], words: Words) -> list[tuple[str, Found]]:
+    """The families that know all of these models, and as the same. modules : of families, by name"""
     found = []
-    for name in families.FAMILIES:
-        module = families.family(name)
-        if words.task and words.task not in module.TASKS or not hasattr(module, level):
-            continue
-        told = [getattr(module, level)(model, words) for model in models]
-        if None not in told and all(each.words == told[0].words for each in told):
-            found.append((name, told[0]))
+    for name, module in modules.items():
+        if hasattr(module, level):
+            told = [getattr(module, level)(model, words) for model in models]
+            if None not in told and all(each.words == told[0].words for each in told):
+                found.append((name, told[0]))
     return found
 
 
-def sized(model: Model, level: str, name: str, told: Found, words: Words) -> dict[str, str]:
-    """The size to be fed, where a network takes less than its file leaves open, and not what the family says."""
+def sized(model: Model, known, told: Found, words: Words) -> dict[str, str]:
+    """The size to be fed, where a network takes less than its file leaves open, and not what the family says.
+
+    known : the function of the family that has told"""
     port = model.picture_input()
     if port is None or port.shape is None or model.size(port):
         return {}
@@ -101,11 +100,10 @@ def sized(model: Model, level: str, name: str, told: Found, words: Words) -> dic
         size = side, side
     if size is None:
         return {}
-    if said:
-        from .. import families
+    if said and not side:
         from ..prepare.recipe import parse_size, ruled_size
         usual = model.of(ruled_size(parse_size(said, ""), *USUAL)[::-1])
-        if usual.is_taken and getattr(families.family(name), level)(usual, words) is not None:
+        if usual.is_taken and known(usual, words) is not None:
             return {}
     return {"input.size": f"{size[0]}x{size[1]}"}
 
@@ -114,15 +112,18 @@ def seen(model: Model, words: Words) -> Found | None:
     """By the names of the outputs, then by their shapes; families of other tasks than the one that is said are not asked.
     Where two answer to the same, the first is taken, and the other one named."""
     from .. import families
-    for level, alike in (("by_names", [(model,)]), ("by_shapes", model.alike())):
+    modules = {name: families.family(name) for name in families.FAMILIES}
+    modules = {name: module for name, module in modules.items() if not words.task or words.task in module.TASKS}
+    for level, alike in (("by_names", [(model,)]), ("by_shapes", model.alike())) if modules else ():
         for models in alike:
-            found = answers(level, models, words)
+            found = answers(modules, level, models, words)
             if not found:
                 continue
             name, first = found[0]
             also = f"; it might be {quoted(other for other, _ in found[1:])} too, --recipe family=... decides" * (len(found) > 1)
             told = {key: text for key, text in first.words.items() if key != "task" or not words.task}
-            return Found({"family": name, **told, **sized(models[0], level, name, first, words)}, first.because + also, first.labels)
+            told |= sized(models[0], getattr(modules[name], level), first, words)
+            return Found({"family": name, **told}, first.because + also, first.labels)
     if words.task in families.OF_TASK:
         return Found({"family": families.OF_TASK[words.task]}, "")
     return None

@@ -13,9 +13,9 @@ FRAMES = 16                         # of a clip of free length
 # Of the first two the sides are apart, so that an output's sides tell which they follow; all are multiples of what
 # networks ask for: 64, and the 14 of some transformers.
 GENERAL = (448, 896), (896, 448)
-# of networks that take one size alone, or only squares
-USUAL = (*((side, side) for side in (640, 224, 320, 416, 512, 384, 256, 192, 128, 112, 300, 518, 1024, 1280, 24, 28, 32, 48)),
-         (256, 192), (384, 288))
+# Of networks that take one size alone, or only squares.
+SQUARES = 224, 640, 112, 320, 416, 512, 384, 256, 192, 128, 300, 518, 1024, 1280, 48, 24, 28, 32
+USUAL = *((side, side) for side in SQUARES), (256, 192), (384, 288)
 
 
 class Sizes:
