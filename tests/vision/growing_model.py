@@ -15,11 +15,13 @@ TYPES = {np.dtype(t): helper.np_dtype_to_tensor_dtype(np.dtype(t)) for t in ("f4
 class Graph:
     """Nodes and constants as they come up."""
 
-    def __init__(self, name, axes, only=None):
+    def __init__(self, name, axes, only=None, through=()):
         self.nodes, self.constants = [], {}
         if only is not None:            # as a network that flattens its features
             name = self.node("Reshape", name, np.int64(only))
         self.height, self.width = (self.size(name, axes.index(axis)) for axis in "HW")
+        if through:
+            name = self.node(through[0], name, *through[1:])
         one = self.node("GatherND", name, np.zeros(len(axes), np.int64))
         self.nothing = self.node("Mul", self.node("Cast", one, to=TensorProto.FLOAT), np.float32(0))
 
@@ -80,10 +82,11 @@ def found(count):
     return counted
 
 
-def made(outputs, shape, layout="NCHW", declared=None, only=None, dtype=np.float32, metadata=None):
+def made(outputs, shape, layout="NCHW", declared=None, only=None, dtype=np.float32, metadata=None, through=()):
     """A session. outputs : name -> (array, axes as Graph.output has them); shape, layout : of the input
-    declared : name -> shape that the file says, None for none; only : shape of the input that it takes, and no other"""
-    graph = Graph("x", layout[-len(shape):] if len(shape) < 4 else layout, only)
+    declared : name -> shape that the file says, None for none; only : shape of the input that it takes, and no other
+    through : an operator that the picture goes through, with its further inputs"""
+    graph = Graph("x", layout[-len(shape):] if len(shape) < 4 else layout, only, through)
     for name, (array, axes) in outputs.items():
         graph.output(name, array, axes)
     ports = [helper.make_tensor_value_info(name, TYPES[array.dtype], (declared or {}).get(name, array.shape))

@@ -29,7 +29,8 @@ TASKS = ("semantic", "segmentation", "depth", "matting", "anomaly")
 NORMALISED = {"input.mean": IMAGENET["input.mean"], "input.std": IMAGENET["input.std"]}
 REMBG = {"task": "matting", "input.resize": "stretch", "input.filter": "lanczos", "input.mean": IMAGENET["input.mean"],
          "input.std": f"largest:{IMAGENET['input.std']}"}
-FREE = "fit:512:32"                 # where a network takes any size: about what such are trained with
+# Where a network takes any size, about what such are trained with; of transformers the patches, 14 pixels each, decide.
+FREE, TRIED, IN_PATCHES = "fit:512:32", (512, 672), "fit:518:14"
 KNOWN_COUNTS = (19, 21, 150)        # classes of Cityscapes, Pascal VOC with background, ADE20K
 VOC = ("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
        "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor")
@@ -66,6 +67,13 @@ def _named(model: Model) -> Found | None:
 
 
 def by_shapes(model: Model, words) -> Found | None:
+    found = _seen(model, words)
+    if found is not None and found.words.get("input.size") == FREE and _seen(model.of(TRIED), words) is None:
+        found.words["input.size"] = IN_PATCHES
+    return found
+
+
+def _seen(model: Model, words) -> Found | None:
     port, size = model.picture_input(), model.sample
     if port is None or with_batch(port.shape) is None or len(with_batch(port.shape)) != 4:
         return None

@@ -5,7 +5,8 @@ Told by: the keys of Ultralytics' exporter (recognise/ultralytics.py), which say
     input `images` and output `output0`, Ultralytics' names, where the keys are gone;
     (n, 7) rows of a free number for one picture (YOLOv7 with NMS inside);
     (4+nc, N) or (3N, 5+nc) numbers for the N places of the grids of an input (8400 at 640x640);
-    (n, 6) rows of few boxes, 57 with points, 6 and as many as there are prototypes with masks: v10 and 26, or NMS inside.
+    (n, 6) rows of few boxes, 57 with points, 6 and as many as there are prototypes with masks: v10 and 26, or NMS inside;
+    (n, 6) or (n, 4+nc) of a graph with GridSample, which attention at chosen places needs: RT-DETR.
 
 yolo_rows.py has the forms of the rows, yolo_masks.py and yolo_oriented.py what belongs to some tasks. What files
 declare may be symbolic: the arrays' shapes decide. A row counts for its best class alone, and only where that score is
@@ -22,7 +23,7 @@ import numpy as np
 from ...errors import InputError
 from ...metadata import literal
 from ..answers.objects import Object, Objects
-from ..recognise.coco import coco_80
+from ..recognise.coco import coco_80, with_names
 from ..recognise.model import Found, Model, with_batch
 from . import raw, yolo_masks, yolo_oriented
 from .overlap import corners, likeliest, suppress
@@ -45,7 +46,7 @@ def by_names(model: Model, words) -> Found | None:
     if first is None or port.name != "images" or len(first.shape or ()) != 3:
         return None
     a, b = first.shape[1:]
-    if (found := _rows(model, a, b, {**OF_ROWS, 7: "oriented"})) is not None:
+    if (found := _rows(model, words, a, b, {**OF_ROWS, 7: "oriented"})) is not None:
         return found
     if isinstance(b, int) or not (isinstance(a, int) and a > 4 or b == "anchors"):
         return None                     # by_shapes tells more
@@ -69,7 +70,7 @@ def by_shapes(model: Model, words) -> Found | None:
     if isinstance(a, int) and isinstance(b, int) and any(a == 3 * count for count in grids) and b > 5:
         because = f"its output, three times {b} numbers for each place: a YOLOv5 or v7"
         return _places(model, words, b - 1, because, {"output.kind": OBJECT, "output.iou": ".45"})
-    return _rows(model, a, b, OF_ROWS)
+    return _rows(model, words, a, b, OF_ROWS)
 
 
 def _are_rows(model: Model, output) -> bool:
@@ -80,18 +81,26 @@ def _are_rows(model: Model, output) -> bool:
     return output.shape[0] != 1 and model.is_taken or said is not None and said != batch and isinstance(batch, int)
 
 
-def _rows(model: Model, count, columns, tasks: dict[int, str]) -> Found | None:
+def _rows(model: Model, words, count, columns, tasks: dict[int, str]) -> Found | None:
     """What (count, columns) are, if rows of boxes that are told apart already. tasks : columns -> what they may be"""
     masks = next((o.shape[1] for o in model.outputs if len(o.shape or ()) == 4), None)
-    if not isinstance(columns, int) or isinstance(count, int) and count > MOST_ROWS:
+    if not isinstance(columns, int) or isinstance(count, int) and count > MOST_ROWS \
+            or len(model.outputs) != (1 if masks is None else 2):
         return None
+    if masks is None and columns > 5 and "GridSample" in model.operators:
+        said = {"task": "detection", **_fed(model), "input.resize": "stretch", "output.iou": "1"}
+        said |= {} if model.size(model.picture_input()) else {"input.size": "640x640"}
+        said |= {} if columns == 6 else {"output.units": "normalized"}
+        labels = coco_80() if columns == 84 else None
+        because = f"its output, rows of {columns} numbers, and its GridSample: RT-DETR of Ultralytics"
+        return Found(said, *with_names(words, because, labels))
     task = tasks.get(columns) if masks is None else "segmentation" if columns - 6 == masks else None
     if task is None:
         return None
     because = f"its output, rows of {columns} numbers: boxes as of YOLOv10 and 26, or with NMS inside"
     if columns == 6:
         because += ", corners in pixels; where all are from 0 to 1, centres and sizes as of RT-DETR, which would be fed " \
-                   "with --resize stretch: --recipe output.units=pixels or normalized decides"
+                   "with --resize stretch; --recipe output.units=pixels or normalized decides"
     return Found({"task": task, **_fed(model)}, because)
 
 

@@ -43,6 +43,11 @@ class Model:
                 name=port.name, dtype=port.dtype, shape=self.shape_of(port)) for port in self.declared]
         return self._outputs
 
+    @property
+    def operators(self) -> set[str]:
+        """The types of the graph's nodes."""
+        return {node.op_type for node in getattr(self._session.model.graph, "nodes", ())}
+
     def outputs_named(self, *names: str) -> bool:
         """Are there outputs of these names?"""
         return set(names) <= {port.name for port in self.declared}

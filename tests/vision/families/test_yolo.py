@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 from constant_model import centred, fed, kept, letterbox, model, reading
+from growing_model import made
 
 from cinfer.errors import InputError
 from cinfer.vision.families import yolo
@@ -368,3 +369,23 @@ def test_two_milliseconds_are_enough():
         assert len(yolo.decode(seen).found) == 300
         best = min(best, time.perf_counter() - begin)
     assert best < 6e-3, f"{best * 1e3:.2f} ms"          # 3x head room: machines differ, and others run beside it
+
+
+@pytest.mark.parametrize("free", [False, True])
+@pytest.mark.parametrize("columns", [6, 9, 84])
+def test_rows_of_a_graph_that_looks_at_chosen_places_are_of_rt_detr(columns, free):
+    boxes = centred(np.array([each[:4] for each in SCENE], float)) / np.tile([WIDE, HIGH], 2)
+    rows = np.zeros((1, 300, columns), np.float32)
+    rows[0, :len(SCENE), :4] = boxes
+    for row, (*_, which, score) in zip(rows[0], SCENE):
+        if columns == 6:
+            row[4:] = score, which
+        else:
+            row[4 + which] = score
+    session = made({"1403": (rows, {})}, FREE if free else (1, 3, 640, 640), declared={"1403": None},
+                   through=("GridSample", np.zeros((1, 2, 2, 2), np.float32)))
+    whole = sorted([(each[4], each[5], *each[:4]) for each in SCENE if each[5] > .25], key=lambda each: -each[1])
+    read = reading(session, WIDE, HIGH)
+    agree(said(read.answer), whole)
+    assert (read.where.input_width, read.where.input_height) == (640, 640) and not read.where.top
+    assert [each.label for each in read.answer.found][:1] == ["car" if columns == 84 else None]

@@ -235,6 +235,14 @@ def test_what_is_enlarged_has_any_size_if_the_network_takes_any(step, size):
     assert words.task == "image" and words.text("input.size") == size
 
 
+def test_maps_of_patches_of_14_pixels_are_fed_such():
+    def follows(side):
+        return lambda graph: graph.part(graph.part(getattr(graph, side), 1, 14), 14, 1)
+    depth = {"a": (some(1, 64, 64), {1: follows("height"), 2: follows("width")})}
+    words = Reader(made(depth, FREE, declared={"a": None})).words
+    assert words.task == "depth" and words.text("input.size") == "fit:518:14"
+
+
 def test_channels_that_are_free_are_three():
     words = Reader(made({"a": placed(9)}, ("n", "c", "h", "w"), declared={"a": None})).words
     assert words.text("family") == "yolo" and words.text("input.channels") == "RGB"
