@@ -5,7 +5,8 @@ Told by, in pixels of the input, cells (column, row) of a grid with stride s cou
 YuNet       outputs cls_8 obj_8 bbox_8 kps_8, likewise _16 and _32. score = sqrt(cls * obj), both within 0..1;
             centre = (cell + b01) s, size = exp(b23) s, points = (cell + k) s (OpenCV's FaceDetectorYN)
 SCRFD       6 or 9 outputs (n, 1), (n, 4) and, of 9, (n, 10), with or without an axis of batch, in any order, for the
-            strides 8, 16, 32; two anchors a cell. Box = cell s -+ distances s, points = cell s + d s (insightface)
+            strides 8, 16, 32; two anchors a cell. Box = cell s -+ distances s, points = cell s + d s; boxes are compared
+            with both corners' pixels counted (insightface)
 BlazeFace   896x16 and 896x1: 16x16 cells with two anchors, then 8x8 with six, whatever the input's size. Centre and
             points = (cell + 1/2) s + r, size = r; score = sigmoid within -100..100. Boxes that overlap by more than the
             threshold become their mean weighted by score, with the best one's score (MediaPipe)
@@ -22,7 +23,7 @@ from ...errors import InputError
 from ..answers.objects import Object, Objects
 from ..recognise.model import Found, Model, with_batch
 from . import raw
-from .overlap import likeliest, suppress
+from .overlap import a_pixel, likeliest, suppress
 
 TASKS = ("detection", "face-anchors", "face-cascade")
 STRIDES = (8, 16, 32)
@@ -132,7 +133,7 @@ def _decoded(view):
     if sorted(map(_tail, shapes)) == [(ANCHORS, 1), (ANCHORS, 16)]:
         return _blended(view, *blazeface(view, arrays.values()))
     if len(arrays) in (6, 9) and _is_scrfd(shapes):
-        return _kept(view, *scrfd(view, arrays.values()), threshold=.5, iou=.4)
+        return _kept(view, *scrfd(view, arrays.values()), threshold=.5, iou=.4, edge=a_pixel(view.where))
     name = mtcnn_kind(shapes, (view.where.input_height, view.where.input_width))
     if name == "P-Net":
         windows, scores, offsets = p_net(list(arrays.values()))
@@ -246,9 +247,9 @@ def _asked(view) -> bool:
     return bool(view.wanted(np.zeros(1, int))[0])
 
 
-def _kept(view, boxes, scores, points, *, threshold: float, iou: float) -> Objects:
+def _kept(view, boxes, scores, points, *, threshold: float, iou: float, edge=(0, 0)) -> Objects:
     boxes, scores, points = _candidates(view, boxes, scores, points, threshold)
-    kept = suppress(boxes, scores, view.iou(iou), view.most())
+    kept = suppress(boxes, scores, view.iou(iou), view.most(), edge=edge)
     return _objects(view, boxes[kept], scores[kept], None if points is None else points[kept])
 
 

@@ -24,11 +24,13 @@ def likeliest(scores: np.ndarray, most: int = MOST_CANDIDATES) -> np.ndarray:
 
 
 def suppress(boxes: np.ndarray, scores: np.ndarray, iou: float, most: int,
-             classes: np.ndarray | None = None) -> np.ndarray:
+             classes: np.ndarray | None = None, edge: tuple[float, float] = (0, 0)) -> np.ndarray:
     """Indices of the boxes that stay, the highest score first, `most` at most: none overlaps one before it, of its
     class, by more than `iou` (intersection over union). Boxes that are not finite go, and scores that are NaN.
 
     boxes : (n, 4) as x1, y1, x2, y2; classes : (n,), or None where all count as one
+    edge : how much wider and higher a box counts than from corner to corner: `a_pixel` for authors who count both
+        corners' pixels, as Pascal VOC did
     """
     boxes, scores = np.asarray(boxes, np.float32).reshape(-1, 4), np.asarray(scores, np.float32).reshape(-1)
     sound = np.flatnonzero(np.isfinite(boxes).all(1) & ~np.isnan(scores))
@@ -37,10 +39,17 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, iou: float, most: int,
     if not sound.size:
         return sound
     boxes = boxes[sound].clip(-FAR, FAR)
+    if any(edge):
+        boxes[:, 2:] += np.float32(edge)
     if classes is not None:
         boxes += apart(boxes, np.asarray(classes).reshape(-1)[sound])[:, None]
     kept, = _kernels().select(boxes[None], scores[sound][None], most, iou, None, 0)
     return sound[kept]
+
+
+def a_pixel(where) -> tuple[float, float]:
+    """One pixel of the picture, in those of the input. where : the Geometry"""
+    return where.scale_x, where.scale_y
 
 
 def apart(boxes: np.ndarray, classes: np.ndarray) -> np.ndarray:

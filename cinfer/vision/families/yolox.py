@@ -3,7 +3,8 @@
 Told by: one output of 1 x cells x (5 + classes), cells = sum of height/s * width/s; not by NanoDet's count of numbers.
 A row: x y w h, how sure it is that something is there, the classes' scores; both sigmoids already.
     centre = ((x, y) + (column, row)) * s        size = exp((w, h)) * s        score = sure * class's
-The best class counts; boxes of any class suppress each other. The picture is scaled by one factor r for both sides, as
+The best class counts; boxes of any class suppress each other, and are a pixel of the picture wider and higher in that
+than from corner to corner. The picture is scaled by one factor r for both sides, as
 in training: the way back is that factor, not the ratio of the rounded sides.
 Source: YOLOX, demo/ONNXRuntime/onnx_inference.py and yolox/utils/demo_utils.py.
 """
@@ -18,7 +19,7 @@ from ..recognise.model import Found, Model
 from . import nanodet
 from .found import likely, objects, rows
 from .grid import cells, rows_of_cells
-from .overlap import corners, suppress
+from .overlap import a_pixel, corners, suppress
 
 TASKS = ("detection",)
 SIDE = "640x640"                    # where the size is free; of nano and tiny 416x416
@@ -54,8 +55,9 @@ def decode(view):
     boxes = corners(np.concatenate([(values[:, :2] + places) * strides, sizes * strides], axis=1))
     kept = likely(view, boxes, scores, classes, least)
     boxes, scores, classes = boxes[kept], scores[kept], classes[kept]
-    kept = suppress(boxes, scores, view.iou(.45), view.most())
-    return objects(by_one_factor(view), boxes[kept], scores[kept], classes[kept])
+    view = by_one_factor(view)
+    kept = suppress(boxes, scores, view.iou(.45), view.most(), edge=a_pixel(view.where))
+    return objects(view, boxes[kept], scores[kept], classes[kept])
 
 
 def by_one_factor(view):

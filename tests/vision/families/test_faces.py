@@ -88,6 +88,17 @@ def test_twin_goes_and_neighbour_stays():
     assert len(found(outputs, options=Options(max_det=1)).found) == 1
 
 
+@pytest.mark.parametrize("limit, left", [(.335, 1), (.355, 2)])
+def test_scrfd_counts_the_pixels_of_both_corners(limit, left):
+    """40 x 40 and 40 x 13 of the picture's pixels, 8 x 8 and 8 x 2.6 of the input's: .325 from corner to corner,
+    41 * 14 / 41^2 = .341 with a pixel more each way; 9 * 3.6 / 81 = .4 were these the input's."""
+    outputs, _ = scrfd_outputs(count=0)
+    for index, score, box in ((50, .9, (0, 0, 1, 1)), (51, .8, (0, 0, 1, .325))):
+        outputs["s8"][index], outputs["b8"][index] = score, box
+    answer = found(outputs, options=Options(iou=limit))
+    assert len(answer.found) == left
+
+
 def test_thresholds_of_the_model_count():
     outputs, _ = scrfd_outputs(count=0)
     outputs["s16"][[10, 14]] = [[0.9], [0.6]]

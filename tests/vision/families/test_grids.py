@@ -75,6 +75,19 @@ def test_yolox_scales_by_one_factor_though_sides_were_rounded(tmp_path):
     assert answer.found[0].box == pytest.approx((0, 0, 1000, 42 / 0.064), abs=0.01)
 
 
+@pytest.mark.parametrize("scale, left", [(1, 1), (.5, 1), (.25, 2), (.1, 2)])
+def test_yolox_counts_the_pixels_of_both_corners(tmp_path, scale, left):
+    """8 x 8 and 8 x 3 of the input's pixels: .375 from corner to corner. Of the picture's, with one more each way,
+    (8/s + 1)(3/s + 1) / (8/s + 1)^2: .444, .412, .394, .383. Two of these are above .4."""
+    given = Yolox()
+    given.put((8, 8, 16, 16), .9, {0: 1.}, 8, 1, 1)
+    given.put((8, 8, 16, 11), .8, {0: 1.}, 8, 2, 1)
+    case = Case(write(tmp_path / "m.onnx", {"output": given.rows}), {"output.iou": ".4"})
+    size = round(64 / scale)
+    answer = case.decode({"output": given.rows}, (size, size), (64, 64), Geometry(size, size, 64, 64, scale, scale))
+    assert len(answer.found) == left
+
+
 def test_yolox_survives_numbers_that_are_none(tmp_path):
     given = Yolox()
     given.put((8, 16, 40, 48), 0.9, {3: 0.8}, 8, 3, 4)

@@ -32,6 +32,14 @@ def test_boxes_from_0_to_1_are_boxes_too():
     assert suppress(boxes, scores, 0.5, 100, classes).tolist() == kept(boxes, scores, classes, 0.5)
 
 
+@pytest.mark.parametrize("edge", [(1, 1), (.5, .25)])
+def test_boxes_may_count_an_edge_more_than_from_corner_to_corner(edge):
+    boxes, scores, classes = some(120, 3, span=60)
+    wider = boxes + np.float32([0, 0, *edge])
+    assert suppress(boxes, scores, .45, 120, classes, edge).tolist() == kept(wider, scores, classes, .45)
+    assert suppress(boxes, scores, .45, 120, classes).tolist() != kept(wider, scores, classes, .45)
+
+
 def test_of_equal_scores_the_first_box_stays():
     assert suppress([[0, 0, 9, 9]] * 3, [0.5, 0.5, 0.5], 0.5, 9).tolist() == [0]
 
