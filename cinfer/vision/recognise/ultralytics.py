@@ -30,7 +30,8 @@ def ultralytics(model: Model) -> Found | None:
     is_detr = _is_detr(model, port, task)
     stretched = is_detr or task == "depth"              # their authors squeeze the picture into the size
     floating = port.dtype is not None and port.dtype.kind not in "iub"
-    words = {"task": task, "input.name": port.name, "input.layout": "NCHW", "input.channels": _channels(model, port),
+    words = {"task": task, "input.name": port.name, "input.layout": model.layout(port),
+             "input.channels": _channels(model, port),
              "input.resize": "stretch" if stretched else "letterbox:114", "input.filter": "linear",
              "input.mean": "0", "input.std": "255" if floating else "1",
              "input.size": _size(model, port, 224 if task == "classification" else 640,
@@ -57,7 +58,7 @@ def _is_detr(model: Model, port, task: str) -> bool:
         return metadata.get("head") == "RTDETRDecoder"
     if "rtdetr" in metadata.get("description", "").lower().replace("-", ""):
         return True
-    shape, size, names = model.outputs[0].shape or (), model.size(port, "NCHW"), len(labels_of(metadata) or ())
+    shape, size, names = model.outputs[0].shape or (), model.size(port), len(labels_of(metadata) or ())
     return len(shape) == 3 and names not in (0, 2) and shape[2] == 4 + names != shape[1] and isinstance(shape[1], int) \
         and shape[1] not in (places(*size) if size else ())
 
@@ -88,8 +89,8 @@ def _task(model: Model) -> str:
 
 def _channels(model: Model, port) -> str:
     said = literal(model.metadata.get("channels", ""), (int,))
-    shape = with_batch(port.shape)
-    count = shape[1] if shape and isinstance(shape[1], int) else said or 3
+    shape, axis = with_batch(port.shape), model.layout(port).index("C")
+    count = shape[axis] if shape and isinstance(shape[axis], int) else said or 3
     if count not in (1, 3):
         raise InputError(f"input {port.name!r} takes {count} channels; a picture has 1 (grey) or 3: use the model from "
                          "Python: cinfer.load")
@@ -98,7 +99,7 @@ def _channels(model: Model, port) -> str:
 
 def _size(model: Model, port, usual: int, fixed: bool) -> str:
     """Where the graph leaves it free, `imgsz`: fixed, or for letterboxes what the picture needs of it."""
-    size = model.size(port, "NCHW")
+    size = model.size(port)
     if size:
         return f"{size[0]}x{size[1]}"
     said = literal(model.metadata.get("imgsz", ""), (list, tuple, int))

@@ -74,6 +74,14 @@ def test_channels():
         known(session(KEYS | {"channels": "10"}, (1, "c", 64, 64)))
 
 
+@pytest.mark.parametrize("shape, size, channels", [
+    ((1, 96, 128, 3), "96x128", "RGB"), (("b", "h", "w", 3), "within:640:32", "RGB"),
+    ((1, 96, 128, 1), "96x128", "GRAY")])
+def test_channels_may_come_last_as_after_a_conversion(shape, size, channels):
+    words = known(session(KEYS, shape))
+    assert [words.text(f"input.{key}") for key in ("layout", "size", "channels")] == ["NHWC", size, channels]
+
+
 def test_integer_pixels_are_not_divided():
     assert known(session(KEYS, (1, 3, 64, 64), np.uint8)).text("input.std") == "1"
 
