@@ -71,6 +71,7 @@ class Reader:
             numbers_of(self.options.classes, self.words.labels)         # wrong ones are refused before the work
         self.recipe = recipe_for(self.words, session.inputs)
         self.family = family(self.words.one_of("family", DECODERS, "raw"))
+        self._batch = batch_of(self.model.inputs, self.recipe)
         self._others = [port.name for port in session.inputs if port.name != self.recipe.input]
         if self._others and not hasattr(self.family, "feeds"):
             raise InputError(f"the model also takes {quoted(self._others)}; "
@@ -102,6 +103,8 @@ class Reader:
         feeds = {self.recipe.input: x}
         if self._others:
             feeds |= self.family.feeds(self.model, where)
+        if self._batch > 1:
+            feeds = {name: np.repeat(value, self._batch, axis=0) for name, value in feeds.items()}
         return Prepared(taken, feeds, where, time.perf_counter() - begin)
 
     def finish(self, ready: Prepared) -> Reading:
@@ -112,6 +115,8 @@ class Reader:
         except InputError as error:
             raise self._hinted(error) from None
         done = time.perf_counter()
+        if self._batch > 1:
+            arrays = [first_of(value, port.shape, self._batch) for value, port in zip(arrays, self.session.outputs)]
         outputs = dict(zip([port.name for port in self.session.outputs], arrays))
         with np.errstate(all="ignore"):         # outputs may hold anything; families drop what is not finite
             answer = self.family.decode(View(outputs, self.words, self.recipe, ready.where, self.options))
@@ -129,6 +134,21 @@ class Reader:
         if is_asked and " cannot take " in str(error):
             return InputError(f"{error}; --size multiple:32 may help")
         return error
+
+
+def batch_of(inputs, recipe) -> int:
+    """How many pictures a network wants at once, whose file says so: the same one is fed so often."""
+    port = next(port for port in inputs if port.name == recipe.input)
+    batch = port.shape[0] if port.shape and len(port.shape) > 3 else 1
+    return batch if isinstance(batch, int) else 1
+
+
+def first_of(value, shape, batch: int):
+    """Of an output for a batch of pictures what is the first one's. shape : as the file says it; a free number of rows
+    is of all pictures"""
+    ranked = getattr(value, "ndim", 0)
+    is_batch = ranked > 2 or ranked > 1 and bool(shape) and shape[0] == batch
+    return value[:1] if is_batch and len(value) == batch else value
 
 
 _readers: WeakKeyDictionary = WeakKeyDictionary()       # session -> options -> Reader
