@@ -222,11 +222,11 @@ def test_large_jpegs_are_decoded_at_a_fraction_unless_exact(cinfer, tmp_path, mo
     from cinfer.vision import reader
     seen, prepare = [], reader.prepare
     monkeypatch.setattr(reader, "prepare", lambda held, *rest: seen.append(held.size) or prepare(held, *rest))
-    Image.fromarray(np.zeros((600, 800, 3), np.uint8)).save(tmp_path / "large.jpg")
+    Image.fromarray(np.zeros((900, 1200, 3), np.uint8)).save(tmp_path / "large.jpg")
     said = json.loads(cinfer("run", model, tmp_path / "large.jpg", "--json").out)
-    assert (said["width"], said["height"]) == (800, 600)
+    assert (said["width"], said["height"]) == (1200, 900)
     for flags in (["--exact"], ["-o", tmp_path / "out.png"]):
         cinfer("run", model, tmp_path / "large.jpg", *flags)
-    assert seen == [(100, 75), (800, 600), (800, 600)]
+    assert seen == [(150, 113), (1200, 900), (1200, 900)]
     with Image.open(tmp_path / "out.png") as drawn:
-        assert drawn.size == (800, 600)
+        assert drawn.size == (1200, 900)

@@ -17,6 +17,7 @@ from .orientation import SIDEWAYS, TURNS, UPRIGHT, in_exif, orientation_of, turn
 
 MOST_PIXELS = 100_000_000           # Pillow keeps 4 bytes of each, and turning upright needs a second copy
 MOST_BYTES = 1 << 30                # of a picture that comes through a pipe
+SMALL = 1_000_000                   # pixels of a JPEG that is decoded whole in any case: that takes some 10 ms
 COMMON = ("JPEG", "PNG", "GIF", "BMP", "PPM")       # the plugins that Pillow loads at once
 # Loaded when a file is none of the common ones. Those left out run other programs (EPS), are documents, or
 # have no pixels.
@@ -52,8 +53,9 @@ def decoded(source, name: str | None = None, needed=None):
     """As `decode`: (the picture, its (width, height) in the file as a person sees it).
 
     name : what to call it in messages
-    needed : (width, height) -> the least that the picture is needed at, or None for all of it. A JPEG that is several
-        times as large is decoded at 1/2, 1/4 or 1/8 of its size: a fraction of the time and of the memory
+    needed : (width, height) -> the least that the picture is needed at, or None for all of it. A JPEG of more than
+        SMALL pixels that is several times as large is decoded at 1/2, 1/4 or 1/8 of its size: a fraction of the time
+        and of the memory
     """
     name = name or name_of(source)
     stream = open_regular(source, name)
@@ -150,7 +152,7 @@ def opened(stream, name: str, needed=None):
     if not picture.width or not picture.height:
         raise InputError(f"{name} is {picture.width}x{picture.height} pixels; it has none")
     size = picture.size
-    if needed is not None and picture.format in ("JPEG", "MPO"):
+    if needed is not None and picture.format in ("JPEG", "MPO") and picture.width * picture.height > SMALL:
         shrink(picture, needed, name)
     rawmode = picture.tile[0][3] if picture.format == "PNG" and picture.tile else None
     # Pillow turns a TIFF itself when it loads it, and forgets the orientation in EXIF, but not always in XMP

@@ -8,9 +8,15 @@ from constant_model import model
 from PIL import Image
 
 from cinfer.vision import read
+from cinfer.vision.pictures import decode as decoding
 from cinfer.vision.pictures.decode import decode, decoded
 from cinfer.vision.pictures.frames import frame
 from cinfer.vision.reader import Reader
+
+
+@pytest.fixture(autouse=True)
+def none_is_small(monkeypatch):
+    monkeypatch.setattr(decoding, "SMALL", 0)
 
 
 def photo(width, height, format="JPEG", **options):
@@ -50,6 +56,12 @@ def test_sides_are_those_that_a_person_sees(orientation):
     assert whole == upright and asked == [upright] and picture.size == (upright[0] // 4, upright[1] // 4)
     small = decode(data).resize(picture.size, Image.Resampling.BOX)
     assert np.abs(np.asarray(small, np.int16) - np.asarray(picture)).mean() < 2
+
+
+def test_small_pictures_are_decoded_whole(monkeypatch):
+    monkeypatch.setattr(decoding, "SMALL", 640 * 480)
+    assert decoded(photo(640, 480), None, lambda *of: (8, 6))[0].size == (640, 480)
+    assert decoded(photo(640, 481), None, lambda *of: (8, 6))[0].size == (80, 61)
 
 
 @pytest.mark.parametrize("options", [{"format": "PNG"}, {"format": "WEBP"}, {"format": "TIFF"}])
