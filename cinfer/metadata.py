@@ -17,6 +17,8 @@ def labels_of(metadata: dict[str, str]) -> list[str] | None:
         return text.split("\n")
     names = literal(metadata.get("names", ""), (dict, list))
     if isinstance(names, dict):
+        names = {int(i) if isinstance(i, str) and i.isdecimal() and len(i) < 9 else i: name     # as JSON has them
+                 for i, name in names.items()}
         if not all(isinstance(i, int) and 0 <= i < MOST_LABELS for i in names):
             return None
         names = [names.get(i, i) for i in range(max(names, default=-1) + 1)]

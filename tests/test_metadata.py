@@ -9,6 +9,8 @@ from cinfer.metadata import labels_of
     ({"cinfer.labels": "cat\ndog"}, ["cat", "dog"]),
     ({"names": "['cat', 'sea  lion\\n']"}, ["cat", "sea lion"]),
     ({"names": "{0: 'cat', 2: 'dog'}"}, ["cat", "1", "dog"]),
+    ({"names": '{"0": "cat", "1": "dog"}'}, ["cat", "dog"]),
+    ({"names": '{"a": "cat"}'}, None), ({"names": '{"%s": "cat"}' % ("9" * 5000)}, None),
     ({"cinfer.labels": "cat", "names": "['dog']"}, ["cat"]),
     ({"names": "cat, dog"}, None),
     ({"names": "{}"}, None),
