@@ -38,10 +38,12 @@ def ultralytics(model: Model) -> Found | None:
                                  fixed=stretched or task == "classification")}
     if task in TASKS.values():
         words["family"] = FAMILIES.get(task, "yolo")
-    if task == "classification":
-        words |= {"input.resize": "centre:1", "input.filter": "bilinear", "output.kind": "probabilities"}
-        if is_v5:
-            words |= {"input.filter": "linear", "output.kind": "logits"} | (IMAGENET if floating else {})
+    if task == "classification" and is_v5:              # the largest square from the middle, then scaled
+        words |= {"input.resize": "middle", "output.kind": "logits"} | (IMAGENET if floating else {})
+    elif task == "classification":                      # torchvision's Resize: of one side, or of two
+        height, _, width = words["input.size"].partition("x")
+        words |= {"input.resize": "centre:1" if height == width else "stretch", "input.filter": "bilinear",
+                  "output.kind": "probabilities"}
     elif task == "depth":
         words |= {"output.filter": "corners", "output.unit": "m"}
     elif words.get("family") == "yolo":

@@ -41,7 +41,7 @@ def test_newer_version_of_the_keys_is_refused():
     "task, ours, resize, size",
     [
         ("detect", "detection", "letterbox:114", "within:320:640:32"),
-        ("classify", "classification", "centre:1", "320x640"),
+        ("classify", "classification", "stretch", "320x640"),
         ("segment", "segmentation", "letterbox:114", "within:320:640:32"),
         ("pose", "keypoints", "letterbox:114", "within:320:640:32"),
     ],

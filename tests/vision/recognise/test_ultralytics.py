@@ -29,7 +29,8 @@ def test_tasks_have_their_families(task, family, ours):
     ({"task": "semantic"}, "within:640:32", "letterbox:114"),
     ({"task": "depth", "imgsz": "[480, 640]"}, "480x640", "stretch"), ({"head": "RTDETRDecoder"}, "640x640", "stretch"),
     ({"task": "classify", "imgsz": "[224, 224]"}, "224x224", "centre:1"),
-    ({"task": "classify", "imgsz": ""}, "224x224", "centre:1")])
+    ({"task": "classify", "imgsz": ""}, "224x224", "centre:1"),
+    ({"task": "classify", "imgsz": "[224, 320]"}, "224x320", "stretch")])
 def test_free_sizes_are_as_their_authors_have_them(more, size, resize):
     words = known(session(KEYS | more, FREE))
     assert (words.text("input.size"), words.text("input.resize")) == (size, resize)
@@ -65,6 +66,7 @@ def test_yolov5_says_its_task_by_its_outputs():
     words = known(session(keys, outputs=[(1, 2)]))
     assert (words.task, words.text("output.kind")) == ("classification", "logits")
     assert words.text("input.mean") == "123.675,116.28,103.53"
+    assert (words.text("input.resize"), words.text("input.filter")) == ("middle", "linear")
 
 
 def test_channels():
