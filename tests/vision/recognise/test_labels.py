@@ -1,5 +1,6 @@
 """labels.txt and classes.txt beside a model."""
 
+import numpy as np
 import pytest
 from folder import model_in, words_of
 
@@ -21,6 +22,15 @@ def test_another_count_is_not_used_and_said(tmp_path, shape):
 @pytest.mark.parametrize("shape", [(1, 7, 8400), (1, 25200, 8)])
 def test_rows_of_boxes(tmp_path, shape):
     assert words_of(model_in(tmp_path, {"labels.txt": "cat\ndog\ncow"}, {"out": shape})).labels == ["cat", "dog", "cow"]
+
+
+@pytest.mark.parametrize("outputs", [
+    {"labels": ("n", "q"), "boxes": ("n", "q", 4), "scores": ("n", "q")}, {"detection_out": (1, 1, 200, 7)}])
+def test_numbers_of_classes_go_with_any_count(tmp_path, outputs):
+    made = model_in(tmp_path, {"labels.txt": "cat\ndog\ncow"}, outputs)
+    for port in made.outputs:
+        port.dtype = np.dtype(np.int64 if port.name == "labels" else np.float32)
+    assert words_of(made).labels == ["cat", "dog", "cow"]
 
 
 def test_the_models_own_names_come_first(tmp_path):
