@@ -119,10 +119,8 @@ def _places(model: Model, words, numbers, because: str, more: dict | None = None
 
 
 def _fed(model: Model) -> dict[str, str]:
-    port = model.picture_input()
-    floating = port.dtype is not None and port.dtype.kind not in "iub"
-    return {"input.resize": "letterbox:114", "input.filter": "linear", "input.mean": "0",
-            "input.std": "255" if floating else "1", **({} if model.size(port) else {"input.size": "within:640:32"})}
+    size = {} if model.size(model.picture_input()) else {"input.size": "within:640:32"}
+    return {"input.resize": "letterbox:114", "input.filter": "linear", "input.mean": "0", "input.std": "255", **size}
 
 
 def decode(view) -> Objects:

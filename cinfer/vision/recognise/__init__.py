@@ -12,6 +12,7 @@ from .words import Words, quoted
 
 USUAL = (640, 480)                  # a picture's width and height
 KEYS = ("own_keys", "ultralytics", "model_api", "transformers", "timm", "labels")      # files here, with a function of that name
+AS_THEY_ARE = {"input.mean": "0", "input.std": "1"}      # pixels
 
 
 def recognise(model: Model, flags: dict[str, tuple[str, str]] | None = None, labels: list[str] | None = None) -> Words:
@@ -33,7 +34,7 @@ def recognise(model: Model, flags: dict[str, tuple[str, str]] | None = None, lab
     for name in KEYS:
         found = getattr(imported(f"{__name__}.{name}"), name)(model)
         if found is not None:
-            told = agreeing(found, words, is_fed, flags or {})
+            told = agreeing(found if name == "own_keys" else fitting(found, model), words, is_fed, flags or {})
             is_fed = is_fed or "input.resize" in told.words
             words.add(told.words, told.because, labels=told.labels)
             if told.note and not (name == "labels" and words.labels):
@@ -45,17 +46,27 @@ def recognise(model: Model, flags: dict[str, tuple[str, str]] | None = None, lab
     if "family" not in words:
         found = seen(model, words)
         if found is not None:
-            found = agreeing(found, words, is_fed, flags or {})
+            found = agreeing(fitting(found, model), words, is_fed, flags or {})
             words.add(found.words, found.because, labels=found.labels)
         elif words.labels_given and not words.task:
             words.add({"family": "classify", "task": "classification"}, "the labels given")
     if "cinfer.recipe" not in model.metadata and (found := habits_of(model, words, is_fed)) is not None:
-        words.add(found.words, "" if "input.size" in words else found.because)
+        words.add(fitting(found, model).words, "" if "input.size" in words else found.because)
     elif "input.name" not in words and model.picture_input() is None:
         shown = ", ".join(f"{p.name!r} of rank {len(p.shape)}" for p in model.inputs) or "none"
         raise InputError(f"the model takes no picture: none of its inputs is of rank 4 or 5, or of rank 3 with 3 channels "
                          f"({shown}); use it from Python: cinfer.load")
     return words
+
+
+def fitting(found: Found, model: Model) -> Found:
+    """An input of integers takes pixels as they are: no mean and std fit it but 0 and 1, whatever they are for the same
+    network of floating point."""
+    port = model.picture_input()
+    if port is None or port.dtype is None or port.dtype.kind not in "iu":
+        return found
+    said = found.words
+    return found._replace(words=said | {key: text for key, text in AS_THEY_ARE.items() if key in said})
 
 
 def agreeing(found: Found, words: Words, is_fed: bool, flags: dict) -> Found:

@@ -28,8 +28,8 @@ def habits(model: Model, family: str | None, is_fed: bool = False, is_sized: boo
     if port is None:
         return None
     layout = model.layout(port)
-    shape, floating = with_batch(port.shape), port.dtype is not None and port.dtype.kind not in "iub"
-    words = {"input.name": port.name, "input.layout": layout, "input.std": "255" if floating else "1"}
+    shape = with_batch(port.shape)
+    words = {"input.name": port.name, "input.layout": layout, "input.std": "255"}
     channels = shape[layout.index("C")] if shape and len(shape) == len(layout) else None
     words["input.channels"] = "GRAY" if channels == 1 else "RGB"
     if "T" in layout:
@@ -40,12 +40,12 @@ def habits(model: Model, family: str | None, is_fed: bool = False, is_sized: boo
         size = size or ((112, 112) if "T" in layout else (224, 224))
         if is_fed:
             pass
-        elif "T" in layout and floating:
+        elif "T" in layout:
             words |= KINETICS
             if not is_sized:
                 words["input.scale"] = "128x171" if size == (112, 112) else f"short:{round(min(size) * 8 / 7)}"
         else:
-            words |= IMAGENET if floating else {"input.resize": IMAGENET["input.resize"]}
+            words |= IMAGENET
     words["input.size"] = f"{size[0]}x{size[1]}" if size else PYRAMID
     height = shape[layout.index("H")] if shape and len(shape) == len(layout) else None
     if not size and isinstance(height, int):            # as wide as the picture's shape asks

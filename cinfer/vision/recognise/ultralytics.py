@@ -29,17 +29,16 @@ def ultralytics(model: Model) -> Found | None:
     task = _task(model) if is_v5 else TASKS.get(metadata["task"], metadata["task"])
     is_detr = _is_detr(model, port, task)
     stretched = is_detr or task == "depth"              # their authors squeeze the picture into the size
-    floating = port.dtype is not None and port.dtype.kind not in "iub"
     words = {"task": task, "input.name": port.name, "input.layout": model.layout(port),
              "input.channels": _channels(model, port),
              "input.resize": "stretch" if stretched else "letterbox:114", "input.filter": "linear",
-             "input.mean": "0", "input.std": "255" if floating else "1",
+             "input.mean": "0", "input.std": "255",
              "input.size": _size(model, port, 224 if task == "classification" else 640,
                                  fixed=stretched or task == "classification")}
     if task in TASKS.values():
         words["family"] = FAMILIES.get(task, "yolo")
     if task == "classification" and is_v5:              # the largest square from the middle, then scaled
-        words |= {"input.resize": "middle", "output.kind": "logits"} | (IMAGENET if floating else {})
+        words |= {"input.resize": "middle", "output.kind": "logits"} | IMAGENET
     elif task == "classification":                      # torchvision's Resize: of one side, or of two
         height, _, width = words["input.size"].partition("x")
         words |= {"input.resize": "centre:1" if height == width else "stretch", "input.filter": "bilinear",

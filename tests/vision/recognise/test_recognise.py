@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fake_session import known, port, session
+from fake_session import known, port, recipe_of, session
 
 from cinfer.errors import InputError
 
@@ -99,8 +99,26 @@ def test_guess_for_a_colour_classifier_is_the_habit_of_imagenet():
 
 def test_guess_for_integers_does_not_scale():
     words = known(session(dtype=np.uint8))
-    assert words.text("input.std") == "1" and "input.mean" not in words
-    assert words.text("input.resize") == "centre:0.875"
+    assert [words.text(f"input.{key}") for key in ("mean", "std", "resize")] == ["0", "1", "centre:0.875"]
+
+
+SCRFD = [(n, width) for width in (1, 4, 10) for n in (12800, 3200, 800)]
+
+
+@pytest.mark.parametrize("metadata, shape, outputs", [
+    ({}, (1, 3, 224, 224), [(1, 1000)]), ({}, (1, 3, 640, 640), SCRFD), ({}, (1, 3, 112, 112), [(1, 512)]),
+    ({}, (1, 3, 416, 416), [(1, 3598, 112)]), ({}, (1, 3, 640, 640), [(1, 84, 8400)]),
+    ({}, (1, 3, 16, 112, 112), [(1, 400)]),
+    ({"task": "detect", "imgsz": "[640, 640]", "names": NAMES}, (1, 3, 640, 640), [(1, 8, 8400)]),
+    ({"stride": "32", "names": NAMES}, (1, 3, 224, 224), [(1, 4)]),
+    ({"model_info model_type": "Classification", "model_info labels": "a b", "model_info mean_values": "123 116 103",
+      "model_info scale_values": "58 57 57"}, (1, 3, 224, 224), [(1, 2)])])
+def test_integers_are_pixels_as_they_are_whatever_the_model(metadata, shape, outputs):
+    floats, whole = (recipe_of(session(metadata, shape, dtype, outputs)) for dtype in (np.float32, np.uint8))
+    assert (floats.mean, floats.std) != ((0,), (1,)) == (whole.mean, whole.std)
+    assert whole._replace(mean=floats.mean, std=floats.std, dtype=floats.dtype, origin="") == floats._replace(origin="")
+    given = recipe_of(session(metadata, shape, np.uint8, outputs), {"std": "2"})
+    assert (given.mean, given.std) == ((0,), (2,))
 
 
 def test_guess_for_grey_is_stretched():
