@@ -9,7 +9,8 @@ SCRFD       6 or 9 outputs (n, 1), (n, 4) and, of 9, (n, 10), with or without an
             with both corners' pixels counted (insightface)
 BlazeFace   896x16 and 896x1: 16x16 cells with two anchors, then 8x8 with six, whatever the input's size. Centre and
             points = (cell + 1/2) s + r, size = r; score = sigmoid within -100..100. Boxes that overlap by more than the
-            threshold become their mean weighted by score, with the best one's score (MediaPipe)
+            threshold become their mean weighted by score, with the best one's score; fed as OpenCV's warpPerspective
+            lays the picture into a square, black around, its middle in the middle (MediaPipe)
 MTCNN       two or three outputs: a face's probability (.., 2), offsets (.., 4), points (.., 10: five x, five y).
             P-Net slides a window of 12 pixels with stride 2 over one scale of the picture: corners 2 cell + 1 and
             2 cell + 12, moved by offsets * 11. R-Net (24x24) and O-Net (48x48) judge the whole picture as one face
@@ -68,7 +69,7 @@ def by_shapes(model: Model, words) -> Found | None:
 
 def _blazeface(because: str, size) -> Found:
     return _found(because, {
-        "input.mean": "127.5", "input.std": "127.5", "input.resize": "letterbox:0", "input.filter": "corner",
+        "input.mean": "127.5", "input.std": "127.5", "input.resize": "inside:1", "input.filter": "corner",
         "output.threshold": ".5", "output.iou": ".3", **({} if size else {"input.size": "128x128"})})
 
 

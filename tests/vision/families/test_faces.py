@@ -294,7 +294,7 @@ def test_yunet_is_told_by_names(size, said):
 def test_blazeface_without_keys_is_sampled_as_mediapipe_does():
     words = declared([(1, 896, 16), (1, 896, 1)], shape=(1, 128, 128, 3))
     said = [words.text(f"input.{key}") for key in ("size", "resize", "filter", "mean", "std", "layout")]
-    assert said == ["128x128", "letterbox:0", "corner", "127.5", "127.5", "NHWC"]
+    assert said == ["128x128", "inside:1", "corner", "127.5", "127.5", "NHWC"]
 
 
 @pytest.mark.parametrize("outputs, names", [
