@@ -3,10 +3,11 @@
 Told by, in pixels of the input, cells (column, row) of a grid with stride s counted from 0:
 
 YuNet       outputs cls_8 obj_8 bbox_8 kps_8, likewise _16 and _32. score = sqrt(cls * obj), both within 0..1;
-            centre = (cell + b01) s, size = exp(b23) s, points = (cell + k) s (OpenCV's FaceDetectorYN)
+            centre = (cell + b01) s, size = exp(b23) s, points = (cell + k) s; boxes are compared by their
+            whole pixels (OpenCV's FaceDetectorYN)
 SCRFD       6 or 9 outputs (n, 1), (n, 4) and, of 9, (n, 10), with or without an axis of batch, in any order, for the
-            strides 8, 16, 32; two anchors a cell. Box = cell s -+ distances s, points = cell s + d s; boxes are compared
-            with both corners' pixels counted (insightface)
+            strides 8, 16, 32; two anchors a cell. Box = cell s -+ distances s, points = cell s + d s; boxes are
+            compared with both corners' pixels counted (insightface)
 BlazeFace   896x16 and 896x1: 16x16 cells with two anchors, then 8x8 with six, whatever the input's size. Centre and
             points = (cell + 1/2) s + r, size = r; score = sigmoid within -100..100. Boxes that overlap by more than the
             threshold become their mean weighted by score, with the best one's score; fed as OpenCV's warpPerspective
@@ -129,7 +130,7 @@ def _decoded(view):
         return raw.decode(view)
     arrays = {name: a.astype(np.float32, copy=False) for name, a in arrays.items()}
     if set(YUNET) <= set(arrays):
-        return _kept(view, *yunet(view, arrays), threshold=.6, iou=.3)
+        return _kept(view, *yunet(view, arrays), threshold=.6, iou=.3, compared=in_whole_pixels)
     shapes = [a.shape for a in arrays.values()]
     if sorted(map(_tail, shapes)) == [(ANCHORS, 1), (ANCHORS, 16)]:
         return _blended(view, *blazeface(view, arrays.values()))
@@ -248,9 +249,15 @@ def _asked(view) -> bool:
     return bool(view.wanted(np.zeros(1, int))[0])
 
 
-def _kept(view, boxes, scores, points, *, threshold: float, iou: float, edge=(0, 0)) -> Objects:
+def in_whole_pixels(boxes: np.ndarray) -> np.ndarray:
+    """Corner and size without their fractions."""
+    corner = np.trunc(boxes[:, :2])
+    return np.concatenate([corner, corner + np.trunc(boxes[:, 2:] - boxes[:, :2])], 1)
+
+
+def _kept(view, boxes, scores, points, *, threshold: float, iou: float, edge=(0, 0), compared=np.asarray) -> Objects:
     boxes, scores, points = _candidates(view, boxes, scores, points, threshold)
-    kept = suppress(boxes, scores, view.iou(iou), view.most(), edge=edge)
+    kept = suppress(compared(boxes), scores, view.iou(iou), view.most(), edge=edge)
     return _objects(view, boxes[kept], scores[kept], None if points is None else points[kept])
 
 

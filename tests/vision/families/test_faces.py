@@ -24,11 +24,11 @@ def iou(a, b):
     return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
-def survivors(candidates, limit):
-    """(score, box, points), the best first, none of which overlaps a better one by more."""
+def survivors(candidates, limit, seen=lambda box: box):
+    """(score, box, points), the best first, none of which overlaps a better one by more. seen : a box as it counts"""
     kept = []
     for each in sorted(candidates, key=lambda c: -c[0]):
-        if all(iou(each[1], other[1]) <= limit for other in kept):
+        if all(iou(seen(each[1]), seen(other[1])) <= limit for other in kept):
             kept.append(each)
     return kept
 
@@ -166,11 +166,31 @@ def yunet_outputs(seed=0):
     return {name: np.float32(value)[None] for name, value in outputs.items()}, candidates
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+def whole(box):
+    """A rectangle of whole numbers, as FaceDetectorYN makes one for NMSBoxes: int(x), int(y), int(w), int(h)."""
+    x, y, w, h = int(box[0]), int(box[1]), int(box[2] - box[0]), int(box[3] - box[1])
+    return x, y, x + w, y + h
+
+
+@pytest.mark.parametrize("seed", range(6))
 def test_yunet(seed):
     outputs, candidates = yunet_outputs(seed)
     assert len(candidates) > 5
-    assert_same(found(dict(reversed(outputs.items()))), survivors(candidates, 0.3))
+    assert_same(found(dict(reversed(outputs.items()))), survivors(candidates, 0.3, whole))
+
+
+@pytest.mark.parametrize("height, left", [(13.9, 1), (14.0, 2)])
+def test_yunet_compares_boxes_by_their_whole_pixels(height, left):
+    """4 of 13.9 pixels are .288 of them; 4 of 13 are .308, and go; 4 of 14 stay."""
+    outputs, _ = yunet_outputs()
+    for name in outputs:
+        outputs[name][:] = 0
+    for column, (score, high) in enumerate(((.9, height), (.8, 4))):
+        at = 0, 16 + column                             # of 8 pixels each: 16 in a row
+        outputs["cls_8"][at] = outputs["obj_8"][at] = score
+        centre = (8.1 + 5.4) / 8 - column, (8.1 + high / 2) / 8 - 1
+        outputs["bbox_8"][at] = *centre, math.log(10.8 / 8), math.log(high / 8)
+    assert len(found(outputs).found) == left
 
 
 def test_yunet_of_another_size_is_told():
