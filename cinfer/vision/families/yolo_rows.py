@@ -22,7 +22,7 @@ CORNERS, CENTRES, IMAGE = "x1,y1,x2,y2,score,class", "cx,cy,w,h,score,class", "i
 BEFORE = {CLASSES: 4, OBJECT: 5, CORNERS: 6, CENTRES: 6, IMAGE: 7}      # numbers but for class scores and extra ones
 KINDS = tuple(BEFORE)
 MOST_CLASS = 1e9
-FAR = 1e9                               # no place: such boxes, and NaN, are dropped
+FAR = 1e9                               # no place: such boxes, NaN, and scores that are infinite are dropped
 
 
 @dataclass(slots=True)
@@ -86,7 +86,8 @@ def read(view, table: np.ndarray, extra: int) -> Rows:
                 values = rows[:, 5:5 + count] * rows[:, 4:5]
                 classes = values.argmax(1)
                 scores = values[np.arange(len(values)), classes]
-        sound = (scores > least) & (np.abs(boxes) < FAR).all(1) & (classes >= 0) & (classes < MOST_CLASS)
+        sound = (scores > least) & (scores < np.inf) & (np.abs(boxes) < FAR).all(1)
+        sound &= (classes >= 0) & (classes < MOST_CLASS)
     boxes, scores, classes = boxes[sound], scores[sound], classes[sound].astype(np.int64)
     scale = np.array([view.where.input_width, view.where.input_height] if normalized else [1, 1], np.float32)
     found = Rows(boxes * np.tile(scale, 2), scores, classes, more[sound], centred=kind != CORNERS,

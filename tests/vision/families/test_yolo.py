@@ -347,6 +347,15 @@ def test_odd_numbers_give_an_answer(value, shape, keys, recwarn):
     assert not recwarn.list
 
 
+@pytest.mark.parametrize("keys", [KEYS, KEYS | {"end2end": "True"}])
+def test_a_score_without_end_is_none(keys):
+    rows = np.zeros((1, 300, 6), np.float32)
+    rows[0, :2] = [64, 64, 128, 128, np.inf, 1], [264, 64, 328, 128, 0.5, 1]
+    table = v8((1, 1, 0, 0), scene=[(64, 64, 128, 128, 1, np.inf), (264, 64, 328, 128, 1, 0.5)])
+    array = rows if "end2end" in keys else table
+    agree(said(reading(model({"output0": array}, keys), 640, 640).answer), [(1, 0.5, 264, 64, 328, 128)])
+
+
 def test_half_precision_and_rows_without_a_batch():
     table = v8((1, 1, 0, 0), scene=[(64, 64, 128, 128, 1, 0.5)])
     for array in (table.astype(np.float16), table[0]):
