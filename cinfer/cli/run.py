@@ -19,7 +19,6 @@ from .writers import Drawn, Filmed, Formatted, Saved, Screen, Shown
 RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
 MOST_LABEL_BYTES = 10_000_000
 MOST_NAMED = 20                     # pictures that could not be read, named at the end
-WORKERS = 2                         # threads that decode pictures beside the network
 USAGE = "cinfer run MODEL SOURCE... [flags]"
 EPILOG = """What the model is, and how pictures are prepared, comes from these flags, else
 from the model's metadata, files beside it, its outputs; a line on stderr says
@@ -108,7 +107,7 @@ def run(arguments) -> int:
         progress = stack.enter_context(Progress("picture", None if several else 1))
         stack.enter_context(saying_warnings(progress))
         stack.enter_context(ended_by_signals(sources))
-        workers = WORKERS if several and not sources.live else 0
+        workers = None if several and not sources.live else 0
         found_of = stack.enter_context(closing(readings(reader, pictures, workers, quietly(opened))))
         told = False
         progress.show(1)

@@ -6,6 +6,7 @@ import time
 
 from .. import _ops
 from ..errors import Error
+from ..threads import MOST
 from .control import CANCELLED, cancelled
 
 LATELY_RUNS, LATELY_SECONDS = 8, 0.2
@@ -24,6 +25,7 @@ class Pool:
 
     No lock on the way of a run: `list.pop` and `append`, `set.add` and `discard` are atomic.
     """
+    threads = MOST                              # of a run: as many as its plan has
 
     def __init__(self):
         self.free: list = []                    # last given back, last
@@ -128,10 +130,12 @@ class Pool:
 
 
 class Stop:
-    """Ends one run alone, from any thread. For that run it stands before the pool of its session."""
+    """Ends some runs of a session alone, from any thread. For them it stands before the session's pool.
 
-    def __init__(self):
-        self.is_set = False
+    threads : that each of these runs has at most, whatever its plan was made for: several at once share the CPUs"""
+
+    def __init__(self, threads: int = MOST):
+        self.is_set, self.threads = False, threads
         self._pool: Pool | None = None
         self._busy: set = set()
         self._lock = threading.Lock()           # a workspace that is given back may be another run's at once
@@ -159,7 +163,7 @@ class Stop:
         self._pool.give_back(workspace)
 
     def end(self) -> None:
-        """End the run, which raises Cancelled."""
+        """End the runs, which raise Cancelled, and so do later ones."""
         self.is_set = True
         with self._lock:
             for workspace in self._busy:

@@ -84,14 +84,14 @@ class Routine:
             cancels = pool.cancels
         try:
             outputs = [np.empty(shape, dtype) for _, shape, dtype in self.outputs]
-            addresses = self._addresses_of(inputs + outputs)
+            addresses, threads = self._addresses_of(inputs + outputs), min(self.threads, pool.threads)
             workspace = pool.take(self.workspace_bytes, self.watched or deadline_ns > 0, deadline_ns, cancels)
             try:
                 if self.on_kernels_only:
-                    why = self.program.run(workspace, addresses, self.threads, 0, -1, ended)
+                    why = self.program.run(workspace, addresses, threads, 0, -1, ended)
                 if not self.on_kernels_only or why == REFUSED:          # then it is run again, as far as that
                     with self.direct.at_work():
-                        why = self._run_stages(workspace, inputs, outputs, addresses, ended)
+                        why = self._run_stages(workspace, inputs, outputs, addresses, threads, ended)
             finally:
                 pool.give_back(workspace)
         except MemoryError as error:
@@ -100,7 +100,7 @@ class Routine:
             raise cancelled(why, timeout)
         return outputs
 
-    def _run_stages(self, workspace, inputs, outputs, addresses, ended) -> int:
+    def _run_stages(self, workspace, inputs, outputs, addresses, threads, ended) -> int:
         bases, objects = [None, np.frombuffer(workspace.memory, np.uint8), *inputs, *outputs], {}
 
         def host(stage: Host) -> None:
@@ -112,7 +112,7 @@ class Routine:
             if isinstance(stage, Kernels):
                 first, why = stage.first, REFUSED
                 while why == REFUSED:
-                    why = self.program.run(workspace, addresses, self.threads, first, stage.last, ended)
+                    why = self.program.run(workspace, addresses, threads, first, stage.last, ended)
                     if why == REFUSED:
                         step = workspace.refused
                         host(Host(step, *self.steps[step].instead))

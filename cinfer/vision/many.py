@@ -1,6 +1,9 @@
-"""Many pictures: they are decoded and prepared on other threads while the network runs, and answered in their order."""
+"""Many pictures, answered in their order: they are decoded and prepared on other threads while the network runs, and
+where a session has several threads, two are run at once, each by half of them. Two runs never wait for each other as the
+threads of one do at the end of each step, nor for the decoding, which takes its share of the same CPUs."""
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -9,18 +12,20 @@ from ..errors import Error, InputError, LimitError
 from .pictures.frames import Frame
 from .reader import Reader, Reading
 
-AHEAD = 2                           # pictures a worker may be ahead: bounds the memory
+AHEAD = 2                           # pictures that are ready while each worker has one in hand: bounds the memory
+MOST_WORKERS = 4                    # if nobody says how many: of CPUs that decode for one network
 
 
-def readings(reader: Reader, sources: Iterable, workers: int = 2,
+def readings(reader: Reader, sources: Iterable, workers: int | None = None,
              opened=None) -> Iterator[tuple[object, Reading | Error]]:
     """(source, its Reading or why there is none) of each source, in their order.
 
     sources : whatever `opened`, the reader's where none is given, makes a Frame of; taken as they are needed
-    workers : threads that decode and prepare; at most AHEAD pictures each are in memory. 0: each picture is taken when
-        the one before is answered, as live sources want it
+    workers : threads that decode and prepare; AHEAD pictures more than these are in memory. None: for the session's
+        threads. 0: each picture is taken when the one before is answered, as live sources want it
     """
     opened = opened or reader.opened
+    stop = None
 
     def prepared(source):
         try:
@@ -32,39 +37,56 @@ def readings(reader: Reader, sources: Iterable, workers: int = 2,
         except (InputError, LimitError) as error:
             return _named(error, taken)
 
-    def finished(source, ready):
+    def finished(ready):
         if isinstance(ready, Error):
-            return source, ready
+            return ready
         try:
-            return source, reader.finish(ready)
+            return reader.finish(ready) if stop is None else reader.finish(ready, stop)
         except (InputError, LimitError) as error:
-            return source, _named(error, ready.frame)
+            return _named(error, ready.frame)
 
     sources = iter(sources)
-    if not workers:
+    if workers == 0:
         for source in sources:
-            yield finished(source, prepared(source))
+            yield source, finished(prepared(source))
         return
     from concurrent.futures import ThreadPoolExecutor
+
+    from ..run.pool import Stop
+    threads = getattr(reader, "threads", 1)
+    workers = workers or max(2, min(threads, MOST_WORKERS))
+    at_once = min(2, threads, workers)
+    turn = threading.Semaphore(at_once)
+
+    def answered(source):
+        ready = prepared(source)
+        with turn:
+            return finished(ready)
+
+    work, after = prepared, finished
+    if at_once > 1:
+        stop, work, after = Stop(threads // at_once), answered, lambda found: found
     with ThreadPoolExecutor(workers, "cinfer-pictures") as pool:
-        waiting = deque((source, pool.submit(prepared, source)) for source in islice(sources, workers * AHEAD))
+        waiting = deque((source, pool.submit(work, source)) for source in islice(sources, workers + AHEAD))
         try:
             while waiting:
                 source, future = waiting.popleft()
-                ready = future.result()
+                found = future.result()
                 for following in islice(sources, 1):
-                    waiting.append((following, pool.submit(prepared, following)))
-                yield finished(source, ready)
-        finally:
+                    waiting.append((following, pool.submit(work, following)))
+                yield source, after(found)
+        finally:                                        # Ctrl-C, or nobody wants more
             for _, future in waiting:
                 future.cancel()
+            if stop is not None:
+                stop.end()
 
 
 def _named(error: Error, taken: Frame) -> Error:
     return type(error)(f"{taken.name}: {error}")
 
 
-def read_many(session, sources: Iterable, *, workers: int = 2, **options) -> Iterator:
+def read_many(session, sources: Iterable, *, workers: int | None = None, **options) -> Iterator:
     """What a model says of each picture, in their order.
 
     Parameters
@@ -72,8 +94,9 @@ def read_many(session, sources: Iterable, *, workers: int = 2, **options) -> Ite
     session, options : as of `read`
     sources : an iterable of what `read` takes, or the name of a folder, a pattern or a list (pictures/listed.py), a
         video or a camera, or a Video (pictures/video.py)
-    workers : threads that decode and prepare pictures while the network runs; memory holds at most a few pictures for
-        each
+    workers : threads that decode and prepare pictures while the network runs; memory holds at most two pictures more.
+        By default for the session's threads, two to four. From two on, two pictures are run at once, each by half of
+        the session's threads: more are answered a second, each takes longer
 
     Yields
     ------

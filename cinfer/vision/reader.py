@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil
 from weakref import WeakKeyDictionary
 
@@ -107,11 +108,17 @@ class Reader:
             feeds = {name: np.repeat(value, self._batch, axis=0) for name, value in feeds.items()}
         return Prepared(taken, feeds, where, time.perf_counter() - begin)
 
-    def finish(self, ready: Prepared) -> Reading:
-        """Run and decode."""
+    @property
+    def threads(self) -> int:
+        """Of a run. Several threads may `finish` at once, if they share them: by a Stop."""
+        return self.session.threads
+
+    def finish(self, ready: Prepared, stop=None) -> Reading:
+        """Run and decode. stop : Stop (run/pool.py), which ends the run, or leaves it fewer threads"""
         begin = time.perf_counter()
+        run = self.session.run if stop is None else partial(self.session._run_until, stop)
         try:
-            arrays = self.session.run(None, ready.feeds)
+            arrays = run(None, ready.feeds)
         except InputError as error:
             raise self._hinted(error) from None
         done = time.perf_counter()
