@@ -13,12 +13,12 @@ from ..vision.chains import reader_of, split
 from . import complain
 from .files import check_writable
 from .parser import add_threads, count, fraction, model_path, model_source, seconds
+from .tally import Tally, counted, some
 from .text import STDERR, Progress, say
 from .writers import Drawn, Filmed, Formatted, Saved, Screen, Shown
 
 RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
 MOST_LABEL_BYTES = 10_000_000
-MOST_NAMED = 20                     # pictures that could not be read, named at the end
 USAGE = "cinfer run MODEL SOURCE... [flags]"
 EPILOG = """What the model is, and how pictures are prepared, comes from these flags, else
 from the model's metadata, files beside it, its outputs; a line on stderr says
@@ -92,101 +92,75 @@ def run(arguments) -> int:
     opened, opens = opened_by(reader)
 
     tally = Tally(arguments.expect)
-    with ExitStack() as stack:
-        if isinstance(drawn, Filmed):
-            stack.enter_context(drawn)
-        pictures = stack.enter_context(closing(sources.each(opens)))
-        if arguments.resume:
-            pictures = tally.missing(pictures, drawn)
-        saved = Saved(arguments.save, several, stack) if arguments.save else None
-        screen = Screen(several, arguments.json, quiet=arguments.format is not None)
-        formatted = None
-        if arguments.format:
-            formatted = Formatted(arguments.format, drawn.path if drawn and arguments.format == "yolo" else None)
-            drawn = None if arguments.format == "yolo" else drawn
-        progress = stack.enter_context(Progress("picture", None if several else 1))
-        stack.enter_context(saying_warnings(progress))
-        stack.enter_context(ended_by_signals(sources))
-        workers = None if several and not sources.live else 0
-        found_of = stack.enter_context(closing(readings(reader, pictures, workers, quietly(opened))))
-        told = False
-        progress.show(1)
-        for name, found in found_of:
-            progress.clear()
-            if isinstance(found, Error):
-                if not several or sources.alone and not tally.done and isinstance(name, Broken):
-                    raise found
-                screen.failed(name, found)
-                tally.failed(name)
-                complain(found)
-                continue
-            if not told:
-                told = True
-                say(f"{found.answer.task or 'raw outputs'}: {reader.words.origin()}; fed {reader.recipe}")
-            number = tally.add(found)
-            if saved:
-                saved.write(number, found)
+    formatted = Formatted(arguments.format, drawn) if arguments.format else None
+    if arguments.format == "yolo":
+        drawn = None
+    try:
+        with ExitStack() as stack:
+            if isinstance(drawn, Filmed):
+                stack.enter_context(drawn)
+            pictures = stack.enter_context(closing(sources.each(opens)))
+            if arguments.resume:
+                pictures = tally.missing(pictures, (drawn or formatted).place)
+            saved = Saved(arguments.save, several, stack) if arguments.save else None
+            screen = Screen(several, arguments.json, quiet=arguments.format is not None)
+            progress = stack.enter_context(Progress("picture", None if several else 1))
+            progress.count(sources.count)
+            stack.enter_context(saying_warnings(progress))
+            stack.enter_context(ended_by_signals(sources))
+            workers = None if several and not sources.endless else 0
+            found_of = stack.enter_context(closing(readings(reader, pictures, workers, quietly(opened))))
+            told = False
+            progress.show(1)
+            for name, found in found_of:
+                if isinstance(found, Error):
+                    progress.clear()
+                    if not several or sources.alone and not tally.done and isinstance(name, Broken):
+                        raise found
+                    screen.failed(name, found)
+                    tally.failed(name)
+                    complain(found)
+                    continue
+                if not told:
+                    told = True
+                    progress.clear()
+                    say(f"{found.answer.task or 'raw outputs'}: {reader.words.origin()}; fed {reader.recipe}")
+                progress.make_room()
+                if saved:
+                    saved.write(tally.seen, found)
+                if formatted:
+                    formatted.write(tally.seen, name, found)
+                written = drawn.write(name, found) if drawn else None
+                if shown:
+                    shown.write(found)
+                screen.show(name, found, written)
+                tally.add(name, found)
+                progress.show(tally.seen + tally.left_out + 1, tally.left_out)
             if formatted:
-                formatted.write(number, name, found)
-            written = drawn.write(name, found) if drawn else None
-            if shown:
-                shown.write(found)
-            screen.show(name, found, written)
-            progress.show(number + 2)
-        if formatted:
-            formatted.close()
+                formatted.close()
+    except KeyboardInterrupt:
+        if several and tally.seen:
+            tally.say()
+            say_how_to_go_on(tally, drawn or formatted, arguments)
+        raise
     if sources.stopped and not tally.done:
         raise KeyboardInterrupt                         # before anything was seen
     if several:
         if isinstance(drawn, Filmed) and drawn.count:
-            say(f"{drawn.path}: {drawn.count} frames")
+            say(f"{drawn.path}: {counted(drawn.count, 'frame')}")
         tally.say()
+        if sources.left_out:
+            say(f"{counted(len(sources.left_out), 'video')} in folders left out: {some(sources.left_out)}; "
+                "a video that is named is read")
     return tally.status()
 
 
-class Tally:
-    """What became of the pictures."""
-
-    def __init__(self, expect: str | None):
-        self.expect, self.is_there = expect, False
-        self.done = self.left_out = 0
-        self.bad: list[str] = []
-        self.seconds = [0.0, 0.0, 0.0]
-
-    def missing(self, sources, drawn):
-        """Those that have not been drawn yet."""
-        for source in sources:
-            if os.path.exists(drawn.place(source)):
-                self.left_out += 1
-            else:
-                yield source
-
-    def add(self, reading) -> int:
-        """The number of this picture, from 0."""
-        self.seconds = [a + b for a, b in zip(self.seconds, reading.seconds)]
-        self.is_there = self.is_there or self.expect is not None and reading.answer.shows(self.expect)
-        self.done += 1
-        return self.done + len(self.bad) - 1
-
-    def failed(self, name: str) -> None:
-        self.bad.append(name)
-
-    def say(self) -> None:
-        if self.done:
-            ready, ran, decoded = (1e3 * s / self.done for s in self.seconds)
-            say(f"{counted(self.done)}; each: prepared in {ready:.1f} ms, network {ran:.1f} ms, answer {decoded:.1f} ms")
-        if self.left_out:
-            say(f"{counted(self.left_out)} left out, for they were there already")
-        if self.bad:
-            more = f" and {len(self.bad) - MOST_NAMED} more" if len(self.bad) > MOST_NAMED else ""
-            say(f"{counted(len(self.bad))} could not be read: {', '.join(self.bad[:MOST_NAMED])}{more}")
-
-    def status(self) -> int:
-        return 2 if self.bad else 1 if self.expect is not None and not self.is_there else 0
-
-
-def counted(number: int) -> str:
-    return f"{number} picture{'s' * (number != 1)}"
+def say_how_to_go_on(tally: Tally, writes, arguments) -> None:
+    """After Ctrl-C. writes : what files are written by, or None"""
+    is_folder = getattr(writes, "is_folder", False)
+    lost = [path for path in (None if is_folder else arguments.output, arguments.save) if path]
+    say(f"interrupted after {tally.last}" + "; with --resume the same command goes on" * is_folder
+        + f"; {' and '.join(lost)} {'are' if len(lost) > 1 else 'is'} not written" * bool(lost))
 
 
 def quietly(opened):

@@ -48,12 +48,14 @@ class Sources:
     alone : is there only one source?
     stopped : was the end asked for?
     rate : frames a second of those taken, from the first one on; None: nobody says it
+    left_out : videos that were seen in folders, of which only pictures are read
     """
 
     def __init__(self, arguments):
         """Raises InputError where a name stands for nothing, or the only source cannot be read."""
         self.every, self.seconds = arguments.every or 1, arguments.seconds
-        names = pictures_of(arguments.sources, arguments.recursive)
+        self.left_out: list[str] = []
+        names = pictures_of(arguments.sources, arguments.recursive, self.left_out)
         self._first = list(islice(names, 2))
         self._names = chain(self._first, names)
         self.alone = len(self._first) == 1
@@ -76,6 +78,20 @@ class Sources:
                     raise InputError(f"--{flag} is for videos, cameras and streams of pictures; there is none")
         self.several = self.moving or not self.alone or any(
             name != "-" and os.path.isdir(name) for name in arguments.sources)
+
+        self._arguments = arguments
+
+    def count(self) -> int | None:
+        """How many pictures; None where nobody knows before the end. Goes through all names."""
+        number = 0
+        try:
+            for name in pictures_of(self._arguments.sources, self._arguments.recursive):
+                if name == "-" or is_video(name):
+                    return None
+                number += 1
+        except Error:                                   # who goes through them to read them says so
+            return None
+        return number
 
     def _opened(self, name: str):
         from ..vision.pictures.video import Video

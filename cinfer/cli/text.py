@@ -10,6 +10,8 @@ from ..table import printable
 
 MOST_CHARACTERS = 2000                # of a line: models may hold texts of any length
 STDERR = threading.RLock()          # held by whoever writes there, or lets nobody write
+PACE = 0.1                          # seconds between two states of a Progress
+
 
 def say(text) -> None:
     """One line on stderr; where that cannot be written, for its disk is full, the work goes on."""
@@ -42,28 +44,46 @@ class Progress:
 
     def __init__(self, what: str, total: int | None = None):
         self.what, self.total = what, total
-        self.active = (total is None or total > 1) and sys.stderr is not None and sys.stderr.isatty()
-        self._begin = time.monotonic()
+        self.active = (total is None or total > 1) and is_terminal(sys.stderr)
+        self._with_lines = is_terminal(sys.stdout)      # which come between
+        self._begin, self._shown = time.monotonic(), 0.0
 
-    def show(self, done: int) -> None:
+    def count(self, total) -> None:
+        """Find out beside the work how many there are. total : a function that says it, or None"""
+        def find():
+            self.total = total()
         if self.active:
+            threading.Thread(target=find, name="cinfer-count", daemon=True).start()
+
+    def show(self, number: int, before: int = 0) -> None:
+        """The one that is begun, from 1; before : how many of them were done earlier, and took no time"""
+        now = time.monotonic()
+        if self.active and now - self._shown >= PACE:
             of_total = f" of {self.total}" if self.total else ""
             with STDERR:
-                print(f"\r{self.what} {done}{of_total}{self._pace(done)}\x1b[K", end="", file=sys.stderr, flush=True)
+                print(f"\r{self.what} {number}{of_total}{self._pace(number - 1, before, now)}\x1b[K", end="",
+                      file=sys.stderr, flush=True)
+            self._shown = now
 
-    def _pace(self, done: int) -> str:
-        passed = time.monotonic() - self._begin
-        if done < 2 or passed < 1:
+    def _pace(self, done: int, before: int, now: float) -> str:
+        passed = now - self._begin
+        if done <= before or passed < 1:
             return ""
-        rate = (done - 1) / passed
-        left = f", {duration((self.total - done + 1) / rate)} left" if self.total else ""
+        rate = (done - before) / passed
+        left = f", {duration((self.total - done) / rate)} left" if self.total else ""
         return f", {rate:.3g} a second{left}"
 
     def clear(self) -> None:
-        """Before anything else is printed."""
-        if self.active:
+        """Before anything else is printed there."""
+        if self._shown:
+            self._shown = 0.0
             with STDERR:
                 print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def make_room(self) -> None:
+        """Before a line on standard output, which may be the same terminal."""
+        if self._with_lines:
+            self.clear()
 
     def __enter__(self):
         return self
@@ -72,9 +92,15 @@ class Progress:
         self.clear()
 
 
+def is_terminal(stream) -> bool:
+    return stream is not None and stream.isatty()
+
+
 def duration(seconds: float) -> str:
-    """9 s, 3:05, 1:02:03"""
+    """0.42 s, 9 s, 3:05, 1:02:03"""
     whole = round(seconds)
+    if seconds < 2:
+        return f"{seconds:.2g} s"
     if whole < 60:
         return f"{whole} s"
     minutes, seconds = divmod(whole, 60)

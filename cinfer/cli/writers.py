@@ -47,36 +47,51 @@ class Screen:
         print(json.dumps(data, allow_nan=False), flush=True)
 
 
+class Places:
+    """Where in a folder what is made of each source goes: under its own name. Of two sources of one name (of different
+    folders, or of endings that become one) the later gets a number, the same one in each run.
+
+    ending : function of a source's ending that gives that of its place"""
+
+    def __init__(self, folder: str, ending):
+        self._folder, self._ending, self._taken = folder, ending, set()
+
+    def __call__(self, source) -> str:
+        if getattr(source, "place", None) is None:
+            within = "standard input" if source == "-" else getattr(source, "within", os.path.basename(source))
+            stem, ending = os.path.splitext(os.path.join(self._folder, within))
+            path, number = stem + self._ending(ending), 1
+            while hash(path) in self._taken:            # hashes: there may be millions
+                number += 1
+                path = f"{stem}-{number}{self._ending(ending)}"
+            self._taken.add(hash(path))
+            check_not_read(path, source, "-o")
+            source.place = path
+        return source.place
+
+
 class Drawn:
     """Pictures with the answers on them, or those that the network made: a file, or a folder with one for each.
 
     Never over what is read."""
 
     def __init__(self, path: str, is_folder: bool, reads: list[str]):
-        from ..vision.answers.encode import format_of
+        from ..vision.answers.encode import FORMATS, format_of
         self.path, self.is_folder = path, is_folder
         if is_folder:
-            check_folder(path, "-o")
+            check_folder(path, "-o")                    # an ending that no picture is written with becomes .png
+            self.place = Places(path, lambda ending: ending if ending.lower() in FORMATS else ".png")
             return
+        self.place = lambda source: path
         format_of(path)
         check_writable(path, "-o")
         for read in reads:
             check_not_read(path, read, "-o")
 
-    def place(self, source: str, answer=None) -> str:
-        """Where the picture of a source goes. An ending that no picture is written with becomes .png."""
-        if not self.is_folder:
-            return self.path
-        from ..vision.answers.encode import FORMATS
-        within = getattr(source, "within", None) or os.path.basename(str(source))
-        stem, ending = os.path.splitext("standard input" if source == "-" else within)
-        return os.path.join(self.path, stem + (ending if ending.lower() in FORMATS else ".png"))
-
-    def write(self, source: str, reading) -> str:
+    def write(self, source, reading) -> str:
         from ..vision.answers.encode import format_of, write
         path = self.place(source)
         if self.is_folder:
-            check_not_read(path, source, "-o")
             os.makedirs(os.path.dirname(path), exist_ok=True)
         with replacing(path, "-o") as file:
             write(reading.answer, reading.frame, file, format_of(path))
@@ -158,21 +173,28 @@ class Saved:
 
 
 class Formatted:
-    """Objects as other programs read them: to standard output, or, `yolo`, a file for each picture in a folder."""
+    """Objects as other programs read them: to standard output, or, `yolo`, a file for each picture in the folder of -o.
 
-    def __init__(self, format: str, folder: str | None):
+    drawn : Drawn or None"""
+
+    def __init__(self, format: str, drawn):
         from ..vision.answers import formats
-        self.format, self.folder, self._formats = format, folder, formats
-        self._first, self._rows = True, []
+        self.format, self._formats, self._first = format, formats, True
+        self.is_folder = format == "yolo" and drawn is not None
+        if self.is_folder:
+            if not drawn.is_folder:
+                raise InputError(f"-o {drawn.path}: --format yolo writes a text for each picture; name a folder (with a / "
+                                 "at its end)")
+            self.place = Places(drawn.path, lambda ending: ".txt")
 
     def write(self, number: int, source: str, reading) -> None:
         formats, name = self._formats, str(source)
         if self.format == "yolo":
             text = formats.yolo(reading)
-            if self.folder is None:
+            if not self.is_folder:
                 print(f"# {printable(name)}\n{text}", end="", flush=True)
             else:
-                path = os.path.join(self.folder, os.path.splitext(getattr(source, "within", name))[0] + ".txt")
+                path = self.place(source)
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 with replacing(path, "-o") as file:
                     file.write(text.encode())

@@ -3,12 +3,14 @@ where a session has several threads, two are run at once, each by half of them. 
 threads of one do at the end of each step, nor for the decoding, which takes its share of the same CPUs."""
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from contextlib import ExitStack, closing
 
-from ..errors import Error, InputError, LimitError
+from ..errors import Error, InputError, LimitError, shown, whole
+from ..threads import MOST
 from .pictures.frames import Frame
 from .reader import Reader, Reading
 
@@ -45,7 +47,6 @@ def readings(reader: Reader, sources: Iterable, workers: int | None = None,
         except (InputError, LimitError) as error:
             return _named(error, ready.frame)
 
-    sources = iter(sources)
     if workers == 0:
         for source in sources:
             yield source, finished(prepared(source))
@@ -66,15 +67,29 @@ def readings(reader: Reader, sources: Iterable, workers: int | None = None,
     work, after = prepared, finished
     if at_once > 1:
         stop, work, after = Stop(threads // at_once), answered, lambda found: found
+    sources, waiting, ended = iter(sources), deque(), []        # ended: what the sources raised, or None at their end
+
+    def take() -> None:
+        while not ended and len(waiting) < workers + AHEAD:
+            try:
+                source = next(sources)
+            except StopIteration:
+                ended.append(None)
+            except Exception as error:                  # later, behind the answers to those before
+                ended.append(error)
+            else:
+                waiting.append((source, pool.submit(work, source)))
+
     with ThreadPoolExecutor(workers, "cinfer-pictures") as pool:
-        waiting = deque((source, pool.submit(work, source)) for source in islice(sources, workers + AHEAD))
         try:
+            take()
             while waiting:
                 source, future = waiting.popleft()
                 found = future.result()
-                for following in islice(sources, 1):
-                    waiting.append((following, pool.submit(work, following)))
+                take()
                 yield source, after(found)
+            if ended[0] is not None:
+                raise ended[0]
         finally:                                        # Ctrl-C, or nobody wants more
             for _, future in waiting:
                 future.cancel()
@@ -96,22 +111,34 @@ def read_many(session, sources: Iterable, *, workers: int | None = None, **optio
         video or a camera, or a Video (pictures/video.py)
     workers : threads that decode and prepare pictures while the network runs; memory holds at most two pictures more.
         By default for the session's threads, two to four. From two on, two pictures are run at once, each by half of
-        the session's threads: more are answered a second, each takes longer
+        the session's threads: more are answered a second, each takes longer. 0: each picture is taken when the one
+        before is answered, as is done with cameras: for an iterable that waits for something
 
     Yields
     ------
-    an answer for each picture; an InputError or LimitError, not raised, for one that cannot be read
+    an answer for each picture; an InputError or LimitError, not raised, for one that cannot be read. What the iterable
+    itself raises comes after the answers to what it gave before
+
+    Closing it early ends its threads, and the program or camera behind a video.
     """
+    import numpy as np
+
     from .pictures.listed import is_video, pictures_of
     from .reader import reader
+    if workers is not None and ((count := whole(workers)) is None or not 0 <= count <= MOST):
+        raise InputError(f"workers is {shown(workers)}; right is a whole number from 0 to {MOST}, or None")
+    if isinstance(sources, bytes) or hasattr(sources, "getbands") or isinstance(sources, np.ndarray) and sources.ndim < 4:
+        raise InputError("sources is one picture; right is an iterable of them, or cinfer.vision.read")
     order = options.pop("order", "RGB")
     reads = reader(session, **options)
-    if isinstance(sources, str):
-        if is_video(sources):
-            from .pictures.video import Video
-            sources = Video(sources)
-        else:
-            sources = pictures_of([sources])
-    workers = 0 if getattr(sources, "live", False) else workers
-    for _, found in readings(reads, sources, workers, lambda source: reads.opened(source, order)):
-        yield found.answer if isinstance(found, Reading) else found
+    with ExitStack() as stack:
+        if isinstance(sources, (str, os.PathLike)):
+            if is_video(sources):
+                from .pictures.video import Video
+                sources = stack.enter_context(Video(sources))
+            else:
+                sources = pictures_of([os.fsdecode(sources)])
+        live = getattr(sources, "live", False)
+        found_of = readings(reads, sources, 0 if live else workers, lambda source: reads.opened(source, order))
+        for _, found in stack.enter_context(closing(found_of)):
+            yield found.answer if isinstance(found, Reading) else found

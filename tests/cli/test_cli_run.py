@@ -109,7 +109,7 @@ def test_bad_picture_among_several_is_one_line_and_status_2(cinfer, tmp_path, re
     assert [r["image"] for r in results] == [str(bad), str(red), str(tmp_path / "none.png"), str(red)]
     assert [line.split(":")[1].strip() for line in done.errors] == [
         str(bad), "classification", str(tmp_path / "none.png"), done.errors[3].removeprefix("cinfer: ").split(":")[0],
-        f"2 pictures could not be read"]
+        "2 pictures could not be read"]
     assert done.errors[4].endswith(f"{bad}, {tmp_path}/none.png")
 
 
@@ -305,7 +305,7 @@ def test_classes_that_are_none_are_said_once(cinfer, tmp_path, red):
 def test_numbers_of_pictures(cinfer, tmp_path, red):
     model = classifier(tmp_path / "m.onnx", STRETCHED)
     done = cinfer("run", model, red, tmp_path / "none.png")
-    assert "cinfer: 1 picture; each: " in done.err and "cinfer: 1 picture could not be read: " in done.err
+    assert "cinfer: 1 picture in " in done.err and " a second; each: " in done.err and "cinfer: 1 picture could not be read: " in done.err
 
 
 @pytest.mark.parametrize("flags, words", [

@@ -51,7 +51,7 @@ def test_a_line_a_frame(cinfer, ffmpeg, tmp_path, model):
     assert done.status == 0
     assert [(s["image"], s["width"], s["height"]) for s in map(json.loads, done.lines)] == [
         (f"{clip}#{n}", 8, 6) for n in (0, 3, 6)]
-    assert done.errors[-1].startswith("cinfer: 3 pictures; each: prepared in ") and not ffmpeg.processes()
+    assert done.errors[-1].startswith("cinfer: 3 pictures in ") and not ffmpeg.processes()
     done = cinfer("run", model, clip, "--top", "1")
     assert done.lines[0::2] == [f"{clip}#{n}" for n in range(7)]
 
@@ -109,7 +109,7 @@ def test_a_video_that_breaks_is_said_and_the_rest_goes_on(cinfer, ffmpeg, tmp_pa
     assert f"cinfer: {clip}: after frame 1: Disk on fire" in done.errors
     ffmpeg.video(clip, complaint="[error] moov atom not found", status=1)
     done = cinfer("run", model, clip)
-    assert (done.status, done.err, done.out) == (2, f"cinfer: {clip}: moov atom not found\n", "")
+    assert (done.status, done.err, done.out) == (2, f"cinfer: {clip}: this is no video, or not a whole one (moov atom not found)\n", "")
 
 
 def test_a_film_that_cannot_be_written_is_one_line_and_no_file(cinfer, ffmpeg, tmp_path):
@@ -139,7 +139,7 @@ def test_ctrl_c_is_the_end_of_a_camera(ffmpeg, camera, tmp_path, number):
     process.send_signal(number)
     rest, err = process.communicate(timeout=20)
     lines = err.decode().splitlines()
-    assert process.returncode == 0 and lines[-1].startswith("cinfer: ") and " pictures; each: prepared in " in lines[-1]
+    assert process.returncode == 0 and lines[-1].startswith("cinfer: ") and " a second; each: prepared in " in lines[-1]
     made = json.loads(out.read_text())
     assert made["rate"] == 50 and len(made["frames"]) >= 3 and made["frames"] == sorted(made["frames"])
     assert not ffmpeg.processes() and not list(tmp_path.glob(".cinfer*"))
@@ -157,9 +157,12 @@ def test_ctrl_c_before_a_camera_shows_anything(ffmpeg, camera, tmp_path, model):
 def test_ctrl_c_interrupts_a_file(ffmpeg, tmp_path):
     clip = ffmpeg.video(tmp_path / "clip.mp4", frames=10_000, delay=0.02)
     process = start("run", enlarger(tmp_path / "e.onnx"), clip, "-o", tmp_path / "out.mp4")
-    process.stdout.readline()
+    for _ in range(2):                                  # the first one is counted
+        process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    lines = process.communicate(timeout=20)[1].decode().splitlines()
+    assert lines[-1].startswith(f"cinfer: interrupted after {clip}#")
+    assert lines[-1].endswith(f"; {tmp_path}/out.mp4 is not written") and " a second; each: " in lines[-2]
     assert process.returncode == 130 and not (tmp_path / "out.mp4").exists() and not list(tmp_path.glob(".cinfer*"))
     assert not ffmpeg.processes()
 
@@ -230,3 +233,47 @@ def test_large_jpegs_are_decoded_at_a_fraction_unless_exact(cinfer, tmp_path, mo
     assert seen == [(150, 113), (1200, 900), (1200, 900)]
     with Image.open(tmp_path / "out.png") as drawn:
         assert drawn.size == (1200, 900)
+
+
+def test_a_camera_that_ends_is_said(cinfer, ffmpeg, camera, model):
+    ffmpeg.live(frames=5, delay=0.02)
+    done = cinfer("run", model, "camera:0")
+    assert done.status == 0 and "cinfer: camera:0: the camera has ended" in done.errors and not ffmpeg.processes()
+    done = cinfer("run", model, "camera:0", "--seconds", "0.05")
+    assert done.status == 0 and "has ended" not in done.err
+
+
+def test_a_slow_stream_of_pictures_is_answered_at_once(model):
+    process = start("run", model, "-", "--json", stdin=-1, bufsize=0)
+    process.stdin.write(jpegs("red", "lime"))           # told from a single one by the next one's beginning
+    assert json.loads(process.stdout.readline())["image"] == "standard input#0"
+    assert json.loads(process.stdout.readline())["image"] == "standard input#1"
+    process.stdin.write(jpegs("blue"))
+    assert json.loads(process.stdout.readline())["classes"][0]["label"] == "blue"
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_videos_in_folders_are_named_not_read(cinfer, ffmpeg, tmp_path, model, red):
+    (tmp_path / "in" / "below").mkdir(parents=True)
+    clips = [ffmpeg.video(tmp_path / "in" / name, frames=2) for name in ("a.mp4", "b.MOV", "below/c.mkv")]
+    done = cinfer("run", model, tmp_path / "in")
+    assert (done.status, done.out) == (2, "") and done.errors == [
+        f"cinfer: {tmp_path}/in: the folder holds no picture, but 2 videos, such as {clips[0]}; name those that are to be read"]
+    red.rename(tmp_path / "in" / "red.png")
+    done = cinfer("run", model, tmp_path / "in", "-r", "--json")
+    assert done.status == 0 and len(done.lines) == 1 and not ffmpeg.calls()
+    assert done.errors[-1] == f"cinfer: 3 videos in folders left out: {', '.join(clips)}; a video that is named is read"
+    done = cinfer("run", model, f"{tmp_path}/in/*.*", "--json")
+    assert [json.loads(line)["image"][-7:] for line in done.lines] == ["a.mp4#0", "a.mp4#1", "b.MOV#0", "b.MOV#1", "red.png"]
+
+
+def test_a_damaged_video_is_read_and_said(cinfer, ffmpeg, tmp_path, model):
+    clip = ffmpeg.video(tmp_path / "clip.mp4", frames=3, complaint="[h264 @ 0x1] [error] concealing 7 errors")
+    done = cinfer("run", model, clip, "--every", "2", "--json")
+    assert done.status == 0 and len(done.lines) == 2
+    assert f"cinfer: {clip}: the video is damaged: concealing 7 errors; frames up to 2 were read" in done.errors
+    for said, words in (("[fatal] Stream map '' matches no streams.", "there are no pictures in it"),
+                        ("[error] moov atom not found", "this is no video, or not a whole one (moov atom not found)")):
+        ffmpeg.video(clip, complaint=said, status=1)
+        assert cinfer("run", model, clip).err == f"cinfer: {clip}: {words}\n"

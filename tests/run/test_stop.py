@@ -46,3 +46,23 @@ def test_a_stop_that_was_ended_before():
         session._run_until(stop, None, {"x": np.zeros((2, 2), np.float32)})
     assert not session._pool.busy
     assert session.run(None, {"x": np.zeros((2, 2), np.float32)})[0].shape == (2, 2)
+
+
+@pytest.mark.parametrize("most, had", [(1, 1), (2, 2), (9, 3)])
+def test_runs_of_a_stop_may_have_fewer_threads(most, had):
+    class Watched:
+        def __init__(self, program):
+            self.program, self.threads = program, []
+
+        def run(self, workspace, addresses, threads, *more):
+            self.threads.append(threads)
+            return self.program.run(workspace, addresses, threads, *more)
+    m = Model(seed=1)
+    x = m.input("x", 1, 16, 128, 128)
+    session = cinfer.load(m.outputs(m.conv(x, 16, 32, 3)).bytes(), threads=3)
+    plan, = session._plans.routines.values()
+    plan.program = watched = Watched(plan.program)
+    values = {"x": m.vector(1, 16, 128, 128)}
+    whole, = session.run(None, values)
+    fewer, = session._run_until(Stop(most), None, values)
+    assert watched.threads == [3, had] and np.array_equal(whole, fewer)

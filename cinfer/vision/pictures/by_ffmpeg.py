@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 import threading
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,6 +25,9 @@ RATE = re.compile(r"Video: .*?, ([\d.]+)(k?) fps\b")
 MOST_SAID = 300                                         # letters of a complaint
 WAIT = 0.5                                              # seconds, for the rate: it is said before the first frame
 KEPT = 5                                                # complaints
+NO_PICTURES = "there are no pictures in it"
+# What ffmpeg, and its libraries, say of a file of another kind, or of a recording that was broken off
+NOT_WHOLE = "moov atom not found", "Invalid data found when processing input", "EBML header parsing failed"
 
 
 class ByFfmpeg:
@@ -51,15 +55,18 @@ class ByFfmpeg:
             finally:
                 end(child, said)
             if count or self._ended:
+                last = (count - 1) * self._every
                 if status and not self._ended:
-                    last = (count - 1) * self._every
                     raise InputError(f"{self.name}: after frame {last}: {self._complaint(said, status)}")
+                if said.first() and not self._ended and "://" not in self._place:
+                    warnings.warn(f"{self.name}: the video is damaged: {self._complaint(said, status)}; frames up to "
+                                  f"{last} were read", stacklevel=2)
                 return
             if not (try_number == 0 and said.mentions(mode[0].lstrip("-"))):
                 raise InputError(f"{self.name}: {self._complaint(said, status)}")
 
     def _complaint(self, said: Said, status: int) -> str:
-        text = said.first() or (f"ffmpeg ended with status {status}" if status else "ffmpeg found no frame in it")
+        text = explained(said.first()) or (f"ffmpeg ended with status {status}" if status else "ffmpeg found no frame in it")
         return text.replace(f"file:{self._place}", self.name).replace(self._place, self.name)
 
     def _start(self, mode: tuple[str, str]):
@@ -81,6 +88,13 @@ class ByFfmpeg:
             self._ended = True
             if self._child is not None:
                 self._child.kill()
+
+
+def explained(text: str | None) -> str | None:
+    """What ffmpeg said, in words for people."""
+    if text and "matches no streams" in text:
+        return NO_PICTURES
+    return f"this is no video, or not a whole one ({text})" if text and any(each in text for each in NOT_WHOLE) else text
 
 
 def command(place: str, every: int, seconds: float | None, mode: tuple[str, str]) -> list[str]:

@@ -1,11 +1,13 @@
 """Videos and cameras read by PyAV, the extra cinfer[video]: ffmpeg's libraries within this process."""
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
 
 from ...errors import InputError, LimitError
+from .by_ffmpeg import NO_PICTURES, explained
 from .decode import MOST_PIXELS
 
 SECONDS_TO_WAIT = 10.0          # for a source that says nothing
@@ -24,7 +26,7 @@ class ByPyav:
         import av
 
         from .video import rotated
-        number = -1
+        number, damaged = -1, 0
         try:
             with av.open(self._place, metadata_errors="replace", **how(self._place)) as container:
                 stream = pictures_in(container, self.name)
@@ -35,6 +37,7 @@ class ByPyav:
                     begin = taken.time if begin is None else begin
                     if self._ended or self._seconds is not None and (taken.time or 0) - (begin or 0) >= self._seconds:
                         return
+                    damaged += taken.is_corrupt
                     if number % self._every:
                         continue
                     if taken.width * taken.height > MOST_PIXELS:
@@ -45,9 +48,12 @@ class ByPyav:
             if self._ended:
                 return
             after = f" after frame {number}:" if number >= 0 else ""
-            raise InputError(f"{self.name}:{after} {getattr(error, 'strerror', None) or error}") from None
+            text = getattr(error, "strerror", None) or str(error)
+            raise InputError(f"{self.name}:{after} {text if after else explained(text)}") from None
         if number < 0:
             raise InputError(f"{self.name}: there is no frame in it")
+        if damaged and "://" not in self._place:
+            warnings.warn(f"{self.name}: the video is damaged: {damaged} of {number + 1} frames", stacklevel=2)
 
     def end(self) -> None:
         """Of any thread: whoever reads frames comes to their end, of a device at its next frame."""
@@ -66,5 +72,5 @@ def how(place: str) -> dict:
 def pictures_in(container, name: str):
     """The first stream of moving pictures; a cover is none."""
     if not container.streams.video:
-        raise InputError(f"{name}: there are no pictures in it")
+        raise InputError(f"{name}: {NO_PICTURES}")
     return container.streams.video[0]

@@ -20,8 +20,10 @@ MOST_LIST_BYTES = 64 << 20
 
 
 class Listed(str):
-    """The path of a picture, and `within`: its path below the folder that was named, else its file name."""
+    """The path of a picture, and `within`: its path below the folder that was named, else its file name. place : where
+    what is made of it goes, once that is known"""
     within: str
+    place: str | None = None
 
     def __new__(cls, path: str, within: str | None = None):
         listed = super().__new__(cls, path)
@@ -40,12 +42,13 @@ def is_video(name) -> bool:
         os.path.splitext(os.fsdecode(name))[1].lower() in VIDEOS and not os.path.isdir(name)
 
 
-def pictures_of(names: Iterable[str], recursive: bool = False) -> Iterator[Listed]:
+def pictures_of(names: Iterable[str], recursive: bool = False, left_out: list[str] | None = None) -> Iterator[Listed]:
     """The pictures that names stand for, in their order; those of a folder or pattern sorted.
 
     names : of files, "-" for standard input, folders (recursive: and all below them), patterns as *.jpg and **/*.png
         that the shell has left, videos and cameras (video.py), and lists: text files (.txt) with a name in each line,
         beside which relative names lie
+    left_out : gets the names of videos that lie in folders: frames of hours are not read unless they are named
 
     Raises InputError where a name stands for none.
     """
@@ -53,7 +56,7 @@ def pictures_of(names: Iterable[str], recursive: bool = False) -> Iterator[Liste
         if name == "-" or is_live(name) or os.path.isfile(name) and not name.lower().endswith(LIST):
             yield Listed(name)
         elif os.path.isdir(name):
-            yield from of_folder(name, recursive)
+            yield from of_folder(name, recursive, left_out)
         elif os.path.isfile(name):
             yield from of_list(name)
         elif any(c in name for c in "*?[") and not os.path.lexists(name):
@@ -66,16 +69,26 @@ def pictures_of(names: Iterable[str], recursive: bool = False) -> Iterator[Liste
             yield Listed(name)                          # whoever opens it says what is wrong
 
 
-def of_folder(folder: str, recursive: bool) -> Iterator[Listed]:
-    none = True
+def of_folder(folder: str, recursive: bool, left_out: list[str] | None = None) -> Iterator[Listed]:
+    none, videos = True, [] if left_out is None else left_out
+    before = len(videos)
     for path, folders, files in os.walk(folder):
         folders[:] = sorted(each for each in folders if not each.startswith(".")) if recursive else []
         for file in sorted(files):
-            if os.path.splitext(file)[1].lower() in ENDINGS and not file.startswith("."):
-                none = False
-                whole = os.path.join(path, file)
-                yield Listed(whole, os.path.relpath(whole, folder))
+            ending = os.path.splitext(file)[1].lower()
+            if file.startswith(".") or ending not in ENDINGS and ending not in VIDEOS:
+                continue
+            whole = os.path.join(path, file)
+            if ending in VIDEOS:
+                videos.append(whole)
+                continue
+            none = False
+            yield Listed(whole, os.path.relpath(whole, folder))
     if none:
+        found = videos[before:]
+        if found:
+            raise InputError(f"{folder}: the folder holds no picture, but {len(found)} video{'s' * (len(found) != 1)}, "
+                             f"such as {found[0]}; name those that are to be read")
         raise InputError(f"{folder}: the folder holds no picture{'' if recursive else '; -r looks below it too'}")
 
 

@@ -90,6 +90,8 @@ class Video:
             while not self._stopped and (end is None or time.monotonic() < end):
                 item = self._beside.take(TICK)
                 if item is Beside.END:
+                    if self.live and not self._stopped:
+                        warnings.warn(f"{self.name}: the camera has ended", stacklevel=2)
                     return
                 if item is Beside.NOTHING:
                     if self.live and time.monotonic() - heard > PATIENCE:

@@ -80,7 +80,7 @@ def test_what_ffmpeg_says_is_one_line(ffmpeg, tmp_path):
     clip = tmp_path / "clip.mp4"
     ffmpeg.video(clip, complaint="[mov,mp4 @ 0x5] [error] moov atom not found\n[in#0 @ 0x6] [error] Error opening SOURCE",
                  status=1)
-    assert said_of(clip) == f"{clip}: moov atom not found"
+    assert said_of(clip) == f"{clip}: this is no video, or not a whole one (moov atom not found)"
     ffmpeg.video(clip, complaint="[in#0 @ 0x6] [error] Error opening input file SOURCE.", status=1)
     assert said_of(clip) == f"{clip}: Error opening input file {clip}"
     ffmpeg.video(clip, status=3)
@@ -104,6 +104,7 @@ def test_frames_beyond_all_measure(ffmpeg, tmp_path):
         list(frames)
 
 
+@pytest.mark.filterwarnings("ignore:.*the video is damaged. more")
 def test_much_talk_on_stderr_holds_nothing_up(ffmpeg, tmp_path):
     clip = ffmpeg.video(tmp_path / "clip.mp4", frames=2, complaint="[error] more\n" * 30_000)
     with Video(clip) as frames:
@@ -186,6 +187,7 @@ def test_a_camera_that_is_not_there(ffmpeg, monkeypatch):
     assert said_of("camera:978") == "camera:978: there is no camera /dev/video978; there are: /dev/video0, /dev/video2"
 
 
+@pytest.mark.filterwarnings("ignore:.*the camera has ended")
 def test_a_network_camera_s_password_is_not_said(ffmpeg):
     ffmpeg.live(frames=1, rate=15)
     address = "rtsp://me:secret@10.0.0.1:554/live?a=1"
@@ -341,7 +343,7 @@ def test_a_title_in_another_script(pyav, tmp_path):
 def test_what_pyav_says_is_one_line(pyav, tmp_path):
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(b"no video" * 50)
-    assert said_of(clip) == f"{clip}: Invalid data found when processing input"
+    assert said_of(clip) == f"{clip}: this is no video, or not a whole one (Invalid data found when processing input)"
     clip.write_bytes(b"")
     assert said_of(clip).startswith(f"{clip}: ")
     (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
