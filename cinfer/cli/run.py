@@ -138,10 +138,10 @@ def run(arguments) -> int:
                 progress.show(tally.seen + tally.left_out + 1, tally.left_out)
             if formatted:
                 formatted.close()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Error) as error:
         if several and tally.seen:
             tally.say()
-            say_how_to_go_on(tally, drawn or formatted, arguments)
+            say_how_to_go_on(tally, drawn or formatted, arguments, isinstance(error, KeyboardInterrupt))
         raise
     if sources.stopped and not tally.done:
         raise KeyboardInterrupt                         # before anything was seen
@@ -155,11 +155,11 @@ def run(arguments) -> int:
     return tally.status()
 
 
-def say_how_to_go_on(tally: Tally, writes, arguments) -> None:
-    """After Ctrl-C. writes : what files are written by, or None"""
+def say_how_to_go_on(tally: Tally, writes, arguments, interrupted: bool) -> None:
+    """After Ctrl-C, or a full disk. writes : what files are written by, or None"""
     is_folder = getattr(writes, "is_folder", False)
     lost = [path for path in (None if is_folder else arguments.output, arguments.save) if path]
-    say(f"interrupted after {tally.last}" + "; with --resume the same command goes on" * is_folder
+    say(f"{'interrupted' if interrupted else 'ended'} after {tally.last}" + "; with --resume the same command goes on" * is_folder
         + f"; {' and '.join(lost)} {'are' if len(lost) > 1 else 'is'} not written" * bool(lost))
 
 

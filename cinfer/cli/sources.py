@@ -31,7 +31,7 @@ class Piped(Listed):
 
 
 class Broken(Listed):
-    """A video that cannot be read, or not further, and why."""
+    """A video that cannot be read, or not further, or a folder without pictures, and why."""
 
     def __new__(cls, name: str, error: Error):
         broken = super().__new__(cls, name)
@@ -55,8 +55,12 @@ class Sources:
         """Raises InputError where a name stands for nothing, or the only source cannot be read."""
         self.every, self.seconds = arguments.every or 1, arguments.seconds
         self.left_out: list[str] = []
-        names = pictures_of(arguments.sources, arguments.recursive, self.left_out)
+        self._arguments = arguments
+        names = self._listed()
         self._first = list(islice(names, 2))
+        for name in self._first:
+            if isinstance(name, Broken):
+                raise name.error
         self._names = chain(self._first, names)
         self.alone = len(self._first) == 1
         self.live = any(map(is_live, self._first))
@@ -79,7 +83,14 @@ class Sources:
         self.several = self.moving or not self.alone or any(
             name != "-" and os.path.isdir(name) for name in arguments.sources)
 
-        self._arguments = arguments
+
+    def _listed(self) -> Iterator[Listed]:
+        """The names that the arguments stand for. Where one stands for none the others still count."""
+        for name in self._arguments.sources:
+            try:
+                yield from pictures_of([name], self._arguments.recursive, self.left_out)
+            except Error as error:
+                yield Broken(name, error)
 
     def count(self) -> int | None:
         """How many pictures; None where nobody knows before the end. Goes through all names."""
@@ -108,7 +119,7 @@ class Sources:
                 from ..vision.pictures.video import Video
                 self._video = Video("standard input", self.every, self.seconds, stream, opened)
                 yield from self._frames(name)
-            elif is_video(name):
+            elif is_video(name) and not isinstance(name, Broken):
                 yield from self._frames(name)
             else:
                 yield name

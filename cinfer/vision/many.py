@@ -15,7 +15,7 @@ from .pictures.frames import Frame
 from .reader import Reader, Reading
 
 AHEAD = 2                           # pictures that are ready while each worker has one in hand: bounds the memory
-MOST_WORKERS = 4                    # if nobody says how many: of CPUs that decode for one network
+MOST_WORKERS = 8                    # if nobody says how many; two of them run the network at any time
 
 
 def readings(reader: Reader, sources: Iterable, workers: int | None = None,
@@ -110,9 +110,10 @@ def read_many(session, sources: Iterable, *, workers: int | None = None, **optio
     sources : an iterable of what `read` takes, or the name of a folder, a pattern or a list (pictures/listed.py), a
         video or a camera, or a Video (pictures/video.py)
     workers : threads that decode and prepare pictures while the network runs; memory holds at most two pictures more.
-        By default for the session's threads, two to four. From two on, two pictures are run at once, each by half of
+        By default as many as the session's threads, two to eight. From two on, two pictures are run at once, each by half of
         the session's threads: more are answered a second, each takes longer. 0: each picture is taken when the one
-        before is answered, as is done with cameras: for an iterable that waits for something
+        before is answered, as is done with cameras: for an iterable that waits for something, or fills one array again
+        and again
 
     Yields
     ------

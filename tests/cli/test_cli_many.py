@@ -110,6 +110,25 @@ def test_resume_into_the_folder_that_is_read(cinfer, tmp_path):
     assert done.status == 2 and "that would overwrite what is read" in done.err and not done.out
 
 
+def test_a_folder_without_pictures_among_others(cinfer, tmp_path):
+    folders = [folder_of(tmp_path / name, count) for name, count in (("a", 3), ("b", 0), ("c", 2))]
+    done = cinfer("run", enlarger(tmp_path / "e.onnx"), *folders, f"{tmp_path}/none*.mp4", "--json")
+    assert done.status == 2 and [os.path.relpath(json.loads(line)["image"], tmp_path) for line in done.lines] == [
+        "a/0000.png", "a/0001.png", "a/0002.png", "b", "c/0000.png", "c/0001.png", "none*.mp4"]
+    assert f"cinfer: {folders[1]}: the folder holds no picture; -r looks below it too" in done.errors
+    done = cinfer("run", tmp_path / "e.onnx", folders[1], folders[0])
+    assert done.status == 2 and len(done.errors) == 1 and not done.out
+
+
+def test_what_ends_the_work_is_said_with_where_it_ended(cinfer, tmp_path):
+    folder = folder_of(tmp_path / "in", 5)
+    (tmp_path / "out" / "0003.png").mkdir(parents=True)
+    done = cinfer("run", enlarger(tmp_path / "e.onnx"), folder, "-o", f"{tmp_path}/out/")
+    assert done.status == 2 and done.errors[-3].startswith("cinfer: 3 pictures in ") and done.errors[-2:] == [
+        f"cinfer: ended after {folder}/0002.png; with --resume the same command goes on",
+        f"cinfer: -o {tmp_path}/out/0003.png: that is a folder; name a file"]
+
+
 def test_a_terminal_sees_how_far_it_is(tmp_path):
     folder = folder_of(tmp_path / "in", 120)
     (folder / "0003.png").write_bytes(b"no picture")

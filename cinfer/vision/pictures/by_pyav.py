@@ -10,7 +10,7 @@ from ...errors import InputError, LimitError
 from .by_ffmpeg import NO_PICTURES, explained
 from .decode import MOST_PIXELS
 
-SECONDS_TO_WAIT = 10.0          # for a source that says nothing
+SECONDS_TO_WAIT = 20.0          # for a source that says nothing
 
 
 class ByPyav:
@@ -49,6 +49,8 @@ class ByPyav:
                 return
             after = f" after frame {number}:" if number >= 0 else ""
             text = getattr(error, "strerror", None) or str(error)
+            if isinstance(error, getattr(av.error, "ExitError", ())):      # PyAV ends a read that takes too long
+                text = f"nothing has come for {SECONDS_TO_WAIT:.0f} seconds"
             raise InputError(f"{self.name}:{after} {text if after else explained(text)}") from None
         if number < 0:
             raise InputError(f"{self.name}: there is no frame in it")
