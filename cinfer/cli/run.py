@@ -139,6 +139,8 @@ def run(arguments) -> int:
             if formatted:
                 formatted.close()
     except (KeyboardInterrupt, Error) as error:
+        if formatted and tally.done:
+            formatted.close()                           # what was written can be read
         if several and tally.seen:
             tally.say()
             say_how_to_go_on(tally, drawn or formatted, arguments, isinstance(error, KeyboardInterrupt))

@@ -76,6 +76,16 @@ def test_ctrl_c_without_a_folder_says_where(tmp_path):
     assert found and found[1] in [json.loads(line)["image"] for line in said[-2:]]
 
 
+def test_json_of_other_programs_is_whole_after_ctrl_c(tmp_path):
+    detector(tmp_path / "d.onnx", {"boxes": np.float32([[1, 2, 30, 40]]), "labels": np.int64([3]), "scores": np.float32([0.9])})
+    process = start("run", tmp_path / "d.onnx", folder_of(tmp_path / "in", 1500), "--format", "coco", bufsize=0)
+    said = [process.stdout.readline() for _ in range(4)]
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    rows = json.loads(b"".join(said) + out)
+    assert process.returncode == 130 and 4 <= len(rows) < 1500 and b"interrupted after" in err
+
+
 def test_two_of_one_name_go_to_two_places_in_each_run(cinfer, tmp_path):
     (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
     for name, colour in (("a/1.png", "red"), ("b/1.png", "blue"), ("b/1.gif", "lime"), ("b/1-2.png", "white")):
