@@ -161,8 +161,12 @@ def say_how_to_go_on(tally: Tally, writes, arguments, interrupted: bool) -> None
     """After Ctrl-C, or a full disk. writes : what files are written by, or None"""
     is_folder = getattr(writes, "is_folder", False)
     lost = [path for path in (None if is_folder else arguments.output, arguments.save) if path]
-    say(f"{'interrupted' if interrupted else 'ended'} after {tally.last}" + "; with --resume the same command goes on" * is_folder
-        + f"; {' and '.join(lost)} {'are' if len(lost) > 1 else 'is'} not written" * bool(lost))
+    text = f"{'interrupted' if interrupted else 'ended'} after {tally.last}"
+    if is_folder:
+        text += "; with --resume the same command goes on"
+    if lost:
+        text += f"; {' and '.join(lost)} {'are' if len(lost) > 1 else 'is'} not written"
+    say(text)
 
 
 def quietly(opened):

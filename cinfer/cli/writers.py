@@ -183,8 +183,8 @@ class Formatted:
         self.is_folder = format == "yolo" and drawn is not None
         if self.is_folder:
             if not drawn.is_folder:
-                raise InputError(f"-o {drawn.path}: --format yolo writes a text for each picture; name a folder (with a / "
-                                 "at its end)")
+                raise InputError(f"-o {drawn.path}: --format yolo writes a text for each picture; name a folder (with a "
+                                 "/ at its end)")
             self.place = Places(drawn.path, lambda ending: ".txt")
 
     def write(self, number: int, source: str, reading) -> None:

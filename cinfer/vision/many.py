@@ -1,6 +1,6 @@
 """Many pictures, answered in their order: they are decoded and prepared on other threads while the network runs, and
-where a session has several threads, two are run at once, each by half of them. Two runs never wait for each other as the
-threads of one do at the end of each step, nor for the decoding, which takes its share of the same CPUs."""
+where a session has several threads, two are run at once, each by half of them. Two runs never wait for each other as
+the threads of one do at the end of each step, nor for the decoding, which takes its share of the same CPUs."""
 from __future__ import annotations
 
 import os
@@ -110,8 +110,8 @@ def read_many(session, sources: Iterable, *, workers: int | None = None, **optio
     sources : an iterable of what `read` takes, or the name of a folder, a pattern or a list (pictures/listed.py), a
         video or a camera, or a Video (pictures/video.py)
     workers : threads that decode and prepare pictures while the network runs; memory holds at most two pictures more.
-        By default as many as the session's threads, two to eight. From two on, two pictures are run at once, each by half of
-        the session's threads: more are answered a second, each takes longer. 0: each picture is taken when the one
+        By default as many as the session's threads, two to eight. From two on, two pictures are run at once, each by half
+        of the session's threads: more are answered a second, each takes longer. 0: each picture is taken when the one
         before is answered, as is done with cameras: for an iterable that waits for something, or fills one array again
         and again
 
@@ -128,7 +128,8 @@ def read_many(session, sources: Iterable, *, workers: int | None = None, **optio
     from .reader import reader
     if workers is not None and ((count := whole(workers)) is None or not 0 <= count <= MOST):
         raise InputError(f"workers is {shown(workers)}; right is a whole number from 0 to {MOST}, or None")
-    if isinstance(sources, bytes) or hasattr(sources, "getbands") or isinstance(sources, np.ndarray) and sources.ndim < 4:
+    is_array = isinstance(sources, np.ndarray) and sources.ndim < 4
+    if is_array or isinstance(sources, bytes) or hasattr(sources, "getbands"):
         raise InputError("sources is one picture; right is an iterable of them, or cinfer.vision.read")
     order = options.pop("order", "RGB")
     reads = reader(session, **options)

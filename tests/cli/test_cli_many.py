@@ -20,6 +20,9 @@ from onnx import TensorProto, helper
 from cinfer.cli.text import Progress, duration
 
 
+FOUND = {"boxes": np.float32([[1, 2, 30, 40]]), "labels": np.int64([3]), "scores": np.float32([0.9])}
+
+
 def folder_of(path, count, size=(6, 4)):
     path.mkdir()
     for n in range(count):
@@ -77,7 +80,7 @@ def test_ctrl_c_without_a_folder_says_where(tmp_path):
 
 
 def test_json_of_other_programs_is_whole_after_ctrl_c(tmp_path):
-    detector(tmp_path / "d.onnx", {"boxes": np.float32([[1, 2, 30, 40]]), "labels": np.int64([3]), "scores": np.float32([0.9])})
+    detector(tmp_path / "d.onnx", FOUND)
     process = start("run", tmp_path / "d.onnx", folder_of(tmp_path / "in", 1500), "--format", "coco", bufsize=0)
     said = [process.stdout.readline() for _ in range(4)]
     process.send_signal(signal.SIGINT)
@@ -102,7 +105,7 @@ def test_two_of_one_name_go_to_two_places_in_each_run(cinfer, tmp_path):
 
 
 def test_resume_looks_for_what_is_written(cinfer, tmp_path):
-    detector(tmp_path / "d.onnx", {"boxes": np.float32([[1, 2, 30, 40]]), "labels": np.int64([3]), "scores": np.float32([0.9])})
+    detector(tmp_path / "d.onnx", FOUND)
     folder = folder_of(tmp_path / "in", 3)
     command = "run", tmp_path / "d.onnx", folder, "-o", f"{tmp_path}/out/", "--format", "yolo"
     assert cinfer(*command).status == 0
@@ -189,7 +192,8 @@ def read(number):
         return b""
 
 
-@pytest.mark.parametrize("seconds, text", [(0, "0 s"), (0.004, "0.004 s"), (0.42, "0.42 s"), (1.74, "1.7 s"), (2, "2 s"),
-                                           (59.4, "59 s"), (59.6, "1:00"), (185, "3:05"), (3723, "1:02:03")])  # fmt: skip
+@pytest.mark.parametrize("seconds, text", [
+    (0, "0 s"), (0.004, "0.004 s"), (0.42, "0.42 s"), (1.74, "1.7 s"), (2, "2 s"), (59.4, "59 s"), (59.6, "1:00"),
+    (185, "3:05"), (3723, "1:02:03")])  # fmt: skip
 def test_durations(seconds, text):
     assert duration(seconds) == text

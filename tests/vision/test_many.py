@@ -18,7 +18,7 @@ from onnx_models import Model
 
 
 def session_of(threads, turns=0):
-    """The means of a picture's channels; turns : products of large matrices beside, some hundredths of a second each."""
+    """The means of a picture's channels; turns : products of large matrices beside, some milliseconds each."""
     m = Model(seed=1)
     x = m.input("x", 1, 3, 8, 8)
     outputs = [m.GlobalAveragePool(x)]

@@ -66,7 +66,8 @@ class ByFfmpeg:
                 raise InputError(f"{self.name}: {self._complaint(said, status)}")
 
     def _complaint(self, said: Said, status: int) -> str:
-        text = explained(said.first()) or (f"ffmpeg ended with status {status}" if status else "ffmpeg found no frame in it")
+        text = explained(said.first()) or (
+            f"ffmpeg ended with status {status}" if status else "ffmpeg found no frame in it")
         return text.replace(f"file:{self._place}", self.name).replace(self._place, self.name)
 
     def _start(self, mode: tuple[str, str]):
@@ -94,7 +95,9 @@ def explained(text: str | None) -> str | None:
     """What ffmpeg said, in words for people."""
     if text and "matches no streams" in text:
         return NO_PICTURES
-    return f"this is no video, or not a whole one ({text})" if text and any(each in text for each in NOT_WHOLE) else text
+    if text and any(each in text for each in NOT_WHOLE):
+        return f"this is no video, or not a whole one ({text})"
+    return text
 
 
 def command(place: str, every: int, seconds: float | None, mode: tuple[str, str]) -> list[str]:
