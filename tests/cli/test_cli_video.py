@@ -277,3 +277,5 @@ def test_a_damaged_video_is_read_and_said(cinfer, ffmpeg, tmp_path, model):
                         ("[error] moov atom not found", "this is no video, or not a whole one (moov atom not found)")):
         ffmpeg.video(clip, complaint=said, status=1)
         assert cinfer("run", model, clip).err == f"cinfer: {clip}: {words}\n"
+    ffmpeg.video(clip, frames=2, complaint="[error] Invalid data found when processing input", status=1)
+    assert f"cinfer: {clip}: after frame 1: Invalid data found when processing input" in cinfer("run", model, clip).errors

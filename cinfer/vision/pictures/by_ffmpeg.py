@@ -63,11 +63,10 @@ class ByFfmpeg:
                                   f"{last} were read", stacklevel=2)
                 return
             if not (try_number == 0 and said.mentions(mode[0].lstrip("-"))):
-                raise InputError(f"{self.name}: {self._complaint(said, status)}")
+                raise InputError(f"{self.name}: {explained(self._complaint(said, status))}")
 
     def _complaint(self, said: Said, status: int) -> str:
-        text = explained(said.first()) or (
-            f"ffmpeg ended with status {status}" if status else "ffmpeg found no frame in it")
+        text = said.first() or (f"ffmpeg ended with status {status}" if status else "ffmpeg found no frame in it")
         return text.replace(f"file:{self._place}", self.name).replace(self._place, self.name)
 
     def _start(self, mode: tuple[str, str]):
@@ -91,11 +90,11 @@ class ByFfmpeg:
                 self._child.kill()
 
 
-def explained(text: str | None) -> str | None:
-    """What ffmpeg said, in words for people."""
-    if text and "matches no streams" in text:
+def explained(text: str) -> str:
+    """What ffmpeg said before it gave any frame, in words for people."""
+    if "matches no streams" in text:
         return NO_PICTURES
-    if text and any(each in text for each in NOT_WHOLE):
+    if any(each in text for each in NOT_WHOLE):
         return f"this is no video, or not a whole one ({text})"
     return text
 
