@@ -56,7 +56,7 @@ class Sources:
         self.every, self.seconds = arguments.every or 1, arguments.seconds
         self.left_out: list[str] = []
         self._arguments = arguments
-        names = self._listed()
+        names = self._listed(self.left_out)
         self._first = list(islice(names, 2))
         for name in self._first:
             if isinstance(name, Broken):
@@ -83,25 +83,21 @@ class Sources:
         self.several = self.moving or not self.alone or any(
             name != "-" and os.path.isdir(name) for name in arguments.sources)
 
-
-    def _listed(self) -> Iterator[Listed]:
+    def _listed(self, left_out: list[str] | None = None) -> Iterator[Listed]:
         """The names that the arguments stand for. Where one stands for none the others still count."""
         for name in self._arguments.sources:
             try:
-                yield from pictures_of([name], self._arguments.recursive, self.left_out)
+                yield from pictures_of([name], self._arguments.recursive, left_out)
             except Error as error:
                 yield Broken(name, error)
 
     def count(self) -> int | None:
         """How many pictures; None where nobody knows before the end. Goes through all names."""
         number = 0
-        try:
-            for name in pictures_of(self._arguments.sources, self._arguments.recursive):
-                if name == "-" or is_video(name):
-                    return None
-                number += 1
-        except Error:                                   # who goes through them to read them says so
-            return None
+        for name in self._listed():
+            if name == "-" or is_video(name) and not isinstance(name, Broken):
+                return None
+            number += 1
         return number
 
     def _opened(self, name: str):

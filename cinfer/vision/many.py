@@ -110,10 +110,10 @@ def read_many(session, sources: Iterable, *, workers: int | None = None, **optio
     sources : an iterable of what `read` takes, or the name of a folder, a pattern or a list (pictures/listed.py), a
         video or a camera, or a Video (pictures/video.py)
     workers : threads that decode and prepare pictures while the network runs; memory holds at most two pictures more.
-        By default as many as the session's threads, two to eight. From two on, two pictures are run at once, each by half
-        of the session's threads: more are answered a second, each takes longer. 0: each picture is taken when the one
-        before is answered, as is done with cameras: for an iterable that waits for something, or fills one array again
-        and again
+        By default as many as the session's threads, two to eight. From two on, two pictures are run at once, each by
+        half of the session's threads: more are answered a second, each takes longer. 0: each picture is taken when the
+        one before is answered, as is done with cameras: for an iterable that waits for something, or fills one array
+        again and again
 
     Yields
     ------
