@@ -46,7 +46,7 @@ class Progress:
         self.what, self.total = what, total
         self.active = (total is None or total > 1) and is_terminal(sys.stderr)
         self._with_lines = is_terminal(sys.stdout)      # which come between
-        self._begin, self._shown = time.monotonic(), 0.0
+        self._first, self._shown = None, 0.0
 
     def count(self, total) -> None:
         """Find out beside the work how many there are. total : a function that says it, or None"""
@@ -57,20 +57,22 @@ class Progress:
 
     def show(self, number: int, before: int = 0) -> None:
         """The one that is begun, from 1; before : how many of them were done earlier, and took no time"""
-        now = time.monotonic()
+        now, done = time.monotonic(), number - 1 - before
+        if self._first is None and done > 0:            # what comes before it, a camera's connecting, is no pace
+            self._first = done, now
         if self.active and now - self._shown >= PACE:
             of_total = f" of {self.total}" if self.total else ""
             with STDERR:
-                print(f"\r{self.what} {number}{of_total}{self._pace(number - 1, before, now)}\x1b[K", end="",
+                print(f"\r{self.what} {number}{of_total}{self._pace(number, done, now)}\x1b[K", end="",
                       file=sys.stderr, flush=True)
             self._shown = now
 
-    def _pace(self, done: int, before: int, now: float) -> str:
-        passed = now - self._begin
-        if done <= before or passed < 1:
+    def _pace(self, number: int, done: int, now: float) -> str:
+        first, begin = self._first or (0, now)
+        if now - begin < 1 or done <= first:
             return ""
-        rate = (done - before) / passed
-        left = f", {duration((self.total - done) / rate)} left" if self.total else ""
+        rate = (done - first) / (now - begin)
+        left = f", {duration((self.total - number + 1) / rate)} left" if self.total else ""
         return f", {rate:.3g} a second{left}"
 
     def clear(self) -> None:

@@ -166,11 +166,12 @@ def test_states_of_the_work_are_not_written_faster_than_one_reads(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
             return True
-    screen, now = Terminal(), [100.0]
+    screen, now = Terminal(), [50.0]
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     monkeypatch.setattr("cinfer.cli.text.time.monotonic", lambda: now[0])
     progress = Progress("picture", 1000)
+    now[0] = 100.0                                      # a camera was connected
     for number in range(101, 301):                      # 100 were there, the others take 10 ms each
         progress.show(number, 100)
         progress.make_room()                            # nothing: standard output is elsewhere
