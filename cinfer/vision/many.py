@@ -79,10 +79,13 @@ def read_many(session, sources: Iterable, *, workers: int = 2, **options) -> Ite
     ------
     an answer for each picture; an InputError or LimitError, not raised, for one that cannot be read
     """
+    from .arguments import check_workers, sources_of
+    from .pictures.frames import check_order
     from .pictures.listed import is_video, pictures_of
     from .reader import reader
-    order = options.pop("order", "RGB")
+    order = check_order(options.pop("order", "RGB"))
     reads = reader(session, **options)
+    sources, workers = sources_of(sources), check_workers(workers)
     if isinstance(sources, str):
         if is_video(sources):
             from .pictures.video import Video
@@ -90,5 +93,5 @@ def read_many(session, sources: Iterable, *, workers: int = 2, **options) -> Ite
         else:
             sources = pictures_of([sources])
     workers = 0 if getattr(sources, "live", False) else workers
-    for _, found in readings(reads, sources, workers, lambda source: reads.opened(source, order)):
-        yield found.answer if isinstance(found, Reading) else found
+    found = readings(reads, sources, workers, lambda source: reads.opened(source, order))
+    return (each.answer if isinstance(each, Reading) else each for _, each in found)

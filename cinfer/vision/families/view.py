@@ -11,6 +11,10 @@ from ..prepare.recipe import Recipe
 from ..recognise.words import Words, quoted
 
 
+MOST_CLASSES = 10**9
+MOST_NAMED = 10                     # classes in a message
+
+
 class Options(NamedTuple):
     """What a user may ask for; None: what the model's authors use.
 
@@ -51,6 +55,12 @@ class View(NamedTuple):
     def most(self, default: int = 300) -> int:
         return self.options.max_det or self.words.count("output.most", default, 100_000)
 
+    def check_labels(self, count: int) -> None:
+        """InputError where a user gives more or fewer labels than the model has classes."""
+        labels = self.words.labels
+        if self.words.labels_given and len(labels) != count:
+            raise InputError(f"there are {len(labels)} labels for {count} classes; one for each is right")
+
     def wanted(self, indices: np.ndarray) -> np.ndarray:
         """bool: which of these classes the user asks for."""
         indices = np.asarray(indices)
@@ -66,9 +76,10 @@ def numbers_of(classes, labels: list[str] | None) -> list[int]:
     for word in classes:
         if word in numbers:
             asked.append(numbers[word])
-        elif word.isdecimal():
+        elif word.isdecimal() and int(word) < (len(labels) if labels else MOST_CLASSES):
             asked.append(int(word))
         else:
-            hint = nearest(word, numbers) or "; give labels, or numbers of classes"
-            raise InputError(f"--classes {word}: the model has no such class{hint}")
+            right = "a label, or the number of a class" if not labels else ", ".join(labels) if len(labels) <= MOST_NAMED \
+                else f"a label, or a number from 0 to {len(labels) - 1}"
+            raise InputError(f"the model has no class {word!r}{nearest(word, numbers) or f'; right is {right}'}")
     return asked

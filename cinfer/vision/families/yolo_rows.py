@@ -71,6 +71,8 @@ def read(view, table: np.ndarray, extra: int) -> Rows:
                          f"{f'and {extra} more numbers ' * bool(extra)}have {before + extra + (before < 6)}"
                          f"{' or more' * (before < 6)}. {view.words.where('output.kind')} says the form: "
                          f"{'; '.join(KINDS)}")
+    if before < 6:
+        view.check_labels(count)
     if kind == IMAGE:
         table, kind, before = table[table[:, 0] == 0][:, [1, 2, 3, 4, 6, 5]], CORNERS, 6
     with np.errstate(all="ignore"):

@@ -84,6 +84,9 @@ class Words:
         return self.text("task")
 
     def label(self, index: int) -> str | None:
+        if self.labels_given and index >= len(self.labels):
+            raise InputError(f"there are {len(self.labels)} labels, but the model says class {index}; one for each of its "
+                             "classes is right")
         return self.labels[index] if self.labels and 0 <= index < len(self.labels) else None
 
 

@@ -110,7 +110,7 @@ def test_only_faces_can_be_asked_for(classes, count):
     outputs, _ = scrfd_outputs(count=0)
     outputs["s8"][3] = 0.9
     assert len(found(outputs, options=Options(classes=classes)).found) == count
-    with pytest.raises(InputError, match="no such class"):
+    with pytest.raises(InputError, match="the model has no class 'dog'"):
         found(outputs, options=Options(classes=("dog",)))
 
 
