@@ -5,7 +5,7 @@
     answer = cinfer.vision.read(session, "street.jpg")      # a path, bytes, a PIL picture, or a camera's array
     for each in answer.found:
         print(each.label, each.score, each.box)             # in pixels of the picture as a person sees it
-    answer.draw(picture).save("out.jpg")
+    answer.draw("street.jpg").save("out.jpg")
 
     with cinfer.vision.Video("camera:0", seconds=60) as video:          # or a file, or rtsp://...
         for answer in cinfer.vision.read_many(session, video):

@@ -3,9 +3,11 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 
 from ...errors import InputError
+from ...paths import unreadable
 
 # Endings of the formats that decode.py reads
 ENDINGS = frozenset(".jpg .jpeg .jpe .jfif .png .apng .gif .bmp .dib .ppm .pgm .pbm .pnm .webp .tif .tiff .ico .jp2 .j2k "
@@ -67,8 +69,13 @@ def pictures_of(names: Iterable[str], recursive: bool = False) -> Iterator[Liste
 
 
 def of_folder(folder: str, recursive: bool) -> Iterator[Listed]:
+    def unlisted(error: OSError) -> None:
+        if error.filename == folder:
+            raise unreadable(folder, error, "a folder of pictures")
+        warnings.warn(f"{unreadable(error.filename, error, 'a folder')}; it is left out", stacklevel=2)
+
     none = True
-    for path, folders, files in os.walk(folder):
+    for path, folders, files in os.walk(folder, onerror=unlisted):
         folders[:] = sorted(each for each in folders if not each.startswith(".")) if recursive else []
         for file in sorted(files):
             if os.path.splitext(file)[1].lower() in ENDINGS and not file.startswith("."):
@@ -86,7 +93,7 @@ def of_list(path: str) -> Iterator[Listed]:
         with open(path, encoding="utf-8") as file:
             names = [line.strip() for line in file]
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+        raise unreadable(path, error, "a list of pictures") from None
     except ValueError:
         raise InputError(f"{path}: a list of pictures is a text in UTF-8, a name in each line") from None
     names = [name for name in names if name and not name.startswith("#")]
