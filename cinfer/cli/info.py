@@ -6,18 +6,17 @@ from collections import Counter
 
 from ..errors import Error, InputError
 from ..table import dims, in_units, printable, shortened, table
-from .parser import add_threads, check_names, model_path, shape
+from .parser import add_shape, add_threads, model_path, shapes_of
 from .text import say
 
 EPILOG = """  cinfer info
   cinfer info model.onnx
-  cinfer info model.onnx --shape images=1x3x640x640"""
+  cinfer info model.onnx --shape 1x3x640x640"""
 
 
 def declare(parser) -> None:
     parser.add_argument("model", metavar="MODEL", nargs="?", help="an ONNX file; without one: this machine")
-    parser.add_argument("--shape", type=shape, action="append", default=[], metavar="NAME=SIZES",
-                        help="sizes of an input, where the model leaves them free: images=1x3x640x640")
+    add_shape(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object")
     add_threads(parser)
 
@@ -83,7 +82,7 @@ def of_model(arguments) -> dict:
         "metadata": dict(model.metadata),
     }
     try:
-        data |= of_session(path, dict(arguments.shape), arguments.threads)
+        data |= of_session(path, arguments.shape, arguments.threads)
     except InputError:
         raise
     except Error as error:          # what the file holds is worth seeing even where it cannot run
@@ -91,10 +90,10 @@ def of_model(arguments) -> dict:
     return data
 
 
-def of_session(path: str, shapes: dict, threads: int | None) -> dict:
+def of_session(path: str, given: list, threads: int | None) -> dict:
     from ..session import load
     session = load(path, threads=threads)
-    check_names(shapes, session)
+    shapes = shapes_of(given, session)
     try:
         summary = session.summary(shapes or None) or {}
     except InputError as error:

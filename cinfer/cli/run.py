@@ -5,20 +5,23 @@ import os
 import signal
 import threading
 import warnings
+from argparse import ArgumentTypeError
 from contextlib import ExitStack, closing, contextmanager
 
 from ..errors import Error, InputError
 from ..paths import check_regular, unreadable
 from ..vision.chains import reader_of, split
 from . import complain
-from .files import check_writable
+from .files import Places, check_not_read, check_writable
 from .parser import add_threads, count, fraction, model_path, model_source, seconds
 from .text import STDERR, Progress, say
-from .writers import Drawn, Filmed, Formatted, Saved, Screen, Shown
+from .writers import Drawn, Filmed, Formatted, Saved, SavedMap, Screen, Shown
 
 RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
+ASKED = ("conf", "iou", "max_det", "classes", "top")        # flags that are Options
 MOST_LABEL_BYTES = 10_000_000
 MOST_NAMED = 20                     # pictures that could not be read, named at the end
+MAPS = ".png", ".tif", ".tiff"      # of --save
 WORKERS = 2                         # threads that decode pictures beside the network
 USAGE = "cinfer run MODEL SOURCE... [flags]"
 EPILOG = """What the model is, and how pictures are prepared, comes from these flags, else
@@ -26,8 +29,7 @@ from the model's metadata, files beside it, its outputs; a line on stderr says
 which. After a picture that cannot be read the others are still run; status 2.
 
   cinfer run yolov8n.onnx street.jpg -o street.out.jpg
-  cinfer run model.onnx photos/ -r --json --conf 0.4
-  cinfer run detector.onnx photos/ -o drawn/ --resume
+  cinfer run detector.onnx photos/ -r --json --conf 0.4 -o drawn/ --resume
   cinfer run yolov8n.onnx clip.mp4 -o seen.mp4
   cinfer run det.onnx+rec.onnx page.png"""
 
@@ -41,20 +43,22 @@ def declare(parser) -> None:
     add("--json", action="store_true", help="one JSON object a picture and line (docs/json.md)")
     add("--format", choices=("coco", "yolo", "csv", "labelstudio"), metavar="F",
         help="boxes as coco, yolo, csv or labelstudio")
-    add("--save", metavar="FILE.npz", help="all outputs (of several pictures: 0/NAME, ...)")
+    add("--save", metavar="FILE", help="FILE.npz: all outputs; FILE.png: a map, 16 bits")
     add("--show", action="store_true", help="draw in the terminal")
+    add("--font", metavar="FILE", help="of what is drawn, for other than English letters")
     add("--every", type=count(1, 10**6), metavar="N", help="of a video or camera only each Nth frame")
     add("--seconds", type=seconds, metavar="S", help="of a video or camera only the first S seconds")
     add("--expect", metavar="LABEL", help="exit status 1 unless a picture shows it")
     add("--resume", action="store_true", help="leave out what is in the folder of -o already")
-    add("--top", type=count(1, 10**6), default=5, metavar="N", help="classes to show (5)")
+    add("--top", type=count(1, 10**6), metavar="N", help="classes to show (5)")
     add("--conf", type=fraction, metavar="C", help="the least score")
     add("--iou", type=fraction, metavar="F", help="of two that overlap by more only the better one")
     add("--max-det", type=count(1, 10**5), metavar="N", help="objects at most")
-    add("--classes", type=lambda text: tuple(text.split(",")), metavar="A,B", help="only these classes")
+    add("--classes", type=listed, metavar="A,B", help="only these classes")
     add("--labels", metavar="FILE", help="class names, one a line")
     add("--exact", action="store_true", help="decode large JPEGs whole (docs/sources.md)")
     add("--task", metavar="T", help="what the model does (docs/tasks.md)")
+    add("--output-scale", metavar="S", help="--task image: pixel = S * output (255 if float)")
     add("--recipe", action="append", metavar="K=V", help="a word of docs/metadata.md; may be repeated")
     add_threads(parser)
     recipe = parser.add_argument_group("how a picture is prepared")
@@ -83,28 +87,29 @@ def run(arguments) -> int:
 
     sources = Sources(arguments)                        # what cannot be read at all is said before the model is loaded
     several = sources.several
-    drawn = drawn_into(arguments, models, sources)
-    check_save(arguments, models)
-    shown = Shown(sources.moving) if check_show(arguments) else None
+    check_font(arguments)
+    places, drawn = places_of(arguments, sources), None
+    if arguments.output and arguments.format != "yolo":
+        drawn = drawn_into(arguments, places, models, sources)
+    check_save(arguments, models, sources)
+    shown = Shown(sources.moving, arguments.font) if check_show(arguments) else None
     sessions = [load(file, threads=arguments.threads) for file in files]
-    options = Options(arguments.conf, arguments.iou, arguments.max_det, arguments.classes, arguments.top)
+    options = Options(**{name: value for name in ASKED if (value := getattr(arguments, name)) is not None})
     reader = reader_of(sessions, flags_of(arguments), options, labels)
-    reader.whole = arguments.exact or shown is not None or drawn is not None and arguments.format != "yolo"
+    reader.whole = arguments.exact or shown is not None or drawn is not None
+    expected = label_expected(arguments.expect, reader)
     opened, opens = opened_by(reader)
 
-    tally = Tally(arguments.expect)
+    tally = Tally(expected)
     with ExitStack() as stack:
         if isinstance(drawn, Filmed):
             stack.enter_context(drawn)
         pictures = stack.enter_context(closing(sources.each(opens)))
         if arguments.resume:
-            pictures = tally.missing(pictures, drawn)
-        saved = Saved(arguments.save, several, stack) if arguments.save else None
+            pictures = tally.missing(pictures, places)
+        saved = saved_into(arguments.save, several, stack) if arguments.save else None
         screen = Screen(several, arguments.json, quiet=arguments.format is not None)
-        formatted = None
-        if arguments.format:
-            formatted = Formatted(arguments.format, drawn.path if drawn and arguments.format == "yolo" else None)
-            drawn = None if arguments.format == "yolo" else drawn
+        formatted = Formatted(arguments.format, places) if arguments.format else None
         progress = stack.enter_context(Progress("picture", None if several else 1))
         stack.enter_context(saying_warnings(progress))
         stack.enter_context(ended_by_signals(sources))
@@ -123,7 +128,7 @@ def run(arguments) -> int:
                 continue
             if not told:
                 told = True
-                say(f"{found.answer.task or 'raw outputs'}: {reader.words.origin()}; fed {reader.recipe}")
+                say(said_of(found.answer, reader, arguments))
             number = tally.add(found)
             if saved:
                 saved.write(number, found)
@@ -138,7 +143,7 @@ def run(arguments) -> int:
             formatted.close()
     if sources.stopped and not tally.done:
         raise KeyboardInterrupt                         # before anything was seen
-    if several:
+    if several or tally.left_out:
         if isinstance(drawn, Filmed) and drawn.count:
             say(f"{drawn.path}: {drawn.count} frames")
         tally.say()
@@ -154,10 +159,10 @@ class Tally:
         self.bad: list[str] = []
         self.seconds = [0.0, 0.0, 0.0]
 
-    def missing(self, sources, drawn):
-        """Those that have not been drawn yet."""
+    def missing(self, sources, places: Places):
+        """Those whose answers are not there yet."""
         for source in sources:
-            if os.path.exists(drawn.place(source)):
+            if os.path.exists(places.of(source)):
                 self.left_out += 1
             else:
                 yield source
@@ -175,15 +180,18 @@ class Tally:
     def say(self) -> None:
         if self.done:
             ready, ran, decoded = (1e3 * s / self.done for s in self.seconds)
-            say(f"{counted(self.done)}; each: prepared in {ready:.1f} ms, network {ran:.1f} ms, answer {decoded:.1f} ms")
+            say(f"{counted(self.done)}; each: prepared in {ready:.1f} ms, network {ran:.1f} ms, "
+                f"answer {decoded:.1f} ms")
         if self.left_out:
-            say(f"{counted(self.left_out)} left out, for they were there already")
+            say(f"{counted(self.left_out)} left out: already there")
         if self.bad:
             more = f" and {len(self.bad) - MOST_NAMED} more" if len(self.bad) > MOST_NAMED else ""
             say(f"{counted(len(self.bad))} could not be read: {', '.join(self.bad[:MOST_NAMED])}{more}")
 
     def status(self) -> int:
-        return 2 if self.bad else 1 if self.expect is not None and not self.is_there else 0
+        if self.bad:
+            return 2
+        return 1 if self.expect is not None and not self.is_there and (self.done or not self.left_out) else 0
 
 
 def counted(number: int) -> str:
@@ -232,41 +240,101 @@ def check_show(arguments) -> bool:
     return arguments.show
 
 
-def drawn_into(arguments, models: list[str], sources) -> Drawn | Filmed | None:
-    """InputError before the work where nothing can be written."""
-    path, several = arguments.output, sources.several
+def listed(text: str) -> tuple[str, ...]:
+    """A,B"""
+    words = tuple(word.strip() for word in text.split(","))
+    if "" in words:
+        raise ArgumentTypeError(f"{text!r} has an empty name; right is A,B")
+    return words
+
+
+def places_of(arguments, sources) -> Places | None:
+    """The folder of -o, where it is one. InputError before the work where nothing can be written."""
+    path, of_text = arguments.output, arguments.format == "yolo"
     if arguments.resume and not path:
         raise InputError("--resume needs the folder of -o: what is there is left out")
     if not path:
         return None
-    from ..vision.answers.encode import FILMS, ending_of
-    is_folder = path.endswith("/") or os.path.isdir(path) or several and not os.path.splitext(path)[1]
-    if arguments.resume and not is_folder:
+    is_folder = path.endswith("/") or os.path.isdir(path) or (sources.several or of_text) and not os.path.splitext(path)[1]
+    if is_folder:
+        return Places(path, ".txt" if of_text else None, sources.within(path))
+    if arguments.resume:
         raise InputError(f"--resume needs a folder; -o {path} names a file")
-    if not is_folder and ending_of(path) in FILMS and (sources.moving or ending_of(path) != ".gif"):
+    if of_text:
+        raise InputError(f"-o {path}: --format yolo writes a text for each picture; name a folder (with a / at its end)")
+    return None
+
+
+def drawn_into(arguments, places: Places | None, models: list[str], sources) -> Drawn | Filmed:
+    """InputError before the work where nothing can be written."""
+    from ..vision.answers.encode import FILMS, ending_of
+    path, several, reads = arguments.output, sources.several, [*models, *arguments.sources]
+    if places is None and ending_of(path) in FILMS and (sources.moving or ending_of(path) != ".gif"):
         if not sources.moving:
             raise InputError(f"-o {path}: a video is made of a video, a camera or a stream of pictures")
         if not sources.alone:
             raise InputError(f"-o {path}: there are several sources; name a folder (with a / at its end)")
-        if arguments.format == "yolo":
-            raise InputError(f"-o {path}: --format yolo writes a text for each frame; name a folder")
-        return Filmed(path, sources, [*models, *arguments.sources])
-    if several and not is_folder:
+        return Filmed(path, sources, reads, arguments.font)
+    if several and places is None:
         video = " or a video (out.mp4)" if sources.moving and sources.alone else ""
         raise InputError(f"-o {path}: there are several pictures; name a folder (with a / at its end){video}")
-    return Drawn(path, is_folder, [*models, *arguments.sources])
+    return Drawn(places or path, reads, arguments.font)
 
 
-def check_save(arguments, models: list[str]) -> None:
+def check_font(arguments) -> None:
+    if arguments.font is None:
+        return
+    if not arguments.show and (not arguments.output or arguments.format == "yolo"):
+        raise InputError("--font is for what is drawn, by -o or --show")
+    from ..vision.answers.labels import font_of
+    font_of(arguments.font, 16)
+
+
+def check_save(arguments, models: list[str], sources) -> None:
+    """InputError before the work where nothing can be written."""
     path = arguments.save
     if not path:
         return
-    if not path.lower().endswith(".npz"):
-        raise InputError(f"--save {path}: all outputs go into one .npz file; name it so")
-    from .writers import check_not_read
+    ending = os.path.splitext(path)[1].lower()
+    if ending not in (".npz", *MAPS):
+        raise InputError(f"--save {path}: all outputs go into a .npz file, a map of pixels such as depth into a .png or "
+                         ".tif; name it so")
+    if ending in MAPS and sources.several:
+        raise InputError(f"--save {path}: there are several pictures; a .npz file takes the outputs of all")
     for read in (*models, *arguments.sources):
         check_not_read(path, read, "--save")
+    if arguments.output and os.path.realpath(path) == os.path.realpath(arguments.output):
+        raise InputError(f"--save {path}: that is the file of -o; name another one")
     check_writable(path, "--save")
+
+
+def saved_into(path: str, several: bool, stack: ExitStack) -> Saved | SavedMap:
+    return SavedMap(path) if path.lower().endswith(MAPS) else Saved(path, several, stack)
+
+
+def label_expected(label: str | None, reader) -> str | None:
+    """What --expect asks for, as answers call it: by a label or, as of --classes, by its number. InputError for what the
+    model cannot say: else a mistake in writing would be an exit status."""
+    labels = getattr(reader.words, "labels", None)
+    if label is None or not labels or reader.words.task in ("text", "keypoints"):       # an alphabet; names of points
+        return f"class {label}" if label and label.isdecimal() and reader.words.task != "text" else label
+    from ..vision.families.view import numbers_of
+    try:
+        return labels[numbers_of((label,), labels)[0]]
+    except InputError as error:
+        raise InputError(f"--expect takes one label: {error}" if "," in label else f"--expect {label}: {error}") from None
+
+
+def said_of(answer, reader, arguments) -> str:
+    """What a model is, what that was told by, how it is fed; and which flags say nothing to it."""
+    from ..vision.answers.summary import Summary
+    from ..vision.recognise.words import RAW
+    idle = ", ".join(f"--{name.replace('_', '-')}" for name in ASKED
+                     if getattr(arguments, name) is not None and name not in answer.heeds)
+    what = answer.task or RAW
+    if isinstance(answer, Summary):
+        what = "raw outputs" if what == RAW else f"raw outputs, for nothing reads them as {what}"
+    return f"{what}: {reader.words.origin()}; fed {reader.recipe}{f'; not used: {idle}' if idle else ''}"
 
 
 def flags_of(arguments) -> dict[str, tuple[str, str]]:
@@ -275,6 +343,8 @@ def flags_of(arguments) -> dict[str, tuple[str, str]]:
              if getattr(arguments, flag) is not None}
     if arguments.task is not None:
         flags["task"] = arguments.task, "--task"
+    if arguments.output_scale is not None:
+        flags["output.std"] = arguments.output_scale, "--output-scale"
     for each in arguments.recipe or ():
         key, equals, text = each.partition("=")
         if not equals or not key:
@@ -288,9 +358,13 @@ def flags_of(arguments) -> dict[str, tuple[str, str]]:
 @contextmanager
 def saying_warnings(progress):
     """What decoding warns of is said; the threads that decode share these settings."""
+    told = set()                    # what is the same of all pictures is said once
+
     def shown(message, *_, **__):
-        progress.clear()
-        say(message)
+        if str(message) not in told:
+            told.add(str(message))
+            progress.clear()
+            say(message)
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = shown

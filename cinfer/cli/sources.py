@@ -4,8 +4,10 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from collections.abc import Iterator
-from itertools import chain, islice
+from contextlib import contextmanager
+from itertools import islice
 
 from ..errors import Error, InputError
 from ..vision.pictures.listed import Listed, is_live, is_video, pictures_of
@@ -14,9 +16,8 @@ from ..vision.pictures.listed import Listed, is_live, is_video, pictures_of
 class Shot(Listed):
     """The name of a frame, `clip.mp4#12`, and the Frame."""
 
-    def __new__(cls, frame):
-        stem = os.path.splitext(os.path.basename(frame.name.rpartition("#")[0]))[0]
-        shot = super().__new__(cls, frame.name, f"{stem or 'frame'}-{frame.number:06}.jpg")
+    def __new__(cls, frame, stem: str):
+        shot = super().__new__(cls, frame.name, f"{stem}-{frame.number:06}.jpg")
         shot.frame = frame
         return shot
 
@@ -53,9 +54,15 @@ class Sources:
     def __init__(self, arguments):
         """Raises InputError where a name stands for nothing, or the only source cannot be read."""
         self.every, self.seconds = arguments.every or 1, arguments.seconds
-        names = pictures_of(arguments.sources, arguments.recursive)
-        self._first = list(islice(names, 2))
-        self._names = chain(self._first, names)
+        self._sources, self._recursive = arguments.sources, arguments.recursive
+        self._stems: dict[str, str] = {}                # of frames' names -> the video they are of
+        for name in arguments.sources:
+            if name.lower().endswith(".onnx"):
+                raise InputError(f"{name} is a model, not a picture; FIRST.onnx+SECOND.onnx run one after the other")
+            with silence():
+                next(self._all([name]), None)           # what stands for nothing is said before the work
+        with silence():
+            self._first = list(islice(self._all(), 2))
         self.alone = len(self._first) == 1
         self.live = any(map(is_live, self._first))
         self.moving = any(map(is_video, [*self._first, *arguments.sources]))
@@ -77,13 +84,23 @@ class Sources:
         self.several = self.moving or not self.alone or any(
             name != "-" and os.path.isdir(name) for name in arguments.sources)
 
+    def _all(self, sources: list[str] | None = None) -> Iterator[Listed]:
+        return pictures_of(self._sources if sources is None else sources, self._recursive)
+
+    def within(self, folder: str) -> set[str]:
+        """Real paths of the files in a folder, or below it, that are read."""
+        start = os.path.join(os.path.realpath(folder), "")
+        names = (name for name in self._all() if name != "-" and not is_live(name))
+        with silence():
+            return {path for name in [*names, *self._sources] if (path := os.path.realpath(name)).startswith(start)}
+
     def _opened(self, name: str):
         from ..vision.pictures.video import Video
         return Video(name, self.every, self.seconds)
 
     def each(self, opened) -> Iterator[Listed]:
         """Of all: a file's name, or one of the above. opened : makes a Frame of bytes"""
-        for name in self._names:
+        for name in self._all():
             if name == "-":
                 stream = self._stream or stream_of_stdin()
                 if stream.is_one():
@@ -108,15 +125,33 @@ class Sources:
                     return
                 for frame in self._video:
                     self.rate = self._video.rate / self.every if self._video.rate else None
-                    yield Shot(frame)
+                    yield Shot(frame, self._stem_of(frame))
         except Error as error:
             yield Broken(name, error)
+
+    def _stem_of(self, frame) -> str:
+        """What the pictures of a video's frames are called; of two videos of one name the second gets a number."""
+        name = frame.name.rpartition("#")[0]
+        stem = whole = os.path.splitext(os.path.basename(name))[0] or "frame"
+        number = 1
+        while self._stems.setdefault(stem, name) != name:
+            number += 1
+            stem = f"{whole}-{number}"
+        return stem
 
     def stop(self) -> None:
         """End after the present picture; from a signal's handler too."""
         self.stopped = True
         if self._video is not None:
             self._video.stop()
+
+
+@contextmanager
+def silence():
+    """What is looked at ahead warns when it is read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def stream_of_stdin():

@@ -164,7 +164,7 @@ def test_image_model_writes_its_picture(cinfer, tmp_path):
 @pytest.mark.parametrize("flag, name, words", [
     ("-o", "none/out.png", "there is no folder"), ("-o", "out.xyz", "no picture format"),
     ("-o", ".", "that would overwrite what is read"),
-    ("--save", "none/out.npz", "there is no folder"), ("--save", ".", "one .npz file")])  # fmt: skip
+    ("--save", "none/out.npz", "there is no folder"), ("--save", ".", "a .npz file")])  # fmt: skip
 def test_unwritable_outputs_are_refused_before_anything_runs(cinfer, tmp_path, red, flag, name, words):
     done = cinfer("run", enlarger(tmp_path / "m.onnx"), red, flag, tmp_path / name)
     assert done.status == 2 and words in done.errors[-1] and not done.out
@@ -186,7 +186,7 @@ def test_several_pictures_go_into_a_folder(cinfer, tmp_path, red):
     (tmp_path / "out" / "red.png").unlink()
     done = cinfer("run", model, tmp_path / "in", "-r", "-o", f"{tmp_path}/out/", "--resume")
     assert len(done.lines) == 1 and done.lines[0].endswith("out/red.png")
-    assert done.errors[-1] == "cinfer: 1 picture left out, for they were there already"
+    assert done.errors[-1] == "cinfer: 1 picture left out: already there"
     done = cinfer("run", model, tmp_path / "in", "-o", f"{tmp_path}/in/")
     assert done.status == 2 and "would overwrite what is read" in done.err
 
@@ -242,7 +242,9 @@ def test_model_from_standard_input(cinfer, tmp_path, red):
 def test_save_takes_arrays_only_by_their_name(cinfer, tmp_path, red):
     for name in ("-", "out.txt", "out.npy"):
         done = cinfer("run", halves(tmp_path / "m.onnx"), red, "--save", name)
-        assert done.status == 2 and done.err == f"cinfer: --save {name}: all outputs go into one .npz file; name it so\n"
+        assert done.status == 2 and done.err == (
+            f"cinfer: --save {name}: all outputs go into a .npz file, a map of pixels such as depth into a .png or .tif; "
+            "name it so\n")
 
 
 def test_failed_run_leaves_the_old_file_and_no_other(cinfer, tmp_path):
@@ -299,7 +301,7 @@ def test_rank_3_without_3_channels_is_no_picture(cinfer, tmp_path, red):
 def test_classes_that_are_none_are_said_once(cinfer, tmp_path, red):
     model = classifier(tmp_path / "m.onnx", STRETCHED)
     done = cinfer("run", model, red, red, "--classes", "redd")
-    assert done.status == 2 and done.errors == ["cinfer: --classes redd: the model has no such class; do you mean red?"]
+    assert done.status == 2 and done.errors == ["cinfer: the model has no class 'redd'; do you mean red?"]
 
 
 def test_numbers_of_pictures(cinfer, tmp_path, red):

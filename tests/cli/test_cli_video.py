@@ -85,7 +85,7 @@ def test_gif_needs_no_program_to_be_written(cinfer, ffmpeg, tmp_path):
     (["red.png", "-o", "out.mp4"], "-o out.mp4: a video is made of a video, a camera or a stream"),
     (["red.png", "-o", "out.gif"], "no picture format"), (["clip.mp4", "-o", "clip.mp4"], "overwrite what is read"),
     (["clip.mp4", "-o", "none/out.mp4"], "there is no folder none"),
-    (["clip.mp4", "-o", "out.mp4", "--format", "yolo"], "--format yolo writes a text for each frame; name a folder"),
+    (["clip.mp4", "-o", "out.mp4", "--format", "yolo"], "--format yolo writes a text for each picture; name a folder"),
     (["red.png", "--every", "2"], "--every is for videos, cameras and streams of pictures; there is none"),
     (["red.png", "--seconds", "2"], "--seconds is for videos"), (["clip.mp4", "--every", "0"], "no whole number from 1"),
     (["clip.mp4", "--show", "--json"], "--show and --json both write to standard output"),
