@@ -147,7 +147,7 @@ def lines(data: dict) -> list[str]:
         ["model", f"{data['model']} ({feeds})"],
         ["runs on", f"{data['isa']}, {threads}"],
         ["latency", f"min {ms(data['min_ms'])}  median {ms(data['median_ms'])}  p99 {ms(data['p99_ms'])} ms "
-                    f"({data['runs']} runs)"],
+                    f"({data['runs']} run{'s' * (data['runs'] != 1)})"],
         ["load", f"{ms(data['load_ms'])} ms, first run {ms(data['first_run_ms'])} ms"],
         ["memory", f"peak {in_units(data['peak_bytes'], 'B')} of the process, "
                    f"{in_units(data['planned_bytes'], 'B')} planned for a run"],

@@ -99,19 +99,21 @@ def of_session(path: str, given: list, threads: int | None) -> dict:
     except InputError as error:
         raise InputError(str(error).replace("shapes={...}", "--shape NAME=SIZES")) from None
     return {
-        "isa": session.isa, "threads": session.threads, "recipe": recipe_text(session),
+        "isa": session.isa, "threads": session.threads, **of_pictures(session),
         **{key: summary.get(key) for key in ("macs", "planned_bytes", "kernels", "later")},
     }
 
 
-def recipe_text(session) -> str | None:
-    """How `cinfer run` would prepare a picture; None for a model that takes none."""
+def of_pictures(session) -> dict:
+    """What `cinfer run` takes the model for, and how it would prepare a picture; None for a model that takes none."""
     from ..vision.reader import Reader
     try:
         reader = Reader(session)
     except InputError:
-        return None
-    return f"{reader.recipe} (from {reader.words.origin()})"
+        return {"task": None, "recipe": None}
+    is_read = not reader.family.__name__.endswith(".raw")
+    return {"task": reader.words.task if is_read else "none that is known",
+            "recipe": f"{reader.recipe} (from {reader.words.origin()})"}
 
 
 def ports(types) -> list[dict]:
@@ -130,7 +132,7 @@ def model_lines(data: dict) -> list[str]:
     rows.append(["nodes", f"{data['nodes']}: {counted(data['operators'])}"])
     rows.append(["parameters", f"{in_units(data['parameters'])} ({in_units(data['parameter_bytes'], 'B')})"])
     if data.get("macs", 0) is None:
-        rows.append(["MACs, memory", "depend on the sizes of the inputs; --shape NAME=SIZES says them"])
+        rows.append(["MACs, memory", "depend on the sizes of the inputs; --shape says them"])
     elif "macs" in data:
         in_numpy = data["kernels"].get("numpy", 0)
         rows.append([
@@ -142,6 +144,7 @@ def model_lines(data: dict) -> list[str]:
                          "are without them"])
         rows.append(["kernels", f"{data['isa']}, {threads(data['threads'])}: {counted(data['kernels'])}"])
     if data.get("recipe"):
+        rows.append(["task", data["task"]])
         rows.append(["pictures", data["recipe"]])
     for i, (key, text) in enumerate(data["metadata"].items()):
         rows.append(["metadata" if i == 0 else "", f"{key} = {shortened(text)}"])
