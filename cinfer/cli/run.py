@@ -93,7 +93,12 @@ def run(arguments) -> int:
         drawn = drawn_into(arguments, places, models, sources)
     check_save(arguments, models, sources)
     shown = Shown(sources.moving, arguments.font) if check_show(arguments) else None
-    sessions = [load(file, threads=arguments.threads) for file in files]
+    try:
+        sessions = [load(file, threads=arguments.threads) for file in files]
+    except Error as error:
+        if arguments.model != "-":
+            raise
+        raise type(error)(f"standard input: {str(error).removeprefix('model: ')}") from None
     options = Options(**{name: value for name in ASKED if (value := getattr(arguments, name)) is not None})
     reader = reader_of(sessions, flags_of(arguments), options, labels)
     reader.whole = arguments.exact or shown is not None or drawn is not None
@@ -110,7 +115,7 @@ def run(arguments) -> int:
         saved = saved_into(arguments.save, several, stack) if arguments.save else None
         screen = Screen(several, arguments.json, quiet=arguments.format is not None)
         formatted = Formatted(arguments.format, places) if arguments.format else None
-        progress = stack.enter_context(Progress("picture", None if several else 1))
+        progress = stack.enter_context(Progress("picture", sources.count if several else 1))
         stack.enter_context(saying_warnings(progress))
         stack.enter_context(ended_by_signals(sources))
         workers = WORKERS if several and not sources.live else 0
@@ -138,7 +143,7 @@ def run(arguments) -> int:
             if shown:
                 shown.write(found)
             screen.show(name, found, written)
-            progress.show(number + 2)
+            progress.show(number + 2, tally.left_out)
         if formatted:
             formatted.close()
     if sources.stopped and not tally.done:
@@ -329,12 +334,16 @@ def said_of(answer, reader, arguments) -> str:
     """What a model is, what that was told by, how it is fed; and which flags say nothing to it."""
     from ..vision.answers.summary import Summary
     from ..vision.recognise.words import RAW
-    idle = ", ".join(f"--{name.replace('_', '-')}" for name in ASKED
-                     if getattr(arguments, name) is not None and name not in answer.heeds)
-    what = answer.task or RAW
+    what, more = answer.task or RAW, ""
+    idle = [f"--{name.replace('_', '-')}" for name in ASKED
+            if getattr(arguments, name) is not None and name not in answer.heeds]
+    if idle:
+        more = f"; not used: {', '.join(idle)}"
     if isinstance(answer, Summary):
         what = "raw outputs" if what == RAW else f"raw outputs, for nothing reads them as {what}"
-    return f"{what}: {reader.words.origin()}; fed {reader.recipe}{f'; not used: {idle}' if idle else ''}"
+        if arguments.output:
+            more += "; -o writes the picture as it is: if the output is one, --task image says so"
+    return f"{what}: {reader.words.origin()}; fed {reader.recipe}{more}"
 
 
 def flags_of(arguments) -> dict[str, tuple[str, str]]:

@@ -87,6 +87,13 @@ class Sources:
     def _all(self, sources: list[str] | None = None) -> Iterator[Listed]:
         return pictures_of(self._sources if sources is None else sources, self._recursive)
 
+    def count(self) -> int | None:
+        """How many pictures there are; None where only their end will tell."""
+        if self.moving or "-" in self._sources:
+            return None
+        with silence():
+            return sum(1 for _ in self._all())
+
     def within(self, folder: str) -> set[str]:
         """Real paths of the files in a folder, or below it, that are read."""
         start = os.path.join(os.path.realpath(folder), "")

@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 from ..table import printable
 
@@ -40,23 +41,28 @@ class Progress:
         progress.show(17)
     """
 
-    def __init__(self, what: str, total: int | None = None):
-        self.what, self.total = what, total
-        self.active = (total is None or total > 1) and sys.stderr is not None and sys.stderr.isatty()
+    def __init__(self, what: str, total: int | None | Callable[[], int | None] = None):
+        """total : None: nobody knows; a function is called where it is of use"""
+        self.active = sys.stderr is not None and sys.stderr.isatty()
+        if callable(total):
+            total = total() if self.active else None
+        self.what, self.total, self.active = what, total, self.active and total != 1
         self._begin = time.monotonic()
 
-    def show(self, done: int) -> None:
-        if self.active:
-            of_total = f" of {self.total}" if self.total else ""
+    def show(self, now: int, left_out: int = 0) -> None:
+        """now : the one at work, from 1; left_out : of the total, that are none"""
+        total = None if self.total is None else self.total - left_out
+        if self.active and (total is None or now <= total):
             with STDERR:
-                print(f"\r{self.what} {done}{of_total}{self._pace(done)}\x1b[K", end="", file=sys.stderr, flush=True)
+                print(f"\r{self.what} {now}{'' if total is None else f' of {total}'}{self._pace(now, total)}\x1b[K", end="",
+                      file=sys.stderr, flush=True)
 
-    def _pace(self, done: int) -> str:
+    def _pace(self, now: int, total: int | None) -> str:
         passed = time.monotonic() - self._begin
-        if done < 2 or passed < 1:
+        if now < 2 or passed < 1:
             return ""
-        rate = (done - 1) / passed
-        left = f", {duration((self.total - done + 1) / rate)} left" if self.total else ""
+        rate = (now - 1) / passed
+        left = "" if total is None else f", {duration((total - now + 1) / rate)} left"
         return f", {rate:.3g} a second{left}"
 
     def clear(self) -> None:

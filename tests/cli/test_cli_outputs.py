@@ -166,8 +166,9 @@ def test_flags_that_say_nothing_to_a_task_are_named(cinfer, tmp_path, red, detec
 def test_a_task_that_nothing_reads_is_said(cinfer, tmp_path, red):
     done = cinfer("run", halves(tmp_path / "m.onnx"), red, "--task", "oriented")
     assert done.status == 0 and done.errors[0].startswith("cinfer: raw outputs, for nothing reads them as oriented: ")
-    done = cinfer("run", halves(tmp_path / "m.onnx"), red, "--task", "raw")
+    done = cinfer("run", halves(tmp_path / "m.onnx"), red, "--task", "raw", "-o", tmp_path / "out.png")
     assert done.errors[0].startswith("cinfer: raw outputs: as given: --task")
+    assert done.errors[0].endswith("; -o writes the picture as it is: if the output is one, --task image says so")
 
 
 @pytest.mark.parametrize("label, status", [("dog", 0), ("1", 0), ("cat", 1), ("0", 1), ("dgo", 2), ("2", 2), ("dog,cat", 2)])

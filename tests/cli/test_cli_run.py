@@ -236,6 +236,9 @@ def test_model_from_standard_input(cinfer, tmp_path, red):
     with open(model, "rb") as file:
         process = start("run", "-", red, "--top", "1", stdin=file)
         assert process.stdout.read().endswith(b"red (0)\n") and process.wait() == 0
+    process = start("run", "-", red, stdin=open(red, "rb"))
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2 and err.startswith(b"cinfer: standard input: this is no ONNX model")
     assert cinfer("run", "-", "-").errors[0].startswith("cinfer: the model and a picture cannot both come from standard")
 
 
@@ -295,7 +298,7 @@ def test_takes_a_picture_without_batch(cinfer, tmp_path, red, shape):
 
 def test_rank_3_without_3_channels_is_no_picture(cinfer, tmp_path, red):
     done = cinfer("run", without_batch(tmp_path / "m.onnx", (1, 197, 64)), red)
-    assert done.status == 2 and "none of its inputs is of rank 4 or 5, or of rank 3 with 3 channels ('x' of rank 3)" in done.err
+    assert done.status == 2 and "or of rank 3 with 3 channels ('x' 1x197x64); use" in done.err
 
 
 def test_classes_that_are_none_are_said_once(cinfer, tmp_path, red):
