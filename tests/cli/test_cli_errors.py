@@ -20,6 +20,8 @@ DEMO = DATA / "efficientnet_lite0_w8.onnx"
     (["--verison"], "unknown flag '--verison', do you mean --version?"),
     (["run"], "MODEL, SOURCE; see cinfer run --help"),
     (["run", "none.onnx", "a.png"], "none.onnx: no such file; name an ONNX model"),
+    (["run", "{demo}", "http://host/a.png"], "http://host/a.png: nothing is fetched from the web; name a picture file"),
+    (["run", "https://host/m.onnx", "a.png"], "https://host/m.onnx: nothing is fetched from the web; name an ONNX model"),
     (["run", "{data}", "a.png"], "is a folder; name an ONNX model"),
     (["run", "{data}/README.md", "{data}/dog.jpg"], "README.md"),
     (["run", "{demo}", "{data}/none.jpg"], "none.jpg: no such file; name a picture file"),

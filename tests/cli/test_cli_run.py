@@ -316,6 +316,7 @@ def test_numbers_of_pictures(cinfer, tmp_path, red):
 @pytest.mark.parametrize("flags, words", [
     (["--recipe", "input.resise=x"], "--recipe input.resise is no word of docs/metadata.md; do you mean input.resize?"),
     (["--recipe", "zzz=x"], "--recipe zzz is no word of docs/metadata.md"),
+    (["--recipe", "labels=a"], "--recipe labels: labels are given by themselves, --labels FILE"),
     (["--task", "detecton"], "--task is 'detecton'; do you mean detection?"),
     (["--task", "qqqq"], "--task is 'qqqq'; the tasks are anomaly, classification, "),
 ])

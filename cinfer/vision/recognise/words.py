@@ -5,7 +5,7 @@ from ...errors import InputError, nearest
 
 
 # All words of docs/metadata.md that a user may say instead of a model.
-KNOWN = frozenset("""task family labels
+KNOWN = frozenset("""task family
     input.name input.layout input.channels input.size input.scale input.resize input.filter input.mean input.std input.frames
     output.name output.kind output.boxes output.scores output.labels output.masks output.activation output.background
     output.format output.units output.unit output.threshold output.iou output.most output.points output.names output.pooling
@@ -41,6 +41,8 @@ class Words:
     def add_flags(self, flags: dict[str, tuple[str, str]]) -> None:
         """key -> (text, the flag as typed). InputError for a word that is none."""
         for key, (_, flag) in flags.items():
+            if key == "labels":
+                raise InputError(f"{flag}: labels are given by themselves, --labels FILE (in Python labels=[...])")
             if key not in KNOWN:
                 raise InputError(f"{flag} is no word of docs/metadata.md{nearest(key, sorted(KNOWN))}")
         self._said.update(flags)
