@@ -54,8 +54,9 @@ class Progress:
         total = None if self.total is None else self.total - left_out
         if self.active and (total is None or now <= total):
             with STDERR:
-                print(f"\r{self.what} {now}{'' if total is None else f' of {total}'}{self._pace(now, total)}\x1b[K", end="",
-                      file=sys.stderr, flush=True)
+                of_total = "" if total is None else f" of {total}"
+                print(f"\r{self.what} {now}{of_total}{self._pace(now, total)}\x1b[K", end="", file=sys.stderr,
+                      flush=True)
 
     def _pace(self, now: int, total: int | None) -> str:
         passed = time.monotonic() - self._begin

@@ -15,7 +15,8 @@ CLEAR, HOME, FORGET = "\x1b[2J\x1b[H", "\x1b[H", "\x1b_Ga=d,q=2\x1b\\"    # of a
 
 
 class Screen:
-    """Lines for people, or JSON: one picture's result at once, for a program that reads along need not wait for the last.
+    """Lines for people, or JSON: one picture's result at once, for a program that reads along need not wait for the
+    last.
 
     several : are there more than one? Then names stand before the answers."""
 
