@@ -17,7 +17,8 @@ prepare/ makes the input; families/ decode the outputs; answers/ say and draw wh
 from __future__ import annotations
 
 _HOME = {"read": "reader", "read_many": "many", "Reader": "reader", "Reading": "reader", "Options": "families.view",
-         "Class": "answers.classes", "Classes": "answers.classes", "Mask": "answers.objects", "Object": "answers.objects",
+         "Class": "answers.classes", "Classes": "answers.classes", "Mask": "answers.objects",
+         "Object": "answers.objects",
          "Objects": "answers.objects", "Map": "answers.map", "Line": "answers.text", "Text": "answers.text",
          "Embedding": "answers.embedding", "Picture": "answers.picture", "Summary": "answers.summary",
          "Video": "pictures.video"}

@@ -1,5 +1,5 @@
-"""What programs pass to cinfer.vision, checked before the work: a mistake is an InputError of one line that says what is
-right, whatever was passed; a name that is no option is a TypeError, as of any function."""
+"""What programs pass to cinfer.vision, checked before the work: a mistake is an InputError of one line that says what
+is right, whatever was passed; a name that is no option is a TypeError, as of any function."""
 from __future__ import annotations
 
 import os
@@ -19,7 +19,8 @@ def wrong(name: str, value, right: str) -> InputError:
 
 
 def check_session(session) -> None:
-    if isinstance(session, type) or not all(hasattr(session, name) for name in ("inputs", "outputs", "metadata", "model")):
+    if isinstance(session, type) or not all(hasattr(session, name)
+                                            for name in ("inputs", "outputs", "metadata", "model")):
         raise wrong("the session", session, "what cinfer.load returns")
 
 
@@ -107,8 +108,8 @@ def sources_of(sources):
     is_one = isinstance(sources, (bytes, bytearray, memoryview, Mapping)) or hasattr(sources, "held") or hasattr(
         sources, "read") or isinstance(sources, np.ndarray) and (sources.ndim < 3 or sources.shape[2:] == (3,))
     if is_one or not _is_iterable(sources):
-        raise InputError(f"the sources are {an(type(sources))}; right is a list of pictures, or the name of a folder, a "
-                         "pattern, a list or a video; `read` takes one picture")
+        raise InputError(f"the sources are {an(type(sources))}; right is a list of pictures, or the name of a folder, "
+                         "a pattern, a list or a video; `read` takes one picture")
     return sources
 
 

@@ -132,7 +132,8 @@ class Reader:
     def _hinted(self, error: InputError) -> InputError:
         """A network that halves its pictures cannot take any size."""
         port = next(port for port in self.session.inputs if port.name == self.recipe.input)
-        is_asked = self.recipe.size.rule in ("any", "wide") or self.recipe.size.rule == "fixed" and not self.model.size(port)
+        rule = self.recipe.size.rule
+        is_asked = rule in ("any", "wide") or rule == "fixed" and not self.model.size(port)
         if is_asked and " cannot take " in str(error):
             return InputError(f"{error}; --size multiple:32 may help")
         return error
@@ -162,8 +163,8 @@ def read(session, picture, **options) -> Answer:
     Parameters
     ----------
     session : cinfer.Session
-    picture : a path, bytes, a binary file, a PIL.Image.Image, or an array (height, width, 3) or (height, width) of uint8,
-        RGB, or with order="BGR" as OpenCV has it
+    picture : a path, bytes, a binary file, a PIL.Image.Image, or an array (height, width, 3) or (height, width) of
+        uint8, RGB, or with order="BGR" as OpenCV has it
     order : "RGB" or "BGR", of an array
     exact : True: large JPEGs are decoded whole, not at a fraction of their size
     labels : class names instead of the model's own

@@ -77,7 +77,8 @@ def test_info_says_what_the_model_is_taken_for(cinfer, tmp_path):
         assert [line.split(maxsplit=1)[1] for line in done.lines if line.startswith("task ")] == [task]
 
 
-@pytest.mark.parametrize("flag, sizes", [("1x3x5x7", [1, 3, 5, 7]), ("x:1X3x4x4", [1, 3, 4, 4]), ("x=1x3x6x6", [1, 3, 6, 6])])
+@pytest.mark.parametrize("flag, sizes", [("1x3x5x7", [1, 3, 5, 7]), ("x:1X3x4x4", [1, 3, 4, 4]),
+                                         ("x=1x3x6x6", [1, 3, 6, 6])])
 def test_sizes_of_the_only_input_need_no_name(cinfer, tmp_path, flag, sizes):
     data = json.loads(cinfer("bench", halves(tmp_path / "m.onnx"), "--runs", "1", "--json", "--shape", flag).out)
     assert data["shapes"] == {"x": sizes}

@@ -77,7 +77,8 @@ def test_what_is_there_already_is_said_of_one_picture_too(cinfer, tmp_path, red)
 
 def test_sources_that_stand_for_nothing_are_said_before_the_work(cinfer, tmp_path, red):
     (tmp_path / "empty").mkdir()
-    for name, words in (("empty", "holds no picture"), ("*.jpg", "no file is called so"), ("m.onnx", "is a model, not a picture")):
+    for name, words in (("empty", "holds no picture"), ("*.jpg", "no file is called so"),
+                        ("m.onnx", "is a model, not a picture")):
         done = cinfer("run", classifier(tmp_path / "m.onnx"), red, red, red, tmp_path / name, red)
         assert done.status == 2 and not done.out and len(done.errors) == 1 and words in done.err
 
@@ -171,7 +172,8 @@ def test_a_task_that_nothing_reads_is_said(cinfer, tmp_path, red):
     assert done.errors[0].endswith("; -o writes the picture as it is: if the output is one, --task image says so")
 
 
-@pytest.mark.parametrize("label, status", [("dog", 0), ("1", 0), ("cat", 1), ("0", 1), ("dgo", 2), ("2", 2), ("dog,cat", 2)])
+@pytest.mark.parametrize("label, status", [("dog", 0), ("1", 0), ("cat", 1), ("0", 1), ("dgo", 2), ("2", 2),
+                                           ("dog,cat", 2)])
 def test_what_is_expected_is_a_label_of_the_model(cinfer, red, detector, label, status):
     done = cinfer("run", detector, red, "--expect", label)
     assert done.status == status
@@ -203,7 +205,8 @@ def test_output_scale_makes_a_picture_of_any_output(cinfer, tmp_path, red):
 
 def test_fonts(cinfer, tmp_path, red, detector):
     (tmp_path / "no.ttf").write_text("no font")
-    for flags, words in ((["--font", tmp_path / "no.ttf", "-o", tmp_path / "x.png"], "cannot be read: unknown file format"),
+    for flags, words in ((["--font", tmp_path / "no.ttf", "-o", tmp_path / "x.png"],
+                          "cannot be read: unknown file format"),
                          (["--font", tmp_path, "-o", tmp_path / "x.png"], "is a folder; name a .ttf or .otf file"),
                          (["--font", "x.ttf"], "--font is for what is drawn, by -o or --show")):
         done = cinfer("run", detector, red, *flags)
@@ -211,7 +214,8 @@ def test_fonts(cinfer, tmp_path, red, detector):
 
 
 def test_letters_that_the_font_lacks_are_said_once(cinfer, tmp_path, two):
-    model = constants(tmp_path / "inu.onnx", {"y": [[[0, 0, 4, 8, .9, 1]]]}, (1, 3, 8, 8), BOX | {"cinfer.labels": "猫\n犬"})
+    model = constants(tmp_path / "inu.onnx", {"y": [[[0, 0, 4, 8, .9, 1]]]}, (1, 3, 8, 8),
+                      BOX | {"cinfer.labels": "猫\n犬"})
     done = cinfer("run", model, *two, "-o", tmp_path / "out")
     assert done.status == 0 and done.err.count("the font has not all letters") == 1 and "犬" in done.out
 

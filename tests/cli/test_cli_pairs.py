@@ -14,7 +14,8 @@ def finder(tmp_path):
     """A BlazeFace that finds one face in the middle of its 128x128, with level eyes."""
     rows, scores = np.zeros((1, 896, 16)), np.full((1, 896, 1), -9.0)
     anchor = np.array([8.5, 8.5]) * 8
-    rows[0, 2 * (8 * 16 + 8)] = [*((64, 64) - anchor), 32, 32, *(np.array([(56, 60), (72, 60)] * 3) - anchor).reshape(-1)]
+    rows[0, 2 * (8 * 16 + 8)] = [*((64, 64) - anchor), 32, 32,
+                                 *(np.array([(56, 60), (72, 60)] * 3) - anchor).reshape(-1)]
     scores[0, 2 * (8 * 16 + 8)] = 2
     return constants(tmp_path / "finder.onnx", {"r": rows, "c": scores}, (1, 3, 128, 128))
 

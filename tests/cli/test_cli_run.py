@@ -239,15 +239,16 @@ def test_model_from_standard_input(cinfer, tmp_path, red):
     process = start("run", "-", red, stdin=open(red, "rb"))
     out, err = process.communicate(timeout=60)
     assert process.returncode == 2 and err.startswith(b"cinfer: standard input: this is no ONNX model")
-    assert cinfer("run", "-", "-").errors[0].startswith("cinfer: the model and a picture cannot both come from standard")
+    done = cinfer("run", "-", "-")
+    assert done.errors[0].startswith("cinfer: the model and a picture cannot both come from standard")
 
 
 def test_save_takes_arrays_only_by_their_name(cinfer, tmp_path, red):
     for name in ("-", "out.txt", "out.npy"):
         done = cinfer("run", halves(tmp_path / "m.onnx"), red, "--save", name)
         assert done.status == 2 and done.err == (
-            f"cinfer: --save {name}: all outputs go into a .npz file, a map of pixels such as depth into a .png or .tif; "
-            "name it so\n")
+            f"cinfer: --save {name}: all outputs go into a .npz file, a map of pixels such as depth into a .png or "
+            ".tif; name it so\n")
 
 
 def test_failed_run_leaves_the_old_file_and_no_other(cinfer, tmp_path):

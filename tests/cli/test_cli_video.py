@@ -30,7 +30,8 @@ def camera(monkeypatch, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\nclass Finder:\n    def find_spec(self, name, path, target=None):\n"
         "        if name == 'cinfer.cli.sources':\n            sys.meta_path.remove(self)\n"
-        "            from cinfer.vision.pictures import video\n            video.check_camera = lambda place, name: None\n"
+        "            from cinfer.vision.pictures import video\n"
+        "            video.check_camera = lambda place, name: None\n"
         "sys.meta_path.insert(0, Finder())\n")
     from cinfer.vision.pictures import video
     monkeypatch.setattr(video, "check_camera", lambda place, name: None)
@@ -80,18 +81,21 @@ def test_gif_needs_no_program_to_be_written(cinfer, ffmpeg, tmp_path):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["clip.mp4", "-o", "out.jpg"], "-o out.jpg: there are several pictures; name a folder (with a / at its end) or a video"),
+    (["clip.mp4", "-o", "out.jpg"],
+     "-o out.jpg: there are several pictures; name a folder (with a / at its end) or a video"),
     (["clip.mp4", "red.png", "-o", "out.mp4"], "-o out.mp4: there are several sources; name a folder"),
     (["red.png", "-o", "out.mp4"], "-o out.mp4: a video is made of a video, a camera or a stream"),
     (["red.png", "-o", "out.gif"], "no picture format"), (["clip.mp4", "-o", "clip.mp4"], "overwrite what is read"),
     (["clip.mp4", "-o", "none/out.mp4"], "there is no folder none"),
     (["clip.mp4", "-o", "out.mp4", "--format", "yolo"], "--format yolo writes a text for each picture; name a folder"),
     (["red.png", "--every", "2"], "--every is for videos, cameras and streams of pictures; there is none"),
-    (["red.png", "--seconds", "2"], "--seconds is for videos"), (["clip.mp4", "--every", "0"], "no whole number from 1"),
+    (["red.png", "--seconds", "2"], "--seconds is for videos"),
+    (["clip.mp4", "--every", "0"], "no whole number from 1"),
     (["clip.mp4", "--show", "--json"], "--show and --json both write to standard output"),
     (["clip.mp4", "--show"], "--show draws in a terminal; standard output is none"),
     (["rtsp://host/1", "red.png"], "rtsp://host/1: a camera has no end; name it alone, or say with --seconds how long"),
-    (["none.mp4"], "none.mp4: no such file; name a video"), (["camera:978"], "there is no camera /dev/video978")])  # fmt: skip
+    (["none.mp4"], "none.mp4: no such file; name a video"),
+    (["camera:978"], "there is no camera /dev/video978")])  # fmt: skip
 def test_what_cannot_be_is_one_line_before_the_work(cinfer, ffmpeg, tmp_path, red, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
     ffmpeg.video("clip.mp4", frames=2)

@@ -16,8 +16,8 @@ class Terminal(io.StringIO):
 
 
 def a_terminal(monkeypatch):
-    """What is written on stderr, a terminal, when half a second passes between any two looks at the clock. Called in the
-    test itself: pytest's own stderr comes between fixtures and tests."""
+    """What is written on stderr, a terminal, when half a second passes between any two looks at the clock. Called in
+    the test itself: pytest's own stderr comes between fixtures and tests."""
     made, clock = Terminal(), iter(range(10**6))
     monkeypatch.setattr("sys.stderr", made)
     monkeypatch.setattr(text.time, "monotonic", lambda: next(clock) / 2)

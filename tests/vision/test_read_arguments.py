@@ -31,10 +31,10 @@ def test_options_of_numpy():
     vision.read(session, FRAME, conf=np.float32(.5), iou=None, max_det=np.int64(3), top=2, classes=[1])
 
 
-ODD = [5, -1, 0, 1.5, float("nan"), float("inf"), 10**30, True, "", "x", "a\nb", b"", b"x", None, [], [None], [[1]], ["a"], (),
-       (1,), {}, {1: 2}, {"a": 1}, {"input.size": [8, 8]}, {"input.size": None}, {"task": None}, {1}, object(), type, iter([1]),
-       lambda: 0, range(3), np.array([1, 2]), np.array(.5), np.array("x"), np.float32(.5), np.int64(3), 1j,
-       Image.new("RGB", (5, 5))]
+ODD = [5, -1, 0, 1.5, float("nan"), float("inf"), 10**30, True, "", "x", "a\nb", b"", b"x", None, [], [None], [[1]],
+       ["a"], (), (1,), {}, {1: 2}, {"a": 1}, {"input.size": [8, 8]}, {"input.size": None}, {"task": None}, {1},
+       object(), type, iter([1]), lambda: 0, range(3), np.array([1, 2]), np.array(.5), np.array("x"), np.float32(.5),
+       np.int64(3), 1j, Image.new("RGB", (5, 5))]
 READ = ("labels", "task", "recipe", "exact", "order", "conf", "iou", "max_det", "classes", "top")
 
 
@@ -105,14 +105,16 @@ def test_labels_may_be_any_iterable():
 
 
 def test_numbers_of_classes_that_there_are_not():
-    session = model({"boxes": np.zeros((1, 1, 4), np.float32), "scores": np.zeros((1, 1, 3), np.float32)}, shape=(1, 3, 8, 8))
+    session = model({"boxes": np.zeros((1, 1, 4), np.float32), "scores": np.zeros((1, 1, 3), np.float32)},
+                    shape=(1, 3, 8, 8))
     with pytest.raises(InputError, match="the model has no class '3'; right is a, b, c"):
         vision.read(session, FRAME, labels=list("abc"), classes=[3])
 
 
 @pytest.mark.parametrize("count", [2, 4])
 def test_labels_are_as_many_as_classes(count):
-    boxes = model({"boxes": np.zeros((1, 1, 4), np.float32), "scores": np.zeros((1, 1, 3), np.float32)}, shape=(1, 3, 8, 8))
+    boxes = model({"boxes": np.zeros((1, 1, 4), np.float32), "scores": np.zeros((1, 1, 3), np.float32)},
+                  shape=(1, 3, 8, 8))
     with pytest.raises(InputError, match=f"there are {count} labels for 3 classes"):
         vision.read(boxes, FRAME, labels=["x"] * count)
     ready = {"boxes": np.float32([[1, 1, 5, 5]]), "labels": np.int64([7]), "scores": np.float32([.9])}
@@ -130,7 +132,8 @@ def test_answers_are_drawn_on_what_was_read(tmp_path):
     sideways.save(tmp_path / "turned.png", exif=exif)
     session = model({"y": np.float32([[0, 9, 0]])}, shape=(1, 3, 8, 8))
     answer = vision.Objects([])
-    for picture in (tmp_path / "turned.png", (tmp_path / "turned.png").read_bytes(), Image.open(tmp_path / "turned.png")):
+    for picture in (tmp_path / "turned.png", (tmp_path / "turned.png").read_bytes(),
+                    Image.open(tmp_path / "turned.png")):
         assert vision.read(session, picture) and answer.draw(picture).size == (20, 40)
     for order, red in (("RGB", 0), ("BGR", 2)):
         assert np.asarray(answer.draw(pixels, order=order))[0, 0, red] == 250

@@ -24,7 +24,8 @@ LEAST_POINT = .3                    # how sure a point must be to be drawn
 MASK_ALPHA = .5
 MOST_ROWS = 20                      # of a legend
 BACKGROUND = ("background", "__background__", "_background_", "unlabeled")
-LACKING = "the font has not all letters of what is written on the picture; --font FILE (of draw: font=) names one that has"
+LACKING = ("the font has not all letters of what is written on the picture; --font FILE (of draw: font=) names one "
+           "that has")
 
 
 def draw(answer, picture, font: str | None = None):

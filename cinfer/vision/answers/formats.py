@@ -1,6 +1,7 @@
 """Objects in the forms that other programs read: COCO, YOLO, CSV, Label Studio.
 
-COCO         results: [{image_id, file_name, category_id, category_name, bbox [x, y, width, height], score, segmentation}]
+COCO         results: [{image_id, file_name, category_id, category_name, bbox [x, y, width, height], score,
+             segmentation}]
              https://cocodataset.org/#format-results
 YOLO         a line an object: class cx cy width height [score], in shares of the picture; a file a picture
 CSV          x_min,y_min,x_max,y_max,class_id,confidence,tracker_id behind the name, as supervision writes it

@@ -72,7 +72,8 @@ class Map(Answer):
         if self.of_classes:
             said = self.values[self.values != self.ignored] if self.ignored is not None else self.values
             limit = np.iinfo(np.uint8 if not said.size or said.max() <= 255 else np.uint16)
-            classes = np.where(self.values == self.ignored, limit.max, self.values) if self.ignored is not None else self.values
+            classes = self.values if self.ignored is None else np.where(
+                self.values == self.ignored, limit.max, self.values)
             return classes.clip(0, limit.max).astype(limit.dtype)
         least, most = self.scale()
         values = np.where(np.isfinite(self.values), self.values, least).astype(np.float64) - least

@@ -47,7 +47,8 @@ class View(NamedTuple):
         return np.asarray(self.outputs[self.name(key, default)])
 
     def threshold(self, default: float) -> float:
-        return self.words.number("output.threshold", default, -1e6, 1e6) if self.options.conf is None else self.options.conf
+        said = self.options.conf
+        return self.words.number("output.threshold", default, -1e6, 1e6) if said is None else said
 
     def iou(self, default: float) -> float:
         return self.words.number("output.iou", default, 0, 1) if self.options.iou is None else self.options.iou
@@ -79,7 +80,9 @@ def numbers_of(classes, labels: list[str] | None) -> list[int]:
         elif word.isdecimal() and int(word) < (len(labels) if labels else MOST_CLASSES):
             asked.append(int(word))
         else:
-            right = "a label, or the number of a class" if not labels else ", ".join(labels) if len(labels) <= MOST_NAMED \
-                else f"a label, or a number from 0 to {len(labels) - 1}"
+            right = "a label, or the number of a class"
+            if labels:
+                few = len(labels) <= MOST_NAMED
+                right = ", ".join(labels) if few else f"a label, or a number from 0 to {len(labels) - 1}"
             raise InputError(f"the model has no class {word!r}{nearest(word, numbers) or f'; right is {right}'}")
     return asked

@@ -108,7 +108,8 @@ def are_shares(boxes: np.ndarray) -> bool:
 
 
 def is_of_kind(view, table: np.ndarray, extra: int) -> bool:
-    """May rows that are known by their number alone be boxes? Then there are scores and classes where these would be."""
+    """May rows that are known by their number alone be boxes? Then there are scores and classes where these would
+    be."""
     if not is_open(view) or view.words.labels or kind_of(view, table, extra) != CORNERS:
         return True
     scores, classes = table[np.isfinite(table[:, 4:6]).all(1), 4:6].T

@@ -10,8 +10,8 @@ from ...errors import InputError
 from ...paths import unreadable
 
 # Endings of the formats that decode.py reads
-ENDINGS = frozenset(".jpg .jpeg .jpe .jfif .png .apng .gif .bmp .dib .ppm .pgm .pbm .pnm .webp .tif .tiff .ico .jp2 .j2k "
-                    ".avif .qoi .pcx .sgi .rgb .tga".split())
+ENDINGS = frozenset(".jpg .jpeg .jpe .jfif .png .apng .gif .bmp .dib .ppm .pgm .pbm .pnm .webp .tif .tiff .ico .jp2 "
+                    ".j2k .avif .qoi .pcx .sgi .rgb .tga".split())
 LIST = ".txt"
 # Endings of videos, and names of cameras, of which none is a pattern (video.py)
 VIDEOS = frozenset(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .m2v .ts .mts .m2ts .wmv .asf .flv .f4v .3gp .3g2 .ogv "

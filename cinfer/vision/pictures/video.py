@@ -4,8 +4,8 @@
         for frame in video:                     # Frame: an array (height, width, 3), RGB; name clip.mp4#5; number 5
 
 They are read by the program ffmpeg where it is, else by PyAV; upright, as a phone's own player shows them. Frames are
-numbered from 0, as ffmpeg and OpenCV do. A thread reads beside whoever takes them: of a file each frame, a few ahead; of
-a camera only the newest, so that an answer is never late, however slow the network is.
+numbered from 0, as ffmpeg and OpenCV do. A thread reads beside whoever takes them: of a file each frame, a few ahead;
+of a camera only the newest, so that an answer is never late, however slow the network is.
 """
 from __future__ import annotations
 

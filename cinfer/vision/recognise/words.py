@@ -6,17 +6,18 @@ from ...errors import InputError, nearest
 
 # All words of docs/metadata.md that a user may say instead of a model.
 KNOWN = frozenset("""task family
-    input.name input.layout input.channels input.size input.scale input.resize input.filter input.mean input.std input.frames
+    input.name input.layout input.channels input.size input.scale input.resize input.filter input.mean input.std
+    input.frames
     output.name output.kind output.boxes output.scores output.labels output.masks output.activation output.background
-    output.format output.units output.unit output.threshold output.iou output.most output.points output.names output.pooling
-    output.layout output.channels output.mean output.std output.filter output.beta output.image_threshold
-    output.pixel_threshold output.normalization_scale""".split())
+    output.format output.units output.unit output.threshold output.iou output.most output.points output.names
+    output.pooling output.layout output.channels output.mean output.std output.filter output.beta
+    output.image_threshold output.pixel_threshold output.normalization_scale""".split())
 RAW = "raw"                             # the task of whoever wants to see the outputs as they are
 
 
 class Words:
-    """Key without "cinfer." -> text. What was said first stays: flags, then the model's keys, files beside it, names and
-    shapes of its outputs, and habits.
+    """Key without "cinfer." -> text. What was said first stays: flags, then the model's keys, files beside it, names
+    and shapes of its outputs, and habits.
 
     labels : class names, index = class; None without them; labels_given : by the user
     evidence : what said something, for people, in that order
@@ -28,7 +29,8 @@ class Words:
         self.labels_given = False
         self.evidence: list[str] = []
 
-    def add(self, words: dict[str, str], evidence: str, where: str = "cinfer.", labels: list[str] | None = None) -> None:
+    def add(self, words: dict[str, str], evidence: str, where: str = "cinfer.",
+            labels: list[str] | None = None) -> None:
         """Take what is said newly. where : what stands before a key in messages"""
         new = {key: (text, where + key) for key, text in words.items() if key not in self._said and text is not None}
         self._said.update(new)
@@ -87,8 +89,8 @@ class Words:
 
     def label(self, index: int) -> str | None:
         if self.labels_given and index >= len(self.labels):
-            raise InputError(f"there are {len(self.labels)} labels, but the model says class {index}; one for each of its "
-                             "classes is right")
+            raise InputError(f"there are {len(self.labels)} labels, but the model says class {index}; one for each of "
+                             "its classes is right")
         return self.labels[index] if self.labels and 0 <= index < len(self.labels) else None
 
 

@@ -20,7 +20,8 @@ def test_label_studio_of_any_score(score):
 
 def test_boxes_lie_in_the_picture_where_the_format_wants_it():
     """RT-DETR's are beyond it: cut off in COCO's, YOLO's and Label Studio's files, as the network says them in CSV."""
-    boxes = [(-5., 10., 50., 120.), (90., -30., 130., 20.), (20., 30., 40., 60.), (100., 10., 140., 20.), (-9., -9., 0., 5.)]
+    boxes = [(-5., 10., 50., 120.), (90., -30., 130., 20.), (20., 30., 40., 60.), (100., 10., 140., 20.),
+             (-9., -9., 0., 5.)]
     found = Objects([Object(k, f"c{k}", .5, box) for k, box in enumerate(boxes)])
     reading = SimpleNamespace(answer=found, frame=SimpleNamespace(width=100, height=80))
     expected = {0: (0, 10, 50, 80), 1: (90, 0, 100, 20), 2: (20, 30, 40, 60)}       # the others lie outside

@@ -237,7 +237,8 @@ def test_the_range_of_a_map_is_of_what_is_finite(values, expected):
 def test_maps_are_grey_pictures_of_16_bits():
     values = np.float32([[2, 4], [np.nan, 6]])
     grey = Map(values, "depth").grey()
-    assert grey.tolist() == [[0, 32768], [0, 65535]] and grey.dtype == np.uint16 and Map(values, "depth").scale() == (2, 6)
+    assert grey.tolist() == [[0, 32768], [0, 65535]] and grey.dtype == np.uint16
+    assert Map(values, "depth").scale() == (2, 6)
     assert not Map(np.full((2, 2), np.inf, np.float32), "depth").grey().any()
     assert not Map(np.ones((2, 2), np.float32), "depth").grey().any()
     alpha = Map(np.float32([[.25, .5]]), "matting")         # from 0 to 1, whatever there is of it

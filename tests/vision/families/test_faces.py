@@ -135,7 +135,8 @@ def test_sizes_that_do_not_fit_the_input_are_told(change):
 
 
 @pytest.mark.parametrize("change", [
-    {"k8": np.zeros((256, 3))}, {"s8": np.zeros((256, 1), bool)}, {"k32": np.zeros((1, 2, 3, 4))}, {"more": np.zeros(3)},
+    {"k8": np.zeros((256, 3))}, {"s8": np.zeros((256, 1), bool)}, {"k32": np.zeros((1, 2, 3, 4))},
+    {"more": np.zeros(3)},
 ])  # fmt: skip
 def test_other_outputs_are_summed_up(change):
     outputs, _ = scrfd_outputs()
