@@ -8,6 +8,7 @@ from itertools import islice
 from ..errors import Error, InputError, LimitError
 from .pictures.frames import Frame
 from .reader import Reader, Reading
+from .recognise.words import LabelsError
 
 AHEAD = 2                           # pictures a worker may be ahead: bounds the memory
 
@@ -37,6 +38,8 @@ def readings(reader: Reader, sources: Iterable, workers: int = 2,
             return source, ready
         try:
             return source, reader.finish(ready)
+        except LabelsError:
+            raise
         except (InputError, LimitError) as error:
             return source, _named(error, ready.frame)
 
@@ -78,6 +81,10 @@ def read_many(session, sources: Iterable, *, workers: int = 2, **options) -> Ite
     Yields
     ------
     an answer for each picture; an InputError or LimitError, not raised, for one that cannot be read
+
+    Raises
+    ------
+    InputError : an argument is wrong, or the labels are not as many as the model has classes
     """
     from .arguments import check_workers, sources_of
     from .pictures.frames import check_order

@@ -185,6 +185,8 @@ def test_labels_that_are_not_as_many_as_classes(cinfer, tmp_path, red, detector)
     (tmp_path / "one.txt").write_text("one\n")
     done = cinfer("run", detector, red, "--labels", tmp_path / "one.txt")
     assert done.status == 2 and "there are 1 labels, but the model says class 1" in done.err
+    done = cinfer("run", detector, red, red, red, "--labels", tmp_path / "one.txt")      # of all pictures, so said once
+    assert done.status == 2 and len(done.errors) == 1
 
 
 def test_names_of_classes_that_are_empty(cinfer, red, detector):

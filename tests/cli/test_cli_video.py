@@ -66,6 +66,16 @@ def test_a_video_is_written_with_the_source_s_rate(cinfer, ffmpeg, tmp_path):
     assert not ffmpeg.processes() and not list(tmp_path.glob(".cinfer*"))
 
 
+def test_frames_of_two_videos_of_one_name_do_not_replace_each_other(cinfer, ffmpeg, tmp_path):
+    clips = [tmp_path / folder / "clip.mp4" for folder in "ab"]
+    for clip in clips:
+        clip.parent.mkdir()
+        ffmpeg.video(clip, frames=2)
+    done = cinfer("run", enlarger(tmp_path / "m.onnx"), *clips, "-o", tmp_path / "out")
+    assert done.status == 0 and sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "clip-000000.jpg", "clip-000001.jpg", "clip-2-000000.jpg", "clip-2-000001.jpg"]
+
+
 def test_frames_go_into_a_folder(cinfer, ffmpeg, tmp_path):
     clip = ffmpeg.video(tmp_path / "clip.mp4", frames=3)
     done = cinfer("run", enlarger(tmp_path / "e.onnx"), clip, "-o", f"{tmp_path}/out/")

@@ -8,7 +8,7 @@ import numpy as np
 from ...errors import InputError, nearest
 from ..prepare.geometry import Geometry
 from ..prepare.recipe import Recipe
-from ..recognise.words import Words, quoted
+from ..recognise.words import LabelsError, Words, quoted
 
 
 MOST_CLASSES = 10**9
@@ -57,10 +57,10 @@ class View(NamedTuple):
         return self.options.max_det or self.words.count("output.most", default, 100_000)
 
     def check_labels(self, count: int) -> None:
-        """InputError where a user gives more or fewer labels than the model has classes."""
+        """LabelsError where a user gives more or fewer labels than the model has classes."""
         labels = self.words.labels
         if self.words.labels_given and len(labels) != count:
-            raise InputError(f"there are {len(labels)} labels for {count} classes; one for each is right")
+            raise LabelsError(f"there are {len(labels)} labels for {count} classes; one for each is right")
 
     def wanted(self, indices: np.ndarray) -> np.ndarray:
         """bool: which of these classes the user asks for."""

@@ -15,6 +15,10 @@ KNOWN = frozenset("""task family
 RAW = "raw"                             # the task of whoever wants to see the outputs as they are
 
 
+class LabelsError(InputError):
+    """A user's labels are not those of the model: so it is with all pictures."""
+
+
 class Words:
     """Key without "cinfer." -> text. What was said first stays: flags, then the model's keys, files beside it, names
     and shapes of its outputs, and habits.
@@ -89,8 +93,8 @@ class Words:
 
     def label(self, index: int) -> str | None:
         if self.labels_given and index >= len(self.labels):
-            raise InputError(f"there are {len(self.labels)} labels, but the model says class {index}; one for each of "
-                             "its classes is right")
+            raise LabelsError(f"there are {len(self.labels)} labels, but the model says class {index}; one for each of "
+                              "its classes is right")
         return self.labels[index] if self.labels and 0 <= index < len(self.labels) else None
 
 
