@@ -1,6 +1,7 @@
 """Videos that are written: what reads them again finds the frames, their size and their times."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image, ImageSequence
 from cinfer.errors import InputError
 from cinfer.vision.answers import film
 from cinfer.vision.answers.encode import FILMS
-from cinfer.vision.answers.film import FORMATS, GIF, Film
+from cinfer.vision.answers.film import FORMATS, GIF, Film, uninterrupted
 
 
 def grey(value, size=(10, 7), mode="RGB"):
@@ -123,3 +124,15 @@ def test_a_film_that_pyav_cannot_write_is_one_line(pyav, tmp_path):
         made.write(grey(1))
     with pytest.raises(InputError, match="too many for a video"), Film(Gone, "-o out.mp4", 25) as made:
         made.write(grey(1, (20_000, 2)))
+
+
+def test_ctrl_c_waits_for_a_program_to_be_known():
+    """Else its file would be written anew when it has been removed."""
+    done, before = [], signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            done.append(1)
+        assert done == [1] and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
