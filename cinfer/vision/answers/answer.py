@@ -20,6 +20,7 @@ class Answer:
     """What all answers share."""
     task = ""
     in_full = False                     # do people want to see all of it, line by line?
+    heeds: tuple[str, ...] = ()         # the Options that it depends on
 
     def line(self) -> str:
         return ", ".join(self.lines())
@@ -33,8 +34,17 @@ class Answer:
     def shows(self, label: str) -> bool:
         return False
 
-    def draw(self, picture, font: str | None = None):
-        """A copy of the picture (PIL.Image.Image) with the answer on it. font : a file, for other than Latin letters"""
+    def draw(self, picture, font: str | None = None, order: str = "RGB"):
+        """A copy of the picture, a PIL.Image.Image, with the answer on it.
+
+        picture, order : as of `read`, and the same
+        font : a font file, for other than English letters
+        """
+        from ..pictures.frames import frame
+        return self.on(frame(picture, order).picture, font)
+
+    def on(self, picture, font: str | None = None):
+        """As `draw`, of a Pillow picture that is upright."""
         from .draw import draw
         return draw(self, picture, font)
 
