@@ -116,6 +116,7 @@ include "roi.pxi"
 include "resample.pxi"
 include "grid_sample.pxi"
 include "picture.pxi"
+include "bilinear.pxi"
 
 cdef table_t the_table
 the_table.vw = VW
