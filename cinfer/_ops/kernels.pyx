@@ -117,6 +117,7 @@ include "resample.pxi"
 include "grid_sample.pxi"
 include "picture.pxi"
 include "bilinear.pxi"
+include "oriented.pxi"
 
 cdef table_t the_table
 the_table.vw = VW
