@@ -522,7 +522,9 @@ cdef void share(const step_t *steps, const tickets_t *tickets, char **bases, cha
 
 
 def run_tile(Table table, str name, bytes params):
-    """One tile of a kernel that needs no scratch, on this thread."""
+    """One tile of a kernel on this thread, for those that need no scratch without a workspace."""
+    if table.c.kernel[<int>table.index[name]].scratch != NULL:
+        return run_once(table, name, params, 1)
     cdef tile_fn run = table.c.kernel[<int>table.index[name]].run
     cdef const void *refused = NULL
     cdef char *base[2]

@@ -109,8 +109,7 @@ def _resample(x: np.ndarray, y: np.ndarray, at: np.ndarray, filter: str, along_r
     kernels, (from_x, to_y, from_table) = _ops.table(), _ops.executor().addresses_of([x, y, table])
     params = kernels.pack("resample", x=(0, from_x), y=(0, to_y), table=(0, from_table), size=size, wanted=wanted,
                           outer=height + wanted, **how)
-    scratch = 16 * 4 * (size + wanted) if along_rows else 0
-    _ops.executor().run_once(kernels, "resample", params, 1, 1, scratch)
+    _ops.executor().run_once(kernels, "resample", params, 1)
 
 
 def weighted(at: np.ndarray, count: int, filter: str) -> tuple[np.ndarray, np.ndarray]:
