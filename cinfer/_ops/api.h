@@ -19,7 +19,13 @@
 
 typedef struct { int64_t base, off; } buf_t;
 typedef void (*tile_fn)(const void *params, char *const *base, char *scratch, int64_t tile);
-typedef struct { const char *name, *fields; size_t size; tile_fn run; } kernel_t;
+typedef int64_t (*scratch_fn)(const void *params, char *const *base);
+typedef struct {
+    const char *name, *fields;
+    size_t size;
+    tile_fn run;
+    scratch_fn scratch;                 /* bytes that a thread needs; NULL where who calls it says them */
+} kernel_t;
 typedef struct {
     int vw;                             /* floats in a vector */
     int conv_oc;                        /* output channels in a register tile of a convolution */

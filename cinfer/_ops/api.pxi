@@ -4,11 +4,13 @@ cdef extern from "api.h" nogil:
     ctypedef struct buf_t:
         int64_t base, off
     ctypedef void (*tile_fn)(const void *, char *const *, char *, int64_t) noexcept nogil
+    ctypedef int64_t (*scratch_fn)(const void *, char *const *) noexcept nogil
     ctypedef struct kernel_t:
         const char *name
         const char *fields
         size_t size
         tile_fn run
+        scratch_fn scratch
     ctypedef struct table_t:
         int vw, conv_oc, conv_half, gemm_n
         const char *unary

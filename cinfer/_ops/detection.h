@@ -12,7 +12,7 @@
  * has moved each to a place of its own. A box is compared with VW kept ones at once; their rows are padded with boxes
  * without area.
  *
- * Kernel tile: a list. Scratch: 80 bytes a box, and 1024. */
+ * Kernel tile: a list. Scratch: suppress_room. */
 #ifndef DETECTION_H
 #define DETECTION_H
 #include "order.h"
@@ -121,6 +121,7 @@ INL char *carve(char **room, int64_t bytes)
     return p;
 }
 
+static int64_t suppress_room(int64_t count) { return 80 * count + 1024; }     /* pieces of whole cache lines */
 static void suppress_one(const suppress_t *A, const float *boxes, const float *scores, char *room, int32_t *chosen,
                          int64_t *chosen_count)
 {

@@ -522,7 +522,9 @@ cdef void share(const step_t *steps, const tickets_t *tickets, char **bases, cha
 
 
 def run_tile(Table table, str name, bytes params):
-    """One tile of a kernel that needs no scratch, on this thread."""
+    """One tile of a kernel on this thread, for those that need no scratch without a workspace."""
+    if table.c.kernel[<int>table.index[name]].scratch != NULL:
+        return run_once(table, name, params, 1)
     cdef tile_fn run = table.c.kernel[<int>table.index[name]].run
     cdef const void *refused = NULL
     cdef char *base[2]
@@ -536,7 +538,13 @@ def run_tile(Table table, str name, bytes params):
 
 
 def run_once(Table table, str name, bytes params, int64_t tiles, int threads=1, int64_t scratch_bytes=0):
-    """One kernel outside any plan, all its buffers at absolute addresses: packing, tests, benchmarks."""
+    """One kernel outside any plan, all its buffers at absolute addresses: packing, pictures, tests, benchmarks.
+
+    scratch_bytes : what a thread needs; 0: as the kernel says, if it does"""
+    cdef scratch_fn asked = table.c.kernel[<int>table.index[name]].scratch
+    cdef char *base = NULL
+    if asked != NULL and scratch_bytes == 0:
+        scratch_bytes = asked(PyBytes_AS_STRING(params), &base)
     cdef Program p = Program(table, [[(name, params, tiles)]], 0, scratch_bytes)
     if p.run(p.workspace(threads), [], threads) == REFUSED:
         raise ValueError(f"kernel {name} does not take what it reads")

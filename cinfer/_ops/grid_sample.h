@@ -49,8 +49,7 @@ INL vf place(vf g, const lookup_t *f, int mode)
     if (f->align) {
         x = (g + 1) / 2 * (f->size - 1);
     } else {
-        volatile vf product = (g + 1) * f->size;
-        x = (product - 1) / 2;
+        x = (rounded((g + 1) * f->size) - 1) / 2;
     }
     x = pick(nan_of(x), bc(-16), vmin(vmax(x, bc(-1e9f)), bc(1e9f)));
     if (mode == NEAREST) x = vrint(x);

@@ -61,13 +61,14 @@ DEF MOST_KERNELS = 96
 cdef kernel_t[MOST_KERNELS] entries
 cdef int n_entries = 0
 
-cdef void enter(const char *name, const char *fields, size_t size, tile_fn run) noexcept:
+cdef void enter(const char *name, const char *fields, size_t size, tile_fn run, scratch_fn scratch=NULL) noexcept:
     """One more kernel in the table; called by the families while the module is initialised."""
     global n_entries
     entries[n_entries].name = name
     entries[n_entries].fields = fields
     entries[n_entries].size = size
     entries[n_entries].run = run
+    entries[n_entries].scratch = scratch
     n_entries += 1
 
 descriptions = []
@@ -115,6 +116,8 @@ include "roi.pxi"
 include "resample.pxi"
 include "grid_sample.pxi"
 include "picture.pxi"
+include "bilinear.pxi"
+include "oriented.pxi"
 
 cdef table_t the_table
 the_table.vw = VW

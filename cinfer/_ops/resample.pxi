@@ -15,6 +15,11 @@ cdef extern from "resample.h" nogil:
     void blend_rows(const float *, int64_t, const taps_t *, int64_t, int64_t, int, float *, int64_t, float *)
 
 
+cdef int64_t resample_scratch(const void *params, char *const *base) noexcept nogil:
+    cdef const resample_t *A = <const resample_t *>params
+    return (A.size + A.wanted) * CB * <int64_t>sizeof(float) if A.lanes else 0
+
+
 cdef void resample_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const resample_t *A = <const resample_t *>params
     cdef const float *x = <const float *>at(base, A.x)
@@ -40,4 +45,4 @@ cdef void resample_run(const void *params, char *const *base, char *scratch, int
         first += n
 
 
-enter("resample", resample_t_fields, sizeof(resample_t), resample_run)
+enter("resample", resample_t_fields, sizeof(resample_t), resample_run, resample_scratch)

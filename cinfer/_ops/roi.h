@@ -33,11 +33,8 @@ typedef struct { int64_t at; double weight; } tap_t;
 /* of one axis: the taps of bin i are number i * size to i * size + n[i] - 1 */
 typedef struct { tap_t *taps; int64_t *n; int64_t bins, size, first, last, total; } axis_t;
 
-INL double times(double a, double b)
-{
-    volatile double product = a * b;    /* rounded as in NumPy: a last bit may decide on which side a sample is */
-    return product;
-}
+/* Rounded as in NumPy: a last bit may decide on which side a sample is. */
+INL double times(double a, double b) { return rounded_double(a * b); }
 static void add_tap(tap_t *taps, int64_t *n, int64_t at, double weight)
 {
     for (int64_t i = *n - 1; i >= 0 && i >= *n - 4; i--)        /* samples go one way: no pixel comes back later */

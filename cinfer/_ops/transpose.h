@@ -1,4 +1,5 @@
-/* Transposition in registers: squares of VW x VW floats, in shuffles whose patterns are constants. */
+/* Transposition in registers, in shuffles whose patterns are constants: squares of VW x VW floats, 16 columns of
+ * bytes. */
 #ifndef TRANSPOSE_H
 #define TRANSPOSE_H
 #include "vec_math.h"
@@ -58,5 +59,30 @@ INL void transpose_square(const float *x, int64_t xr, float *y, int64_t yr)
     FOR(i, VW) r[i] = ld(x + i * xr);
     transpose(r);
     FOR(i, VW) st(y + i * yr, r[i]);
+}
+
+typedef uint8_t bytes_v __attribute__((vector_size(16), may_alias));
+#if defined(__has_builtin)
+# if __has_builtin(__builtin_shufflevector)
+#  define MIX_BYTES(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+# endif
+#endif
+#ifndef MIX_BYTES
+# define MIX_BYTES(a, b, ...) __builtin_shuffle(a, b, (bytes_v){__VA_ARGS__})
+#endif
+/* One round of a perfect shuffle of n vectors: the highest bit of a byte's number becomes the lowest. */
+INL void shuffle_bytes(bytes_v *v, int n)
+{
+    bytes_v t[16];
+    FOR(i, n / 2) {
+        t[2 * i] = MIX_BYTES(v[i], v[i + n / 2], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        t[2 * i + 1] = MIX_BYTES(v[i], v[i + n / 2], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    }
+    FOR(i, n) v[i] = t[i];
+}
+/* [16 columns][n rows] -> [n rows][16 columns], n 4, 8 or 16 */
+INL void columns_to_rows(bytes_v *v, int n)
+{
+    FOR(k, 4) shuffle_bytes(v, n);
 }
 #endif

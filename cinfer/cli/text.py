@@ -60,7 +60,8 @@ class Progress:
         now, done = time.monotonic(), number - 1 - before
         if self._first is None and done > 0:            # what comes before it, a camera's connecting, is no pace
             self._first = done, now
-        if self.active and now - self._shown >= PACE:
+        is_there = self.total is None or number <= self.total       # after the last one is none
+        if self.active and is_there and now - self._shown >= PACE:
             of_total = f" of {self.total}" if self.total else ""
             with STDERR:
                 print(f"\r{self.what} {number}{of_total}{self._pace(number, done, now)}\x1b[K", end="",

@@ -50,5 +50,5 @@ class Direct:
             centered=center_point_box, all=least is None, least=int(np.float32(least or 0).view(np.uint32)),
             overlap=float(overlap))
         run_once(self.table, "suppress", params, lists,
-                 1 if scores.size <= FEW_BOXES else min(self.threads, lists), 80 * count + 1024)
+                 1 if scores.size <= FEW_BOXES else min(self.threads, lists))
         return [row[:found] for row, found in zip(chosen, counts.tolist())]

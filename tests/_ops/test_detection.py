@@ -30,7 +30,7 @@ def select(level, boxes, scores, limit=1 << 40, overlap=0.5, least=None, center_
                     chosen=(0, chosen.ctypes.data), counts=(0, counts.ctypes.data), labels=lists // len(boxes),
                     count=count, most=most, limit=most, centered=center_point_box, all=least is None,
                     least=int(np.float32(least or 0).view(np.uint32)), overlap=float(overlap))
-    ops.executor().run_once(t, "suppress", params, lists, threads, 80 * count + 1024)
+    ops.executor().run_once(t, "suppress", params, lists, threads)
     assert (room[:16] == GUARD).all() and (room[16 + lists * most:] == GUARD).all()
     assert boxes.tobytes() == before[0].tobytes() and scores.tobytes() == before[1].tobytes()
     got = [row[:n].tolist() for row, n in zip(chosen.reshape(lists, most), counts.tolist())]

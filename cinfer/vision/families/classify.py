@@ -16,6 +16,7 @@ import numpy as np
 from ..answers.classes import Class, Classes
 from ..recognise.model import Found, Model
 from . import raw
+from .activations import sigmoid, softmax
 
 TASKS = ("classification",)
 KINDS = ("probabilities", "logits", "multilabel")
@@ -57,7 +58,7 @@ def decode(view):
     scores = (scores[0] if scores.ndim > 1 else scores).reshape(-1).astype(np.float64)
     view.check_labels(scores.size)
     kind = words.one_of("output.kind", KINDS, "probabilities" if are_probabilities(scores) else "logits")
-    probabilities = {"logits": softmax, "multilabel": sigmoids, "probabilities": lambda x: x}[kind](scores)
+    probabilities = {"logits": softmax, "multilabel": sigmoid, "probabilities": lambda x: x}[kind](scores)
     # ties go to the lower index, so that the order is the same everywhere
     order = np.argsort(-probabilities, kind="stable")
     order = order[view.wanted(order)]
@@ -72,16 +73,3 @@ def decode(view):
 def are_probabilities(scores: np.ndarray) -> bool:
     # float16 outputs of 1000 classes add up to 1 within 1e-3 at best
     return bool(scores.min() >= -1e-6 and scores.max() <= 1 + 1e-3 and abs(scores.sum() - 1) < 1e-2)
-
-
-def softmax(scores: np.ndarray) -> np.ndarray:
-    """Along the last axis."""
-    with np.errstate(invalid="ignore"):
-        powers = np.exp(scores - scores.max(-1, keepdims=True))
-        return powers / powers.sum(-1, keepdims=True)
-
-
-def sigmoids(scores: np.ndarray) -> np.ndarray:
-    """Each class by itself."""
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-scores))

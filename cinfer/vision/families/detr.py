@@ -20,7 +20,7 @@ from ...errors import InputError
 from ..recognise.coco import coco_91, with_names
 from ..recognise.habits import IMAGENET
 from ..recognise.model import Found, Model
-from .classify import softmax
+from .activations import sigmoid, softmax
 from .found import above, inputs_beside, likely, objects, rows
 from .overlap import corners
 from .paste import paste
@@ -128,7 +128,7 @@ def decode(view):
     background = view.words.one_of("output.background", ("last", "first", "none"),
                                    usual_background(by_softmax, logits.shape[1], labels, logits_name))
     least = view.threshold(.5)
-    scores = softmax(logits) if by_softmax else 1 / (1 + np.exp(-logits))
+    scores = softmax(logits) if by_softmax else sigmoid(logits)
     first = 1 if background == "first" else 0
     scores = scores[:, first:scores.shape[1] - (background == "last")]
     if not scores.shape[1]:

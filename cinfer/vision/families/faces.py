@@ -9,7 +9,7 @@ SCRFD       6 or 9 outputs (n, 1), (n, 4) and, of 9, (n, 10), with or without an
             strides 8, 16, 32; two anchors a cell. Box = cell s -+ distances s, points = cell s + d s; boxes are
             compared with both corners' pixels counted (insightface)
 BlazeFace   896x16 and 896x1: 16x16 cells with two anchors, then 8x8 with six, whatever the input's size. Centre and
-            points = (cell + 1/2) s + r, size = r; score = sigmoid within -100..100. Boxes that overlap by more than the
+            points = (cell + 1/2) s + r, size = r; score = its sigmoid. Boxes that overlap by more than the
             threshold become their mean weighted by score, with the best one's score; fed as OpenCV's warpPerspective
             lays the picture into a square, black around, its middle in the middle (MediaPipe)
 MTCNN       two or three outputs: a face's probability (.., 2), offsets (.., 4), points (.., 10: five x, five y).
@@ -25,6 +25,7 @@ from ...errors import InputError
 from ..answers.objects import Object, Objects
 from ..recognise.model import Found, Model, with_batch
 from . import raw
+from .activations import sigmoid
 from .overlap import a_pixel, likeliest, suppress
 
 TASKS = ("detection", "face-anchors", "face-cascade")
@@ -221,9 +222,6 @@ def grid(where, stride: int) -> tuple[int, int]:
     """Columns and rows of cells."""
     return where.input_width // stride, where.input_height // stride
 
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(x.astype(np.float64), -100, 100)))
 
 
 def _rows(name: str, array: np.ndarray, count: int, width: int) -> np.ndarray:

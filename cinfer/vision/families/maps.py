@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ... import _ops
 from ...errors import InputError
-
-TILE = 32                           # pixels a side; of 16 to 64 the fastest for 21 classes at 1080p, 65x65 and 520x520
-AT_ONCE = 64                        # tiles; their numbers stay in the second cache
-LARGEST = np.float32(3e38)          # stands for infinity, for 0 * inf is no number
+from . import bilinear
 
 
 def planes_of(array: np.ndarray, layout: str, what: str) -> np.ndarray:
@@ -31,7 +29,7 @@ def planes_of(array: np.ndarray, layout: str, what: str) -> np.ndarray:
             planes = planes.astype(np.float32)          # bfloat16 and others that NumPy does not know
         except (TypeError, ValueError):
             raise InputError(f"{what} is {planes.dtype}; a map is of numbers") from None
-    return np.ascontiguousarray(planes)
+    return planes
 
 
 def one_plane(array: np.ndarray, layout: str, what: str) -> np.ndarray:
@@ -86,10 +84,11 @@ def smooth(plane: np.ndarray, where, filter: str = "bilinear", align_corners: bo
     """(height, width) of the picture, float32: bilinear or bicubic (a = -3/4, PyTorch's and OpenCV's), no antialias.
     What the input does not hold of the picture is nan. A pixel beside one that is not finite is not finite either."""
     plane = np.ascontiguousarray(plane, np.float32)
-    ys, xs = places(where, *plane.shape, align_corners)
-    with np.errstate(invalid="ignore", over="ignore"):
-        wide = _along_rows(np.ascontiguousarray(plane.T), *taps(xs, plane.shape[1], filter))
-        found = _along_rows(np.ascontiguousarray(wide.T), *taps(ys, plane.shape[0], filter))
+    rows, columns = places(where, *plane.shape, align_corners)
+    wide = np.empty((len(plane), len(columns)), np.float32)
+    _resample(plane, wide, columns, filter, along_rows=True)
+    found = np.empty((len(rows), len(columns)), np.float32)
+    _resample(wide, found, rows, filter, along_rows=False)
     if (seen := unseen(where)) is not None:
         whole = np.full_like(found, np.nan)
         whole[seen] = found[seen]
@@ -97,9 +96,25 @@ def smooth(plane: np.ndarray, where, filter: str = "bilinear", align_corners: bo
     return found
 
 
-def taps(at: np.ndarray, count: int, filter: str) -> tuple[np.ndarray, np.ndarray]:
-    """(taps, n) indices and float32 weights of the numbers that make the one at each place."""
-    first = np.floor(at).astype(np.intp)
+def _resample(x: np.ndarray, y: np.ndarray, at: np.ndarray, filter: str, along_rows: bool) -> None:
+    """y, of x at places along one axis, by the kernel of the operator Resize (_ops/resample.h)."""
+    size = x.shape[along_rows]
+    indices, weights = weighted(at, size, filter)
+    table = np.concatenate([np.int32([len(indices)]), indices.T.ravel(), weights.T.ravel().view(np.int32)])
+    (height, width), wanted = x.shape, len(at)
+    how = {"dims": [1, 1, 1], "xs": [0] * 3, "ys": [0] * 3, "xa": width, "ya": width, "inner": width}
+    if along_rows:
+        how = {"dims": [1, 1, height], "xs": [0, 0, width], "ys": [0, 0, wanted], "xa": 1, "ya": 1, "inner": 1,
+               "lanes": 1}
+    kernels, (from_x, to_y, from_table) = _ops.table(), _ops.executor().addresses_of([x, y, table])
+    params = kernels.pack("resample", x=(0, from_x), y=(0, to_y), table=(0, from_table), size=size, wanted=wanted,
+                          outer=height + wanted, **how)
+    _ops.executor().run_once(kernels, "resample", params, 1)
+
+
+def weighted(at: np.ndarray, count: int, filter: str) -> tuple[np.ndarray, np.ndarray]:
+    """(taps, n) int32 indices and float32 weights of the numbers that make the one at each place."""
+    first = np.floor(at).astype(np.int32)
     t = at - first
     if filter == "bicubic":
         a, offsets = -.75, (-1, 0, 1, 2)
@@ -112,96 +127,16 @@ def taps(at: np.ndarray, count: int, filter: str) -> tuple[np.ndarray, np.ndarra
             np.stack(weights).astype(np.float32))
 
 
-def _along_rows(plane: np.ndarray, indices: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Rows of a plane mixed: y[i] = sum_k weights[k, i] * plane[indices[k, i]], of weights of 0 nothing"""
-    y = np.empty((indices.shape[1], plane.shape[1]), np.float32)
-    step = max(1, 65536 // plane.shape[1])
-    for begin in range(0, len(y), step):
-        part, product = y[begin:begin + step], None
-        for k, (rows, w) in enumerate(zip(indices[:, begin:begin + step], weights[:, begin:begin + step, None])):
-            product = plane.take(rows, 0)
-            if k:
-                product *= w
-                part += product
-            else:
-                np.multiply(product, w, out=part)
-    return y
-
-
 def largest(planes: np.ndarray, where) -> np.ndarray:
     """The class of each pixel of the picture: the largest of the bilinearly upsampled planes (channels, rows, columns),
-    of equal ones the first; uint8, or uint16 for more than 255 classes.
-
-    Bilinear numbers lie between the four about them. So in a tile of pixels only those classes can win whose largest
-    number about it is not below the smallest one of some class; where one is left, nothing needs to be computed. What
-    is no number never wins.
-    """
-    channels, rows, columns = planes.shape
-    if planes.dtype != np.float32:
-        planes = planes.astype(np.float32)
-    ys, xs = places(where, rows, columns)
-    high, wide = _Tiles(ys, rows), _Tiles(xs, columns)
-    tops = np.stack([planes[:, a:b].max(1) for a, b in high.spans], 1)                  # (channels, tiles, columns)
-    tops = np.ascontiguousarray(tops.transpose(2, 0, 1))
-    tops = np.stack([tops[a:b].max(0) for a, b in wide.spans], 2)                       # (channels, tiles, tiles)
-    if not np.isfinite(tops).all():
-        return largest(np.nan_to_num(planes, nan=-LARGEST, posinf=LARGEST, neginf=-LARGEST), where)
-    best = tops.argmax(0)
-    flat = planes.reshape(channels, -1)
-    inside = (high.window * columns)[:, None, :, None] + wide.window[:, None, :]
-    least = flat.take(inside + (best * (rows * columns))[..., None, None]).min((2, 3))
-    able = tops >= least
-    dtype = np.uint8 if channels <= 255 else np.uint16
-    found = np.empty((high.count, TILE, wide.count, TILE), dtype)
-    found[:] = best.astype(dtype)[:, None, :, None]
-    counts = able.sum(0)
-    mixed = np.argwhere(counts > 1)
-    mixed = mixed[np.argsort(-counts[tuple(mixed.T)], kind="stable")]
-    for begin in range(0, len(mixed), AT_ONCE):
-        t, u = mixed[begin:begin + AT_ONCE].T
-        found[t, :, u] = _mixed(flat, inside[t, u], able[:, t, u], high.weights[t], wide.weights[u], dtype)
-    return found.reshape(high.count * TILE, wide.count * TILE)[:len(ys), :len(xs)]
+    of equal ones the first; uint8, or uint16 for more than 255 classes. What is no number never wins."""
+    return bilinear.largest(planes, *_taps(planes, where))
 
 
-class _Tiles:
-    """TILE pixels each along an axis of the picture.
-
-    spans : of each, the numbers of the map from first to last + 1 that it needs
-    window : (tiles, most numbers), their indices; weights : (tiles, TILE, most numbers)
-    """
-
-    def __init__(self, at: np.ndarray, count: int):
-        self.count = -(-len(at) // TILE)
-        indices, shares = taps(at[np.arange(self.count * TILE).clip(0, len(at) - 1)], count, "bilinear")
-        indices, shares = indices.reshape(2, self.count, TILE), shares.reshape(2, self.count, TILE)
-        first, last = indices[0, :, 0], indices[1, :, -1]
-        self.spans = list(zip(first.tolist(), (last + 1).tolist()))
-        size = int((last - first).max()) + 1
-        self.window = (first[:, None] + np.arange(size)).clip(None, last[:, None])
-        self.weights = np.zeros((self.count, TILE, size), np.float32)
-        tile, pixel = np.ogrid[:self.count, :TILE]
-        for k in range(2):              # two steps, for both may be the same number
-            self.weights[tile, pixel, indices[k] - first[:, None]] += shares[k]
+def above(plane: np.ndarray, where, least: float) -> np.ndarray:
+    """Where a plane (rows, columns) that is as large as the picture, bilinearly, is above `least`: bool."""
+    return bilinear.above(plane, *_taps(plane, where), least)
 
 
-def _mixed(flat, inside, able, down, along, dtype) -> np.ndarray:
-    """The classes of n tiles in which more than one may win, (n, TILE, TILE).
-
-    flat : (channels, rows * columns); inside : (n, high, wide) the numbers of each tile, in a plane
-    able : (channels, n), which classes may win: of a tile no more than of the one before it
-    down, along : (n, TILE, high), (n, TILE, wide) weights
-    """
-    along = along.transpose(0, 2, 1)
-    tile, which = np.nonzero(able.T)                    # in the order of tiles, then classes
-    nth = np.arange(len(tile)) - np.searchsorted(tile, tile)
-    value = np.full((len(inside), TILE, TILE), -np.inf, np.float32)
-    found = np.zeros(value.shape, dtype)
-    for rank in range(int(nth.max()) + 1):              # the first class of each tile that has one, the second ...
-        classes = which[nth == rank]
-        n = len(classes)                                # those of the first n tiles
-        window = flat.take(inside[:n] + (classes * flat.shape[1])[:, None, None])
-        here = down[:n] @ window.clip(-LARGEST, LARGEST) @ along[:n]
-        classes = classes.astype(dtype)[:, None, None]
-        np.copyto(found[:n], classes, where=here > value[:n])
-        np.maximum(value[:n], here, out=value[:n])
-    return found
+def _taps(planes: np.ndarray, where) -> list[bilinear.Taps]:
+    return [bilinear.taps(at, count) for at, count in zip(places(where, *planes.shape[-2:]), planes.shape[-2:])]

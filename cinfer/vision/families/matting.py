@@ -10,6 +10,7 @@ import numpy as np
 
 from ..answers.map import Map
 from . import maps
+from .activations import sigmoid
 
 
 def decode(view) -> Map:
@@ -23,8 +24,7 @@ def alpha_of(plane: np.ndarray, where, kind: str = "") -> np.ndarray:
     from PIL import Image
     plane = np.nan_to_num(plane.astype(np.float32), nan=0)
     if kind == "logits" or not kind and (plane.min() < -1e-3 or plane.max() > 1 + 1e-3):
-        with np.errstate(over="ignore"):
-            plane = 1 / (1 + np.exp(-plane))
+        plane = sigmoid(plane)
     least, most = plane.min(), plane.max()
     grey = (plane - least) / (most - least) * 255 if most > least else np.zeros_like(plane)
     rows, columns = plane.shape

@@ -16,7 +16,7 @@ import numpy as np
 from ...errors import InputError
 from ..recognise.coco import coco_80, with_names
 from ..recognise.model import Found, Model
-from .classify import softmax
+from .activations import softmax
 from .found import above, likely, objects, rows
 from .grid import cells, rows_of_cells, strides_of
 from .overlap import suppress

@@ -22,8 +22,7 @@ from ...errors import InputError
 from ..answers.objects import Object, Objects
 from ..recognise.model import Found, Model
 from . import raw
-from .classify import softmax
-from .faces import sigmoid
+from .activations import sigmoid, softmax
 
 TASKS = ("keypoints",)
 KINDS = ("y,x,score", "x,y,score", "x,y,z", "x,y", "simcc", "heatmaps")

@@ -52,7 +52,7 @@ def _mask(view, plane: np.ndarray) -> Map:
     plane = plane.astype(np.float32, copy=False)
     with np.errstate(invalid="ignore"):
         between = bool((plane >= 0).all() and (plane <= 1).all())
-        inside = maps.smooth(plane, view.where) > view.threshold(.5 if between else 0.)
+    inside = maps.above(plane, view.where, view.threshold(.5 if between else 0.))
     labels = view.words.labels
     if labels is not None and len(labels) == 1:
         return _named(view, _outside(view, np.where(inside, np.uint8(0), np.uint8(255))))

@@ -18,7 +18,7 @@ from ..answers.objects import Object, Objects
 from ..answers.text import Line, Text
 from ..recognise.model import Found, Model
 from . import text_lines
-from .classify import softmax
+from .activations import softmax
 
 TASKS = ("text", "text-detection")
 FED = {"input.channels": "BGR", "input.mean": "127.5", "input.std": "127.5", "input.filter": "linear"}

@@ -7,13 +7,11 @@ Only the box's part is computed.
 """
 from __future__ import annotations
 
-from math import ceil
-
 import numpy as np
 
 from ...errors import InputError
 from ..answers.objects import Mask, Object
-from .bilinear import above, taps
+from .bilinear import masks, taps
 
 ROUNDING = 1e-3                         # pixels by which an edge may be off, as float32 on its way through the input
 
@@ -26,21 +24,16 @@ def with_masks(view, found: list[Object], boxes: np.ndarray, coefficients: np.nd
     """
     if coefficients.shape[1] != len(prototypes):
         raise InputError(f"there are {len(prototypes)} prototypes for {coefficients.shape[1]} coefficients of a mask")
-    where, (count, high, wide) = view.where, prototypes.shape
+    where, (_, high, wide) = view.where, prototypes.shape
     rows = taps(((np.arange(where.height) + .5) * where.scale_y + where.top) * (high / where.input_height) - .5, high)
     columns = taps(((np.arange(where.width) + .5) * where.scale_x + where.left) * (wide / where.input_width) - .5, wide)
     ends = where.width, where.height, where.width, where.height
+    inner = np.ceil(boxes - ROUNDING).clip(0, ends).astype(np.int64)
+    real = np.flatnonzero((inner[:, :2] < inner[:, 2:]).all(1))
     kept = []
-    for each, box, numbers in zip(found, boxes.tolist(), coefficients):
-        x1, y1, x2, y2 = (min(max(ceil(v - ROUNDING), 0), end) for v, end in zip(box, ends))
-        if x1 >= x2 or y1 >= y2:
-            continue
-        (its_rows, high), (its_columns, wide) = rows.part(y1, y2), columns.part(x1, x2)
-        planes = np.ascontiguousarray(prototypes[:, high, wide])
-        with np.errstate(all="ignore"):
-            logits = (numbers @ planes.reshape(count, -1)).reshape(planes.shape[1:])
-        inside = above(logits, its_rows, its_columns)
+    for each, (x, y), inside in zip(real.tolist(), inner[real, :2].tolist(),
+                                    masks(prototypes, coefficients[real], inner[real], rows, columns)):
         if inside.any():
-            each.mask = Mask(inside, x1, y1, where.width, where.height)
-            kept.append(each)
+            found[each].mask = Mask(inside, x, y, where.width, where.height)
+            kept.append(found[each])
     return kept

@@ -13,12 +13,12 @@ from math import log, pi
 
 import numpy as np
 
+from ... import _ops
 from ..answers.objects import Object
 from .overlap import likeliest
 from .yolo_rows import Rows
 
 MOST_CANDIDATES = 5_000                 # the likeliest of those above the threshold
-PAIRS = 1 << 18                         # compared at once
 
 
 def objects(view, rows: Rows) -> list[Object]:
@@ -56,34 +56,23 @@ def regular(boxes: np.ndarray) -> np.ndarray:
 
 
 def distinct(boxes: np.ndarray, classes: np.ndarray, iou: float) -> np.ndarray:
-    """Indices of the boxes that no likelier one of their class covers by `iou` or more. boxes : (n, 5), likeliest first
+    """Indices of the boxes that no likelier one of their class covers by `iou` or more, by the kernel `covered`
+    (_ops/oriented.h). boxes : (n, 5), likeliest first
 
     Pairs are those whose centres are near enough for it: d^2 <= 4 B (m1^2 + m2^2) / 12, m a box's longer side."""
     far = -log(max(1 - (1 - iou) ** 2, 1e-300)) if iou < 1 else 0.0
     xs = boxes[:, 0]
     reach = (boxes[:, 2:4] ** 2).max(1, initial=0) * (far / 3) * (1 + 1e-9)
-    radius = np.sqrt(2 * reach.max(initial=0))
+    radius = float(np.sqrt(2 * reach.max(initial=0)))
     span = xs.max(initial=0) - xs.min(initial=0) + 2 * radius + 1           # classes do not meet
     place = xs + np.unique(classes, return_inverse=True)[1] * span
     order = np.argsort(place, kind="stable")                                # from left to right
-    place, reach, boxes = place[order], reach[order], boxes[order]
-    xs, ys, shapes = boxes[:, 0].copy(), boxes[:, 1].copy(), gaussians(boxes)
-    sizes = np.searchsorted(place, place + radius, side="right") - np.arange(len(place)) - 1    # to its right
-    before = np.concatenate([[0], np.cumsum(sizes)])
-    gone = np.zeros(len(boxes), bool)                                       # by score, as `order` says
-    begin = 0
-    while begin < len(boxes):
-        end = max(begin + 1, int(np.searchsorted(before, before[begin] + PAIRS, side="right")) - 1)
-        its = sizes[begin:end]
-        i = np.repeat(np.arange(begin, end), its)
-        j = np.arange(before[begin], before[end]) - np.repeat(before[begin:end], its) + i + 1
-        dx, dy = np.repeat(xs[begin:end], its) - xs[j], np.repeat(ys[begin:end], its) - ys[j]
-        near = np.flatnonzero(dx * dx + dy * dy <= np.repeat(reach[begin:end], its) + reach[j])
-        i, j, worse = i[near], j[near], np.maximum(order[i[near]], order[j[near]])
-        left = np.flatnonzero(~gone[worse])
-        i, j, worse, near = i[left], j[left], worse[left], near[left]
-        gone[worse[distance(shapes, i, j, dx[near], dy[near]) <= far]] = True
-        begin = end
+    rows = np.stack([place, xs, boxes[:, 1], *gaussians(boxes), reach], 1)[order]
+    rank, gone = order.astype(np.int32), np.zeros(len(boxes), bool)         # by score
+    of_rows, of_rank, of_gone = _ops.executor().addresses_of([rows, rank, gone])
+    params = _ops.table().pack("covered", box=(0, of_rows), rank=(0, of_rank), gone=(0, of_gone), n=len(rows),
+                               radius=radius, far=far)
+    _ops.executor().run_once(_ops.table(), "covered", params, 1)
     return np.flatnonzero(~gone)
 
 
@@ -94,12 +83,3 @@ def gaussians(boxes: np.ndarray):
     with np.errstate(all="ignore"):
         a, b = along * cos ** 2 + across * sin ** 2, along * sin ** 2 + across * cos ** 2
         return a, b, (along - across) * cos * sin, np.log(along * across)
-
-
-def distance(shapes, i, j, dx, dy) -> np.ndarray:
-    """Bhattacharyya's, of the pairs i, j; NaN or infinite of boxes without area. shapes : their `gaussians`"""
-    a, b, c, ln = (each[i] + each[j] for each in shapes)
-    with np.errstate(all="ignore"):
-        determinant = a * b - c * c
-        between = (a * dy * dy + b * dx * dx - 2 * c * dx * dy) / (4 * determinant)
-        return between + .5 * (np.log(determinant / 4) - .5 * ln)

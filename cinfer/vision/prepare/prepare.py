@@ -10,6 +10,7 @@ from ..pictures.frames import Frame
 from .fit import fit
 from .geometry import Geometry
 from .inside import warped
+from .pixels import as_pixels
 from .recipe import Recipe
 from .resample import resample
 
@@ -55,8 +56,8 @@ def prepare(picture, recipe: Recipe, original: tuple[int, int] | None = None,
     left, top = way.corner
     inside = planes[:channels, top:top + way.count[1], left:left + way.count[0]]
     if not way.covers:
-        for channel in range(channels):
-            planes[channel] = 0 if recipe.beyond is None else tables[channel][recipe.beyond]
+        beyond = np.zeros(channels, recipe.dtype) if recipe.beyond is None else tables[:, recipe.beyond]
+        fill_around(planes[:channels], inside, way.corner, beyond)
     reverse = channels == 3 and (recipe.channels == "BGR") != (isinstance(picture, np.ndarray) and order == "BGR")
     if recipe.dtype == np.float32:
         resample(pixels, way, recipe.filter, inside, tables, reverse)
@@ -73,29 +74,21 @@ def prepare(picture, recipe: Recipe, original: tuple[int, int] | None = None,
     return (x if recipe.rank is None or recipe.rank == x.ndim else x[0]), where
 
 
+def fill_around(planes: np.ndarray, inside: np.ndarray, corner: tuple[int, int], values: np.ndarray) -> None:
+    """What of (channels, height, width) is not `inside`, with its corner at (x, y), becomes a value for each
+    channel."""
+    (left, top), values = corner, values[:, None, None]
+    below, right = top + inside.shape[1], left + inside.shape[2]
+    planes[:, :top], planes[:, below:] = values, values
+    planes[:, top:below, :left], planes[:, top:below, right:] = values, values
+
+
 def part_of(pixels: np.ndarray, way) -> np.ndarray:
     """The part of a picture that is scaled; of one that was decoded at a fraction, to the nearest pixel."""
     fx, fy = pixels.shape[1] / way.where.width, pixels.shape[0] / way.where.height
     x1, y1, x2, y2 = way.part
     x1, y1 = round(x1 * fx), round(y1 * fy)
     return pixels[y1:max(y1 + 1, round(y2 * fy)), x1:max(x1 + 1, round(x2 * fx))]
-
-
-def as_pixels(picture, grey: bool, order: str = "RGB") -> np.ndarray:
-    """uint8 (height, width, channels), 1 or 3 in their order, a row of which is contiguous."""
-    if not isinstance(picture, np.ndarray):
-        pixels = np.asarray(picture if picture.mode == ("L" if grey else "RGB")
-                            else picture.convert("L" if grey else "RGB"))
-    elif picture.ndim == 3 and not grey or picture.ndim == 2 and grey:
-        is_row = picture.strides[-1] == 1 and (grey or picture.strides[1] == 3)
-        pixels = picture if is_row and picture.strides[0] > 0 else np.ascontiguousarray(picture)
-    elif grey:
-        from PIL import Image
-        array = picture[..., ::-1] if order == "BGR" else picture
-        pixels = np.asarray(Image.fromarray(np.ascontiguousarray(array)).convert("L"))
-    else:
-        pixels = np.repeat(picture[..., None], 3, axis=2)
-    return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
 @lru_cache(maxsize=64)

@@ -100,7 +100,7 @@ def resample(pixels: np.ndarray, way: Fit, filter: str, planes: np.ndarray, tabl
 
     Parameters
     ----------
-    pixels : uint8 (height, width, 3) or (height, width, 1), of which a row is contiguous
+    pixels : uint8 (height, width, 3) or (height, width, 1), the pixels of a row 1, 3 or 4 bytes apart
     planes : (channels, height, width) of what is written, a view of float32 with `tables`, else of uint8
     tables : float32 (channels, 256), what each value is written as
     reverse : the last channel first
@@ -115,15 +115,12 @@ def resample(pixels: np.ndarray, way: Fit, filter: str, planes: np.ndarray, tabl
     kx, jx = windows(filter, width, wide, way.first[0], way.count[0])
     ky, iy = windows(filter, height, high, way.first[1], way.count[1])
     ow, oh = way.count
-    lanes = max(8, table.vw)
-    ring, row = ky.shape[1] + lanes - 1, -(-ow // 16) * 16
-    scratch = -(-width * channels // 16) * 16 * lanes + channels * row * (lanes + ring) + row + 8 * ky.shape[1]
     yc, yr, yx = (step // planes.itemsize for step in planes.strides)
     params = table.pack(
         "picture", x=_at(pixels), kx=_at(kx), jx=_at(jx), ky=_at(ky), iy=_at(iy), y=_at(planes),
-        table=(0, 0) if tables is None else _at(tables), ih=height, iw=width, c=channels, xr=pixels.strides[0],
-        oh=oh, ow=ow, nx=kx.shape[1], ny=ky.shape[1], yc=yc, yr=yr, yx=yx, reverse=reverse, ring=ring, rows=oh)
-    _ops.executor().run_once(table, "picture", params, 1, 1, scratch)
+        table=(0, 0) if tables is None else _at(tables), ih=height, iw=width, c=channels, xr=pixels.strides[0], oh=oh,
+        ow=ow, nx=kx.shape[1], ny=ky.shape[1], yc=yc, yr=yr, yx=yx, reverse=reverse, step=pixels.strides[1], rows=oh)
+    _ops.executor().run_once(table, "picture", params, 1)
 
 
 def _at(array: np.ndarray) -> tuple[int, int]:

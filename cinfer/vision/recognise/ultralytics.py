@@ -14,7 +14,7 @@ from .model import Found, Model, with_batch
 
 TASKS = {"classify": "classification", "detect": "detection", "segment": "segmentation", "pose": "keypoints",
          "obb": "oriented", "semantic": "semantic", "depth": "depth"}
-FAMILIES = {"classification": "classify", "semantic": "ultralytics_maps", "depth": "ultralytics_maps"}
+FAMILIES = {"classification": "classify", "semantic": "dense", "depth": "dense"}
 IMAGENET = {"input.mean": "123.675,116.28,103.53", "input.std": "58.395,57.12,57.375"}
 
 

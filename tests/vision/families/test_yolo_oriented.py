@@ -40,13 +40,6 @@ def test_is_as_defined(n, iou):
     assert distinct(boxes, classes, iou).tolist() == stay(boxes, classes, iou)
 
 
-def test_pairs_in_several_parts_are_as_defined(monkeypatch):
-    from cinfer.vision.families import yolo_oriented
-    monkeypatch.setattr(yolo_oriented, "PAIRS", 5)
-    boxes, classes = some(80, 3), np.random.default_rng(2).integers(0, 2, 80)
-    assert distinct(boxes, classes, 0.5).tolist() == stay(boxes, classes, 0.5)
-
-
 def test_one_that_goes_takes_others_with_it():
     chain = np.array([[100, 100, 100, 40, 0.3], [106, 100, 100, 40, 0.3], [112, 100, 100, 40, 0.3]])
     first, second, ends = shared(*chain[:2]), shared(*chain[1:]), shared(chain[0], chain[2])

@@ -12,7 +12,7 @@ FREE = ("batch", 3, "height", "width")
 @pytest.mark.parametrize("task, family, ours", [
     ("detect", "yolo", "detection"), ("segment", "yolo", "segmentation"), ("pose", "yolo", "keypoints"),
     ("obb", "yolo", "oriented"), ("classify", "classify", "classification"),
-    ("semantic", "ultralytics_maps", "semantic"), ("depth", "ultralytics_maps", "depth")])
+    ("semantic", "dense", "semantic"), ("depth", "dense", "depth")])
 def test_tasks_have_their_families(task, family, ours):
     words = known(session(KEYS | {"task": task}, FREE))
     assert (words.text("family"), words.task) == (family, ours)
