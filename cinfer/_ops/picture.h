@@ -88,8 +88,7 @@ INL vi picture_clip(vi s)
 /* C channels of the pixels j of R rows, S bytes apart: t [iw][S][R] -> h [C][row][R] */
 #define PICTURE_FIRST(C, S) \
 static __attribute__((noinline)) void picture_first_##C##_of_##S(const uint8_t *t, const int32_t *k, \
-    const int32_t *from, \
-                                                                 int64_t n, int64_t ow, uint8_t *h, int64_t row) \
+    const int32_t *from, int64_t n, int64_t ow, uint8_t *h, int64_t row) \
 { \
     enum { R = PICTURE_ROWS, V = PICTURE_ROWS / VW }; \
     for (int64_t j = 0; j < ow; j++, k += n) { \
