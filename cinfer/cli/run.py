@@ -88,7 +88,8 @@ def run(arguments) -> int:
     sessions = [load(file, threads=arguments.threads) for file in files]
     options = Options(arguments.conf, arguments.iou, arguments.max_det, arguments.classes, arguments.top)
     reader = reader_of(sessions, flags_of(arguments), options, labels)
-    reader.whole = arguments.exact or shown is not None or drawn is not None and arguments.format != "yolo"
+    reader.whole = bool(arguments.exact or arguments.save or shown is not None
+                        or drawn is not None and arguments.format != "yolo")
     opened, opens = opened_by(reader)
 
     tally = Tally(arguments.expect)

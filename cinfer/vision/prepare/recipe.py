@@ -9,7 +9,7 @@ from ...errors import InputError, LimitError
 from ..pictures.decode import MOST_PIXELS
 from ..recognise.words import Words, is_count, number, one_of, quoted
 
-FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming", "linear", "cubic", "corner")
+FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming", "linear", "cubic", "corner", "floor")
 CHANNELS = {"RGB": 3, "BGR": 3, "GRAY": 1, "RGB+1": 3}       # pixels' channels; the plane of ones is none
 LAYOUTS = ("NCHW", "NHWC", "NCTHW", "NTCHW", "NTHWC")       # T: frames of a clip
 # mode -> the number behind its colon: "" none; what it is, and whether it may be left out
