@@ -65,12 +65,22 @@ def prepare(picture, recipe: Recipe, original: tuple[int, int] | None = None,
         resample(pixels, way, recipe.filter, values, None, reverse)
         for channel in range(channels):
             inside[channel] = tables[channel][values[channel]]
+    if recipe.resize[0] == "mirror" and not way.covers:
+        mirrored(planes[:channels], *inside.shape[1:])
     if with_ones:
         planes[channels] = 1
     if "T" in recipe.layout:
         axis = recipe.layout.index("T")
         x = np.repeat(np.expand_dims(x, axis), recipe.frames, axis=axis)
     return (x if recipe.rank is None or recipe.rank == x.ndim else x[0]), where
+
+
+def mirrored(planes: np.ndarray, height: int, width: int) -> None:
+    """Go on beyond the picture at the upper left of planes (channels, rows, columns) as in mirrors at its edges."""
+    for axis, side in ((1, height), (2, width)):
+        places = np.arange(side, planes.shape[axis]) % (2 * side)
+        beyond = planes[:, side:] if axis == 1 else planes[..., side:]
+        beyond[:] = planes.take(np.minimum(places, 2 * side - 1 - places), axis)
 
 
 def part_of(pixels: np.ndarray, way) -> np.ndarray:
