@@ -97,7 +97,7 @@ def run(arguments) -> int:
         raise type(error)(f"standard input: {str(error).removeprefix('model: ')}") from None
     options = Options(**{name: value for name in ASKED if (value := getattr(arguments, name)) is not None})
     reader = reader_of(sessions, flags_of(arguments), options, labels)
-    reader.whole = arguments.exact or shown is not None or drawn is not None
+    reader.whole = bool(arguments.exact or arguments.save or shown is not None or drawn is not None)
     expected = label_expected(arguments.expect, reader)
     opened, opens = opened_by(reader)
 

@@ -86,8 +86,8 @@ class Reader:
 
     def needed(self, width: int, height: int) -> tuple[int, int] | None:
         """The size to which a picture of width x height is scaled as a whole; None where its own pixels count: by
-        `nearest`, and by `corner`, whose places are not those of pixels' middles."""
-        if self.recipe.filter in ("nearest", "corner"):
+        `nearest` and `floor`, and by `corner`, whose places are not those of pixels' middles."""
+        if self.recipe.filter in ("nearest", "floor", "corner"):
             return None
         try:
             way = fit(width, height, self.recipe)

@@ -1,7 +1,8 @@
-"""Picture to picture: pixel = output * std + mean, rounded, 0..255.
+"""Picture to picture: pixel = output * std + mean, rounded, 0..255; of a padded input without what the padding became.
 
 Told by the shape of the only output: 3 channels (or 1, as the input has) and 2, 3, 4 or 8 times the input's size. One
-of the input's own size may as well be a map of three classes: --task image says that it is none.
+of the input's own size may as well be a map of three classes: --task image says that it is none. Where its size is
+free the picture is not scaled; it is continued to multiples of 32 where the output does not follow any size.
 Words: output.mean, output.std; a model without words of its own gives floating point from 0 to 1. output.layout,
 output.channels: as the input's, where nothing is said.
 """
@@ -12,11 +13,11 @@ import numpy as np
 from ...errors import InputError
 from ..answers.picture import Picture
 from ..prepare.recipe import CHANNELS, parse_numbers
-from ..recognise.habits import PYRAMID
 from ..recognise.model import Found, Model, with_batch
 
 TASKS = ("image",)
 LARGER = (2, 3, 4, 8)
+STEP = 32                           # of networks that halve their input five times
 ODD = (451, 893)                    # a size that halving does not divide
 
 
@@ -28,7 +29,7 @@ def by_shapes(model: Model, words) -> Found | None:
     floating = output.dtype is not None and output.dtype.kind not in "iub"
     how = {"task": "image", "output.std": "255" if floating else "1"}
     if words.task == "image":
-        return Found(how, "")
+        return Found(how | sizes(model, port), "")
     size, layout, shape = model.sample, model.layout(port), output.shape
     taken = with_batch(port.shape)
     if len(model.outputs) != 1 or size is None or not shape or len(shape) != 4 or len(taken) != 4:
@@ -39,10 +40,18 @@ def by_shapes(model: Model, words) -> Found | None:
     times = next((n for n in LARGER if (shape[high], shape[wide]) == (size[0] * n, size[1] * n)), None)
     if times is None:
         return None
-    if not model.size(port):
-        odd = model.of(ODD).outputs[0].shape or ()
-        how["input.size"] = "any" if odd[high:wide + 1] == (ODD[0] * times, ODD[1] * times) else PYRAMID
-    return Found(how, f"a guess by its output, {shape[channel]} channels and {times} times the input's size")
+    return Found(how | sizes(model, port),
+                 f"a guess by its output, {shape[channel]} channels and {times} times the input's size")
+
+
+def sizes(model: Model, port) -> dict[str, str]:
+    """Where the size is free: the picture's own, continued to multiples of 32 where the output does not follow any."""
+    if port.shape is None or model.size(port) or model.side(port):
+        return {}
+    odd, high = model.of(ODD).outputs[0].shape or (), 1 if model.layout(port) == "NHWC" else 2
+    if any(odd[high:high + 2] == (ODD[0] * n, ODD[1] * n) for n in (1, *LARGER)):
+        return {"input.size": "any"}
+    return {"input.size": f"up:{STEP}", "input.resize": "mirror"}
 
 
 def decode(view) -> Picture:
@@ -63,5 +72,13 @@ def decode(view) -> Picture:
         pixels = np.nan_to_num(planes[0].astype(np.float32, copy=False) * np.array(std, np.float32)
                                + np.array(mean, np.float32))
     pixels = np.rint(pixels.clip(0, 255)).astype(np.uint8)
+    pixels = pixels[_unpadded(view.where, *pixels.shape[:2])]
     shown = {"RGB": pixels, "BGR": pixels[..., ::-1], "GRAY": pixels[..., 0]}[channels]
     return Picture(np.ascontiguousarray(shown))
+
+
+def _unpadded(where, rows: int, columns: int) -> tuple[slice, slice]:
+    """The part of an output that the picture became."""
+    x1, y1, x2, y2 = where.filled()
+    high, wide = rows / where.input_height, columns / where.input_width
+    return slice(round(y1 * high), max(1, round(y2 * high))), slice(round(x1 * wide), max(1, round(x2 * wide)))

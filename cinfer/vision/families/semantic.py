@@ -5,6 +5,8 @@
                             (post_process_semantic_segmentation): edges are smooth, no steps of the network's resolution
     one channel             a mask: what is above output.threshold; without it above 1/2 where all numbers are from 0 to
                             1, else above 0 (logits)
+                            With output.blur (OpenVINO's Model API) the mean of so many numbers a side, mirrored at the
+                            edges, takes the place of each, 0 where it is below output.threshold; then the nearest
     integers                classes already (Ultralytics, PaddleSeg): the nearest; 255 says nothing
 What the input does not hold of the picture says nothing.
 """
@@ -25,12 +27,27 @@ def decode(view) -> Map:
     if array.dtype.kind in "iub" and (kind != "mask" or array.dtype.kind == "b"):
         return _named(view, _baked(view, maps.one_plane(array, maps.layout_of(view, array), what)))
     planes = maps.planes_of(array, maps.layout_of(view, array), what)
+    if len(planes) == 1 and kind == "classes" and "output.kind" in words:
+        return _named(view, _baked(view, np.rint(np.nan_to_num(planes[0], nan=-1., posinf=-1., neginf=-1.))))
     if len(planes) == 1:
         return _mask(view, planes[0])
     if kind == "mask":
         raise InputError(f"{words.where('output.kind')} is mask, but the output has {len(planes)} channels; "
                          "output.kind=classes is right, or one channel")
+    if "output.blur" in words:
+        planes = _blurred(np.nan_to_num(planes, posinf=0, neginf=0), words.count("output.blur", 1, 1000))
+        planes[planes < view.threshold(-np.inf)] = 0
+        return _named(view, _baked(view, planes.argmax(0)), len(planes))
     return _named(view, _outside(view, maps.largest(planes, view.where)), len(planes))
+
+
+def _blurred(planes: np.ndarray, side: int) -> np.ndarray:
+    """The mean of side x side numbers about each; float64"""
+    before = side // 2, side - 1 - side // 2
+    sums = np.pad(planes.astype(np.float64), ((0, 0), before, before), "reflect").cumsum(1).cumsum(2)
+    sums = np.pad(sums, ((0, 0), (1, 0), (1, 0)))
+    rows = sums[:, side:] - sums[:, :-side]
+    return (rows[:, :, side:] - rows[:, :, :-side]) / side ** 2
 
 
 def _baked(view, plane: np.ndarray) -> np.ndarray:

@@ -4,8 +4,9 @@ Two kinds of network, told apart by their outputs:
     (n, 1, height, width)   a detector: how likely each pixel is one of text -> quads (text_lines.py)
     (n, steps, classes)     a recogniser: CTC; class 0 is none, then the alphabet, the space last
 Told by: the key `character`, the alphabet as PaddleOCR writes it, or an alphabet of as many lines as there are classes
-but two (--labels or a file beside the model); detectors by the names of outputs that Paddle's converters give, or one
-channel as large as an input of free size. PP-OCR's classifier of directions, 0 or 180 degrees, is one of classify.py's.
+but two, or but one: then it names the space, or there is none (--labels or a file beside the
+model); detectors by the names of outputs that Paddle's converters give, or one channel as large as an input of free
+size. PP-OCR's classifier of directions, 0 or 180 degrees, is one of classify.py's.
 Source: PaddleOCR, RapidOCR (both Apache-2.0); Graves et al. 2006 for CTC.
 """
 from __future__ import annotations
@@ -55,11 +56,12 @@ def by_shapes(model: Model, words) -> Found | None:
     if shape is None or port is None:
         return None
     if len(shape) == 3 and isinstance(shape[2], int) and shape[2] > 2:
-        if words.labels and len(words.labels) + 2 == shape[2]:
+        counts = shape[2] - 2, shape[2] - 1
+        if words.labels and len(words.labels) in counts:
             return Found(_sized(OF_RECOGNISER, model), "the alphabet that is given")
         for name in ALPHABETS:
             lines = alphabet(model.text(name) or "")
-            if len(lines) + 2 == shape[2]:
+            if len(lines) in counts:
                 return Found(_sized(OF_RECOGNISER, model), f"the alphabet in {name}", lines)
     if len(shape) == 3 and words.task == "text":
         return Found(_sized(OF_RECOGNISER, model), "its three axes")
@@ -90,6 +92,8 @@ def _sized(words: dict[str, str], model: Model) -> dict[str, str]:
     """The words for this model: a size that the graph fixes counts."""
     port = model.picture_input()
     words = {**words, "input.name": port.name, "input.layout": "NCHW"}
+    if port.shape and len(port.shape) == 4 and port.shape[1] == 1:
+        words["input.channels"] = "GRAY"
     size = model.size(port, "NCHW")
     if size is not None:
         words["input.size"] = f"{size[0]}x{size[1]}"

@@ -42,8 +42,8 @@ def fit(width: int, height: int, recipe: Recipe) -> Fit:
         return _middle(width, height, w, h)
     if recipe.scale is None:
         scaled = _scaled(width, height, w, h, mode, value)
-    if mode == "pad" and (scaled[0] > w or scaled[1] > h):
-        raise InputError(f"the picture is {scaled[0]}x{scaled[1]}, the recipe takes up to {w}x{h} (resize pad)")
+    if mode in ("pad", "mirror") and (scaled[0] > w or scaled[1] > h):
+        raise InputError(f"the picture is {scaled[0]}x{scaled[1]}, the recipe takes up to {w}x{h} (resize {mode})")
     return _placed(width, height, w, h, scaled, _corner(mode, *scaled, w, h))
 
 
@@ -60,7 +60,7 @@ def _scaled(width: int, height: int, w: int, h: int, mode: str, value) -> tuple[
             return max(1, int(width * scale)), max(1, int(height * scale))
         case "fit-left":
             return max(1, min(w, round(width * h / height))), h
-        case "pad":                     # at its own size; a larger one is shrunk, for it has to fit
+        case "pad" | "mirror":          # at its own size; a larger one is shrunk, for it has to fit
             scale = min(1, scale)
             return max(1, int(width * scale)), max(1, int(height * scale))
         case "border":                  # timm's: the whole picture in size / share
@@ -84,7 +84,7 @@ def _corner(mode: str, wide: int, high: int, w: int, h: int) -> tuple[int, int]:
     letterbox, and all where they are padded: rounded down (Ultralytics' round(gap / 2 - .1)); crop, centre, squash,
     border where they are cut: rounded to the nearest, ties to even (torchvision); cut: what is cut away is rounded down
     (transformers)."""
-    if mode in ("pad", "corner", "window", "fit-left"):
+    if mode in ("pad", "mirror", "corner", "window", "fit-left"):
         return 0, 0
     if mode == "cut":
         return -((wide - w) // 2), -((high - h) // 2)

@@ -6,7 +6,8 @@ from __future__ import annotations
 from .geometry import Geometry
 from .recipe import Recipe, Size, target_size
 
-SAMPLED = {"nearest": "NEAREST", "cubic": "BICUBIC", "bicubic": "BICUBIC"}     # all without antialiasing; else BILINEAR
+# All without antialiasing; else BILINEAR
+SAMPLED = {"nearest": "NEAREST", "floor": "NEAREST", "cubic": "BICUBIC", "bicubic": "BICUBIC"}
 
 
 def warped(picture, recipe: Recipe, original: tuple[int, int] | None):

@@ -66,6 +66,8 @@ def prepare(picture, recipe: Recipe, original: tuple[int, int] | None = None,
         resample(pixels, way, recipe.filter, values, None, reverse)
         for channel in range(channels):
             inside[channel] = tables[channel][values[channel]]
+    if recipe.resize[0] == "mirror" and not way.covers:
+        mirrored(planes[:channels], *inside.shape[1:])
     if with_ones:
         planes[channels] = 1
     if "T" in recipe.layout:
@@ -81,6 +83,14 @@ def fill_around(planes: np.ndarray, inside: np.ndarray, corner: tuple[int, int],
     below, right = top + inside.shape[1], left + inside.shape[2]
     planes[:, :top], planes[:, below:] = values, values
     planes[:, top:below, :left], planes[:, top:below, right:] = values, values
+
+
+def mirrored(planes: np.ndarray, height: int, width: int) -> None:
+    """Go on beyond the picture at the upper left of planes (channels, rows, columns) as in mirrors at its edges."""
+    for axis, side in ((1, height), (2, width)):
+        places = np.arange(side, planes.shape[axis]) % (2 * side)
+        beyond = planes[:, side:] if axis == 1 else planes[..., side:]
+        beyond[:] = planes.take(np.minimum(places, 2 * side - 1 - places), axis)
 
 
 def part_of(pixels: np.ndarray, way) -> np.ndarray:

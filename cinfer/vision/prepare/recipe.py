@@ -9,19 +9,20 @@ from ...errors import InputError, LimitError
 from ..pictures.decode import MOST_PIXELS
 from ..recognise.words import Words, is_count, number, one_of, quoted
 
-FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming", "linear", "cubic", "corner")
+FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming", "linear", "cubic", "corner", "floor")
 CHANNELS = {"RGB": 3, "BGR": 3, "GRAY": 1, "RGB+1": 3}       # pixels' channels; the plane of ones is none
 LAYOUTS = ("NCHW", "NHWC", "NCTHW", "NTCHW", "NTHWC")       # T: frames of a clip
 # mode -> the number behind its colon: "" none; what it is, and whether it may be left out
 MODES = {"stretch": "", "height": "", "none": "", "fit-left": "", "crop": "share", "centre": "share", "cut": "share",
          "squash": "share", "inside": "share", "border": "share", "middle": "", "letterbox": "grey",
          "window": "grey", "corner": "grey",
-         "pad": "grey"}
+         "pad": "grey", "mirror": ""}
 MODES_TEXT = ("stretch, crop:F, centre:F, cut:F, squash:F, inside:F, border:F, middle, letterbox:V, window:V, "
-              "corner:V, pad:V, fit-left, height or none")
-SIZES_TEXT = ("HEIGHTxWIDTH (224x224), 48xW, 48xW:320, multiple:32, up:32, down:32, short:800:1333, long:1024, "
-              "inside:640:640, cover:235:303, least:736:32, within:640:32, fit:518:14 or any")
-RULES = {"multiple": (1,), "up": (1,), "down": (1,), "short": (1, 2), "long": (1,), "inside": (2,), "cover": (2,),
+              "corner:V, pad:V, mirror, fit-left, height or none")
+SIZES_TEXT = ("HEIGHTxWIDTH (224x224), 48xW, 48xW:320, multiple:32, up:32, next:8, down:32, short:800:1333, "
+              "long:1024, inside:640:640, cover:235:303, least:736:32, within:640:32, fit:518:14 or any")
+RULES = {"multiple": (1,), "up": (1,), "next": (1,), "down": (1,), "short": (1, 2), "long": (1,), "inside": (2,),
+         "cover": (2,),
          "least": (2, 3), "within": (2, 3), "fit": (2, 3)}             # how many numbers each has
 
 
@@ -130,7 +131,8 @@ def ruled_size(size: Size, width: int, height: int) -> tuple[int, int]:
     long:L            the longer side L
     inside:H:W        as large as fits into H x W, rounded down (transformers' max_height, max_width)
     cover:H:W         as small as covers H x W, rounded to the nearest (timm)
-    up:N, down:N      each side up, or down, to a multiple of N
+    up:N, down:N      each side up, or down, to a multiple of N; next:N up to the next one, from a
+                      multiple too (Swin2SR)
     least:S:N[:L]     the shorter side at least S, the longer one at most L, then each rounded to a multiple of N
                       (PP-OCR)
     within:S:N        as large as fits into S (within:H:W:N: into HxW), each side then up to a multiple of N
@@ -149,6 +151,8 @@ def ruled_size(size: Size, width: int, height: int) -> tuple[int, int]:
             w, h = (max(numbers[0], round(side / numbers[0]) * numbers[0]) for side in (width, height))
         case "up":
             w, h = (-(-side // numbers[0]) * numbers[0] for side in (width, height))
+        case "next":
+            w, h = ((side // numbers[0] + 1) * numbers[0] for side in (width, height))
         case "short":
             wanted = exact = numbers[0]
             if len(numbers) > 1 and long / short * wanted > numbers[1]:

@@ -2,7 +2,7 @@
 
 The weights are those of Pillow's Resample.c, rounded to 22 bits: a filter that grows with the factor when a picture
 shrinks (antialiasing). Without it (`linear`, `cubic`, `corner`) only the pixels around each centre count, as in
-OpenCV's resize, within one grey level of it: both passes round to 8 bits here.
+OpenCV's resize, within one grey level of it: both passes round to 8 bits here. `floor` is OpenCV's nearest.
 
 Rows are scaled first, as in Pillow; from version 13 on it scales columns first where the height loses more than twice
 as many pixels as the width. Such pictures are left to it.
@@ -52,6 +52,8 @@ def windows(filter: str, size: int, wanted: int, first: int, count: int) -> tupl
     steps, scale = np.arange(first, first + count), size / wanted
     if size == wanted and filter != "corner":
         return np.full((count, 1), 1 << BITS, np.int32), steps.astype(np.int32)
+    if filter == "floor":
+        return np.full((count, 1), 1 << BITS, np.int32), (steps * scale).astype(np.int32).clip(0, size - 1)
     if filter == "nearest":
         places = np.full(first + count, scale)              # one step after another, as Pillow adds them
         places[0] = scale * 0.5

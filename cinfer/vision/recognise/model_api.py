@@ -17,7 +17,7 @@ TYPES = {"classification": ("classification", "classify"), "ssd": ("detection", 
          "yolox": ("detection", None), "yolov5": ("detection", None), "yolov8": ("detection", None),
          "yolo11": ("detection", None), "yolo-seg": ("segmentation", None)}
 RESIZE = {"standard": "stretch", "fit_to_window": "window:0", "fit_to_window_letterbox": "letterbox", "crop": "middle"}
-FILTERS = {"LINEAR": "linear", "CUBIC": "cubic", "NEAREST": "nearest"}
+FILTERS = {"LINEAR": "linear", "CUBIC": "cubic", "NEAREST": "floor"}
 EXPLAINED = ("saliency_map", "feature_vector")          # outputs besides the answer
 ANOMALY = ("image_threshold", "pixel_threshold", "normalization_scale")
 
@@ -60,6 +60,8 @@ def model_api(model: Model) -> Found | None:
         words["output.threshold"] = f"{threshold:g}"
         if kind.startswith("yolo") or _true(said, "nms_execute"):
             words["output.iou"] = f"{_number(said, 'iou_threshold', .5):g}"
+    elif task == "semantic":
+        words |= classes_of(model, said)
     elif task == "anomaly":
         words |= {f"output.{key}": f"{_number(said, key, usual):.10g}" for key, usual in zip(ANOMALY, (.5, .5, 1))}
     return Found(words, "the model's model_info (OpenVINO Model API)", labels, "; ".join(notes))
@@ -87,6 +89,20 @@ def feeding(model: Model, said: dict[str, str], port) -> dict[str, str]:
     if is_gray(port, layout):
         words |= {"input.channels": "GRAY", "input.mean": joined(unit * m for m in (mean or [0])[:1]),
                   "input.std": joined(unit * s for s in (std or [1])[:1])}
+    return words
+
+
+def classes_of(model: Model, said: dict[str, str]) -> dict[str, str]:
+    """Of a class for each pixel: which output, are its numbers classes already, is it smoothed before the largest
+    wins?"""
+    port = next((p for p in model.outputs if p.name not in EXPLAINED), model.outputs[0])
+    words = {"output.name": port.name}
+    if port.shape is not None and (len(port.shape) == 3 or len(port.shape) == 4 and port.shape[1] == 1):
+        words["output.kind"] = "classes"
+    elif (blur := int(_number(said, "blur_strength", -1))) > 0:
+        words["output.blur"] = str(min(blur, 1000))
+        if (least := number(said.get("soft_threshold", ""))) is not None:
+            words["output.threshold"] = f"{least:g}"
     return words
 
 

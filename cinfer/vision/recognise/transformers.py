@@ -19,14 +19,14 @@ PROCESSORS = {
     "convnext": "sh3", "deformabledetr": "si2", "deit": "hc3", "detr": "si2", "dpt": "h3", "efficientnet": "h3",
     "flava": "lc3", "glpn": "n2", "levit": "sci3", "mask2former": "si2", "maskformer": "si2", "mobilenetv1": "sch2",
     "mobilenetv2": "sch2", "mobilevit": "scnb3", "owlvit": "l3", "poolformer": "sci3", "pvt": "i3", "rtdetr": "n2",
-    "segformer": "i2", "siglip": "h3", "superpoint": "n2", "textnet": "si2", "timesformer": "sch2", "videomae": "sch2",
-    "vit": "h2", "yolos": "si2"}
+    "segformer": "i2", "siglip": "h3", "superpoint": "n2", "swin2sr": "n2", "textnet": "si2", "timesformer": "sch2",
+    "videomae": "sch2", "vit": "h2", "yolos": "si2"}
 ROUNDED_UP = ("textnet", "maskformer", "mask2former")       # stretched to a multiple of size_divisor
 CROPPED = ("clip", "chineseclip", "bit", "videomae", "levit", "poolformer")     # to the size of the shorter side
 # Whose pictures become something else than one picture of a size: patches, tiles, counts of pixels, warped parts.
 OTHERS = ("aria", "bridgetower", "donut", "fuyu", "gemma", "glm4", "glm5", "glmimage", "idefics", "layoutlm", "llava",
           "mllama", "nougat", "owlv2", "perceiver", "pix2struct", "pixtral", "qwen", "sam", "siglip2", "smolvlm",
-          "swin2sr", "vilt", "vitmatte", "vitpose", "zoedepth")
+          "vilt", "vitmatte", "vitpose", "zoedepth")
 # model_type -> processor, where no file names one and the names differ
 OF_TYPE = {"convnextv2": "convnext", "resnet": "convnext", "regnet": "convnext", "cvt": "convnext", "dinov2": "bit",
            "focalnet": "bit", "hiera": "bit", "mobilevitv2": "mobilevit", "depthanything": "dpt",
@@ -39,6 +39,7 @@ TASKS = {"ForImageClassification": ("classification", "logits", (2,)),
          "ForVideoClassification": ("classification", "logits", (2,)),
          "ForObjectDetection": ("detection", "pred_boxes", (3,)),
          "ForSemanticSegmentation": ("semantic", "logits", (4,)),
+         "ForImageSuperResolution": ("image", "reconstruction", (4,)),
          "ForDepthEstimation": ("depth", "predicted_depth", (3, 4)),
          "VisionModelWithProjection": ("embedding", "image_embeds", (2,)),
          "VisionModel": ("embedding", "pooler_output", (2, 3))}
@@ -116,6 +117,8 @@ def about(model: Model, config: dict) -> tuple[dict[str, str], list[str] | None,
         count = port.shape[1] if port.shape else None
     else:
         count = None
+        if task == "image":
+            words |= {"output.name": name, "output.std": "255"}
         if task == "depth":
             words["output.filter"] = "bicubic"
             if config.get("depth_estimation_type") == "metric" or kind in METRIC:
@@ -212,6 +215,13 @@ def _size(words: dict, said: dict, kind: str, implied: str, fixed: tuple[int, in
     if not (isinstance(resample, int) and 0 <= resample < len(FILTERS)):
         return f"resample is {resample!r}"
     words["input.filter"] = FILTERS[resample]
+    if kind == "swin2sr":
+        side = said.get("size_divisor") or said.get("pad_size") or 8
+        if fixed is not None or not is_side(side):
+            return _fixed(words, fixed) if is_side(side) else f"pad_size is {side!r}"
+        pads = said.get("do_pad") is not False
+        words |= {"input.size": f"next:{side}", "input.resize": "mirror"} if pads else {"input.size": "any"}
+        return ""
     size, wrong = sides(said.get("size"), "s" in implied, said.get("max_size"))
     if wrong:
         return wrong

@@ -10,7 +10,7 @@ KNOWN = frozenset("""task family
     input.frames
     output.name output.kind output.boxes output.scores output.labels output.masks output.activation output.background
     output.format output.units output.unit output.threshold output.iou output.most output.points output.names
-    output.pooling output.layout output.channels output.mean output.std output.filter output.beta
+    output.pooling output.layout output.channels output.mean output.std output.filter output.beta output.blur
     output.image_threshold output.pixel_threshold output.normalization_scale""".split())
 RAW = "raw"                             # the task of whoever wants to see the outputs as they are
 

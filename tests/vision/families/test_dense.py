@@ -3,8 +3,10 @@ import json
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 from PIL import Image
 
+import cinfer
 from cinfer.errors import InputError
 from cinfer.vision.answers.classes import Classes
 from cinfer.vision.answers.map import Map
@@ -110,6 +112,54 @@ def test_classes_that_are_computed_already(dtype, shape):
     answer = reader.read(PICTURE).answer
     assert answer.task == "semantic" and {i for i, _, _ in answer.shares()} == {0, 7} and answer.ignored == 255
     assert answer.values[0, 0] == 255 and answer.values[30, 20] == 0 and answer.values[30, 80] == 7
+
+
+def test_numbers_of_classes_may_be_floating_point_where_that_is_said():
+    classes = np.repeat(np.arange(4, dtype=np.float32), 16)[None, None].repeat(64, 1)
+    answer = read(model({"y": classes}, metadata=own(task="semantic", output_kind="classes")), PICTURE)
+    assert (answer.values == np.arange(100) // 25).all()
+    answer = read(model({"y": classes}, metadata=own(task="semantic")), PICTURE)     # else it is a mask
+    assert [index for index, _, _ in answer.shares()] == [1, 0]
+
+
+def blurred(planes, side):
+    """cv2.blur, pixel by pixel: edges are mirrored, the edge itself not twice."""
+    channels, h, w = planes.shape
+    at = lambda i, n: abs(i) if i < n else 2 * (n - 1) - i                  # noqa: E731
+    found = np.zeros((channels, h, w))
+    for y in range(h):
+        for x in range(w):
+            for dy in range(side):
+                for dx in range(side):
+                    found[:, y, x] += planes[:, at(y + dy - side // 2, h), at(x + dx - side // 2, w)]
+    return found / side ** 2
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 5])
+@pytest.mark.parametrize("least", [None, .5])
+def test_blurred_classes(side, least):
+    planes = np.random.default_rng(side).uniform(0, 1, (3, 16, 16)).astype(np.float32)
+    planes[0] *= .9
+    soft = blurred(planes, side)
+    soft[soft < (least or 0)] = 0
+    said = {"output_blur": str(side)} | ({"output_threshold": str(least)} if least else {})
+    made = model({"y": planes[None]}, shape=(1, 3, 16, 16), metadata=own(task="semantic", input_size="16x16", **said))
+    answer = read(made, Image.new("RGB", (32, 48)))
+    assert np.array_equal(answer.values, soft.argmax(0).repeat(3, 0).repeat(2, 1))
+
+
+@pytest.mark.parametrize("shape, layout", [((1, 64, 64, 3), "NHWC"), ((1, 3, 64, 64), "NCHW")])
+def test_networks_of_integers_are_fed_grey_levels(shape, layout):
+    """What a family's authors subtract and divide by is for floating point; here the graph does it."""
+    nodes = [helper.make_node("Cast", ["x"], ["x32"], to=TensorProto.FLOAT),
+             helper.make_node("ReduceMax", ["x32"], ["most"], axes=[1 if layout == "NCHW" else 3], keepdims=0),
+             helper.make_node("Cast", ["most"], ["y"], to=TensorProto.INT64)]
+    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.UINT8, shape)],
+                              [helper.make_tensor_value_info("y", TensorProto.INT64, (1, 64, 64))])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    reader = Reader(cinfer.load(made.SerializeToString()))
+    assert (reader.recipe.mean, reader.recipe.std, reader.recipe.layout) == ((0,), (1,), layout)
+    assert reader.read(PICTURE).answer.task == "semantic"
 
 
 def test_ultralytics_classes_lose_the_padding():

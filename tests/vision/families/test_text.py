@@ -194,6 +194,19 @@ def test_a_recogniser_of_a_fixed_size_is_fed_that():
     assert str(recipe_of(model)).startswith("32xW:213 BGR")
 
 
+@pytest.mark.parametrize("size, fed", [((1, 1, 32, 100), "32x100 GRAY"), (("n", 1, 32, "w"), "32xW:213 GRAY")])
+@pytest.mark.parametrize("shape", [(1, 24, 5), (24, 1, 5), ("t", "n", 5)])
+def test_a_recogniser_of_grey_pictures_is_fed_grey(size, fed, shape):
+    model = named("y", shape, size, metadata={"character": "a\nb\nc\nd"})
+    assert str(recipe_of(model)).startswith(fed) and known(model).labels == list("abcd")
+
+
+def test_as_many_characters_as_classes_but_one_are_without_the_space(tmp_path):
+    model = named("y", (1, "t", 5), path=str(tmp_path / "rec.onnx"))
+    (tmp_path / "dict.txt").write_text("a\nb\nc\nd\n", encoding="utf-8")
+    assert (known(model).task, known(model).labels) == ("text", list("abcd"))
+
+
 def test_as_many_characters_as_classes_but_two_make_a_recogniser(tmp_path):
     model = named("y", (1, "t", 5), path=str(tmp_path / "rec.onnx"))
     assert known(model).task != "text"

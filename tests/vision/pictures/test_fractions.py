@@ -101,6 +101,7 @@ def reads(**flags):
     ({"size": "64x64", "resize": "middle"}, (320, 240)),                       # of 480x480: all of it 86x64
     ({"size": "32x32", "resize": "stretch", "filter": "nearest"}, (640, 480)),  # single pixels count
     ({"size": "32x32", "resize": "stretch", "filter": "corner"}, (640, 480)),
+    ({"size": "32x32", "resize": "stretch", "filter": "floor"}, (640, 480)),
     ({"size": "any"}, (640, 480)), ({"size": "long:160", "resize": "stretch"}, (320, 240))])  # fmt: skip
 def test_the_recipe_says_what_is_needed(flags, held):
     reader, data = reads(**flags), photo(640, 480)

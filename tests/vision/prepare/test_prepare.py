@@ -183,6 +183,19 @@ def test_padding_that_counts_as_the_mean_is_zero():
     assert np.array_equal(x[0, 0, :, 7], np.repeat(np.float32([0, 155, 0]), [5, 10, 5]))
 
 
+@pytest.mark.parametrize("size", [(50, 37), (64, 64), (1, 1), (3, 70), (70, 9)])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("rule", ["up:32", "next:32", "80x90"])
+def test_pictures_go_on_as_in_mirrors(size, layout, rule):
+    source = picture(*size)
+    x = fed(source, recipe(size=rule, resize="mirror", layout=layout))[0]
+    x = x.transpose(1, 2, 0) if layout == "NCHW" else x
+    up = {"up:32": lambda n: -(-n // 32) * 32, "next:32": lambda n: (n // 32 + 1) * 32}.get(rule)
+    height, width = (up(size[1]), up(size[0])) if up else (80, 90)
+    pads = (0, height - size[1]), (0, width - size[0]), (0, 0)
+    assert np.array_equal(x, np.pad(np.asarray(source), pads, "symmetric"))
+
+
 def test_values_of_the_largest():
     x = fed(Image.new("RGB", (4, 4), (10, 20, 50)), recipe(std="largest:255"))
     assert np.allclose(x[0, :, 0, 0], [0.2, 0.4, 1.0])

@@ -228,7 +228,7 @@ def test_a_side_that_is_fixed_stays(shape, size):
     assert reader.read(np.zeros((300, 400, 3), np.uint8)).where.input_height == size[0]
 
 
-@pytest.mark.parametrize("step, size", [(1, "any"), (32, "multiple:32")])
+@pytest.mark.parametrize("step, size", [(1, "any"), (32, "up:32")])
 def test_what_is_enlarged_has_any_size_if_the_network_takes_any(step, size):
     def follows(side):
         return lambda graph: graph.part(graph.part(getattr(graph, side), 1, step), 2 * step, 1)

@@ -108,3 +108,26 @@ def test_unit_scaling(tmp_path):
     made = model(tmp_path, intensity_mode="scale_to_unit", mean_values="0.5 0.5 0.5", scale_values="0.25 0.25 0.25")
     recipe = recipe_for(words_of(made), made.inputs)
     assert recipe.mean == (127.5,) * 3 and recipe.std == (63.75,) * 3
+
+
+@pytest.mark.parametrize("size", [(75, 50), (50, 75), (31, 97), (40, 60)])
+def test_the_nearest_pixel_is_opencvs(tmp_path, size):
+    """cv2.INTER_NEAREST: at whole steps, rounded down; Pillow's asks at the middles of pixels"""
+    pixels = RNG.integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    made = model(tmp_path, interpolation_mode="NEAREST", mean_values="", scale_values="")
+    x, where = prepare(Image.fromarray(pixels), recipe_for(words_of(made), made.inputs))
+    ys, xs = np.arange(60) * size[1] // 60, np.arange(40) * size[0] // 40
+    assert np.array_equal(x[0].transpose(1, 2, 0), pixels[ys][:, xs])
+
+
+@pytest.mark.parametrize("shape, said, kind, blur, least", [
+    ((1, 4, 60, 40), {}, "", "", ""), ((1, 4, 60, 40), {"blur_strength": "-1", "soft_threshold": "0.5"}, "", "", ""),
+    ((1, 4, 60, 40), {"blur_strength": "5", "soft_threshold": "0.5"}, "", "5", "0.5"),
+    ((1, 4, 60, 40), {"blur_strength": "5", "soft_threshold": "-inf"}, "", "5", ""),
+    ((1, 60, 40), {"blur_strength": "5", "soft_threshold": "0.5"}, "classes", "", ""),
+    ((1, 1, 60, 40), {}, "classes", "", "")])
+def test_a_class_for_each_pixel(tmp_path, shape, said, kind, blur, least):
+    made = model(tmp_path, {"feature_vector": (1, 8), "output": shape}, model_type="Segmentation", **said)
+    words = words_of(made)
+    assert words.text("output.name") == "output" and words.text("output.kind") == kind
+    assert (words.text("output.blur"), words.text("output.threshold")) == (blur, least)

@@ -328,3 +328,20 @@ def test_a_size_that_is_given_is_that_of_the_middle(tmp_path):
     made = model_in(tmp_path, {"preprocessor_config.json": CLIP}, {"logits": (1, 3)}, (1, 3, "h", "w"))
     recipe = recipe_for(recognise(Model(made), {"input.size": ("96x96", "--size")}), made.inputs)
     assert recipe.scale is None and str(recipe).startswith("96x96 RGB NCHW, cut:1 bicubic")
+
+
+@pytest.mark.parametrize("said", [
+    {"do_pad": True, "pad_size": 8}, {"do_pad": True, "size_divisor": 16}, {"do_pad": False}, {}])
+@pytest.mark.parametrize("size", [(97, 61), (64, 48), (3, 5)])
+def test_swin2sr_pads_with_mirrors_to_the_next_multiple(tmp_path, said, size):
+    source, step = picture(*size), said.get("size_divisor", said.get("pad_size", 8))
+    files = {"preprocessor_config.json": {"image_processor_type": "Swin2SRImageProcessor", "do_rescale": True,
+                                          "rescale_factor": 1 / 255, **said},
+             "config.json": {"model_type": "swin2sr", "architectures": ["Swin2SRForImageSuperResolution"]}}
+    made = model_in(tmp_path, files, {"reconstruction": ("b", 3, "h2", "w2")}, ("b", 3, "h", "w"))
+    words = words_of(made)
+    assert (words.task, words.text("output.name"), words.text("output.std")) == ("image", "reconstruction", "255")
+    x = prepare(source, recipe_for(words, made.inputs))[0]
+    more = [(side // step + 1) * step - side if said.get("do_pad", True) else 0 for side in size]
+    padded = np.pad(np.asarray(source), ((0, more[1]), (0, more[0]), (0, 0)), "symmetric")
+    assert np.allclose(x, padded.transpose(2, 0, 1)[None] / 255, atol=1e-6)
