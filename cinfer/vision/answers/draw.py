@@ -212,8 +212,11 @@ def _edge(marked: np.ndarray, canvas) -> None:
 def _text(answer, canvas, font):
     """Lines of text in their places, over those of the picture, so that what was read can be compared."""
     from PIL import Image, ImageDraw
-    found = [(k, each, np.asarray(each.quad, np.float64)) for k, each in enumerate(answer.found)
-             if each.quad is not None and np.isfinite(each.quad).all()]
+    width, height = canvas.size
+    whole = (0, 0), (width, 0), (width, height), (0, height)
+    found = [(k, each, np.asarray(whole if each.quad is None else each.quad, np.float64))
+             for k, each in enumerate(answer.found)]
+    found = [each for each in found if np.isfinite(each[2]).all()]
     cover = Image.new("L", canvas.size)
     pencil = ImageDraw.Draw(cover)
     for _, each, quad in found:
@@ -226,9 +229,6 @@ def _text(answer, canvas, font):
         _outline(pencil, quad, colour(k), max(1, line // 2), canvas.size)
         if each.text:
             _write(each.text, quad, labels, canvas, pencil)
-    whole = [each.text for each in answer.found if each.quad is None and each.text]
-    if whole:
-        corner(canvas, [(text, None) for text in whole], font, bottom=True)
 
 
 def _write(text: str, quad: np.ndarray, labels: Labels, canvas, pencil) -> None:
