@@ -108,7 +108,7 @@ def read_many(session, sources: Iterable, *, workers: int | None = None, **optio
     ----------
     session, options : as of `read`
     sources : an iterable of what `read` takes, or the name of a folder, a pattern or a list (pictures/listed.py), a
-        video or a camera, or a Video (pictures/video.py)
+        video or a camera, or a Video (pictures/video.py); an answer's `image` says which one it is of
     workers : threads that decode and prepare pictures while the network runs; memory holds at most two pictures more.
         By default as many as the session's threads, two to eight. From two on, two pictures are run at once, each by
         half of the session's threads: more are answered a second, each takes longer. 0: each picture is taken when the
@@ -125,7 +125,7 @@ def read_many(session, sources: Iterable, *, workers: int | None = None, **optio
     import numpy as np
 
     from .pictures.listed import is_video, pictures_of
-    from .reader import reader
+    from .reader import opener, reader
     if workers is not None and ((count := whole(workers)) is None or not 0 <= count <= MOST):
         raise InputError(f"workers is {shown(workers)}; right is a whole number from 0 to {MOST}, or None")
     is_array = isinstance(sources, np.ndarray) and sources.ndim < 4
@@ -133,6 +133,7 @@ def read_many(session, sources: Iterable, *, workers: int | None = None, **optio
         raise InputError("sources is one picture; right is an iterable of them, or cinfer.vision.read")
     order = options.pop("order", "RGB")
     reads = reader(session, **options)
+    opens = opener(reads)
     with ExitStack() as stack:
         if isinstance(sources, (str, os.PathLike)):
             if is_video(sources):
@@ -141,6 +142,6 @@ def read_many(session, sources: Iterable, *, workers: int | None = None, **optio
             else:
                 sources = pictures_of([os.fsdecode(sources)])
         live = getattr(sources, "live", False)
-        found_of = readings(reads, sources, 0 if live else workers, lambda source: reads.opened(source, order))
+        found_of = readings(reads, sources, 0 if live else workers, lambda source: opens(source, order))
         for _, found in stack.enter_context(closing(found_of)):
             yield found.answer if isinstance(found, Reading) else found

@@ -5,11 +5,11 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 import numpy as np
 
-from ..errors import InputError, LimitError, shown, whole
+from ..errors import InputError, LimitError, nearest, shown, whole
 from .answers.answer import Answer
 from .families import DECODERS, family
 from .families.view import Options, View, numbers_of
@@ -36,10 +36,13 @@ class Reading:
     outputs: dict = field(repr=False)
     seconds: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
+    def __post_init__(self):
+        self.answer.image, self.answer.size = self.frame.name, (self.frame.width, self.frame.height)
+        self.answer.ms = round(1e3 * sum(self.seconds), 2)
+
     def data(self) -> dict:
         """The JSON object of docs/json.md, but for the picture's name."""
-        return {"width": self.frame.width, "height": self.frame.height, "ms": round(1e3 * sum(self.seconds), 2),
-                "task": self.answer.task or None, **self.answer.data()}
+        return {key: value for key, value in self.answer.record().items() if key != "image"}
 
 
 @dataclass(slots=True, eq=False)
@@ -158,7 +161,8 @@ def first_of(value, shape, batch: int):
     return value[:1] if is_batch and len(value) == batch else value
 
 
-_readers: WeakKeyDictionary = WeakKeyDictionary()       # session -> options -> Reader
+# session -> options -> Reader, which refers to the session weakly: else neither would ever go
+_readers: WeakKeyDictionary = WeakKeyDictionary()
 
 
 def read(session, picture, **options) -> Answer:
@@ -166,7 +170,7 @@ def read(session, picture, **options) -> Answer:
 
     Parameters
     ----------
-    session : cinfer.Session
+    session : cinfer.Session; or a list of them, one after the other as in `cinfer run det.onnx+rec.onnx`
     picture : a path, bytes, a binary file, a PIL.Image.Image, or an array (height, width, 3) or (height, width) of uint8,
         RGB, or with order="BGR" as OpenCV has it
     order : "RGB" or "BGR", of an array
@@ -174,11 +178,13 @@ def read(session, picture, **options) -> Answer:
     labels : class names instead of the model's own
     task, recipe : what the model is, instead of what it says or seems to be; recipe: words of docs/metadata.md
         without "cinfer.", such as {"input.resize": "stretch"}
-    conf, iou, max_det, classes, top : as in Options (families/view.py)
+    conf, iou : the least score, and the overlap above which the lower score of two goes, instead of the authors'
+    max_det, classes : how many objects at most; only these, a list of labels or numbers
+    top : how many classes of a classifier, 5
 
     Returns
     -------
-    Classes, Objects, Map, Text, Embedding, Picture or Summary (answers/), places in pixels of the picture as a
+    Classes, Objects, Map, Text, Embedding, Picture or Summary (docs/python.md), places in pixels of the picture as a
     person sees it
 
     Raises
@@ -187,14 +193,22 @@ def read(session, picture, **options) -> Answer:
     """
     order = options.pop("order", "RGB")
     reads = reader(session, **options)
-    return reads.read(reads.opened(picture, order)).answer
+    return reads.read(opener(reads)(picture, order)).answer
+
+
+def opener(reads):
+    """What makes a Frame for a Reader, or for a chain: it takes whole pictures."""
+    return getattr(reads, "opened", frame)
 
 
 def check(options: dict) -> None:
-    """InputError where what a program asks for is none of what `Options` may hold."""
+    """InputError where what a program asks for is none of what `Options` may hold; TypeError for a name that is none."""
     for name, value in options.items():
-        if value is None or name not in Options._fields:
-            continue                                    # Options itself says which names there are
+        if name not in Options._fields:
+            names = ("order", "exact", "labels", "task", "recipe", *Options._fields)
+            raise TypeError(f"there is no option {name!r}{nearest(name, names) or f'; there are ' + ', '.join(names)}")
+        if value is None:
+            continue
         if name in ("conf", "iou") and not (isinstance(value, (int, float, np.number)) and 0 <= value <= 1):
             raise InputError(f"{name} is {shown(value)}; right is a number from 0 to 1")
         if name in ("max_det", "top") and not (whole(value) and whole(value) > 0):
@@ -203,17 +217,24 @@ def check(options: dict) -> None:
             raise InputError(f"classes is {shown(value)}; right is a list of labels or numbers")
 
 
-def reader(session, *, labels=None, task=None, recipe=None, exact=False, **options) -> Reader:
-    """The Reader of a session for these options; kept as long as the session lives."""
+def reader(session, *, labels=None, task=None, recipe=None, exact=False, **options):
+    """The Reader of a session, or the chain of several, for these options; kept as long as the (first) session lives."""
     check(options)
+    sessions = tuple(session) if isinstance(session, (list, tuple)) else (session,)
+    for each in sessions or (session,):
+        if not hasattr(each, "run") or not hasattr(each, "inputs"):
+            raise InputError(f"{shown(each)} is no session; right is what cinfer.load(\"model.onnx\") gives")
     flags = {key: (str(text), f"recipe {key}") for key, text in (recipe or {}).items()}
     if task is not None:
         flags["task"] = task, "task"
     if options.get("classes") is not None:
         options["classes"] = tuple(map(str, options["classes"]))
-    key = tuple(sorted(flags.items())), tuple(sorted(options.items())), None if labels is None else tuple(labels), exact
-    kept = _readers.setdefault(session, {})
+    key = (tuple(sorted(flags.items())), tuple(sorted(options.items())), None if labels is None else tuple(labels), exact,
+           tuple(map(id, sessions[1:])))                # the Reader holds these, so no other will have their ids
+    kept = _readers.setdefault(sessions[0], {})
     if key not in kept:
-        kept[key] = Reader(session, flags, Options(**options), None if labels is None else list(labels))
+        from .chains import reader_of
+        kept[key] = reader_of([proxy(sessions[0]), *sessions[1:]], flags, Options(**options),
+                              None if labels is None else list(labels))
         kept[key].whole = bool(exact)
     return kept[key]

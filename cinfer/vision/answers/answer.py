@@ -3,9 +3,12 @@
 Every answer has
 
     task            a word of docs/tasks.md
+    image, size     of which picture: its name, and (width, height)
+    ms              what it took
     line()          all in one line, as `cinfer run` says it of one of many pictures
     lines()         in full
     data()          the keys that this task has in docs/json.md
+    record()        all keys of docs/json.md: what `cinfer run --json` says
     shows(label)    is it there?
     draw(picture)   the picture with the answer drawn on it (draw.py)
 
@@ -20,6 +23,7 @@ class Answer:
     """What all answers share."""
     task = ""
     in_full = False                     # do people want to see all of it, line by line?
+    image, size, ms = "the picture", (0, 0), 0.0        # known when it is read (reader.py: Reading)
 
     def line(self) -> str:
         return ", ".join(self.lines())
@@ -30,13 +34,22 @@ class Answer:
     def data(self) -> dict:
         raise NotImplementedError
 
+    def record(self) -> dict:
+        return {"image": self.image, "width": self.size[0], "height": self.size[1], "ms": self.ms,
+                "task": self.task or None, **self.data()}
+
     def shows(self, label: str) -> bool:
         return False
 
-    def draw(self, picture, font: str | None = None):
-        """A copy of the picture (PIL.Image.Image) with the answer on it. font : a file, for other than Latin letters"""
+    def draw(self, picture, font: str | None = None, order: str = "RGB"):
+        """A copy of the picture with the answer on it, PIL.Image.Image.
+
+        picture : whatever `cinfer.vision.read` takes, turned upright as it does; order : "RGB" or "BGR", of an array
+        font : a file, for other than Latin letters
+        """
+        from ..pictures.frames import frame
         from .draw import draw
-        return draw(self, picture, font)
+        return draw(self, frame(picture, order).picture, font)
 
 
 def rounded(numbers, digits: int = 2):

@@ -37,8 +37,9 @@ def drawn(answer, frame):
     if hasattr(answer, "pixels"):
         from PIL import Image
         return Image.fromarray(answer.pixels)
+    from .draw import draw
     picture, size = frame.picture, (frame.width, frame.height)
-    return answer.draw(picture if picture.size == size else picture.resize(size))
+    return draw(answer, picture if picture.size == size else picture.resize(size))
 
 
 def sixteen_bits(values: np.ndarray) -> np.ndarray:
