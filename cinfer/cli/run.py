@@ -88,7 +88,7 @@ def run(arguments) -> int:
     sessions = [load(file, threads=arguments.threads) for file in files]
     options = Options(arguments.conf, arguments.iou, arguments.max_det, arguments.classes, arguments.top)
     reader = reader_of(sessions, flags_of(arguments), options, labels)
-    reader.whole = arguments.exact or shown is not None or drawn is not None and arguments.format != "yolo"
+    reader.whole = bool(arguments.exact or arguments.save or shown) or drawn is not None and arguments.format != "yolo"
     opened, opens = opened_by(reader)
 
     tally = Tally(arguments.expect)
@@ -125,6 +125,8 @@ def run(arguments) -> int:
                     told = True
                     progress.clear()
                     say(f"{found.answer.task or 'raw outputs'}: {reader.words.origin()}; fed {reader.recipe}")
+                    if not (found.answer.task or reader.words.task):
+                        say("nothing tells what these outputs are; --task says it (docs/tasks.md), --save keeps them whole")
                 progress.make_room()
                 if saved:
                     saved.write(tally.seen, found)

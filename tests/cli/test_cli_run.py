@@ -127,6 +127,9 @@ def test_model_of_no_known_task_shows_all_its_outputs(cinfer, tmp_path, red):
         "top      float32 1x3x1x1  min 0  mean 0.333333  max 1  [1 0 0]",
     ]
     assert done.err.startswith("cinfer: raw outputs: the shape of the input; fed multiple:32 ")
+    assert "--task says it" in done.errors[1]
+    asked = cinfer("run", halves(tmp_path / "m.onnx"), red, "--task", "raw")
+    assert asked.lines == done.lines and len(asked.errors) == 1             # who wants them so is told nothing
 
 
 def test_save_holds_every_output(cinfer, tmp_path, red):
@@ -293,7 +296,7 @@ def test_takes_a_picture_without_batch(cinfer, tmp_path, red, shape):
 
 def test_rank_3_without_3_channels_is_no_picture(cinfer, tmp_path, red):
     done = cinfer("run", without_batch(tmp_path / "m.onnx", (1, 197, 64)), red)
-    assert done.status == 2 and "none of its inputs is of rank 4 or 5, or of rank 3 with 3 channels ('x' of rank 3)" in done.err
+    assert done.status == 2 and "takes no picture: 'x' 1x197x64; a picture is" in done.err
 
 
 def test_classes_that_are_none_are_said_once(cinfer, tmp_path, red):

@@ -228,9 +228,9 @@ def test_large_jpegs_are_decoded_at_a_fraction_unless_exact(cinfer, tmp_path, mo
     Image.fromarray(np.zeros((900, 1200, 3), np.uint8)).save(tmp_path / "large.jpg")
     said = json.loads(cinfer("run", model, tmp_path / "large.jpg", "--json").out)
     assert (said["width"], said["height"]) == (1200, 900)
-    for flags in (["--exact"], ["-o", tmp_path / "out.png"]):
+    for flags in (["--exact"], ["-o", tmp_path / "out.png"], ["--save", tmp_path / "out.npz"]):
         cinfer("run", model, tmp_path / "large.jpg", *flags)
-    assert seen == [(150, 113), (1200, 900), (1200, 900)]
+    assert seen == [(150, 113)] + 3 * [(1200, 900)]
     with Image.open(tmp_path / "out.png") as drawn:
         assert drawn.size == (1200, 900)
 

@@ -53,9 +53,9 @@ def recognise(model: Model, flags: dict[str, tuple[str, str]] | None = None, lab
     if "cinfer.recipe" not in model.metadata and (found := habits_of(model, words, is_fed)) is not None:
         words.add(fitting(found, model).words, "" if "input.size" in words else found.because)
     elif "input.name" not in words and model.picture_input() is None:
-        shown = ", ".join(f"{p.name!r} of rank {len(p.shape)}" for p in model.inputs) or "none"
-        raise InputError(f"the model takes no picture: none of its inputs is of rank 4 or 5, or of rank 3 with 3 channels "
-                         f"({shown}); use it from Python: cinfer.load")
+        shown = ", ".join(f"{p.name!r} {'x'.join(map(str, p.shape)) or 'scalar'}" for p in model.inputs) or "no inputs"
+        raise InputError(f"the model takes no picture: {shown}; a picture is of rank 4 with 1, 3 or 4 channels, of rank 5 "
+                         "(a clip), or of rank 3 with 3 channels; use it from Python: cinfer.load")
     return words
 
 
