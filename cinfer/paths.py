@@ -10,6 +10,8 @@ from .errors import InputError
 def unreadable(name: str, error: OSError | ValueError, right: str) -> InputError:
     """The error of a file that could not be opened. name : its path, for the message; right : what to name instead"""
     name = name if name.isprintable() else repr(name)
+    if isinstance(error, FileNotFoundError) and "://" in name:
+        return InputError(f"{name}: addresses are not read; right is a file, or - for what curl writes")
     if isinstance(error, FileNotFoundError):
         return InputError(f"{name}: no such file; name {right}")
     if isinstance(error, IsADirectoryError):

@@ -14,7 +14,7 @@ from . import complain
 from .files import check_writable
 from .parser import add_threads, count, fraction, model_path, model_source, seconds
 from .tally import Tally, counted, some
-from .text import STDERR, Progress, say
+from .text import STDERR, Progress, hint, say
 from .writers import Drawn, Filmed, Formatted, Saved, Screen, Shown
 
 RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
@@ -126,7 +126,7 @@ def run(arguments) -> int:
                     progress.clear()
                     say(f"{found.answer.task or 'raw outputs'}: {reader.words.origin()}; fed {reader.recipe}")
                     if not (found.answer.task or reader.words.task):
-                        say("nothing tells what these outputs are; --task says it (docs/tasks.md), --save keeps them whole")
+                        hint("nothing tells what these outputs are; --task says it (docs/tasks.md)")
                 progress.make_room()
                 if saved:
                     saved.write(tally.seen, found)

@@ -13,6 +13,7 @@ STDERR = threading.RLock()          # held by whoever writes there, or lets nobo
 PACE = 0.1                          # seconds between two states of a Progress
 
 
+
 def say(text) -> None:
     """One line on stderr; where that cannot be written, for its disk is full, the work goes on."""
     text = str(text)
@@ -24,6 +25,12 @@ def say(text) -> None:
                 print(f"cinfer: {printable(text)}", file=sys.stderr, flush=True)
         except OSError:
             drop(sys.stderr)
+
+
+def hint(text: str) -> None:
+    """What may help a person: nothing where stderr is no terminal."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        say(text)
 
 
 def drop(stream) -> None:
