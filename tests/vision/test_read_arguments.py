@@ -103,3 +103,12 @@ def test_what_can_be_read_can_be_drawn_on(tmp_path):
     assert np.array_equal(np.asarray(answer.draw(red_left[..., ::-1], order="BGR")), red_left)
     with pytest.raises(InputError, match="is no picture"):
         answer.draw([1, 2])
+
+
+def test_places_are_not_drawn_on_a_picture_of_another_size():
+    boxes = {"boxes": np.zeros((1, 1, 4), np.float32), "scores": np.zeros((1, 1, 2), np.float32)}
+    answer = vision.read(model(boxes), FRAME)
+    assert isinstance(answer, vision.Objects) and answer.draw(FRAME).size == (8, 8)
+    with pytest.raises(InputError, match="of a picture of 8x8 pixels, this one has 8x4; draw on that one"):
+        answer.draw(FRAME[:4])
+    assert vision.read(scores(), FRAME).draw(FRAME[:4]).size == (8, 4)

@@ -18,11 +18,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...errors import InputError
+
 
 class Answer:
     """What all answers share."""
     task = ""
     in_full = False                     # do people want to see all of it, line by line?
+    has_places = False                  # in pixels of the picture?
     image, size, ms = "the picture", (0, 0), 0.0        # known when it is read (reader.py: Reading)
 
     def line(self) -> str:
@@ -46,10 +49,20 @@ class Answer:
 
         picture : whatever `cinfer.vision.read` takes, turned upright as it does; order : "RGB" or "BGR", of an array
         font : a file, for other than Latin letters
+
+        Raises InputError for a picture of another size than the answer's, where it tells of places.
         """
         from ..pictures.frames import frame
+        picture = frame(picture, order).picture
+        if self.has_places and self.size not in ((0, 0), picture.size):
+            theirs, ours = ("x".join(map(str, size)) for size in (self.size, picture.size))
+            raise InputError(f"the answer is of a picture of {theirs} pixels, this one has {ours}; draw on that one")
+        return self.drawn_on(picture, font)
+
+    def drawn_on(self, picture, font: str | None = None):
+        """As `draw`; picture : PIL.Image.Image, upright, of the answer's size, stays as it is"""
         from .draw import draw
-        return draw(self, frame(picture, order).picture, font)
+        return draw(self, picture, font)
 
 
 def rounded(numbers, digits: int = 2):

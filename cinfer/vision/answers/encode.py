@@ -37,9 +37,8 @@ def drawn(answer, frame):
     if hasattr(answer, "pixels"):
         from PIL import Image
         return Image.fromarray(answer.pixels)
-    from .draw import draw
     picture, size = frame.picture, (frame.width, frame.height)
-    return draw(answer, picture if picture.size == size else picture.resize(size))
+    return answer.drawn_on(picture if picture.size == size else picture.resize(size))
 
 
 def sixteen_bits(values: np.ndarray) -> np.ndarray:
