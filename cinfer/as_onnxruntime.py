@@ -58,8 +58,8 @@ class Last:
     def find_spec(self, name, path=None, target=None):
         if name.startswith(f"{THERE}.") and sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":
             # an import; importlib.util.find_spec, by which programs ask what there is, gives None
-            raise ModuleNotFoundError(f"No module named {name!r}: cinfer stands in for onnxruntime here and has no such "
-                                      "module", name=name)
+            raise ModuleNotFoundError(f"No module named {name!r}: cinfer stands in for onnxruntime here and has no "
+                                      "such module", name=name)
         return None
 
 

@@ -10,10 +10,9 @@ from .errors import InputError
 def unreadable(name: str, error: OSError | ValueError, right: str) -> InputError:
     """The error of a file that could not be opened. name : its path, for the message; right : what to name instead"""
     name = name if name.isprintable() else repr(name)
-    if isinstance(error, FileNotFoundError) and "://" in name:
-        return InputError(f"{name}: addresses are not read; right is a file, or - for what curl writes")
     if isinstance(error, FileNotFoundError):
-        return InputError(f"{name}: no such file; name {right}")
+        fetched = "nothing is fetched from the web" if name.startswith(("http://", "https://")) else "no such file"
+        return InputError(f"{name}: {fetched}; name {right}")
     if isinstance(error, IsADirectoryError):
         return InputError(f"{name} is a folder; name {right}")
     return InputError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}")

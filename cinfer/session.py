@@ -273,8 +273,8 @@ class Session:
         self._feeding.clear()
 
     def _forget(self) -> None:
-        """What goes with the routines that were dropped: what plans for other sizes would take from them, packed weights
-        if it was all of them, and the model when the session is closed."""
+        """What goes with the routines that were dropped: what plans for other sizes would take from them, packed
+        weights if it was all of them, and the model when the session is closed."""
         self._raw = None
         self._packed.forget_sizes()
         for graph in all_graphs(self._graph):

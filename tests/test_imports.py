@@ -18,7 +18,8 @@ def check():
 
 
 def run(code: str) -> None:
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(CAST + code)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(CAST + code)], capture_output=True, text=True,
+                          timeout=60)
     assert done.returncode == 0, done.stderr[-2000:]
 
 

@@ -618,7 +618,8 @@ def test_a_session_prints_what_it_is():
     session = cinfer.load(network().bytes(), threads=1)
     lines = str(session).splitlines()
     assert lines[0].split()[0] == "model" and lines[0].endswith(f"{session.isa}, 1 thread")
-    assert [line.split()[0] for line in lines[1:]] == ["input"] * len(session.inputs) + ["output"] * len(session.outputs)
+    kinds = ["input"] * len(session.inputs) + ["output"] * len(session.outputs)
+    assert [line.split()[0] for line in lines[1:]] == kinds
     assert session.inputs[0].name in lines[1] and "float32" in lines[1]
     session.close()
     assert str(session).splitlines()[0].endswith("closed")

@@ -48,7 +48,8 @@ def main() -> int:
         files = {each: found(each, places) for each in (*models, photograph)}
         lacks = [each for each, path in files.items() if path is None]
         if lacks:
-            print(f"{name}: not drawn, there is no {', no '.join(lacks)} in {', '.join(map(str, places))}", file=sys.stderr)
+            print(f"{name}: not drawn, there is no {', no '.join(lacks)} in {', '.join(map(str, places))}",
+                  file=sys.stderr)
             missing += 1
             continue
         path = ROOT / "docs" / "pictures" / f"{name}.jpg"

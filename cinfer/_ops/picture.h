@@ -4,15 +4,17 @@
  * clip(s) = (s + half) >> BITS, 0 to 255: weights are whole numbers, 1 << BITS stands for 1, as in Pillow's Resample.c
  *
  * x     ih rows, xr bytes apart, of iw pixels of c (1 or 3) bytes
- * kx jx int32 [ow][nx], int32 [ow]; ky, iy [oh][ny], [oh]: all windows lie inside, so nx <= iw, ny <= ih; iy never falls
- * y     plane k of pixel (i, j) at (k * yc + i * yr + j * yx), k the source's channel, or c - 1 - k where `reverse` is set
+ * kx jx int32 [ow][nx], int32 [ow]; ky, iy [oh][ny], [oh]: all windows lie inside, so nx <= iw, ny <= ih; iy never
+ *       falls
+ * y     plane k of pixel (i, j) at (k * yc + i * yr + j * yx), k the source's channel, or c - 1 - k where `reverse` is
+ *       set
  * table float [c][256] of the planes as they are fed; absent: y are the bytes themselves
  *
  * Lanes are R rows of the picture, which are transposed [pixel][channel][row] before the first pass and back behind it;
  * lanes of the second pass are neighbours in a row. What lies between is a ring of `ring` rows, each used while it is
  * in the cache. Kernel tile: `rows` rows of the output.
- * scratch: [iw * c up to 16][R] + [c][row][R] + [ring][c][row] + row bytes, row = ow up to 16, then ny addresses; ring is
- * at least ny + R - 1 */
+ * scratch: [iw * c up to 16][R] + [c][row][R] + [ring][c][row] + row bytes, row = ow up to 16, then ny addresses; ring
+ * is at least ny + R - 1 */
 #ifndef PICTURE_H
 #define PICTURE_H
 #include "api.h"
@@ -123,7 +125,8 @@ static __attribute__((noinline)) void picture_second(const uint8_t *const *x, co
         FOR(v, V) st_u8(y + j + v * VW, picture_clip(a[v]));
     }
 }
-static __attribute__((noinline)) void picture_feed(const uint8_t *x, int64_t n, const float *table, float *y, int64_t step)
+static __attribute__((noinline)) void picture_feed(const uint8_t *x, int64_t n, const float *table, float *y,
+                                                    int64_t step)
 {
     if (step == 1) for (int64_t j = 0; j < n; j++) y[j] = table[x[j]];
     else for (int64_t j = 0; j < n; j++) y[j * step] = table[x[j]];

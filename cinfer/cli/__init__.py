@@ -39,18 +39,25 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         drop_stdout()
         return 141                                      # 128 + SIGPIPE
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "PIL":
+            return defect(error)
+        return complain("pictures are read by Pillow, which is not installed; pip install pillow")
     except MemoryError:
         return complain("there is not enough memory for this; a smaller input or fewer threads need less")
     except OSError as error:                            # the disk is full, or the terminal is gone
         drop_stdout()
-        return complain(error if error.filename else f"standard output: {error.strerror or error}")
+        return complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
     except Exception as error:
-        if interrupted(error):
-            return 130
-        complain(f"internal error, please report it: {type(error).__name__}: {error}")
-        if os.environ.get("CINFER_DEBUG") == "1":
-            raise
-        return 1
+        return 130 if interrupted(error) else defect(error)
+
+
+def defect(error: Exception) -> int:
+    """An error of cinfer's own. Returns the exit status 1."""
+    complain(f"internal error, please report it: {type(error).__name__}: {error}")
+    if os.environ.get("CINFER_DEBUG") == "1":
+        raise error
+    return 1
 
 
 def interrupted(error: BaseException | None) -> bool:

@@ -6,7 +6,7 @@ import time
 
 from ..errors import InputError, LimitError
 from ..table import dims, in_units, table
-from .parser import add_threads, check_names, count, model_path, seconds, shape
+from .parser import add_shape, add_threads, count, model_path, seconds, shapes_of
 from .text import Progress
 
 WARM_UP_RUNS = 3
@@ -15,13 +15,12 @@ NumPy arrays in and out. The first runs are not counted.
 
   cinfer bench model.onnx
   cinfer bench model.onnx --threads 1 --profile
-  cinfer bench model.onnx --shape images=1x3x640x640"""
+  cinfer bench model.onnx --shape 1x3x640x640"""
 
 
 def declare(parser) -> None:
     parser.add_argument("model", metavar="MODEL", help="an ONNX file")
-    parser.add_argument("--shape", type=shape, action="append", default=[], metavar="NAME=SIZES",
-                        help="sizes of an input, where the model leaves them free: images=1x3x640x640")
+    add_shape(parser)
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--runs", type=count(1, 1_000_000), metavar="N", help="how many runs to measure")
     group.add_argument("--seconds", type=seconds, metavar="S",
@@ -38,7 +37,7 @@ def run(arguments) -> int:
     start = time.perf_counter()
     session = load(path, threads=arguments.threads)
     load_ms = 1000 * (time.perf_counter() - start)
-    shapes = input_shapes(session, dict(arguments.shape))
+    shapes = input_shapes(session, shapes_of(arguments.shape, session))
     feeds = {port.name: made_up(port, shapes[port.name]) for port in session.inputs}
     start = time.perf_counter()
     session.run(None, feeds)
@@ -62,7 +61,6 @@ def run(arguments) -> int:
 
 def input_shapes(session, given: dict) -> dict[str, tuple[int, ...]]:
     """Sizes of each input: as given, else the model's; a free batch is 1, a free picture as its recipe."""
-    check_names(given, session)
     shapes = {}
     for port in session.inputs:
         sizes = given.get(port.name) or port.shape
@@ -149,7 +147,7 @@ def lines(data: dict) -> list[str]:
         ["model", f"{data['model']} ({feeds})"],
         ["runs on", f"{data['isa']}, {threads}"],
         ["latency", f"min {ms(data['min_ms'])}  median {ms(data['median_ms'])}  p99 {ms(data['p99_ms'])} ms "
-                    f"({data['runs']} runs)"],
+                    f"({data['runs']} run{'s' * (data['runs'] != 1)})"],
         ["load", f"{ms(data['load_ms'])} ms, first run {ms(data['first_run_ms'])} ms"],
         ["memory", f"peak {in_units(data['peak_bytes'], 'B')} of the process, "
                    f"{in_units(data['planned_bytes'], 'B')} planned for a run"],

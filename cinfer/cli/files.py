@@ -17,6 +17,8 @@ def check_writable(path: str, flag: str) -> None:
         raise InputError(f"{flag} {path}: there is no folder {os.path.dirname(path)}")
     if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
         raise InputError(f"{flag} {path}: that is no regular file")
+    if os.path.exists(path) and not os.access(path, os.W_OK):       # replacing it needs none, but its owner says no
+        raise InputError(f"{flag} {path}: no permission to write over it")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"{flag} {path}: no permission to write in its folder")
 
@@ -25,10 +27,60 @@ def check_folder(path: str, flag: str) -> None:
     """Make the folder if it is not there; InputError unless files can be written into it."""
     try:
         os.makedirs(path, exist_ok=True)
+    except FileExistsError:
+        raise InputError(f"{flag} {path}: that is a file; name a folder") from None
     except OSError as error:
         raise InputError(f"{flag} {path}: {error.strerror or error}; name a folder") from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise InputError(f"{flag} {path}: no permission to write in it")
+
+
+class Places:
+    """Where in a folder the answers of pictures go, named as the pictures are: never over what is read, nor one over
+    another's.
+
+    path : the folder; is made. ending : of all; None: the pictures' own, or .png where that is none that is written
+    read : real paths of files in it that are read
+    """
+
+    def __init__(self, path: str, ending: str | None, read: set[str]):
+        check_folder(path, "-o")
+        self.path, self._ending, self._read = path, ending, read
+        self._taken: dict[int, int] = {}                # path -> whose it is, by their hashes: there may be millions
+
+    def of(self, source: str) -> str:
+        """The path for a source. Of two that would have one, the second gets a number."""
+        from ..vision.answers.encode import FORMATS
+        within = getattr(source, "within", None) or os.path.basename(str(source))
+        stem, ending = os.path.splitext("standard input" if source == "-" else within)
+        ending = self._ending or (ending if ending.lower() in FORMATS else ".png")
+        path, number = os.path.join(self.path, stem + ending), 1
+        if hasattr(source, "frame"):                    # of a video: there is one of each number, and there are many
+            return path
+        while self._taken.setdefault(hash(path), hash(str(source))) != hash(str(source)):
+            number += 1
+            path = os.path.join(self.path, f"{stem}-{number}{ending}")
+        check_not_read(path, source, "-o")
+        return path
+
+    @contextmanager
+    def replacing(self, source: str):
+        """(the path, a binary file that becomes it)"""
+        path = self.of(source)
+        if self._read and os.path.realpath(path) in self._read:
+            raise InputError(f"-o {path}: that would overwrite what is read; name another folder")
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        except OSError as error:
+            raise InputError(f"-o {os.path.dirname(path)}: {error.strerror or error}") from None
+        with replacing(path, "-o") as file:
+            yield path, file
+
+
+def check_not_read(path: str, read: str, flag: str) -> None:
+    """InputError where what is written would replace what is read."""
+    if os.path.exists(path) and os.path.exists(read) and os.path.samefile(path, read):
+        raise InputError(f"{flag} {path}: that would overwrite what is read; name another file")
 
 
 @contextmanager

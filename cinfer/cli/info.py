@@ -6,18 +6,17 @@ from collections import Counter
 
 from ..errors import Error, InputError
 from ..table import dims, in_units, printable, shortened, table
-from .parser import add_threads, check_names, model_path, shape
+from .parser import add_shape, add_threads, model_path, shapes_of
 from .text import say
 
 EPILOG = """  cinfer info
   cinfer info model.onnx
-  cinfer info model.onnx --shape images=1x3x640x640"""
+  cinfer info model.onnx --shape 1x3x640x640"""
 
 
 def declare(parser) -> None:
     parser.add_argument("model", metavar="MODEL", nargs="?", help="an ONNX file; without one: this machine")
-    parser.add_argument("--shape", type=shape, action="append", default=[], metavar="NAME=SIZES",
-                        help="sizes of an input, where the model leaves them free: images=1x3x640x640")
+    add_shape(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object")
     add_threads(parser)
 
@@ -83,7 +82,7 @@ def of_model(arguments) -> dict:
         "metadata": dict(model.metadata),
     }
     try:
-        data |= of_session(path, dict(arguments.shape), arguments.threads)
+        data |= of_session(path, arguments.shape, arguments.threads)
     except InputError:
         raise
     except Error as error:          # what the file holds is worth seeing even where it cannot run
@@ -91,28 +90,30 @@ def of_model(arguments) -> dict:
     return data
 
 
-def of_session(path: str, shapes: dict, threads: int | None) -> dict:
+def of_session(path: str, given: list, threads: int | None) -> dict:
     from ..session import load
     session = load(path, threads=threads)
-    check_names(shapes, session)
+    shapes = shapes_of(given, session)
     try:
         summary = session.summary(shapes or None) or {}
     except InputError as error:
         raise InputError(str(error).replace("shapes={...}", "--shape NAME=SIZES")) from None
     return {
-        "isa": session.isa, "threads": session.threads, "recipe": recipe_text(session),
+        "isa": session.isa, "threads": session.threads, **of_pictures(session),
         **{key: summary.get(key) for key in ("macs", "planned_bytes", "kernels", "later")},
     }
 
 
-def recipe_text(session) -> str | None:
-    """How `cinfer run` would prepare a picture; None for a model that takes none."""
+def of_pictures(session) -> dict:
+    """What `cinfer run` takes the model for, and how it would prepare a picture; None for a model that takes none."""
     from ..vision.reader import Reader
     try:
         reader = Reader(session)
     except InputError:
-        return None
-    return f"{reader.recipe} (from {reader.words.origin()})"
+        return {"task": None, "recipe": None}
+    is_read = not reader.family.__name__.endswith(".raw")
+    return {"task": reader.words.task if is_read else "none that is known",
+            "recipe": f"{reader.recipe} (from {reader.words.origin()})"}
 
 
 def ports(types) -> list[dict]:
@@ -131,7 +132,7 @@ def model_lines(data: dict) -> list[str]:
     rows.append(["nodes", f"{data['nodes']}: {counted(data['operators'])}"])
     rows.append(["parameters", f"{in_units(data['parameters'])} ({in_units(data['parameter_bytes'], 'B')})"])
     if data.get("macs", 0) is None:
-        rows.append(["MACs, memory", "depend on the sizes of the inputs; --shape NAME=SIZES says them"])
+        rows.append(["MACs, memory", "depend on the sizes of the inputs; --shape says them"])
     elif "macs" in data:
         in_numpy = data["kernels"].get("numpy", 0)
         rows.append([
@@ -143,6 +144,7 @@ def model_lines(data: dict) -> list[str]:
                          "are without them"])
         rows.append(["kernels", f"{data['isa']}, {threads(data['threads'])}: {counted(data['kernels'])}"])
     if data.get("recipe"):
+        rows.append(["task", data["task"]])
         rows.append(["pictures", data["recipe"]])
     for i, (key, text) in enumerate(data["metadata"].items()):
         rows.append(["metadata" if i == 0 else "", f"{key} = {shortened(text)}"])

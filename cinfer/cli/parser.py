@@ -7,6 +7,7 @@ import sys
 
 from ..errors import InputError, nearest
 from ..paths import check_regular
+from ..table import dims
 
 
 MOST_MODEL_BYTES = 2 << 30
@@ -85,13 +86,19 @@ def seconds(text: str) -> float:
     return value
 
 
-def shape(text: str) -> tuple[str, tuple[int, ...]]:
-    """NAME=1x3x224x224"""
-    name, equals, sizes = text.rpartition("=")
-    parts = sizes.lower().split("x") if sizes else []
-    if not equals or not name or not all(p.isascii() and p.isdecimal() and len(p) < 10 for p in parts):
-        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=SIZES such as input=1x3x224x224")
-    return name, tuple(int(p) for p in parts)
+def shape(text: str) -> tuple[str | None, tuple[int, ...]]:
+    """NAME=1x3x224x224, NAME:1x3x224x224, or, of the only input, 1x3x224x224; of a number, NAME="""
+    found = re.fullmatch(r"(?:(.+)[=:])?(\d{1,9}(?:[xX]\d{1,9})*)|(.+)=", text, re.ASCII | re.DOTALL)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is no [NAME=]SIZES such as 1x3x224x224 or input=1x3x224x224")
+    name, sizes, of_number = found.groups()
+    return name or of_number, tuple(map(int, sizes.lower().split("x"))) if sizes else ()
+
+
+def add_shape(parser) -> None:
+    parser.add_argument("--shape", type=shape, action="append", default=[], metavar="[NAME=]SIZES",
+                        help="sizes of an input, where the model leaves them free: 1x3x640x640, of several "
+                             "images=1x3x640x640")
 
 
 def add_threads(parser) -> None:
@@ -99,12 +106,21 @@ def add_threads(parser) -> None:
                         help="threads (default: what this process may use)")
 
 
-def check_names(shapes: dict, session) -> None:
-    """InputError unless all that --shape names are inputs of the model."""
+def shapes_of(given: list[tuple[str | None, tuple[int, ...]]], session) -> dict[str, tuple[int, ...]]:
+    """What --shape says, by the names of inputs; InputError unless all are inputs of the model, each once."""
     names = [port.name for port in session.inputs]
-    for name in shapes:
+    listed, shapes = ", ".join(map(repr, names)), {}
+    for name, sizes in given:
+        if name is None and len(names) != 1:
+            raise InputError(f"--shape {dims(sizes)}: the model has {len(names)} inputs, {listed}; say which, "
+                             f"NAME={dims(sizes)}")
+        name = names[0] if name is None else name
         if name not in names:
-            raise InputError(f"--shape {name}: no such input; the model has {', '.join(map(repr, names))}")
+            raise InputError(f"--shape {name}: no such input; the model has {listed}")
+        if name in shapes:
+            raise InputError(f"--shape says the sizes of {name!r} twice")
+        shapes[name] = sizes
+    return shapes
 
 
 def model_source(text: str) -> str | bytes:

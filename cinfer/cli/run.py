@@ -8,25 +8,24 @@ import warnings
 from contextlib import ExitStack, closing, contextmanager
 
 from ..errors import Error, InputError
-from ..paths import check_regular, unreadable
 from ..vision.chains import reader_of, split
 from . import complain
-from .files import check_writable
+from .files import Places
+from .flags import (check_font, check_save, check_show, drawn_into, flags_of, label_expected, listed, places_of,
+                    read_labels, saved_into)
 from .parser import add_threads, count, fraction, model_path, model_source, seconds
 from .tally import Tally, counted, some
 from .text import STDERR, Progress, hint, say
-from .writers import Drawn, Filmed, Formatted, Saved, Screen, Shown
+from .writers import Filmed, Formatted, Screen, Shown
 
-RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
-MOST_LABEL_BYTES = 10_000_000
+ASKED = ("conf", "iou", "max_det", "classes", "top")        # flags that are Options
 USAGE = "cinfer run MODEL SOURCE... [flags]"
 EPILOG = """What the model is, and how pictures are prepared, comes from these flags, else
 from the model's metadata, files beside it, its outputs; a line on stderr says
 which. After a picture that cannot be read the others are still run; status 2.
 
   cinfer run yolov8n.onnx street.jpg -o street.out.jpg
-  cinfer run model.onnx photos/ -r --json --conf 0.4
-  cinfer run detector.onnx photos/ -o drawn/ --resume
+  cinfer run detector.onnx photos/ -r --json --conf 0.4 -o drawn/ --resume
   cinfer run yolov8n.onnx clip.mp4 -o seen.mp4
   cinfer run det.onnx+rec.onnx page.png"""
 
@@ -40,20 +39,22 @@ def declare(parser) -> None:
     add("--json", action="store_true", help="one JSON object a picture and line (docs/json.md)")
     add("--format", choices=("coco", "yolo", "csv", "labelstudio"), metavar="F",
         help="boxes as coco, yolo, csv or labelstudio")
-    add("--save", metavar="FILE.npz", help="all outputs (of several pictures: 0/NAME, ...)")
+    add("--save", metavar="FILE", help="FILE.npz: all outputs; FILE.png: a map, 16 bits")
     add("--show", action="store_true", help="draw in the terminal")
+    add("--font", metavar="FILE", help="of what is drawn, for other than English letters")
     add("--every", type=count(1, 10**6), metavar="N", help="of a video or camera only each Nth frame")
     add("--seconds", type=seconds, metavar="S", help="of a video or camera only the first S seconds")
     add("--expect", metavar="LABEL", help="exit status 1 unless a picture shows it")
     add("--resume", action="store_true", help="leave out what is in the folder of -o already")
-    add("--top", type=count(1, 10**6), default=5, metavar="N", help="classes to show (5)")
+    add("--top", type=count(1, 10**6), metavar="N", help="classes to show (5)")
     add("--conf", type=fraction, metavar="C", help="the least score")
     add("--iou", type=fraction, metavar="F", help="of two that overlap by more only the better one")
     add("--max-det", type=count(1, 10**5), metavar="N", help="objects at most")
-    add("--classes", type=lambda text: tuple(text.split(",")), metavar="A,B", help="only these classes")
+    add("--classes", type=listed, metavar="A,B", help="only these classes")
     add("--labels", metavar="FILE", help="class names, one a line")
     add("--exact", action="store_true", help="decode large JPEGs whole (docs/sources.md)")
     add("--task", metavar="T", help="what the model does (docs/tasks.md)")
+    add("--output-scale", metavar="S", help="--task image: pixel = S * output (255 if float)")
     add("--recipe", action="append", metavar="K=V", help="a word of docs/metadata.md; may be repeated")
     add_threads(parser)
     recipe = parser.add_argument_group("how a picture is prepared")
@@ -82,27 +83,34 @@ def run(arguments) -> int:
 
     sources = Sources(arguments)                        # what cannot be read at all is said before the model is loaded
     several = sources.several
-    drawn = drawn_into(arguments, models, sources)
-    check_save(arguments, models)
-    shown = Shown(sources.moving) if check_show(arguments) else None
-    sessions = [load(file, threads=arguments.threads) for file in files]
-    options = Options(arguments.conf, arguments.iou, arguments.max_det, arguments.classes, arguments.top)
+    check_font(arguments)
+    places, drawn = places_of(arguments, sources), None
+    if arguments.output and arguments.format != "yolo":
+        drawn = drawn_into(arguments, places, models, sources)
+    check_save(arguments, models, sources)
+    shown = Shown(sources.moving, arguments.font) if check_show(arguments) else None
+    try:
+        sessions = [load(file, threads=arguments.threads) for file in files]
+    except Error as error:
+        if arguments.model != "-":
+            raise
+        raise type(error)(f"standard input: {str(error).removeprefix('model: ')}") from None
+    options = Options(**{name: value for name in ASKED if (value := getattr(arguments, name)) is not None})
     reader = reader_of(sessions, flags_of(arguments), options, labels)
-    reader.whole = bool(arguments.exact or arguments.save or shown) or drawn is not None and arguments.format != "yolo"
+    reader.whole = bool(arguments.exact or arguments.save or shown or drawn)
+    expected = label_expected(arguments.expect, reader)
     opened, opens = opened_by(reader)
 
-    tally = Tally(arguments.expect)
-    formatted = Formatted(arguments.format, drawn) if arguments.format else None
-    if arguments.format == "yolo":
-        drawn = None
+    tally = Tally(expected)
+    formatted = Formatted(arguments.format, places) if arguments.format else None
     try:
         with ExitStack() as stack:
             if isinstance(drawn, Filmed):
                 stack.enter_context(drawn)
             pictures = stack.enter_context(closing(sources.each(opens)))
             if arguments.resume:
-                pictures = tally.missing(pictures, (drawn or formatted).place)
-            saved = Saved(arguments.save, several, stack) if arguments.save else None
+                pictures = tally.missing(pictures, places.of)
+            saved = saved_into(arguments.save, several, stack) if arguments.save else None
             screen = Screen(several, arguments.json, quiet=arguments.format is not None)
             progress = stack.enter_context(Progress("picture", None if several else 1))
             progress.count(sources.count)
@@ -124,7 +132,7 @@ def run(arguments) -> int:
                 if not told:
                     told = True
                     progress.clear()
-                    say(f"{found.answer.task or 'raw outputs'}: {reader.words.origin()}; fed {reader.recipe}")
+                    say(said_of(found.answer, reader, arguments))
                     if not (found.answer.task or reader.words.task):
                         hint("nothing tells what these outputs are; --task says it (docs/tasks.md)")
                 progress.make_room()
@@ -145,11 +153,11 @@ def run(arguments) -> int:
             formatted.close()                           # what was written can be read
         if several and tally.seen:
             tally.say()
-            say_how_to_go_on(tally, drawn or formatted, arguments, isinstance(error, KeyboardInterrupt))
+            say_how_to_go_on(tally, places is not None, arguments, isinstance(error, KeyboardInterrupt))
         raise
     if sources.stopped and not tally.done:
         raise KeyboardInterrupt                         # before anything was seen
-    if several:
+    if several or tally.left_out:
         if isinstance(drawn, Filmed) and drawn.count:
             say(f"{drawn.path}: {counted(drawn.count, 'frame')}")
         tally.say()
@@ -159,9 +167,8 @@ def run(arguments) -> int:
     return tally.status()
 
 
-def say_how_to_go_on(tally: Tally, writes, arguments, interrupted: bool) -> None:
-    """After Ctrl-C, or a full disk. writes : what files are written by, or None"""
-    is_folder = getattr(writes, "is_folder", False)
+def say_how_to_go_on(tally: Tally, is_folder: bool, arguments, interrupted: bool) -> None:
+    """After Ctrl-C, or a full disk. is_folder : of -o"""
     lost = [path for path in (None if is_folder else arguments.output, arguments.save) if path]
     text = f"{'interrupted' if interrupted else 'ended'} after {tally.last}"
     if is_folder:
@@ -204,74 +211,32 @@ def ended_by_signals(sources):
                 signal.signal(number, before[number])
 
 
-def check_show(arguments) -> bool:
-    """InputError where --show and something else would share standard output."""
-    if arguments.show:
-        for flag in ("json", "format"):
-            if getattr(arguments, flag):
-                raise InputError(f"--show and --{flag} both write to standard output; leave one out")
-    return arguments.show
-
-
-def drawn_into(arguments, models: list[str], sources) -> Drawn | Filmed | None:
-    """InputError before the work where nothing can be written."""
-    path, several = arguments.output, sources.several
-    if arguments.resume and not path:
-        raise InputError("--resume needs the folder of -o: what is there is left out")
-    if not path:
-        return None
-    from ..vision.answers.encode import FILMS, ending_of
-    is_folder = path.endswith("/") or os.path.isdir(path) or several and not os.path.splitext(path)[1]
-    if arguments.resume and not is_folder:
-        raise InputError(f"--resume needs a folder; -o {path} names a file")
-    if not is_folder and ending_of(path) in FILMS and (sources.moving or ending_of(path) != ".gif"):
-        if not sources.moving:
-            raise InputError(f"-o {path}: a video is made of a video, a camera or a stream of pictures")
-        if not sources.alone:
-            raise InputError(f"-o {path}: there are several sources; name a folder (with a / at its end)")
-        if arguments.format == "yolo":
-            raise InputError(f"-o {path}: --format yolo writes a text for each frame; name a folder")
-        return Filmed(path, sources, [*models, *arguments.sources])
-    if several and not is_folder:
-        video = " or a video (out.mp4)" if sources.moving and sources.alone else ""
-        raise InputError(f"-o {path}: there are several pictures; name a folder (with a / at its end){video}")
-    return Drawn(path, is_folder, [*models, *arguments.sources])
-
-
-def check_save(arguments, models: list[str]) -> None:
-    path = arguments.save
-    if not path:
-        return
-    if not path.lower().endswith(".npz"):
-        raise InputError(f"--save {path}: all outputs go into one .npz file; name it so")
-    from .writers import check_not_read
-    for read in (*models, *arguments.sources):
-        check_not_read(path, read, "--save")
-    check_writable(path, "--save")
-
-
-def flags_of(arguments) -> dict[str, tuple[str, str]]:
-    """The words that flags say, as `recognise` takes them."""
-    flags = {f"input.{flag}": (getattr(arguments, flag), f"--{flag}") for flag in RECIPE_FLAGS
-             if getattr(arguments, flag) is not None}
-    if arguments.task is not None:
-        flags["task"] = arguments.task, "--task"
-    for each in arguments.recipe or ():
-        key, equals, text = each.partition("=")
-        if not equals or not key:
-            raise InputError(f"--recipe {each}: right is KEY=TEXT with a key of docs/metadata.md, such as "
-                             "input.resize=stretch")
-        key = key.removeprefix("cinfer.")
-        flags[key] = text, f"--recipe {key}"
-    return flags
+def said_of(answer, reader, arguments) -> str:
+    """What a model is, what that was told by, how it is fed; and which flags say nothing to it."""
+    from ..vision.answers.summary import Summary
+    from ..vision.recognise.words import RAW
+    what, more = answer.task or RAW, ""
+    idle = [f"--{name.replace('_', '-')}" for name in ASKED
+            if getattr(arguments, name) is not None and name not in answer.heeds]
+    if idle:
+        more = f"; not used: {', '.join(idle)}"
+    if isinstance(answer, Summary):
+        what = "raw outputs" if what == RAW else f"raw outputs, for nothing reads them as {what}"
+        if arguments.output:
+            more += "; -o writes the picture as it is: if the output is one, --task image says so"
+    return f"{what}: {reader.words.origin()}; fed {reader.recipe}{more}"
 
 
 @contextmanager
 def saying_warnings(progress):
     """What decoding warns of is said; the threads that decode share these settings."""
+    told = set()                    # what is the same of all pictures is said once
+
     def shown(message, *_, **__):
-        progress.clear()
-        say(message)
+        if str(message) not in told:
+            told.add(str(message))
+            progress.clear()
+            say(message)
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = shown
@@ -309,22 +274,3 @@ def is_tiff(source) -> bool:
             return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
     except (OSError, ValueError):
         return False
-
-
-def read_labels(path: str) -> list[str]:
-    """The lines of a text file or pipe, without an empty last one."""
-    name, right = f"--labels {path}", "a text file with one class name a line"
-    check_regular(path, name, right, pipes=True)
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read(MOST_LABEL_BYTES)
-    except OSError as error:
-        raise unreadable(name, error, right) from None
-    except ValueError:
-        raise InputError(f"--labels {path}: this is no text in UTF-8") from None
-    labels = [line.strip() for line in text.splitlines()]
-    while labels and not labels[-1]:
-        labels.pop()
-    if not labels:
-        raise InputError(f"--labels {path}: the file is empty; one class name a line is right")
-    return labels

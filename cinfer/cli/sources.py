@@ -4,8 +4,10 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from collections.abc import Iterator
-from itertools import chain, islice
+from contextlib import contextmanager
+from itertools import islice
 
 from ..errors import Error, InputError
 from ..vision.pictures.listed import Listed, is_live, is_video, pictures_of
@@ -14,9 +16,8 @@ from ..vision.pictures.listed import Listed, is_live, is_video, pictures_of
 class Shot(Listed):
     """The name of a frame, `clip.mp4#12`, and the Frame."""
 
-    def __new__(cls, frame):
-        stem = os.path.splitext(os.path.basename(frame.name.rpartition("#")[0]))[0]
-        shot = super().__new__(cls, frame.name, f"{stem or 'frame'}-{frame.number:06}.jpg")
+    def __new__(cls, frame, stem: str):
+        shot = super().__new__(cls, frame.name, f"{stem}-{frame.number:06}.jpg")
         shot.frame = frame
         return shot
 
@@ -54,14 +55,17 @@ class Sources:
     def __init__(self, arguments):
         """Raises InputError where a name stands for nothing, or the only source cannot be read."""
         self.every, self.seconds = arguments.every or 1, arguments.seconds
+        self._sources, self._recursive = arguments.sources, arguments.recursive
+        self._stems: dict[str, str] = {}                # of frames' names -> the video they are of
         self.left_out: list[str] = []
-        self._arguments = arguments
-        names = self._listed(self.left_out)
-        self._first = list(islice(names, 2))
+        for name in arguments.sources:
+            if name.lower().endswith(".onnx"):
+                raise InputError(f"{name} is a model, not a picture; FIRST.onnx+SECOND.onnx run one after the other")
+        with silence():
+            self._first = list(islice(self._all(), 2))
         for name in self._first:
             if isinstance(name, Broken):
                 raise name.error
-        self._names = chain(self._first, names)
         self.alone = len(self._first) == 1
         self.live = any(map(is_live, self._first))
         self.moving = any(map(is_video, [*self._first, *arguments.sources]))
@@ -83,22 +87,30 @@ class Sources:
         self.several = self.moving or not self.alone or any(
             name != "-" and os.path.isdir(name) for name in arguments.sources)
 
-    def _listed(self, left_out: list[str] | None = None) -> Iterator[Listed]:
+    def _all(self, left_out: list[str] | None = None) -> Iterator[Listed]:
         """The names that the arguments stand for. Where one stands for none the others still count."""
-        for name in self._arguments.sources:
+        for name in self._sources:
             try:
-                yield from pictures_of([name], self._arguments.recursive, left_out)
+                yield from pictures_of([name], self._recursive, left_out)
             except Error as error:
                 yield Broken(name, error)
 
     def count(self) -> int | None:
         """How many pictures; None where nobody knows before the end. Goes through all names."""
         number = 0
-        for name in self._listed():
-            if name == "-" or is_video(name) and not isinstance(name, Broken):
-                return None
-            number += 1
+        with silence():
+            for name in self._all():
+                if name == "-" or is_video(name) and not isinstance(name, Broken):
+                    return None
+                number += 1
         return number
+
+    def within(self, folder: str) -> set[str]:
+        """Real paths of the files in a folder, or below it, that are read."""
+        start = os.path.join(os.path.realpath(folder), "")
+        names = (name for name in self._all() if name != "-" and not is_live(name) and not isinstance(name, Broken))
+        with silence():
+            return {path for name in [*names, *self._sources] if (path := os.path.realpath(name)).startswith(start)}
 
     def _opened(self, name: str):
         from ..vision.pictures.video import Video
@@ -106,7 +118,7 @@ class Sources:
 
     def each(self, opened) -> Iterator[Listed]:
         """Of all: a file's name, or one of the above. opened : makes a Frame of bytes"""
-        for name in self._names:
+        for name in self._all(self.left_out):
             if name == "-":
                 stream = self._stream or stream_of_stdin()
                 if stream.is_one():
@@ -131,15 +143,33 @@ class Sources:
                     return
                 for frame in self._video:
                     self.rate = self._video.rate / self.every if self._video.rate else None
-                    yield Shot(frame)
+                    yield Shot(frame, self._stem_of(frame))
         except Error as error:
             yield Broken(name, error)
+
+    def _stem_of(self, frame) -> str:
+        """What the pictures of a video's frames are called; of two videos of one name the second gets a number."""
+        name = frame.name.rpartition("#")[0]
+        stem = whole = os.path.splitext(os.path.basename(name))[0] or "frame"
+        number = 1
+        while self._stems.setdefault(stem, name) != name:
+            number += 1
+            stem = f"{whole}-{number}"
+        return stem
 
     def stop(self) -> None:
         """End after the present picture; from a signal's handler too."""
         self.stopped = True
         if self._video is not None:
             self._video.stop()
+
+
+@contextmanager
+def silence():
+    """What is looked at ahead warns when it is read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def stream_of_stdin():

@@ -52,12 +52,14 @@ class Tally:
             say(f"{counted(self.done)} in {duration(passed)}, {self.done / passed:.3g} a second; each: prepared in "
                 f"{ready:.1f} ms, network {ran:.1f} ms, answer {decoded:.1f} ms")
         if self.left_out:
-            say(f"{counted(self.left_out)} left out, for they were there already")
+            say(f"{counted(self.left_out)} left out: already there")
         if self.bad:
             say(f"{counted(len(self.bad))} could not be read: {some(self.bad)}")
 
     def status(self) -> int:
-        return 2 if self.bad else 1 if self.expect is not None and not self.is_there else 0
+        if self.bad:
+            return 2
+        return 1 if self.expect is not None and not self.is_there and (self.done or not self.left_out) else 0
 
 
 def counted(number: int, what: str = "picture") -> str:

@@ -13,7 +13,6 @@ STDERR = threading.RLock()          # held by whoever writes there, or lets nobo
 PACE = 0.1                          # seconds between two states of a Progress
 
 
-
 def say(text) -> None:
     """One line on stderr; where that cannot be written, for its disk is full, the work goes on."""
     text = str(text)

@@ -3,18 +3,20 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 from ..errors import InputError
 from ..table import printable
-from .files import Arrays, check_folder, check_writable, replacing
+from .files import Arrays, Places, check_not_read, check_writable, replacing
+from .text import say
 
 MOST_REPEATED = 10_000                          # frames of a film that show one answer
 CLEAR, HOME, FORGET = "\x1b[2J\x1b[H", "\x1b[H", "\x1b_Ga=d,q=2\x1b\\"    # of a terminal; kitty's, of its pictures
 
 
 class Screen:
-    """Lines for people, or JSON: one picture's result at once, for a program that reads along need not wait for the last.
+    """Lines for people, or JSON: one picture's result at once, for a program that reads along need not wait for the
+    last.
 
     several : are there more than one? Then names stand before the answers."""
 
@@ -47,65 +49,45 @@ class Screen:
         print(json.dumps(data, allow_nan=False), flush=True)
 
 
-class Places:
-    """Where in a folder what is made of each source goes: under its own name. Of two sources of one name (of different
-    folders, or of endings that become one) the later gets a number, the same one in each run.
-
-    ending : function of a source's ending that gives that of its place"""
-
-    def __init__(self, folder: str, ending):
-        self._folder, self._ending, self._taken = folder, ending, set()
-
-    def __call__(self, source) -> str:
-        if getattr(source, "place", None) is None:
-            within = "standard input" if source == "-" else getattr(source, "within", os.path.basename(source))
-            stem, ending = os.path.splitext(os.path.join(self._folder, within))
-            path, number = stem + self._ending(ending), 1
-            while hash(path) in self._taken:            # hashes: there may be millions
-                number += 1
-                path = f"{stem}-{number}{self._ending(ending)}"
-            self._taken.add(hash(path))
-            check_not_read(path, source, "-o")
-            source.place = path
-        return source.place
-
-
 class Drawn:
-    """Pictures with the answers on them, or those that the network made: a file, or a folder with one for each.
+    """Pictures with the answers on them, or those that the network made: a file, or Places with one for each.
 
-    Never over what is read."""
+    reads : what must not be written over; font : a file, or None"""
 
-    def __init__(self, path: str, is_folder: bool, reads: list[str]):
-        from ..vision.answers.encode import FORMATS, format_of
-        self.path, self.is_folder = path, is_folder
-        if is_folder:
-            check_folder(path, "-o")                    # an ending that no picture is written with becomes .png
-            self.place = Places(path, lambda ending: ending if ending.lower() in FORMATS else ".png")
-            return
-        self.place = lambda source: path
-        format_of(path)
-        check_writable(path, "-o")
-        for read in reads:
-            check_not_read(path, read, "-o")
+    def __init__(self, place: str | Places, reads: list[str], font: str | None):
+        from ..vision.answers.encode import format_of
+        self.place, self.font = place, font
+        if isinstance(place, str):
+            format_of(place, "-o ")
+            check_writable(place, "-o")
+            for read in reads:
+                check_not_read(place, read, "-o")
 
-    def write(self, source, reading) -> str:
+    def write(self, source: str, reading) -> str:
         from ..vision.answers.encode import format_of, write
-        path = self.place(source)
-        if self.is_folder:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-        with replacing(path, "-o") as file:
-            write(reading.answer, reading.frame, file, format_of(path))
+        with self._file(source) as (path, file):
+            write(reading.answer, reading.frame, file, format_of(path, "-o "), self.font)
         return path
+
+    @contextmanager
+    def _file(self, source: str):
+        if isinstance(self.place, Places):
+            with self.place.replacing(source) as made:
+                yield made
+        else:
+            with replacing(self.place, "-o") as file:
+                yield self.place, file
 
 
 class Filmed:
     """The frames of one video with the answers on them, as a video of the same length: a frame without an answer of its
     own, for the network was busy or one was left out, shows the one before.
 
-    sources : Sources. A context: written when it ends well"""
+    sources : Sources; reads, font : as of Drawn. A context: written when it ends well"""
 
-    def __init__(self, path: str, sources, reads: list[str]):
+    def __init__(self, path: str, sources, reads: list[str], font: str | None):
         from ..vision.answers.film import check_film
+        self.font = font
         self.path, self._name, self._sources, self._stack = path, f"-o {path}", sources, ExitStack()
         self._film, self._held, self._number, self.count = None, None, 0, 0
         check_film(self._name)
@@ -120,7 +102,7 @@ class Filmed:
             file = self._stack.enter_context(replacing(self.path, "-o"))
             self._film = self._stack.enter_context(Film(file, self._name, self._sources.rate))
         self._put(min(MOST_REPEATED, (reading.frame.number - self._number) // self._sources.every))
-        self._held, self._number = drawn(reading.answer, reading.frame), reading.frame.number
+        self._held, self._number = drawn(reading.answer, reading.frame, self.font), reading.frame.number
 
     def __enter__(self):
         return self
@@ -141,8 +123,9 @@ class Filmed:
 class Shown:
     """Pictures with the answers on them in the terminal; frames one over the other."""
 
-    def __init__(self, moving: bool):
+    def __init__(self, moving: bool, font: str | None):
         from ..vision.answers.terminal import way_of
+        self.font = font
         if sys.stdout is None or not sys.stdout.isatty():
             raise InputError("--show draws in a terminal; standard output is none: -o writes a file")
         self._home = FORGET + HOME if way_of() == "kitty" else HOME
@@ -156,7 +139,7 @@ class Shown:
         if self.moving:
             sys.stdout.write(CLEAR if self._is_first else self._home)
             self._is_first = False
-        show(drawn(reading.answer, reading.frame))
+        show(drawn(reading.answer, reading.frame, self.font))
 
 
 class Saved:
@@ -172,31 +155,41 @@ class Saved:
             self._arrays.add(f"{number}/{name}" if self.several else name, value)
 
 
+class SavedMap:
+    """The map of pixels of one picture as a grey one, classes as they are, numbers in 16 bits."""
+
+    def __init__(self, path: str):
+        self.path = path
+
+    def write(self, number: int, reading) -> None:
+        from ..vision.answers.encode import encode, format_of
+        answer = reading.answer
+        if not hasattr(answer, "grey"):
+            raise InputError(f"--save {self.path}: that is for maps of pixels, such as depth; this model's task is "
+                             f"{answer.task or 'unknown'}: FILE.npz takes all outputs")
+        with replacing(self.path, "--save") as file:
+            encode(answer.grey(), file, format_of(self.path))
+        if not answer.of_classes:
+            least, most = answer.scale()
+            say(f"{self.path}: 0 is {least:.6g}, 65535 is {most:.6g}{' ' * bool(answer.unit)}{answer.unit}")
+
+
 class Formatted:
-    """Objects as other programs read them: to standard output, or, `yolo`, a file for each picture in the folder of -o.
+    """Objects as other programs read them: to standard output, or, `yolo`, a file for each picture in a folder."""
 
-    drawn : Drawn or None"""
-
-    def __init__(self, format: str, drawn):
+    def __init__(self, format: str, places: Places | None):
         from ..vision.answers import formats
-        self.format, self._formats, self._first = format, formats, True
-        self.is_folder = format == "yolo" and drawn is not None
-        if self.is_folder:
-            if not drawn.is_folder:
-                raise InputError(f"-o {drawn.path}: --format yolo writes a text for each picture; name a folder (with a "
-                                 "/ at its end)")
-            self.place = Places(drawn.path, lambda ending: ".txt")
+        self.format, self.places, self._formats = format, places, formats
+        self._first, self._rows = True, []
 
     def write(self, number: int, source: str, reading) -> None:
         formats, name = self._formats, str(source)
         if self.format == "yolo":
             text = formats.yolo(reading)
-            if not self.is_folder:
+            if self.places is None:
                 print(f"# {printable(name)}\n{text}", end="", flush=True)
             else:
-                path = self.place(source)
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                with replacing(path, "-o") as file:
+                with self.places.replacing(source) as (_, file):
                     file.write(text.encode())
         elif self.format == "csv":
             print(formats.csv_head() * self._first + formats.csv_rows(name, reading), end="", flush=True)
@@ -206,7 +199,8 @@ class Formatted:
                 self._first = False
             return
         else:
-            print(("[" if self._first else ",\n ") + formats.dumped(formats.labelstudio(name, reading)), end="", flush=True)
+            made = formats.dumped(formats.labelstudio(name, reading))
+            print(("[" if self._first else ",\n ") + made, end="", flush=True)
         self._first = False
 
     def close(self) -> None:
@@ -214,9 +208,3 @@ class Formatted:
             print("[]\n" if self._first else "]\n", end="", flush=True)
         elif self.format == "csv" and self._first:
             print(self._formats.csv_head(), end="", flush=True)
-
-
-def check_not_read(path: str, read: str, flag: str) -> None:
-    """InputError where what is written would replace what is read."""
-    if os.path.exists(path) and os.path.exists(read) and os.path.samefile(path, read):
-        raise InputError(f"{flag} {path}: that would overwrite what is read; name another file")

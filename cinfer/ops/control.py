@@ -60,8 +60,8 @@ class Stack:
 
 
 def of_no_turn(body: Graph, inputs: list[Fact], count: int) -> list:
-    """What a turn would give beside the `count` values that are handed on: types as declared, or as they follow from the
-    inputs where the graph leaves the shape open."""
+    """What a turn would give beside the `count` values that are handed on: types as declared, or as they follow from
+    the inputs where the graph leaves the shape open."""
     declared = list(body.outputs.values())[count:]
     if bodies.get() is None or all(each.shape is not None for each in declared):
         return declared

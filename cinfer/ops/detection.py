@@ -21,7 +21,8 @@ def corners(boxes: np.ndarray, center_point_box: int) -> np.ndarray:
 
 
 def suppress(boxes: np.ndarray, limit: int, overlap: float) -> list[int]:
-    """Which of a list's boxes stay, from best to worst: each that overlaps no kept one before it by more than `overlap`.
+    """Which of a list's boxes stay, from best to worst: each that overlaps no kept one before it by more than
+    `overlap`.
 
     boxes : their `corners`; limit : of boxes that stay
     """

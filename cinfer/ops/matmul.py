@@ -197,7 +197,8 @@ def determinants(a: np.ndarray) -> np.ndarray:
         row = a[each, best]
         a[each, best] = a[:, k]
         found *= np.where(best == k, row[:, k], -row[:, k])
-        a[:, k + 1:, k:] -= (a[:, k + 1:, k] / np.where(row[:, k] == 0, 1, row[:, k])[:, None])[..., None] * row[:, None, k:]
+        factors = a[:, k + 1:, k] / np.where(row[:, k] == 0, 1, row[:, k])[:, None]
+        a[:, k + 1:, k:] -= factors[..., None] * row[:, None, k:]
     return found.reshape(shape)
 
 

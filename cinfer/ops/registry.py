@@ -241,7 +241,8 @@ def check(operator: Operator, node: Node) -> None:
     count, least, most = len(node.inputs), operator.min_inputs, operator.max_inputs
     if count < least or (most is not None and count > most):
         takes = f"at least {least}" if most is None else least if least == most else f"{least} to {most}"
-        raise ModelError(f"{node} has {count} input{'s' * (count != 1)}; {node.op_type} of opset {node.opset} takes {takes}")
+        raise ModelError(f"{node} has {count} input{'s' * (count != 1)}; "
+                         f"{node.op_type} of opset {node.opset} takes {takes}")
     for i, name in enumerate(node.inputs):
         if not name and (i < least or i >= operator.named):
             raise ModelError(f"{node}: its input {i} is left out; {node.op_type} needs it")
@@ -288,7 +289,8 @@ def evaluate(operator: Operator, node: Node, inputs: list[np.ndarray | None],
 
 def outputs_of(operator: Operator, node: Node, inputs: list[np.ndarray | None],
                keywords: dict | None = None) -> tuple[np.ndarray, ...]:
-    """The node's outputs in NumPy, where warnings are off already. keywords : the node's `arguments`, where they are at hand"""
+    """The node's outputs in NumPy, where warnings are off already. keywords : the node's `arguments`, where they are at
+    hand"""
     if keywords is None:
         keywords = arguments(operator, node)
     return for_outputs(node, operator.evaluate(*inputs, **keywords))

@@ -36,9 +36,9 @@ from .remove_identity import remove_identity
 from .sink_transposes import sink_transposes
 from .widen_halves import widen_halves
 
-# The order matters: branches, compositions, float16 and 8 bits go first, for all else is made for float32; then constants,
-# for most guards ask for constants; what is spelled out is read before scales are folded, for Conv -> Add 3 ->
-# Clip would lose its Add; Transposes move before Pad and scales are looked for beside Conv. Behind these come
+# The order matters: branches, compositions, float16 and 8 bits go first, for all else is made for float32; then
+# constants, for most guards ask for constants; what is spelled out is read before scales are folded, for Conv -> Add 3
+# -> Clip would lose its Add; Transposes move before Pad and scales are looked for beside Conv. Behind these come
 # passes whose operators are not standard ones, which the others would not know.
 PIPELINE = (
     inline_branches,

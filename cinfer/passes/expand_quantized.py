@@ -181,7 +181,8 @@ class _Expansion:
         array = self.at.array(name)
         if array is not None:
             return self.at.constant(array.astype(np.float32), name)
-        cast = Node("Cast", [name], [self.at.fresh(name)], {"to": FLOAT}, opset=OPSET, name=node.name or node.outputs[0])
+        cast = Node("Cast", [name], [self.at.fresh(name)], {"to": FLOAT}, opset=OPSET,
+                    name=node.name or node.outputs[0])
         self.at.insert(cast, after=self.at.makers.get(name))
         return cast.outputs[0]
 

@@ -174,8 +174,8 @@ class Prepared:
         return is_met and len(self.formulas) < MOST_KINDS and self.shared.formulas < MOST_FORMULAS
 
     def _unchanged(self, name: str, sizes: tuple[int, ...], is_first: bool) -> tuple[int | str | None, ...]:
-        """What the sizes of an input may be in all runs: as declared, or as the part before gives them; where nothing is
-        known, behind a part and in a body, as they are."""
+        """What the sizes of an input may be in all runs: as declared, or as the part before gives them; where nothing
+        is known, behind a part and in a body, as they are."""
         known = self.before.shapes.get(name)
         if known is not None:
             return tuple([size if each is None else each for size, each in zip(sizes, known)])

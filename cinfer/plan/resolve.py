@@ -21,7 +21,8 @@ MOST_FOUND = 1 << 16            # indices that NonZero may give, if all of its i
 
 
 class Made(Node):
-    """A node that takes the place of another for some sizes. Nobody is to remember it: there is a new one for others."""
+    """A node that takes the place of another for some sizes. Nobody is to remember it: there is a new one for
+    others."""
     __slots__ = ()
 
 

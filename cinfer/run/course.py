@@ -123,8 +123,8 @@ class Course:
             bodies.reset(before)
 
     def body(self, graph: Graph, inputs: list, rest: Rest, fetch, known: dict) -> list:
-        """The outputs of a graph among a node's attributes; of Facts, those of the outputs. fetch : what it may capture,
-        by name"""
+        """The outputs of a graph among a node's attributes; of Facts, those of the outputs. fetch : what it may
+        capture, by name"""
         feeds = dict(zip(graph.inputs, inputs))
         given, captured = {}, []
         if graph.prepared is None:

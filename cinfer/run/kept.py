@@ -14,8 +14,8 @@ KEPT_BYTES = 4 << 20
 
 
 class Kept:
-    """Key -> routine; each knows when it was `used` last, in uses of any. A key begins with the routine that its own one
-    follows, if any.
+    """Key -> routine; each knows when it was `used` last, in uses of any. A key begins with the routine that its own
+    one follows, if any.
 
     forget : method that is called when routines were forgotten by `trim` or `close`, to forget what is theirs
     """

@@ -5,7 +5,7 @@
     answer = cinfer.vision.read(session, "street.jpg")      # a path, bytes, a PIL picture, or a camera's array
     for each in answer.found:
         print(each.label, each.score, each.box)             # in pixels of the picture as a person sees it
-    answer.draw(picture).save("out.jpg")
+    answer.draw("street.jpg").save("out.jpg")
 
     with cinfer.vision.Video("camera:0", seconds=60) as video:          # or a file, or rtsp://...
         for answer in cinfer.vision.read_many(session, video):
@@ -17,7 +17,8 @@ prepare/ makes the input; families/ decode the outputs; answers/ say and draw wh
 from __future__ import annotations
 
 _HOME = {"read": "reader", "read_many": "many", "Reader": "reader", "Reading": "reader", "Options": "families.view",
-         "Class": "answers.classes", "Classes": "answers.classes", "Mask": "answers.objects", "Object": "answers.objects",
+         "Class": "answers.classes", "Classes": "answers.classes", "Mask": "answers.objects",
+         "Object": "answers.objects",
          "Objects": "answers.objects", "Map": "answers.map", "Line": "answers.text", "Text": "answers.text",
          "Embedding": "answers.embedding", "Picture": "answers.picture", "Summary": "answers.summary",
          "Video": "pictures.video"}

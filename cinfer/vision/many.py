@@ -3,16 +3,15 @@ where a session has several threads, two are run at once, each by half of them. 
 the threads of one do at the end of each step, nor for the decoding, which takes its share of the same CPUs."""
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 
-from ..errors import Error, InputError, LimitError, shown, whole
-from ..threads import MOST
+from ..errors import Error, InputError, LimitError
 from .pictures.frames import Frame
 from .reader import Reader, Reading
+from .recognise.words import LabelsError
 
 AHEAD = 2                           # pictures that are ready while each worker has one in hand: bounds the memory
 MOST_WORKERS = 8                    # if nobody says how many; two of them run the network at any time
@@ -44,6 +43,8 @@ def readings(reader: Reader, sources: Iterable, workers: int | None = None,
             return ready
         try:
             return reader.finish(ready) if stop is None else reader.finish(ready, stop)
+        except LabelsError:
+            raise
         except (InputError, LimitError) as error:
             return _named(error, ready.frame)
 
@@ -121,27 +122,30 @@ def read_many(session, sources: Iterable, *, workers: int | None = None, **optio
     itself raises comes after the answers to what it gave before
 
     Closing it early ends its threads, and the program or camera behind a video.
-    """
-    import numpy as np
 
+    Raises
+    ------
+    InputError : an argument is wrong, or the labels are not as many as the model has classes
+    """
+    from .arguments import check_workers, sources_of
+    from .pictures.frames import check_order
+    from .reader import reader
+    order, workers = check_order(options.pop("order", "RGB")), check_workers(workers)
+    return _answers(session, reader(session, **options), sources_of(sources), workers, order)
+
+
+def _answers(session, reads: Reader, sources, workers: int | None, order: str) -> Iterator:
+    """session : what `reads` reads with, and refers to weakly; held as long as answers come"""
     from .pictures.listed import is_video, pictures_of
-    from .reader import opener, reader
-    if workers is not None and ((count := whole(workers)) is None or not 0 <= count <= MOST):
-        raise InputError(f"workers is {shown(workers)}; right is a whole number from 0 to {MOST}, or None")
-    is_array = isinstance(sources, np.ndarray) and sources.ndim < 4
-    if is_array or isinstance(sources, bytes) or hasattr(sources, "getbands"):
-        raise InputError("sources is one picture; right is an iterable of them, or cinfer.vision.read")
-    order = options.pop("order", "RGB")
-    reads = reader(session, **options)
-    opens = opener(reads)
+    from .reader import opener
     with ExitStack() as stack:
-        if isinstance(sources, (str, os.PathLike)):
+        if isinstance(sources, str):
             if is_video(sources):
                 from .pictures.video import Video
                 sources = stack.enter_context(Video(sources))
             else:
-                sources = pictures_of([os.fsdecode(sources)])
+                sources = pictures_of([sources])
         live = getattr(sources, "live", False)
-        found_of = readings(reads, sources, 0 if live else workers, lambda source: opens(source, order))
+        found_of = readings(reads, sources, 0 if live else workers, lambda source: opener(reads)(source, order))
         for _, found in stack.enter_context(closing(found_of)):
             yield found.answer if isinstance(found, Reading) else found

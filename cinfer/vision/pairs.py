@@ -60,7 +60,8 @@ class Pair:
         if isinstance(taken.held, np.ndarray) and isinstance(answer, Objects) and answer.found:
             taken = taken._replace(held=taken.picture, order="RGB")         # once for all objects
         if not isinstance(answer, Objects):
-            raise InputError(f"the first model finds nothing to look at: its answer is {answer.line()}; {RIGHT} is right")
+            raise InputError(f"the first model finds nothing to look at: its answer is {answer.line()}; "
+                             f"{RIGHT} is right")
         with_persons = self._cut == self._person and "person" in (self.first.words.labels or ())
         outputs, found = dict(reading.outputs), []
         for number, each in enumerate(answer.found):

@@ -9,8 +9,9 @@ from weakref import WeakKeyDictionary, proxy
 
 import numpy as np
 
-from ..errors import InputError, LimitError, nearest, shown, whole
+from ..errors import InputError, LimitError
 from .answers.answer import Answer
+from .arguments import check_exact, check_names, check_options, check_session, flags_of, labels_of
 from .families import DECODERS, family
 from .families.view import Options, View, numbers_of
 from .pictures.frames import Frame, frame
@@ -68,7 +69,8 @@ class Reader:
         """flags : word -> (text, the flag as typed); labels : class names instead of the model's own
 
         Raises InputError where the model cannot be fed with a picture, or a word is wrong."""
-        self.session, self.options = session, options or Options()
+        check_session(session)
+        self.session, self.options = session, check_options(options or Options())
         self.model = Model(session)
         self.words = recognise(self.model, flags, labels)
         if self.options.classes is not None and self.words.labels and self.words.task != "keypoints":   # of points
@@ -140,7 +142,8 @@ class Reader:
     def _hinted(self, error: InputError) -> InputError:
         """A network that halves its pictures cannot take any size."""
         port = next(port for port in self.session.inputs if port.name == self.recipe.input)
-        is_asked = self.recipe.size.rule in ("any", "wide") or self.recipe.size.rule == "fixed" and not self.model.size(port)
+        rule = self.recipe.size.rule
+        is_asked = rule in ("any", "wide") or rule == "fixed" and not self.model.size(port)
         if is_asked and " cannot take " in str(error):
             return InputError(f"{error}; --size multiple:32 may help")
         return error
@@ -171,8 +174,8 @@ def read(session, picture, **options) -> Answer:
     Parameters
     ----------
     session : cinfer.Session; or a list of them, one after the other as in `cinfer run det.onnx+rec.onnx`
-    picture : a path, bytes, a binary file, a PIL.Image.Image, or an array (height, width, 3) or (height, width) of uint8,
-        RGB, or with order="BGR" as OpenCV has it
+    picture : a path, bytes, a binary file, a PIL.Image.Image, or an array (height, width, 3) or (height, width) of
+        uint8, RGB, or with order="BGR" as OpenCV has it
     order : "RGB" or "BGR", of an array
     exact : True: large JPEGs are decoded whole, not at a fraction of their size
     labels : class names instead of the model's own
@@ -201,40 +204,19 @@ def opener(reads):
     return getattr(reads, "opened", frame)
 
 
-def check(options: dict) -> None:
-    """InputError where what a program asks for is none of what `Options` may hold; TypeError for a name that is none."""
-    for name, value in options.items():
-        if name not in Options._fields:
-            names = ("order", "exact", "labels", "task", "recipe", *Options._fields)
-            raise TypeError(f"there is no option {name!r}{nearest(name, names) or f'; there are ' + ', '.join(names)}")
-        if value is None:
-            continue
-        if name in ("conf", "iou") and not (isinstance(value, (int, float, np.number)) and 0 <= value <= 1):
-            raise InputError(f"{name} is {shown(value)}; right is a number from 0 to 1")
-        if name in ("max_det", "top") and not (whole(value) and whole(value) > 0):
-            raise InputError(f"{name} is {shown(value)}; right is a whole number from 1")
-        if name == "classes" and isinstance(value, (str, bytes)):
-            raise InputError(f"classes is {shown(value)}; right is a list of labels or numbers")
-
-
 def reader(session, *, labels=None, task=None, recipe=None, exact=False, **options):
-    """The Reader of a session, or the chain of several, for these options; kept as long as the (first) session lives."""
-    check(options)
-    sessions = tuple(session) if isinstance(session, (list, tuple)) else (session,)
-    for each in sessions or (session,):
-        if not hasattr(each, "run") or not hasattr(each, "inputs"):
-            raise InputError(f"{shown(each)} is no session; right is what cinfer.load(\"model.onnx\") gives")
-    flags = {key: (str(text), f"recipe {key}") for key, text in (recipe or {}).items()}
-    if task is not None:
-        flags["task"] = task, "task"
-    if options.get("classes") is not None:
-        options["classes"] = tuple(map(str, options["classes"]))
-    key = (tuple(sorted(flags.items())), tuple(sorted(options.items())), None if labels is None else tuple(labels), exact,
-           tuple(map(id, sessions[1:])))                # the Reader holds these, so no other will have their ids
+    """The Reader of a session, or the chain of several, for these options; kept as long as the first session lives."""
+    sessions = tuple(session) if isinstance(session, (list, tuple)) and session else (session,)
+    for each in sessions:
+        check_session(each)
+    check_names(options)
+    flags, labels, exact = flags_of(task, recipe), labels_of(labels), check_exact(exact)
+    asked = check_options(Options(**options))
+    key = (tuple(sorted(flags.items())), asked, None if labels is None else tuple(labels), exact,
+           tuple(map(id, sessions[1:])))                # the chain holds these, so no other will have their ids
     kept = _readers.setdefault(sessions[0], {})
     if key not in kept:
         from .chains import reader_of
-        kept[key] = reader_of([proxy(sessions[0]), *sessions[1:]], flags, Options(**options),
-                              None if labels is None else list(labels))
-        kept[key].whole = bool(exact)
+        kept[key] = reader_of([proxy(sessions[0]), *sessions[1:]], flags, asked, labels)
+        kept[key].whole = exact
     return kept[key]

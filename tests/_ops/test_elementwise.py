@@ -160,7 +160,8 @@ FUNCTIONS = {  # name: (alpha, beta, float64)
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "swish", "hard_swish", "mish", "softplus", "elu", "celu", "selu"])
+@pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "swish", "hard_swish", "mish", "softplus", "elu", "celu",
+                                  "selu"])
 def test_activations_of_infinity(level, name):
     (alpha, beta, _), op = FUNCTIONS[name], ops.table(level).unary[name]
     x, y = np.full(32, np.inf, np.float32), np.zeros(32, np.float32)

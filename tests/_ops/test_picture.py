@@ -35,7 +35,8 @@ def run(level, x, kx, jx, ky, iy, tables, layout, reverse, rows):
     scratch = -(-iw * c // 16) * 16 * lanes + c * row * (lanes + ring) + row + 8 * ky.shape[1]
     at = lambda a: (0, 0) if a is None else (0, a.ctypes.data)
     yc, yr, yx = (step // y.itemsize for step in y.strides)
-    params = table.pack("picture", x=at(x), kx=at(kx), jx=at(jx), ky=at(ky), iy=at(iy), table=at(tables), y=at(y), ih=ih,
+    params = table.pack("picture", x=at(x), kx=at(kx), jx=at(jx), ky=at(ky), iy=at(iy), table=at(tables), y=at(y),
+                        ih=ih,
                         iw=iw, c=c, xr=x.strides[0], oh=oh, ow=ow, nx=kx.shape[1], ny=ky.shape[1], yc=yc, yr=yr, yx=yx,
                         reverse=reverse, ring=ring, rows=rows)
     _ops.executor().run_once(table, "picture", params, -(-oh // rows), 1, scratch)

@@ -34,9 +34,10 @@ def cinfer(capfd, monkeypatch):
     return run
 
 
-def start(*arguments, **options):
-    """The program in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+def start(*arguments, path=(), **options):
+    """The program in a process of its own. path : folders where Python looks first"""
+    looked = [*map(str, path), str(ROOT), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(looked)}
     command = [sys.executable, "-m", "cinfer", *map(str, arguments)]
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     return subprocess.Popen(command, env=environment, **options)

@@ -1,5 +1,6 @@
 """Small models for tests of the command line, written with the onnx package."""
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
@@ -75,3 +76,13 @@ def without_batch(path, shape):
     """The largest value of a picture of rank 3."""
     node = helper.make_node("ReduceMax", ["x"], ["top"], keepdims=0)
     return write(path, [node], {"x": (TensorProto.FLOAT, shape)}, {"top": (TensorProto.FLOAT, ())})
+
+
+def constants(path, arrays, shape, metadata=None):
+    """A model that gives these arrays whatever the picture."""
+    nodes = [helper.make_node("ReduceMin", ["x"], ["least"], keepdims=0)]
+    nodes += [helper.make_node("Sub", ["least", "least"], ["zero"])]
+    nodes += [helper.make_node("Add", [f"{name}_", "zero"], [name]) for name in arrays]
+    tensors = [onnx.numpy_helper.from_array(np.float32(each), f"{name}_") for name, each in arrays.items()]
+    outputs = {name: (TensorProto.FLOAT, np.shape(each)) for name, each in arrays.items()}
+    return write(path, nodes, {"x": (TensorProto.FLOAT, shape)}, outputs, metadata, tensors)

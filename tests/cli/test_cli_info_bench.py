@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 from cinfer._ops import executor
+from onnx import TensorProto, helper
 from program import DATA, cinfer  # noqa: F401 (fixtures)
-from small_models import classifier, halves
+from small_models import classifier, halves, write
 
 DEMO = DATA / "efficientnet_lite0_w8.onnx"
 
@@ -67,6 +68,29 @@ def test_bench_measures_what_it_says(cinfer, tmp_path):
     assert data["runs"] == 7 and data["threads"] == 1 and data["shapes"] == {"x": [1, 3, 8, 8]}
     assert 0 < data["min_ms"] <= data["median_ms"] <= data["p99_ms"]
     assert data["load_ms"] > 0 and data["first_run_ms"] > 0 and data["peak_bytes"] > 1e7
+
+
+def test_info_says_what_the_model_is_taken_for(cinfer, tmp_path):
+    keys = {"cinfer.recipe": "1", "cinfer.task": "classification", "cinfer.input.size": "8x8"}
+    for keys, task in ((keys, "classification"), ({}, "none that is known")):
+        done = cinfer("info", classifier(tmp_path / "m.onnx", keys))
+        assert [line.split(maxsplit=1)[1] for line in done.lines if line.startswith("task ")] == [task]
+
+
+@pytest.mark.parametrize("flag, sizes", [("1x3x5x7", [1, 3, 5, 7]), ("x:1X3x4x4", [1, 3, 4, 4]),
+                                         ("x=1x3x6x6", [1, 3, 6, 6])])
+def test_sizes_of_the_only_input_need_no_name(cinfer, tmp_path, flag, sizes):
+    data = json.loads(cinfer("bench", halves(tmp_path / "m.onnx"), "--runs", "1", "--json", "--shape", flag).out)
+    assert data["shapes"] == {"x": sizes}
+
+
+def test_sizes_of_several_inputs_need_names(cinfer, tmp_path):
+    node = helper.make_node("Add", ["a", "b"], ["y"])
+    free = TensorProto.FLOAT, ("n",)
+    model = write(tmp_path / "two.onnx", [node], {"a": free, "b": free}, {"y": free})
+    done = cinfer("bench", model, "--runs", "1", "--shape", "3")
+    assert done.status == 2 and "--shape 3: the model has 2 inputs, 'a', 'b'; say which, NAME=3" in done.err
+    assert cinfer("bench", model, "--runs", "1", "--shape", "a=3", "--shape", "b:3").status == 0
 
 
 def test_bench_for_people(cinfer, tmp_path):

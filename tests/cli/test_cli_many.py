@@ -63,7 +63,7 @@ def test_ctrl_c_says_how_many_and_how_to_go_on(tmp_path):
     out, err = process.communicate(timeout=60)
     names = {os.path.basename(json.loads(line)["image"]) for line in out.splitlines()}
     assert process.returncode == 0 and names | before == {f"{n:04}.png" for n in range(300)} and not names & before
-    assert f"cinfer: {len(before)} pictures left out, for they were there already" in err.decode().splitlines()
+    assert f"cinfer: {len(before)} pictures left out: already there" in err.decode().splitlines()
 
 
 def test_ctrl_c_without_a_folder_says_where(tmp_path):
@@ -112,7 +112,7 @@ def test_resume_looks_for_what_is_written(cinfer, tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["0000.txt", "0001.txt", "0002.txt"]
     (tmp_path / "out" / "0001.txt").unlink()
     done = cinfer(*command, "--resume")
-    assert "cinfer: 2 pictures left out, for they were there already" in done.errors and "1 picture in " in done.err
+    assert "cinfer: 2 pictures left out: already there" in done.errors and "1 picture in " in done.err
     done = cinfer("run", tmp_path / "d.onnx", folder / "0000.png", "-o", tmp_path / "out.jpg", "--format", "yolo")
     assert done.status == 2 and "--format yolo writes a text for each picture; name a folder" in done.err
 

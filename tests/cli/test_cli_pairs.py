@@ -4,21 +4,9 @@ import json
 import shutil
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 from program import cinfer, red  # noqa: F401 (fixtures)
-from small_models import classifier, write
-
-
-def constants(path, arrays, shape, metadata=None):
-    """A model that gives these arrays whatever the picture."""
-    nodes = [helper.make_node("ReduceMin", ["x"], ["least"], keepdims=0)]
-    nodes += [helper.make_node("Sub", ["least", "least"], ["zero"])]
-    nodes += [helper.make_node("Add", [f"{name}_", "zero"], [name]) for name in arrays]
-    tensors = [onnx.numpy_helper.from_array(np.float32(each), f"{name}_") for name, each in arrays.items()]
-    outputs = {name: (TensorProto.FLOAT, np.shape(each)) for name, each in arrays.items()}
-    return write(path, nodes, {"x": (TensorProto.FLOAT, shape)}, outputs, metadata, tensors)
+from small_models import classifier, constants
 
 
 @pytest.fixture
@@ -26,7 +14,8 @@ def finder(tmp_path):
     """A BlazeFace that finds one face in the middle of its 128x128, with level eyes."""
     rows, scores = np.zeros((1, 896, 16)), np.full((1, 896, 1), -9.0)
     anchor = np.array([8.5, 8.5]) * 8
-    rows[0, 2 * (8 * 16 + 8)] = [*((64, 64) - anchor), 32, 32, *(np.array([(56, 60), (72, 60)] * 3) - anchor).reshape(-1)]
+    rows[0, 2 * (8 * 16 + 8)] = [*((64, 64) - anchor), 32, 32,
+                                 *(np.array([(56, 60), (72, 60)] * 3) - anchor).reshape(-1)]
     scores[0, 2 * (8 * 16 + 8)] = 2
     return constants(tmp_path / "finder.onnx", {"r": rows, "c": scores}, (1, 3, 128, 128))
 

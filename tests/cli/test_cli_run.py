@@ -169,7 +169,7 @@ def test_image_model_writes_its_picture(cinfer, tmp_path):
 @pytest.mark.parametrize("flag, name, words", [
     ("-o", "none/out.png", "there is no folder"), ("-o", "out.xyz", "no picture format"),
     ("-o", ".", "that would overwrite what is read"),
-    ("--save", "none/out.npz", "there is no folder"), ("--save", ".", "one .npz file")])  # fmt: skip
+    ("--save", "none/out.npz", "there is no folder"), ("--save", ".", "a .npz file")])  # fmt: skip
 def test_unwritable_outputs_are_refused_before_anything_runs(cinfer, tmp_path, red, flag, name, words):
     done = cinfer("run", enlarger(tmp_path / "m.onnx"), red, flag, tmp_path / name)
     assert done.status == 2 and words in done.errors[-1] and not done.out
@@ -191,7 +191,7 @@ def test_several_pictures_go_into_a_folder(cinfer, tmp_path, red):
     (tmp_path / "out" / "red.png").unlink()
     done = cinfer("run", model, tmp_path / "in", "-r", "-o", f"{tmp_path}/out/", "--resume")
     assert len(done.lines) == 1 and done.lines[0].endswith("out/red.png")
-    assert done.errors[-1] == "cinfer: 1 picture left out, for they were there already"
+    assert done.errors[-1] == "cinfer: 1 picture left out: already there"
     done = cinfer("run", model, tmp_path / "in", "-o", f"{tmp_path}/in/")
     assert done.status == 2 and "would overwrite what is read" in done.err
 
@@ -241,13 +241,19 @@ def test_model_from_standard_input(cinfer, tmp_path, red):
     with open(model, "rb") as file:
         process = start("run", "-", red, "--top", "1", stdin=file)
         assert process.stdout.read().endswith(b"red (0)\n") and process.wait() == 0
-    assert cinfer("run", "-", "-").errors[0].startswith("cinfer: the model and a picture cannot both come from standard")
+    process = start("run", "-", red, stdin=open(red, "rb"))
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2 and err.startswith(b"cinfer: standard input: this is no ONNX model")
+    done = cinfer("run", "-", "-")
+    assert done.errors[0].startswith("cinfer: the model and a picture cannot both come from standard")
 
 
 def test_save_takes_arrays_only_by_their_name(cinfer, tmp_path, red):
     for name in ("-", "out.txt", "out.npy"):
         done = cinfer("run", halves(tmp_path / "m.onnx"), red, "--save", name)
-        assert done.status == 2 and done.err == f"cinfer: --save {name}: all outputs go into one .npz file; name it so\n"
+        assert done.status == 2 and done.err == (
+            f"cinfer: --save {name}: all outputs go into a .npz file, a map of pixels such as depth into a .png or "
+            ".tif; name it so\n")
 
 
 def test_failed_run_leaves_the_old_file_and_no_other(cinfer, tmp_path):
@@ -298,24 +304,26 @@ def test_takes_a_picture_without_batch(cinfer, tmp_path, red, shape):
 
 def test_rank_3_without_3_channels_is_no_picture(cinfer, tmp_path, red):
     done = cinfer("run", without_batch(tmp_path / "m.onnx", (1, 197, 64)), red)
-    assert done.status == 2 and "takes no picture: 'x' 1x197x64; a picture is" in done.err
+    assert done.status == 2 and "or of rank 3 with 3 channels ('x' 1x197x64); use" in done.err
 
 
 def test_classes_that_are_none_are_said_once(cinfer, tmp_path, red):
     model = classifier(tmp_path / "m.onnx", STRETCHED)
     done = cinfer("run", model, red, red, "--classes", "redd")
-    assert done.status == 2 and done.errors == ["cinfer: --classes redd: the model has no such class; do you mean red?"]
+    assert done.status == 2 and done.errors == ["cinfer: the model has no class 'redd'; do you mean red?"]
 
 
 def test_numbers_of_pictures(cinfer, tmp_path, red):
     model = classifier(tmp_path / "m.onnx", STRETCHED)
     done = cinfer("run", model, red, tmp_path / "none.png")
-    assert "cinfer: 1 picture in " in done.err and " a second; each: " in done.err and "cinfer: 1 picture could not be read: " in done.err
+    assert all(words in done.err for words in ("cinfer: 1 picture in ", " a second; each: ",
+                                               "cinfer: 1 picture could not be read: "))
 
 
 @pytest.mark.parametrize("flags, words", [
     (["--recipe", "input.resise=x"], "--recipe input.resise is no word of docs/metadata.md; do you mean input.resize?"),
     (["--recipe", "zzz=x"], "--recipe zzz is no word of docs/metadata.md"),
+    (["--recipe", "labels=a"], "--recipe labels: labels are given by themselves, --labels FILE"),
     (["--task", "detecton"], "--task is 'detecton'; do you mean detection?"),
     (["--task", "qqqq"], "--task is 'qqqq'; the tasks are anomaly, classification, "),
 ])

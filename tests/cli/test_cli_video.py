@@ -30,7 +30,8 @@ def camera(monkeypatch, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\nclass Finder:\n    def find_spec(self, name, path, target=None):\n"
         "        if name == 'cinfer.cli.sources':\n            sys.meta_path.remove(self)\n"
-        "            from cinfer.vision.pictures import video\n            video.check_camera = lambda place, name: None\n"
+        "            from cinfer.vision.pictures import video\n"
+        "            video.check_camera = lambda place, name: None\n"
         "sys.meta_path.insert(0, Finder())\n")
     from cinfer.vision.pictures import video
     monkeypatch.setattr(video, "check_camera", lambda place, name: None)
@@ -65,6 +66,16 @@ def test_a_video_is_written_with_the_source_s_rate(cinfer, ffmpeg, tmp_path):
     assert not ffmpeg.processes() and not list(tmp_path.glob(".cinfer*"))
 
 
+def test_frames_of_two_videos_of_one_name_do_not_replace_each_other(cinfer, ffmpeg, tmp_path):
+    clips = [tmp_path / folder / "clip.mp4" for folder in "ab"]
+    for clip in clips:
+        clip.parent.mkdir()
+        ffmpeg.video(clip, frames=2)
+    done = cinfer("run", enlarger(tmp_path / "m.onnx"), *clips, "-o", tmp_path / "out")
+    assert done.status == 0 and sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "clip-000000.jpg", "clip-000001.jpg", "clip-2-000000.jpg", "clip-2-000001.jpg"]
+
+
 def test_frames_go_into_a_folder(cinfer, ffmpeg, tmp_path):
     clip = ffmpeg.video(tmp_path / "clip.mp4", frames=3)
     done = cinfer("run", enlarger(tmp_path / "e.onnx"), clip, "-o", f"{tmp_path}/out/")
@@ -80,18 +91,21 @@ def test_gif_needs_no_program_to_be_written(cinfer, ffmpeg, tmp_path):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["clip.mp4", "-o", "out.jpg"], "-o out.jpg: there are several pictures; name a folder (with a / at its end) or a video"),
+    (["clip.mp4", "-o", "out.jpg"],
+     "-o out.jpg: there are several pictures; name a folder (with a / at its end) or a video"),
     (["clip.mp4", "red.png", "-o", "out.mp4"], "-o out.mp4: there are several sources; name a folder"),
     (["red.png", "-o", "out.mp4"], "-o out.mp4: a video is made of a video, a camera or a stream"),
     (["red.png", "-o", "out.gif"], "no picture format"), (["clip.mp4", "-o", "clip.mp4"], "overwrite what is read"),
     (["clip.mp4", "-o", "none/out.mp4"], "there is no folder none"),
-    (["clip.mp4", "-o", "out.mp4", "--format", "yolo"], "--format yolo writes a text for each frame; name a folder"),
+    (["clip.mp4", "-o", "out.mp4", "--format", "yolo"], "--format yolo writes a text for each picture; name a folder"),
     (["red.png", "--every", "2"], "--every is for videos, cameras and streams of pictures; there is none"),
-    (["red.png", "--seconds", "2"], "--seconds is for videos"), (["clip.mp4", "--every", "0"], "no whole number from 1"),
+    (["red.png", "--seconds", "2"], "--seconds is for videos"),
+    (["clip.mp4", "--every", "0"], "no whole number from 1"),
     (["clip.mp4", "--show", "--json"], "--show and --json both write to standard output"),
     (["clip.mp4", "--show"], "--show draws in a terminal; standard output is none"),
     (["rtsp://host/1", "red.png"], "rtsp://host/1: a camera has no end; name it alone, or say with --seconds how long"),
-    (["none.mp4"], "none.mp4: no such file; name a video"), (["camera:978"], "there is no camera /dev/video978")])  # fmt: skip
+    (["none.mp4"], "none.mp4: no such file; name a video"),
+    (["camera:978"], "there is no camera /dev/video978")])  # fmt: skip
 def test_what_cannot_be_is_one_line_before_the_work(cinfer, ffmpeg, tmp_path, red, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
     ffmpeg.video("clip.mp4", frames=2)
@@ -109,7 +123,8 @@ def test_a_video_that_breaks_is_said_and_the_rest_goes_on(cinfer, ffmpeg, tmp_pa
     assert f"cinfer: {clip}: after frame 1: Disk on fire" in done.errors
     ffmpeg.video(clip, complaint="[error] moov atom not found", status=1)
     done = cinfer("run", model, clip)
-    assert (done.status, done.err, done.out) == (2, f"cinfer: {clip}: this is no video, or not a whole one (moov atom not found)\n", "")
+    assert (done.status, done.out) == (2, "")
+    assert done.err == f"cinfer: {clip}: this is no video, or not a whole one (moov atom not found)\n"
 
 
 def test_a_film_that_cannot_be_written_is_one_line_and_no_file(cinfer, ffmpeg, tmp_path):
@@ -259,13 +274,15 @@ def test_videos_in_folders_are_named_not_read(cinfer, ffmpeg, tmp_path, model, r
     clips = [ffmpeg.video(tmp_path / "in" / name, frames=2) for name in ("a.mp4", "b.MOV", "below/c.mkv")]
     done = cinfer("run", model, tmp_path / "in")
     assert (done.status, done.out) == (2, "") and done.errors == [
-        f"cinfer: {tmp_path}/in: the folder holds no picture, but 2 videos, such as {clips[0]}; name those that are to be read"]
+        f"cinfer: {tmp_path}/in: the folder holds no picture, but 2 videos, such as {clips[0]}; name those that are to "
+        "be read"]
     red.rename(tmp_path / "in" / "red.png")
     done = cinfer("run", model, tmp_path / "in", "-r", "--json")
     assert done.status == 0 and len(done.lines) == 1 and not ffmpeg.calls()
     assert done.errors[-1] == f"cinfer: 3 videos in folders left out: {', '.join(clips)}; a video that is named is read"
     done = cinfer("run", model, f"{tmp_path}/in/*.*", "--json")
-    assert [json.loads(line)["image"][-7:] for line in done.lines] == ["a.mp4#0", "a.mp4#1", "b.MOV#0", "b.MOV#1", "red.png"]
+    assert [json.loads(line)["image"][-7:] for line in done.lines] == [
+        "a.mp4#0", "a.mp4#1", "b.MOV#0", "b.MOV#1", "red.png"]
 
 
 def test_a_damaged_video_is_read_and_said(cinfer, ffmpeg, tmp_path, model):
@@ -278,4 +295,5 @@ def test_a_damaged_video_is_read_and_said(cinfer, ffmpeg, tmp_path, model):
         ffmpeg.video(clip, complaint=said, status=1)
         assert cinfer("run", model, clip).err == f"cinfer: {clip}: {words}\n"
     ffmpeg.video(clip, frames=2, complaint="[error] Invalid data found when processing input", status=1)
-    assert f"cinfer: {clip}: after frame 1: Invalid data found when processing input" in cinfer("run", model, clip).errors
+    errors = cinfer("run", model, clip).errors
+    assert f"cinfer: {clip}: after frame 1: Invalid data found when processing input" in errors

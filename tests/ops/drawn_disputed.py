@@ -30,7 +30,8 @@ DISPUTED = {
     "ReduceLogSumExp": (REFERENCE, "of integers onnxruntime computes in integers, the standard in doubles"),
     "ReduceMean": (ONE, "of no floats onnxruntime says 0, of no integers the reference the lowest"),
     "ReduceSumSquare": (ORT, "the reference answers in int64"),
-    "Resize": (ONE, "onnxruntime rounds sizes before it crops or aligns corners; the reference puts one pixel elsewhere"),
+    "Resize": (ONE, "onnxruntime rounds sizes before it crops or aligns corners; the reference puts one pixel "
+                    "elsewhere"),
     "RoiAlign": (ORT, "the reference shifts by half a pixel in opset 10"),
     "Slice": (ORT, "the reference has no element where a start before the first goes back"),
     "Softmax": (ORT, "the reference has no matrices of opset 1"),

@@ -116,7 +116,8 @@ def test_loop_refuses(message, given, graph, results):
 
 def test_what_turns_give_has_one_shape_and_a_limit(monkeypatch):
     graph = body(2, None, None)
-    with means(lambda graph, turn, going: [yes(), np.zeros(int(turn))]), pytest.raises(ValueError, match="several shap"):
+    grows = means(lambda graph, turn, going: [yes(), np.zeros(int(turn))])
+    with grows, pytest.raises(ValueError, match="several shap"):
         control.Loop.evaluate(np.array(2), body=graph)
     monkeypatch.setattr(control, "MAX_BYTES", 1 << 10)
     with means(lambda graph, turn, going: [yes(), np.zeros(8)]), pytest.raises(LimitError, match="its turns give more"):

@@ -113,7 +113,8 @@ def test_a_scale_is_meant_as_the_fraction_it_is_the_float32_of(n, scale, expecte
 
 
 def test_the_middle_of_a_symmetric_picture_is_a_pixel():
-    y = run("Resize", np.arange(5, dtype=np.float32).reshape(1, 1, 5, 1), None, np.float32([1, 1, .7, 1]), mode="nearest",
+    y = run("Resize", np.arange(5, dtype=np.float32).reshape(1, 1, 5, 1), None, np.float32([1, 1, .7, 1]),
+            mode="nearest",
             nearest_mode="ceil", coordinate_transformation_mode="half_pixel_symmetric", opset=19)
     assert y.ravel().tolist() == [1, 2, 4]
 

@@ -118,7 +118,8 @@ def test_keeps_a_slope_that_may_not_fit(slope, shape, opset):
 
 
 @pytest.mark.parametrize("slope, shape, opset", [
-    (np.ones(1, F), (2, 4, 5, 6), 16), (np.ones((4, 1, 1), F), ("n", 4, "h", "w"), 16), (np.ones(4, F), ("n", 4, 5, 6), 6),
+    (np.ones(1, F), (2, 4, 5, 6), 16), (np.ones((4, 1, 1), F), ("n", 4, "h", "w"), 16),
+    (np.ones(4, F), ("n", 4, 5, 6), 6),
     (np.ones((), F), (), 16)])
 def test_takes_a_slope_that_fits(slope, shape, opset):
     b = Builder()

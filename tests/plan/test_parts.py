@@ -122,7 +122,8 @@ DETECTOR = """g (float[3, n] scores, float[n, 4] boxes) => (float[m, 4] y, float
             far = Mul (k1, top)  q = Add (all, far) }> }"""
 EACH = """row{0} = Reshape ({0}, flat)  hit{0} = Greater (row{0}, least)  at{0} = NonZero (hit{0})
     in{0} = Transpose <perm = [1, 0]> (at{0})  found{0} = GatherND (row{0}, in{0})  box{0} = GatherND (boxes, in{0})
-    count{0} = Shape (found{0})  both{0} = Concat <axis = 0> (count{0}, most)  min{0} = ReduceMin <keepdims = 0> (both{0})
+    count{0} = Shape (found{0})  both{0} = Concat <axis = 0> (count{0}, most)
+    min{0} = ReduceMin <keepdims = 0> (both{0})
     k{0} = Reshape (min{0}, flat)  s{0}, i{0} = TopK (found{0}, k{0})  y{0} = Gather (box{0}, i{0})
     n{0} = Shape (s{0})  l{0} = ConstantOfShape <value = int64[1] {{{1}}}> (n{0})"""
 
@@ -141,7 +142,8 @@ def test_what_detectors_find(watch):
     many = [(int(a), int(b), int(c)) for a, b, c in rng.integers(2, 30, (12, 3))]
     run(data, (detections(counts, rng) for counts in many))
     assert watch.formulas >= 10 and watch.replayed >= 7
-    few = [(0, 0, 0), (1, 0, 3), (0, 9, 9), (0, 8, 7), (1, 1, 1), (0, 2, 30), (3, 1, 2), (0, 30, 1), (0, 0, 5), (0, 0, 6)]
+    few = [(0, 0, 0), (1, 0, 3), (0, 9, 9), (0, 8, 7), (1, 1, 1), (0, 2, 30), (3, 1, 2), (0, 30, 1), (0, 0, 5),
+           (0, 0, 6)]
     run(data, (detections(counts, rng) for counts in [*many, *few, *few]))
     run(data, (detections(counts, rng, n) for n in (30, 31, 32, 33, 34, 35) for counts in many[:4]))
     assert watch.replayed >= 40
@@ -163,7 +165,8 @@ def test_formulas_are_few_and_go(watch):
 
 
 def test_a_size_that_changes_late_is_taken_in(watch):
-    """Of what an evaluated node gives nothing is known before: what has not changed is taken for fixed, until it does."""
+    """Of what an evaluated node gives nothing is known before: what has not changed is taken for fixed, until it
+    does."""
     m = Model()
     x = m.input("x", 1, 8, declared=("r", "n"))
     rows, columns = (m.input(name, 1, dtype=np.int64) for name in ("rows", "columns"))

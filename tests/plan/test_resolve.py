@@ -130,7 +130,8 @@ def test_a_branch_takes_the_place_of_its_if():
     other = Graph("other", [], {}, {"x": TensorType(), "w": TensorType()})
     resolved = if_(at(True), then, other)
     assert resolved.nodes[0] is one and resolved.constants is then.constants
-    assert (resolved.nodes[1].op_type, resolved.nodes[1].inputs, resolved.nodes[1].outputs) == ("Identity", ["t"], ["y"])
+    node = resolved.nodes[1]
+    assert (node.op_type, node.inputs, node.outputs) == ("Identity", ["t"], ["y"])
     assert [node.inputs for node in if_(at([False]), then, other, 2).nodes] == [["x"], ["w"]]
     with pytest.raises(UnknownValue) as caught:
         if_(Fact(np.dtype(bool), ()), then, other)

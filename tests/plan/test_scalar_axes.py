@@ -9,11 +9,13 @@ from cinfer.ops import registry
 from onnx_models import Model
 
 OPSET = 18
-REDUCTIONS = [name for name in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceProd",
+REDUCTIONS = [name for name in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2",
+                                "ReduceProd",
                                 "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare")]
 ONE = np.array([1])
 CASES = [(name, (), {"keepdims": keepdims}) for name in REDUCTIONS for keepdims in (0, 1)] + [
-    ("Unsqueeze", (), {}), ("Squeeze", (), {}), ("Slice", (ONE, ONE * 2), {}), ("Pad", (np.array([1, 2]), np.float32(3)), {})]
+    ("Unsqueeze", (), {}), ("Squeeze", (), {}), ("Slice", (ONE, ONE * 2), {}),
+    ("Pad", (np.array([1, 2]), np.float32(3)), {})]
 
 
 @pytest.mark.parametrize("axis", (0, 1, -1))

@@ -266,7 +266,8 @@ def if_(g: Scope):
 
 def loop(g: Scope):
     """At most five turns: by M, by the condition, or both."""
-    kinds = [g.rng.choice(("rows", "rows", "image", "count", "list", "flag", "maybe")) for _ in range(g.rng.randint(1, 3))]
+    kinds = [g.rng.choice(("rows", "rows", "image", "count", "list", "flag", "maybe"))
+             for _ in range(g.rng.randint(1, 3))]
     starts = [g.some(kind) for kind in kinds]
     body = g.inner()
     turn, going = body.name(), body.name()

@@ -394,7 +394,8 @@ def test_a_loop_without_a_turn_has_the_rank_of_what_a_turn_would_give(count):
 def test_a_scan_of_no_slices_has_the_rank_of_what_one_would_give(count):
     from onnx import helper as h
     value = h.make_tensor_value_info
-    body = h.make_graph([h.make_node("Add", ["state", "slice"], ["next"]), h.make_node("Transpose", ["slice"], ["out"])],
+    body = h.make_graph([h.make_node("Add", ["state", "slice"], ["next"]),
+                         h.make_node("Transpose", ["slice"], ["out"])],
                         "body", [value("state", 1, None), value("slice", 1, None)],
                         [value("next", 1, None), value("out", 1, None)])
     node = h.make_node("Scan", ["s", "xs"], ["t", "ys"], body=body, num_scan_inputs=1, scan_output_axes=[1])

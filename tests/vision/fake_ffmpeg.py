@@ -1,9 +1,9 @@
 """A small program in the place of ffmpeg, which does what its input says: frames of given colours, complaints, silence.
 
-A "video" is a file of JSON: {"frames": how many, "size": [w, h], "rate": ... (25), "delay": seconds before each frame after the
-first `at_once`, "cut": bytes of the last frame that are missing or "all", "complaint": ..., "status": ..., "silent": seconds,
-"old": does it know -fps_mode?}. Frame n is of colour (n, n, n). What it was called with is written, a line of JSON each,
-to calls.txt beside it. As a writer it notes what it was given in the file it was to write."""
+A "video" is a file of JSON: {"frames": how many, "size": [w, h], "rate": ... (25), "delay": seconds before each frame
+after the first `at_once`, "cut": bytes of the last frame that are missing or "all", "complaint": ..., "status": ...,
+"silent": seconds, "old": does it know -fps_mode?}. Frame n is of colour (n, n, n). What it was called with is written,
+a line of JSON each, to calls.txt beside it. As a writer it notes what it was given in the file it was to write."""
 
 import json
 import os
@@ -34,14 +34,16 @@ if source == "pipe:0":
         json.dump({"size": [w, h], "rate": float(after("-r")), "format": arguments[-3], "frames": firsts}, file)
     sys.exit()
 place = source.removeprefix("file:")
-with open(place if os.path.exists(place) and not place.startswith("/dev/") else os.path.join(here, "live.json")) as file:
+is_file = os.path.exists(place) and not place.startswith("/dev/")
+with open(place if is_file else os.path.join(here, "live.json")) as file:
     plan = json.load(file)
 if plan.get("old") and "-fps_mode" in arguments:
     sys.stderr.write("[error] Unrecognized option 'fps_mode'.\n[fatal] Error splitting the argument list\n")
     sys.exit(1)
 w, h = plan.get("size", (8, 6))
 if plan.get("rate", 25):
-    sys.stderr.write(f"[info]   Stream #0:0[0x1]: Video: h264 (High), yuv420p, {w}x{h} [SAR 1:1], {plan.get('rate', 25)} fps, 30 tbr\n")
+    sys.stderr.write(f"[info]   Stream #0:0[0x1]: Video: h264 (High), yuv420p, {w}x{h} [SAR 1:1], "
+                     f"{plan.get('rate', 25)} fps, 30 tbr\n")
 if "complaint" in plan:
     sys.stderr.write(plan["complaint"].replace("SOURCE", source) + "\n")
 every = 1

@@ -42,7 +42,8 @@ class Graph:
 
     def part(self, side, times, over) -> str:
         """side * times / over, rounded up"""
-        return self.node("Div", self.node("Add", self.node("Mul", side, np.int64(times)), np.int64(over - 1)), np.int64(over))
+        return self.node("Div", self.node("Add", self.node("Mul", side, np.int64(times)), np.int64(over - 1)),
+                         np.int64(over))
 
     def output(self, name, array, axes) -> None:
         """axes : axis -> function of this Graph that gives how many entries there are"""
@@ -69,7 +70,8 @@ def cells(*strides, times=1):
     def count(graph):
         total = np.int64(0)
         for s in strides:
-            total = graph.node("Add", graph.node("Mul", graph.part(graph.height, 1, s), graph.part(graph.width, 1, s)), total)
+            total = graph.node("Add", graph.node("Mul", graph.part(graph.height, 1, s), graph.part(graph.width, 1, s)),
+                               total)
         return graph.node("Mul", total, np.int64(times))
     return count
 

@@ -72,6 +72,7 @@ def test_what_it_names_is_there(kind):
     lines = (ROOT / "docs" / "python.md").read_text().splitlines()
     holds = "".join(line.split("|")[3] for line in lines if line.startswith(f"| `{kind}` |"))
     said = set(re.findall(r"`(\w+)[`.(]", holds))
-    parts = {"Classes": [vision.Class], "Objects": [vision.Object], "Text": [vision.Line], "Summary": [Row]}.get(kind, [])
+    parts = {"Classes": [vision.Class], "Objects": [vision.Object], "Text": [vision.Line], "Summary": [Row]}
+    parts = parts.get(kind, [])
     known = {f.name for each in [getattr(vision, kind), *parts] for f in fields(each)} | set(dir(getattr(vision, kind)))
     assert said and said <= known, said - known

@@ -197,8 +197,8 @@ def test_names_of_folders_are_taken(tmp_path):
 
 @pytest.mark.parametrize("sources, how, words", [
     ([], {"workers": -1}, "workers is -1; right is a whole number"), ([], {"workers": "2"}, "workers is '2'"),
-    ([], {"workers": 1.5}, "workers is 1.5"), (b"\xff\xd8", {}, "sources is one picture"),
-    (pictures(1)[0], {}, "sources is one picture")])
+    ([], {"workers": 1.5}, "workers is 1.5"), (b"\xff\xd8", {}, "`read` takes one picture"),
+    (pictures(1)[0], {}, "`read` takes one picture")])
 def test_what_is_no_iterable_of_pictures(sources, how, words):
     with pytest.raises(InputError, match=words):
         list(vision.read_many(session_of(1), sources, **how))

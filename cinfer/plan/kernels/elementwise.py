@@ -207,7 +207,8 @@ def one_number(value: int, dtype) -> np.ndarray:
 
 
 # operator of one input -> name in arithmetic.h, the other operand (None: the input itself)
-OF_ONE = {"Neg": ("mul", -1), "Abs": ("abs", None), "Sign": ("sign", None), "Not": ("xor", 1), "BitwiseNot": ("xor", -1)}
+OF_ONE = {"Neg": ("mul", -1), "Abs": ("abs", None), "Sign": ("sign", None), "Not": ("xor", 1),
+          "BitwiseNot": ("xor", -1)}
 
 
 @kernel("Not", "BitwiseNot")

@@ -179,8 +179,8 @@ def one_hot(group, values):
     node = group.node
     name, _, pair = node.inputs
     i, y = values.fact(name), values.fact(node.outputs[0])
-    if i.dtype.name not in values.table.elements or i.dtype.name == "uint64" or y.dtype.hasobject or y.dtype.itemsize not in (1, 2, 4, 8) \
-            or prod(y.shape) == 0:
+    if i.dtype.name not in values.table.elements or i.dtype.name == "uint64" or y.dtype.hasobject \
+            or y.dtype.itemsize not in (1, 2, 4, 8) or prod(y.shape) == 0:
         return ()
     axis = node.attributes.get("axis", -1) % y.ndim
 

@@ -1,1 +1,2 @@
-"""What is said of a picture (answer.py and a file for each kind), drawn on it (draw.py), and written as a file (encode.py)."""
+"""What is said of a picture (answer.py and a file for each kind), drawn on it (draw.py), and written as a file
+(encode.py)."""

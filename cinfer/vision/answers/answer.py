@@ -3,12 +3,11 @@
 Every answer has
 
     task            a word of docs/tasks.md
-    image, size     of which picture: its name, and (width, height)
-    ms              what it took
     line()          all in one line, as `cinfer run` says it of one of many pictures
     lines()         in full
     data()          the keys that this task has in docs/json.md
     record()        all keys of docs/json.md: what `cinfer run --json` says
+    image, size, ms of which picture: its name, and (width, height); what it took
     shows(label)    is it there?
     draw(picture)   the picture with the answer drawn on it (draw.py)
 
@@ -26,6 +25,7 @@ class Answer:
     task = ""
     in_full = False                     # do people want to see all of it, line by line?
     has_places = False                  # in pixels of the picture?
+    heeds: tuple[str, ...] = ()         # the Options that it depends on
     image, size, ms = "the picture", (0, 0), 0.0        # known when it is read (reader.py: Reading)
 
     def line(self) -> str:
@@ -45,10 +45,10 @@ class Answer:
         return False
 
     def draw(self, picture, font: str | None = None, order: str = "RGB"):
-        """A copy of the picture with the answer on it, PIL.Image.Image.
+        """A copy of the picture, a PIL.Image.Image, with the answer on it.
 
-        picture : whatever `cinfer.vision.read` takes, turned upright as it does; order : "RGB" or "BGR", of an array
-        font : a file, for other than Latin letters
+        picture, order : as of `read`, and the same
+        font : a font file, for other than English letters
 
         Raises InputError for a picture of another size than the answer's, where it tells of places.
         """
@@ -57,10 +57,10 @@ class Answer:
         if self.has_places and self.size not in ((0, 0), picture.size):
             theirs, ours = ("x".join(map(str, size)) for size in (self.size, picture.size))
             raise InputError(f"the answer is of a picture of {theirs} pixels, this one has {ours}; draw on that one")
-        return self.drawn_on(picture, font)
+        return self.on(picture, font)
 
-    def drawn_on(self, picture, font: str | None = None):
-        """As `draw`; picture : PIL.Image.Image, upright, of the answer's size, stays as it is"""
+    def on(self, picture, font: str | None = None):
+        """As `draw`, of a Pillow picture that is upright."""
         from .draw import draw
         return draw(self, picture, font)
 

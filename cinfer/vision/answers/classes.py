@@ -23,6 +23,7 @@ class Class:
 class Classes(Answer):
     """The likeliest classes, best first."""
     in_full = True
+    heeds = ("top", "conf", "classes")
     best: list[Class]
     task: str = "classification"
 

@@ -5,10 +5,12 @@ least 2 pixels; letters of .035, at least 12; masks half transparent; of what ov
 """
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from .colours import colour, inferno
-from .labels import Labels, corner, line_width
+from .labels import Labels, corner, lacks, line_width, path_of
 from .classes import Classes
 from .map import Map
 from .objects import Objects
@@ -22,6 +24,8 @@ LEAST_POINT = .3                    # how sure a point must be to be drawn
 MASK_ALPHA = .5
 MOST_ROWS = 20                      # of a legend
 BACKGROUND = ("background", "__background__", "_background_", "unlabeled")
+LACKING = ("the font has not all letters of what is written on the picture; --font FILE (of draw: font=) names one "
+           "that has")
 
 
 def draw(answer, picture, font: str | None = None):
@@ -36,10 +40,13 @@ def draw(answer, picture, font: str | None = None):
     Raises InputError for a font that cannot be read.
     """
     from PIL import Image
+    font = path_of(font)
     if isinstance(answer, Picture):
         return Image.fromarray(answer.pixels)
     is_replaced = isinstance(answer, Map) and not answer.of_classes and answer.task != "matting"
     canvas = picture.convert("RGB") if picture.mode != "RGB" else picture if is_replaced else picture.copy()
+    if lacks(font, "".join(answer.labels or ()) if isinstance(answer, Map) else "".join(answer.lines())):
+        warnings.warn(LACKING, stacklevel=3)
     for kind, way in ((Objects, _objects), (Map, _map), (Text, _text), (Classes, _classes)):
         if isinstance(answer, kind):
             return way(answer, canvas, font) or canvas
@@ -210,25 +217,26 @@ def _edge(marked: np.ndarray, canvas) -> None:
 # ---- text and classes
 
 def _text(answer, canvas, font):
-    """Lines of text in their places, over those of the picture, so that what was read can be compared."""
+    """Lines of text in their places, over those of the picture, so that what was read can be compared; a line that the
+    font cannot write is left as it is, within its frame."""
     from PIL import Image, ImageDraw
     width, height = canvas.size
     whole = (0, 0), (width, 0), (width, height), (0, height)
-    found = [(k, each, np.asarray(whole if each.quad is None else each.quad, np.float64))
-             for k, each in enumerate(answer.found)]
+    found = [(k, "" if lacks(font, each.text) else each.text,
+              np.asarray(whole if each.quad is None else each.quad, np.float64)) for k, each in enumerate(answer.found)]
     found = [each for each in found if np.isfinite(each[2]).all()]
     cover = Image.new("L", canvas.size)
     pencil = ImageDraw.Draw(cover)
-    for _, each, quad in found:
-        if each.text:
+    for _, text, quad in found:
+        if text:
             pencil.polygon([tuple(p) for p in _bounded(quad, canvas.size).tolist()], fill=230)
     canvas.paste((255, 255, 255), (0, 0), cover)
     pencil, line = ImageDraw.Draw(canvas), line_width(*canvas.size)
     labels = Labels(*canvas.size, font)
-    for k, each, quad in found:
+    for k, text, quad in found:
         _outline(pencil, quad, colour(k), max(1, line // 2), canvas.size)
-        if each.text:
-            _write(each.text, quad, labels, canvas, pencil)
+        if text:
+            _write(text, quad, labels, canvas, pencil)
 
 
 def _write(text: str, quad: np.ndarray, labels: Labels, canvas, pencil) -> None:

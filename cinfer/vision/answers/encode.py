@@ -18,36 +18,27 @@ def ending_of(path: str) -> str:
     return os.path.splitext(path)[1].lower()
 
 
-def format_of(path: str) -> str:
-    """Pillow's name of the format that a file name asks for; InputError for an ending of none."""
+def format_of(path: str, flag: str = "") -> str:
+    """Pillow's name of the format that a file name asks for; InputError for an ending of none. flag : for messages"""
     ending = ending_of(path)
     if ending not in FORMATS:
-        raise InputError(f"{path}: the ending says no picture format; right is {', '.join(FORMATS)}")
+        raise InputError(f"{flag}{path}: the ending says no picture format; right is {', '.join(FORMATS)}")
     return FORMATS[ending]
 
 
-def write(answer, frame, file, format: str) -> None:
+def write(answer, frame, file, format: str, font: str | None = None) -> None:
     """Write what an answer looks like: the picture that the network made, or the one it saw with the answer drawn on
-    it."""
-    encode(answer.pixels if hasattr(answer, "pixels") else np.asarray(drawn(answer, frame)), file, format)
+    it. font : as of `draw`"""
+    encode(answer.pixels if hasattr(answer, "pixels") else np.asarray(drawn(answer, frame, font)), file, format)
 
 
-def drawn(answer, frame):
+def drawn(answer, frame, font: str | None = None):
     """PIL.Image.Image: what `write` writes."""
     if hasattr(answer, "pixels"):
         from PIL import Image
         return Image.fromarray(answer.pixels)
     picture, size = frame.picture, (frame.width, frame.height)
-    return answer.drawn_on(picture if picture.size == size else picture.resize(size))
-
-
-def sixteen_bits(values: np.ndarray) -> np.ndarray:
-    """A map of numbers as grey of 16 bits, the least 0, the largest 65535; what is no number is 0. For `encode` as PNG
-    or TIFF: a depth map that programs read."""
-    finite = np.isfinite(values)
-    least, most = (float(values[finite].min()), float(values[finite].max())) if finite.any() else (0., 0.)
-    scaled = np.where(finite, values, least) - np.float64(least)
-    return np.rint(scaled * (65535 / (most - least) if most > least else 0)).astype(np.uint16)
+    return answer.on(picture if picture.size == size else picture.resize(size), font)
 
 
 def encode(pixels: np.ndarray, file, format: str) -> None:

@@ -5,7 +5,9 @@
 """
 from __future__ import annotations
 
+import signal
 import subprocess
+import threading
 from contextlib import contextmanager
 from fractions import Fraction
 from importlib.util import find_spec
@@ -66,7 +68,8 @@ class Film:
             if max(picture.size) > MOST_SIDE:
                 raise self.failed(f"{picture.width}x{picture.height} pixels are too many for a video")
             self.size, ending = picture.size, ending_of(self.name)
-            self._writer = (Gif if ending == GIF else Program if which("ffmpeg") else Library)(self)
+            with uninterrupted():
+                self._writer = (Gif if ending == GIF else Program if which("ffmpeg") else Library)(self)
         if picture.size != self.size:
             picture = picture.resize(self.size)
         if picture.mode == "RGBA":
@@ -87,6 +90,24 @@ class Film:
     def bits(self) -> int:
         """A second."""
         return max(200_000, int(self.size[0] * self.size[1] * min(self.rate, 60) * BITS))
+
+
+@contextmanager
+def uninterrupted():
+    """Ctrl-C waits for the end of this: a program that has begun, but that nobody knows yet, would write its file anew
+    when that has been removed."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    came: list = []
+    signal.signal(signal.SIGINT, lambda *signalled: came.append(signalled))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(*came[-1])
 
 
 class Program:

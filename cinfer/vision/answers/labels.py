@@ -1,9 +1,13 @@
 """Short texts on a picture: readable on any ground, inside the picture, not upon each other where there is room."""
 from __future__ import annotations
 
+import os
+import unicodedata
 from functools import lru_cache
 
-from ...errors import InputError
+from ...errors import InputError, shown
+from ...paths import check_regular
+from ...table import printable
 
 LEAST_FONT = 12
 LEAST_INSIDE = 7                # of letters that replace those of the picture, or have to fit on a tiny one
@@ -19,16 +23,41 @@ def font_size(width: int, height: int) -> int:
 
 @lru_cache(64)
 def font_of(path: str | None, size: int):
-    """A font of Pillow. path : of a file, None for Pillow's own, which knows Latin letters
+    """A font of Pillow. path : of a file, or the name of one in the system's folders; None for Pillow's own, which has
+    little more than English letters
 
     InputError : there is no such font"""
     from PIL import ImageFont
     if path is None:
         return ImageFont.load_default(size)
+    name = f"the font {printable(path)}"
+    if os.path.exists(path):
+        check_regular(path, name, "a .ttf or .otf file")
     try:
         return ImageFont.truetype(path, size)
     except (OSError, ValueError) as error:
-        raise InputError(f"--font {path}: {error}; a .ttf or .otf file is right") from None
+        raise InputError(f"{name} cannot be read: {error}; right is a .ttf or .otf file") from None
+
+
+def path_of(font) -> str | None:
+    """A font as users name it, for the functions here."""
+    if not isinstance(font, (str, os.PathLike, type(None))):
+        raise InputError(f"the font is {shown(font)}; right is the path of a .ttf or .otf file")
+    return font if font is None else os.fspath(font)
+
+
+def lacks(path: str | None, text: str) -> bool:
+    """Are there letters that a font draws as the box that stands for all it does not have?"""
+    return any(not character.isascii() and not has(path, character) for character in set(text))
+
+
+@lru_cache(10_000)
+def has(path: str | None, character: str) -> bool:
+    if unicodedata.category(character)[0] in "MCZ":         # what joins, controls or parts letters has no form
+        return True
+    font = font_of(path, 16)
+    drawn, box = font.getmask(character), font.getmask("\uffff")       # U+FFFF is no character in any font
+    return drawn.size != box.size or bytes(drawn) != bytes(box)
 
 
 class Labels:

@@ -29,6 +29,10 @@ class Map(Answer):
     unit: str = ""
 
     @property
+    def heeds(self) -> tuple[str, ...]:
+        return ("conf", "classes") if self.of_classes else ()
+
+    @property
     def of_classes(self) -> bool:
         return self.values.dtype.kind in "iub"
 
@@ -55,6 +59,25 @@ class Map(Answer):
         if not values.size:
             return 0.0, 0.0, 0.0
         return float(values.min()), float(values.max()), float(values.mean(dtype=np.float64))
+
+    def scale(self) -> tuple[float, float]:
+        """The numbers that `grey` shows as 0 and as 65535: 0 and 1 of what is from 0 to 1 by its nature, else the least
+        and the most."""
+        least, most, _ = self.range()
+        return (0.0, 1.0) if self.task in ("matting", "anomaly") and least >= 0 and most <= 1 else (least, most)
+
+    def grey(self) -> np.ndarray:
+        """As a grey picture that programs read, (height, width): classes as they are, uint8, or uint16 where there are
+        more; numbers from the least to the most (`scale`) as 0 to 65535, uint16, what is no number as 0."""
+        if self.of_classes:
+            said = self.values[self.values != self.ignored] if self.ignored is not None else self.values
+            limit = np.iinfo(np.uint8 if not said.size or said.max() <= 255 else np.uint16)
+            classes = self.values if self.ignored is None else np.where(
+                self.values == self.ignored, limit.max, self.values)
+            return classes.clip(0, limit.max).astype(limit.dtype)
+        least, most = self.scale()
+        values = np.where(np.isfinite(self.values), self.values, least).astype(np.float64) - least
+        return np.rint(values.clip(0, None) * (65535 / (most - least) if most > least else 0)).astype(np.uint16)
 
     def lines(self) -> list[str]:
         if self.of_classes:

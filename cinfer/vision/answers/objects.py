@@ -83,6 +83,7 @@ class Object:
 class Objects(Answer):
     """What there is, the likeliest first."""
     has_places = True
+    heeds = ("conf", "iou", "max_det", "classes")
     found: list[Object]
     task: str = "detection"
 

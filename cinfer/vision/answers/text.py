@@ -26,6 +26,7 @@ class Line:
 class Text(Answer):
     """Lines of text in the order in which they are read."""
     in_full, has_places = True, True
+    heeds = ("conf", "max_det")
     found: list[Line]
     task: str = "text"
 

@@ -17,8 +17,8 @@ from ...imports import imported
 from ..recognise.words import RAW
 
 # In the order in which they are asked.
-FAMILIES = ("detr", "ready", "faces", "boxes", "ssd", "text", "nanodet", "yolox", "poses", "yolo", "arcface", "embedding",
-            "classify", "dense", "picture")
+FAMILIES = ("detr", "ready", "faces", "boxes", "ssd", "text", "nanodet", "yolox", "poses", "yolo", "arcface",
+            "embedding", "classify", "dense", "picture")
 DECODERS = (*FAMILIES, "ultralytics_maps", "raw")          # what the word `family` may say
 # task -> the family that decodes a model whose own keys say the task, and no family
 OF_TASK = {"classification": "classify", "image": "picture", "detection": "boxes", "face-anchors": "faces",

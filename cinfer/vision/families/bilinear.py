@@ -38,7 +38,8 @@ def above(values: np.ndarray, rows: Taps, columns: Taps, least: float = 0.0) -> 
 
 
 def blocks(values: np.ndarray, rows: Taps, columns: Taps):
-    """(some rows, the values read there, float32), one after the other; what is not finite stays so, without a warning."""
+    """(some rows, the values read there, float32), one after the other; what is not finite stays so, without a
+    warning."""
     with np.errstate(all="ignore"):
         lines = values.take(columns.before, 1)
         step = values.take(columns.behind, 1)

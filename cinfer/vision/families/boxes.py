@@ -57,6 +57,7 @@ def _pairs(view):
     boxes, scores = rows(view.outputs[names[0]], 4, names[0]), rows(view.outputs[names[1]], None, names[1])
     if len(boxes) != len(scores):
         raise InputError(f"output {names[0]!r} has {len(boxes)} rows, {names[1]!r} {len(scores)}; right is one number")
+    view.check_labels(scores.shape[1])
     boxes, least = on_input(view, boxes), view.threshold(.5)
     row, classes = above(scores, least, equal=True)
     scores = scores[row, classes]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...errors import InputError
 from ..answers.classes import Class, Classes
 from ..recognise.model import Found, Model
 from . import raw
@@ -56,9 +55,7 @@ def decode(view):
     if not scores.size or scores.dtype.kind not in "fiu":
         return raw.decode(view)
     scores = (scores[0] if scores.ndim > 1 else scores).reshape(-1).astype(np.float64)
-    labels = words.labels
-    if labels is not None and len(labels) != scores.size and words.labels_given:
-        raise InputError(f"there are {len(labels)} labels for {scores.size} classes; one for each is right")
+    view.check_labels(scores.size)
     kind = words.one_of("output.kind", KINDS, "probabilities" if are_probabilities(scores) else "logits")
     probabilities = {"logits": softmax, "multilabel": sigmoids, "probabilities": lambda x: x}[kind](scores)
     # ties go to the lower index, so that the order is the same everywhere

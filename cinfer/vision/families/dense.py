@@ -16,8 +16,8 @@ or by their shapes
     one of integers, as large as the input                          classes that are computed already
     one of floating point as large as the input, one channel        a guess: a mask where it has rank 4, depth in rank 3
                                                                     (MiDaS); the line on stderr names the others
-    one of two or more channels (three are a picture), or the first of two or three that are alike: as large as the input
-    or half of it, or a quarter or an eighth for the numbers of classes of VOC, Cityscapes and ADE20K       semantic
+    one of two or more channels (three are a picture), or the first of two or three that are alike: as large as the
+    input or half of it, or a quarter or an eighth for the numbers of classes of VOC, Cityscapes and ADE20K: semantic
 """
 from __future__ import annotations
 

@@ -60,7 +60,8 @@ def by_shapes(model: Model, words) -> Found | None:
             "output.threshold": ".5", "output.iou": ".4", **({"input.size": SIDE} if free else {})})
     tails = [_tail(s) for s in shapes]
     if len(tails) == 2 and all(tails) and sorted(str(n) for _, n in tails) == ["1", "16"] and (
-            {n for n, _ in tails} <= _anchors(size) or size in BLAZEFACE and not any(isinstance(n, int) for n, _ in tails)):
+            {n for n, _ in tails} <= _anchors(size) or size in BLAZEFACE
+            and not any(isinstance(n, int) for n, _ in tails)):
         return _blazeface("a guess by its outputs of 16 numbers and of 1, BlazeFace's", model.size(port))
     if (name := mtcnn_kind(shapes, size)) is not None:
         return _found(f"a guess by its outputs, MTCNN's {name}", {

@@ -75,6 +75,7 @@ def decode(view):
     if count < 1:
         raise InputError(f"the output of a NanoDet has {4 * bins + 1} numbers a row or more; this one's has "
                          f"{values.shape[1]}")
+    view.check_labels(count)
     height, width = view.where.input_height, view.where.input_width
     places, strides = cells(len(values), height, width)
     least = view.threshold(.35)

@@ -52,7 +52,8 @@ def by_shapes(model: Model, words) -> Found | None:
     movenet = {"input.resize": "letterbox:0", "input.filter": "linear", "input.std": "1", "output.kind": "y,x,score",
                "output.units": "normalized"}
     if len(shapes) == 1 and shapes[0][-3:] == (1, 17, 3):
-        return _found(movenet | ({"input.size": "192x192"} if free else {}), "a guess by its output, 17 points of MoveNet")
+        return _found(movenet | ({"input.size": "192x192"} if free else {}),
+                      "a guess by its output, 17 points of MoveNet")
     if len(shapes) == 1 and shapes[0][-2:] == (6, 56):
         movenet |= {"output.threshold": ".25"} | ({"input.size": "within:256:32"} if free else {})
         return _found(movenet, "a guess by its output, six persons of MoveNet")
@@ -60,9 +61,11 @@ def by_shapes(model: Model, words) -> Found | None:
             and {s[2] for s in shapes} == {2 * n for n in size}:
         return _simcc(model, "a guess by its outputs, twice as long as the input")
     mesh = [port for port, shape in zip(model.outputs, shapes) if {3 * n for n in FACE} & set(shape)]
-    if len(mesh) == 1 and model.only and 1 <= len(shapes) <= 2 and all(_count(s) in (1, *(3 * n for n in FACE)) for s in shapes):
+    if len(mesh) == 1 and model.only and 1 <= len(shapes) <= 2 and all(_count(s) in (1, *(3 * n for n in FACE))
+                                                                       for s in shapes):
         return _found({"input.std": "255", "input.filter": "linear", "input.resize": "letterbox:0",
-                       "output.kind": "x,y,z", "output.name": mesh[0].name, **({"input.size": "192x192"} if free else {})},
+                       "output.kind": "x,y,z", "output.name": mesh[0].name,
+                       **({"input.size": "192x192"} if free else {})},
                       f"a guess by its output, {_count(model.shape_of(mesh[0])) // 3} points of MediaPipe's face mesh")
     if len(shapes) == 1 and len(shapes[0]) == 4 and size and shapes[0][2:] == tuple(n // 4 for n in size) \
             and (size in SHAPES or free and shapes[0][1] == len(COCO)):

@@ -51,8 +51,8 @@ def by_names(model: Model, words) -> Found | None:
 
 
 def by_shapes(model: Model, words) -> Found | None:
-    """torchvision's, as the exporter numbers them, in any order: boxes, labels, scores, perhaps masks or points and how sure
-    each of these is."""
+    """torchvision's, as the exporter numbers them, in any order: boxes, labels, scores, perhaps masks or points and how
+    sure each of these is."""
     port = model.picture_input()
     if port is None or port.shape is None or len(port.shape) not in (3, 4) or not 3 <= len(model.outputs) <= 6:
         return None
@@ -109,7 +109,8 @@ def _of_sizes(model: Model, words) -> Found:
 
 
 def _torchvision(model: Model, words, named: dict, because: str = "its outputs' names") -> Found:
-    """Its input is of rank 3, or 4 where an exporter has made it so; then its outputs are told by their having no batch.
+    """Its input is of rank 3, or 4 where an exporter has made it so; then its outputs are told by their having no
+    batch.
 
     named : words besides"""
     port = model.picture_input()

@@ -143,9 +143,9 @@ class Lines(Objects):
         super().__init__(found, task)
         self.share = share
 
-    def drawn_on(self, picture, font: str | None = None):
+    def on(self, picture, font: str | None = None):
         """Outlines alone: names would cover what is written."""
-        return Text([Line("", each.score, each.polygon) for each in self.found]).drawn_on(picture, font)
+        return Text([Line("", each.score, each.polygon) for each in self.found]).on(picture, font)
 
     def data(self) -> dict:
         said = super().data()

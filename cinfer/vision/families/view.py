@@ -8,7 +8,11 @@ import numpy as np
 from ...errors import InputError, nearest
 from ..prepare.geometry import Geometry
 from ..prepare.recipe import Recipe
-from ..recognise.words import Words, quoted
+from ..recognise.words import LabelsError, Words, quoted
+
+
+MOST_CLASSES = 10**9
+MOST_NAMED = 10                     # classes in a message
 
 
 class Options(NamedTuple):
@@ -43,13 +47,20 @@ class View(NamedTuple):
         return np.asarray(self.outputs[self.name(key, default)])
 
     def threshold(self, default: float) -> float:
-        return self.words.number("output.threshold", default, -1e6, 1e6) if self.options.conf is None else self.options.conf
+        said = self.options.conf
+        return self.words.number("output.threshold", default, -1e6, 1e6) if said is None else said
 
     def iou(self, default: float) -> float:
         return self.words.number("output.iou", default, 0, 1) if self.options.iou is None else self.options.iou
 
     def most(self, default: int = 300) -> int:
         return self.options.max_det or self.words.count("output.most", default, 100_000)
+
+    def check_labels(self, count: int) -> None:
+        """LabelsError where a user gives more or fewer labels than the model has classes."""
+        labels = self.words.labels
+        if self.words.labels_given and len(labels) != count:
+            raise LabelsError(f"there are {len(labels)} labels for {count} classes; one for each is right")
 
     def wanted(self, indices: np.ndarray) -> np.ndarray:
         """bool: which of these classes the user asks for."""
@@ -66,9 +77,12 @@ def numbers_of(classes, labels: list[str] | None) -> list[int]:
     for word in classes:
         if word in numbers:
             asked.append(numbers[word])
-        elif word.isdecimal():
+        elif word.isdecimal() and int(word) < (len(labels) if labels else MOST_CLASSES):
             asked.append(int(word))
         else:
-            hint = nearest(word, numbers) or "; give labels, or numbers of classes"
-            raise InputError(f"--classes {word}: the model has no such class{hint}")
+            right = "a label, or the number of a class"
+            if labels:
+                few = len(labels) <= MOST_NAMED
+                right = ", ".join(labels) if few else f"a label, or a number from 0 to {len(labels) - 1}"
+            raise InputError(f"the model has no class {word!r}{nearest(word, numbers) or f'; right is {right}'}")
     return asked

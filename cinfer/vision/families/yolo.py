@@ -5,8 +5,8 @@ Told by: the keys of Ultralytics' exporter (recognise/ultralytics.py), which say
     input `images` and output `output0`, Ultralytics' names, where the keys are gone;
     (n, 7) rows of a free number for one picture (YOLOv7 with NMS inside);
     (4+nc, N) or (3N, 5+nc) numbers for the N places of the grids of an input (8400 at 640x640);
-    (n, 6) rows of few boxes, 57 with points, 6 and as many as there are prototypes with masks: v10 and 26, or NMS inside;
-    (n, 6) or (n, 4+nc) of a graph with GridSample, which attention at chosen places needs: RT-DETR.
+    (n, 6) rows of few boxes, 57 with points, 6 and as many as there are prototypes with masks: v10 and 26, or NMS
+    inside; (n, 6) or (n, 4+nc) of a graph with GridSample, which attention at chosen places needs: RT-DETR.
 
 yolo_rows.py has the forms of the rows, yolo_masks.py and yolo_oriented.py what belongs to some tasks. What files
 declare may be symbolic: the arrays' shapes decide. A row counts for its best class alone, and only where that score is
@@ -99,8 +99,8 @@ def _rows(model: Model, words, count, columns, tasks: dict[int, str]) -> Found |
         return None
     because = f"its output, rows of {columns} numbers: boxes as of YOLOv10 and 26, or with NMS inside"
     if columns == 6:
-        because += ", corners in pixels; where all are from 0 to 1, centres and sizes as of RT-DETR, which would be fed " \
-                   "with --resize stretch; --recipe output.units=pixels or normalized decides"
+        because += ", corners in pixels; where all are from 0 to 1, centres and sizes as of RT-DETR, which would be " \
+                   "fed with --resize stretch; --recipe output.units=pixels or normalized decides"
     return Found({"task": task, **_fed(model)}, because)
 
 

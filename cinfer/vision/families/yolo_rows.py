@@ -71,6 +71,8 @@ def read(view, table: np.ndarray, extra: int) -> Rows:
                          f"{f'and {extra} more numbers ' * bool(extra)}have {before + extra + (before < 6)}"
                          f"{' or more' * (before < 6)}. {view.words.where('output.kind')} says the form: "
                          f"{'; '.join(KINDS)}")
+    if before < 6:
+        view.check_labels(count)
     if kind == IMAGE:
         table, kind, before = table[table[:, 0] == 0][:, [1, 2, 3, 4, 6, 5]], CORNERS, 6
     with np.errstate(all="ignore"):
@@ -106,7 +108,8 @@ def are_shares(boxes: np.ndarray) -> bool:
 
 
 def is_of_kind(view, table: np.ndarray, extra: int) -> bool:
-    """May rows that are known by their number alone be boxes? Then there are scores and classes where these would be."""
+    """May rows that are known by their number alone be boxes? Then there are scores and classes where these would
+    be."""
     if not is_open(view) or view.words.labels or kind_of(view, table, extra) != CORNERS:
         return True
     scores, classes = table[np.isfinite(table[:, 4:6]).all(1), 4:6].T

@@ -45,6 +45,7 @@ def decode(view):
     where = view.where
     if values.shape[1] < 6:
         raise InputError(f"the output of a YOLOX has 6 numbers a row or more; this one's has {values.shape[1]}")
+    view.check_labels(values.shape[1] - 5)
     places, strides = cells(len(values), where.input_height, where.input_width)
     least = view.threshold(.1)
     some = np.flatnonzero(values[:, 4] > least)         # class scores are at most 1

@@ -143,8 +143,8 @@ def open_regular(source, name: str):
 
 
 def opened(stream, name: str, needed=None):
-    """(the picture with its pixels unpacked, how they are in the file as Pillow calls it, orientation, (width, height) in
-    the file)"""
+    """(the picture with its pixels unpacked, how they are in the file as Pillow calls it, orientation, (width, height)
+    in the file)"""
     picture = identified(stream, name)
     if picture.width * picture.height > MOST_PIXELS:
         raise LimitError(f"{name} is {picture.width}x{picture.height} pixels; "

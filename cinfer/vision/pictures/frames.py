@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...errors import InputError, LimitError
+from ...errors import InputError, LimitError, shown
 from .decode import MOST_PIXELS, decoded, name_of
 
 
@@ -44,8 +44,7 @@ def frame(source, order: str = "RGB", name: str | None = None, needed=None) -> F
     """
     if isinstance(source, Frame):
         return source
-    if order not in ("RGB", "BGR"):
-        raise InputError(f"order is {order!r}; right is 'RGB' or 'BGR'")
+    check_order(order)
     if isinstance(source, np.ndarray):
         return of_array(source, order)
     if hasattr(source, "getbands"):
@@ -56,6 +55,12 @@ def frame(source, order: str = "RGB", name: str | None = None, needed=None) -> F
     name = name or name_of(source)
     picture, size = decoded(source, name, needed)
     return Frame(picture, *size, name)
+
+
+def check_order(order) -> str:
+    if not isinstance(order, str) or order not in ("RGB", "BGR"):
+        raise InputError(f"order is {shown(order)}; right is 'RGB' or 'BGR'")
+    return order
 
 
 def of_array(array: np.ndarray, order: str) -> Frame:

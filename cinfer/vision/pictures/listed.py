@@ -3,13 +3,15 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 
 from ...errors import InputError
+from ...paths import unreadable
 
 # Endings of the formats that decode.py reads
-ENDINGS = frozenset(".jpg .jpeg .jpe .jfif .png .apng .gif .bmp .dib .ppm .pgm .pbm .pnm .webp .tif .tiff .ico .jp2 .j2k "
-                    ".avif .qoi .pcx .sgi .rgb .tga".split())
+ENDINGS = frozenset(".jpg .jpeg .jpe .jfif .png .apng .gif .bmp .dib .ppm .pgm .pbm .pnm .webp .tif .tiff .ico .jp2 "
+                    ".j2k .avif .qoi .pcx .sgi .rgb .tga".split())
 LIST = ".txt"
 # Endings of videos, and names of cameras, of which none is a pattern (video.py)
 VIDEOS = frozenset(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .m2v .ts .mts .m2ts .wmv .asf .flv .f4v .3gp .3g2 .ogv "
@@ -20,10 +22,8 @@ MOST_LIST_BYTES = 64 << 20
 
 
 class Listed(str):
-    """The path of a picture, and `within`: its path below the folder that was named, else its file name. place : where
-    what is made of it goes, once that is known"""
+    """The path of a picture, and `within`: its path below the folder that was named, else its file name."""
     within: str
-    place: str | None = None
 
     def __new__(cls, path: str, within: str | None = None):
         listed = super().__new__(cls, path)
@@ -70,9 +70,14 @@ def pictures_of(names: Iterable[str], recursive: bool = False, left_out: list[st
 
 
 def of_folder(folder: str, recursive: bool, left_out: list[str] | None = None) -> Iterator[Listed]:
+    def unlisted(error: OSError) -> None:
+        if error.filename == folder:
+            raise unreadable(folder, error, "a folder of pictures")
+        warnings.warn(f"{unreadable(error.filename, error, 'a folder')}; it is left out", stacklevel=2)
+
     none, videos = True, [] if left_out is None else left_out
     before = len(videos)
-    for path, folders, files in os.walk(folder):
+    for path, folders, files in os.walk(folder, onerror=unlisted):
         folders[:] = sorted(each for each in folders if not each.startswith(".")) if recursive else []
         for file in sorted(files):
             ending = os.path.splitext(file)[1].lower()
@@ -99,7 +104,7 @@ def of_list(path: str) -> Iterator[Listed]:
         with open(path, encoding="utf-8") as file:
             names = [line.strip() for line in file]
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+        raise unreadable(path, error, "a list of pictures") from None
     except ValueError:
         raise InputError(f"{path}: a list of pictures is a text in UTF-8, a name in each line") from None
     names = [name for name in names if name and not name.startswith("#")]

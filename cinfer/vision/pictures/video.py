@@ -4,8 +4,8 @@
         for frame in video:                     # Frame: an array (height, width, 3), RGB; name clip.mp4#5; number 5
 
 They are read by the program ffmpeg where it is, else by PyAV; upright, as a phone's own player shows them. Frames are
-numbered from 0, as ffmpeg and OpenCV do. A thread reads beside whoever takes them: of a file each frame, a few ahead; of
-a camera only the newest, so that an answer is never late, however slow the network is.
+numbered from 0, as ffmpeg and OpenCV do. A thread reads beside whoever takes them: of a file each frame, a few ahead;
+of a camera only the newest, so that an answer is never late, however slow the network is.
 """
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from shutil import which
 
 import numpy as np
 
-from ...errors import Error, InputError
+from ...errors import Error, InputError, an, shown, whole
 from ...paths import check_regular
 from .frames import Frame, frame
 from .listed import CAMERA, is_live
@@ -55,6 +55,13 @@ class Video:
         pictures : an iterator of bytes instead, each a picture file (stream.py); opened : makes a Frame of one
 
         Raises InputError where there is no such file or camera, or nothing to read it with."""
+        if not isinstance(source, (str, bytes, os.PathLike)):
+            raise InputError(f"{an(type(source))} is no video; give a path, a camera's name or an address")
+        if (whole(every) or 0) < 1:
+            raise InputError(f"every is {shown(every)}; right is a whole number from 1")
+        is_number = isinstance(seconds, (int, float, np.number)) and not isinstance(seconds, bool)
+        if seconds is not None and not (is_number and seconds > 0):
+            raise InputError(f"seconds is {shown(seconds)}; right is a number above 0, or None")
         self.source, self.every, self.seconds = os.fsdecode(source), every, seconds
         self.name, self.live = shown_name(source), is_live(source)
         self._stopped = False

@@ -1,5 +1,5 @@
-"""The mode inside:F: the whole picture within a share of the input, its centre in the centre to the fraction of a pixel,
-black around it; what OpenCV's warpAffine does for networks of one person."""
+"""The mode inside:F: the whole picture within a share of the input, its centre in the centre to the fraction of a
+pixel, black around it; what OpenCV's warpAffine does for networks of one person."""
 from __future__ import annotations
 
 

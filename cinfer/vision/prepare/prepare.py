@@ -84,7 +84,8 @@ def part_of(pixels: np.ndarray, way) -> np.ndarray:
 def as_pixels(picture, grey: bool, order: str = "RGB") -> np.ndarray:
     """uint8 (height, width, channels), 1 or 3 in their order, a row of which is contiguous."""
     if not isinstance(picture, np.ndarray):
-        pixels = np.asarray(picture if picture.mode == ("L" if grey else "RGB") else picture.convert("L" if grey else "RGB"))
+        pixels = np.asarray(picture if picture.mode == ("L" if grey else "RGB")
+                            else picture.convert("L" if grey else "RGB"))
     elif picture.ndim == 3 and not grey or picture.ndim == 2 and grey:
         is_row = picture.strides[-1] == 1 and (grey or picture.strides[1] == 3)
         pixels = picture if is_row and picture.strides[0] > 0 else np.ascontiguousarray(picture)
@@ -99,8 +100,8 @@ def as_pixels(picture, grey: bool, order: str = "RGB") -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def value_tables(recipe: Recipe, most: int = 255) -> np.ndarray:
-    """(channels, 256): what each of the 256 pixel values of a channel, in the order fed, is fed as; computed in float64,
-    rounded once. most : the value that counts as 255"""
+    """(channels, 256): what each of the 256 pixel values of a channel, in the order fed, is fed as; computed in
+    float64, rounded once. most : the value that counts as 255"""
     tables = []
     for channel in range(1 if recipe.channels == "GRAY" else 3):
         mean, std = recipe.mean[channel % len(recipe.mean)], recipe.std[channel % len(recipe.std)]

@@ -19,8 +19,8 @@ MODES = {"stretch": "", "height": "", "none": "", "fit-left": "", "crop": "share
          "pad": "grey"}
 MODES_TEXT = ("stretch, crop:F, centre:F, cut:F, squash:F, inside:F, border:F, middle, letterbox:V, window:V, "
               "corner:V, pad:V, fit-left, height or none")
-SIZES_TEXT = ("HEIGHTxWIDTH (224x224), 48xW, 48xW:320, multiple:32, up:32, down:32, short:800:1333, long:1024, inside:640:640, "
-              "cover:235:303, least:736:32, within:640:32, fit:518:14 or any")
+SIZES_TEXT = ("HEIGHTxWIDTH (224x224), 48xW, 48xW:320, multiple:32, up:32, down:32, short:800:1333, long:1024, "
+              "inside:640:640, cover:235:303, least:736:32, within:640:32, fit:518:14 or any")
 RULES = {"multiple": (1,), "up": (1,), "down": (1,), "short": (1, 2), "long": (1,), "inside": (2,), "cover": (2,),
          "least": (2, 3), "within": (2, 3), "fit": (2, 3)}             # how many numbers each has
 
@@ -133,8 +133,8 @@ def ruled_size(size: Size, width: int, height: int) -> tuple[int, int]:
     up:N, down:N      each side up, or down, to a multiple of N
     least:S:N[:L]     the shorter side at least S, the longer one at most L, then each rounded to a multiple of N
                       (PP-OCR)
-    within:S:N        as large as fits into S (within:H:W:N: into HxW), each side then up to a multiple of N (Ultralytics'
-                      free sizes)
+    within:S:N        as large as fits into S (within:H:W:N: into HxW), each side then up to a multiple of N
+                      (Ultralytics' free sizes)
     fit:S:N           the side that has to change less becomes S, both are rounded to a multiple of N (Depth Anything);
                       fit:H:W:N with sides of their own
     """

@@ -1,11 +1,11 @@
 """Pictures scaled and fed by the kernel `picture` (_ops/picture.h), in the bits of Pillow's Image.resize.
 
 The weights are those of Pillow's Resample.c, rounded to 22 bits: a filter that grows with the factor when a picture
-shrinks (antialiasing). Without it (`linear`, `cubic`, `corner`) only the pixels around each centre count, as in OpenCV's
-resize, within one grey level of it: both passes round to 8 bits here.
+shrinks (antialiasing). Without it (`linear`, `cubic`, `corner`) only the pixels around each centre count, as in
+OpenCV's resize, within one grey level of it: both passes round to 8 bits here.
 
-Rows are scaled first, as in Pillow; from version 13 on it scales columns first where the height loses more than twice as
-many pixels as the width. Such pictures are left to it.
+Rows are scaled first, as in Pillow; from version 13 on it scales columns first where the height loses more than twice
+as many pixels as the width. Such pictures are left to it.
 """
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ FILTERS = {
     "bicubic": (2.0, lambda x: _cubic(np.abs(x), -0.5), True),
     "lanczos": (3.0, lambda x: np.where((x >= -3) & (x < 3), _sinc(x) * _sinc(x / 3), 0.0), True),
     "box": (0.5, lambda x: np.where((x > -0.5) & (x <= 0.5), 1.0, 0.0), True),
-    "hamming": (1.0, lambda x: np.where(np.abs(x) < 1, _sinc(x) * (HAMMING[0] + HAMMING[1] * np.cos(x * pi)), 0.0), True),
+    "hamming": (1.0, lambda x: np.where(np.abs(x) < 1, _sinc(x) * (HAMMING[0] + HAMMING[1] * np.cos(x * pi)), 0.0),
+                True),
     "linear": (1.0, lambda x: np.maximum(0.0, 1.0 - np.abs(x)), False),
     "cubic": (2.0, lambda x: _cubic(np.abs(x), -0.75), False),         # OpenCV's
 }
@@ -46,8 +47,8 @@ def _sinc(x):
 
 @lru_cache(maxsize=MOST_WINDOWS)
 def windows(filter: str, size: int, wanted: int, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of pixels first .. first + count - 1 of `size` pixels scaled to `wanted`: (weights, int32 [count][n]; the first pixel
-    that each takes, int32 [count]). All windows lie inside."""
+    """Of pixels first .. first + count - 1 of `size` pixels scaled to `wanted`: (weights, int32 [count][n]; the first
+    pixel that each takes, int32 [count]). All windows lie inside."""
     steps, scale = np.arange(first, first + count), size / wanted
     if size == wanted and filter != "corner":
         return np.full((count, 1), 1 << BITS, np.int32), steps.astype(np.int32)
@@ -120,8 +121,8 @@ def resample(pixels: np.ndarray, way: Fit, filter: str, planes: np.ndarray, tabl
     yc, yr, yx = (step // planes.itemsize for step in planes.strides)
     params = table.pack(
         "picture", x=_at(pixels), kx=_at(kx), jx=_at(jx), ky=_at(ky), iy=_at(iy), y=_at(planes),
-        table=(0, 0) if tables is None else _at(tables), ih=height, iw=width, c=channels, xr=pixels.strides[0], oh=oh, ow=ow,
-        nx=kx.shape[1], ny=ky.shape[1], yc=yc, yr=yr, yx=yx, reverse=reverse, ring=ring, rows=oh)
+        table=(0, 0) if tables is None else _at(tables), ih=height, iw=width, c=channels, xr=pixels.strides[0],
+        oh=oh, ow=ow, nx=kx.shape[1], ny=ky.shape[1], yc=yc, yr=yr, yx=yx, reverse=reverse, ring=ring, rows=oh)
     _ops.executor().run_once(table, "picture", params, 1, 1, scratch)
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from ...errors import InputError
 from ...imports import imported
+from ...table import dims
 from .model import Found, Model
 from .words import Words, quoted
 
 USUAL = (640, 480)                  # a picture's width and height
-KEYS = ("own_keys", "ultralytics", "model_api", "transformers", "timm", "labels")      # files here, with a function of that name
+# files here, with a function of that name
+KEYS = ("own_keys", "ultralytics", "model_api", "transformers", "timm", "labels")
 AS_THEY_ARE = {"input.mean": "0", "input.std": "1"}      # pixels
 
 
@@ -53,9 +55,9 @@ def recognise(model: Model, flags: dict[str, tuple[str, str]] | None = None, lab
     if "cinfer.recipe" not in model.metadata and (found := habits_of(model, words, is_fed)) is not None:
         words.add(fitting(found, model).words, "" if "input.size" in words else found.because)
     elif "input.name" not in words and model.picture_input() is None:
-        shown = ", ".join(f"{p.name!r} {'x'.join(map(str, p.shape)) or 'scalar'}" for p in model.inputs) or "no inputs"
-        raise InputError(f"the model takes no picture: {shown}; a picture is of rank 4 with 1, 3 or 4 channels, of rank 5 "
-                         "(a clip), or of rank 3 with 3 channels; use it from Python: cinfer.load")
+        shown = ", ".join(f"{p.name!r} {dims(p.shape)}" for p in model.inputs) or "it has none"
+        raise InputError("the model takes no picture: none of its inputs is of rank 4 or 5 with 1, 3 or 4 channels, or "
+                         f"of rank 3 with 3 channels ({shown}); use it from Python: cinfer.load")
     return words
 
 
@@ -120,7 +122,8 @@ def sized(model: Model, known, told: Found, words: Words) -> dict[str, str]:
 
 
 def seen(model: Model, words: Words) -> Found | None:
-    """By the names of the outputs, then by their shapes; families of other tasks than the one that is said are not asked.
+    """By the names of the outputs, then by their shapes; families of other tasks than the one that is said are not
+    asked.
     Where two answer to the same, the first is taken, and the other one named."""
     from .. import families
     modules = {name: families.family(name) for name in families.FAMILIES}
@@ -131,7 +134,8 @@ def seen(model: Model, words: Words) -> Found | None:
             if not found:
                 continue
             name, first = found[0]
-            also = f"; it might be {quoted(other for other, _ in found[1:])} too, --recipe family=... decides" * (len(found) > 1)
+            others = quoted(other for other, _ in found[1:])
+            also = f"; it might be {others} too, --recipe family=... decides" if others else ""
             told = {key: text for key, text in first.words.items() if key != "task" or not words.task}
             told |= sized(models[0], getattr(modules[name], level), first, words)
             return Found({"family": name, **told}, first.because + also, first.labels)

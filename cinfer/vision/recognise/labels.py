@@ -15,7 +15,8 @@ def labels(model: Model) -> Found | None:
         if not text or not text.strip():
             continue
         names = [line.strip() for line in text.removeprefix("\ufeff").rstrip().splitlines()]
-        counts = class_counts(model) + [shape[1] for shape in fixed_sizes(model) if len(shape) == 3 and shape[1] is not None]
+        counts = class_counts(model)
+        counts += [shape[1] for shape in fixed_sizes(model) if len(shape) == 3 and shape[1] is not None]
         if any(len(names) + more in counts for more in BESIDES) or any(map(has_numbers_of_classes, model.outputs)):
             return Found({}, f"{name} beside the model", names)
         shown = " or ".join(map(str, counts[:3])) or "of a free size"

@@ -66,8 +66,8 @@ class Model:
 
     @property
     def sample(self) -> tuple[int, int] | None:
-        """The input's (height, width) for which `outputs` are told: its own, where it has one; else the first of those in
-        sizes.py that the network takes; None: there is none, or no picture's input."""
+        """The input's (height, width) for which `outputs` are told: its own, where it has one; else the first of those
+        in sizes.py that the network takes; None: there is none, or no picture's input."""
         if not self._is_sampled:
             port = self.picture_input()
             if port is not None and port.shape is not None:
@@ -77,8 +77,8 @@ class Model:
 
     @property
     def only(self) -> tuple[int, int] | None:
-        """(height, width) that the network takes and no others, as where its file leaves open what it does not; None: it
-        takes many, or it is not known."""
+        """(height, width) that the network takes and no others, as where its file leaves open what it does not; None:
+        it takes many, or it is not known."""
         port = self.picture_input()
         if self.sample is None or self.size(port):
             return self.sample
@@ -87,8 +87,9 @@ class Model:
     def alike(self) -> Iterator[tuple[Model, ...]]:
         """This model for sizes of its input: what it is holds for all of a tuple.
 
-        Where the size is fixed that is one. Where it is free, two tell how the outputs' sizes follow from it; outputs that
-        do not follow at all may have been made for any of the usual sizes, so these come next, one after the other."""
+        Where the size is fixed that is one. Where it is free, two tell how the outputs' sizes follow from it; outputs
+        that do not follow at all may have been made for any of the usual sizes, so these come next, one after the
+        other."""
         if self.sample is None or self.only:
             yield (self,)
             return
@@ -158,7 +159,8 @@ class Model:
         for port in self.inputs:
             if port.shape is None or len(port.shape) in (4, 5) and may_be_picture(port.shape):
                 return port
-        return next((port for port in self.inputs if len(port.shape) == 3 and 3 in (port.shape[0], port.shape[2])), None)
+        return next((port for port in self.inputs if len(port.shape) == 3 and 3 in (port.shape[0], port.shape[2])),
+                    None)
 
     def layout(self, port) -> str:
         """NCHW, NHWC, NCTHW, NTCHW or NTHWC: told by where 3 channels stand, or 1."""
@@ -195,7 +197,8 @@ def is_counted(shape) -> bool:
 
 
 def may_be_picture(shape) -> bool:
-    """Is an axis where channels stand free, or as long as a picture's? Not of 1x100x1x1, the noise that generators take."""
+    """Is an axis where channels stand free, or as long as a picture's? Not of 1x100x1x1, the noise that generators
+    take."""
     def fits(channels) -> bool:
         return not isinstance(channels, int) or channels in (1, 3, 4)
     return fits(shape[1]) or fits(shape[-1]) and shape[2] != 1 or len(shape) == 5 and shape[2] == 3

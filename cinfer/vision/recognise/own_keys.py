@@ -13,7 +13,8 @@ def own_keys(model: Model) -> Found | None:
         labels = labels_of(model.metadata) if "cinfer.labels" in model.metadata else None
         return Found({}, "the model's labels", labels) if labels else None
     if version != "1":
-        raise InputError(f"the model's cinfer.recipe is {version!r}, this cinfer knows version 1; is there a newer cinfer?")
+        raise InputError(f"the model's cinfer.recipe is {version!r}, this cinfer knows version 1; is there a newer "
+                         "cinfer?")
     words = {key[7:]: text for key, text in model.metadata.items() if key.startswith("cinfer.")}
     if words.get("task") == "classification":
         words.setdefault("output.kind", "probabilities")

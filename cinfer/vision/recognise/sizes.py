@@ -1,7 +1,7 @@
 """The shapes of outputs, where the file leaves sizes open.
 
-How an output's sizes follow from the input's (as large, a quarter of it, one for each cell of grids, always the same) is
-seen by asking what they would be for two sizes: milliseconds, without a plan.
+How an output's sizes follow from the input's (as large, a quarter of it, one for each cell of grids, always the same)
+is seen by asking what they would be for two sizes: milliseconds, without a plan.
 """
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ USUAL = *((side, side) for side in SQUARES), (256, 192), (384, 288)
 class Sizes:
     """What a session's outputs are for sizes of its picture's input.
 
-    port : that input; axes : what its axes are, as NCHW; sizes : (height, width) to ask for, with the side that is fixed
+    port : that input; axes : what its axes are, as NCHW; sizes : (height, width) to ask for, with the side that is
+    fixed
     """
 
     def __init__(self, session, port, axes: str):

@@ -1,5 +1,5 @@
-"""Files that transformers (Hugging Face) leaves beside a model: preprocessor_config.json (how a picture is prepared) and
-config.json (what the model is, and its classes); they may lie in the folder above one that is called onnx.
+"""Files that transformers (Hugging Face) leaves beside a model: preprocessor_config.json (how a picture is prepared)
+and config.json (what the model is, and its classes); they may lie in the folder above one that is called onnx.
 
 Sources: the image processors and post-processing of transformers 5.24 (Apache-2.0); older files, of feature extractors,
 have the size as one number, and leave out what the class implies.
@@ -29,7 +29,8 @@ OTHERS = ("aria", "bridgetower", "donut", "fuyu", "gemma", "glm4", "glm5", "glmi
           "swin2sr", "vilt", "vitmatte", "vitpose", "zoedepth")
 # model_type -> processor, where no file names one and the names differ
 OF_TYPE = {"convnextv2": "convnext", "resnet": "convnext", "regnet": "convnext", "cvt": "convnext", "dinov2": "bit",
-           "focalnet": "bit", "hiera": "bit", "mobilevitv2": "mobilevit", "depthanything": "dpt", "upernet": "segformer",
+           "focalnet": "bit", "hiera": "bit", "mobilevitv2": "mobilevit", "depthanything": "dpt",
+           "upernet": "segformer",
            "data2vecvision": "beit", "tabletransformer": "detr", "dfine": "rtdetr", "rtdetrv2": "rtdetr", "swin": "vit",
            "swinv2": "vit", "clipvisionmodel": "clip", "siglipvisionmodel": "siglip", "pvtv2": "pvt"}
 # The end of an architecture's name -> task, output, ranks it may have
@@ -188,7 +189,7 @@ def _values(words: dict, said: dict, kind: str, implied: str, gray: bool) -> str
         usual = ((CLIP_MEAN, CLIP_STD) if "l" in implied else (IMAGENET_MEAN, IMAGENET_STD) if "i" in implied
                  else (HALF, HALF) if "h" in implied else (None, None))
         mean, std = numbers(said.get("image_mean", usual[0])), numbers(said.get("image_std", usual[1]))
-        if mean is None or std is None or len(mean) not in (1, 3) or len(std) not in (1, 3) or min(map(abs, std)) < 1e-6:
+        if mean is None or std is None or not {len(mean), len(std)} <= {1, 3} or min(map(abs, std)) < 1e-6:
             return "image_mean or image_std is missing, or no numbers"
     if gray:
         words["input.channels"] = "GRAY"

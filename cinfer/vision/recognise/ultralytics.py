@@ -2,7 +2,8 @@
 
 Newer files have `task`, `imgsz`, `names`, `stride`, `channels`, `end2end`, `head` and `args`; YOLOv5 and YOLOv9 write
 `stride` and `names` alone. A v10 or 26 is end2end only where `end2end` says so; `args` has whether NMS is inside. What
-they leave open the arrays' shapes tell (families/yolo_rows.py). Source: the files of ultralytics 8.4.190, yolov5 7.0.14.
+they leave open the arrays' shapes tell (families/yolo_rows.py). Source: the files of ultralytics 8.4.190, yolov5
+7.0.14.
 """
 from __future__ import annotations
 

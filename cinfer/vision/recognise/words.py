@@ -5,18 +5,23 @@ from ...errors import InputError, nearest
 
 
 # All words of docs/metadata.md that a user may say instead of a model.
-KNOWN = frozenset("""task family labels
-    input.name input.layout input.channels input.size input.scale input.resize input.filter input.mean input.std input.frames
+KNOWN = frozenset("""task family
+    input.name input.layout input.channels input.size input.scale input.resize input.filter input.mean input.std
+    input.frames
     output.name output.kind output.boxes output.scores output.labels output.masks output.activation output.background
-    output.format output.units output.unit output.threshold output.iou output.most output.points output.names output.pooling
-    output.layout output.channels output.mean output.std output.filter output.beta output.image_threshold
-    output.pixel_threshold output.normalization_scale""".split())
+    output.format output.units output.unit output.threshold output.iou output.most output.points output.names
+    output.pooling output.layout output.channels output.mean output.std output.filter output.beta
+    output.image_threshold output.pixel_threshold output.normalization_scale""".split())
 RAW = "raw"                             # the task of whoever wants to see the outputs as they are
 
 
+class LabelsError(InputError):
+    """A user's labels are not those of the model: so it is with all pictures."""
+
+
 class Words:
-    """Key without "cinfer." -> text. What was said first stays: flags, then the model's keys, files beside it, names and
-    shapes of its outputs, and habits.
+    """Key without "cinfer." -> text. What was said first stays: flags, then the model's keys, files beside it, names
+    and shapes of its outputs, and habits.
 
     labels : class names, index = class; None without them; labels_given : by the user
     evidence : what said something, for people, in that order
@@ -28,7 +33,8 @@ class Words:
         self.labels_given = False
         self.evidence: list[str] = []
 
-    def add(self, words: dict[str, str], evidence: str, where: str = "cinfer.", labels: list[str] | None = None) -> None:
+    def add(self, words: dict[str, str], evidence: str, where: str = "cinfer.",
+            labels: list[str] | None = None) -> None:
         """Take what is said newly. where : what stands before a key in messages"""
         new = {key: (text, where + key) for key, text in words.items() if key not in self._said and text is not None}
         self._said.update(new)
@@ -41,6 +47,8 @@ class Words:
     def add_flags(self, flags: dict[str, tuple[str, str]]) -> None:
         """key -> (text, the flag as typed). InputError for a word that is none."""
         for key, (_, flag) in flags.items():
+            if key == "labels":
+                raise InputError(f"{flag}: labels are given by themselves, --labels FILE (in Python labels=[...])")
             if key not in KNOWN:
                 raise InputError(f"{flag} is no word of docs/metadata.md{nearest(key, sorted(KNOWN))}")
         self._said.update(flags)
@@ -84,6 +92,9 @@ class Words:
         return self.text("task")
 
     def label(self, index: int) -> str | None:
+        if self.labels_given and index >= len(self.labels):
+            raise LabelsError(f"there are {len(self.labels)} labels, but the model says class {index}; one for each of "
+                              "its classes is right")
         return self.labels[index] if self.labels and 0 <= index < len(self.labels) else None
 
 

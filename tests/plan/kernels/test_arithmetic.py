@@ -29,7 +29,8 @@ def numbers(rng, dtype, shape):
         return np.where(rng.random(shape) < 0.5, rng.choice(special, shape), rng.normal(size=shape) * 5).astype(dtype)
     limits = np.iinfo(dtype)
     special = np.array([limits.min, limits.min + 1, limits.max, 0, 1, -1 if limits.min else 2], dtype)
-    return np.where(rng.random(shape) < 0.4, rng.choice(special, shape), rng.integers(0, 9, shape).astype(dtype)).astype(
+    return np.where(rng.random(shape) < 0.4, rng.choice(special, shape),
+                    rng.integers(0, 9, shape).astype(dtype)).astype(
         dtype)
 
 

@@ -24,7 +24,8 @@ def feeds_of(rng, shape, count, kind=np.int64, spread=1.3):
     rois = np.concatenate([corners.min(0), corners.max(0)], 1).astype(np.float32)
     rois[rng.random(count) < 0.1] = [3, 2, 3, 2]            # without area
     rois[rng.random(count) < 0.1] = [5, 4, 1, 2]            # turned round
-    return {"x": rng.normal(size=shape).astype(np.float32), "rois": rois, "batches": rng.integers(0, n, count).astype(kind)}
+    return {"x": rng.normal(size=shape).astype(np.float32), "rois": rois,
+            "batches": rng.integers(0, n, count).astype(kind)}
 
 
 def agree(data, feeds, isa, where, kernel="roi_align", tolerance=TOLERANCE):

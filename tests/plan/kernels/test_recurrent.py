@@ -16,7 +16,8 @@ FUNCTIONS = {
     "Sigmoid": lambda x, a, b: 1 / (1 + np.exp(-x)), "Tanh": lambda x, a, b: np.tanh(x),
     "Relu": lambda x, a, b: x.clip(0), "Softsign": lambda x, a, b: x / (1 + abs(x)),
     "Softplus": lambda x, a, b: np.log1p(np.exp(x)), "LeakyRelu": lambda x, a, b: np.where(x < 0, a * x, x),
-    "ThresholdedRelu": lambda x, a, b: np.where(x > a, x, 0), "Elu": lambda x, a, b: np.where(x < 0, a * np.expm1(x), x),
+    "ThresholdedRelu": lambda x, a, b: np.where(x > a, x, 0),
+    "Elu": lambda x, a, b: np.where(x < 0, a * np.expm1(x), x),
     "HardSigmoid": lambda x, a, b: (a * x + b).clip(0, 1), "Affine": lambda x, a, b: a * x + b}
 DEFAULTS = {"RNN": ["Tanh"], "GRU": ["Sigmoid", "Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"]}
 WITH_ALPHA, WITH_BETA = ("LeakyRelu", "ThresholdedRelu", "Elu", "HardSigmoid", "Affine"), ("HardSigmoid", "Affine")
@@ -97,7 +98,8 @@ def prepared(kind, steps, batch, size, hidden, direction="forward", activations=
         names = activations[:len(DEFAULTS[kind]) * count]
         alphas, betas = [[v for name in names if name in those] for those, v in
                          ((WITH_ALPHA, 0.3), (WITH_BETA, 0.6))]
-        numbers = {k: v for k, v in dict(activations=names, activation_alpha=alphas, activation_beta=betas).items() if v}
+        numbers = {k: v for k, v in dict(activations=names, activation_alpha=alphas, activation_beta=betas).items()
+                   if v}
     outputs = [f"y{i}" for i in range(len(states) + 1)]
     node = m._helper.make_node(
         kind, [i if isinstance(i, str) else "" if i is None else m.constant(i) for i in inputs],

@@ -1,6 +1,7 @@
 """What is drawn: places, colours, sizes, and that nothing is drawn elsewhere."""
 import itertools
 import warnings
+from glob import glob
 
 import numpy as np
 import pytest
@@ -232,5 +233,34 @@ def test_a_font_that_is_none_is_named(tmp_path):
     path = tmp_path / "no.ttf"
     path.write_text("no font")
     for each in (str(path), str(tmp_path / "none.ttf")):
-        with pytest.raises(InputError, match="--font"):
+        with pytest.raises(InputError, match="the font .* cannot be read: "):
             draw(Objects([Object(0, "a", .5, (50, 50, 300, 200))]), GREY, font=each)
+
+
+def test_letters_that_the_font_lacks_are_said(tmp_path):
+    labels = ("person", False), ("a/b (3)", False), ("Straße", True), ("人", True), ("e\u0301", False)
+    for label, is_lacking in labels:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            for answer in (Objects([Object(0, label, .5, (50, 50, 300, 200))]), Classes([Class(0, label, .5)]),
+                           Map(np.zeros((9, 9), np.uint8), "semantic", [label]), Text([Line(label, .9, None)])):
+                draw(answer, GREY)
+        assert len(said) == 4 * is_lacking and all("--font FILE" in str(each.message) for each in said)
+
+
+def test_text_that_the_font_lacks_stays_as_it_is_in_the_picture():
+    quad = np.array([(20., 20), (200, 20), (200, 60), (20, 60)])
+    with pytest.warns(UserWarning, match="--font FILE"):
+        read, lacking = (np.asarray(draw(Text([Line(text, .9, quad)]), GREY)) for text in ("read", "読む"))
+    inside = np.s_[26:54, 30:190]
+    assert (lacking[inside] == np.asarray(GREY)[inside]).all() and (read[inside] != np.asarray(GREY)[inside]).any()
+    assert (lacking != np.asarray(GREY)).any()          # its frame
+
+
+def test_fonts_with_more_letters():
+    path = next(iter(sorted(glob("/usr/share/fonts/**/DejaVuSans.ttf", recursive=True))), None)
+    if path is None:
+        pytest.skip("there is no DejaVu font here")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        draw(Objects([Object(0, "Straße → Ж", .5, (50, 50, 300, 200))]), GREY, font=path)

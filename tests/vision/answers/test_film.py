@@ -1,6 +1,7 @@
 """Videos that are written: what reads them again finds the frames, their size and their times."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image, ImageSequence
 from cinfer.errors import InputError
 from cinfer.vision.answers import film
 from cinfer.vision.answers.encode import FILMS
-from cinfer.vision.answers.film import FORMATS, GIF, Film
+from cinfer.vision.answers.film import FORMATS, GIF, Film, uninterrupted
 
 
 def grey(value, size=(10, 7), mode="RGB"):
@@ -30,8 +31,10 @@ def test_endings():
 
 @pytest.mark.parametrize("ending, format", [("mp4", "mp4"), ("mkv", "matroska"), ("webm", "webm")])
 def test_ffmpeg_is_given_the_frames(ffmpeg, tmp_path, ending, format):
-    path = written(tmp_path / f"out.{ending}", [grey(n, mode="L" if n == 3 else "RGB") for n in range(5)], 12.5, (1, 1, 3, 1, 1))
-    assert json.loads(path.read_text()) == {"size": [10, 7], "rate": 12.5, "format": format, "frames": [0, 1, 2, 2, 2, 3, 4]}
+    path = written(tmp_path / f"out.{ending}", [grey(n, mode="L" if n == 3 else "RGB") for n in range(5)], 12.5,
+                   (1, 1, 3, 1, 1))
+    assert json.loads(path.read_text()) == {"size": [10, 7], "rate": 12.5, "format": format,
+                                            "frames": [0, 1, 2, 2, 2, 3, 4]}
     (call,) = ffmpeg.calls()
     assert call[call.index("-vf") + 1] == "pad=10:8"    # an even number of lines
     assert call[call.index("-pix_fmt", call.index("-i")) + 1] == "yuv420p" and not ffmpeg.processes()
@@ -63,7 +66,8 @@ def test_an_error_within_the_block_ends_the_program(ffmpeg, tmp_path):
 def test_without_any_way_it_is_said_how_to_get_one(tmp_path, monkeypatch):
     monkeypatch.setattr(film, "which", lambda name: None)
     monkeypatch.setattr(film, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"out.mp4: videos are written by .*apt install ffmpeg.*cinfer\[video\].*\.gif needs"):
+    words = r"out.mp4: videos are written by .*apt install ffmpeg.*cinfer\[video\].*\.gif needs"
+    with pytest.raises(InputError, match=words):
         written(tmp_path / "out.mp4", [grey(1)])
     written(tmp_path / "out.gif", [grey(1)])
 
@@ -115,7 +119,20 @@ def test_pyav_writes_what_it_reads(pyav, tmp_path, ending):
 def test_a_film_that_pyav_cannot_write_is_one_line(pyav, tmp_path):
     class Gone:
         name = str(tmp_path / "none" / "x.tmp")
-    with pytest.raises(InputError, match="^-o out.mp4: No such file or directory$"), Film(Gone, "-o out.mp4", 25) as made:
+    no_file = pytest.raises(InputError, match="^-o out.mp4: No such file or directory$")
+    with no_file, Film(Gone, "-o out.mp4", 25) as made:
         made.write(grey(1))
     with pytest.raises(InputError, match="too many for a video"), Film(Gone, "-o out.mp4", 25) as made:
         made.write(grey(1, (20_000, 2)))
+
+
+def test_ctrl_c_waits_for_a_program_to_be_known():
+    """Else its file would be written anew when it has been removed."""
+    done, before = [], signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            done.append(1)
+        assert done == [1] and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -234,11 +234,25 @@ def test_the_range_of_a_map_is_of_what_is_finite(values, expected):
     assert Map(np.float32([values]), "depth").range() == expected
 
 
-def test_sixteen_bits():
-    from cinfer.vision.answers.encode import sixteen_bits
+def test_maps_are_grey_pictures_of_16_bits():
     values = np.float32([[2, 4], [np.nan, 6]])
-    assert sixteen_bits(values).tolist() == [[0, 32768], [0, 65535]] and sixteen_bits(values).dtype == np.uint16
-    assert not sixteen_bits(np.full((2, 2), np.inf, np.float32)).any() and not sixteen_bits(np.ones((2, 2))).any()
+    grey = Map(values, "depth").grey()
+    assert grey.tolist() == [[0, 32768], [0, 65535]] and grey.dtype == np.uint16
+    assert Map(values, "depth").scale() == (2, 6)
+    assert not Map(np.full((2, 2), np.inf, np.float32), "depth").grey().any()
+    assert not Map(np.ones((2, 2), np.float32), "depth").grey().any()
+    alpha = Map(np.float32([[.25, .5]]), "matting")         # from 0 to 1, whatever there is of it
+    assert alpha.grey().tolist() == [[16384, 32768]] and alpha.scale() == (0, 1)
+    assert Map(np.float32([[1, 3]]), "anomaly").grey().tolist() == [[0, 65535]]
+
+
+def test_maps_of_classes_are_grey_pictures_of_their_numbers():
+    for values, ignored, expected in (
+            (np.uint8([[0, 3, 255]]), 255, np.uint8([[0, 3, 255]])), (np.int64([[7, -1]]), -1, np.uint8([[7, 255]])),
+            (np.int64([[300, 2**63 - 1]]), 2**63 - 1, np.uint16([[300, 65535]])),
+            (np.int32([[1, 255]]), None, np.uint8([[1, 255]])), (np.int64([[255, -9]]), -9, np.uint8([[255, 255]]))):
+        grey = Map(values, "semantic", ignored=ignored).grey()
+        assert grey.tolist() == expected.tolist() and grey.dtype == expected.dtype
 
 
 # ---- anomaly

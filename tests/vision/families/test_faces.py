@@ -110,7 +110,7 @@ def test_only_faces_can_be_asked_for(classes, count):
     outputs, _ = scrfd_outputs(count=0)
     outputs["s8"][3] = 0.9
     assert len(found(outputs, options=Options(classes=classes)).found) == count
-    with pytest.raises(InputError, match="no such class"):
+    with pytest.raises(InputError, match="the model has no class 'dog'"):
         found(outputs, options=Options(classes=("dog",)))
 
 
@@ -135,7 +135,8 @@ def test_sizes_that_do_not_fit_the_input_are_told(change):
 
 
 @pytest.mark.parametrize("change", [
-    {"k8": np.zeros((256, 3))}, {"s8": np.zeros((256, 1), bool)}, {"k32": np.zeros((1, 2, 3, 4))}, {"more": np.zeros(3)},
+    {"k8": np.zeros((256, 3))}, {"s8": np.zeros((256, 1), bool)}, {"k32": np.zeros((1, 2, 3, 4))},
+    {"more": np.zeros(3)},
 ])  # fmt: skip
 def test_other_outputs_are_summed_up(change):
     outputs, _ = scrfd_outputs()

@@ -39,7 +39,8 @@ class Slow(io.RawIOBase):
 
 
 ALL = [picture("JPEG"), with_thumbnail(1), picture("JPEG", 2, progressive=True), picture("PNG", 3), picture("PPM", 4),
-       picture("PPM", 5, mode="L"), picture("JPEG", 6, restart_marker_blocks=1), b"P6 # a remark\n2 1\n# more\n65535\n" + bytes(12)]
+       picture("PPM", 5, mode="L"), picture("JPEG", 6, restart_marker_blocks=1),
+       b"P6 # a remark\n2 1\n# more\n65535\n" + bytes(12)]
 
 
 @pytest.mark.parametrize("step", [1, 7, 1 << 16])
@@ -64,7 +65,8 @@ def test_a_jpeg_without_end_ends_where_the_next_begins():
 
 @pytest.mark.parametrize("data, one", [
     (ALL[0], True), (ALL[3], True), (with_thumbnail(), True), (ALL[0] + ALL[0], False), (ALL[3] + ALL[0], False),
-    (ALL[0] + b"\0\0\0\x18ftypmp42" + bytes(range(128, 256)) * 40 + ALL[0], True),  # a phone's picture with its film behind
+    # a phone's picture with its film behind
+    (ALL[0] + b"\0\0\0\x18ftypmp42" + bytes(range(128, 256)) * 40 + ALL[0], True),
     (ALL[0] + b"\n", True), (picture("WEBP"), True), (picture("TIFF"), True), (picture("BMP") + ALL[0], True),
     (b"", True), (b"nothing", True), (b"P5 nothing", True)])  # fmt: skip
 def test_is_there_more_than_one(data, one):

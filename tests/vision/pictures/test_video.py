@@ -39,7 +39,8 @@ def said_of(source, **options) -> str:
 @pytest.mark.parametrize("name, moving, live", [
     ("clip.mp4", True, False), ("a/CLIP.MOV", True, False), ("camera:0", True, True), ("/dev/video12", True, True),
     ("rtsp://host/1", True, True), ("RTSP://host/1", True, True), ("a.jpg", False, False), ("-", False, False),
-    ("camera", False, False), ("camera:x", False, False), ("http://host/a.mjpg?", False, False), ("video0", False, False),
+    ("camera", False, False), ("camera:x", False, False), ("http://host/a.mjpg?", False, False),
+    ("video0", False, False),
     ("a.gif", False, False), (b"clip.mp4", False, False)])  # fmt: skip
 def test_names_of_what_moves(name, moving, live):
     assert (is_video(name), is_live(name)) == (moving, live)
@@ -53,7 +54,7 @@ def test_frames_of_ffmpeg(ffmpeg, tmp_path):
         assert frames.rate == 29.97
     assert [f.name for f in found] == [f"{clip}#{n}" for n in range(7)]
     assert [f.number for f in found] == list(range(7))
-    assert all(np.array_equal(f.held, np.full((3, 5, 3), f.number, np.uint8)) and f.held.dtype == np.uint8 for f in found)
+    assert all(f.held.dtype == np.uint8 and (f.held == np.full((3, 5, 3), f.number)).all() for f in found)
     assert all((f.width, f.height, f.order) == (5, 3, "RGB") for f in found)
     (call,) = ffmpeg.calls()
     assert call[call.index("-i") - 2:call.index("-i") + 2] == ["-protocol_whitelist", "file", "-i", f"file:{clip}"]
@@ -78,8 +79,8 @@ def test_a_ffmpeg_before_5_1(ffmpeg, tmp_path):
 
 def test_what_ffmpeg_says_is_one_line(ffmpeg, tmp_path):
     clip = tmp_path / "clip.mp4"
-    ffmpeg.video(clip, complaint="[mov,mp4 @ 0x5] [error] moov atom not found\n[in#0 @ 0x6] [error] Error opening SOURCE",
-                 status=1)
+    complaint = "[mov,mp4 @ 0x5] [error] moov atom not found\n[in#0 @ 0x6] [error] Error opening SOURCE"
+    ffmpeg.video(clip, complaint=complaint, status=1)
     assert said_of(clip) == f"{clip}: this is no video, or not a whole one (moov atom not found)"
     ffmpeg.video(clip, complaint="[in#0 @ 0x6] [error] Error opening input file SOURCE.", status=1)
     assert said_of(clip) == f"{clip}: Error opening input file {clip}"
@@ -255,7 +256,8 @@ def test_pictures_through_a_pipe(tmp_path):
     with pytest.warns(UserWarning, match="^standard input#2.*; left out$"), \
             Video("standard input", pictures=Stream(pipe)) as frames:
         found = [(f.name, f.held.getpixel((0, 0))) for f in frames]
-    assert found == [("standard input#0", 0), ("standard input#1", 50), ("standard input#3", 100), ("standard input#4", 150)]
+    assert found == [("standard input#0", 0), ("standard input#1", 50), ("standard input#3", 100),
+                     ("standard input#4", 150)]
     pipe = io.BytesIO(b"".join(map(jpeg, range(0, 200, 40))) + damaged)
     with Video("standard input", every=2, pictures=Stream(pipe), opened=frame) as frames:
         assert [f.number for f in frames] == [0, 2, 4]
@@ -307,7 +309,8 @@ def test_frames_of_pyav(pyav, tmp_path):
         next(iter(frames))
 
 
-@pytest.mark.parametrize("degrees, shape, green", [(90, (64, 48), (8, 40)), (180, (48, 64), (40, 56)), (270, (64, 48), (56, 8))])
+@pytest.mark.parametrize("degrees, shape, green", [
+    (90, (64, 48), (8, 40)), (180, (48, 64), (40, 56)), (270, (64, 48), (56, 8))])
 def test_a_phone_s_turned_video_is_upright(pyav, tmp_path, degrees, shape, green):
     clip = clip_of(pyav, tmp_path / "clip.mp4", 2)
     data = bytearray(clip.read_bytes())

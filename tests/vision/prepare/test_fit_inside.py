@@ -59,7 +59,8 @@ def test_inside_of_a_picture_that_was_decoded_smaller():
 
 def test_inside_takes_the_arrays_of_cameras():
     pixels = noise(100, 80)
-    recipe = recipe_of(session({"cinfer.recipe": "1", "cinfer.input.size": "64x48", "cinfer.input.resize": "inside:0.8"}))
+    recipe = recipe_of(session({"cinfer.recipe": "1", "cinfer.input.size": "64x48",
+                                "cinfer.input.resize": "inside:0.8"}))
     wanted = prepare(Image.fromarray(pixels), recipe)[0]
     assert np.array_equal(prepare(pixels, recipe)[0], wanted)
     assert np.array_equal(prepare(pixels[..., ::-1], recipe, order="BGR")[0], wanted)

@@ -189,7 +189,8 @@ def test_values_of_the_largest():
 
 
 def test_clips_repeat_the_picture():
-    model = session({"cinfer.recipe": "1", "cinfer.input.layout": "NCTHW", "cinfer.input.frames": "4"}, shape=(1, 3, 4, 8, 8))
+    model = session({"cinfer.recipe": "1", "cinfer.input.layout": "NCTHW", "cinfer.input.frames": "4"},
+                    shape=(1, 3, 4, 8, 8))
     x = fed(picture(8, 8), recipe_of(model))
     assert x.shape == (1, 3, 4, 8, 8) and all(np.array_equal(x[:, :, 0], x[:, :, t]) for t in range(4))
 

@@ -29,7 +29,8 @@ def test_equals_pillow_bit_for_bit(source, size, filter, channels, seed, data):
     assert np.array_equal(scaled(pixels, size, filter), want)
     left, top = (data.draw(st.integers(0, side - 1)) for side in size)
     count = data.draw(st.integers(1, size[0] - left)), data.draw(st.integers(1, size[1] - top))
-    assert np.array_equal(scaled(pixels, size, filter, (left, top), count), want[top:top + count[1], left:left + count[0]])
+    assert np.array_equal(scaled(pixels, size, filter, (left, top), count),
+                          want[top:top + count[1], left:left + count[0]])
 
 
 def places(size, wanted, filter):
@@ -53,7 +54,8 @@ def weights(size, wanted, filter):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.tuples(SIDES, SIDES), st.tuples(SIDES, SIDES), st.sampled_from(["linear", "cubic", "corner"]), st.integers(0, 9))
+@given(st.tuples(SIDES, SIDES), st.tuples(SIDES, SIDES), st.sampled_from(["linear", "cubic", "corner"]),
+       st.integers(0, 9))
 def test_without_antialiasing_only_the_pixels_around_count(source, size, filter, seed):
     # of middle grey, so that nothing is cut off between the passes; each rounds to 8 bits
     pixels = np.random.default_rng(seed).integers(96, 160, (source[1], source[0], 1), np.uint8)

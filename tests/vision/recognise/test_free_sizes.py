@@ -1,5 +1,5 @@
-"""A model is the same and says the same, whether its file counts the sizes of its inputs and outputs, names them, or says
-nothing of them; whatever its outputs are called."""
+"""A model is the same and says the same, whether its file counts the sizes of its inputs and outputs, names them, or
+says nothing of them; whatever its outputs are called."""
 
 import json
 from dataclasses import dataclass
@@ -56,7 +56,8 @@ def detection_output(n):
 def maps(*channels, times=1, over=1, rank=4):
     """A map that follows the input."""
     first = rank - 2
-    return some(*channels, HEIGHT * times // over, WIDTH * times // over), {first: high(times, over), first + 1: wide(times, over)}
+    made = some(*channels, HEIGHT * times // over, WIDTH * times // over)
+    return made, {first: high(times, over), first + 1: wide(times, over)}
 
 
 def line_of_text():
@@ -104,8 +105,8 @@ CASES = {
     "ready rows of a free number": Case([(ready(30, 6, 60), {1: found(30)})], "yolo", "detection"),
     "ready masks": Case([(ready(100, 38, 60), {}), maps(1, 32, over=4)], "yolo", "segmentation"),
     "ready points": Case([(ready(100, 57, 60), {})], "yolo", "keypoints"),
-    "yolov7's rows": Case([(np.insert(ready(30, 6, 60)[0][:, [0, 1, 2, 3, 5, 4]], 0, 0, axis=1), {0: found(30)})], "yolo",
-                          "detection", how=WAYS[1:]),
+    "yolov7's rows": Case([(np.insert(ready(30, 6, 60)[0][:, [0, 1, 2, 3, 5, 4]], 0, 0, axis=1), {0: found(30)})],
+                          "yolo", "detection", how=WAYS[1:]),
     "yolox": Case([(some(1, count(*STRIDES), 85), {1: cells(*STRIDES)})], "yolox", "detection"),
     "nanodet": Case([(some(1, count(*STRIDES), 112), {1: cells(*STRIDES)})], "nanodet", "detection"),
     "nanodet plus": Case([(some(1, count(*STRIDES, 64), 112), {1: cells(*STRIDES, 64)})], "nanodet", "detection"),
@@ -127,7 +128,8 @@ CASES = {
     "movenet multipose": Case([(some(1, 6, 56), {})], "poses", "keypoints"),
     "simcc": Case([(some(1, 17, 384), {}), (some(1, 17, 512), {})], "poses", "keypoints", (1, 3, 256, 192), only=True),
     "heatmaps": Case([(some(1, 17, 64, 48), {2: high(1, 4), 3: wide(1, 4)})], "poses", "keypoints", (1, 3, 256, 192)),
-    "face mesh": Case([(some(1, 1404), {}), (some(1, 1), {})], "poses", "keypoints", (1, 192, 192, 3), only=True, layout="NHWC"),
+    "face mesh": Case([(some(1, 1404), {}), (some(1, 1), {})], "poses", "keypoints", (1, 192, 192, 3), only=True,
+                      layout="NHWC"),
     "arcface": Case([(some(1, 512), {})], "arcface", "embedding", (1, 3, 112, 112), only=True),
     "classifier": Case([(some(1, 10), {})], "classify", "classification"),
     "vision transformer": Case([(some(1, 10), {})], "classify", "classification", (1, 3, 384, 384), only=True),

@@ -171,9 +171,9 @@ def test_picture_goes_to_the_first_input_of_rank_4():
 
 
 def test_model_without_an_input_for_pictures_is_refused():
-    with pytest.raises(InputError, match="takes no picture: 'input' 1x10;"):
+    with pytest.raises(InputError, match="'input' 1x10"):
         known(session(shape=(1, 10)))
-    with pytest.raises(InputError, match="takes no picture: 'input' 1x100x1x1; a picture is of rank 4 with 1, 3 or 4"):
+    with pytest.raises(InputError, match="takes no picture"):
         known(session(shape=(1, 100, 1, 1)))
 
 

@@ -85,7 +85,8 @@ def test_what_is_missing_is_imagenet_bicubic_and_seven_eighths(tmp_path):
     config = {"pretrained_cfg": {}, "num_classes": 3}
     made = model_in(tmp_path, {"config.json": config}, {"out": ("b", 3)}, ("b", 3, "h", "w"))
     recipe = recipe_for(words_of(made), made.inputs)
-    assert str(recipe).startswith("224x224 RGB NCHW, centre:0.875 bicubic, mean 123.675,116.28,103.53, std 58.395,57.12,")
+    assert str(recipe).startswith(
+        "224x224 RGB NCHW, centre:0.875 bicubic, mean 123.675,116.28,103.53, std 58.395,57.12,")
 
 
 def test_without_classes_it_is_an_embedding(tmp_path):

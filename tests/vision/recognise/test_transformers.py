@@ -299,7 +299,8 @@ def test_clip_of_frames(tmp_path):
 
 # ---- beside other evidence
 
-CLIP = {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 64}, "crop_size": 64, "resample": 3, **NORMAL}
+CLIP = {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 64}, "crop_size": 64, "resample": 3,
+        **NORMAL}
 
 
 def test_a_preparation_that_keys_tell_is_not_mixed_with_that_of_files(tmp_path):
@@ -309,12 +310,14 @@ def test_a_preparation_that_keys_tell_is_not_mixed_with_that_of_files(tmp_path):
     made = model_in(tmp_path / "b", files, {"y": (1, 5, 84)}, (1, 3, 64, 64), metadata=keys)
     words = words_of(made)
     assert recipe_for(words, made.inputs).scale is None and "output.kind" not in words
-    assert all(words.text(key) == alone.text(key) for key in ("input.resize", "input.filter", "input.mean", "input.std", "task"))
+    assert all(words.text(key) == alone.text(key)
+               for key in ("input.resize", "input.filter", "input.mean", "input.std", "task"))
     assert words.labels == ["cat"]
 
 
 def test_flags_of_another_task_take_the_preparation_alone(tmp_path):
-    made = model_in(tmp_path, config("ViTForImageClassification") | {"preprocessor_config.json": CLIP}, {"logits": (1, 3)},
+    made = model_in(tmp_path, config("ViTForImageClassification") | {"preprocessor_config.json": CLIP},
+                    {"logits": (1, 3)},
                     (1, 3, 64, 64))
     words = recognise(Model(made), {"task": ("embedding", "--task")})
     assert words.task == "embedding" and words.text("input.filter") == "bicubic" and words.labels is None
