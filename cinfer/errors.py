@@ -50,5 +50,6 @@ def shown(value) -> str:
 def nearest(word: str, words, before: str = "; ") -> str:
     """'; do you mean X?' for the nearest of the words, if one is near. before : what it begins with"""
     from difflib import get_close_matches
-    found = get_close_matches(word, words, 1)
-    return f"{before}do you mean {found[0]}?" if found else ""
+    bare = {each.lstrip("-"): each for each in words}       # that both are flags makes them no nearer
+    found = get_close_matches(word.lstrip("-"), bare, 1)
+    return f"{before}do you mean {bare[found[0]]}?" if found else ""

@@ -15,7 +15,7 @@ from .flags import (check_font, check_save, check_show, drawn_into, flags_of, la
                     read_labels, saved_into)
 from .parser import add_threads, count, fraction, model_path, model_source, seconds
 from .tally import Tally, counted, some
-from .text import STDERR, Progress, say
+from .text import STDERR, Progress, hint, say
 from .writers import Filmed, Formatted, Screen, Shown
 
 ASKED = ("conf", "iou", "max_det", "classes", "top")        # flags that are Options
@@ -97,7 +97,7 @@ def run(arguments) -> int:
         raise type(error)(f"standard input: {str(error).removeprefix('model: ')}") from None
     options = Options(**{name: value for name in ASKED if (value := getattr(arguments, name)) is not None})
     reader = reader_of(sessions, flags_of(arguments), options, labels)
-    reader.whole = bool(arguments.exact or arguments.save or shown is not None or drawn is not None)
+    reader.whole = bool(arguments.exact or arguments.save or shown or drawn)
     expected = label_expected(arguments.expect, reader)
     opened, opens = opened_by(reader)
 
@@ -133,6 +133,8 @@ def run(arguments) -> int:
                     told = True
                     progress.clear()
                     say(said_of(found.answer, reader, arguments))
+                    if not (found.answer.task or reader.words.task):
+                        hint("nothing tells what these outputs are; --task says it (docs/tasks.md)")
                 progress.make_room()
                 if saved:
                     saved.write(tally.seen, found)

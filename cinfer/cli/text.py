@@ -26,6 +26,12 @@ def say(text) -> None:
             drop(sys.stderr)
 
 
+def hint(text: str) -> None:
+    """What may help a person: nothing where stderr is no terminal."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        say(text)
+
+
 def drop(stream) -> None:
     """Let what is left in a standard stream go nowhere, or the interpreter's last flush would fail too."""
     try:

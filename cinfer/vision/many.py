@@ -109,7 +109,7 @@ def read_many(session, sources: Iterable, *, workers: int | None = None, **optio
     ----------
     session, options : as of `read`
     sources : an iterable of what `read` takes, or the name of a folder, a pattern or a list (pictures/listed.py), a
-        video or a camera, or a Video (pictures/video.py)
+        video or a camera, or a Video (pictures/video.py); an answer's `image` says which one it is of
     workers : threads that decode and prepare pictures while the network runs; memory holds at most two pictures more.
         By default as many as the session's threads, two to eight. From two on, two pictures are run at once, each by
         half of the session's threads: more are answered a second, each takes longer. 0: each picture is taken when the
@@ -131,11 +131,13 @@ def read_many(session, sources: Iterable, *, workers: int | None = None, **optio
     from .pictures.frames import check_order
     from .reader import reader
     order, workers = check_order(options.pop("order", "RGB")), check_workers(workers)
-    return _answers(reader(session, **options), sources_of(sources), workers, order)
+    return _answers(session, reader(session, **options), sources_of(sources), workers, order)
 
 
-def _answers(reads: Reader, sources, workers: int | None, order: str) -> Iterator:
+def _answers(session, reads: Reader, sources, workers: int | None, order: str) -> Iterator:
+    """session : what `reads` reads with, and refers to weakly; held as long as answers come"""
     from .pictures.listed import is_video, pictures_of
+    from .reader import opener
     with ExitStack() as stack:
         if isinstance(sources, str):
             if is_video(sources):
@@ -144,6 +146,6 @@ def _answers(reads: Reader, sources, workers: int | None, order: str) -> Iterato
             else:
                 sources = pictures_of([sources])
         live = getattr(sources, "live", False)
-        found_of = readings(reads, sources, 0 if live else workers, lambda source: reads.opened(source, order))
+        found_of = readings(reads, sources, 0 if live else workers, lambda source: opener(reads)(source, order))
         for _, found in stack.enter_context(closing(found_of)):
             yield found.answer if isinstance(found, Reading) else found

@@ -8,6 +8,7 @@ How each is cut out is said in families/alignment.py. Places are in pixels of th
 from __future__ import annotations
 
 import time
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -77,8 +78,9 @@ class Pair:
         picture = taken.picture
         factor = picture.width / taken.width, picture.height / taken.height
         picture = alignment.cut(picture, matrix, size, factor)
-        self.second.recipe = self.second.recipe._replace(size=Size("fixed", size[::-1]), resize=("stretch", None))
-        reading = self.second.read(Frame(picture, *size, taken.name))
+        second = copy(self.second)                      # other threads may look at other objects with it
+        second.recipe = second.recipe._replace(size=Size("fixed", size[::-1]), resize=("stretch", None))
+        reading = second.read(Frame(picture, *size, taken.name))
         outputs |= {f"object{number}/{name}": value for name, value in reading.outputs.items()}
         if isinstance(reading.answer, Embedding):
             return replace(each, embedding=reading.answer.vector)

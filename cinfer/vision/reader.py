@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 import numpy as np
 
@@ -37,10 +37,13 @@ class Reading:
     outputs: dict = field(repr=False)
     seconds: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
+    def __post_init__(self):
+        self.answer.image, self.answer.size = self.frame.name, (self.frame.width, self.frame.height)
+        self.answer.ms = round(1e3 * sum(self.seconds), 2)
+
     def data(self) -> dict:
         """The JSON object of docs/json.md, but for the picture's name."""
-        return {"width": self.frame.width, "height": self.frame.height, "ms": round(1e3 * sum(self.seconds), 2),
-                "task": self.answer.task or None, **self.answer.data()}
+        return {key: value for key, value in self.answer.record().items() if key != "image"}
 
 
 @dataclass(slots=True, eq=False)
@@ -161,7 +164,8 @@ def first_of(value, shape, batch: int):
     return value[:1] if is_batch and len(value) == batch else value
 
 
-_readers: WeakKeyDictionary = WeakKeyDictionary()       # session -> options -> Reader
+# session -> options -> Reader, which refers to the session weakly: else neither would ever go
+_readers: WeakKeyDictionary = WeakKeyDictionary()
 
 
 def read(session, picture, **options) -> Answer:
@@ -169,7 +173,7 @@ def read(session, picture, **options) -> Answer:
 
     Parameters
     ----------
-    session : cinfer.Session
+    session : cinfer.Session; or a list of them, one after the other as in `cinfer run det.onnx+rec.onnx`
     picture : a path, bytes, a binary file, a PIL.Image.Image, or an array (height, width, 3) or (height, width) of
         uint8, RGB, or with order="BGR" as OpenCV has it
     order : "RGB" or "BGR", of an array
@@ -177,11 +181,13 @@ def read(session, picture, **options) -> Answer:
     labels : class names instead of the model's own
     task, recipe : what the model is, instead of what it says or seems to be; recipe: words of docs/metadata.md
         without "cinfer.", such as {"input.resize": "stretch"}
-    conf, iou, max_det, classes, top : as in Options (families/view.py)
+    conf, iou : the least score, and the overlap above which the lower score of two goes, instead of the authors'
+    max_det, classes : how many objects at most; only these, a list of labels or numbers
+    top : how many classes of a classifier, 5
 
     Returns
     -------
-    Classes, Objects, Map, Text, Embedding, Picture or Summary (answers/), places in pixels of the picture as a
+    Classes, Objects, Map, Text, Embedding, Picture or Summary (docs/python.md), places in pixels of the picture as a
     person sees it
 
     Raises
@@ -190,18 +196,27 @@ def read(session, picture, **options) -> Answer:
     """
     order = options.pop("order", "RGB")
     reads = reader(session, **options)
-    return reads.read(reads.opened(picture, order)).answer
+    return reads.read(opener(reads)(picture, order)).answer
 
 
-def reader(session, *, labels=None, task=None, recipe=None, exact=False, **options) -> Reader:
-    """The Reader of a session for these options; kept as long as the session lives."""
-    check_session(session)
+def opener(reads):
+    """What makes a Frame for a Reader, or for a chain: it takes whole pictures."""
+    return getattr(reads, "opened", frame)
+
+
+def reader(session, *, labels=None, task=None, recipe=None, exact=False, **options):
+    """The Reader of a session, or the chain of several, for these options; kept as long as the first session lives."""
+    sessions = tuple(session) if isinstance(session, (list, tuple)) and session else (session,)
+    for each in sessions:
+        check_session(each)
     check_names(options)
     flags, labels, exact = flags_of(task, recipe), labels_of(labels), check_exact(exact)
     asked = check_options(Options(**options))
-    key = tuple(sorted(flags.items())), asked, None if labels is None else tuple(labels), exact
-    kept = _readers.setdefault(session, {})
+    key = (tuple(sorted(flags.items())), asked, None if labels is None else tuple(labels), exact,
+           tuple(map(id, sessions[1:])))                # the chain holds these, so no other will have their ids
+    kept = _readers.setdefault(sessions[0], {})
     if key not in kept:
-        kept[key] = Reader(session, flags, asked, labels)
+        from .chains import reader_of
+        kept[key] = reader_of([proxy(sessions[0]), *sessions[1:]], flags, asked, labels)
         kept[key].whole = exact
     return kept[key]

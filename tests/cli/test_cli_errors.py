@@ -28,6 +28,7 @@ DEMO = DATA / "efficientnet_lite0_w8.onnx"
     (["run", "{demo}", "{data}/none.jpg"], "none.jpg: no such file; name a picture file"),
     (["run", "{demo}", "{data}/README.md"], "README.md is no picture"),
     (["run", "{demo}", "{data}/dog.jpg", "--tpo", "3"], "unknown flag '--tpo', do you mean --top?; see"),
+    (["run", "{demo}", "{data}/dog.jpg", "--source=3"], "unknown flag '--source'; see"),
     (["run", "{demo}", "{data}/dog.jpg", "--threds=3"], "unknown flag '--threds', do you mean --threads?"),
     (["run", "{demo}", "{data}/dog.jpg", "--top", "0"], "'0' is no whole number from 1 to 1000000"),
     (["run", "{demo}", "{data}/dog.jpg", "--top"], "--top"),

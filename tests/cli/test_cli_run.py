@@ -120,13 +120,18 @@ def test_single_bad_picture_is_exactly_one_line(cinfer, tmp_path):
     assert done.err.startswith(f"cinfer: {tmp_path}/bad.png is no picture")
 
 
-def test_model_of_no_known_task_shows_all_its_outputs(cinfer, tmp_path, red):
+def test_model_of_no_known_task_shows_all_its_outputs(cinfer, tmp_path, red, monkeypatch):
     done = cinfer("run", halves(tmp_path / "m.onnx"), red)
     assert done.lines == [
         "picture  float32 1x3x32x32  min 0  mean 0.333333  max 1",
         "top      float32 1x3x1x1  min 0  mean 0.333333  max 1  [1 0 0]",
     ]
     assert done.err.startswith("cinfer: raw outputs: the shape of the input; fed multiple:32 ")
+    assert "--task" not in done.err
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert "--task says it" in cinfer("run", halves(tmp_path / "m.onnx"), red).err
+    asked = cinfer("run", halves(tmp_path / "m.onnx"), red, "--task", "raw")
+    assert asked.lines == done.lines and "--task says" not in asked.err     # who wants them so is told nothing
 
 
 def test_save_holds_every_output(cinfer, tmp_path, red):

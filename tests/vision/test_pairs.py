@@ -104,6 +104,14 @@ def test_picture_decoded_at_half_its_size():
     assert answer.found[0].points == pytest.approx(SPOTS, abs=1.2)  # half a pixel of the small one
 
 
+def test_reading_leaves_the_networks_as_they_are():
+    """So any number of threads may read with one."""
+    pair = paired([detector(FACE), mesh()])
+    before = pair.second.recipe
+    pair.read(picture())
+    assert pair.second.recipe is before
+
+
 def test_frame_of_a_camera():
     array = np.asarray(picture())[..., ::-1]
     reader = paired([detector(FACE), mesh()])

@@ -220,8 +220,11 @@ def _text(answer, canvas, font):
     """Lines of text in their places, over those of the picture, so that what was read can be compared; a line that the
     font cannot write is left as it is, within its frame."""
     from PIL import Image, ImageDraw
-    found = [(k, "" if lacks(font, each.text) else each.text, np.asarray(each.quad, np.float64))
-             for k, each in enumerate(answer.found) if each.quad is not None and np.isfinite(each.quad).all()]
+    width, height = canvas.size
+    whole = (0, 0), (width, 0), (width, height), (0, height)
+    found = [(k, "" if lacks(font, each.text) else each.text,
+              np.asarray(whole if each.quad is None else each.quad, np.float64)) for k, each in enumerate(answer.found)]
+    found = [each for each in found if np.isfinite(each[2]).all()]
     cover = Image.new("L", canvas.size)
     pencil = ImageDraw.Draw(cover)
     for _, text, quad in found:
@@ -234,9 +237,6 @@ def _text(answer, canvas, font):
         _outline(pencil, quad, colour(k), max(1, line // 2), canvas.size)
         if text:
             _write(text, quad, labels, canvas, pencil)
-    whole = [each.text for each in answer.found if each.quad is None and each.text]
-    if whole:
-        corner(canvas, [(text, None) for text in whole], font, bottom=True)
 
 
 def _write(text: str, quad: np.ndarray, labels: Labels, canvas, pencil) -> None:

@@ -10,7 +10,7 @@ from ...paths import check_regular
 from ...table import printable
 
 LEAST_FONT = 12
-LEAST_INSIDE = 7                # pixels of letters that replace those of the picture
+LEAST_INSIDE = 7                # of letters that replace those of the picture, or have to fit on a tiny one
 
 
 def line_width(width: int, height: int) -> int:
@@ -146,16 +146,19 @@ def corner(picture, rows: list[tuple[str, tuple[int, int, int] | None]], path: s
     width, height = picture.size
     labels = Labels(width, height, path)
     size = max(LEAST_FONT, labels.size * 2 // 3)
+    least = LEAST_FONT if min(width, height) >= 5 * LEAST_FONT else LEAST_INSIDE
+    while size > least and labels.measured("X", size)[4] > height / 3:
+        size -= 1
     square = size if any(colour for _, colour in rows) else 0
     measures = []
     for text, colour in rows:
         while len(text) > 3 and labels.measured(text, size)[3] + square > width:
-            size = max(LEAST_FONT, size - max(1, size // 8)) if size > LEAST_FONT else size
-            if size == LEAST_FONT and labels.measured(text, size)[3] + square > width:
+            size = max(least, size - max(1, size // 8)) if size > least else size
+            if size == least and labels.measured(text, size)[3] + square > width:
                 text = text[:-2].rstrip("…") + "…"
         measures.append((text, colour))
     step = labels.measured("X", size)[4]
-    most = min(len(measures), int(height * .8) // step) if step <= height / 4 else 0
+    most = min(len(measures), max(1, int(height * .8) // step)) if step <= height / 2 else 0
     measures = [each for each in measures[:most] if labels.measured(each[0], size)[3] + square <= width]
     if not measures:
         return

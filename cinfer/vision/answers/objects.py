@@ -82,6 +82,7 @@ class Object:
 @dataclass(slots=True)
 class Objects(Answer):
     """What there is, the likeliest first."""
+    has_places = True
     heeds = ("conf", "iou", "max_det", "classes")
     found: list[Object]
     task: str = "detection"

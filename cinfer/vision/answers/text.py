@@ -25,7 +25,7 @@ class Line:
 @dataclass(slots=True)
 class Text(Answer):
     """Lines of text in the order in which they are read."""
-    in_full = True
+    in_full, has_places = True, True
     heeds = ("conf", "max_det")
     found: list[Line]
     task: str = "text"

@@ -180,9 +180,26 @@ def test_text_lies_in_its_place():
     assert (turned[60:240, 105:135].max(-1) < 60).any() and not changed(turned)[:, 150:].any()
 
 
+@pytest.mark.parametrize("size", [(300, 20), (120, 33), (300, 48)])
+def test_a_line_that_is_the_picture_is_written_in_its_place(size):
+    """What a recogniser alone reads."""
+    quad = np.float64([(0, 0), (size[0], 0), size, (0, size[1])])
+    picture = Image.new("RGB", size, (128, 128, 128))
+    alone = drawn(Text([Line("words", .9)]), picture)
+    assert np.array_equal(alone, drawn(Text([Line("words", .9, quad)]), picture))
+    assert (alone.max(-1) < 60).any() and alone[size[1] // 2, -4].min() > 220
+
+
+@pytest.mark.parametrize("size", [(28, 28), (32, 32), (200, 20), (442, 45), (48, 64), (320, 240)])
+def test_classes_are_written_on_small_pictures_too(size):
+    ground = Image.new("RGB", size, (128, 128, 128))
+    pixels = drawn(Classes([Class(3, "3", .98), Class(8, "8", .01), Class(1, "1", .01)]), ground)
+    rows = np.flatnonzero(changed(pixels, ground).any(1))
+    assert (pixels.min(-1) > 180).any() and len(rows) <= .8 * size[1]
+
+
 def test_what_has_no_place_is_written_in_the_corner():
     assert changed(drawn(Classes([Class(1, "a dog", .9)])))[:20, :60].any()
-    assert changed(drawn(Text([Line("words", .9)])))[-20:, :60].any()
     for answer in (Embedding(np.ones(4)), Summary([])):
         assert not changed(drawn(answer)).any()
     assert drawn(Picture(np.zeros((7, 9, 3), np.uint8))).shape == (7, 9, 3)

@@ -6,10 +6,12 @@ from fake_session import known, port, recipe_of, session, view
 from PIL import Image
 
 from cinfer.errors import InputError
+from cinfer.vision.answers import encode
 from cinfer.vision.answers.objects import Objects
 from cinfer.vision.answers.text import Text
 from cinfer.vision.families import text
 from cinfer.vision.families.view import Options
+from cinfer.vision.pictures.frames import frame
 from cinfer.vision.prepare.geometry import Geometry
 
 FREE = ("n", 3, "h", "w")
@@ -270,6 +272,7 @@ def test_own_keys_of_a_mask_of_text():
 
 def test_lines_are_outlined_and_what_is_written_stays_to_be_read():
     picture = Image.new("RGB", (640, 320), (90, 90, 90))
-    drawn = np.asarray(text.decode(view({"y": page()}, where=WHERE)).draw(picture))
-    changed = (drawn != 90).any(2)
-    assert changed.any() and changed.mean() < 0.02
+    answer = text.decode(view({"y": page()}, where=WHERE))
+    for drawn in (answer.draw(picture), encode.drawn(answer, frame(picture))):      # for programs, and what -o writes
+        changed = (np.asarray(drawn) != 90).any(2)
+        assert changed.any() and changed.mean() < 0.02
