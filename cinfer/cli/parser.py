@@ -9,7 +9,6 @@ from ..errors import InputError, nearest
 from ..paths import check_regular
 from ..table import dims
 
-
 MOST_MODEL_BYTES = 2 << 30
 
 

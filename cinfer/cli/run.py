@@ -10,7 +10,6 @@ from contextlib import ExitStack, closing, contextmanager
 from ..errors import Error, InputError
 from ..vision.chains import reader_of, split
 from . import complain
-from .files import Places
 from .flags import (check_font, check_save, check_show, drawn_into, flags_of, label_expected, listed, places_of,
                     read_labels, saved_into)
 from .parser import add_threads, count, fraction, model_path, model_source, seconds

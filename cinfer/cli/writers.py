@@ -146,7 +146,7 @@ class Saved:
     """All outputs in one .npz file."""
 
     def __init__(self, path: str, several: bool, stack: ExitStack):
-        self.several, self.number = several, 0
+        self.several = several
         self._arrays = Arrays(stack.enter_context(replacing(path, "--save")))
         stack.callback(self._arrays.close)
 

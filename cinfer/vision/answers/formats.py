@@ -21,7 +21,6 @@ from ...errors import InputError
 from .answer import rounded
 from .objects import Object, Objects
 
-FORMATS = ("coco", "yolo", "csv", "labelstudio")
 COLUMNS = ("image", "x_min", "y_min", "x_max", "y_max", "class_id", "confidence", "tracker_id", "label")
 
 

@@ -223,7 +223,6 @@ def grid(where, stride: int) -> tuple[int, int]:
     return where.input_width // stride, where.input_height // stride
 
 
-
 def _rows(name: str, array: np.ndarray, count: int, width: int) -> np.ndarray:
     if array.size != count * width:
         raise InputError(f"{name} output is of shape {array.shape}; for this input it would be {count}x{width}")

@@ -15,6 +15,8 @@ from .found import as_classes, in_pixels, inputs_beside, likely, objects, rows
 
 TASKS = ("detection",)
 INFO = ("image_info", "im_info")    # an input: height, width and scale of what is fed
+MODEL_API = {"input.channels": "BGR", "input.std": "1", "input.resize": "stretch", "input.filter": "linear",
+             "output.threshold": ".5"}
 
 
 def by_shapes(model: Model, words) -> Found | None:
@@ -24,10 +26,6 @@ def by_shapes(model: Model, words) -> Found | None:
             return Found({"task": "detection", "output.name": port.name, **MODEL_API},
                          f"its output {port.name!r}, rows of 7 numbers: OpenVINO's DetectionOutput")
     return None
-
-
-MODEL_API = {"input.channels": "BGR", "input.std": "1", "input.resize": "stretch", "input.filter": "linear",
-             "output.threshold": ".5"}
 
 
 def feeds(model: Model, where) -> dict:

@@ -10,7 +10,6 @@ from ..prepare.geometry import Geometry
 from ..prepare.recipe import Recipe
 from ..recognise.words import LabelsError, Words, quoted
 
-
 MOST_CLASSES = 10**9
 MOST_NAMED = 10                     # classes in a message
 

@@ -4,12 +4,11 @@ Told by: one output of 1 x cells x (5 + classes), cells = sum of height/s * widt
 A row: x y w h, how sure it is that something is there, the classes' scores; both sigmoids already.
     centre = ((x, y) + (column, row)) * s        size = exp((w, h)) * s        score = sure * class's
 The best class counts; boxes of any class suppress each other, and are a pixel of the picture wider and higher in that
-than from corner to corner. The picture is scaled by one factor r for both sides, as
-in training: the way back is that factor, not the ratio of the rounded sides.
+than from corner to corner. The picture is scaled by one factor for both sides, as in training: the way back is that
+factor, not the ratio of the rounded sides.
 Source: YOLOX, demo/ONNXRuntime/onnx_inference.py and yolox/utils/demo_utils.py.
 """
 from __future__ import annotations
-
 
 import numpy as np
 

@@ -189,5 +189,3 @@ def end(child, said: Said) -> None:
     child.wait()
     said.join()
     child.stderr.close()
-
-

@@ -72,9 +72,9 @@ def _scaled(width: int, height: int, w: int, h: int, mode: str, value) -> tuple[
         wide, high = round(width * scale), round(height * scale)
     elif mode != "squash":
         if width * high <= height * wide:
-            wide, high = wide, int(wide * height / width)
+            high = int(wide * height / width)
         else:
-            wide, high = int(high * width / height), high
+            wide = int(high * width / height)
     return max(w, wide), max(h, high)
 
 

@@ -2,7 +2,6 @@
 pixel, black around it; what OpenCV's warpAffine does for networks of one person."""
 from __future__ import annotations
 
-
 from .geometry import Geometry
 from .recipe import Recipe, Size, target_size
 

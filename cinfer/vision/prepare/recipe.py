@@ -7,7 +7,7 @@ import numpy as np
 
 from ...errors import InputError, LimitError
 from ..pictures.decode import MOST_PIXELS
-from ..recognise.words import Words, is_count, number, one_of, quoted
+from ..recognise.words import Words, is_count, number, quoted
 
 FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming", "linear", "cubic", "corner", "floor")
 CHANNELS = {"RGB": 3, "BGR": 3, "GRAY": 1, "RGB+1": 3}       # pixels' channels; the plane of ones is none
@@ -42,7 +42,7 @@ class Size(NamedTuple):
 class Recipe(NamedTuple):
     """input, dtype, rank : the graph input that takes the picture; rank None is not known
     resize : mode and its number; None stands for the grey that becomes 0
-    mean, std : of values 0..255, one or one per channel, in the order fed; origin : for people
+    mean, std : of values 0..255, one or one per channel, in the order fed
     largest : values are divided by the largest of the picture's, and multiplied by 255
     frames : of a clip
     scale : what the picture is scaled to before it is cut or padded to the size; None: the mode says it
@@ -60,7 +60,6 @@ class Recipe(NamedTuple):
     largest: bool = False
     frames: int = 1
     scale: Size | None = None
-    origin: str = ""
 
     @property
     def beyond(self) -> int | None:
@@ -111,8 +110,7 @@ def recipe_for(words: Words, inputs) -> Recipe:
         std=parse_numbers(std.removeprefix("largest:"), words.where("input.std"), CHANNELS[channels], zero=False),
         largest=of_largest,
         frames=words.count("input.frames", 1, 1000),
-        scale=parse_size(words.text("input.scale"), words.where("input.scale")) if words.text("input.scale") else None,
-        origin=words.origin())
+        scale=parse_size(words.text("input.scale"), words.where("input.scale")) if words.text("input.scale") else None)
 
 
 def target_size(size: Size, width: int, height: int) -> tuple[int, int]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from copy import copy
 from typing import NamedTuple
 
-
 MOST_BYTES = 8 << 20                # of a file beside a model
 
 

@@ -79,4 +79,3 @@ class Sizes:
         shapes = {port.name: tuple([axis if isinstance(axis, int) else named.get(axis, 1) for axis in port.shape])
                   for port in self.session.inputs if port.shape is not None}
         return shapes_of_outputs(self.session.model.graph, {**shapes, self.port.name: fed})
-

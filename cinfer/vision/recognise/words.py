@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from ...errors import InputError, nearest
 
-
 # All words of docs/metadata.md that a user may say instead of a model.
 KNOWN = frozenset("""task family
     input.name input.layout input.channels input.size input.scale input.resize input.filter input.mean input.std

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fake_session import recipe_of, session
+from fake_session import known, recipe_of, session
 
 from cinfer.errors import InputError, LimitError
 from cinfer.vision.prepare.recipe import target_size
@@ -36,8 +36,8 @@ def test_defaults_are_those_of_the_document():
 def test_flags_win_over_metadata_and_are_named():
     recipe = recipe_of(session(WHOLE), flags={"size": "224", "layout": "nchw", "mean": "0"})
     assert (recipe.size.numbers, recipe.layout, recipe.mean, recipe.channels) == ((224, 224), "NCHW", (0,), "BGR")
-    assert recipe.origin == \
-        "as given: --size, --layout, --mean; the model's metadata; a guess by its output, 1000 numbers"
+    said = known(session(WHOLE), **{"input.size": "224", "input.mean": "0"}).origin()
+    assert said == "as given: --input.size, --input.mean; the model's metadata; a guess by its output, 1000 numbers"
 
 
 @pytest.mark.parametrize(
