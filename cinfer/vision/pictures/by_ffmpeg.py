@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ...errors import InputError, LimitError
-from .decode import MOST_PIXELS
+from ...errors import InputError
+from .decode import check_pixels
 
 HEADER = re.compile(rb"P6\s(\d+)\s(\d+)\s255\s")
 MOST_HEADER = 64
@@ -124,8 +124,7 @@ def read_ppm(stream, name: str) -> np.ndarray | None:
             return None
         line += more
     width, height = int(found[1]), int(found[2])
-    if not 0 < width * height <= MOST_PIXELS:
-        raise LimitError(f"{name} is {width}x{height} pixels; the limit is {MOST_PIXELS // 10**6} million")
+    check_pixels(width, height, name)
     pixels = np.empty((height, width, 3), np.uint8)
     left = memoryview(pixels).cast("B")
     while len(left):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ...errors import InputError, LimitError
+from ...errors import InputError
 from .by_ffmpeg import NO_PICTURES, explained
-from .decode import MOST_PIXELS
+from .decode import check_pixels
 
 SECONDS_TO_WAIT = 20.0          # for a source that says nothing
 
@@ -40,9 +40,7 @@ class ByPyav:
                     damaged += taken.is_corrupt
                     if number % self._every:
                         continue
-                    if taken.width * taken.height > MOST_PIXELS:
-                        raise LimitError(f"{self.name} is {taken.width}x{taken.height} pixels; "
-                                         f"the limit is {MOST_PIXELS // 10**6} million")
+                    check_pixels(taken.width, taken.height, self.name)
                     yield number, rotated(taken.to_ndarray(format="rgb24"), getattr(taken, "rotation", 0))
         except (av.FFmpegError, OSError, ValueError) as error:
             if self._ended:

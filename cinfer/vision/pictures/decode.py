@@ -112,6 +112,14 @@ def pillow_at_work(name: str):
         raise InputError(f"{name}: the picture is damaged: {text}") from None
 
 
+def check_pixels(width: int, height: int, name: str) -> None:
+    """LimitError for a picture of more than MOST_PIXELS, InputError for one without any."""
+    if width * height > MOST_PIXELS:
+        raise LimitError(f"{name} is {width}x{height} pixels; the limit is {MOST_PIXELS // 10**6} million")
+    if not width or not height:
+        raise InputError(f"{name} is {width}x{height} pixels; it has none")
+
+
 def name_of(source) -> str:
     """What to call a picture in a message."""
     if isinstance(source, str) and source == "-":
@@ -146,11 +154,7 @@ def opened(stream, name: str, needed=None):
     """(the picture with its pixels unpacked, how they are in the file as Pillow calls it, orientation, (width, height)
     in the file)"""
     picture = identified(stream, name)
-    if picture.width * picture.height > MOST_PIXELS:
-        raise LimitError(f"{name} is {picture.width}x{picture.height} pixels; "
-                         f"the limit is {MOST_PIXELS // 10**6} million")
-    if not picture.width or not picture.height:
-        raise InputError(f"{name} is {picture.width}x{picture.height} pixels; it has none")
+    check_pixels(*picture.size, name)
     size = picture.size
     if needed is not None and picture.format in ("JPEG", "MPO") and picture.width * picture.height > SMALL:
         shrink(picture, needed, name)

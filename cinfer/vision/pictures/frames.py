@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...errors import InputError, LimitError, shown
-from .decode import MOST_PIXELS, decoded, name_of
+from ...errors import InputError, shown
+from .decode import check_pixels, decoded, name_of
 
 
 class Frame(NamedTuple):
@@ -69,9 +69,7 @@ def of_array(array: np.ndarray, order: str) -> Frame:
                          "(height, width, 3) or (height, width)")
     if not array.size:
         raise InputError(f"the picture is of shape {array.shape}; it has no pixels")
-    if array.shape[0] * array.shape[1] > MOST_PIXELS:
-        raise LimitError(f"the picture is {array.shape[1]}x{array.shape[0]} pixels; "
-                         f"the limit is {MOST_PIXELS // 10**6} million")
+    check_pixels(array.shape[1], array.shape[0], "the picture")
     array = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
     if array.ndim == 3 and array.strides[2] == -1:          # frame[..., ::-1], as from OpenCV's to RGB
         array, order = array[..., ::-1], "RGB" if order == "BGR" else "BGR"

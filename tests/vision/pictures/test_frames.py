@@ -8,7 +8,7 @@ from fake_session import recipe_of, session
 from PIL import Image
 
 from cinfer.errors import InputError, LimitError
-from cinfer.vision.pictures import frames
+from cinfer.vision.pictures import decode
 from cinfer.vision.pictures.frames import frame
 from cinfer.vision.prepare.prepare import prepare
 
@@ -55,6 +55,6 @@ def test_what_is_no_picture_is_refused(held, words):
 def test_order_and_size(monkeypatch):
     with pytest.raises(InputError, match="order is 'GBR'; right is 'RGB' or 'BGR'"):
         frame(PIXELS, "GBR")
-    monkeypatch.setattr(frames, "MOST_PIXELS", 1000)
+    monkeypatch.setattr(decode, "MOST_PIXELS", 1000)
     with pytest.raises(LimitError, match="50x30 pixels"):
         frame(PIXELS)
