@@ -51,19 +51,23 @@ def layout_of(view, array: np.ndarray) -> str:
     return "NHWC" if view.words.text("input.layout") == "NHWC" and array.ndim == 4 else "NCHW"
 
 
-def places(where, rows: int, columns: int, align_corners: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def places(where, rows: int, columns: int, align_corners: bool = False,
+           box: tuple[int, int, int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Where the picture's rows and columns of pixels lie in a map, float64; pixel i is at i. Not below the first and
     not beyond the last one.
 
     align_corners : the corner pixels of both lie upon each other (PyTorch); for pictures that were stretched
+    box : x1, y1, x2, y2, the pixels of the picture that are asked for; None: all
     """
+    x1, y1, x2, y2 = box or (0, 0, where.width, where.height)
     found = []
-    for side, inside, scale, offset, count in ((where.height, where.input_height, where.scale_y, where.top, rows),
-                                               (where.width, where.input_width, where.scale_x, where.left, columns)):
+    for pixels, side, inside, scale, offset, count in (
+            (np.arange(y1, y2), where.height, where.input_height, where.scale_y, where.top, rows),
+            (np.arange(x1, x2), where.width, where.input_width, where.scale_x, where.left, columns)):
         if align_corners:
-            at = np.arange(side) * ((count - 1) / max(1, side - 1))
+            at = pixels * ((count - 1) / max(1, side - 1))
         else:
-            at = ((np.arange(side) + .5) * scale + offset) * (count / inside) - .5
+            at = ((pixels + .5) * scale + offset) * (count / inside) - .5
         found.append(at.clip(0, count - 1))
     return found[0], found[1]
 
@@ -130,13 +134,16 @@ def weighted(at: np.ndarray, count: int, filter: str) -> tuple[np.ndarray, np.nd
 def largest(planes: np.ndarray, where) -> np.ndarray:
     """The class of each pixel of the picture: the largest of the bilinearly upsampled planes (channels, rows, columns),
     of equal ones the first; uint8, or uint16 for more than 255 classes. What is no number never wins."""
-    return bilinear.largest(planes, *_taps(planes, where))
+    return bilinear.largest(planes, *taps(where, *planes.shape[1:]))
 
 
-def above(plane: np.ndarray, where, least: float) -> np.ndarray:
-    """Where a plane (rows, columns) that is as large as the picture, bilinearly, is above `least`: bool."""
-    return bilinear.above(plane, *_taps(plane, where), least)
+def above(plane: np.ndarray, where, least: float, box: tuple[int, int, int, int] | None = None) -> np.ndarray:
+    """Where a plane (rows, columns) that is as large as the picture, bilinearly, is above `least`: bool. box : as of
+    `places`"""
+    return bilinear.above(plane, *taps(where, *plane.shape, box), least)
 
 
-def _taps(planes: np.ndarray, where) -> list[bilinear.Taps]:
-    return [bilinear.taps(at, count) for at, count in zip(places(where, *planes.shape[-2:]), planes.shape[-2:])]
+def taps(where, rows: int, columns: int, box: tuple[int, int, int, int] | None = None) -> list[bilinear.Taps]:
+    """How the picture's rows and columns of pixels are read in a map. box : as of `places`"""
+    found = places(where, rows, columns, box=box)
+    return [bilinear.taps(at, count) for at, count in zip(found, (rows, columns))]

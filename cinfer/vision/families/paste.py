@@ -5,7 +5,7 @@ import numpy as np
 
 from ..answers.objects import Mask
 from ..prepare.geometry import Geometry
-from . import bilinear
+from . import maps
 
 
 def paste(plane: np.ndarray, where: Geometry, least: float, box=None) -> Mask:
@@ -20,8 +20,4 @@ def paste(plane: np.ndarray, where: Geometry, least: float, box=None) -> Mask:
         x2, y2 = min(x2, int(np.ceil(box[2]))), min(y2, int(np.ceil(box[3])))
     if x2 <= x1 or y2 <= y1 or not plane.size:
         return Mask(np.zeros((0, 0), bool), 0, 0, where.width, where.height)
-    rows, columns = (bilinear.taps(((np.arange(*part) + .5) * scale + offset) * (count / whole) - .5, count)
-                     for part, scale, offset, count, whole in (
-                         ((y1, y2), where.scale_y, where.top, plane.shape[0], where.input_height),
-                         ((x1, x2), where.scale_x, where.left, plane.shape[1], where.input_width)))
-    return Mask(bilinear.above(plane, rows, columns, least), x1, y1, where.width, where.height)
+    return Mask(maps.above(plane, where, least, (x1, y1, x2, y2)), x1, y1, where.width, where.height)

@@ -11,7 +11,8 @@ import numpy as np
 
 from ...errors import InputError
 from ..answers.objects import Mask, Object
-from .bilinear import masks, taps
+from .bilinear import masks
+from .maps import taps
 
 ROUNDING = 1e-3                         # pixels by which an edge may be off, as float32 on its way through the input
 
@@ -24,9 +25,8 @@ def with_masks(view, found: list[Object], boxes: np.ndarray, coefficients: np.nd
     """
     if coefficients.shape[1] != len(prototypes):
         raise InputError(f"there are {len(prototypes)} prototypes for {coefficients.shape[1]} coefficients of a mask")
-    where, (_, high, wide) = view.where, prototypes.shape
-    rows = taps(((np.arange(where.height) + .5) * where.scale_y + where.top) * (high / where.input_height) - .5, high)
-    columns = taps(((np.arange(where.width) + .5) * where.scale_x + where.left) * (wide / where.input_width) - .5, wide)
+    where = view.where
+    rows, columns = taps(where, *prototypes.shape[1:])
     ends = where.width, where.height, where.width, where.height
     inner = np.ceil(boxes - ROUNDING).clip(0, ends).astype(np.int64)
     real = np.flatnonzero((inner[:, :2] < inner[:, 2:]).all(1))
