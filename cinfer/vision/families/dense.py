@@ -22,13 +22,12 @@ or by their shapes
 from __future__ import annotations
 
 from ...errors import InputError
-from ..recognise.habits import IMAGENET
+from ..recognise.habits import NORMALISED
 from ..recognise.model import Found, Model, with_batch
 
 TASKS = ("semantic", "segmentation", "depth", "matting", "anomaly")
-NORMALISED = {"input.mean": IMAGENET["input.mean"], "input.std": IMAGENET["input.std"]}
-REMBG = {"task": "matting", "input.resize": "stretch", "input.filter": "lanczos", "input.mean": IMAGENET["input.mean"],
-         "input.std": f"largest:{IMAGENET['input.std']}"}
+REMBG = {"task": "matting", "input.resize": "stretch", "input.filter": "lanczos",
+         "input.mean": NORMALISED["input.mean"], "input.std": f"largest:{NORMALISED['input.std']}"}
 # Where a network takes any size, about what such are trained with; of transformers the patches, 14 pixels each, decide.
 FREE, TRIED, IN_PATCHES = "fit:512:32", (512, 672), "fit:518:14"
 KNOWN_COUNTS = (19, 21, 150)        # classes of Cityscapes, Pascal VOC with background, ADE20K

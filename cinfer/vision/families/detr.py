@@ -18,7 +18,7 @@ import numpy as np
 
 from ...errors import InputError
 from ..recognise.coco import coco_91, with_names
-from ..recognise.habits import IMAGENET
+from ..recognise.habits import NORMALISED
 from ..recognise.model import Found, Model
 from .activations import sigmoid, softmax
 from .found import above, inputs_beside, likely, objects, rows
@@ -30,7 +30,6 @@ SOFTMAX = ("detr", "yolos", "table-transformer")
 OF_100 = ("conditional_detr", "deformable_detr", "dab-detr")
 ARCHITECTURES = {"Detr": "detr", "Yolos": "yolos", "TableTransformer": "table-transformer",
                  "ConditionalDetr": "conditional_detr", "DeformableDetr": "deformable_detr", "DabDetr": "dab-detr"}
-NORMAL = {"input.mean": IMAGENET["input.mean"], "input.std": IMAGENET["input.std"]}
 
 
 def by_names(model: Model, words) -> Found | None:
@@ -65,7 +64,7 @@ def _transformers(model: Model, words) -> Found:
         said["output.most"] = "100"
     size = model.size(model.picture_input()) if model.picture_input() else None
     if by_softmax or kind in OF_100:
-        said |= NORMAL | ({} if size else {"input.size": "short:800:1333"})
+        said |= NORMALISED | ({} if size else {"input.size": "short:800:1333"})
     else:
         said |= {"input.std": "255"} | ({} if size else {"input.size": "640x640"})
     return Found(said, f"its outputs logits and pred_boxes; {activation}{': ' * bool(activation)}{why}")
@@ -93,7 +92,7 @@ def kind_of(config: dict) -> tuple[str, str]:
 def _rf_detr(model: Model, words, classes: int | None) -> Found:
     said = {"task": "segmentation" if model.outputs_named("masks") else "detection", "output.boxes": "dets",
             "output.scores": "labels", "output.activation": "sigmoid", "output.threshold": ".3",
-            "input.resize": "stretch", "input.filter": "linear", **NORMAL}
+            "input.resize": "stretch", "input.filter": "linear", **NORMALISED}
     labels = coco_91() if classes == 91 else None
     return Found(said, *with_names(words, "its outputs dets and labels: RF-DETR", labels))
 

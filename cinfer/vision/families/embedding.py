@@ -16,6 +16,7 @@ import numpy as np
 
 from ...errors import InputError
 from ..answers.embedding import Embedding
+from ..recognise.habits import IMAGENET
 from ..recognise.model import Found, Model, with_batch
 
 TASKS = ("embedding",)
@@ -23,8 +24,7 @@ NAMES = ("image_embeds", "image_embedding", "image_embeddings", "image_features"
          "embeddings", "last_hidden_state")
 OF_CLIP = {"input.resize": "cut:1", "input.filter": "bicubic", "input.mean": "122.7709383,116.7460125,104.09373615",
            "input.std": "68.5005327,66.6321579,70.3231635"}
-OF_IMAGENET = {"input.resize": "centre:0.875", "input.filter": "bicubic", "input.mean": "123.675,116.28,103.53",
-               "input.std": "58.395,57.12,57.375"}
+OF_IMAGENET = {"input.filter": "bicubic", **IMAGENET}
 
 
 def by_names(model: Model, words) -> Found | None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from ...errors import InputError
 from ..answers.objects import Object, Objects
+from ..recognise.habits import NORMALISED
 from ..recognise.model import Found, Model
 from . import raw
 from .activations import sigmoid, softmax
@@ -31,8 +32,7 @@ COCO = ("nose", "left eye", "right eye", "left ear", "right ear", "left shoulder
         "right ankle")
 FACE = (468, 478)                   # points of MediaPipe's face mesh; ten more around the pupils
 # Whole pictures are fed as their authors do it: with a quarter of the person's size around, black beyond the picture.
-TOP_DOWN = {"input.resize": "inside:0.8", "input.filter": "linear",
-            "input.mean": "123.675,116.28,103.53", "input.std": "58.395,57.12,57.375"}
+TOP_DOWN = {"input.resize": "inside:0.8", "input.filter": "linear", **NORMALISED}
 SHAPES = ((256, 192), (384, 288))   # inputs of networks for one person, (height, width)
 
 

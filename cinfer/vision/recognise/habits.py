@@ -4,11 +4,8 @@ from __future__ import annotations
 from .model import Found, Model, with_batch
 from .sizes import FRAMES
 
-IMAGENET = {
-    "input.resize": "centre:0.875",
-    "input.mean": "123.675,116.28,103.53",
-    "input.std": "58.395,57.12,57.375",
-}
+NORMALISED = {"input.mean": "123.675,116.28,103.53", "input.std": "58.395,57.12,57.375"}        # by ImageNet's
+IMAGENET = {"input.resize": "centre:0.875", **NORMALISED}
 # Clips: as torchvision's r3d, mc3 and r2plus1d take them, 112 x 112 of 128 x 171; others: the middle of 8/7 of a side.
 # torchvision's S3D and MViT, PyTorchVideo's nets and others vary in mean and std by a few grey levels.
 KINETICS = {

@@ -10,12 +10,12 @@ from __future__ import annotations
 from ...errors import InputError
 from ...metadata import labels_of, literal
 from ..families.yolo_rows import places
+from .habits import NORMALISED
 from .model import Found, Model, with_batch
 
 TASKS = {"classify": "classification", "detect": "detection", "segment": "segmentation", "pose": "keypoints",
          "obb": "oriented", "semantic": "semantic", "depth": "depth"}
 FAMILIES = {"classification": "classify", "semantic": "dense", "depth": "dense"}
-IMAGENET = {"input.mean": "123.675,116.28,103.53", "input.std": "58.395,57.12,57.375"}
 
 
 def ultralytics(model: Model) -> Found | None:
@@ -39,7 +39,7 @@ def ultralytics(model: Model) -> Found | None:
     if task in TASKS.values():
         words["family"] = FAMILIES.get(task, "yolo")
     if task == "classification" and is_v5:              # the largest square from the middle, then scaled
-        words |= {"input.resize": "middle", "output.kind": "logits"} | IMAGENET
+        words |= {"input.resize": "middle", "output.kind": "logits"} | NORMALISED
     elif task == "classification":                      # torchvision's Resize: of one side, or of two
         height, _, width = words["input.size"].partition("x")
         words |= {"input.resize": "centre:1" if height == width else "stretch", "input.filter": "bilinear",
