@@ -65,6 +65,11 @@ class Answer:
         return draw(self, picture, font)
 
 
+def called(index: int, label: str | None) -> str:
+    """A class, for people."""
+    return f"class {index}" if label is None else label
+
+
 def rounded(numbers, digits: int = 2):
     """Nested lists of numbers as JSON takes them."""
     return [[finite(round(float(v), digits)) for v in row] if np.ndim(row) else finite(round(float(row), digits))

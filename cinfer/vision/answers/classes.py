@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .answer import Answer, finite
+from .answer import Answer, called, finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class Class:
     score: float
 
     def __str__(self):
-        return f"class {self.index}" if self.label is None else self.label
+        return called(self.index, self.label)
 
     def data(self) -> dict:
         return {"index": self.index, "label": self.label, "score": finite(self.score)}

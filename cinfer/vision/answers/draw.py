@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from .answer import called
 from .colours import colour, inferno
 from .labels import Labels, corner, lacks, line_width, path_of
 from .classes import Classes
@@ -185,7 +186,7 @@ def _class_map(answer, canvas, font):
         is_ground = (label or "").lower() in BACKGROUND
         if not is_ground:
             table[index % 256], alpha[index % 256] = rgb, round(255 * MASK_ALPHA)
-            rows.append((f"{f'class {index}' if label is None else label} {share:.0%}", rgb))
+            rows.append((f"{called(index, label)} {share:.0%}", rgb))
     painted = Image.fromarray(classes)
     painted = painted if painted.size == canvas.size else painted.resize(canvas.size, Image.Resampling.NEAREST)
     cover = painted.point(alpha)

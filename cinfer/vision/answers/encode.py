@@ -29,7 +29,7 @@ def format_of(path: str, flag: str = "") -> str:
 def write(answer, frame, file, format: str, font: str | None = None) -> None:
     """Write what an answer looks like: the picture that the network made, or the one it saw with the answer drawn on
     it. font : as of `draw`"""
-    encode(answer.pixels if hasattr(answer, "pixels") else np.asarray(drawn(answer, frame, font)), file, format)
+    encode(np.asarray(drawn(answer, frame, font)), file, format)
 
 
 def drawn(answer, frame, font: str | None = None):
@@ -41,14 +41,19 @@ def drawn(answer, frame, font: str | None = None):
     return answer.on(picture if picture.size == size else picture.resize(size), font)
 
 
+def on_white(picture):
+    """An RGBA picture as RGB."""
+    from PIL import Image
+    return Image.alpha_composite(Image.new("RGBA", picture.size, (255, 255, 255, 255)), picture).convert("RGB")
+
+
 def encode(pixels: np.ndarray, file, format: str) -> None:
     """Write pixels, uint8 of shape (height, width) or (height, width, 3 or 4), or uint16 of the first, to a
     binary file. What is transparent is laid on white where the format knows no alpha."""
     from PIL import Image
     picture = Image.fromarray(pixels)
     if picture.mode == "RGBA" and format not in WITH_ALPHA:
-        ground = Image.new("RGBA", picture.size, (255, 255, 255, 255))
-        picture = Image.alpha_composite(ground, picture).convert("RGB")
+        picture = on_white(picture)
     try:
         picture.save(file, format, **OPTIONS.get(format, {}))
     except ValueError as error:                         # WebP and JPEG have limits on the size

@@ -16,7 +16,7 @@ from shutil import which
 import numpy as np
 
 from ...errors import InputError
-from .encode import ending_of
+from .encode import ending_of, on_white
 
 # ending -> ffmpeg's name of the format, and of codecs for it, the best first
 FORMATS = {".mp4": ("mp4", ("libx264", "libopenh264", "mpeg4")),
@@ -72,10 +72,7 @@ class Film:
                 self._writer = (Gif if ending == GIF else Program if which("ffmpeg") else Library)(self)
         if picture.size != self.size:
             picture = picture.resize(self.size)
-        if picture.mode == "RGBA":
-            from PIL import Image
-            picture = Image.alpha_composite(Image.new("RGBA", picture.size, (255, 255, 255, 255)), picture)
-        self._writer.write(picture.convert("RGB"), times)
+        self._writer.write(on_white(picture) if picture.mode == "RGBA" else picture.convert("RGB"), times)
 
     def failed(self, text: str) -> InputError:
         return InputError(f"{self.name}: {text}")

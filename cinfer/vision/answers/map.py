@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .answer import Answer, finite
+from .answer import Answer, called, finite
 
 
 @dataclass(slots=True)
@@ -81,8 +81,7 @@ class Map(Answer):
 
     def lines(self) -> list[str]:
         if self.of_classes:
-            return [f"{share:.1%} {f'class {index}' if label is None else label}"
-                    for index, label, share in self.shares()] or ["nothing"]
+            return [f"{share:.1%} {called(index, label)}" for index, label, share in self.shares()] or ["nothing"]
         least, most, mean = self.range()
         said = [f"{self.task} {least:.4g} to {most:.4g}{' ' * bool(self.unit)}{self.unit}, mean {mean:.4g}"]
         if self.score is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .answer import Answer, finite, rounded
+from .answer import Answer, called, finite, rounded
 
 MOST_NAMED = 8                  # objects in one line
 
@@ -54,7 +54,7 @@ class Object:
     embedding: np.ndarray | None = None
 
     def __str__(self):
-        return f"class {self.index}" if self.label is None else self.label
+        return called(self.index, self.label)
 
     def data(self) -> dict:
         found: dict = {"label": self.label, "index": self.index, "score": finite(self.score)}
