@@ -7,7 +7,7 @@ import time
 from ..errors import InputError, LimitError
 from ..table import dims, in_units, table
 from .parser import add_shape, add_threads, count, model_path, seconds, shapes_of
-from .text import Progress
+from .text import Progress, counted
 
 WARM_UP_RUNS = 3
 EPILOG = """Inputs are random numbers (zeros for integers wider than 8 bits). Times are of the whole call,
@@ -142,12 +142,11 @@ def peak_bytes() -> int:
 
 def lines(data: dict) -> list[str]:
     feeds = ", ".join(f"{name} {dims(sizes)}" for name, sizes in data["shapes"].items())
-    threads = f"{data['threads']} thread{'s' * (data['threads'] != 1)}"
     return table([
         ["model", f"{data['model']} ({feeds})"],
-        ["runs on", f"{data['isa']}, {threads}"],
+        ["runs on", f"{data['isa']}, {counted(data['threads'], 'thread')}"],
         ["latency", f"min {ms(data['min_ms'])}  median {ms(data['median_ms'])}  p99 {ms(data['p99_ms'])} ms "
-                    f"({data['runs']} run{'s' * (data['runs'] != 1)})"],
+                    f"({counted(data['runs'], 'run')})"],
         ["load", f"{ms(data['load_ms'])} ms, first run {ms(data['first_run_ms'])} ms"],
         ["memory", f"peak {in_units(data['peak_bytes'], 'B')} of the process, "
                    f"{in_units(data['planned_bytes'], 'B')} planned for a run"],

@@ -77,6 +77,13 @@ class Places:
             yield path, file
 
 
+def check_place(path: str, reads: list[str], flag: str) -> None:
+    """InputError before the work unless the file can be written, over none of those that are read."""
+    check_writable(path, flag)
+    for read in reads:
+        check_not_read(path, read, flag)
+
+
 def check_not_read(path: str, read: str, flag: str) -> None:
     """InputError where what is written would replace what is read."""
     if os.path.exists(path) and os.path.exists(read) and os.path.samefile(path, read):

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from ..errors import InputError
 from ..paths import check_regular, unreadable
-from .files import Places, check_not_read, check_writable
+from .files import Places, check_place
 from .writers import Drawn, Filmed, Saved, SavedMap
 
 RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
@@ -137,11 +137,9 @@ def check_save(arguments, models: list[str], sources) -> None:
                          "or .tif; name it so")
     if ending in MAPS and sources.several:
         raise InputError(f"--save {path}: there are several pictures; a .npz file takes the outputs of all")
-    for read in (*models, *arguments.sources):
-        check_not_read(path, read, "--save")
     if arguments.output and os.path.realpath(path) == os.path.realpath(arguments.output):
         raise InputError(f"--save {path}: that is the file of -o; name another one")
-    check_writable(path, "--save")
+    check_place(path, [*models, *arguments.sources], "--save")
 
 
 def saved_into(path: str, several: bool, stack: ExitStack) -> Saved | SavedMap:

@@ -7,7 +7,7 @@ from collections import Counter
 from ..errors import Error, InputError
 from ..table import dims, in_units, printable, shortened, table
 from .parser import add_shape, add_threads, model_path, shapes_of
-from .text import say
+from .text import counted, say
 
 EPILOG = """  cinfer info
   cinfer info model.onnx
@@ -129,7 +129,7 @@ def model_lines(data: dict) -> list[str]:
     for kind in ("inputs", "outputs"):
         cells = table([[p["name"], p["dtype"] or "no tensor", dims(p["shape"])] for p in data[kind]])
         rows += [[kind if i == 0 else "", cell] for i, cell in enumerate(cells)]
-    rows.append(["nodes", f"{data['nodes']}: {counted(data['operators'])}"])
+    rows.append(["nodes", f"{data['nodes']}: {in_order(data['operators'])}"])
     rows.append(["parameters", f"{in_units(data['parameters'])} ({in_units(data['parameter_bytes'], 'B')})"])
     if data.get("macs", 0) is None:
         rows.append(["MACs, memory", "depend on the sizes of the inputs; --shape says them"])
@@ -142,7 +142,7 @@ def model_lines(data: dict) -> list[str]:
         if data["later"]:
             rows.append(["later", f"{data['later']} nodes, planned during the run for what it finds; MACs and memory "
                          "are without them"])
-        rows.append(["kernels", f"{data['isa']}, {threads(data['threads'])}: {counted(data['kernels'])}"])
+        rows.append(["kernels", f"{data['isa']}, {counted(data['threads'], 'thread')}: {in_order(data['kernels'])}"])
     if data.get("recipe"):
         rows.append(["task", data["task"]])
         rows.append(["pictures", data["recipe"]])
@@ -152,9 +152,6 @@ def model_lines(data: dict) -> list[str]:
     return [f"{name:{width}}  {printable(text)}".rstrip() for name, text in rows]
 
 
-def threads(number: int) -> str:
-    return f"{number} thread" + "s" * (number != 1)
-
-
-def counted(counts: dict[str, int]) -> str:
+def in_order(counts: dict[str, int]) -> str:
+    """3 Conv, 1 Relu: the most frequent first"""
     return ", ".join(f"{number} {name}" for name, number in sorted(counts.items(), key=lambda item: -item[1]))

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 
@@ -10,6 +11,7 @@ from ..paths import check_regular
 from ..table import dims
 
 MOST_MODEL_BYTES = 2 << 30
+MOST_SECONDS = 86_400
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
@@ -66,23 +68,25 @@ def count(least: int, most: int):
 
 
 def fraction(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1
+    value = _number(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
     return value
 
 
 def seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1
-    if not 0 < value <= 86400:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    value = _number(text)
+    if not 0 < value <= MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0 and up to {MOST_SECONDS}, a day")
     return value
+
+
+def _number(text: str) -> float:
+    """nan where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def shape(text: str) -> tuple[str | None, tuple[int, ...]]:

@@ -13,8 +13,8 @@ from . import complain
 from .flags import (check_font, check_save, check_show, drawn_into, flags_of, label_expected, listed, places_of,
                     read_labels, saved_into)
 from .parser import add_threads, count, fraction, model_path, model_source, seconds
-from .tally import Tally, counted, some
-from .text import STDERR, Progress, hint, say
+from .tally import Tally, some
+from .text import STDERR, Progress, counted, hint, say
 from .writers import Filmed, Formatted, Screen, Shown
 
 ASKED = ("conf", "iou", "max_det", "classes", "top")        # flags that are Options

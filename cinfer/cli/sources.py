@@ -181,8 +181,8 @@ def stream_of_stdin():
 
 def opened_by(reader):
     """source -> Frame, of what `Sources.each` gives."""
-    from ..vision.pictures.frames import frame
-    opens = getattr(reader, "opened", frame)            # chains take whole pictures
+    from ..vision.reader import opener
+    opens = opener(reader)
 
     def opened(source):
         if isinstance(source, Broken):

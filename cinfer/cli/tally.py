@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import time
 
-from .text import duration, say
+from .text import counted, duration, say
 
 MOST_NAMED = 20                     # pictures that could not be read, named at the end
 
@@ -49,21 +49,17 @@ class Tally:
         if self.done:
             passed = max(time.monotonic() - self._begin, 1e-3)
             ready, ran, decoded = (1e3 * s / self.done for s in self.seconds)
-            say(f"{counted(self.done)} in {duration(passed)}, {self.done / passed:.3g} a second; each: prepared in "
-                f"{ready:.1f} ms, network {ran:.1f} ms, answer {decoded:.1f} ms")
+            say(f"{counted(self.done, 'picture')} in {duration(passed)}, {self.done / passed:.3g} a second; each: "
+                f"prepared in {ready:.1f} ms, network {ran:.1f} ms, answer {decoded:.1f} ms")
         if self.left_out:
-            say(f"{counted(self.left_out)} left out: already there")
+            say(f"{counted(self.left_out, 'picture')} left out: already there")
         if self.bad:
-            say(f"{counted(len(self.bad))} could not be read: {some(self.bad)}")
+            say(f"{counted(len(self.bad), 'picture')} could not be read: {some(self.bad)}")
 
     def status(self) -> int:
         if self.bad:
             return 2
         return 1 if self.expect is not None and not self.is_there and (self.done or not self.left_out) else 0
-
-
-def counted(number: int, what: str = "picture") -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def some(names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Words and numbers for people: sizes, units, progress."""
+"""What is said to people on stderr: lines, progress; and numbers in words."""
 from __future__ import annotations
 
 import os
@@ -103,6 +103,11 @@ class Progress:
 
 def is_terminal(stream) -> bool:
     return stream is not None and stream.isatty()
+
+
+def counted(number: int, what: str) -> str:
+    """1 picture, 2 pictures"""
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def duration(seconds: float) -> str:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 from ..errors import InputError
 from ..table import printable
-from .files import Arrays, Places, check_not_read, check_writable, replacing
+from .files import Arrays, Places, check_place, replacing
 from .text import say
 
 MOST_REPEATED = 10_000                          # frames of a film that show one answer
@@ -59,9 +59,7 @@ class Drawn:
         self.place, self.font = place, font
         if isinstance(place, str):
             format_of(place, "-o ")
-            check_writable(place, "-o")
-            for read in reads:
-                check_not_read(place, read, "-o")
+            check_place(place, reads, "-o")
 
     def write(self, source: str, reading) -> str:
         from ..vision.answers.encode import format_of, write
@@ -91,9 +89,7 @@ class Filmed:
         self.path, self._name, self._sources, self._stack = path, f"-o {path}", sources, ExitStack()
         self._film, self._held, self._number, self.count = None, None, 0, 0
         check_film(self._name)
-        check_writable(path, "-o")
-        for read in reads:
-            check_not_read(path, read, "-o")
+        check_place(path, reads, "-o")
 
     def write(self, source, reading) -> None:
         from ..vision.answers.encode import drawn

@@ -54,6 +54,7 @@ DEMO = DATA / "efficientnet_lite0_w8.onnx"
     (["bench", "{demo}", "--runs", "x"], "'x' is no whole number"),
     (["bench", "{demo}", "--runs", "3", "--seconds", "3"], "not allowed with"),
     (["bench", "{demo}", "--seconds", "nan"], "'nan' is no number of seconds"),
+    (["bench", "{demo}", "--seconds", "90000"], "'90000' is no number of seconds above 0 and up to 86400, a day"),
     (["info", "{demo}", "--shape", "1x3x224x224", "--shape", "input=1x3x224x224"], "says the sizes of 'input' twice"),
     (["bench", "{demo}", "--shape", "1,3"], "'1,3' is no [NAME=]SIZES"),
     (["bench", "{demo}", "--shape", "2x3x224x224"], "axis 0 is 2, the model takes 1"),
