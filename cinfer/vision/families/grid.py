@@ -12,10 +12,15 @@ from ..recognise.model import Model
 STRIDES = ((8, 16, 32), (8, 16, 32, 64))
 
 
+def number_of_cells(height: int, width: int, strides: tuple[int, ...]) -> int:
+    """Of all grids over an input together."""
+    return sum(-(-height // s) * -(-width // s) for s in strides)
+
+
 def strides_of(count: int, height: int, width: int) -> tuple[int, ...] | None:
     """The strides with which an input of this size has `count` cells; None: there are none."""
     for strides in STRIDES:
-        if sum(-(-height // s) * -(-width // s) for s in strides) == count:
+        if number_of_cells(height, width, strides) == count:
             return strides
     return None
 
@@ -27,7 +32,7 @@ def cells(count: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     InputError: an input of this size has another number of cells"""
     strides = strides_of(count, height, width)
     if strides is None:
-        counts = " or ".join(str(sum(-(-height // s) * -(-width // s) for s in each)) for each in STRIDES)
+        counts = " or ".join(str(number_of_cells(height, width, each)) for each in STRIDES)
         raise InputError(f"the model gives {count} rows for an input of {width}x{height}; its grids would have "
                          f"{counts}")
     places, each = [], []

@@ -16,11 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import InputError
+from .grid import number_of_cells
 
 CLASSES, OBJECT = "cx,cy,w,h,classes", "cx,cy,w,h,object,classes"
 CORNERS, CENTRES, IMAGE = "x1,y1,x2,y2,score,class", "cx,cy,w,h,score,class", "image,x1,y1,x2,y2,class,score"
 BEFORE = {CLASSES: 4, OBJECT: 5, CORNERS: 6, CENTRES: 6, IMAGE: 7}      # numbers but for class scores and extra ones
 KINDS = tuple(BEFORE)
+STRIDES = (8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64)
 MOST_CLASS = 1e9
 FAR = 1e9                               # no place: such boxes, NaN, and scores that are infinite are dropped
 
@@ -45,10 +47,8 @@ class Rows:
 
 
 def places(height: int, width: int) -> set[int]:
-    """How many places the grids of an input have together, at strides of 8 to 32, 4 to 32, and 8 to 64."""
-    cells = {stride: -(-height // stride) * -(-width // stride) for stride in (4, 8, 16, 32, 64)}
-    three = cells[8] + cells[16] + cells[32]
-    return {three, three + cells[4], three + cells[64]}
+    """How many places the grids of an input have together, at each of STRIDES."""
+    return {number_of_cells(height, width, strides) for strides in STRIDES}
 
 
 def read(view, table: np.ndarray, extra: int) -> Rows:
