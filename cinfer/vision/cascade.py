@@ -15,7 +15,7 @@ from .answers.objects import Object, Objects
 from .chains import Origins
 from .families.faces import mtcnn_kind, p_net
 from .families.overlap import likeliest, suppress
-from .families.view import Options
+from .families.view import Options, numbers_of
 from .pictures.frames import Frame, frame
 from .prepare.geometry import Geometry
 from .reader import Prepared, Reader, Reading
@@ -23,6 +23,7 @@ from .recognise.model import Model
 
 KINDS = ("P-Net", "R-Net", "O-Net")
 RIGHT = "P-Net+R-Net+O-Net of MTCNN"
+LABEL = "face"
 LEAST_FACE = 20                     # pixels
 FACTOR = 0.709                      # from one scale to the next
 THRESHOLDS = (.6, .7, .7)
@@ -51,6 +52,8 @@ class Cascade:
     def __init__(self, readers: dict[str, Reader], options: Options | None = None):
         self.nets = tuple(readers[kind] for kind in KINDS)
         self.options = options or Options()
+        if self.options.classes is not None:
+            numbers_of(self.options.classes, [LABEL])   # others than faces are refused before the work
         self.words, self.recipe = Origins(readers), self.nets[0].recipe
 
     def prepare(self, picture) -> Prepared:
@@ -67,7 +70,7 @@ class Cascade:
         begin = time.perf_counter()
         boxes, scores, points = self._faces(ready.frame.picture.convert("RGB"))
         order = likeliest(scores)[:self.options.max_det or len(scores)]
-        found = [Object(0, "face", float(s), tuple(b), points=p) for s, b, p in zip(
+        found = [Object(0, LABEL, float(s), tuple(b), points=p) for s, b, p in zip(
             scores[order], ready.where.boxes(boxes[order]).tolist(), ready.where.points(points[order]))]
         return Reading(ready.frame, Objects(found), ready.where, {"boxes": boxes, "scores": scores, "points": points},
                        (ready.seconds, time.perf_counter() - begin, 0.0))

@@ -66,6 +66,14 @@ def test_thresholds_of_the_user_count(networks):
     assert paired(networks, options=Options(conf=1.0)).read(photo).answer.found == []
 
 
+def test_other_classes_than_faces_are_refused(networks):
+    photo = astronaut().crop((140, 40, 320, 220))
+    for classes in (("face",), ("0",)):
+        assert len(paired(networks, options=Options(classes=classes)).read(photo).answer.found) == 1
+    with pytest.raises(InputError, match="the model has no class 'cat'; right is face"):
+        paired(networks, options=Options(classes=("cat",)))
+
+
 def test_missing_network_is_named(networks):
     with pytest.raises(InputError, match="right is .*P-Net"):
         paired([networks[0], networks[1], networks[1]])
