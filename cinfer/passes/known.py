@@ -131,6 +131,9 @@ class _Refused(Exception):
 
 
 class _Given(Known):
+    """What is known for given sizes: where an operator that tells the shape of its output has none for these inputs,
+    although all of them are known, it refuses them."""
+
     def _foresee(self, node: Node, facts: list[Fact | None]) -> Sequence[Fact | None]:
         found = super()._foresee(node, facts)
         if found and found[0] is None and not any(name and fact is None for name, fact in zip(node.inputs, facts)):

@@ -141,6 +141,7 @@ class Stop:
         self._lock = threading.Lock()           # a workspace that is given back may be another run's at once
 
     def on(self, pool: Pool) -> Stop:
+        """Itself, as what a run takes its workspace from and gives it back to. pool : always the same session's"""
         self._pool = pool
         return self
 

@@ -8,7 +8,8 @@ A family has
     feeds(model, where)     inputs beside the picture, by name; where: the Geometry (none: the picture alone)
     decode(view)            -> an answer of answers/
 
-of which it needs TASKS and decode.
+of which it needs TASKS and decode. The other files here are parts of families (semantic.py, depth.py, matting.py,
+anomaly.py of dense.py; yolo_*.py; text_lines.py), and what families share: found.py, overlap.py, grid.py, maps.py, ...
 """
 from __future__ import annotations
 

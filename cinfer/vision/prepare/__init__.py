@@ -1,2 +1,3 @@
-"""A picture becomes the input of a network (docs/metadata.md): recipe.py reads the words, fit.py resizes, prepare.py
-feeds, and geometry.py finds the way back."""
+"""A picture becomes the input of a network (docs/metadata.md): recipe.py reads the words, fit.py says what goes where,
+pixels.py has the pixels, resample.py (or inside.py) scales them, prepare.py joins these, and geometry.py finds the way
+back."""
