@@ -18,10 +18,9 @@ from __future__ import annotations
 
 _HOME = {"read": "reader", "read_many": "many", "Reader": "reader", "Reading": "reader", "Options": "families.view",
          "Class": "answers.classes", "Classes": "answers.classes", "Mask": "answers.objects",
-         "Object": "answers.objects",
-         "Objects": "answers.objects", "Map": "answers.map", "Line": "answers.text", "Text": "answers.text",
-         "Embedding": "answers.embedding", "Picture": "answers.picture", "Summary": "answers.summary",
-         "Video": "pictures.video"}
+         "Object": "answers.objects", "Objects": "answers.objects", "Map": "answers.map", "Line": "answers.text",
+         "Text": "answers.text", "Embedding": "answers.embedding", "Picture": "answers.picture",
+         "Summary": "answers.summary", "Video": "pictures.video"}
 __all__ = sorted(_HOME)
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 
 from ..errors import Error, InputError, LimitError
 from .pictures.frames import Frame
-from .reader import Reader, Reading
+from .reader import Reader, Reading, opener
 from .recognise.words import LabelsError
 
 AHEAD = 2                           # pictures that are ready while each worker has one in hand: bounds the memory
@@ -25,7 +25,7 @@ def readings(reader: Reader, sources: Iterable, workers: int | None = None,
     workers : threads that decode and prepare; AHEAD pictures more than these are in memory. None: for the session's
         threads. 0: each picture is taken when the one before is answered, as live sources want it
     """
-    opened = opened or reader.opened
+    opened = opened or opener(reader)
     stop = None
 
     def prepared(source):
@@ -137,7 +137,6 @@ def read_many(session, sources: Iterable, *, workers: int | None = None, **optio
 def _answers(session, reads: Reader, sources, workers: int | None, order: str) -> Iterator:
     """session : what `reads` reads with, and refers to weakly; held as long as answers come"""
     from .pictures.listed import is_video, pictures_of
-    from .reader import opener
     with ExitStack() as stack:
         if isinstance(sources, str):
             if is_video(sources):

@@ -78,9 +78,10 @@ class Reader:
         self.recipe = recipe_for(self.words, session.inputs)
         self.family = family(self.words.one_of("family", DECODERS, "raw"))
         self._batch = batch_of(self.model.inputs, self.recipe)
-        self._others = [port.name for port in session.inputs if port.name != self.recipe.input]
-        if self._others and not hasattr(self.family, "feeds"):
-            raise InputError(f"the model also takes {quoted(self._others)}; "
+        self._others = [port for port in session.inputs if port.name != self.recipe.input]
+        unknown = [port.name for port in self._others if port.name not in getattr(self.family, "BESIDE", ())]
+        if unknown:
+            raise InputError(f"the model also takes {quoted(unknown)}; "
                              "cinfer run feeds a picture only: use it from Python: cinfer.load")
 
     def opened(self, source, order: str = "RGB", name: str | None = None) -> Frame:
@@ -108,7 +109,7 @@ class Reader:
         x, where = prepare(taken.held, self.recipe, (taken.width, taken.height), taken.order)
         feeds = {self.recipe.input: x}
         if self._others:
-            feeds |= self.family.feeds(self.model, where)
+            feeds |= self.family.feeds(self._others, where)
         if self._batch > 1:
             feeds = {name: np.repeat(value, self._batch, axis=0) for name, value in feeds.items()}
         return Prepared(taken, feeds, where, time.perf_counter() - begin)

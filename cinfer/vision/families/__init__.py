@@ -5,7 +5,8 @@ A family has
     TASKS                   the words of docs/tasks.md that it may answer with
     by_names(model, words)  -> Found | None: is it one of this family, by the names of its outputs?
     by_shapes(model, words) the same by their shapes; each says how such models are fed, where nobody else does
-    feeds(model, where)     inputs beside the picture, by name; where: the Geometry (none: the picture alone)
+    BESIDE                  names of inputs beside the picture's that it feeds (none: the picture alone)
+    feeds(ports, where)     arrays for those of them that a model has, by name; where: the Geometry
     decode(view)            -> an answer of answers/
 
 of which it needs TASKS and decode. The other files here are parts of families (semantic.py, depth.py, matting.py,

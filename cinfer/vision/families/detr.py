@@ -21,11 +21,12 @@ from ..recognise.coco import coco_91, with_names
 from ..recognise.habits import NORMALISED
 from ..recognise.model import Found, Model
 from .activations import sigmoid, softmax
-from .found import above, inputs_beside, likely, objects, rows
+from .found import above, likely, objects, rows
 from .overlap import corners
 from .paste import paste
 
 TASKS = ("detection", "segmentation")
+BESIDE = ("pixel_mask",)
 SOFTMAX = ("detr", "yolos", "table-transformer")
 OF_100 = ("conditional_detr", "deformable_detr", "dab-detr")
 ARCHITECTURES = {"Detr": "detr", "Yolos": "yolos", "TableTransformer": "table-transformer",
@@ -102,10 +103,10 @@ def count_of(model: Model, name: str) -> int | None:
     return shape[-1] if shape and isinstance(shape[-1], int) else None
 
 
-def feeds(model: Model, where) -> dict:
+def feeds(ports, where) -> dict:
     """pixel_mask: which pixels are of the picture, 1 for all, for one picture is fed without padding."""
     fed = {}
-    for port in inputs_beside(model, ("pixel_mask",)):
+    for port in ports:
         sides = port.shape[1:] if port.shape is not None and len(port.shape) == 3 else (None, None)
         sides = [side if isinstance(side, int) else fed_side
                  for side, fed_side in zip(sides, (where.input_height, where.input_width))]

@@ -5,7 +5,6 @@ import numpy as np
 
 from ...errors import InputError
 from ..answers.objects import Object, Objects
-from ..recognise.words import quoted
 
 LARGEST = 2**31 - 1                 # of a class
 
@@ -51,19 +50,6 @@ def likely(view, boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, lea
     kept = np.flatnonzero(scores >= least if equal else scores > least)
     kept = kept[np.isfinite(boxes[kept]).all(1) & np.isfinite(scores[kept]) & view.wanted(classes[kept])]
     return kept[np.argsort(-scores[kept], kind="stable")]
-
-
-def inputs_beside(model, fed: tuple[str, ...]) -> list:
-    """The inputs beside the picture's. fed : names of those that a family knows
-
-    InputError: there is another one"""
-    picture = model.picture_input()
-    others = [port for port in model.inputs if port is not picture]
-    unknown = [port.name for port in others if port.name not in fed]
-    if unknown:
-        raise InputError(f"the model also takes {quoted(unknown)}; cinfer run feeds a picture only: use it from "
-                         "Python: cinfer.load")
-    return others
 
 
 def in_pixels(boxes: np.ndarray, view) -> np.ndarray:

@@ -21,12 +21,13 @@ from ...errors import InputError
 from ..prepare.geometry import Geometry
 from ..recognise.coco import coco_80, coco_91, has_classes, with_names
 from ..recognise.model import Found, Model
-from .found import as_classes, by_units, column, inputs_beside, likely, objects, rows
+from .found import as_classes, by_units, column, likely, objects, rows
 from .paste import paste
 from .ssd import MODEL_API, large
 
 TASKS = ("detection", "segmentation", "keypoints")
 SIZES = "orig_target_sizes"
+BESIDE = (SIZES,)
 
 
 def by_names(model: Model, words) -> Found | None:
@@ -129,11 +130,10 @@ def task_of(model: Model) -> str:
     return next((task for name, task in more.items() if model.outputs_named(name)), "detection")
 
 
-def feeds(model: Model, where) -> dict:
+def feeds(ports, where) -> dict:
     """The size that boxes are to be given for: the picture's, or, where it does not fill the input, the input's."""
-    others = inputs_beside(model, (SIZES,))
     size = (where.width, where.height) if fills(where) else (where.input_width, where.input_height)
-    return {port.name: np.array([size], port.dtype) for port in others}
+    return {port.name: np.array([size], port.dtype) for port in ports}
 
 
 def fills(where) -> bool:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..recognise.model import Found, Model
-from .found import as_classes, in_pixels, inputs_beside, likely, objects, rows
+from .found import as_classes, in_pixels, likely, objects, rows
 
 TASKS = ("detection",)
-INFO = ("image_info", "im_info")    # an input: height, width and scale of what is fed
+BESIDE = ("image_info", "im_info")  # height, width and scale of what is fed
 MODEL_API = {"input.channels": "BGR", "input.std": "1", "input.resize": "stretch", "input.filter": "linear",
              "output.threshold": ".5"}
 
@@ -28,9 +28,8 @@ def by_shapes(model: Model, words) -> Found | None:
     return None
 
 
-def feeds(model: Model, where) -> dict:
-    return {port.name: np.array([[where.input_height, where.input_width, 1]], port.dtype)
-            for port in inputs_beside(model, INFO)}
+def feeds(ports, where) -> dict:
+    return {port.name: np.array([[where.input_height, where.input_width, 1]], port.dtype) for port in ports}
 
 
 def decode(view):

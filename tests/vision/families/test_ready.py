@@ -41,7 +41,7 @@ def test_another_input_is_refused_by_its_name(tmp_path):
     other = ("im_shape", TensorProto.FLOAT, (1, 2))
     path = write(tmp_path / "m.onnx", {"labels": LABELS, "boxes": BOXES, "scores": SCORES}, beside=[other])
     with pytest.raises(InputError, match="also takes 'im_shape'"):
-        cinfer.vision.read(cinfer.load(path), Image.new("RGB", (20, 10)))
+        cinfer.vision.Reader(cinfer.load(path))         # before any picture
 
 
 TORCHVISION = {"boxes": BOXES[0] * 64, "labels": LABELS[0], "scores": SCORES[0]}
@@ -150,6 +150,16 @@ def test_ssd(tmp_path):
     assert said(answer) == [(1, .9, (100, 50, 200, 100)), (2, .8, (20, 20, 100, 60))]
     where = Geometry(200, 100, 60, 60, .3, .3, 0, 15)                   # letterboxed: y = (y * 60 - 15) / .3
     assert said(case.decode(given, None, None, where, classes=("2",))) == [(2, .8, (20, 0, 100, 70))]
+
+
+@pytest.mark.parametrize("name", ["image_info", "im_info"])
+def test_ssd_is_fed_the_size_of_its_input(tmp_path, name):
+    path = write(tmp_path / "m.onnx", {"detection_out": np.float32([[[[0, 2, .8, .1, .2, .5, .6]]]])}, (1, 3, 30, 60),
+                 beside=[(name, TensorProto.FLOAT, (1, 3))])
+    session = cinfer.load(path)
+    assert said(cinfer.vision.read(session, Image.new("RGB", (200, 100)))) == [(2, .8, (20, 20, 100, 60))]
+    info = cinfer.vision.Reader(session).prepare(Image.new("RGB", (200, 100))).feeds[name]
+    assert info.dtype == np.float32 and info.tolist() == [[30, 60, 1]]
 
 
 @pytest.mark.parametrize("wrong, shape", [
