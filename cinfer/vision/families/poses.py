@@ -104,7 +104,7 @@ def _decoded(view):
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu":
             raise InputError(f"output {name!r} is of {array.dtype}; points are numbers")
-    kind = view.words.text("output.kind") or _kind_of(view, list(arrays.values()))
+    kind = view.words.text("output.kind") or _kind_of(list(arrays.values()))
     if kind is None:
         return raw.decode(view)
     kind = view.words.one_of("output.kind", KINDS, kind)
@@ -115,7 +115,7 @@ def _decoded(view):
     return listed(view, arrays, kind)
 
 
-def _kind_of(view, arrays) -> str | None:
+def _kind_of(arrays) -> str | None:
     """What the arrays look like, of a model that does not say it."""
     shapes = [a.shape for a in arrays]
     if len(shapes) == 2 and all(len(s) == 3 for s in shapes) and shapes[0][:2] == shapes[1][:2]:

@@ -126,7 +126,7 @@ def ruled_size(size: Size, width: int, height: int) -> tuple[int, int]:
 
     multiple:N        each side rounded to a multiple of N
     short:S[:L]       the shorter side S, the longer one at most L; rounded down, as transformers and torchvision do
-    long:L            the longer side L
+    long:L            the longer side L, the other one rounded down
     inside:H:W        as large as fits into H x W, rounded down (transformers' max_height, max_width)
     cover:H:W         as small as covers H x W, rounded to the nearest (timm)
     up:N, down:N      each side up, or down, to a multiple of N; next:N up to the next one, from a
@@ -160,7 +160,7 @@ def ruled_size(size: Size, width: int, height: int) -> tuple[int, int]:
                 other = max(1, int(exact * long / short))
                 w, h = (wanted, other) if width <= height else (other, wanted)
         case "long":
-            w, h = _by_side(width, height, numbers[0], width > height)
+            w, h = (max(1, int(numbers[0] * side / long)) for side in (width, height))
         case "inside":
             scale = min(numbers[0] / height, numbers[1] / width)
             w, h = max(1, int(width * scale)), max(1, int(height * scale))
@@ -180,13 +180,6 @@ def ruled_size(size: Size, width: int, height: int) -> tuple[int, int]:
             scale = x if abs(1 - x) < abs(1 - y) else y
             w, h = (max(step, round(side * scale / step) * step) for side in (width, height))
     return w, h
-
-
-def _by_side(width: int, height: int, side: int, of_width: bool) -> tuple[int, int]:
-    """One side as said, the other in proportion, rounded down."""
-    if of_width:
-        return side, max(1, int(side * height / width))
-    return max(1, int(side * width / height)), side
 
 
 def parse_size(text: str, where: str) -> Size:

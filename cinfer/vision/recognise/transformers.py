@@ -254,7 +254,7 @@ def _size(words: dict, said: dict, kind: str, implied: str, fixed: tuple[int, in
             return f"crop_pct is {percent!r}"
         scaled = f"short:{int(side / percent)}"
     else:
-        scaled = rule(size, said, kind)
+        scaled = rule(size, said)
     if cuts:
         crop = crop if crop and "height" in crop else None
         if crop is None and "height" in size:
@@ -269,7 +269,7 @@ def _size(words: dict, said: dict, kind: str, implied: str, fixed: tuple[int, in
     return _padded(words, said, kind, scaled, divisor, fixed)
 
 
-def rule(size: dict, said: dict, kind: str) -> str:
+def rule(size: dict, said: dict) -> str:
     """The size that the picture is scaled to, as a size of docs/metadata.md."""
     multiple = said.get("ensure_multiple_of")
     multiple = multiple if is_side(multiple) else 1
