@@ -1,5 +1,6 @@
 """Every error that cinfer raises on purpose, each of one line: what is wrong, where, what would be right."""
 
+from numbers import Real
 from operator import index
 
 
@@ -35,6 +36,11 @@ def whole(value) -> int | None:
         return None
 
 
+def is_real(value) -> bool:
+    """A real number, of NumPy too; not True or False."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def an(kind: type) -> str:
     """A type with its article, for a message: an int, a list."""
     spoken = kind.__name__.lower()
@@ -45,6 +51,11 @@ def shown(value) -> str:
     """A value that a user passed, for a message: on one line, not too long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def wrong(name: str, value, right: str) -> InputError:
+    """Of an argument that a program passes."""
+    return InputError(f"{name} is {shown(value)}; right is {right}")
 
 
 def nearest(word: str, words, before: str = "; ") -> str:

@@ -10,9 +10,7 @@ from __future__ import annotations
 import math
 import time
 
-import numpy as np
-
-from ..errors import Cancelled, InputError, LimitError, shown
+from ..errors import Cancelled, InputError, LimitError, is_real, shown
 from ..ops.facts import Fact
 
 CANCELLED, TIMED_OUT, REFUSED = 1, 2, 4         # the words of _ops/control.h
@@ -21,8 +19,7 @@ MOST_SECONDS = 1e9
 
 def deadline_ns(timeout) -> int:
     """The time on the clock of runs (CLOCK_MONOTONIC) that is so many seconds from now."""
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float, np.integer, np.floating)) \
-            or not timeout > 0:
+    if not (is_real(timeout) and timeout > 0):
         raise InputError(f"timeout={shown(timeout)}: the time that a run may take is a number of seconds "
                          "above 0, or None for any time")
     return time.monotonic_ns() + int(float(min(timeout, MOST_SECONDS)) * 1e9)

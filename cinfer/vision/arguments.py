@@ -7,15 +7,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from ..errors import InputError, an, nearest, shown, whole
+from ..errors import InputError, an, is_real, nearest, whole, wrong
 from .families.view import Options
 
 MOST_WORKERS = 256
-NUMBERS = (str, int, float, np.number)
-
-
-def wrong(name: str, value, right: str) -> InputError:
-    return InputError(f"{name} is {shown(value)}; right is {right}")
 
 
 def check_session(session) -> None:
@@ -28,8 +23,7 @@ def check_options(options: Options) -> Options:
     """The same, `classes` as a tuple of str."""
     for name in ("conf", "iou"):
         value = getattr(options, name)
-        is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and np.isrealobj(value)
-        if value is not None and not (is_number and 0 <= value <= 1):
+        if value is not None and not (is_real(value) and 0 <= value <= 1):
             raise wrong(name, value, "a number from 0 to 1")
     for name in ("max_det", "top"):
         value = getattr(options, name)
@@ -68,7 +62,7 @@ def flags_of(task, recipe) -> dict[str, tuple[str, str]]:
         if not isinstance(recipe, Mapping):
             raise wrong("recipe", recipe, right)
         for key, text in recipe.items():
-            if not isinstance(key, str) or not isinstance(text, NUMBERS) or isinstance(text, bool):
+            if not isinstance(key, str) or not (isinstance(text, str) or is_real(text)):
                 raise wrong("recipe", recipe, right)
             key = key.removeprefix("cinfer.")
             flags[key] = str(text), f"recipe {key}"

@@ -5,7 +5,7 @@ import os
 import unicodedata
 from functools import lru_cache
 
-from ...errors import InputError, shown
+from ...errors import InputError, wrong
 from ...paths import check_regular
 from ...table import printable
 
@@ -42,7 +42,7 @@ def font_of(path: str | None, size: int):
 def path_of(font) -> str | None:
     """A font as users name it, for the functions here."""
     if not isinstance(font, (str, os.PathLike, type(None))):
-        raise InputError(f"the font is {shown(font)}; right is the path of a .ttf or .otf file")
+        raise wrong("the font", font, "the path of a .ttf or .otf file")
     return font if font is None else os.fspath(font)
 
 

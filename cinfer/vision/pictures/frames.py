@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...errors import InputError, shown
+from ...errors import InputError, wrong
 from .decode import check_pixels, decoded, name_of
 
 
@@ -59,7 +59,7 @@ def frame(source, order: str = "RGB", name: str | None = None, needed=None) -> F
 
 def check_order(order) -> str:
     if not isinstance(order, str) or order not in ("RGB", "BGR"):
-        raise InputError(f"order is {shown(order)}; right is 'RGB' or 'BGR'")
+        raise wrong("order", order, "'RGB' or 'BGR'")
     return order
 
 

@@ -22,7 +22,7 @@ from shutil import which
 
 import numpy as np
 
-from ...errors import Error, InputError, an, shown, whole
+from ...errors import Error, InputError, an, is_real, whole, wrong
 from ...paths import check_regular
 from .frames import Frame, frame
 from .listed import CAMERA, is_live
@@ -58,10 +58,9 @@ class Video:
         if not isinstance(source, (str, bytes, os.PathLike)):
             raise InputError(f"{an(type(source))} is no video; give a path, a camera's name or an address")
         if (whole(every) or 0) < 1:
-            raise InputError(f"every is {shown(every)}; right is a whole number from 1")
-        is_number = isinstance(seconds, (int, float, np.number)) and not isinstance(seconds, bool)
-        if seconds is not None and not (is_number and seconds > 0):
-            raise InputError(f"seconds is {shown(seconds)}; right is a number above 0, or None")
+            raise wrong("every", every, "a whole number from 1")
+        if seconds is not None and not (is_real(seconds) and seconds > 0):
+            raise wrong("seconds", seconds, "a number above 0, or None")
         self.source, self.every, self.seconds = os.fsdecode(source), every, seconds
         self.name, self.live = shown_name(source), is_live(source)
         self._stopped = False

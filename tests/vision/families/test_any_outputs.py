@@ -48,7 +48,7 @@ def test_any_outputs(name):
         if rng.random() < .5:
             words |= {"output_activation": "softmax", "output_format": "cxcywh"}
         try:
-            with np.errstate(all="ignore"):                 # as read.py does
+            with np.errstate(all="ignore"):                 # as reader.py does
                 answer = family(name).decode(view(outputs, where=where, **words))
         except InputError as error:
             assert "\n" not in str(error)

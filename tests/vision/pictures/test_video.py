@@ -183,6 +183,14 @@ def test_a_camera_that_falls_silent(ffmpeg, camera, monkeypatch):
     assert not ffmpeg.processes()
 
 
+@pytest.mark.parametrize("option, value, right", [
+    ("every", 0, "a whole number from 1"), ("every", 1.5, "a whole number from 1"), ("every", True, "a whole number"),
+    ("seconds", 0, "a number above 0, or None"), ("seconds", True, "a number"), ("seconds", "2", "a number"),
+    ("seconds", float("nan"), "a number"), ("seconds", np.complex64(2), "a number")])
+def test_options_that_are_none(option, value, right):
+    assert said_of("clip.mp4", **{option: value}).startswith(f"{option} is {value!r}; right is {right}")
+
+
 def test_a_camera_that_is_not_there(ffmpeg, monkeypatch):
     monkeypatch.setattr(video, "glob", lambda pattern: ["/dev/video0", "/dev/video2"])
     assert said_of("camera:978") == "camera:978: there is no camera /dev/video978; there are: /dev/video0, /dev/video2"
