@@ -217,6 +217,8 @@ def said_of(answer, reader, arguments) -> str:
     what, more = answer.task or RAW, ""
     idle = [f"--{name.replace('_', '-')}" for name in ASKED
             if getattr(arguments, name) is not None and name not in answer.heeds]
+    if arguments.output_scale is not None and answer.task != "image":
+        idle.append("--output-scale")
     if idle:
         more = f"; not used: {', '.join(idle)}"
     if isinstance(answer, Summary):

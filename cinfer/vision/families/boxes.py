@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import InputError
+from ..recognise.coco import coco_80, with_names
 from ..recognise.model import Found, Model
 from . import raw
 from .found import above, as_classes, by_units, likely, objects, rows
@@ -27,7 +28,8 @@ def by_names(model: Model, words) -> Found | None:
     boxes, scores = (model.shape_of(model.output(name)) for name in ("boxes", "scores"))
     if not boxes or not scores or len(boxes) != 3 or len(scores) != 3 or boxes[2] != 4:
         return None
-    return Found({"task": "detection", "output.kind": "boxes+scores"}, "its outputs boxes and scores")
+    return Found({"task": "detection", "output.kind": "boxes+scores"},
+                 *with_names(words, "its outputs boxes and scores", coco_80() if scores[2] == 80 else None))
 
 
 def decode(view):

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import InputError
-from ..recognise.coco import coco_91, with_names
+from ..recognise.coco import coco_80, coco_91, with_names
 from ..recognise.habits import NORMALISED
 from ..recognise.model import Found, Model
 from .activations import sigmoid, softmax
@@ -68,7 +68,11 @@ def _transformers(model: Model, words) -> Found:
         said |= NORMALISED | ({} if size else {"input.size": "short:800:1333"})
     else:
         said |= {"input.std": "255"} | ({} if size else {"input.size": "640x640"})
-    return Found(said, f"its outputs logits and pred_boxes; {activation}{': ' * bool(activation)}{why}")
+    because = f"its outputs logits and pred_boxes; {activation}{': ' * bool(activation)}{why}"
+    if labels:
+        return Found(said, because)
+    classes = (count or 0) - (activation == "softmax")
+    return Found(said, *with_names(words, because, {80: coco_80, 91: coco_91}.get(classes, list)()))
 
 
 def by_number(classes: int | None, labels: int) -> tuple[bool, str]:

@@ -74,6 +74,15 @@ def test_without_keys_names_and_numbers_tell(tmp_path):
         assert said(case.decode(given, (128, 64), (64, 64))) == [(1, .9, (32, 16, 64, 48))]
 
 
+@pytest.mark.parametrize("classes, label", [(80, "horse"), (79, None)])
+def test_80_classes_without_names_are_those_of_coco(tmp_path, classes, label):
+    given = {"boxes": np.float32([[BOX]]), "scores": np.zeros((1, 1, classes), np.float32)}
+    given["scores"][0, 0, 17] = .9
+    case = Case(write(tmp_path / "m.onnx", given))
+    assert case.decode(given, (64, 64), (64, 64)).found[0].label == label
+    assert ("80 classes without names are taken for COCO's" in case.words.origin()) == (label is not None)
+
+
 @pytest.mark.parametrize("given, more, wrong", [
     (pairs([BOX], [[.9]]), NAMES | {"boxes": "none"}, "output.boxes is 'none'"),
     (pairs([BOX, BOX], [[.9]]), NAMES, "'where' has 2 rows, 'what' 1"),

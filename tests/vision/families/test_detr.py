@@ -106,6 +106,17 @@ def test_92_logits_are_one_more_than_coco_numbers(tmp_path):
     assert case.text("output.activation") == ("sigmoid",)
 
 
+@pytest.mark.parametrize("logits, config, index, label", [
+    (80, None, 17, "horse"), (91, None, 19, "horse"), (92, None, 19, "horse"),
+    (92, {"model_type": "detr"}, 19, "horse"), (92, {"model_type": "rt_detr"}, 19, None),
+    (80, {"id2label": {str(i): f"x{i}" for i in range(80)}}, 17, "x17"),
+])
+def test_classes_without_names_are_those_of_coco(tmp_path, logits, config, index, label):
+    case, given = case_of(tmp_path, logits, config, peaks=[(0, index, 9.)])
+    assert [each.label for each in case.decode(given, (200, 100), (64, 64)).found] == [label]
+    assert ("taken for COCO's" in case.words.origin()) == (label == "horse")
+
+
 @pytest.mark.parametrize("kind, wanted", [
     ("detr", "short:800:1333 RGB NCHW, stretch bilinear, mean 123.675,116.28,103.53, std 58.395,57.12,57.375"),
     ("rt_detr", "640x640 RGB NCHW, stretch bilinear, mean 0, std 255"),
