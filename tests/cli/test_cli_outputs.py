@@ -159,6 +159,7 @@ def test_flags_that_say_nothing_to_a_task_are_named(cinfer, tmp_path, red, detec
     done = cinfer("run", detector, red, "--conf", ".5", "--top", "3", "--classes", "dog , cat")
     assert done.status == 0 and done.errors[0].endswith("; not used: --top")
     assert "not used" not in cinfer("run", detector, red, "--iou", ".5", "--max-det", "2").err
+    assert cinfer("run", detector, red, "--output-scale", "2").errors[0].endswith("; not used: --output-scale")
 
 
 def test_a_task_that_nothing_reads_is_said(cinfer, tmp_path, red):

@@ -20,7 +20,7 @@ from ..recognise.model import Found, Model, with_batch
 TASKS = ("image",)
 LARGER = (2, 3, 4, 8)
 STEP = 32                           # of networks that halve their input five times
-WHITE = 2 * 255.0                   # what the mean of a picture's numbers never is, however its edges overshoot
+WHITE = 2 * 255.0                   # few of a picture's numbers are larger, however its edges overshoot
 ODD = (451, 893)                    # a size that halving does not divide
 
 
@@ -74,9 +74,9 @@ def decode(view) -> Picture:
     with np.errstate(over="ignore", invalid="ignore"):
         pixels = np.nan_to_num(planes[0].astype(np.float32, copy=False) * np.array(std, np.float32)
                                + np.array(mean, np.float32))
-    if pixels.mean() > WHITE:
-        warnings.warn("the picture is white: the output has larger numbers than those that become pixels; "
-                      "--output-scale 1 (recipe output.std=1) if they are from 0 to 255", stacklevel=2)
+    if max(std) > 1 and np.count_nonzero(pixels > WHITE) > pixels.size / 2:
+        warnings.warn("most of the picture is white, for the output's numbers are too large; --output-scale 1 "
+                      "(recipe output.std=1) takes those from 0 to 255 as they are", stacklevel=2)
     pixels = np.rint(pixels.clip(0, 255)).astype(np.uint8)
     pixels = pixels[_unpadded(view.where, *pixels.shape[:2])]
     shown = {"RGB": pixels, "BGR": pixels[..., ::-1], "GRAY": pixels[..., 0]}[channels]
