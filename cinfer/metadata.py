@@ -17,12 +17,17 @@ def labels_of(metadata: dict[str, str]) -> list[str] | None:
         return text.split("\n")
     names = literal(metadata.get("names", ""), (dict, list))
     if isinstance(names, dict):
-        names = {int(i) if isinstance(i, str) and i.isdecimal() and len(i) < 9 else i: name     # as JSON has them
+        names = {int(i) if isinstance(i, str) and is_decimal(i, 8) else i: name     # as JSON has them
                  for i, name in names.items()}
         if not all(isinstance(i, int) and 0 <= i < MOST_LABELS for i in names):
             return None
         names = [names.get(i, i) for i in range(max(names, default=-1) + 1)]
     return [" ".join(str(name).split()) for name in names] if names else None
+
+
+def is_decimal(text: str, digits: int) -> bool:
+    """Is it a whole number of at most so many digits? Python reads no number of thousands of them."""
+    return text.isdecimal() and len(text) <= digits
 
 
 def alphabet(text: str) -> list[str]:
@@ -40,6 +45,6 @@ def literal(text: str, types):
         return None
     try:
         value = literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):    # TypeError: a list as a key
         return None
     return value if isinstance(value, types) else None

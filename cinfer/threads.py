@@ -11,6 +11,7 @@ import os
 from math import ceil
 
 from .errors import InputError, shown, whole
+from .metadata import is_decimal
 
 MOST = 256
 BINDING = "OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY"
@@ -21,7 +22,7 @@ def default_threads() -> tuple[int, str]:
     for variable in ("CINFER_THREADS", "OMP_NUM_THREADS"):
         text = os.environ.get(variable, "").split(",")[0].strip()
         if text:
-            if not text.isdecimal() or not 1 <= int(text) <= MOST:
+            if not is_decimal(text, 9) or not 1 <= int(text) <= MOST:
                 raise InputError(f"{variable}={text}: the number of threads is 1 to {MOST}")
             return int(text), variable
     cpus = cpus_of_threads()

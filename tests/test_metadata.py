@@ -11,6 +11,7 @@ from cinfer.metadata import labels_of
     ({"names": "{0: 'cat', 2: 'dog'}"}, ["cat", "1", "dog"]),
     ({"names": '{"0": "cat", "1": "dog"}'}, ["cat", "dog"]),
     ({"names": '{"a": "cat"}'}, None), ({"names": '{"%s": "cat"}' % ("9" * 5000)}, None),
+    ({"names": "{[]: 'cat'}"}, None), ({"names": "{{}}"}, None),
     ({"cinfer.labels": "cat", "names": "['dog']"}, ["cat"]),
     ({"names": "cat, dog"}, None),
     ({"names": "{}"}, None),

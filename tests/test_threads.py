@@ -85,6 +85,12 @@ def test_refuses_a_bad_variable(unset, variable, text):
     assert str(caught.value) == f"{variable}={text}: the number of threads is 1 to 256"
 
 
+def test_refuses_more_digits_than_python_reads(unset):
+    unset.setenv("CINFER_THREADS", "1" * 5000)
+    with pytest.raises(InputError, match="the number of threads is 1 to 256"):
+        default_threads()
+
+
 @pytest.mark.parametrize("text, expected", [("1", 1), (" 3 ", 3), ("256", 256), ("2,4", 2)])
 def test_reads_a_variable(unset, text, expected):
     unset.setenv("OMP_NUM_THREADS", text)

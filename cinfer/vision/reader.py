@@ -13,7 +13,7 @@ from ..errors import InputError, LimitError
 from .answers.answer import Answer
 from .arguments import check_exact, check_names, check_options, check_session, flags_of, labels_of
 from .families import DECODERS, family
-from .families.view import Options, View, numbers_of
+from .families.view import Options, numbers_of, viewed
 from .pictures.frames import Frame, frame
 from .prepare.fit import fit
 from .prepare.geometry import Geometry
@@ -132,7 +132,7 @@ class Reader:
             arrays = [first_of(value, port.shape, self._batch) for value, port in zip(arrays, self.session.outputs)]
         outputs = dict(zip([port.name for port in self.session.outputs], arrays))
         with np.errstate(all="ignore"):         # outputs may hold anything; families drop what is not finite
-            answer = self.family.decode(View(outputs, self.words, self.recipe, ready.where, self.options))
+            answer = self.family.decode(viewed(outputs, self.words, self.recipe, ready.where, self.options))
         return Reading(ready.frame, answer, ready.where, outputs,
                        (ready.seconds, done - begin, time.perf_counter() - done))
 

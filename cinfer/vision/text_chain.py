@@ -12,7 +12,7 @@ from ..errors import InputError
 from .answers.text import Line, Text
 from .chains import Origins
 from .families import text, text_lines
-from .families.view import Options, View
+from .families.view import Options, viewed
 from .pictures.frames import Frame
 from .prepare.prepare import prepare
 from .prepare.recipe import Size
@@ -84,7 +84,7 @@ class TextChain:
         taken, timed = ready.frame, Timed([ready.seconds, 0., 0.])
         arrays = timed(1, lambda: self.detector.session.run(None, ready.feeds))
         outputs = dict(zip([port.name for port in self.detector.session.outputs], arrays))
-        view = View(outputs, self.detector.words, self.detector.recipe, ready.where, Options())
+        view = viewed(outputs, self.detector.words, self.detector.recipe, ready.where, Options())
         quads = timed(2, lambda: text.lines_of(view, text.likely_of(view))[0][:self.options.max_det])
         crops = timed(0, lambda: [cut(taken, quad) for quad in quads])
         quads = [np.roll(quad, -1, axis=0) if turned else quad for quad, (_, turned) in zip(quads, crops)]

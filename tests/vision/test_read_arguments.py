@@ -112,6 +112,9 @@ def test_numbers_of_classes_that_there_are_not():
                     shape=(1, 3, 8, 8))
     with pytest.raises(InputError, match="the model has no class '3'; right is a, b, c"):
         vision.read(session, FRAME, labels=list("abc"), classes=[3])
+    for labels in (None, list("abc")):
+        with pytest.raises(InputError, match="the model has no class '1111"):
+            vision.read(session, FRAME, labels=labels, classes=["1" * 5000])
 
 
 @pytest.mark.parametrize("count", [2, 4])

@@ -43,7 +43,7 @@ def _label(planes: np.ndarray, rows: Taps, columns: Taps, found: np.ndarray, fir
         return
     planes = planes.astype(np.float32, copy=False)
     if planes.strides[2] != 4 and planes.strides[0] != 4 or any(step % 4 or step < 0 for step in planes.strides):
-        planes = np.ascontiguousarray(planes)
+        planes = planes.ravel().reshape(planes.shape)       # an axis of length 1 may be of any step: not so here
     (count, height, width), (apart, down, along) = planes.shape, (step // 4 for step in planes.strides)
     table = _ops.table()
     params = table.pack(

@@ -198,6 +198,7 @@ def _argmax(rows: np.ndarray) -> np.ndarray:
 # ---- answers
 
 def _persons(view, rows: np.ndarray, unit) -> Objects:
+    rows = rows[np.isfinite(rows[:, 51:]).all(1)]       # the box and the score
     kept = [i for i in np.argsort(-rows[:, 55], kind="stable").tolist() if rows[i, 55] >= view.threshold(.25)]
     found = []
     for row in rows[kept[:view.most()]]:

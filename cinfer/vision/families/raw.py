@@ -9,7 +9,8 @@ TASKS = ()
 
 
 def decode(view) -> Summary:
-    return Summary([row(name, value) for name, value in view.outputs.items()], view.words.task)
+    outputs = view.outputs if view.whole is None else view.whole
+    return Summary([row(name, value) for name, value in outputs.items()], view.words.task)
 
 
 def row(name: str, value) -> Row:

@@ -6,11 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import InputError, nearest
+from ...metadata import is_decimal
 from ..prepare.geometry import Geometry
 from ..prepare.recipe import Recipe
-from ..recognise.words import LabelsError, Words, quoted
+from ..recognise.words import RAW, LabelsError, Words, quoted
 
-MOST_CLASSES = 10**9
+MOST_DIGITS = 9                     # of the number of a class
 MOST_NAMED = 10                     # classes in a message
 
 
@@ -28,18 +29,21 @@ class Options(NamedTuple):
 
 
 class View(NamedTuple):
-    """outputs : name -> array, of one picture; where : from its pixels to those of the input"""
+    """outputs : name -> tensor of numbers, of one picture; where : from its pixels to those of the input
+    whole : all of the outputs, if there are sequences or texts too"""
     outputs: dict[str, np.ndarray]
     words: Words
     recipe: Recipe
     where: Geometry
     options: Options
+    whole: dict | None = None
 
     def name(self, key: str = "output.name", default: str | None = None) -> str:
         """The output that a word names, else the default, else the first."""
         name = self.words.text(key) or default or next(iter(self.outputs))
         if name not in self.outputs:
-            raise InputError(f"{self.words.where(key)} is {name!r}; the model's outputs are {quoted(self.outputs)}")
+            of = "the model's outputs are" if self.whole is None else "its outputs of numbers are"
+            raise InputError(f"{self.words.where(key)} is {name!r}; {of} {quoted(self.outputs)}")
         return name
 
     def output(self, key: str = "output.name", default: str | None = None) -> np.ndarray:
@@ -69,6 +73,17 @@ class View(NamedTuple):
         return np.isin(indices, numbers_of(self.options.classes, self.words.labels))
 
 
+def viewed(outputs: dict, words: Words, recipe: Recipe, where: Geometry, options: Options) -> View:
+    """InputError where a task is asked for, and no output is a tensor of numbers."""
+    tensors = {name: value for name, value in outputs.items()
+               if isinstance(value, np.ndarray) and value.dtype.kind in "fiubV"}
+    if not tensors and words.text("family", RAW) != RAW:
+        kinds = ", ".join(f"{name!r} is {value.dtype if isinstance(value, np.ndarray) else 'a sequence'}"
+                          for name, value in outputs.items())
+        raise InputError(f"none of the outputs is a tensor of numbers, {kinds}; --task raw tells what is known of them")
+    return View(tensors, words, recipe, where, options, None if len(tensors) == len(outputs) else outputs)
+
+
 def numbers_of(classes, labels: list[str] | None) -> list[int]:
     """The numbers of classes that are asked for by label or number; InputError: the model has no such."""
     numbers = {str(label): i for i, label in enumerate(labels or ())}
@@ -76,7 +91,7 @@ def numbers_of(classes, labels: list[str] | None) -> list[int]:
     for word in classes:
         if word in numbers:
             asked.append(numbers[word])
-        elif word.isdecimal() and int(word) < (len(labels) if labels else MOST_CLASSES):
+        elif is_decimal(word, MOST_DIGITS) and not (labels and int(word) >= len(labels)):
             asked.append(int(word))
         else:
             right = "a label, or the number of a class"

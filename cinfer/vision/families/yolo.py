@@ -162,7 +162,7 @@ def arrays(view) -> tuple[np.ndarray, np.ndarray | None]:
     """(the rows, (a, b) float32; prototypes of masks, (count, height, width) float32, or None)"""
     if set(READY) <= set(view.outputs):
         return _ready(view), None
-    found = {name: np.asarray(each) for name, each in view.outputs.items() if not isinstance(each, list)}
+    found = {name: np.asarray(each) for name, each in view.outputs.items()}
     if "output.name" in view.words:
         rows = view.output()
     else:

@@ -159,23 +159,31 @@ def opened(stream, name: str, needed=None):
     if needed is not None and picture.format in ("JPEG", "MPO") and picture.width * picture.height > SMALL:
         shrink(picture, needed, name)
     rawmode = picture.tile[0][3] if picture.format == "PNG" and picture.tile else None
-    # Pillow turns a TIFF itself when it loads it, and forgets the orientation in EXIF, but not always in XMP
-    with quiet:
-        before = in_exif(picture) if picture.format == "TIFF" else None
     try:
-        with pillow_at_work(name):
-            picture.load()
+        orientation = unpacked(picture, name)
     except InputError:
         if picture.format not in ("JPEG", "MPO"):
             raise
         picture = without_end(picture, name)
         if picture is None:
             raise
+        with quiet:
+            orientation = orientation_of(picture)
     if picture.format not in ("JPEG", "MPO"):            # some say their size, or which way up, only now
         size = picture.size
+    return picture, rawmode, orientation, size
+
+
+def unpacked(picture, name: str) -> int:
+    """The orientation of a picture, whose pixels are unpacked. Pillow turns a TIFF itself then, and forgets the
+    orientation in EXIF, but not always in XMP."""
+    with quiet:
+        before = in_exif(picture) if picture.format == "TIFF" else None
+    with pillow_at_work(name):
+        picture.load()
     with quiet:
         upright = before == UPRIGHT or before in TURNS and in_exif(picture) is None
-        return picture, rawmode, UPRIGHT if upright else orientation_of(picture), size
+        return UPRIGHT if upright else orientation_of(picture)
 
 
 def shrink(picture, needed, name: str) -> None:

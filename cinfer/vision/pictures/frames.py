@@ -48,10 +48,7 @@ def frame(source, order: str = "RGB", name: str | None = None, needed=None) -> F
     if isinstance(source, np.ndarray):
         return of_array(source, order)
     if hasattr(source, "getbands"):
-        from .decode import eight_bit
-        from .orientation import orientation_of, turned
-        picture = turned(eight_bit(source, None, "the picture"), orientation_of(source))
-        return Frame(picture, *picture.size, "the picture")
+        return of_pillow(source)
     name = name or name_of(source)
     picture, size = decoded(source, name, needed)
     return Frame(picture, *size, name)
@@ -61,6 +58,17 @@ def check_order(order) -> str:
     if not isinstance(order, str) or order not in ("RGB", "BGR"):
         raise wrong("order", order, "'RGB' or 'BGR'")
     return order
+
+
+def of_pillow(source) -> Frame:
+    """source : PIL.Image.Image, whose pixels may not yet be unpacked, or be no more"""
+    from .decode import eight_bit, unpacked
+    from .orientation import turned
+    name = "the picture"
+    check_pixels(*source.size, name)
+    orientation = unpacked(source, name)
+    picture = turned(eight_bit(source, None, name), orientation)
+    return Frame(picture, *picture.size, name)
 
 
 def of_array(array: np.ndarray, order: str) -> Frame:

@@ -18,7 +18,7 @@ def as_pixels(picture, grey: bool, order: str = "RGB") -> np.ndarray:
         pixels = np.asarray(picture) if pixels is None else pixels
     elif picture.ndim == 3 and not grey or picture.ndim == 2 and grey:
         side_by_side = picture.strides[-1] == 1 and (grey or picture.strides[1] in (3, 4)) and picture.strides[0] > 0
-        pixels = picture if side_by_side else np.ascontiguousarray(picture)
+        pixels = picture if side_by_side else picture.ravel().reshape(picture.shape)    # steps by the shape
     elif grey:
         from PIL import Image
         array = picture[..., ::-1] if order == "BGR" else picture

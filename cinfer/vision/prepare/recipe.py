@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import InputError, LimitError
+from ...metadata import is_decimal
 from ..pictures.decode import MOST_PIXELS
 from ..recognise.words import Words, is_count, number, quoted
 
@@ -203,7 +204,7 @@ def parse_resize(text: str, where: str) -> tuple[str, float | None]:
         return mode, None
     if kind == "share" and (share := number(value)) is not None and 0.01 <= share <= 1:
         return mode, share
-    if kind == "grey" and (not colon or value == "mean" or value.isdecimal() and int(value) <= 255):
+    if kind == "grey" and (not colon or value == "mean" or is_decimal(value, 3) and int(value) <= 255):
         return mode, None if value == "mean" else int(value or 0)
     raise InputError(f"{where} is {text!r}; right is {MODES_TEXT} (F: 0.01 to 1, V: 0 to 255, or mean)")
 

@@ -6,6 +6,7 @@ have the size as one number, and leave out what the class implies.
 """
 from __future__ import annotations
 
+from ...metadata import is_decimal
 from .beside import IMAGENET_MEAN, IMAGENET_STD, is_gray, is_number, is_side, joined, numbers, output_of
 from .model import Found, Model
 
@@ -145,7 +146,7 @@ def labels_of(config: dict) -> list[str] | None:
     named = config.get("id2label")
     if isinstance(named, list):
         named = dict(enumerate(named))
-    if not isinstance(named, dict) or not all(str(i).isdecimal() and int(i) < 100_000 for i in named) or not named:
+    if not isinstance(named, dict) or not all(is_decimal(str(i), 5) for i in named) or not named:
         return None
     named = {int(i): " ".join(str(label).split()) for i, label in named.items()}
     return [named.get(i, str(i)) for i in range(max(named) + 1)]

@@ -142,3 +142,11 @@ def test_other_shapes_are_refused_in_a_line(shape):
 @pytest.mark.parametrize("shape", [(1, 1, 4, 6), (1, 4, 6), (4, 6), (1, 4, 6, 1)])
 def test_one_channel_in_any_form(shape):
     assert maps.one_plane(np.zeros(shape, np.float32), "NCHW", "it").shape == (4, 6)
+
+
+def test_an_axis_of_one_column_has_no_step_of_its_own():
+    planes = np.random.default_rng(2).standard_normal((1, 3, 40)).astype(np.float32).transpose(1, 2, 0)
+    where = stretched(9, 77)
+    found = maps.largest(planes, where)
+    assert len(np.unique(found)) == 3
+    assert np.array_equal(found, maps.largest(np.array(planes.tolist(), np.float32), where))

@@ -78,6 +78,8 @@ def test_six_persons_of_movenet():
     assert best.box == pytest.approx([min(max(v, 0), m) for v, m in zip((x1, y1, x2, y2), (400, 200) * 2)], abs=1e-3)
     assert best.points[3] == pytest.approx((*back(192 * row[10], 256 * row[9]), row[11]), abs=1e-3)
     assert len(found({"k": rows}, options=Options(conf=0.28, max_det=1)).found) == 1
+    rows[0, 2, 53] = np.nan                             # half of a box is none
+    assert [each.score for each in found({"k": rows}).found] == pytest.approx([0.3, 0.26])
 
 
 # ---- SimCC

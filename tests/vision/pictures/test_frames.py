@@ -58,3 +58,36 @@ def test_order_and_size(monkeypatch):
     monkeypatch.setattr(decode, "MOST_PIXELS", 1000)
     with pytest.raises(LimitError, match="50x30 pixels"):
         frame(PIXELS)
+
+
+def opened_halfway():
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(file, "PNG")
+    return Image.open(io.BytesIO(file.getvalue()[:4000]))
+
+
+def closed():
+    picture = Image.new("RGB", (8, 8))
+    picture.close()
+    return picture
+
+
+@pytest.mark.parametrize("made, right", [
+    (opened_halfway, "truncated"), (closed, "closed"), (lambda: Image.new("RGB", (0, 5)), "it has none"),
+])
+def test_pillow_pictures_without_pixels(made, right):
+    with pytest.raises(InputError, match=right):
+        frame(made())
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["TIFF", "JPEG", "PNG"])
+def test_pillow_pictures_are_turned_once(kind, orientation):
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    Image.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6) * 10).save(file, kind, exif=exif)
+    whole = np.asarray(frame(file.getvalue()).picture)
+    lazy, loaded = (Image.open(io.BytesIO(file.getvalue())) for _ in range(2))
+    loaded.load()
+    assert np.array_equal(np.asarray(frame(lazy).picture), whole)
+    assert np.array_equal(np.asarray(frame(loaded).picture), whole)

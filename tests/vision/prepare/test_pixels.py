@@ -51,6 +51,12 @@ def test_arrays_are_not_copied_where_pixels_lie_side_by_side():
         assert np.array_equal(as_pixels(array, False), array)
 
 
+def test_an_axis_of_one_pixel_has_no_step_of_its_own():
+    row = PIXELS[:1].copy()
+    assert as_pixels(row.transpose(1, 0, 2), False).strides[1] == 3
+    assert as_pixels(row[..., 0].copy().T, True).strides[1] == 1
+
+
 @pytest.mark.parametrize("filter", ["nearest", "bilinear", "bicubic", "lanczos", "linear", "cubic"])
 @pytest.mark.parametrize("resize", [("letterbox", 114), ("stretch", None), ("middle", None), ("crop", .9)])
 @pytest.mark.parametrize("size", [(20, 31), (64, 48), (90, 7)])

@@ -63,6 +63,7 @@ def test_flags_win_over_metadata_and_are_named():
         ("resize", "crop:1.5"),
         ("resize", "crop:nan"),
         ("resize", "letterbox:256"),
+        ("resize", "letterbox:" + "1" * 5000),
         ("resize", "letterbox:-1"),
         ("resize", "letterbox:x"),
         ("resize", "stretch:1"),
