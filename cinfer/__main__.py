@@ -7,21 +7,28 @@ AGAIN = 1.0             # seconds
 
 def main() -> int:
     try:
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler and hasattr(signal, "setitimer"):
-            signal.signal(signal.SIGINT, interrupt)
+        if hasattr(signal, "setitimer"):
+            for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+                if signal.getsignal(number) is usual:
+                    signal.signal(number, interrupt)
         from cinfer.cli import main
-        return main()
+        status = main()
     except KeyboardInterrupt:                           # while modules are loaded
-        return 130
+        status = 130
+    return 143 if status == 130 and interrupt.came == signal.SIGTERM else status     # as a shell counts: 128 + 15
 
 
 def interrupt(number, frame):
-    """Ctrl-C: KeyboardInterrupt, and again as long as the program goes on, for Python drops what is raised
-    while it frees an object, which it does in between at any time."""
-    interrupt.came = True
+    """Ctrl-C, and SIGTERM, which leaves no more behind: KeyboardInterrupt, and again as long as the program goes on,
+    for Python drops what is raised while it frees an object, which it does in between at any time."""
+    if number != signal.SIGALRM:
+        interrupt.came = number
     signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, AGAIN)
     raise KeyboardInterrupt
+
+
+interrupt.came = 0
 
 
 if __name__ == "__main__":

@@ -40,16 +40,17 @@ def slow(path):
                  constants=[weights])
 
 
-def test_ctrl_c_says_how_many_and_how_to_go_on(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_says_how_many_and_how_to_go_on(tmp_path, number):
     model, folder = enlarger(tmp_path / "e.onnx"), folder_of(tmp_path / "in", 300, (160, 90))
     command = "run", model, folder, "-o", f"{tmp_path}/out/"
     process = start(*command, bufsize=0)
     for _ in range(5):
         process.stdout.readline()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=20)
     lines = err.decode().splitlines()
-    assert process.returncode == 130 and not list((tmp_path / "out").glob(".cinfer*"))
+    assert process.returncode == 128 + number and not list((tmp_path / "out").glob(".cinfer*"))
     said = re.match(r"cinfer: (\d+) pictures in [\d.]+ s, [\d.]+ a second; each: prepared in ", lines[-2])
     done, made = int(said[1]), sorted(p.name for p in (tmp_path / "out").iterdir())
     assert 4 <= done <= len(made) <= done + 1 < 300     # one may be there that is not counted yet
