@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from ...errors import InputError, nearest
+from ...metadata import is_decimal
 
 # All words of docs/metadata.md that a user may say instead of a model.
 KNOWN = frozenset("""task family
@@ -113,7 +114,7 @@ def one_of(text: str, where: str, words: tuple[str, ...]) -> str:
 
 
 def is_count(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= 6 and int(text) >= 1
+    return text.isascii() and is_decimal(text, 6) and int(text) >= 1
 
 
 def quoted(names) -> str:
