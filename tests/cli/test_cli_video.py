@@ -169,17 +169,18 @@ def test_ctrl_c_before_a_camera_shows_anything(ffmpeg, camera, tmp_path, model):
     assert process.communicate(timeout=20) == (b"", b"") and process.returncode == 130 and not ffmpeg.processes()
 
 
-def test_ctrl_c_interrupts_a_file(ffmpeg, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_interrupts_a_file(ffmpeg, tmp_path, number):
     clip = ffmpeg.video(tmp_path / "clip.mp4", frames=10_000, delay=0.02)
     process = start("run", enlarger(tmp_path / "e.onnx"), clip, "-o", tmp_path / "out.mp4")
     for _ in range(2):                                  # the first one is counted
         process.stdout.readline()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     lines = process.communicate(timeout=20)[1].decode().splitlines()
     assert lines[-1].startswith(f"cinfer: interrupted after {clip}#")
     assert lines[-1].endswith(f"; {tmp_path}/out.mp4 is not written") and " a second; each: " in lines[-2]
-    assert process.returncode == 130 and not (tmp_path / "out.mp4").exists() and not list(tmp_path.glob(".cinfer*"))
-    assert not ffmpeg.processes()
+    assert process.returncode == 128 + number and not (tmp_path / "out.mp4").exists()
+    assert not list(tmp_path.glob(".cinfer*")) and not ffmpeg.processes()
 
 
 def test_a_reader_that_leaves_ends_all(ffmpeg, camera, tmp_path, model):

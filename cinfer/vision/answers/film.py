@@ -91,20 +91,23 @@ class Film:
 
 @contextmanager
 def uninterrupted():
-    """Ctrl-C waits for the end of this: a program that has begun, but that nobody knows yet, would write its file anew
-    when that has been removed."""
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    """Ctrl-C, and SIGTERM where it is handled, wait for the end of this: a program that has begun, but that nobody
+    knows yet, would write its file anew when that has been removed."""
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
     came: list = []
-    signal.signal(signal.SIGINT, lambda *signalled: came.append(signalled))
+    for number in before:
+        signal.signal(number, lambda *signalled: came.append(signalled))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         if came:
-            before(*came[-1])
+            before[came[-1][0]](*came[-1])
 
 
 class Program:

@@ -126,13 +126,14 @@ def test_a_film_that_pyav_cannot_write_is_one_line(pyav, tmp_path):
         made.write(grey(1, (20_000, 2)))
 
 
-def test_ctrl_c_waits_for_a_program_to_be_known():
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_waits_for_a_program_to_be_known(number):
     """Else its file would be written anew when it has been removed."""
-    done, before = [], signal.signal(signal.SIGINT, signal.default_int_handler)
+    done, before = [], signal.signal(number, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt), uninterrupted():
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
             done.append(1)
-        assert done == [1] and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert done == [1] and signal.getsignal(number) is signal.default_int_handler
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
