@@ -328,6 +328,12 @@ class Session:
                 "kernels": kernels,
                 "later": 0 if plan.rest is None else len(plan.rest.graph.nodes) + len(plan.rest.evaluated)}
 
+    def integers(self) -> dict:
+        """{'on_bytes': {operator: nodes that compute on bytes}, 'in_float': [{'operator', 'nodes': their names,
+        'why'}] of those that are computed in float32 among them}."""
+        from .passes.islands import in_float, on_bytes
+        return {"on_bytes": on_bytes(self._graph), "in_float": in_float(self._graph)}
+
     # ---- inside
 
     def _read(self) -> Model:

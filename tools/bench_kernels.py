@@ -16,7 +16,7 @@ import cinfer
 from cinfer import _ops
 from cinfer.model.graph import Graph, Node, TensorType
 from cinfer.ops.facts import Fact
-from cinfer.plan.kernels import conv_few, conv_winograd
+from cinfer.plan.kernels import conv_few, conv_winograd, conv_winograd_u8
 from cinfer.plan.plan import make_plan
 from cinfer.plan.store import Store
 from cinfer.run.routine import Routine
@@ -62,30 +62,44 @@ def matrix(table, m, k, n):
     return timed(table, 2 * m * k * n, lambda: program.run(workspace, [], 1))
 
 
-def convolution(table, layer, way):
-    """`timed` of the convolution's step alone, and its flops. way : direct, few, winograd4 or winograd2"""
+def layer_graph(layer, dtype):
+    """One convolution of a picture of floats or bytes."""
     ic, oc, size, k, stride = layer
     rng = np.random.default_rng(0)
-    weights = rng.standard_normal((oc, ic, k, k), dtype=np.float32) / np.float32(np.sqrt(ic * k * k))
-    f32 = np.dtype(np.float32)
-    graph = Graph("layer", [Node("MaxPool", ["x"], ["b"], {"kernel_shape": [1, 1]}, opset=13),
-                            Node("Conv", ["b", "w"], ["y"], {"strides": [stride] * 2, "pads": [k // 2] * 4},
-                                 opset=13)],
-                  {"x": TensorType(f32, (1, ic, size, size))}, {"y": TensorType(f32)}, {"w": weights})
-    kept = conv_winograd.direct_cost, conv_winograd.winograd_cost, conv_few.pays
-    conv_winograd.direct_cost = lambda *_: float(way != "direct")
-    conv_winograd.winograd_cost = lambda m, *_: float(way != f"winograd{m}")
+    geometry = {"strides": [stride] * 2, "pads": [k // 2] * 4}
+    if dtype == np.float32:
+        nodes = [Node("MaxPool", ["x"], ["b"], {"kernel_shape": [1, 1]}, opset=13),
+                 Node("Conv", ["b", "w"], ["y"], geometry, opset=13)]
+        constants = {"w": rng.standard_normal((oc, ic, k, k), dtype=np.float32) / np.float32(np.sqrt(ic * k * k))}
+    else:
+        constants = {"xs": np.float32(1), "xz": np.uint8(113), "w": rng.integers(-127, 128, (oc, ic, k, k), np.int8),
+                     "ws": np.float32(1), "wz": np.int8(0), "ys": np.float32(128 * np.sqrt(ic * k * k)),
+                     "yz": np.uint8(128)}
+        constants = {name: np.asarray(value) for name, value in constants.items()}
+        nodes = [Node("QLinearConv", ["x", *constants], ["y"], geometry, opset=13)]
+    return Graph("layer", nodes, {"x": TensorType(dtype, (1, ic, size, size))}, {"y": TensorType(dtype)}, constants)
+
+
+def convolution(table, layer, way, dtype=np.dtype(np.float32)):
+    """`timed` of the convolution's step alone, and its flops. way : direct, few, winograd4 or winograd2; dtype :
+    float32 or uint8"""
+    shape = (1, layer[0], *2 * layer[2:3])
+    graph, bytes_ = layer_graph(layer, dtype), dtype != np.float32
+    costs = conv_winograd_u8 if bytes_ else conv_winograd
+    kept = costs.direct_cost, costs.winograd_cost, conv_few.pays
+    costs.direct_cost = lambda *_: float(way != "direct")
+    costs.winograd_cost = lambda m, *_: float(way != f"winograd{m}")
     conv_few.pays = lambda *_: way == "few"
     try:
-        plan = make_plan(table, graph, {"x": Fact(f32, (1, ic, size, size))}, ("y",), 1, Store(table, 1))
+        plan = make_plan(table, graph, {"x": Fact(dtype, shape)}, ("y",), 1, Store(table, 1))
     finally:
-        conv_winograd.direct_cost, conv_winograd.winograd_cost, conv_few.pays = kept
+        costs.direct_cost, costs.winograd_cost, conv_few.pays = kept
     routine = Routine(table, plan)
     at = next(i for i, step in enumerate(plan.steps) if step.flops)
-    if plan.steps[at].label != {"direct": "conv", "few": "conv_few"}.get(way, "winograd"):
+    if plan.steps[at].label != {"direct": "conv", "few": "conv_few"}.get(way, "winograd") + "_u8" * bytes_:
         raise SystemExit(f"the planner chose {plan.steps[at].label} where {way} was asked for")
     flops, workspace = plan.steps[at].flops, routine.program.workspace(1)
-    x, y = np.ones((1, ic, size, size), np.float32), np.empty(plan.outputs[0][1], np.float32)
+    x, y = np.ones(shape, dtype), np.empty(plan.outputs[0][1], dtype)
     addresses = [x.ctypes.data, y.ctypes.data]
     routine.program.run(workspace, addresses, 1)
     best, limit = timed(table, flops, lambda: routine.program.run(workspace, addresses, 1, at, at + 1))

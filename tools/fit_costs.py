@@ -3,10 +3,10 @@
 
     python tools/fit_costs.py [--isa avx2]
 
-Each layer is timed both ways (bench_kernels.py), one thread, and the formulas of
-plan/kernels/conv_winograd.py and conv_few.py are fitted to the times by least squares of the relative error.
-Costs are in multiply-adds of `conv`, so the constants of two machines of one instruction set should be alike;
-where they are not, enter a compromise.
+Each layer is timed both ways (bench_kernels.py), one thread, and the formulas of plan/kernels/conv_winograd.py,
+conv_winograd_u8.py and conv_few.py are fitted to the times by least squares of the relative error.
+Costs are in multiply-adds of `conv`, or `conv_u8`, so the constants of two machines of one instruction set should
+be alike; where they are not, enter a compromise.
 """
 import argparse
 
@@ -14,7 +14,7 @@ import numpy as np
 
 import cinfer
 from cinfer import _ops
-from cinfer.plan.kernels import conv_few, conv_winograd
+from cinfer.plan.kernels import conv_few, conv_winograd, conv_winograd_u8
 from cinfer.plan.views import BLOCK, round_up
 
 from bench_kernels import convolution
@@ -32,24 +32,25 @@ def fitted(rows, times) -> np.ndarray:
     return np.linalg.lstsq(rows / times[:, None], np.ones(len(times)), rcond=None)[0]
 
 
-def winograd(table) -> list[str]:
+def winograd(table, now, dtype) -> list[str]:
+    """now : the module of the formulas; dtype : of pictures"""
     direct, products, times = {}, [], []
     for layer in WINOGRAD + WEIGHTS:
-        direct[layer] = convolution(table, (*layer, 1), "direct")[0]
+        direct[layer] = convolution(table, (*layer, 1), "direct", dtype)[0]
     unit = fitted([[9 * ic * round_up(oc) * s * s] for ic, oc, s, _ in WINOGRAD],
                   [direct[x] for x in WINOGRAD])[0]
     for ic, oc, size, k in WINOGRAD:
         patches = (-(-size // 4)) ** 2
         products.append([36 * ic * round_up(oc) * patches, 36 * patches * (round_up(ic) + round_up(oc))])
-        times.append(convolution(table, (ic, oc, size, k, 1), "winograd4")[0])
+        times.append(convolution(table, (ic, oc, size, k, 1), "winograd4", dtype)[0])
     product, transform = fitted(products, times) / unit
-    four = [convolution(table, (*layer, 1), "winograd4")[0] for layer in WEIGHTS]
+    four = [convolution(table, (*layer, 1), "winograd4", dtype)[0] for layer in WEIGHTS]
     left = [t / unit - transform * 36 * (-(-s // 4)) ** 2 * (round_up(ic) + round_up(oc))
             for t, (ic, oc, s, _) in zip(four, WEIGHTS)]
     weight = fitted([[36 * ic * round_up(oc)] for ic, oc, _, _ in WEIGHTS], left)[0]
-    return [line("PRODUCT_COST", product, conv_winograd.PRODUCT_COST),
-            line("TRANSFORM_COST", transform, conv_winograd.TRANSFORM_COST),
-            line("WEIGHT_COST", weight, conv_winograd.WEIGHT_COST),
+    return [line("PRODUCT_COST", product, now.PRODUCT_COST),
+            line("TRANSFORM_COST", transform, now.TRANSFORM_COST),
+            line("WEIGHT_COST", weight, now.WEIGHT_COST),
             f"  MULTIPLY_ADD_NS        {1e9 * unit:8.4f}"]
 
 
@@ -85,7 +86,8 @@ def main():
     for isa in parser.parse_args().isa or _ops.usable_levels():
         table = _ops.table(isa)
         print(f"{isa} (cinfer {cinfer.__version__})")
-        print(*winograd(table), *few(table), sep="\n", flush=True)
+        print(*winograd(table, conv_winograd, np.dtype(np.float32)), *few(table), " bytes",
+              *winograd(table, conv_winograd_u8, np.dtype(np.uint8)), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

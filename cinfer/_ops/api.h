@@ -36,6 +36,8 @@ typedef struct {
     const char *arithmetic;
     const char *elements;               /* names of the element types, in order of their codes */
     double (*fma)(long n);              /* n rounds of independent multiply-adds: returns the flops done */
+    int64_t (*panel_u8)(int64_t k);     /* words of a packed panel of a product of bytes (gemm_u8.h), */
+    int64_t (*room_u8)(int64_t k);      /* and the least bytes of scratch that it takes */
     int kernels;
     const kernel_t *kernel;
 } table_t;

@@ -18,6 +18,8 @@ cdef extern from "api.h" nogil:
         const char *arithmetic
         const char *elements
         double (*fma)(long) noexcept nogil
+        int64_t (*panel_u8)(int64_t k) noexcept nogil
+        int64_t (*room_u8)(int64_t k) noexcept nogil
         int kernels
         const kernel_t *kernel
     void *at(char *const *, buf_t)

@@ -36,6 +36,8 @@ cdef extern from "conv_tile.h" nogil:
     const tile_run tiles_full[FORMS][PM]
     const tile_run tiles_half[FORMS][PM_HALF]
 
+from libc.string cimport memset
+
 cdef extern from "conv.h" nogil:
     ctypedef struct conv_t:
         buf_t x, w, bias, slope, res, y, reads

@@ -228,6 +228,14 @@ cdef class Table:
                     i += 1
         return packed
 
+    def panel_u8(self, int64_t k):
+        """Words of 4 bytes of a packed panel of a product of bytes with k terms (gemm_u8.h)."""
+        return self.c.panel_u8(k)
+
+    def room_u8(self, int64_t k):
+        """The least bytes of scratch that such a product takes."""
+        return self.c.room_u8(k)
+
     def peak_flops(self):
         """Most float32 operations a second that one core reaches: best of 20 rounds of independent
         multiply-adds."""

@@ -4,7 +4,7 @@
 and its entries in the table."""
 from cpython.pycapsule cimport PyCapsule_New
 from libc.math cimport INFINITY
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 include "api.pxi"
 
@@ -57,7 +57,7 @@ cdef extern from "activation.h" nogil:
 cdef extern from "elementwise.h" nogil:
     const char *binary_names
 
-DEF MOST_KERNELS = 96
+DEF MOST_KERNELS = 128
 cdef kernel_t[MOST_KERNELS] entries
 cdef int n_entries = 0
 
@@ -91,11 +91,21 @@ include "conv.pxi"
 include "conv_few.pxi"
 include "matmul.pxi"
 include "winograd.pxi"
+include "requantise.pxi"
+include "conv_u8.pxi"
+include "winograd_u8.pxi"
 include "depthwise.pxi"
+include "depthwise_u8.pxi"
+include "gemm_u8.pxi"
+include "dynamic_quantize.pxi"
 include "pooling.pxi"
 include "resize.pxi"
 include "elementwise.pxi"
 include "layout.pxi"
+include "layout_u8.pxi"
+include "elementwise_u8.pxi"
+include "pooling_u8.pxi"
+include "resize_u8.pxi"
 include "softmax.pxi"
 include "double.pxi"
 include "attention.pxi"
@@ -129,6 +139,8 @@ the_table.binary = binary_names
 the_table.arithmetic = arithmetic_names
 the_table.elements = element_names
 the_table.fma = fma
+the_table.panel_u8 = panel_u8
+the_table.room_u8 = room_u8
 the_table.kernels = n_entries
 the_table.kernel = entries
 

@@ -1,16 +1,14 @@
-/* Between plain tensors and NCHW16c blocks, moves of channels among blocks, halos.
+/* Between plain tensors and NCHW16c blocks, moves of channels among blocks.
  *
  * to_blocked       y[n][b][i][j][lane] = x[n][b*16 + lane][i][j]; lanes beyond the last channel become 0
  * from_blocked     the reverse; writes real channels only. coff: the place of each channel in y (int64, in
  *                  floats) instead of c*yc
  * gather_channels  blocked to blocked. table[c] = (floats from x to the channel's value at pixel (0, 0) of
  *                  picture 0, row stride, picture stride); pixels 16 floats apart; x is 64-byte aligned
- * zero_halo        zeros the frame of t, l, b, r pixels around each picture; y points at pixel (0, 0).
- *                  Tile = image*cb + block
  *
  * Plain strides n c h w, blocked strides n b r, all in floats. Pictures are d slices of each volume, in plain
- * memory xd or yd floats apart (d = 0: pictures). Other tiles = (image*row_tiles + r)*blocks +
- * b, rows r*rows .. of the picture. */
+ * memory xd or yd floats apart (d = 0: pictures). Tile = (image*row_tiles + r)*blocks + b, rows
+ * r*rows .. of the picture. */
 #ifndef LAYOUT_H
 #define LAYOUT_H
 #include "api.h"
@@ -21,8 +19,6 @@ PARAMS(to_blocked_t, TO_BLOCKED_FIELDS)
 #define FROM_BLOCKED_FIELDS(B, I, F, A) B(x) B(y) B(coff) I(n) I(c) I(d) I(h) I(w) I(xn) I(xb) I(xr) I(yn) \
     I(yc) I(yd) I(yh) I(yw) I(row_tiles) I(rows)
 PARAMS(from_blocked_t, FROM_BLOCKED_FIELDS)
-#define ZERO_HALO_FIELDS(B, I, F, A) B(y) I(n) I(cb) I(h) I(w) I(yn) I(yb) I(yr) I(t) I(l) I(b) I(r)
-PARAMS(zero_halo_t, ZERO_HALO_FIELDS)
 #define GATHER_CHANNELS_FIELDS(B, I, F, A) B(x) B(y) B(table) I(n) I(c) I(h) I(w) I(yn) I(yb) I(yr) \
     I(row_tiles) I(rows)
 PARAMS(gather_channels_t, GATHER_CHANNELS_FIELDS)
@@ -146,44 +142,41 @@ INL void unblock_lane(const float *x, int64_t w, float *y, int64_t yw)
     else for (int64_t i = 0; i < w; i++) y[i * yw] = x[i * CB];
 }
 
-/* Where the channels of one block come from. Lanes of up to 4 source blocks are permuted in registers where
- * there is such an instruction, else one float is moved after another. */
+/* Where the channels of one block come from, in elements. Lanes of up to 4 source blocks are permuted in registers
+ * where there is such an instruction, else one element is moved after another. */
 typedef struct {
-    const float *lane[CB];              /* each channel's value at pixel (0, 0), and its row stride */
-    int64_t row[CB];
+    int64_t lane[CB], row[CB];          /* each channel's value at pixel (0, 0), and its row stride */
     int sources;                        /* different source blocks; -1 if there are more than 4 */
-    const float *source[4];
-    int64_t source_row[4];
+    int64_t source[4], source_row[4];
     int32_t from[CB];                   /* source * 16 + lane of each channel */
 } lanes_t;
-static __attribute__((noinline)) lanes_t find_lanes(const float *x, const int64_t *table, int64_t image,
-                                                    int lanes)
+static __attribute__((noinline)) lanes_t find_lanes(const int64_t *table, int64_t image, int lanes)
 {
     lanes_t f;
     f.sources = 0;
     for (int k = 0; k < CB; k++) {
         const int64_t *t = table + (k < lanes ? k : lanes - 1) * 3;
         int64_t place = t[0] + image * t[2], lane = place & (CB - 1);
-        f.lane[k] = x + place;
+        f.lane[k] = place;
         f.row[k] = t[1];
         if (f.sources < 0) continue;
         int s = 0;
-        while (s < f.sources && (f.source[s] != f.lane[k] - lane || f.source_row[s] != t[1])) s++;
+        while (s < f.sources && (f.source[s] != place - lane || f.source_row[s] != t[1])) s++;
         if (s == 4) { f.sources = -1; continue; }
-        if (s == f.sources) { f.source[s] = f.lane[k] - lane; f.source_row[s] = t[1]; f.sources++; }
+        if (s == f.sources) { f.source[s] = place - lane; f.source_row[s] = t[1]; f.sources++; }
         f.from[k] = (int32_t)(s * CB + lane);
     }
     return f;
 }
-static __attribute__((noinline)) void gather_row(const lanes_t *f, int64_t row, int64_t w, float *y)
+static __attribute__((noinline)) void gather_row(const lanes_t *f, const float *x, int64_t row, int64_t w, float *y)
 {
 #if VW == 16
     if (f->sources > 0) {
-        const float *a = f->source[0] + row * f->source_row[0], *b = a, *c = a, *d = a;
+        const float *a = x + f->source[0] + row * f->source_row[0], *b = a, *c = a, *d = a;
         vi from = ldi(f->from);
-        if (f->sources > 1) b = f->source[1] + row * f->source_row[1];
-        if (f->sources > 2) c = f->source[2] + row * f->source_row[2];
-        if (f->sources > 3) d = f->source[3] + row * f->source_row[3];
+        if (f->sources > 1) b = x + f->source[1] + row * f->source_row[1];
+        if (f->sources > 2) c = x + f->source[2] + row * f->source_row[2];
+        if (f->sources > 3) d = x + f->source[3] + row * f->source_row[3];
         vm high = bit_of(from, 2 * CB);
         for (int64_t i = 0; i < w * CB; i += CB) {
             vf v = _mm512_permutex2var_ps(ld(a + i), (__m512i)from, ld(b + i));
@@ -198,7 +191,7 @@ static __attribute__((noinline)) void gather_row(const lanes_t *f, int64_t row, 
 #endif
     for (int h = 0; h < CB; h += 8) {           /* 8 pointers stay in registers */
         const float *p[8];
-        FOR(k, 8) p[k] = f->lane[h + k] + row * f->row[h + k];
+        FOR(k, 8) p[k] = x + f->lane[h + k] + row * f->row[h + k];
         for (int64_t i = 0; i < w * CB; i += CB) FOR(k, 8) y[i + h + k] = p[k][i];
     }
 }

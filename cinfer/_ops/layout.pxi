@@ -1,5 +1,4 @@
 # Layouts; the contract and the loops are in layout.h.
-from libc.string cimport memset
 
 cdef extern from "layout.h" nogil:
     ctypedef struct to_blocked_t:
@@ -8,9 +7,6 @@ cdef extern from "layout.h" nogil:
     ctypedef struct from_blocked_t:
         buf_t x, y, coff
         int64_t n, c, d, h, w, xn, xb, xr, yn, yc, yd, yh, yw, row_tiles, rows
-    ctypedef struct zero_halo_t:
-        buf_t y
-        int64_t n, cb, h, w, yn, yb, yr, t, l, b, r
     ctypedef struct gather_channels_t:
         buf_t x, y, table
         int64_t n, c, h, w, yn, yb, yr, row_tiles, rows
@@ -18,7 +14,6 @@ cdef extern from "layout.h" nogil:
         pass
     const char *to_blocked_t_fields
     const char *from_blocked_t_fields
-    const char *zero_halo_t_fields
     const char *gather_channels_t_fields
     void block_planes_whole(const float *, int64_t, int64_t, float *, int64_t, int64_t)
     void block_planes_part(const float *, int64_t, int, int64_t, float *, int64_t, int64_t)
@@ -26,8 +21,8 @@ cdef extern from "layout.h" nogil:
     void unblock_planes(const float *, int64_t, int64_t, int64_t, float *, const int64_t *, int)
     void unblock_pixels(const float *, int64_t, float *, int64_t, int)
     void unblock_lane(const float *, int64_t, float *, int64_t)
-    lanes_t find_lanes(const float *, const int64_t *, int64_t, int)
-    void gather_row(const lanes_t *, int64_t, int64_t, float *)
+    lanes_t find_lanes(const int64_t *, int64_t, int)
+    void gather_row(const lanes_t *, const float *, int64_t, int64_t, float *)
 
 ctypedef struct part_t:
     # What a tile of a blocked tensor is: picture, block, how many of its lanes are channels, rows.
@@ -99,32 +94,18 @@ cdef void from_blocked_run(const void *params, char *const *base, char *scratch,
         y += A.yh
 
 
-cdef void zero_halo_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
-    cdef const zero_halo_t *A = <const zero_halo_t *>params
-    cdef float *y = <float *>at(base, A.y) + tile // A.cb * A.yn + tile % A.cb * A.yb - A.t * A.yr - A.l * CB
-    cdef int64_t width = (A.l + A.w + A.r) * CB * sizeof(float), i
-    for i in range(A.t + A.h + A.b):
-        if i < A.t or i >= A.t + A.h:
-            memset(y, 0, width)
-        else:
-            memset(y, 0, A.l * CB * sizeof(float))
-            memset(y + (A.l + A.w) * CB, 0, A.r * CB * sizeof(float))
-        y += A.yr
-
-
 cdef void gather_channels_run(const void *params, char *const *base, char *scratch,
                               int64_t tile) noexcept nogil:
     cdef const gather_channels_t *A = <const gather_channels_t *>params
     cdef part_t k = part_of(tile, A.c, A.h, A.row_tiles, A.rows)
     cdef const int64_t *table = <const int64_t *>at(base, A.table) + k.block * CB * 3
-    cdef lanes_t f = find_lanes(<const float *>at(base, A.x), table, k.image, k.lanes)
+    cdef lanes_t f = find_lanes(table, k.image, k.lanes)
     cdef float *y = <float *>at(base, A.y) + k.image * A.yn + k.block * A.yb
     cdef int64_t i
     for i in range(k.row, k.end):
-        gather_row(&f, i, A.w, y + i * A.yr)
+        gather_row(&f, <const float *>at(base, A.x), i, A.w, y + i * A.yr)
 
 
 enter("to_blocked", to_blocked_t_fields, sizeof(to_blocked_t), to_blocked_run)
 enter("from_blocked", from_blocked_t_fields, sizeof(from_blocked_t), from_blocked_run)
-enter("zero_halo", zero_halo_t_fields, sizeof(zero_halo_t), zero_halo_run)
 enter("gather_channels", gather_channels_t_fields, sizeof(gather_channels_t), gather_channels_run)

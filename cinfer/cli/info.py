@@ -99,7 +99,7 @@ def of_session(path: str, given: list, threads: int | None) -> dict:
     except InputError as error:
         raise InputError(str(error).replace("shapes={...}", "--shape NAME=SIZES")) from None
     return {
-        "isa": session.isa, "threads": session.threads, **of_pictures(session),
+        "isa": session.isa, "threads": session.threads, **of_pictures(session), **session.integers(),
         **{key: summary.get(key) for key in ("macs", "planned_bytes", "kernels", "later")},
     }
 
@@ -143,6 +143,11 @@ def model_lines(data: dict) -> list[str]:
             rows.append(["later", f"{data['later']} nodes, planned during the run for what it finds; MACs and memory "
                          "are without them"])
         rows.append(["kernels", f"{data['isa']}, {counted(data['threads'], 'thread')}: {in_order(data['kernels'])}"])
+    if data.get("on_bytes"):
+        rows.append(["integers", in_order(data["on_bytes"])])
+    for i, group in enumerate(data.get("in_float", ())):
+        rows.append(["in float" if i == 0 else "", f"{len(group['nodes'])} {group['operator']}: {group['why']} "
+                     f"({shortened(', '.join(group['nodes']))})"])
     if data.get("recipe"):
         rows.append(["task", data["task"]])
         rows.append(["pictures", data["recipe"]])

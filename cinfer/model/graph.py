@@ -83,6 +83,7 @@ class Graph:
     types : declared types of inner values (value_info); a hint for people, nothing relies on it
     is_checked : passes have seen to it that each node is one that its operator takes
     known : facts of values that passes have found, for inputs of just the declared sizes; for the plan
+    in_float : name of a node -> why it is computed in float32 among bytes, from the passes
     prepared : what `plan/bind.py` keeps of a graph, which does not change any more by then
     """
     name: str = ""
@@ -93,6 +94,7 @@ class Graph:
     types: dict[str, TensorType] = field(default_factory=dict)
     is_checked: bool = False
     known: dict[str, object] = field(default_factory=dict, repr=False)
+    in_float: dict[str, str] = field(default_factory=dict, repr=False)
     prepared: object = field(default=None, repr=False)
 
     def producers(self) -> dict[str, Node]:

@@ -40,7 +40,7 @@ WHEN_ASKED = {
 DOMAINS = {
     MICROSOFT: ("microsoft", "microsoft_attention", "microsoft_blocks", "microsoft_floats",
                 "microsoft_layers", "microsoft_qlinear", "quantize", "rotary"),
-    OWN_DOMAIN: ("quantize",),
+    OWN_DOMAIN: ("quantize", "resize"),
     "ai.onnx.ml": ("classical", "linear", "svm", "trees"),
     "ai.onnx.preview": ("attention",),
     "ai.onnx.preview.training": ("training",),

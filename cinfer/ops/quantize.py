@@ -130,6 +130,16 @@ class QuantizeDequantize:
         return dequantize(quantize(x, scale, zero, zero.dtype), scale, zero)
 
 
+@op("LookUp", since=1, domain=OWN_DOMAIN, types=(0,), rank=0, elementwise=True)
+class LookUp:
+    """y = table[x], for the 256 values of x."""
+    def infer(x, table):
+        return x.like()
+
+    def evaluate(x, table):
+        return table[x]
+
+
 def dynamic_range(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(scale, zero point) by which the numbers of x, and 0, fill uint8; scale 1 where all are 0."""
     low, high = x.min(initial=0).astype(F32), x.max(initial=0).astype(F32)
@@ -277,6 +287,20 @@ class MatMulInteger:
     def evaluate(A, B, a_zero_point=None, b_zero_point=None):
         MatMulInteger.infer(*map(spec_of, (A, B, a_zero_point, b_zero_point)))
         return to_int32(integer_product(A, B, a_zero_point, b_zero_point))
+
+
+@op("ScaledMatMulInteger", domain=OWN_DOMAIN, types=(F32,))
+class ScaledMatMulInteger:
+    """MatMulInteger in float32, times a scale: one number, or one for each column."""
+    def infer(A, B, scale, a_zero_point=None, b_zero_point=None):
+        y = MatMulInteger.infer(A, B, a_zero_point, b_zero_point)
+        if scale.shape not in ((), (1,), B.shape[-1:]):
+            raise ValueError(f"scale has shape {list(scale.shape)}; it has to be a scalar or {list(B.shape[-1:])}")
+        return y.like(dtype=F32)
+
+    def evaluate(A, B, scale, a_zero_point=None, b_zero_point=None):
+        ScaledMatMulInteger.infer(*map(spec_of, (A, B, scale, a_zero_point, b_zero_point)))
+        return settle(MatMulInteger.evaluate(A, B, a_zero_point, b_zero_point).astype(F32) * scale, F32)
 
 
 @op("QLinearMatMul", since=10, types=(7,))

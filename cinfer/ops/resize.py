@@ -11,7 +11,9 @@ from math import floor, isfinite, prod
 import numpy as np
 
 from .facts import Fact
+from .families import OWN_DOMAIN
 from .limits import check_axes, check_ints, check_size, known
+from .quantize import dequantize, quantize
 from .registry import op
 from .symbols import Symbol, Undecided, below
 
@@ -281,6 +283,20 @@ class Resize:
                                   exclude_outside=exclude_outside, antialias=antialias)
         check_size(out, x.itemsize)
         return resize_array(x, out, tables, extrapolation_value)
+
+
+@op("QLinearResize", since=1, domain=OWN_DOMAIN, types=(0,), rank=0)
+class QLinearResize:
+    """y = quantised(Resize(the numbers of x)): the inputs of Resize, then scales and zero points of x and of y."""
+    def infer(x, roi, scales, sizes, x_scale, x_zero_point, y_scale, y_zero_point, **attributes):
+        return Resize.infer(x, roi, scales, sizes, **attributes)
+
+    def evaluate(x, roi, scales, sizes, x_scale, x_zero_point, y_scale, y_zero_point, *, axes: list[int] = None,
+                 coordinate_transformation_mode="half_pixel", keep_aspect_ratio_policy="stretch", mode="linear"):
+        y = Resize.evaluate(dequantize(x, x_scale, x_zero_point), roi, scales, sizes, axes=axes, mode=mode,
+                            coordinate_transformation_mode=coordinate_transformation_mode,
+                            keep_aspect_ratio_policy=keep_aspect_ratio_policy)
+        return quantize(y, y_scale, y_zero_point, y_zero_point.dtype)
 
 
 def known_unless_empty(spec: Fact | None, what: str) -> np.ndarray | None:

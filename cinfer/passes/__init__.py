@@ -24,8 +24,11 @@ from .fold_product_scale import fold_product_scale
 from .fuse_attention import fuse_attention
 from .fuse_pad import fuse_pad
 from .inline_branches import inline_branches
+from .join_products import join_products
+from .join_quantized import join_quantized
 from .merge_equal import merge_equal
 from .merge_quantization import merge_quantization
+from .move_bytes import move_bytes
 from .pattern import Rewriter
 from .recognise_activations import recognise_activations
 from .recognise_channel_shuffle import recognise_channel_shuffle
@@ -34,17 +37,27 @@ from .recognise_layer_norm import recognise_layer_norm
 from .remove_dead import remove_dead
 from .remove_identity import remove_identity
 from .sink_transposes import sink_transposes
+from .store_unsigned import store_unsigned
+from .tabulate import tabulate
 from .widen_halves import widen_halves
 
 # The order matters: branches, compositions, float16 and 8 bits go first, for all else is made for float32; then
 # constants, for most guards ask for constants; what is spelled out is read before scales are folded, for Conv -> Add 3
-# -> Clip would lose its Add; Transposes move before Pad and scales are looked for beside Conv. Behind these come
-# passes whose operators are not standard ones, which the others would not know.
+# -> Clip would lose its Add; Transposes move before bytes are joined, and again before Pad and scales are looked for
+# beside Conv; bytes are joined before constants are folded, which makes floats of them. Behind all these come passes
+# whose operators are not standard ones, which the others would not know.
 PIPELINE = (
     inline_branches,
     expand_composites,
     widen_halves,
+    store_unsigned,
+    join_products,
     expand_quantized,
+    sink_transposes,
+    store_unsigned,
+    move_bytes,
+    tabulate,
+    join_quantized,
     remove_identity,
     fold_constants,
     recognise_layer_norm,

@@ -5,6 +5,7 @@ import numpy as np
 
 from ..model.graph import Graph, Node
 from ..ops.families import OWN_DOMAIN
+from .join_products import is_byte, takes_qlinear
 from .pattern import Rewriter, has, rewrite
 from .widen_halves import FLOAT
 
@@ -21,9 +22,9 @@ _FLOATS = {
     "com.microsoft.QLinearSigmoid": ("Sigmoid", 13, (0,), 3),
     "com.microsoft.QLinearSoftmax": ("Softmax", None, (0,), 3),
 }
-_SUMS = {"ConvInteger": ("Conv", 11), "MatMulInteger": ("MatMul", 13)}
 _WEIGHTS = ("QLinearConv", "QLinearMatMul", "com.microsoft.QGemm")      # the second input may be per channel
 _BIAS = {"QLinearConv": 8, "com.microsoft.QGemm": 6}                    # int32, by the product of the scales
+_PRODUCTS = ("QLinearMatMul", "com.microsoft.QGemm")
 OPSET = 13
 
 
@@ -32,13 +33,14 @@ def expand_quantized(graph: Graph, at: Rewriter) -> bool:
     """x8 -> QLinearConv -> y8   becomes   x8 -> DequantizeLinear -> Conv -> QuantizeLinear -> y8
 
     In the same way QLinearMatMul, and onnxruntime's QGemm, QLinearAdd, QLinearMul, QLinearConcat, pools and
-    activations; Transposes stand around pools whose channels lie last. x8 -> MaxPool -> DequantizeLinear
-    becomes x8 -> DequantizeLinear -> MaxPool, where nobody else reads between, for the largest number stays
-    the largest; so does a Transpose. So the network is one of floats, which QuantizeLinear and
-    DequantizeLinear round between the operators.
+    activations; Transposes stand around pools whose channels lie last. So the network is one of floats, which
+    QuantizeLinear and DequantizeLinear round between the operators: spelled like those of all other exporters, whose
+    integers `join_quantized` finds.
 
-    x8 -> MatMulInteger -> Cast   becomes   x8 -> DequantizeLinear -> MatMul, by a scale of 1; so does
-    ConvInteger. An Add of whole numbers before the Cast becomes one of floats.
+    QLinearMatMul and QGemm that kernels take as they are stay; so do those of float8.
+
+    x8 -> ConvInteger -> Cast   becomes   x8 -> DequantizeLinear -> Conv, by a scale of 1. An Add of whole numbers
+    before the Cast becomes one of floats.
 
     DynamicQuantizeLSTM becomes DynamicQuantizeLinear -> DequantizeLinear -> DynamicStateLSTM, where its weights are
     constant and it has no lengths.
@@ -46,17 +48,12 @@ def expand_quantized(graph: Graph, at: Rewriter) -> bool:
     Sums are rounded as float32, not exact: y8 may be the neighbour where a number lies on the border.
 
     Only with constant scales and zero points of 8 bits: one for a whole tensor, or one for each output
-    channel of constant weights. Of MatMulInteger, only with constant weights, one zero point of x8 if any,
+    channel of constant weights. Of ConvInteger, only with constant weights, one zero point of x8 if any,
     and when all that read its integers, or their sums with others, are Casts to float32.
     """
     expansion = _Expansion(at)
     for node in graph.nodes:
         expansion.expand(node)
-    if expansion.made:
-        at.settle()
-        for node in reversed(list(at.walk())):
-            if node.op_type in ("MaxPool", "Transpose"):
-                expansion.raise_above(node)
     return bool(expansion.made)
 
 
@@ -69,7 +66,9 @@ class _Expansion:
 
     def expand(self, node: Node) -> None:
         kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-        if kind in _SUMS:
+        if kind in _PRODUCTS and (takes_qlinear(self.at, node) or not is_byte(self.at, node.inputs[0])):
+            return
+        if kind == "ConvInteger":
             return self.expand_sum(node)
         if kind == "com.microsoft.DynamicQuantizeLSTM":
             return self.expand_lstm(node)
@@ -120,7 +119,7 @@ class _Expansion:
         return (self.at.rank(node.inputs[0]) or 0) >= 3
 
     def expand_sum(self, node: Node) -> None:
-        """ConvInteger, MatMulInteger: sums of products less zero points, in int32."""
+        """ConvInteger: sums of products less zero points, in int32."""
         at, out = self.at, node.outputs[0]
         x, weights, zero, shift = node.inputs + [""] * (4 - len(node.inputs))
         w = at.array(weights)
@@ -132,12 +131,10 @@ class _Expansion:
             return
         wide = w.astype(np.float32)
         if shift:
-            shifts, is_conv = at.array(shift), node.op_type == "ConvInteger"
-            line = w.shape[:1] if is_conv else w.shape[-1:]
-            if shifts is None or shifts.dtype != w.dtype or shifts.size != 1 and shifts.shape != line:
+            shifts = at.array(shift)
+            if shifts is None or shifts.dtype != w.dtype or shifts.size != 1 and shifts.shape != w.shape[:1]:
                 return
-            wide -= shifts.reshape(-1, *(1,) * (w.ndim - 1) if is_conv else ())
-        op_type, opset = _SUMS[node.op_type]
+            wide -= shifts.reshape(-1, *(1,) * (w.ndim - 1))
         one = at.constant(np.array(1, np.float32), "one")
         y = at.fresh(out)
         node.name = node.name or out
@@ -149,7 +146,7 @@ class _Expansion:
             at.change(add, "Add", terms, add.opset)
             self.drop_casts(total, real)
         self.drop_casts(out, y)
-        at.change(node, op_type, [self.real(node, x, one, zero, None), at.constant(wide, weights)], opset,
+        at.change(node, "Conv", [self.real(node, x, one, zero, None), at.constant(wide, weights)], 11,
                   **node.attributes)
 
     def expand_lstm(self, node: Node) -> None:
@@ -245,18 +242,3 @@ class _Expansion:
                                   name=node.name or node.outputs[0])
             at.insert(self.made[key], after=at.makers.get(name))
         return self.made[key].outputs[0]
-
-    def raise_above(self, pool: Node) -> None:
-        """x8 -> MaxPool -> DequantizeLinear   becomes   x8 -> DequantizeLinear -> MaxPool, as a Transpose"""
-        at, out = self.at, pool.outputs[0]
-        readers = at.readers.get(out, ())
-        if len(readers) != 1 or out in at.pinned or len(pool.outputs) > 1:
-            return
-        back = readers[0]
-        if back not in self.made.values() or "axis" in back.attributes \
-                or not at.array(back.inputs[1]).min() > 0:
-            return
-        (_, scale, *zero), real = back.inputs, back.outputs[0]
-        at.remove(back)
-        at.set_outputs(pool, [real])
-        at.set_inputs(pool, [self.real(pool, pool.inputs[0], scale, *(zero or [""]), None)])

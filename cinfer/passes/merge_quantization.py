@@ -1,6 +1,8 @@
 """QuantizeLinear and DequantizeLinear together are a function of one number."""
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ..model.graph import Graph, Node
@@ -31,7 +33,8 @@ def merge_quantization(graph: Graph, at: Rewriter) -> bool:
     return changed
 
 
-def _merge(at: Rewriter, node: Node, back: tuple[Node, ...], scale: float, zero: int, dtype: str) -> None:
+def _merge(at: Rewriter, node: Node, back: Iterable[Node], scale: float, zero: int, dtype: str) -> None:
+    back = sorted(back, key=lambda n: n.outputs[0] not in at.pinned)    # an output keeps its name: the others take it
     name, first = node.inputs[0], back[0].outputs[0]
     clip = at.maker(name, "Relu", "Clip")
     if clip is not None and at.only_reader(name):

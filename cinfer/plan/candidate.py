@@ -18,7 +18,7 @@ PLAIN, CONTIGUOUS, BLOCKED = "plain", "contiguous", "blocked"
 # are, or in blocks
 FOLLOWS = "follows"
 # What may be taken into a step behind its own operator (epilogue.py)
-ROW, RESIDUAL, UNARY, SLOPE, TURN = "row", "residual", "unary", "slope", "turn"
+ROW, RESIDUAL, UNARY, SLOPE, TURN, RESHAPE = "row", "residual", "unary", "slope", "turn", "reshape"
 HARMLESS = frozenset(("consumed_inputs",))          # an attribute of opset 1 that says nothing of values
 
 
@@ -30,8 +30,8 @@ class Candidate:
     reads : (value, layout) for each value that `emit` asks for
     writes : PLAIN or BLOCKED, the layout of all outputs, new memory unless `view` or `pieces` say otherwise
     cost_ns : function of Values that estimates the time on one thread, to choose among several
-    halo : (value, function of Values), where pixels beyond a blocked value are read: how far they reach, as
-        (top, left, bottom, right)
+    halo : (value, function of Values, byte), where pixels beyond a blocked value are read: how far they reach, as
+        (top, left, bottom, right), and of which bytes they have to be
     view : function of the first input's plain view and Values that gives those of the outputs
     pieces : ((output, first channel in the first input), ...) of outputs that are channels of a blocked input
     order : axes of the first output from outermost to innermost in memory, where a reader would like that

@@ -83,7 +83,7 @@ class Emitter:
     def output(self, name: str) -> Blocked:
         """Blocked memory to be written; its halo is filled beside the next step."""
         y = self.blocked(name)
-        self._frame(self._placed.blocked_views[self._placed.root(name)])
+        self._frame(self._placed.root(name))
         return y
 
     def vector(self, name: str) -> Ref:
@@ -190,13 +190,15 @@ class Emitter:
                 self._touch(view.buffer)
         self.steps.append(Step(self.node, "numpy", host=(operator, node, inputs, outputs)))
 
-    def _frame(self, root: Blocked) -> None:
+    def _frame(self, name: str) -> None:
+        root = self._placed.blocked_views[name]
         if root.halo != NO_HALO and id(root.buffer) not in self._framed:
             self._framed.add(id(root.buffer))
             top, left, bottom, right = root.halo
-            self.step("zero_halo", root.n * root.blocks, dict(
+            self.step("fill_halo", root.n * root.blocks, dict(
                 y=root.ref(), n=root.n, cb=root.blocks, h=root.h, w=root.w, yn=root.ns, yb=root.bs,
-                yr=root.rs, t=top, l=left, b=bottom, r=right), beside=True)
+                yr=root.rs, t=top, l=left, b=bottom, r=right, size=root.dtype.itemsize,
+                fill=self._placed.fills.get(name, 0)), beside=True)
 
     # ---- layouts
 
@@ -215,16 +217,20 @@ class Emitter:
     def block(self, x: Plain, y: Blocked) -> None:
         """Copy a plain value into blocked memory."""
         xn, xc, xd, xh, xw = ncdhw_strides(x.strides)
+        kernel, more = ("to_blocked", {}) if y.dtype == F32 else ("to_blocked_u8", {"xb": BLOCK * xc})
         rows, row_tiles = self.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK)
-        self.step("to_blocked", y.n * y.blocks * row_tiles, dict(
+        self.step(kernel, y.n * y.blocks * row_tiles, dict(
             x=x.ref(), y=y.ref(), n=y.n, c=y.c, d=y.d, h=y.h, w=y.w, xn=xn, xc=xc, xd=xd, xh=xh, xw=xw,
-            yn=y.ns, yb=y.bs, yr=y.rs, row_tiles=row_tiles, rows=rows))
+            yn=y.ns, yb=y.bs, yr=y.rs, row_tiles=row_tiles, rows=rows, **more))
 
     def unblock(self, x: Blocked, y: Plain, strides, **more) -> None:
         """Copy a blocked value to plain memory; strides over the axes of x.shape."""
         yn, yc, yd, yh, yw = ncdhw_strides(strides)
+        kernel = "from_blocked"
+        if x.dtype != F32:
+            kernel, more = "from_blocked_u8", {"yb": BLOCK * yc, **more}
         rows, row_tiles = self.tiles.rows(x.h, x.w, x.n * x.blocks, BLOCK)
-        self.step("from_blocked", x.n * x.blocks * row_tiles, dict(
+        self.step(kernel, x.n * x.blocks * row_tiles, dict(
             x=x.ref(), y=y.ref(), n=x.n, c=x.c, d=x.d, h=x.h, w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=yn, yc=yc,
             yd=yd, yh=yh, yw=yw, row_tiles=row_tiles, rows=rows, **more))
 
@@ -232,7 +238,7 @@ class Emitter:
         """A plain view in blocks: the same memory where it can be, else a copy for the next step."""
         view = vector_in_blocks(x)
         if view is None:
-            view = allocate_blocked(x.shape, NO_HALO)
+            view = allocate_blocked(x.shape, NO_HALO, x.dtype)
             self.block(x, view)
         return view
 
@@ -240,13 +246,15 @@ class Emitter:
         """A blocked value in the arena: itself, or a copy where it is an input or a constant."""
         if address(x.buffer)[0] == ARENA:
             return x
-        y = allocate_blocked(x.shape, NO_HALO)
+        y = allocate_blocked(x.shape, NO_HALO, x.dtype)
         self.copy_blocked(x, y)
         return y
 
     def copy_blocked(self, x: Blocked, y: Blocked) -> None:
-        self.map((x.n, x.blocks, x.h, x.w * BLOCK), x.ref(), (x.ns, x.bs, x.rs, 1), y.ref(),
-                 (y.ns, y.bs, y.rs, 1))
+        shape, xs, ys = (x.n, x.blocks, x.h, x.w * BLOCK), (x.ns, x.bs, x.rs, 1), (y.ns, y.bs, y.rs, 1)
+        if x.dtype == F32:
+            return self.map(shape, x.ref(), xs, y.ref(), ys)
+        return self.convert(shape, x.ref(), xs, y.ref(), ys, x.dtype, y.dtype)
 
     # ---- copies and elementwise maps
 
@@ -304,7 +312,7 @@ class Emitter:
             buffer.base, buffer.offset = address(buffer)
         for table, sources in self.address_tables:
             for i, (x, c) in enumerate(sources):
-                table[i] = channel_at(address(x.buffer)[1] + x.offset, c, x.bs, x.rs, x.ns)
+                table[i] = channel_at(address(x.buffer)[1] + x.offset, x.dtype.itemsize, c, x.bs, x.rs, x.ns)
         return size
 
     def _write_outputs(self) -> None:
@@ -330,10 +338,10 @@ def address(buffer: Buffer) -> tuple[int, int]:
     return buffer.base, buffer.offset + more
 
 
-def channel_at(offset: int, c: int, bs: int, rs: int, ns: int) -> tuple[int, int, int]:
+def channel_at(offset: int, size: int, c: int, bs: int, rs: int, ns: int) -> tuple[int, int, int]:
     """A row of a table of addresses: where channel c of a blocked view at this byte begins, how far its rows and its
-    images are from each other, in floats."""
-    return offset // 4 + c // BLOCK * bs + c % BLOCK, rs, ns
+    images are from each other, in elements of so many bytes."""
+    return offset // size + c // BLOCK * bs + c % BLOCK, rs, ns
 
 
 def packed(table, step: Step) -> list[tuple[str, bytes, int]]:

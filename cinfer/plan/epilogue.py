@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import prod
 
 from ..model.graph import Node
-from .candidate import RESIDUAL, ROW, SLOPE, TURN, UNARY, Kernel
+from .candidate import RESHAPE, RESIDUAL, ROW, SLOPE, TURN, UNARY, Kernel
 
 TURN_PERM = [0, 2, 3, 1]                # channels last
 
@@ -32,7 +32,8 @@ NONE = Unary("none")
 
 
 class Epilogue:
-    """name = unary(value + row + residual), its axes turned to channels last where `turned`.
+    """name = unary(value + row + residual), its axes turned to channels last where `turned`. Where Reshapes are taken,
+    the outer axes may be others: what is written is contiguous.
 
     nodes : those that are done with the step, beside the first
     row : name of a constant along the last axis; residual : name of a value of the same shape
@@ -83,6 +84,9 @@ def extended(e: Epilogue, reader: Node, takes, values) -> Epilogue | None:
             return Epilogue(output, nodes, e.row, e.residual, unary, e.turned)
     if e.turned:
         return None
+    if RESHAPE in takes and reader.op_type == "Reshape" and not reader.domain and reader.inputs[0] == e.name \
+            and values.shape(output)[-1:] == values.shape(e.name)[-1:]:
+        return Epilogue(output, nodes, e.row, e.residual, e.unary)
     if TURN in takes and reader.op_type == "Transpose":
         if list(reader.attributes.get("perm", ())) == TURN_PERM:
             return Epilogue(output, nodes, e.row, e.residual, e.unary, True)

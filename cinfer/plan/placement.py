@@ -7,7 +7,8 @@ A bound graph is walked three times:
 2. over the chosen: aliases. Parts of a Concat of channels that lie on block borders are computed in its
    memory, and a Concat within a Concat in the outer one's; pieces of a Split or Slice are views of what is
    split. And halos: a kernel that reads beyond its picture asks for a frame of zeros around the blocked
-   input; the memory gets the largest frame that any of its readers asks for.
+   input; the memory gets the largest frame that any of its readers asks for. (A frame is of one byte: of zeros, or
+   of the zero point of what is quantised.)
 3. over the values: their views, which nothing changes from here on.
 """
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .candidate import BLOCKED, CONTIGUOUS, PLAIN, Candidate
 from .epilogue import Group, chain
 from .host import host_candidate
 from .values import Values
-from .views import ARENA, BLOCK, F64, FIRST_ARRAY, NO_HALO, Blocked, Buffer, Plain, nchw, row_major
+from .views import ARENA, BLOCK, F32, F64, FIRST_ARRAY, NO_HALO, Blocked, Buffer, Plain, nchw, row_major
 
 
 class Placement(Values):
@@ -29,6 +30,7 @@ class Placement(Values):
     chosen : (group, candidate) in the order of the run
     alias : value -> (another value in whose memory it lies, its first channel there)
     halos : value -> the frame around its blocked memory
+    fills : value -> the bytes in it, where it is asked for
     """
 
     def __init__(self, bound, table, tiles, store):
@@ -37,6 +39,8 @@ class Placement(Values):
         self.chosen: list[tuple[Group, Candidate]] = []
         self.alias: dict[str, tuple[str, int]] = {}
         self.halos: dict[str, tuple] = {}
+        self.fills: dict[str, int] = {}
+        self._whole: dict[str, str] = {}            # piece of a Split -> what it is a piece of
         self.blocked_views: dict[str, Blocked] = {}
         first = FIRST_ARRAY + len(bound.inputs)
         self.output_buffers = {name: Buffer(0, i) for i, name in enumerate(bound.outputs, first)}
@@ -60,13 +64,26 @@ class Placement(Values):
         if kernel is not None:
             for epilogue in reversed(chain(node, kernel, self)):
                 group = Group(node, epilogue)
-                if candidates := kernel.candidates(group, self):
+                if candidates := tuple(filter(self.may_frame, kernel.candidates(group, self))):
                     return group, candidates
         group, candidate = host_candidate(node, self)
         if self.facts[group.output].dtype == F64:
             from .kernels import double             # not before a model needs it
             return group, double.candidates(node, self) or (candidate,)
         return group, (candidate,)
+
+    def may_frame(self, candidate: Candidate) -> bool:
+        """Whether nobody wants other bytes around what a candidate reads."""
+        if candidate.halo is None:
+            return True
+        name, _, fill = candidate.halo
+        return self.fills.get(self.whole(name), fill) == fill
+
+    def whole(self, name: str) -> str:
+        """What a value is a piece of, or itself."""
+        while name in self._whole:
+            name = self._whole[name]
+        return name
 
     def enter(self, group: Group, candidates: tuple[Candidate, ...]) -> None:
         """Choose the cheapest: enter conversions of what it reads, and how its outputs lie."""
@@ -87,6 +104,12 @@ class Placement(Values):
         else:
             for name in outputs:
                 self.enter_plain(name, self.fresh(name, candidate.order if name == group.output else None))
+        if candidate.halo is not None:
+            name, _, fill = candidate.halo
+            self.fills[self.whole(name)] = fill
+        for name, first in candidate.pieces:
+            if first % BLOCK == 0:
+                self._whole[name] = group.node.inputs[0]
         self.chosen.append((group, candidate))
         if candidate.emit is not None:
             self.items.append((group.node, candidate.emit))
@@ -159,7 +182,7 @@ class Placement(Values):
                     self.alias[name] = group.node.inputs[0], first
         for _, candidate in self.chosen:
             if candidate.halo is not None:
-                name, overhang = candidate.halo
+                name, overhang, _ = candidate.halo
                 root = self.root(name)
                 self.halos[root] = tuple(map(max, self.halos.get(root, NO_HALO), overhang(self)))
 
@@ -168,7 +191,7 @@ class Placement(Values):
         found = [self.alias.get(name) for name, _ in parts]
         if all(found) and len({where for where, _ in found}) == 1 and all(
                 at - found[0][1] == first for (_, at), (_, first) in zip(found, parts)) \
-                and out not in self.alias:
+                and out not in self.alias and self.fill_alike(out, self.root(found[0][0])):
             self.alias[out] = found[0]              # a piece of a larger Concat (DenseNet): nothing to do
             return
         if any(first % BLOCK for _, first in parts):
@@ -177,8 +200,13 @@ class Placement(Values):
         for name, first in parts:
             writer = writers.get(name)
             fresh = writer is not None and writer.writes is BLOCKED and not writer.pieces
-            if fresh and name not in self.alias and names.count(name) == 1:
+            if fresh and name not in self.alias and names.count(name) == 1 and self.fill_alike(name, self.root(out)):
                 self.alias[name] = out, first
+
+    def fill_alike(self, name: str, root: str) -> bool:
+        """Whether a value may get the frame of the one it is to lie in; so will what else lies there."""
+        fill = self.fills.get(name)
+        return fill is None or self.fills.setdefault(root, fill) == fill
 
     def root(self, name: str) -> str:
         while name in self.alias:
@@ -213,7 +241,7 @@ class Placement(Values):
                 other, first = self.alias[name]
                 view = self.memory_of(other).channels(first, shape[1], shape)
             else:
-                view = allocate_blocked(shape, self.halos.get(name, NO_HALO))
+                view = allocate_blocked(shape, self.halos.get(name, NO_HALO), self.facts[name].dtype)
             self.blocked_views[name] = view
         return view
 
@@ -236,15 +264,15 @@ def vector_in_blocks(x: Plain) -> Blocked | None:
     n, c = x.shape[:2]
     whole = c % BLOCK == 0 or (n == 1 and x.buffer.base == ARENA)   # the arena goes on behind the last block
     if prod(x.shape[2:]) == 1 and x.contiguous and whole and x.offset % 64 == 0:
-        return Blocked(x.buffer, x.offset, x.shape, c, BLOCK, BLOCK, NO_HALO)
+        return Blocked(x.buffer, x.offset, x.shape, c, BLOCK, BLOCK, NO_HALO, x.dtype)
     return None
 
 
-def allocate_blocked(shape, halo) -> Blocked:
+def allocate_blocked(shape, halo, dtype=F32) -> Blocked:
     n, c, h, w = nchw(shape)
     top, left, bottom, right = halo
     rs = (w + left + right) * BLOCK
     bs = rs * (h + top + bottom)
     blocks = -(-c // BLOCK)
-    buffer, first = Buffer(4 * n * blocks * bs), 4 * (top * rs + left * BLOCK)
-    return Blocked(buffer, first, shape, blocks * bs, bs, rs, halo)
+    buffer, first = Buffer(dtype.itemsize * n * blocks * bs), dtype.itemsize * (top * rs + left * BLOCK)
+    return Blocked(buffer, first, shape, blocks * bs, bs, rs, halo, dtype)

@@ -120,8 +120,9 @@ class Recording:
                        for buffer, make, numbers in recorder.tables]
         self.address_tables = [
             (self.number(self._buffer_of(array)), len(sources),
-             [(self.number(x.buffer), program.slot(x.offset), int(c), program.slot(x.bs), program.slot(x.rs),
-               program.slot(x.ns)) for x, c in sources]) for array, sources in recorder.address_tables]
+             [(self.number(x.buffer), program.slot(x.offset), x.dtype.itemsize, int(c), program.slot(x.bs),
+               program.slot(x.rs), program.slot(x.ns)) for x, c in sources])
+            for array, sources in recorder.address_tables]
         self.later = [(self.number(buffer), name) for buffer, name in recorder.later]
         made = {number for number, *_ in (*self.tables, *self.address_tables, *self.later)}
         for number, buffer in enumerate(self._buffers):
@@ -256,8 +257,8 @@ class Replayed:
             buffers[number].base, buffers[number].offset = address(buffers[number])
         for number, count, sources in recording.address_tables:
             table = np.zeros((count, 3), np.int64)
-            for i, (at, offset, c, bs, rs, ns) in enumerate(sources):
-                table[i] = channel_at(buffers[at].offset + v[offset], c, v[bs], v[rs], v[ns])
+            for i, (at, offset, itemsize, c, bs, rs, ns) in enumerate(sources):
+                table[i] = channel_at(buffers[at].offset + v[offset], itemsize, c, v[bs], v[rs], v[ns])
             self._fill(number, table)
         numbers = np.array(v, np.int64)
         data = recording.template.copy()

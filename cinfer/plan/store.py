@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .. import _ops
-from .views import BLOCK, Blocked, Buffer, NO_HALO, Plain, Ref, ncdhw, round_up, row_major
+from .views import BLOCK, F32, U8, Blocked, Buffer, NO_HALO, Plain, Ref, ncdhw, round_up, row_major
 
 LARGE = 1 << 18                 # bytes of weights whose pages are worth a call of the system
 
@@ -94,22 +94,46 @@ class Store:
         return self.once(("blocked", name, tuple(shape)), array,
                          lambda: blocked_constant(array.reshape(shape)))
 
-    def packed(self, kernel: str, name: str, array: np.ndarray, size: int, tiles: int, offset: int = 0,
-               **params) -> Ref:
+    def packed(self, kernel: str, name: str, array: np.ndarray, size: int, tiles: int, offset: int = 0, *,
+               shifted=None, **params) -> Ref:
         """Weights in the layout a kernel reads.
 
-        kernel : the one that packs; size : float32 it writes, in so many tiles
+        kernel : the one that packs; size : elements of 4 bytes it writes, in so many tiles
         name : of the constant, or of what was derived from it; array : its values
         offset : the element at which the kernel begins to read; params : its other parameters
+        shifted : as of `packed_bytes`; None for a kernel that reads float32
         """
         key = kernel, name, array.shape, size, tiles, offset, *params.items()
-        return self.once(key, array, lambda: self._pack(kernel, array, size, tiles, offset, params))
+        return self.once(key, array, lambda: self._pack(kernel, array, shifted, size, tiles, offset, params))
 
-    def _pack(self, kernel, array, size, tiles, offset, params) -> Ref:
+    def packed_bytes(self, kernel: str, name: str, array: np.ndarray, shifted, **params) -> Ref:
+        """Weights in the layout a kernel of integers reads, of which the kernel `size_...` says how much that is.
+
+        kernel : pack_...; name, params : as of `packed`; array : the constant; shifted : function that gives the
+            weights as int16, their zero points subtracted
+        """
+        key = kernel, name, array.shape, *params.items()
+        return self.once(key, array, lambda: self._pack_bytes(kernel, array, shifted(), params))
+
+    def _pack_bytes(self, kernel, array, weights, params) -> Ref:
+        executor, said = _ops.executor(), np.zeros(8, np.int64)     # bytes, parts, tiles
+
+        def run(kernel, tiles, address, **more):
+            job = self.table.pack(kernel, w=(0, weights.ctypes.data), y=(0, address), **params, **more)
+            executor.run_once(self.table, kernel, job, tiles, self.threads)
+        run(kernel.replace("pack_", "size_"), 1, said.ctypes.data)
+        size, parts, tiles = said[:3].tolist()
+        memory = executor.Memory(size)
+        run(kernel, tiles, memory.address, parts=parts)
+        let_go(array)
+        return Ref(Buffer(memory.size, 0, memory.address, memory), 0)
+
+    def _pack(self, kernel, array, shifted, size, tiles, offset, params) -> Ref:
         executor = _ops.executor()
         memory = executor.Memory(4 * size)
-        source = np.ascontiguousarray(array, np.float32)
-        job = self.table.pack(kernel, w=(0, source.ctypes.data + 4 * offset), y=(0, memory.address), **params)
+        source = np.ascontiguousarray(array, np.float32) if shifted is None else shifted()
+        job = self.table.pack(kernel, w=(0, source.ctypes.data + source.itemsize * offset), y=(0, memory.address),
+                              **params)
         executor.run_once(self.table, kernel, job, tiles, self.threads)
         let_go(array)
         return Ref(Buffer(memory.size, 0, memory.address, memory), 0)
@@ -148,8 +172,8 @@ def channel_vector(value: np.ndarray) -> Ref:
 def blocked_constant(value: np.ndarray) -> Blocked:
     n, c, d, h, w = ncdhw(value.shape)
     blocks = -(-c // BLOCK)
-    array = np.zeros((n, blocks * BLOCK, d, h, w), np.float32)
+    array = np.zeros((n, blocks * BLOCK, d, h, w), value.dtype if value.dtype == U8 else F32)
     array[:, :c] = value.reshape(n, c, d, h, w)
     array = np.ascontiguousarray(array.reshape(n, blocks, BLOCK, d, h, w).transpose(0, 3, 1, 4, 5, 2))
     rs = w * BLOCK
-    return Blocked(constant(array).buffer, 0, value.shape, blocks * h * rs, h * rs, rs, NO_HALO)
+    return Blocked(constant(array).buffer, 0, value.shape, blocks * h * rs, h * rs, rs, NO_HALO, array.dtype)

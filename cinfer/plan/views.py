@@ -1,8 +1,8 @@
 """Where values live: buffers, and views of them in one of two layouts.
 
 Plain: any strides over the value's own axes (row-major when contiguous), so Transpose, Slice, Split, Expand
-and Reshape are mostly views. Blocked: NCHW16c, `[n][c/16][h][w][16]` float32 with an optional halo of zeros
-around each picture; the lanes of the last block beyond the channel count hold anything. The slices of a
+and Reshape are mostly views. Blocked: NCHW16c, `[n][c/16][h][w][16]` float32 or uint8 with an optional halo of one
+value around each picture; the lanes of the last block beyond the channel count hold anything. The slices of a
 volume are so many pictures, one after another: `[n][d][c/16][h][w][16]`, which is NCHW16c of n*d pictures.
 """
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 BLOCK = 16              # channels in a block, on every ISA level (CB in vec.h)
 ABSOLUTE, ARENA, FIRST_ARRAY = 0, 1, 2      # base numbers of api.h; from 2 on the inputs and outputs of a run
-F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
+F32, F64, U8 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8)
 NO_HALO = (0, 0, 0, 0)
 
 
@@ -71,15 +71,16 @@ class Blocked:
     """n pictures of c channels, h x w; d of them are the slices of a volume.
 
     shape : the value's own, (n, c, d, h, w), (n, c, h, w), (n, c, w) or (n, c)
-    ns, bs, rs : floats from picture to picture, from block to block, from row to row
+    ns, bs, rs : elements from picture to picture, from block to block, from row to row
     offset : of pixel (0, 0), in bytes
     halo : (top, left, bottom, right) in pixels
+    dtype : F32 or U8
     """
-    __slots__ = ("buffer", "offset", "shape", "n", "c", "d", "h", "w", "ns", "bs", "rs", "halo")
+    __slots__ = ("buffer", "offset", "shape", "n", "c", "d", "h", "w", "ns", "bs", "rs", "halo", "dtype")
 
-    def __init__(self, buffer, offset, shape, ns, bs, rs, halo):
+    def __init__(self, buffer, offset, shape, ns, bs, rs, halo, dtype=F32):
         self.buffer, self.offset, self.shape, self.halo = buffer, offset, tuple(shape), halo
-        self.ns, self.bs, self.rs = ns, bs, rs
+        self.ns, self.bs, self.rs, self.dtype = ns, bs, rs, dtype
         self.n, self.c, self.h, self.w = nchw(shape)
         self.d = depth(shape)
 
@@ -87,19 +88,15 @@ class Blocked:
     def blocks(self) -> int:
         return -(-self.c // BLOCK)
 
-    @property
-    def dtype(self):
-        return F32
-
     def ref(self, row: int = 0, column: int = 0, block: int = 0, picture: int = 0) -> Ref:
         """Pointer to a pixel of a block."""
-        return Ref(self.buffer, self.offset + 4 * (
+        return Ref(self.buffer, self.offset + self.dtype.itemsize * (
             picture * self.ns + block * self.bs + row * self.rs + column * BLOCK))
 
     def channels(self, first: int, count: int, shape) -> Blocked:
         """The view of some channels; `first` is a multiple of 16."""
-        return Blocked(self.buffer, self.offset + 4 * (first // BLOCK) * self.bs, shape, self.ns, self.bs,
-                       self.rs, self.halo)
+        return Blocked(self.buffer, self.offset + self.dtype.itemsize * (first // BLOCK) * self.bs, shape, self.ns,
+                       self.bs, self.rs, self.halo, self.dtype)
 
 
 def copied_by_kernels(dtype) -> bool:

@@ -25,6 +25,15 @@ def test_outputs_keep_their_names():
     assert sorted(ops(after)) == ["Identity", "QuantizeDequantize"]
 
 
+@pytest.mark.parametrize("place", range(3))
+def test_one_of_several_is_an_output(place):
+    b = Builder()
+    q = b.QuantizeLinear(b.input("x", 1, 3, 4), SCALE, ZERO)
+    reals = [b.DequantizeLinear(q, SCALE, ZERO) for _ in range(3)]
+    after = rewritten(b.output(reals[place], *map(b.Relu, reals)), merge_quantization, tolerance=0)
+    assert ops(after) == ["QuantizeDequantize", "Relu", "Relu", "Relu"]
+
+
 @pytest.mark.parametrize("limits, goes", [((0.0, 20.0), True), ((0.0, 6.0), False), (None, True)])
 def test_a_clip_that_saturates_anyway(limits, goes):
     b = Builder()

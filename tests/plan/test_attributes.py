@@ -32,7 +32,8 @@ TYPES = ("float64", "float16", "int32", "int64", "int8", "uint8", "bool", "uint1
 LENIENT = {"Dropout", "Sum", "Max", "Min", "PRelu", "Add", "Sub", "Mul", "Div"}
 # of the operators cinfer makes itself: no file has them
 INTERNAL = {("cinfer", "QuantizeDequantize"), ("cinfer", "DynamicStateLSTM"), ("cinfer", "NonZero"),
-            ("cinfer", "FusedAttention")}
+            ("cinfer", "FusedAttention"), ("cinfer", "LookUp"), ("cinfer", "QLinearResize"),
+            ("cinfer", "ScaledMatMulInteger")}
 
 
 def kernel_operators() -> list[tuple[str, str]]:
@@ -128,7 +129,7 @@ VALUES = {
     "output_sequence": [0, 1], "activations": [["Relu"], ["HardSigmoid", "Elu"], ["Affine", "Tanh", "LeakyRelu"]],
     "batch_dims": [0], "fmod": [0, 1], "output_height": [1, 2], "output_width": [1, 3], "sampling_ratio": [0, 2],
     "spatial_scale": [1.0, 0.5], "reduction": ["none", "add", "mul", "max", "min"],
-    "align_corners": [0, 1], "padding_mode": ["zeros", "border", "reflection"],
+    "align_corners": [0, 1], "channels_last": [0, 1], "padding_mode": ["zeros", "border", "reflection"],
     ("GridSample", "mode"): ["nearest", "linear", "cubic"],
     "pooled_shape": [[1, 2], [3, 1]],
     ("RoiAlign", "mode"): ["avg", "max"],
@@ -175,6 +176,7 @@ BINARY = {"Add", "Sub", "Mul", "Div", "Pow", "And", "Or", "Xor", "Equal", "Great
           "LessOrEqual", "Mod", "BitwiseAnd", "BitwiseOr", "BitwiseXor"}
 OF_PICTURES = {"GlobalAveragePool", "GlobalMaxPool", "LRN", "DepthToSpace", "SpaceToDepth"}
 OF_BOOL = {"And", "Or", "Xor", "Not"}
+OF_BYTES = {"MatMulInteger", "QLinearMatMul", "QGemm"}
 OUTPUTS = {"Dropout": (1, 2), "MaxPool": (1, 2), "LayerNormalization": (1, 2, 3), "TopK": (2,),
            "DynamicQuantizeLinear": (3,)}
 
@@ -442,6 +444,8 @@ def arguments(g: Graph, name: str, operator: registry.Operator, opset: int):
                                   dict(axis=rng.choice((axis, axis - len(s)))), 1))
             found.append((s, [F32(0.5)], {}, 1))
         return rng.sample(found, 40)
+    if name.startswith("QLinear"):
+        return quantised_arguments(g, name)
     if name in ("Resize", "Upsample"):
         found = []
         for s in PICTURES:
@@ -464,7 +468,49 @@ def arguments(g: Graph, name: str, operator: registry.Operator, opset: int):
                         found.append((s, [roi[[*axes, *(a + rank for a in axes)]], None,
                                           np.array([3, 4][:len(axes)])], dict(axes=axes), 1))
         return found
+    if name in OF_BYTES:
+        found = []
+        shapes = [*(s for s in MATRICES if s[0]), (2, 8, 6), (2, 17, 3, 5), (7,), (2, 3, 2, 3, 2, 3)]
+        for s, n in product(shapes, (1, 17)):
+            w = vector((s[-1], n), np.int8)
+            zeros, scales = vector((n,), np.int8), (2.0 ** -np.arange(n).clip(3, 9)).astype(F32)
+            if name == "MatMulInteger":
+                found += [(s, more, {}, 1) for more in ([w], [w, np.uint8(3)], [w, np.uint8(200), zeros])]
+                continue
+            ends = [np.array(2, F32), np.array(100, np.uint8)]
+            for of_w in ([np.array(0.25, F32), np.array(3, np.int8)], [scales, zeros]):
+                more = [np.array(0.5, F32), np.array(7, np.uint8), w, *of_w]
+                found.append((s, more + ([None] if name == "QGemm" else []) + ends, {}, 1))
+        return found
     raise AssertionError(f"add inputs for {name} to `arguments`")
+
+
+def quantised_arguments(g: Graph, name: str):
+    """As `arguments`, of QLinear operators."""
+    rng, found = g.rng, []
+
+    def grid(kind=np.uint8):
+        info = np.iinfo(kind)
+        return F32(2.0 ** -rng.choice((1, 3, 6))), kind(rng.choice((info.min, 3, info.max)))
+    for s in PICTURES:
+        for kind in (np.uint8, np.int8):
+            x = grid(kind)
+            if name == "QLinearConv":
+                for k, group, m in product((1, 3), (1, 2, s[1]), (2, 17)):
+                    if s[1] % group == 0:
+                        w = g.array((m * group, s[1] // group, *[k, 3, 1][:len(s) - 2]),
+                                    rng.choice((np.int8, np.uint8)))
+                        scale = g.array((m * group,), np.uint8).astype(F32) / F32(256) + F32(0.01)
+                        zero = g.array((m * group,), w.dtype) if rng.random() < 0.5 else np.zeros(m * group, w.dtype)
+                        bias = [g.array((m * group,), np.int32)] if k == 1 else []
+                        found.append((s, [*x, w, scale, zero, F32(4), kind(3), *bias], dict(group=group), 1))
+            elif name in ("QLinearAdd", "QLinearMul"):
+                for other in {s, (*s[:2], *(1,) * (len(s) - 2)), (1, 1, *s[2:]), (1,) * len(s), s[-1:]}:
+                    found.append((s, [*x, g.array(other, kind), *grid(kind), *grid(kind)], {}, 1))
+            else:
+                more = dict(kernel_shape=[2, 3, 1][:len(s) - 2]) if name == "QLinearAveragePool" else {}
+                found.append((s, [*x, *grid(kind)], more, 1))
+    return rng.sample(found, min(len(found), 40))
 
 
 # ---- graphs
@@ -482,8 +528,12 @@ def first_input(g: Graph, name: str, shape, rest, before: str, dtype=None) -> st
     """The first input, made by what stands before the operator."""
     if dtype is None:
         dtype = bool if name in OF_BOOL or name == "Where" else F32
+        if name in OF_BYTES:
+            dtype = np.uint8
         if name == "DequantizeLinear":
             dtype = rest[1].dtype if len(rest) > 1 else np.uint8
+        elif name.startswith("QLinear"):
+            dtype = rest[1].dtype
     dtype = np.dtype(dtype)
     if before in ("transpose", "reversed") and len(shape) > 1:
         perm = list(range(len(shape)))[::-1]

@@ -57,7 +57,7 @@ def reads_plain(values, node, name: str, depth: int) -> bool:
 def candidate(conv: Conv) -> Candidate:
     residual = conv.group.epilogue.residual
     reads = ((conv.x, BLOCKED), (residual, PLAIN)) if residual else ((conv.x, BLOCKED),)
-    return Candidate(lambda out: emit(out, conv), reads, PLAIN, halo=(conv.x, conv.overhang))
+    return Candidate(lambda out: emit(out, conv), reads, PLAIN, halo=(conv.x, conv.overhang, 0))
 
 
 def emit(out, conv: Conv) -> None:

@@ -44,7 +44,7 @@ def blocked_candidate(conv: Conv, emit, *, reads=None, halo: bool = True, cost_n
     reads : how it reads its input, in blocks by default; halo : whether it reads as far as its windows reach
     """
     residual = conv.group.epilogue.residual
-    frame = (conv.x, conv.overhang) if halo and reads is None else None
+    frame = (conv.x, conv.overhang, 0) if halo and reads is None else None
     reads = reads or ((conv.x, BLOCKED),)
     if residual:
         reads = (*reads, (residual, BLOCKED))

@@ -84,7 +84,7 @@ def conv_transpose(group, values):
     if win.dilations != (1, 1) or win.depth and win.depth.dilation != 1 \
             or not all(f.taps for f in (*t.along_z, *t.along_y, *t.along_x)):
         return ()
-    halo = x, lambda values: Transposed(group, values, w).overhang()
+    halo = x, lambda values: Transposed(group, values, w).overhang(), 0
     ic, oc = w.shape[:2]
     if not win.depth and conv_few.pays(values, node.outputs[0], ic, oc, prod(win.kernel) / prod(win.strides)):
         return (Candidate(lambda out: emit_few(out, Transposed(group, out, w)),

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...ops.families import OWN_DOMAIN
 from ..candidate import BLOCKED, CONTIGUOUS, PLAIN, Candidate, kernel
-from ..views import Plain, collapse, row_major
+from ..views import F32, Plain, collapse, row_major
 from .movement import gather_channels, in_channels
 from .reduce import is_ordered, ordered_type, others
 from .shape import renamed

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...ops.movement import slice_ranges
 from ..candidate import BLOCKED, PLAIN, Candidate, kernel
-from ..views import ARENA, BLOCK, F32, Buffer, Ref, broadcast_strides, copied_by_kernels, row_major
+from ..views import ARENA, BLOCK, F32, U8, Buffer, Ref, broadcast_strides, copied_by_kernels, row_major
 
 
 def in_channels(name: str, values) -> bool:
@@ -22,7 +22,7 @@ def gather_channels(out, sources, name: str) -> None:
     buffers = list({id(x.buffer): x.buffer for x, _ in sources}.values())
     y = out.output(name)
     rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK)
-    out.step("gather_channels", y.n * y.blocks * row_tiles, dict(
+    out.step("gather_channels" if y.dtype == F32 else "gather_channels_u8", y.n * y.blocks * row_tiles, dict(
         x=Ref(Buffer(0, ARENA), 0), y=y.ref(), table=out.addresses(sources), n=y.n, c=y.c, h=y.h, w=y.w,
         yn=y.ns, yb=y.bs, yr=y.rs, row_tiles=row_tiles, rows=rows), reads=buffers)
 
@@ -141,7 +141,7 @@ def concat_parts(node, values) -> tuple[tuple[str, int], ...]:
 def concat(group, values):
     node, y = group.node, values.fact(group.node.outputs[0])
     axis = node.attributes.get("axis", 1) % y.ndim
-    if axis == 1 and y.dtype == F32 and y.ndim in (3, 4, 5) \
+    if axis == 1 and y.dtype in (F32, U8) and y.ndim in (3, 4, 5) \
             and any(values.is_blocked(name) for name in node.inputs) \
             and all(0 not in values.shape(name) for name in node.inputs):
         return concat_channels(node, values)

@@ -3,9 +3,10 @@ from __future__ import annotations
 
 from math import prod
 
-from ..candidate import BLOCKED, CONTIGUOUS, Candidate, kernel
+from ..candidate import BLOCKED, CONTIGUOUS, SLOPE, UNARY, Candidate, kernel
 from ..tiles import MOST_MOVED
-from ..views import BLOCK, F32
+from ..views import BLOCK, F32, U8
+from . import pooling_u8
 from .window import GEOMETRY, is_picture, lie_apart, window
 
 MAX, MEAN_OF_PRESENT, MEAN_OF_ALL = 0, 1, 2         # modes of `pool`
@@ -13,7 +14,13 @@ MOST_SLICES = 256               # of a window: their averages are added one afte
 GLOBAL_MAX, GLOBAL_MEAN = 0, 1                      # modes of `global_pool`
 
 
-@kernel("MaxPool", attributes=GEOMETRY + "ceil_mode storage_order", reading=BLOCKED)
+@kernel("MaxPool", attributes=GEOMETRY + "ceil_mode storage_order", reading=BLOCKED, takes=(UNARY, SLOPE))
+def max_pool(group, values):
+    if values.fact(group.node.inputs[0]).dtype == U8:
+        return pooling_u8.max_pool(group, values)
+    return () if group.epilogue.nodes else pool(group, values)
+
+
 @kernel("AveragePool", attributes=GEOMETRY + "ceil_mode count_include_pad", reading=BLOCKED)
 def pool(group, values):
     node, get = group.node, group.node.attributes.get

@@ -1,39 +1,89 @@
-"""QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear -> `convert`."""
+"""QuantizeLinear, DequantizeLinear -> `convert`; to and from bytes in blocks `quantize_blocked`, `dequantize_blocked`;
+DynamicQuantizeLinear -> `range_of`, `dynamic_quantize`."""
 from __future__ import annotations
 
 from math import prod
 
 import numpy as np
 
-from ..candidate import CONTIGUOUS, Candidate, kernel
+from ..candidate import BLOCKED, CONTIGUOUS, PLAIN, Candidate, kernel
 from ..store import constant
-from ..views import F32, Plain
+from ..views import BLOCK, F32, U8, Blocked, Plain, ncdhw_strides
 from .cast import converted
-from .elementwise import emit_zip
-from .reduce import REDUCTIONS
+from .conv_few import wanted_plain
 
-U8, I32 = np.dtype(np.uint8), np.dtype(np.int32)
+I32 = np.dtype(np.int32)
 ATTRIBUTES = "axis saturate output_dtype precision"
 
 
-@kernel("QuantizeLinear", attributes=ATTRIBUTES)
+@kernel("QuantizeLinear", attributes=ATTRIBUTES, reading=BLOCKED)
 def quantize(group, values):
     """To integers of 8 or 16 bits."""
     node, y = group.node, values.fact(group.node.outputs[0]).dtype
     if values.fact(node.inputs[0]).dtype != F32 or y.name not in ("uint8", "int8", "uint16", "int16"):
         return ()
+    name, blocked = node.inputs[0], values.is_blocked(node.inputs[0])
+    if is_picture_of_bytes(node, values, node.outputs[0]) and (blocked or not wanted_plain(values, node.outputs[0])):
+        return (Candidate(lambda out: emit_quantize(out, node, blocked), ((name, BLOCKED if blocked else PLAIN),),
+                          BLOCKED),)
     limits = np.iinfo(y)
     return scaled(node, values, F32, how=1, lo=limits.min, hi=limits.max)
 
 
-@kernel("DequantizeLinear", attributes=ATTRIBUTES)
+@kernel("DequantizeLinear", attributes=ATTRIBUTES, reading=BLOCKED)
 def dequantize(group, values):
     """From integers of up to 32 bits."""
     node = group.node
     if values.fact(node.inputs[0]).dtype.name not in ("uint8", "int8", "uint16", "int16", "int32") \
             or values.fact(node.outputs[0]).dtype != F32:
         return ()
+    if values.is_blocked(node.inputs[0]) and is_picture_of_bytes(node, values, node.inputs[0]):
+        plain = wanted_plain(values, node.outputs[0])
+        return (Candidate(lambda out: emit_dequantize(out, node, plain), ((node.inputs[0], BLOCKED),),
+                          PLAIN if plain else BLOCKED),)
     return scaled(node, values, I32, how=2)
+
+
+def is_picture_of_bytes(node, values, name: str) -> bool:
+    """Whether a value is pictures of bytes by one constant scale and zero point, which the node has."""
+    stored, parameters = values.fact(name), list(map(values.constant, node.inputs[1:3]))
+    return (stored.dtype == U8 and stored.ndim in (3, 4) and 0 not in stored.shape and len(parameters) == 2
+            and all(p is not None and p.size == 1 for p in parameters) and parameters[0].dtype == F32
+            and node.attributes.get("precision", 1) in (0, 1))
+
+
+def emit_quantize(out, node, blocked: bool) -> None:
+    y = out.output(node.outputs[0])
+    x = out.blocked(node.inputs[0]) if blocked else out.plain(node.inputs[0])
+    rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK)
+    out.step("quantize_blocked", y.n * y.blocks * row_tiles, dict(
+        x=x.ref(), y=y.ref(), n=y.n, d=y.d, h=y.h, w=y.w, **strides("x", x), yn=y.ns, yb=y.bs, yr=y.rs, lo=0,
+        hi=255, row_tiles=row_tiles, rows=rows, **grid_of(out, node)))
+
+
+def emit_dequantize(out, node, plain: bool) -> None:
+    x, name = out.blocked(node.inputs[0]), node.outputs[0]
+    y = out.plain(name) if plain else out.output(name)
+    rows, row_tiles = out.tiles.rows(x.h, x.w, x.n * x.blocks, BLOCK)
+    out.step("dequantize_blocked", x.n * x.blocks * row_tiles, dict(
+        x=x.ref(), y=y.ref(), n=x.n, d=x.d, h=x.h, w=x.w, xn=x.ns, xb=x.bs, xr=x.rs,
+        **strides("y", y), row_tiles=row_tiles, rows=rows, **grid_of(out, node)))
+
+
+def strides(name: str, view) -> dict:
+    """Of float32, and how many channels there are, as the kernels between these and bytes in blocks take them
+    (_ops/layout_u8.h)."""
+    if type(view) is Blocked:
+        channels, (n, c, d, h, w, b) = view.blocks * BLOCK, (view.ns, 1, 0, view.rs, BLOCK, view.bs)
+    else:
+        channels, (n, c, d, h, w) = view.shape[1], ncdhw_strides(view.strides)
+        b = BLOCK * c
+    return {"c": channels} | {name + axis: step for axis, step in zip("ncdhwb", (n, c, d, h, w, b))}
+
+
+def grid_of(out, node) -> dict:
+    scale, zero = map(out.constant, node.inputs[1:3])
+    return dict(scale=float(scale.item()), zero=int(zero.item()))
 
 
 def scaled(node, values, dtype, **how) -> tuple[Candidate, ...]:
@@ -72,41 +122,20 @@ def vector(out, name: str, dtype) -> Plain:
 
 @kernel("DynamicQuantizeLinear")
 def dynamic_quantize(group, values):
-    """scale = (max(x, 0) - min(x, 0)) / 255, or 1; zero = round(-min(x, 0) / scale): in small steps."""
+    """Two passes over the numbers: for their range, and to write the bytes."""
     node, x = group.node, values.fact(group.node.inputs[0])
-    if x.dtype != F32 or prod(x.shape) == 0 or x.ndim > 6:
+    if x.dtype != F32 or prod(x.shape) == 0:
         return ()
     return (Candidate(lambda out: emit_dynamic(out, node), ((node.inputs[0], CONTIGUOUS),)),)
 
 
 def emit_dynamic(out, node) -> None:
-    source = out.contiguous(node.inputs[0])
-    y, scale, zero8 = (out.plain(name) if name else out.scratch(shape, dtype) for name, shape, dtype in zip(
-        [*node.outputs, "", ""], (source.shape, (1,), (1,)), (U8, F32, U8)))
-    low, high, width, none, step, zero = (out.scratch((1,)) for _ in range(6))
-
-    def unary(op, a, y, alpha=0.0, beta=0.0):
-        out.map((1,), a.ref(), (1,), y.ref(), (1,), op=op, alpha=alpha, beta=beta)
-
-    def binary(op, a, b, y):
-        emit_zip(out, (1,), (a.ref(), (1,)), (b.ref(), (1,)), (y.ref(), (1,)), op)
-
-    def number(value):
-        return out.store.once(("number", value), None, lambda: constant(np.array([value], np.float32)))
-    for name, found in (("ReduceMin", low), ("ReduceMax", high)):
-        out.step("reduce", 1, dict(
-            x=source.ref(), y=found.ref(), dims=[1] * 4, xs=[0] * 4, ys=[0] * 4,
-            rdims=[1, 1, 1, prod(source.shape)], rs=[0, 0, 0, 1], op=REDUCTIONS[name][0], outer=1))
-    unary("clip", low, low, -np.inf, 0.0)
-    unary("clip", high, high, 0.0, np.inf)
-    binary("sub", high, low, width)
-    unary("sign", width, none)
-    binary("sub", number(1), none, none)        # 1 where all of x is 0
-    binary("div", width, number(255), step)
-    binary("add", step, none, scale)
-    binary("div", low, scale, zero)
-    unary("neg", zero, zero)
-    unary("round", zero, zero)
-    out.convert((1,), zero.ref(), (1,), zero8.ref(), (1,), F32, U8)
-    out.convert(source.shape, source.ref(), source.strides, y.ref(), y.strides, F32, U8,
-                ss=[0] * len(source.shape), how=1, s=scale.ref(), z=zero.ref(), lo=0, hi=255)
+    x = out.contiguous(node.inputs[0])
+    y, scale, zero = (out.plain(name) if name else out.scratch(shape, dtype) for name, shape, dtype in zip(
+        [*node.outputs, "", ""], (x.shape, (1,), (1,)), (U8, F32, U8)))
+    n = prod(x.shape)
+    per, tiles = out.tiles.sums(n, 1)
+    parts = out.scratch((2, tiles))
+    out.step("range_of", tiles, dict(x=x.ref(), parts=parts.ref(), n=n, per=per))
+    out.step("dynamic_quantize", tiles, dict(x=x.ref(), parts=parts.ref(), y=y.ref(), scale=scale.ref(),
+                                             zero=zero.ref(), n=n, per=per, count=tiles))

@@ -41,7 +41,7 @@ def reduce(group, values):
     x, axes = values.fact(node.inputs[0]), reduced_axes(node, values)
     if axes is None or prod(x.shape) == 0 or not axes:
         return ()
-    if node.op_type in ("ReduceMean", "ReduceMax") and values.is_blocked(node.inputs[0]) \
+    if node.op_type in ("ReduceMean", "ReduceMax") and values.is_blocked(node.inputs[0]) and x.dtype == F32 \
             and x.ndim in (3, 4, 5) and axes == tuple(range(2, x.ndim)):
         return global_pool(node, GLOBAL_MEAN if node.op_type == "ReduceMean" else GLOBAL_MAX)
     if walk(values.plain(node.inputs[0]), axes) is None:

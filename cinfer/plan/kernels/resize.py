@@ -1,5 +1,5 @@
-"""Resize and Upsample: pictures by one tap or two along each axis -> `resize`, blocked in and out; all else
-one axis after the other -> `resample`, in blocks or plain."""
+"""Resize and Upsample: pictures by one tap or two along each axis -> `resize`, blocked in and out, those of bytes ->
+`resize_u8`; all else one axis after the other -> `resample`, in blocks or plain."""
 from __future__ import annotations
 
 from functools import partial
@@ -8,10 +8,11 @@ from math import isfinite, prod
 import numpy as np
 
 from ...ops import resize as meaning
+from ...ops.families import OWN_DOMAIN
 from ...ops.symbols import Symbol, Undecided
 from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, Candidate, kernel
 from ..placement import allocate_blocked
-from ..views import BLOCK, F32, NO_HALO, Ref
+from ..views import BLOCK, F32, NO_HALO, U8, Ref
 from .conv_few import wanted_plain
 from .movement import in_channels
 from .pad import fill
@@ -31,21 +32,52 @@ def resize(group, values):
     node, get = group.node, group.node.attributes.get
     name, output = node.inputs[0], node.outputs[0]
     x, y = values.fact(name), values.fact(output)
-    if x.dtype != F32 or prod(x.shape) == 0 or prod(y.shape) == 0 \
+    if x.dtype not in (F32, U8) or prod(x.shape) == 0 or prod(y.shape) == 0 \
             or not isfinite(get("extrapolation_value", 0.0)):
         return ()
-    factors, rois = found = factors_of(node, values), rois_of(node, values)
-    if None in found:
+    axes = axes_of(node, values)
+    if axes is None:
         return ()
-    axes = [axis for axis in range(x.ndim)
-            if x.shape[axis] != y.shape[axis] or factors[axis] != 1 or rois[axis] != (0.0, 1.0)]
     if not axes:
         return renamed(node, values)
+    if x.dtype == U8:
+        return of_bytes(node, axes, values) if get("mode", "nearest") == "nearest" else ()
     if axes[0] < 2 or has_outside(node) or not pays_in_blocks(node, values, axes[-1]):
         return (Candidate(partial(emit_plain, node, order_of(axes, x, y)), ((name, CONTIGUOUS),)),)
     small = x.ndim == 4 and MODES[get("mode", "nearest")] != "cubic" and not get("antialias", 0)
     emit = partial(emit_picture, node, axes) if small else partial(emit_blocked, node, order_of(axes, x, y))
     return (Candidate(emit, ((name, BLOCKED),), BLOCKED),)
+
+
+@kernel("QLinearResize", domain=OWN_DOMAIN, reading=BLOCKED,
+        attributes="axes coordinate_transformation_mode keep_aspect_ratio_policy mode")
+def resize_quantized(group, values):
+    node = group.node
+    x, y = values.fact(node.inputs[0]), values.fact(node.outputs[0])
+    if x.dtype != U8 or prod(x.shape) == 0 or prod(y.shape) == 0 \
+            or any(values.constant(name) is None for name in node.inputs[4:]):
+        return ()
+    axes = axes_of(node, values)
+    return of_bytes(node, axes, values) if axes is not None else ()
+
+
+def of_bytes(node, axes, values) -> tuple[Candidate, ...]:
+    """Pictures, in blocks, by one tap or two along each axis."""
+    get = node.attributes.get
+    if values.fact(node.inputs[0]).ndim != 4 or min(axes, default=2) < 2 or has_outside(node) \
+            or MODES[get("mode", "nearest")] == "cubic" or get("antialias", 0):
+        return ()
+    return (Candidate(partial(emit_picture, node, axes), ((node.inputs[0], BLOCKED),), BLOCKED),)
+
+
+def axes_of(node, values) -> list[int] | None:
+    """Which axes change; None where that cannot be said."""
+    x, y = values.fact(node.inputs[0]), values.fact(node.outputs[0])
+    factors, rois = found = factors_of(node, values), rois_of(node, values)
+    if None in found:
+        return None
+    return [axis for axis in range(x.ndim)
+            if x.shape[axis] != y.shape[axis] or factors[axis] != 1 or rois[axis] != (0.0, 1.0)]
 
 
 def pays_in_blocks(node, values, axis: int) -> bool:
@@ -72,7 +104,7 @@ def order_of(axes, x, y) -> list[int]:
 
 def is_old(node) -> bool:
     """Whether it has scales only, for each axis, and coordinates that need no saying."""
-    return node.op_type == "Upsample" or node.opset < 11
+    return node.op_type == "Upsample" or not node.domain and node.opset < 11
 
 
 def has_outside(node) -> bool:
@@ -215,6 +247,15 @@ def emit_picture(node, axes, out) -> None:
         params |= {f"i{axis}0": Ref(at, first), f"i{axis}1": Ref(at, first + 4 * wanted),
                    f"w{axis}": Ref(at, first + 8 * wanted)}
     rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK)
-    out.step("resize", y.n * y.blocks * row_tiles, dict(
+    kernel, scratch = "resize", 0
+    if y.dtype == U8:
+        kernel, scratch = "resize_u8", 12 * BLOCK * x.w if mode == "linear" else 0
+        params |= dict(iw=x.w, **(scales(out, node) if node.domain else {}))
+    out.step(kernel, y.n * y.blocks * row_tiles, dict(
         x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, oh=y.h, ow=y.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns,
-        yb=y.bs, yr=y.rs, linear=int(mode == "linear"), row_tiles=row_tiles, rows=rows, **params))
+        yb=y.bs, yr=y.rs, linear=int(mode == "linear"), row_tiles=row_tiles, rows=rows, **params), scratch=scratch)
+
+
+def scales(out, node) -> dict:
+    x_scale, x_zero, y_scale, y_zero = (out.constant(name).item() for name in node.inputs[4:])
+    return dict(ratio=x_scale / y_scale, xz=x_zero, zy=y_zero, lo=0, hi=255)

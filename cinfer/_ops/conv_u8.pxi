@@ -1,0 +1,329 @@
+# Convolution of bytes, blocked in and out; register tiles in conv_u8_tile.h, products in dot_u8.h.
+#
+# conv_u8        y[n, oc, i, j] = requantised(sum over (ic, p, q) of w[oc, ic, p, q]
+#                * x[n, ic, i*sh + p*dh, j*sw + q*dw], bias[oc], scale[oc]), as requantise.h says: zero point yz,
+#                limits lo and hi
+#   x            points at pixel (-pad_t, -pad_l) of a picture whose halo is its zero point, so that every read is
+#                legal; strides xn xb xr. No zero point is subtracted: bias has -x_zero times the sum of the weights
+#   ib, last     blocks of input channels, channels in the last of them; what lies beyond meets weights of 0
+#   goc, gic     0, or the channels of a group, out and in: ib and last are then of all groups together
+#   w            packed by pack_conv_u8
+#   bias, scale  int32 and float32, padded to whole blocks
+#   table        absent, or 256 bytes through which y goes
+#   y            pixel (0, 0); strides yn yb yr. The last block is written whole
+#   Kernel tile = (image*row_tiles + r)*oc_tiles + c: output rows r*rows .., output blocks c*blocks ..; blocks is a
+#   multiple of conv_oc/16 unless oc_tiles is 1.
+# size_conv_u8   writes what packing takes to y, int64: bytes, parts, tiles; parameters of pack_conv_u8
+# pack_conv_u8   from int16 weights of any strides so (oc) si (ic) sy sx, in elements; ic: of the weights, gic where
+#                there are groups. Zero points are subtracted before. Kernel tile = a tile of conv_oc channels
+#
+# Packed: 64 bytes that begin with parts, then tile after tile, as conv_u8_tile.h says: the k are parts x blocks x
+# kernel rows x taps x groups of DOT_K channels. The channels that a tile reads are whole blocks from that of the first
+# channel of its first group on; weights of others' groups are 0.
+#
+# Where products take int16, x is widened first, for a chunk of pixels, to a strip in scratch that holds each needed
+# pixel once: it serves all output channels. Its room is strip_room's.
+
+cdef extern from "dot_u8.h" nogil:
+    enum: DOT_GROUP, DOT_STARTS_AT
+    ctypedef struct dot_x_t:
+        pass
+    ctypedef struct dot_w_t:
+        pass
+    int64_t dot_parts(int64_t, int64_t)
+    dot_w_t dot_part(int64_t, int64_t)
+    void widened(const uint8_t *, int64_t, int64_t, int16_t *)
+
+cdef extern from "conv_u8_tile.h" nogil:
+    enum: PM_U8, FORM_U8_NEAR, FORM_U8_LIST, FORMS_U8
+    ctypedef struct tile_u8_t:
+        int32_t start[OCT]
+        const float *scale
+        const dot_w_t *w
+        uint8_t *y
+        int64_t parts, full, last, kh, kw, xb, xr, xt, yb
+        requant_t q
+    ctypedef void (*tile_u8_run)(const tile_u8_t *, const dot_x_t *, const int64_t *, const int64_t *) noexcept nogil
+    const tile_u8_run tiles_u8[FORMS_U8][PM_U8]
+    const tile_u8_run tiles_u8_block[FORMS_U8][PM_U8]
+
+ctypedef struct conv_u8_t:
+    buf_t x, w, bias, scale, table, y
+    int64_t n, ib, last, ob, goc, gic, kh, kw, dh, dw, sh, sw, oh, ow
+    int64_t xn, xb, xr, yn, yb, yr, yz, lo, hi, row_tiles, rows, oc_tiles, blocks
+
+ctypedef struct pack_conv_u8_t:
+    buf_t w, y
+    int64_t oc, ic, goc, gic, kh, kw, so, si, sy, sx, parts
+
+DEF HEADER = 64                         # bytes of packed weights before the first tile
+DEF U8_PIXELS = 448                     # of a chunk: their offsets are on the stack
+DEF STRIP_BYTES = 262144                # of input under all channel tiles: a part of L2
+
+ctypedef struct channels_u8_t:
+    # What the tile of output channels o .. o + width - 1 reads: blocks from `block` on, `full` of them whole, `last`
+    # groups of one more.
+    int64_t width, block, full, last, groups
+
+
+cdef channels_u8_t channels_u8_of(int64_t o, int64_t oc, int64_t ic, int64_t goc, int64_t gic) noexcept nogil:
+    """oc : padded to blocks; ic : of all groups together; goc, gic : of a group, 0 where there is one"""
+    cdef channels_u8_t t
+    cdef int64_t first = 0, end = ic
+    t.width = min(<int64_t>OCT, oc - o)
+    if goc > 0:
+        first = min(o // goc * gic, ic)
+        end = min(((o + t.width - 1) // goc + 1) * gic, ic)
+    t.block = first // CB
+    end -= t.block * CB
+    t.full, t.last = end // CB, (end % CB + DOT_GROUP - 1) // DOT_GROUP
+    t.groups = t.full * (CB // DOT_GROUP) + t.last
+    return t
+
+
+cdef int64_t tile_u8_bytes(const channels_u8_t *t, int64_t parts, int64_t taps) noexcept nogil:
+    return t.width * (4 + parts * t.groups * taps * DOT_GROUP * <int64_t>sizeof(dot_w_t))
+
+
+ctypedef struct strip_t:
+    # A strip of a chunk of rows x columns pixels: how far apart pixels of the output, taps, rows, blocks lie in it.
+    int64_t rows, columns, pixel, row, tap, tap_row, block
+
+
+cdef strip_t strip_of(const conv_u8_t *A, int64_t rows, int64_t columns) noexcept nogil:
+    """In elements. Rows and columns between those that a kernel of one tap needs are left out."""
+    cdef strip_t s
+    cdef int64_t down = A.sh if A.kh > 1 else 1, right = A.sw if A.kw > 1 else 1
+    s.rows, s.columns = (rows - 1) * down + (A.kh - 1) * A.dh + 1, (columns - 1) * right + (A.kw - 1) * A.dw + 1
+    s.pixel, s.tap, s.tap_row = right * CB, A.dw * CB, A.dh * s.columns * CB
+    s.row, s.block = down * s.columns * CB, s.rows * s.columns * CB
+    return s
+
+
+cdef int64_t strip_bytes(const conv_u8_t *A, int64_t rows, int64_t columns) noexcept nogil:
+    cdef strip_t s = strip_of(A, rows, columns)
+    return A.ib * s.block * <int64_t>sizeof(int16_t)
+
+
+cdef int64_t strip_room(const void *params, char *const *base) noexcept nogil:
+    """STRIP_BYTES, or what a register tile needs at least."""
+    cdef const conv_u8_t *A = <const conv_u8_t *>params
+    if DOT_GROUP > 2:
+        return 0
+    return max(<int64_t>STRIP_BYTES, strip_bytes(A, 1, PM_U8))
+
+
+cdef inline int64_t even(int64_t n, int64_t most) noexcept nogil:
+    """n in as few parts of at most `most` as there may be: the size of one."""
+    cdef int64_t parts = (n + most - 1) // most
+    return (n + parts - 1) // parts
+
+
+cdef void chunk_u8_of(const conv_u8_t *A, int64_t rows, int64_t *down, int64_t *across) noexcept nogil:
+    """Rows and columns of a chunk: whole rows if the strip of one fits, and is not too long."""
+    cdef int64_t columns = min(A.ow, <int64_t>U8_PIXELS), most = 1, room = STRIP_BYTES
+    if DOT_GROUP == 2:
+        while columns > PM_U8 and strip_bytes(A, 1, columns) > room:
+            columns = max(<int64_t>PM_U8, columns // 2)
+    columns = even(A.ow, columns)
+    if columns == A.ow:
+        while most < rows and (most + 1) * columns <= U8_PIXELS and (
+                DOT_GROUP > 2 or strip_bytes(A, most + 1, columns) <= room):
+            most += 1
+    down[0], across[0] = even(rows, most), columns
+
+
+cdef void widen_chunk(const conv_u8_t *A, const strip_t *s, const uint8_t *x, int16_t *y) noexcept nogil:
+    """The strip of the chunk whose first window begins at x."""
+    cdef int64_t b, i, down = A.xr if A.kh > 1 else A.sh * A.xr, right = CB if A.kw > 1 else A.sw * CB
+    for b in range(A.ib):
+        for i in range(s.rows):
+            widened(x + b * A.xb + i * down, s.columns, right, y)
+            y += s.columns * CB
+
+
+cdef void look_up_pixels(const look_up_t *table, const tile_u8_t *T, const int64_t *yo, int64_t pixels,
+                         int64_t blocks) noexcept nogil:
+    """What has just been stored, by runs of neighbours."""
+    cdef int64_t p = 0, q, b
+    cdef uint8_t *at_run
+    while p < pixels:
+        q = p + 1
+        while q < pixels and yo[q] - yo[q - 1] == CB:
+            q += 1
+        for b in range(blocks):
+            at_run = T.y + b * T.yb + yo[p]
+            look_up_row(table, at_run, at_run, (q - p) * CB)
+        p = q
+
+
+cdef inline void begin_sums(int32_t *start, const int32_t *packed, const int32_t *bias, int64_t n) noexcept nogil:
+    cdef int64_t i
+    for i in range(n):
+        start[i] = packed[i] + bias[i]
+
+
+cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const conv_u8_t *A = <const conv_u8_t *>params
+    cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles
+    cdef int64_t image = tile // A.oc_tiles // A.row_tiles
+    cdef int64_t c0 = c * A.blocks * CB, c1 = min((c + 1) * A.blocks, A.ob) * CB, ic = (A.ib - 1) * CB + A.last
+    cdef int64_t first = r * A.rows, end = min((r + 1) * A.rows, A.oh), taps = A.kh * A.kw
+    cdef int64_t down, across, parts_of_row, chunk, i, j, rows, columns, o, tiles, t, px, p, n
+    cdef const uint8_t *x = <const uint8_t *>at(base, A.x) + image * A.xn
+    cdef const uint8_t *corner
+    cdef uint8_t *y = <uint8_t *>at(base, A.y) + image * A.yn
+    cdef const char *packed = <const char *>at(base, A.w)
+    cdef const char *w
+    cdef const char *w0 = packed + HEADER
+    cdef const dot_x_t *from_x
+    cdef const uint8_t *table = <const uint8_t *>at(base, A.table)
+    cdef int64_t[U8_PIXELS] xo, yo
+    cdef look_up_t look_up
+    cdef channels_u8_t reads
+    cdef strip_t s
+    cdef tile_u8_t T
+    cdef bint near
+    if table != NULL:
+        look_up_begin(&look_up, table)
+    T.parts, T.kh, T.kw, T.yb = (<const int64_t *>packed)[0], A.kh, A.kw, A.yb
+    T.q = requant_of(A.yz, A.lo, A.hi)
+    o = 0
+    while o < c0:                                # where the first tile's weights are
+        reads = channels_u8_of(o, A.ob * CB, ic, A.goc, A.gic)
+        w0 += tile_u8_bytes(&reads, T.parts, taps)
+        o += reads.width
+    chunk_u8_of(A, end - first, &down, &across)
+    parts_of_row = (A.ow + across - 1) // across
+    for chunk in range((end - first + down - 1) // down * parts_of_row):
+        i, j = first + chunk // parts_of_row * down, chunk % parts_of_row * across
+        rows = min(down, end - i)
+        columns = min(across, A.ow - j)
+        n = rows * columns
+        corner = x + i * A.sh * A.xr + j * A.sw * CB
+        if DOT_GROUP == 2:
+            s = strip_of(A, rows, columns)
+            widen_chunk(A, &s, corner, <int16_t *>scratch)
+            from_x = <const dot_x_t *>scratch
+            pixel_offsets(xo, n, 0, 0, columns, s.row, s.pixel)
+            T.xb, T.xr, T.xt = s.block, s.tap_row, s.tap
+        else:
+            from_x = <const dot_x_t *>corner
+            pixel_offsets(xo, n, 0, 0, columns, A.sh * A.xr, A.sw * CB)
+            T.xb, T.xr, T.xt = A.xb, A.dh * A.xr, A.dw * CB
+        pixel_offsets(yo, n, i, 0, columns, A.yr, CB)
+        tiles = (n + PM_U8 - 1) // PM_U8
+        o, w = c0, w0
+        while o < c1:
+            reads = channels_u8_of(o, A.ob * CB, ic, A.goc, A.gic)
+            T.w, T.scale = <const dot_w_t *>(w + 4 * reads.width), <const float *>at(base, A.scale) + o
+            T.q.cut = requant_cut(T.scale, reads.width)
+            begin_sums(T.start, <const int32_t *>w, <const int32_t *>at(base, A.bias) + o, reads.width)
+            T.full, T.last = reads.full, reads.last
+            T.y = y + o // CB * A.yb + j * CB
+            p, px = 0, (n + tiles - 1) // tiles
+            for t in range(tiles):               # of nearly the same width
+                if t == tiles - (px * tiles - n):
+                    px -= 1
+                near = xo[p + px - 1] - xo[p] == (px - 1) * CB and (px < 2 or xo[p + 1] - xo[p] == CB)
+                run_tile_u8(&T, from_x + reads.block * T.xb, xo + p, yo + p, px, near, reads.width)
+                p += px
+            if table != NULL:
+                look_up_pixels(&look_up, &T, yo, n, reads.width // CB)
+            w += tile_u8_bytes(&reads, T.parts, taps)
+            o += reads.width
+
+
+cdef inline void run_tile_u8(const tile_u8_t *T, const dot_x_t *x, const int64_t *xo, const int64_t *yo, int64_t px,
+                             bint near, int64_t width) noexcept nogil:
+    cdef int64_t form = FORM_U8_NEAR if near else FORM_U8_LIST
+    if near:
+        x += xo[0]
+    if width == OCT:
+        tiles_u8[form][px](T, x, xo, yo)
+    else:
+        tiles_u8_block[form][px](T, x, xo, yo)
+
+
+cdef inline int64_t packed_oc_of(const pack_conv_u8_t *A) noexcept nogil:
+    return (A.oc + CB - 1) // CB * CB
+
+
+cdef inline int64_t all_ic_of(const pack_conv_u8_t *A) noexcept nogil:
+    return A.oc // A.goc * A.gic if A.goc > 0 else A.ic
+
+
+cdef void size_conv_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const pack_conv_u8_t *A = <const pack_conv_u8_t *>params
+    cdef const int16_t *w = <const int16_t *>at(base, A.w)
+    cdef int64_t *y = <int64_t *>at(base, A.y)
+    cdef int64_t low = 0, high = 0, o, c, i, j, v, bytes = HEADER, tiles = 0
+    cdef channels_u8_t reads
+    if DOT_GROUP > 2:
+        for o in range(A.oc):
+            for c in range(A.ic):
+                for i in range(A.kh):
+                    for j in range(A.kw):
+                        v = w[o * A.so + c * A.si + i * A.sy + j * A.sx]
+                        low, high = min(low, v), max(high, v)
+    y[1] = dot_parts(low, high)
+    o = 0
+    while o < A.oc:
+        reads = channels_u8_of(o, packed_oc_of(A), all_ic_of(A), A.goc, A.gic)
+        bytes += tile_u8_bytes(&reads, y[1], A.kh * A.kw)
+        o += reads.width
+        tiles += 1
+    y[0], y[2] = bytes, tiles
+
+
+cdef inline int64_t weight_of(const pack_conv_u8_t *A, const int16_t *w, int64_t o, int64_t c) noexcept nogil:
+    """The weight of output channel o and input channel c of all groups at the tap at w; 0 where there is none."""
+    if o >= A.oc or c >= all_ic_of(A):
+        return 0
+    if A.goc > 0:
+        if o // A.goc != c // A.gic:
+            return 0
+        c %= A.gic
+    return w[o * A.so + c * A.si]
+
+
+cdef void pack_conv_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const pack_conv_u8_t *A = <const pack_conv_u8_t *>params
+    cdef const int16_t *w = <const int16_t *>at(base, A.w)
+    cdef const int16_t *tap
+    cdef char *packed = <char *>at(base, A.y)
+    cdef char *y = packed + HEADER
+    cdef int32_t *start
+    cdef dot_w_t *to
+    cdef int64_t o = 0, t, b, i, j, g, k, lane, part, c, v
+    cdef channels_u8_t reads = channels_u8_of(0, packed_oc_of(A), all_ic_of(A), A.goc, A.gic)
+    if tile == 0:
+        memset(packed, 0, HEADER)
+        (<int64_t *>packed)[0] = A.parts
+    for t in range(tile):
+        y += tile_u8_bytes(&reads, A.parts, A.kh * A.kw)
+        o += reads.width
+        reads = channels_u8_of(o, packed_oc_of(A), all_ic_of(A), A.goc, A.gic)
+    start, to = <int32_t *>y, <dot_w_t *>(y + 4 * reads.width)
+    memset(start, 0, 4 * reads.width)
+    for part in range(A.parts):
+        for b in range(reads.full + (reads.last > 0)):
+            for i in range(A.kh):
+                for j in range(A.kw):
+                    tap = w + i * A.sy + j * A.sx
+                    for g in range(CB // DOT_GROUP if b < reads.full else reads.last):
+                        c = (reads.block + b) * CB + g * DOT_GROUP
+                        for lane in range(reads.width):
+                            for k in range(DOT_GROUP):
+                                v = weight_of(A, tap, o + lane, c + k)
+                                to[0] = dot_part(v, part)
+                                to += 1
+                                if part == 0:
+                                    start[lane] += <int32_t>(DOT_STARTS_AT * v)
+
+
+cdef conv_u8_t conv_u8_params
+cdef pack_conv_u8_t pack_conv_u8_params
+enter("conv_u8", fields_of(conv_u8_params), sizeof(conv_u8_t), conv_u8_run, strip_room)
+enter("size_conv_u8", fields_of(pack_conv_u8_params), sizeof(pack_conv_u8_t), size_conv_u8_run)
+enter("pack_conv_u8", fields_of(pack_conv_u8_params), sizeof(pack_conv_u8_t), pack_conv_u8_run)

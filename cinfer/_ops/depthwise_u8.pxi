@@ -1,0 +1,189 @@
+# Depthwise convolution of bytes; register tiles, strips, the packed form are in depthwise_u8.h.
+#
+# depthwise_u8       y[n, c, i, j] = requantised(sum over (p, q) of w[c, p, q] * x[n, c, i*sh + p*dh, j*sw + q*dw],
+#                    bias[c], scale[c]), as requantise.h says: zero point yz, limits lo and hi
+#   x                points at pixel (-pad_t, -pad_l) of a picture whose halo is its zero point; strides xn xb xr. No
+#                    zero point is subtracted: bias has -x_zero times the sum of the weights
+#   w                packed by pack_depthwise_u8
+#   bias, scale      int32 and float32, padded to whole blocks
+#   table            absent, or 256 bytes through which y goes
+#   y                pixel (0, 0); strides yn yb yr. The last block is written whole
+#   Kernel tile = (image*row_tiles + r)*cb + block, rows r*rows .. of the output.
+# size_depthwise_u8  writes what packing takes to y, int64: bytes, parts, tiles; parameters of pack_depthwise_u8
+# pack_depthwise_u8  from int16 weights, strides so (channel) sy sx in elements, zero points subtracted before; sh, dh
+#                    as the convolution has them. HEADER bytes that begin with parts, then blocks. Kernel tile = a block
+#
+# The strips of a chunk of columns, those of the rows that two rows of output need, lie in scratch.
+
+cdef extern from "depthwise_u8.h" nogil:
+    enum: DW_U8_PX
+    ctypedef struct dw_u8_t:
+        int32_t start[CB]
+        const float *scale
+        const dot_w_t *w
+        const dot_x_t **strips
+        int64_t parts, groups, kw, dw, sw
+        requant_t q
+    ctypedef void (*dw_u8_fn)(const dw_u8_t *, int64_t, uint8_t *, int64_t) noexcept nogil
+    const dw_u8_fn *dw_u8_form(int64_t, int64_t, int64_t)
+    void interleave_rows(const uint8_t **, int64_t, dot_x_t *)
+
+ctypedef struct depthwise_u8_t:
+    buf_t x, w, bias, scale, table, y
+    int64_t n, cb, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yn, yb, yr, yz, lo, hi, row_tiles, rows
+
+ctypedef struct pack_depthwise_u8_t:
+    buf_t w, y
+    int64_t c, kh, kw, so, sy, sx, sh, dh, parts
+
+DEF DW_STRIPS_BYTES = 24576             # of all strips: a part of L1
+DEF DW_START = 64                       # bytes that the sums of a block begin with
+DEF DW_PIXEL = 64                       # bytes of a pixel in a strip
+
+ctypedef struct phases_t:
+    # Rows of output that share strips, how many strips these need, bytes of the weights of one phase and of a block
+    int64_t phases, groups, bytes, block
+
+
+cdef phases_t phases_of(int64_t kh, int64_t kw, int64_t sh, int64_t dh, int64_t parts) noexcept nogil:
+    cdef phases_t p
+    p.phases = 2 if sh == 1 and dh == 1 and kh > 1 else 1
+    p.groups = (kh + p.phases - 1 + DOT_GROUP - 1) // DOT_GROUP
+    p.bytes = parts * p.groups * kw * CB * DOT_GROUP * <int64_t>sizeof(dot_w_t)
+    p.block = DW_START + p.phases * p.bytes
+    return p
+
+
+cdef inline int64_t strip_columns(const depthwise_u8_t *A, int64_t columns) noexcept nogil:
+    return (columns - 1) * A.sw + (A.kw - 1) * A.dw + 1
+
+
+cdef int64_t chunk_columns(const depthwise_u8_t *A, int64_t groups) noexcept nogil:
+    """Columns of output in a chunk: as many as have room, or a register tile."""
+    cdef int64_t room = DW_STRIPS_BYTES // (DW_PIXEL * groups)
+    return even(A.ow, max(<int64_t>DW_U8_PX, (room - (A.kw - 1) * A.dw - 1) // A.sw + 1))
+
+
+cdef int64_t depthwise_u8_room(const void *params, char *const *base) noexcept nogil:
+    """Strips, and their addresses before them."""
+    cdef const depthwise_u8_t *A = <const depthwise_u8_t *>params
+    cdef int64_t groups = phases_of(A.kh, A.kw, A.sh, A.dh, 1).groups
+    return groups * (DW_PIXEL * (strip_columns(A, chunk_columns(A, groups)) + 1))
+
+
+cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const depthwise_u8_t *A = <const depthwise_u8_t *>params
+    cdef int64_t b = tile % A.cb, r = tile // A.cb % A.row_tiles, image = tile // A.cb // A.row_tiles
+    cdef int64_t y0 = r * A.rows, y1 = min(y0 + A.rows, A.oh), last = (A.oh - 1) * A.sh + (A.kh - 1) * A.dh
+    cdef int64_t i, j, g, k, columns, width, phase, first, row
+    cdef const char *packed = <const char *>at(base, A.w)
+    cdef const uint8_t *table = <const uint8_t *>at(base, A.table)
+    cdef const uint8_t *x = <const uint8_t *>at(base, A.x) + image * A.xn + b * A.xb
+    cdef const uint8_t *rows[4]
+    cdef uint8_t *y = <uint8_t *>at(base, A.y) + image * A.yn + b * A.yb
+    cdef uint8_t *to
+    cdef const dot_x_t **strips = <const dot_x_t **>scratch
+    cdef const dot_x_t *oldest
+    cdef const dw_u8_fn *form = dw_u8_form(A.kw, A.sw, A.dw)
+    cdef dw_u8_t T
+    cdef look_up_t look_up
+    cdef phases_t p
+    cdef bint kept
+    T.parts, T.kw, T.dw, T.sw = (<const int64_t *>packed)[0], A.kw, A.dw, A.sw
+    p = phases_of(A.kh, A.kw, A.sh, A.dh, T.parts)
+    kept = A.dh == 1 and p.phases * A.sh == DOT_GROUP          # of the next rows' strips all but one are there
+    packed += HEADER + b * p.block
+    T.groups, T.q, T.strips = p.groups, requant_of(A.yz, A.lo, A.hi), strips
+    T.scale = <const float *>at(base, A.scale) + b * CB
+    T.q.cut = requant_cut(T.scale, CB)
+    begin_sums(T.start, <const int32_t *>packed, <const int32_t *>at(base, A.bias) + b * CB, CB)
+    if table != NULL:
+        look_up_begin(&look_up, table)
+    width = chunk_columns(A, p.groups)
+    for k in range((A.ow + width - 1) // width):
+        j = k * width
+        columns = min(width, A.ow - j)
+        for g in range(p.groups):
+            strips[g] = <const dot_x_t *>(scratch + p.groups * DW_PIXEL + g * DW_PIXEL * strip_columns(A, width))
+        i, first = y0, 0
+        while i < y1:
+            for g in range(first, p.groups):
+                for row in range(DOT_GROUP):
+                    rows[row] = x + min(i * A.sh + (g * DOT_GROUP + row) * A.dh, last) * A.xr + j * A.sw * CB
+                interleave_rows(rows, strip_columns(A, columns), <dot_x_t *>strips[g])
+            for phase in range(min(p.phases, y1 - i)):
+                T.w = <const dot_w_t *>(packed + DW_START + phase * p.bytes)
+                to = y + (i + phase) * A.yr + j * CB
+                depthwise_u8_row(&T, form, columns, A.sw, to)
+                if table != NULL and (A.yr != A.ow * CB or width != A.ow):
+                    look_up_row(&look_up, to, to, columns * CB)
+            if kept:
+                first, oldest = p.groups - 1, strips[0]
+                for g in range(first):
+                    strips[g] = strips[g + 1]
+                strips[first] = oldest
+            i += p.phases
+    if table != NULL and A.yr == A.ow * CB and width == A.ow:        # one run of bytes
+        to = y + y0 * A.yr
+        look_up_row(&look_up, to, to, (y1 - y0) * A.yr)
+
+
+cdef inline void depthwise_u8_row(const dw_u8_t *T, const dw_u8_fn *form, int64_t columns, int64_t sw,
+                                  uint8_t *y) noexcept nogil:
+    cdef int64_t whole = columns // DW_U8_PX, rest = columns % DW_U8_PX, p = whole * DW_U8_PX
+    form[DW_U8_PX](T, 0, y, whole)
+    if rest > 0:
+        form[rest](T, p * sw, y + p * CB, 1)
+
+
+cdef void size_depthwise_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const pack_depthwise_u8_t *A = <const pack_depthwise_u8_t *>params
+    cdef const int16_t *w = <const int16_t *>at(base, A.w)
+    cdef int64_t *y = <int64_t *>at(base, A.y)
+    cdef int64_t low = 0, high = 0, c, i, j, v
+    cdef phases_t p
+    for c in range(A.c):
+        for i in range(A.kh):
+            for j in range(A.kw):
+                v = w[c * A.so + i * A.sy + j * A.sx]
+                low, high = min(low, v), max(high, v)
+    y[1] = dot_parts(low, high)
+    p = phases_of(A.kh, A.kw, A.sh, A.dh, y[1])
+    y[2] = (A.c + CB - 1) // CB
+    y[0] = HEADER + y[2] * p.block
+
+
+cdef void pack_depthwise_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const pack_depthwise_u8_t *A = <const pack_depthwise_u8_t *>params
+    cdef const int16_t *w = <const int16_t *>at(base, A.w)
+    cdef char *y = <char *>at(base, A.y)
+    cdef phases_t p = phases_of(A.kh, A.kw, A.sh, A.dh, A.parts)
+    cdef int32_t *start
+    cdef dot_w_t *to
+    cdef int64_t phase, part, g, j, lane, k, c, tap, v
+    if tile == 0:
+        memset(y, 0, HEADER)
+        (<int64_t *>y)[0] = A.parts
+    y += HEADER + tile * p.block
+    start, to = <int32_t *>y, <dot_w_t *>(y + DW_START)
+    memset(start, 0, DW_START)
+    for phase in range(p.phases):
+        for part in range(A.parts):
+            for g in range(p.groups):
+                for j in range(A.kw):
+                    for lane in range(CB):
+                        for k in range(DOT_GROUP):
+                            c, tap, v = tile * CB + lane, g * DOT_GROUP + k - phase, 0
+                            if 0 <= tap < A.kh and c < A.c:
+                                v = w[c * A.so + tap * A.sy + j * A.sx]
+                            to[0] = dot_part(v, part)
+                            to += 1
+                            if phase == 0 and part == 0:
+                                start[lane] += <int32_t>(DOT_STARTS_AT * v)
+
+
+cdef depthwise_u8_t depthwise_u8_params
+cdef pack_depthwise_u8_t pack_depthwise_u8_params
+enter("depthwise_u8", fields_of(depthwise_u8_params), sizeof(depthwise_u8_t), depthwise_u8_run, depthwise_u8_room)
+enter("size_depthwise_u8", fields_of(pack_depthwise_u8_params), sizeof(pack_depthwise_u8_t), size_depthwise_u8_run)
+enter("pack_depthwise_u8", fields_of(pack_depthwise_u8_params), sizeof(pack_depthwise_u8_t), pack_depthwise_u8_run)

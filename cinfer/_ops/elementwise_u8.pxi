@@ -1,0 +1,50 @@
+# Elementwise operators on bytes; the contract and the loops are in elementwise_u8.h.
+
+cdef extern from "elementwise_u8.h" nogil:
+    ctypedef struct look_up_u8_t:
+        buf_t x, table, y
+        int64_t n, cb, h, w, xn, xb, xr, yn, yb, yr, row_tiles, rows
+    ctypedef struct zip_u8_t:
+        buf_t a, b, table, y
+        int64_t cb, h, w, an, ab, ar, bn, bb, br, yn, yb, yr, row_tiles, rows
+    ctypedef struct zip_scales_t:
+        pass
+    const char *look_up_u8_t_fields
+    const char *zip_u8_t_fields
+    zip_scales_t zip_scales_of(const zip_u8_t *)
+    void zip_row(const zip_u8_t *, const zip_scales_t *, const look_up_t *, const uint8_t *, const uint8_t *, uint8_t *)
+
+
+cdef void look_up_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const look_up_u8_t *A = <const look_up_u8_t *>params
+    cdef part_t k = part_of(tile, A.cb * CB, A.h, A.row_tiles, A.rows)
+    cdef const uint8_t *x = <const uint8_t *>at(base, A.x) + k.image * A.xn + k.block * A.xb
+    cdef uint8_t *y = <uint8_t *>at(base, A.y) + k.image * A.yn + k.block * A.yb
+    cdef look_up_t look
+    cdef int64_t i
+    look_up_begin(&look, <const uint8_t *>at(base, A.table))
+    if A.xr == A.w and A.yr == A.w:                 # the rows follow each other
+        look_up_row(&look, x + k.row * A.xr, y + k.row * A.yr, (k.end - k.row) * A.w)
+        return
+    for i in range(k.row, k.end):
+        look_up_row(&look, x + i * A.xr, y + i * A.yr, A.w)
+
+
+cdef void zip_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const zip_u8_t *A = <const zip_u8_t *>params
+    cdef part_t k = part_of(tile, A.cb * CB, A.h, A.row_tiles, A.rows)
+    cdef const uint8_t *a = <const uint8_t *>at(base, A.a) + k.image * A.an + k.block * A.ab
+    cdef const uint8_t *b = <const uint8_t *>at(base, A.b) + k.image * A.bn + k.block * A.bb
+    cdef uint8_t *y = <uint8_t *>at(base, A.y) + k.image * A.yn + k.block * A.yb
+    cdef const uint8_t *table = <const uint8_t *>at(base, A.table)
+    cdef zip_scales_t scales = zip_scales_of(A)
+    cdef look_up_t look
+    cdef int64_t i
+    if table != NULL:
+        look_up_begin(&look, table)
+    for i in range(k.row, k.end):
+        zip_row(A, &scales, &look if table != NULL else NULL, a + i * A.ar, b + i * A.br, y + i * A.yr)
+
+
+enter("look_up_u8", look_up_u8_t_fields, sizeof(look_up_u8_t), look_up_u8_run)
+enter("zip_u8", zip_u8_t_fields, sizeof(zip_u8_t), zip_u8_run)

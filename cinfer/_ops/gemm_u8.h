@@ -1,0 +1,296 @@
+/* Products of matrices of bytes, exact in int32.
+ *
+ * gemm_u8       t[b, m, n] = sum_k (a[b, m, k] - a_zero) (w[b, k, n] - w_zero[n]), b = (b0, b1), which wraps around
+ *   to          TO_int32  y = t + bias[n]
+ *               TO_real   y = act(t * scale[n] + bias[n] + res[b, m, n])
+ *               TO_byte   y = table[min(hi, max(lo, rint((t + bias[n]) * scale[n]) + zero))], ties to even; without a
+ *                         table, that itself
+ *   a           bytes, rows lda apart, columns side by side; batches a0 a1 apart, 0: the same for all; likewise y by
+ *               ldy, y0, y1 and res by ldr, r0, r1, in elements. Nothing is read beyond k columns of a or n of res,
+ *               nothing written beyond n of y
+ *   a_zero      a byte of the type of a, or NULL for 0
+ *   flip        0x80 where the bytes of a are signed: they and a_zero become unsigned ones, which are 128 more
+ *   w           packed by pack_gemm_u8; batches w0 w1 words of 4 bytes apart
+ *   scale       float32, `each` apart: 1, or 0, one for all
+ *   bias        NULL, or float32 for TO_real, else int32
+ *   act         of a TO_real: activation.h, but for prelu
+ *   zero lo hi  of the type of y: 0 to 255 or -128 to 127
+ *   Kernel tile = ((b0*batch1 + b1)*row_tiles + r)*col_tiles + c: rows r*rows .., columns c*cols ..; cols is a multiple
+ *   of table.gemm_n unless col_tiles is 1.
+ *   scratch     scratch_bytes, room_u8(k) at least
+ * pack_gemm_u8  w[b][k][n] of any strides (sk, sn; w0 w1 of the batch) -> y[b][panel], panels = ceil(n / table.gemm_n)
+ *               of panel_u8(k) words each; w_zero is `zeros` apart (1 or 0), or NULL for 0; flip: as above. Kernel
+ *               tile = batch*panels + panel.
+ * A panel       [16] how many quads are split, or IN_PAIRS; whether anything of w_zero is left; [OCTU] sums over k of
+ *               w - w_zero; [OCTU] what is left to subtract of w_zero; the numbers of the quads that are split;
+ *               [group][OCTU] weights, zero beyond k and n; [of those that are split][OCTU] their second part. Only
+ *               what is needed is written, so that pages of large panels stay untouched.
+ *
+ * As GotoBLAS has it (K. Goto, R. van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008): rows of a, as
+ * many as the scratch holds, stay in L2, a panel of w passes by all of them and stays in L1. Rows that lie as the tiles
+ * want them are read in place, others are copied. In pairs of int16, it is w less its zero point that is packed; in
+ * quads, w has to be a byte, and the sum of each row of a times what is left of the zero point is subtracted. The zero
+ * point of a is a constant for each column, with which the sums begin. All this is integers: the order does not
+ * matter, nor which panels are of pairs. */
+#ifndef GEMM_U8_H
+#define GEMM_U8_H
+#include "gemm_u8_tile.h"
+#include "activation.h"
+#define GEMM_U8_FIELDS(B, I, F, A) B(a) B(a_zero) B(w) B(scale) B(bias) B(res) B(table) B(y) \
+    I(batch0) I(batch1) I(m) I(n) I(k) I(lda) I(ldy) I(ldr) I(a0) I(a1) I(w0) I(w1) I(y0) I(y1) I(r0) I(r1) \
+    I(flip) I(to) I(each) I(act) F(alpha) F(beta) I(zero) I(lo) I(hi) I(row_tiles) I(rows) I(col_tiles) I(cols) \
+    I(scratch_bytes)
+PARAMS(gemm_u8_t, GEMM_U8_FIELDS)
+#define PACK_GEMM_U8_FIELDS(B, I, F, A) B(w) B(w_zero) B(y) I(batch0) I(batch1) I(k) I(n) I(sk) I(sn) I(w0) I(w1) \
+    I(zeros) I(flip)
+PARAMS(pack_gemm_u8_t, PACK_GEMM_U8_FIELDS)
+enum { TO_int32, TO_real, TO_byte };
+enum { HEAD = 16, ROWS_AT_ONCE = 768 };                         /* words of a panel; rows whose sums are held */
+enum { IN_PAIRS = -1 };
+
+typedef struct { int32_t *head, *sum, *left, *at, *w, *w2; } panel_t;
+INL int64_t quads_of(int64_t k) { return (k + 3) / 4; }
+INL int64_t round_16(int64_t n) { return (n + 15) & ~15; }
+INL int64_t before_weights(int64_t k) { return HEAD + 2 * OCTU + (SPLIT ? round_16(quads_of(k)) : 0); }
+INL panel_t panel_of(int32_t *p, int64_t k)
+{
+    int32_t *w = p + before_weights(k);
+    return (panel_t){p, p + HEAD, p + HEAD + OCTU, p + HEAD + 2 * OCTU, w, w + quads_of(k) * OCTU};
+}
+static int64_t panel_u8(int64_t k) { return before_weights(k) + quads_of(k) * OCTU * (1 + PAIRS); }
+/* words from row to row of what is copied: an odd number of cache lines, so that rows fall on different sets */
+INL int64_t rows_ld(int64_t groups) { return ((groups + 15) / 16 | 1) * 16; }
+static int64_t room_u8(int64_t k) { return 4 * PMU * rows_ld(quads_of(k) * (1 + PAIRS)); }
+
+#define COPY_ROWS(name, type) \
+static __attribute__((noinline)) void copy_as_##name(const uint8_t *a, int64_t lda, int64_t rows, int64_t k, int flip, \
+                                                     int32_t *x, int64_t ldx) \
+{ \
+    for (int64_t r = 0; r < rows; r++, a += lda, x += ldx) { \
+        type *y = (type *)x; \
+        for (int64_t i = 0; i < k; i++) y[i] = (type)(a[i] ^ flip); \
+        for (int64_t i = k; i < 4 * quads_of(k); i++) y[i] = 0; \
+    } \
+}
+COPY_ROWS(quads, uint8_t)
+COPY_ROWS(pairs, int16_t)
+static void row_sums(const int32_t *x, int64_t ldx, int64_t rows, int64_t k, int32_t *sums)
+{
+    for (int64_t r = 0; r < rows; r++, x += ldx) {
+        int32_t s = 0;
+        for (int64_t i = 0; i < k; i++) s += ((const uint8_t *)x)[i];
+        sums[r] = s;
+    }
+}
+
+/* The quads in which two weights of one sign add up to more than 128: half of these go to the second list. Whether it
+ * is better to have pairs. */
+static int split_quads(panel_t p, int64_t quads)
+{
+    int32_t more = 0;
+    for (int64_t g = 0; g < quads; g++) {
+        int8_t *w = (int8_t *)(p.w + g * OCTU), *rest = (int8_t *)(p.w2 + more * OCTU);
+        int found = 0;
+        for (int c = 0; c < OCTU * 4; c += 2) found |= __builtin_abs(w[c] + w[c + 1]) > 128;
+        if (!found) continue;
+        if (8 * (more + 1) > 3 * quads) return 1;
+        for (int c = 0; c < OCTU * 4; c++) {
+            rest[c] = (int8_t)(__builtin_abs(w[c & ~1] + w[c | 1]) > 128 ? w[c] - w[c] / 2 : 0);
+        }
+        for (int c = 0; c < OCTU * 4; c++) w[c] = (int8_t)(w[c] - rest[c]);
+        p.at[more++] = (int32_t)g;
+    }
+    p.head[0] = more;
+    return 0;
+}
+/* The weights of one panel of n columns, less[] subtracted, in groups of G. */
+#define PACK_WEIGHTS(name, type, G) \
+static __attribute__((noinline, unused)) void pack_##name(const uint8_t *w, int64_t sk, int64_t sn, int flip, \
+                                                          int64_t k, int64_t n, const int32_t *less, type *y, \
+                                                          int32_t *sum) \
+{ \
+    if (sn == 1) \
+        for (int64_t i = 0; i < k; i++) { \
+            const uint8_t *from = w + i * sk; \
+            type *to = y + i / G * OCTU * G + i % G; \
+            for (int64_t c = 0; c < n; c++) { \
+                int32_t v = (from[c] ^ flip) - less[c]; \
+                to[c * G] = (type)v; \
+                sum[c] += v; \
+            } \
+        } \
+    else \
+        for (int64_t c = 0; c < n; c++) { \
+            const uint8_t *from = w + c * sn; \
+            int32_t total = 0; \
+            for (int64_t i = 0; i < k; i++) { \
+                int32_t v = (from[i * sk] ^ flip) - less[c]; \
+                y[(i / G * OCTU + c) * G + i % G] = (type)v; \
+                total += v; \
+            } \
+            sum[c] += total; \
+        } \
+}
+PACK_WEIGHTS(quads, int8_t, 4)
+PACK_WEIGHTS(pairs, int16_t, 2)
+static void pack_panel_u8(const uint8_t *w, int64_t sk, int64_t sn, const uint8_t *zero, int64_t zeros, int flip,
+                          int64_t k, int64_t n, int32_t *panel)
+{
+    panel_t p = panel_of(panel, k);
+    int32_t less[OCTU];
+    size_t all = 4 * OCTU * (size_t)quads_of(k);
+    memset(panel, 0, 4 * (HEAD + 2 * OCTU));
+    for (int64_t c = 0; c < n; c++) less[c] = (zero ? zero[c * zeros] : 0) ^ flip;
+    if (QUADS) {
+        int32_t whole[OCTU];
+        for (int64_t c = 0; c < n; c++) {                       /* w - 128 is a byte */
+            whole[c] = 128;
+            p.left[c] = less[c] - 128;
+            p.head[1] |= p.left[c] != 0;
+            p.sum[c] = (int32_t)-((uint32_t)k * (uint32_t)p.left[c]);
+        }
+        memset(p.w, 0, all);
+        pack_quads(w, sk, sn, flip, k, n, whole, (int8_t *)p.w, p.sum);
+        if (!SPLIT || !split_quads(p, quads_of(k))) return;
+        memset(panel, 0, 4 * (HEAD + 2 * OCTU));
+    }
+    p.head[0] = IN_PAIRS;
+    memset(p.w, 0, 2 * all);
+    pack_pairs(w, sk, sn, flip, k, n, less, (int16_t *)p.w, p.sum);
+}
+
+/* What is done to sums before they are stored, of the columns of one panel. */
+typedef struct {
+    const float *scale, *bias, *res;
+    const uint8_t *table;
+    char *y;
+    int64_t ldy, ldr, n, to;
+    float low, high;                    /* of rint(..), before the zero point */
+    int32_t zero;
+    epilogue_t e;
+} finish_t;
+
+INL void store_part(void *to, vi v, int64_t n)
+{
+    if (n >= VW) st(to, (vf)v);
+    else if (n > 0) st_part(to, (vf)v, n);
+}
+INL vf ld_up_to_n(const float *p, int64_t n) { return n >= VW ? ld(p) : ld_part(p, n > 0 ? n : 0, 0); }
+/* n: a constant where the panel is whole */
+INL void finish_real_of(const finish_t *f, const int32_t *t, int64_t rows, int64_t n)
+{
+    vf scale[OVU], bias[OVU];
+    FOR(v, OVU) {
+        scale[v] = ld(f->scale + v * VW);
+        bias[v] = f->bias ? ld_up_to_n(f->bias + v * VW, n - v * VW) : (vf){0};
+    }
+    for (int64_t r = 0; r < rows; r++, t += OCTU) {
+        float *y = (float *)f->y + r * f->ldy;
+        vf a[OVU];
+        FOR(v, OVU) a[v] = rounded(to_float(ldi(t + v * VW)) * scale[v]) + bias[v];
+        if (f->res) FOR(v, OVU) a[v] += ld_up_to_n(f->res + r * f->ldr + v * VW, n - v * VW);
+        activate_sums(a, OVU, &f->e, NULL);
+        FOR(v, OVU) store_part(y + v * VW, (vi)a[v], n - v * VW);
+    }
+    if (acts_later(f->e.act)) activate_rows((float *)f->y, n, rows, f->ldy, (int)f->e.act, f->e.alpha, f->e.beta);
+}
+static __attribute__((noinline)) void finish_real(const finish_t *f, const int32_t *t, int64_t rows)
+{
+    if (f->n == OCTU) finish_real_of(f, t, rows, OCTU);
+    else finish_real_of(f, t, rows, f->n);
+}
+static __attribute__((noinline)) void finish_int32(const finish_t *f, const int32_t *t, int64_t rows)
+{
+    for (int64_t r = 0; r < rows; r++, t += OCTU)
+        FOR(v, OVU) store_part((int32_t *)f->y + r * f->ldy + v * VW, ldi(t + v * VW), f->n - v * VW);
+}
+static __attribute__((noinline)) void finish_bytes(const finish_t *f, const int32_t *t, int64_t rows)
+{
+    const vf low = bc(f->low), high = bc(f->high);
+    vf scale[OVU];
+    FOR(v, OVU) scale[v] = ld(f->scale + v * VW);
+    for (int64_t r = 0; r < rows; r++, t += OCTU) {
+        uint8_t *y = (uint8_t *)f->y + r * f->ldy, part[OCTU];
+        uint8_t *to = f->n < OCTU ? part : y;
+        FOR(v, OVU) {
+            vf q = vrint(vmin(high, vmax(low, to_float(ldi(t + v * VW)) * scale[v])));
+            st_u8(to + v * VW, (to_int(q) + f->zero) & 255);
+        }
+        if (f->table) for (int64_t c = 0; c < f->n; c++) to[c] = f->table[to[c]];
+        if (f->n < OCTU) memcpy(y, part, (size_t)f->n);
+    }
+}
+
+static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, int64_t tile)
+{
+    int64_t column = tile % A->col_tiles * A->cols, row = tile / A->col_tiles % A->row_tiles * A->rows;
+    int64_t b = tile / A->col_tiles / A->row_tiles, b0 = b / A->batch1, b1 = b % A->batch1;
+    int64_t end = A->n - column < A->cols ? A->n : column + A->cols;
+    int64_t bottom = A->m - row < A->rows ? A->m : row + A->rows;
+    const uint8_t *a = (const uint8_t *)at(base, A->a) + b0 * A->a0 + b1 * A->a1, *zero = at(base, A->a_zero);
+    int32_t *w = (int32_t *)at(base, A->w) + b0 * A->w0 + b1 * A->w1;
+    const float *scale = at(base, A->scale), *res = at(base, A->res);
+    const void *bias = at(base, A->bias);
+    char *y = at(base, A->y);
+    int64_t size = A->to == TO_byte ? 1 : 4, quads = quads_of(A->k);
+    int64_t ld_quads = rows_ld(quads), ld_pairs = rows_ld(2 * quads);
+    int64_t most = A->scratch_bytes / (4 * (PAIRS ? ld_pairs : ld_quads));
+    int32_t a_zero = (zero ? *zero : 0) ^ (int32_t)A->flip;
+    int32_t shift[OCTU] __attribute__((aligned(64))) = {0}, t[PMU * OCTU] __attribute__((aligned(64)));
+    int32_t sums[ROWS_AT_ONCE];
+    float scales[OCTU] __attribute__((aligned(64))) = {0};
+    finish_t f = {.table = at(base, A->table), .ldy = A->ldy, .ldr = A->ldr, .to = A->to, .zero = (int32_t)A->zero,
+                  .low = (float)(A->lo - A->zero), .high = (float)(A->hi - A->zero),
+                  .e = {A->act, (float)A->alpha, (float)A->beta}};
+    int in_place = A->flip == 0 && A->k % 4 == 0 && A->lda % 4 == 0;
+    y += size * (b0 * A->y0 + b1 * A->y1);
+    if (res) res += b0 * A->r0 + b1 * A->r1;
+    most = (most < ROWS_AT_ONCE ? most : ROWS_AT_ONCE) / PMU * PMU;
+    if (in_place) ld_quads = A->lda / 4;
+    for (int64_t r0 = row, rows; r0 < bottom; r0 += rows) {
+        int have = 0, summed = 0;               /* what the scratch has of these rows: 1 quads, 2 pairs */
+        rows = bottom - r0 < most ? bottom - r0 : most;
+        for (int64_t c = column; c < end; c += OCTU) {
+            panel_t p = panel_of(w + c / OCTU * panel_u8(A->k), A->k);
+            int in_pairs = PAIRS && (!QUADS || p.head[0] == IN_PAIRS);
+            const gemm_u8_tile_fn *tiles = in_pairs ? pairs_tiles : quads_tiles;
+            const uint8_t *from = a + r0 * A->lda;
+            const int32_t *x = !in_pairs && in_place ? (const int32_t *)from : (const int32_t *)scratch;
+            int64_t ldx = in_pairs ? ld_pairs : ld_quads;
+            if (in_pairs && have != 2) {
+                copy_as_pairs(from, A->lda, rows, A->k, (int)A->flip, (int32_t *)scratch, ldx);
+                have = 2;
+            } else if (!in_pairs && !in_place && have != 1) {
+                copy_as_quads(from, A->lda, rows, A->k, (int)A->flip, (int32_t *)scratch, ldx);
+                have = 1;
+            }
+            f.n = end - c < OCTU ? end - c : OCTU;
+            for (int j = 0; j < f.n; j++) {
+                shift[j] = (int32_t)-((uint32_t)a_zero * (uint32_t)p.sum[j]);
+                if (bias && A->to != TO_real) shift[j] += ((const int32_t *)bias)[c + j];
+                if (scale) scales[j] = scale[(c + j) * A->each];
+            }
+            if (p.head[1] && !summed) {
+                row_sums(x, ldx, rows, A->k, sums);
+                summed = 1;
+            }
+            f.scale = scales;
+            f.bias = bias && A->to == TO_real ? (const float *)bias + c : NULL;
+            for (int64_t r = 0, q; r < rows; r += q) {
+                q = rows - r < PMU ? rows - r : PMU;
+                f.y = y + size * ((r0 + r) * A->ldy + c);
+                for (int64_t i = 0; i < q; i++) __builtin_prefetch(f.y + i * size * A->ldy, 1);
+                tiles[q - 1](x + r * ldx, ldx, p.w, in_pairs ? 2 * quads : quads, p.w2, p.at, in_pairs ? 0 : p.head[0],
+                             shift, t);
+                if (p.head[1])
+                    for (int i = 0; i < q; i++)
+                        for (int j = 0; j < OCTU; j++) t[i * OCTU + j] -= sums[r + i] * p.left[j];
+                f.res = res ? res + (r0 + r) * A->ldr + c : NULL;
+                if (A->to == TO_real) finish_real(&f, t, q);
+                else if (A->to == TO_byte) finish_bytes(&f, t, q);
+                else finish_int32(&f, t, q);
+            }
+        }
+    }
+}
+#endif

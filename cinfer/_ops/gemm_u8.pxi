@@ -1,0 +1,34 @@
+# Products of matrices of bytes; contracts and loops are in gemm_u8.h.
+
+cdef extern from "gemm_u8.h" nogil:
+    enum: OCTU
+    ctypedef struct gemm_u8_t:
+        pass
+    ctypedef struct pack_gemm_u8_t:
+        buf_t w, w_zero, y
+        int64_t batch0, batch1, k, n, sk, sn, w0, w1, zeros, flip
+    const char *gemm_u8_t_fields
+    const char *pack_gemm_u8_t_fields
+    int64_t panel_u8(int64_t)
+    int64_t room_u8(int64_t)
+    void gemm_u8_tile(const gemm_u8_t *, char *const *, char *, int64_t)
+    void pack_panel_u8(const uint8_t *, int64_t, int64_t, const uint8_t *, int64_t, int, int64_t, int64_t, int *)
+
+
+cdef void gemm_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    gemm_u8_tile(<const gemm_u8_t *>params, base, scratch, tile)
+
+
+cdef void pack_gemm_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const pack_gemm_u8_t *A = <const pack_gemm_u8_t *>params
+    cdef int64_t panels = (A.n + OCTU - 1) // OCTU, b = tile // panels, n = tile % panels * OCTU
+    cdef const uint8_t *zero = <const uint8_t *>at(base, A.w_zero)
+    if zero != NULL:
+        zero += n * A.zeros
+    pack_panel_u8(<const uint8_t *>at(base, A.w) + b // A.batch1 * A.w0 + b % A.batch1 * A.w1 + n * A.sn, A.sk, A.sn,
+                  zero, A.zeros, <int>A.flip, A.k, min(A.n - n, <int64_t>OCTU),
+                  <int *>at(base, A.y) + tile * panel_u8(A.k))
+
+
+enter("gemm_u8", gemm_u8_t_fields, sizeof(gemm_u8_t), gemm_u8_run)
+enter("pack_gemm_u8", pack_gemm_u8_t_fields, sizeof(pack_gemm_u8_t), pack_gemm_u8_run)

@@ -1,0 +1,259 @@
+/* Bytes in NCHW16c blocks: from and to other layouts, and quantised on the way.
+ *
+ * to_blocked_u8       y[n][b][i][j][lane] = x[n][b*16 + lane][i][j] ^ flip; flip is 0, or 128 for int8 as uint8
+ * quantize_blocked    y = min(hi, max(lo, rint(x / scale) + zero)), x float32; the quotient is rounded once,
+ *                     rint is to even, NaN gives lo
+ * from_blocked_u8     the reverse of the first; coff as of from_blocked (layout.h)
+ * dequantize_blocked  y = (x - zero) * scale, y float32
+ * gather_channels_u8  as gather_channels (layout.h), of bytes
+ * fill_halo           fills the frame of t, l, b, r pixels around each picture; y points at pixel (0, 0); elements
+ *                     of `size` bytes, 1 or 4, `fill` their bits. Tile = image*cb + block
+ *
+ * The side that is not bytes in blocks has strides n, b (16 channels on), c, h, w: plain memory of any strides (b =
+ * 16*c), or float blocks (c = 1, w = 16, h the row stride; the channels are then given as whole blocks). Bytes in
+ * blocks: strides n b r. All in elements. Lanes of y beyond the last channel hold anything. Pictures are d slices of
+ * each volume, in plain memory xd or yd apart (d = 0: pictures). Other tiles = (image*row_tiles + r)*blocks + b, rows
+ * r*rows .. of the picture.
+ *
+ * Planes are turned into pixels 16 by 16 in registers (vec_u8.h), those of floats once they are bytes. Bound by loads
+ * and stores, quantize_blocked by the division. */
+#ifndef LAYOUT_U8_H
+#define LAYOUT_U8_H
+#include "layout.h"
+#include "vec_u8.h"
+#define BLOCK_U8_FIELDS(B, I, F, A) B(x) B(y) I(n) I(c) I(d) I(h) I(w) I(xn) I(xb) I(xc) I(xd) I(xh) I(xw) I(yn) I(yb) \
+    I(yr) I(flip) F(scale) I(zero) I(lo) I(hi) I(row_tiles) I(rows)
+PARAMS(block_u8_t, BLOCK_U8_FIELDS)
+#define UNBLOCK_U8_FIELDS(B, I, F, A) B(x) B(y) B(coff) I(n) I(c) I(d) I(h) I(w) I(xn) I(xb) I(xr) I(yn) I(yb) I(yc) \
+    I(yd) I(yh) I(yw) I(flip) F(scale) I(zero) I(row_tiles) I(rows)
+PARAMS(unblock_u8_t, UNBLOCK_U8_FIELDS)
+#define FILL_HALO_FIELDS(B, I, F, A) B(y) I(n) I(cb) I(h) I(w) I(yn) I(yb) I(yr) I(t) I(l) I(b) I(r) I(size) I(fill)
+PARAMS(fill_halo_t, FILL_HALO_FIELDS)
+
+typedef struct { vf scale; vi zero; ub lo, hi, flip; } quant_t;
+static quant_t quant_of(double scale, int64_t zero, int64_t lo, int64_t hi, int64_t flip)
+{
+    int32_t z = (int32_t)zero;
+    return (quant_t){bc((float)scale), bci(&z), bc_ub((int)lo), bc_ub((int)hi), bc_ub((int)flip)};
+}
+
+/* UB elements as bytes: CB from p on and, where that is one pixel of two, CB from q on; 0 where there is no q. */
+INL ub quantise_ub(const void *p, const void *q, const quant_t *k, int floats)
+{
+    static const uint8_t none[CB] = {0};
+    if (!floats) return ld_two((const uint8_t *)p, q ? (const uint8_t *)q : none) ^ k->flip;
+    vi v[UB_VECTORS] = {0};
+    FOR(i, NV) v[i] = nearest(ld((const float *)p + i * VW) / k->scale) + k->zero;
+#if UB == 32
+    if (q) FOR(i, NV) v[NV + i] = nearest(ld((const float *)q + i * VW) / k->scale) + k->zero;
+#endif
+    return min_ub(k->hi, max_ub(k->lo, narrow_ub(v)));
+}
+/* CB bytes to elements at p, and where there are two pixels CB more to q. */
+INL void dequantise_ub(ub x, void *p, void *q, const quant_t *k, int floats)
+{
+    if (!floats) { st_two((uint8_t *)p, (uint8_t *)q, x ^ k->flip); return; }
+    uint8_t t[UB];
+    vi v[UB_VECTORS];
+    st_ub(t, x);
+    widen_ub(t, v);
+    FOR(i, NV) st((float *)p + i * VW, to_float(v[i] - k->zero) * k->scale);
+#if UB == 32
+    FOR(i, NV) st((float *)q + i * VW, to_float(v[NV + i] - k->zero) * k->scale);
+#endif
+}
+
+/* n pixels side by side in each of `lanes` planes -> blocked, 16 at a time; the last 16 start early enough. */
+INL void block_planes_of(const char *x, int64_t plane, int lanes, int64_t n, uint8_t *y, int64_t w, int64_t row,
+                         const quant_t *q, const int floats)
+{
+    const int size = floats ? 4 : 1;
+    char few[CB * CB * 4];
+    for (int64_t p = 0; p < n; p += CB) {
+        if (p > n - CB && n >= CB) p = n - CB;
+        const char *from = x + p * size;
+        int64_t m = n < CB ? n : CB, step = plane;
+        if (m < CB) {
+            memset(few, 0, sizeof few);
+            for (int k = 0; k < lanes; k++) memcpy(few + k * CB * size, x + k * plane * size, m * size);
+            from = few;
+            step = CB;
+        }
+        ub v[PLANES];
+        FOR(k, PLANES) {
+            const char *low = from + k * step * size;
+            const char *high = k + PLANES < lanes ? from + (k + PLANES) * step * size : NULL;
+            v[k] = k < lanes ? quantise_ub(low, high, q, floats) : (ub){0};
+        }
+        to_pixels(v);
+        run_t to = run_at(p, w, row);
+        if (m == CB && to.left >= CB) {
+            FOR(k, PLANES) st_ub(y + to.at + k * UB, v[k]);
+        } else {
+            uint8_t t[CB * CB];
+            FOR(k, PLANES) st_ub(t + k * UB, v[k]);
+            for (int64_t k = 0; k < m; k++, run_next(&to)) memcpy(y + to.at, t + k * CB, CB);
+        }
+    }
+}
+/* The reverse: n pixels of a blocked run to planes at y + off[lane]. */
+INL void unblock_planes_of(const uint8_t *x, int64_t w, int64_t row, int64_t n, char *y, const int64_t *off, int lanes,
+                           const quant_t *q, const int floats)
+{
+    const int size = floats ? 4 : 1;
+    char few[CB * CB * 4], none[CB * 4];
+    for (int64_t p = 0; p < n; p += CB) {
+        if (p > n - CB && n >= CB) p = n - CB;
+        int64_t m = n < CB ? n : CB;
+        run_t from = run_at(p, w, row);
+        ub v[PLANES];
+        if (m == CB && from.left >= CB) {
+            FOR(k, PLANES) v[k] = ld_ub(x + from.at + k * UB);
+        } else {
+            uint8_t t[CB * CB] = {0};
+            for (int64_t k = 0; k < m; k++, run_next(&from)) memcpy(t + k * CB, x + from.at, CB);
+            FOR(k, PLANES) v[k] = ld_ub(t + k * UB);
+        }
+        to_planes(v);
+        FOR(k, PLANES) {
+            if (k >= lanes) break;
+            char *low = y + (off[k] + p) * size;
+            char *high = UB > CB && k + PLANES < lanes ? y + (off[k + PLANES < CB ? k + PLANES : 0] + p) * size : none;
+            if (m == CB) {
+                dequantise_ub(v[k], low, high, q, floats);
+            } else {
+                dequantise_ub(v[k], few, few + CB * size, q, floats);
+                memcpy(low, few, m * size);
+                if (high != none) memcpy(high, few + CB * size, m * size);
+            }
+        }
+    }
+}
+
+/* A row of w pixels whose channels lie side by side, pixels xw elements apart. */
+INL void block_pixels_of(const char *x, int64_t xw, int lanes, int64_t w, uint8_t *y, const quant_t *q,
+                         const int floats)
+{
+    const int64_t size = floats ? 4 : 1, step = xw * size;
+    /* of how many pixels 16 elements lie in the row: what is read beyond the channels goes where anything may be */
+    int64_t whole = lanes == CB ? w : xw < 1 || (w - 1) * xw + lanes < CB ? 0 : ((w - 1) * xw + lanes - CB) / xw + 1;
+    int64_t j = 0;
+    for (; j + UB_PIXELS <= whole; j += UB_PIXELS, x += UB_PIXELS * step, y += UB)
+        st_ub(y, quantise_ub(x, x + step, q, floats));
+    for (; j < w; j++, x += step, y += CB) {
+        char few[CB * 4] = {0};
+        uint8_t pixels[UB];
+        memcpy(few, x, lanes * size);
+        st_ub(pixels, quantise_ub(few, NULL, q, floats));
+        memcpy(y, pixels, CB);
+    }
+}
+INL void unblock_pixels_of(const uint8_t *x, int64_t w, char *y, int64_t yw, int lanes, const quant_t *q,
+                           const int floats)
+{
+    const int64_t size = floats ? 4 : 1, step = yw * size;
+    int64_t j = 0;
+    if (lanes == CB)
+        for (; j + UB_PIXELS <= w; j += UB_PIXELS, x += UB, y += UB_PIXELS * step)
+            dequantise_ub(ld_ub(x), y, y + step, q, floats);
+    for (; j < w; j++, x += CB, y += step) {
+        char few[CB * 4], none[CB * 4];
+        dequantise_ub(ld_two(x, x), few, none, q, floats);
+        memcpy(y, few, lanes * size);
+    }
+}
+#define LAYOUT_U8_FORMS(name, floats) \
+static __attribute__((noinline)) void block_planes_##name( \
+    const char *x, int64_t plane, int lanes, int64_t n, uint8_t *y, int64_t w, int64_t row, const quant_t *q) \
+{ \
+    if (lanes == CB) block_planes_of(x, plane, CB, n, y, w, row, q, floats); \
+    else block_planes_of(x, plane, lanes, n, y, w, row, q, floats); \
+} \
+static __attribute__((noinline)) void unblock_planes_##name( \
+    const uint8_t *x, int64_t w, int64_t row, int64_t n, char *y, const int64_t *off, int lanes, const quant_t *q) \
+{ \
+    unblock_planes_of(x, w, row, n, y, off, lanes, q, floats); \
+} \
+static __attribute__((noinline)) void block_pixels_##name( \
+    const char *x, int64_t xw, int lanes, int64_t w, uint8_t *y, const quant_t *q) \
+{ \
+    block_pixels_of(x, xw, lanes, w, y, q, floats); \
+} \
+static __attribute__((noinline)) void unblock_pixels_##name( \
+    const uint8_t *x, int64_t w, char *y, int64_t yw, int lanes, const quant_t *q) \
+{ \
+    unblock_pixels_of(x, w, y, yw, lanes, q, floats); \
+}
+LAYOUT_U8_FORMS(u8, 0)
+LAYOUT_U8_FORMS(f32, 1)
+
+/* One row of n pixels of any strides: by way of pixels whose channels lie together. */
+#define STRIDED_U8(name, type) \
+static void block_strided_##name(const char *from, int64_t xc, int64_t xw, int lanes, int64_t n, uint8_t *y, \
+                                 const quant_t *q) \
+{ \
+    const type *x = (const type *)from; \
+    for (; n > 0; n--, x += xw, y += CB) { \
+        type few[CB] = {0}; \
+        for (int k = 0; k < lanes; k++) few[k] = x[k * xc]; \
+        block_pixels_##name((const char *)few, CB, CB, 1, y, q); \
+    } \
+} \
+static void unblock_strided_##name(const uint8_t *x, int64_t n, char *to, const int64_t *off, int64_t yw, int lanes, \
+                                   const quant_t *q) \
+{ \
+    type *y = (type *)to; \
+    for (; n > 0; n--, x += CB, y += yw) { \
+        type few[CB]; \
+        unblock_pixels_##name(x, 1, (char *)few, CB, CB, q); \
+        for (int k = 0; k < lanes; k++) y[off[k]] = few[k]; \
+    } \
+}
+STRIDED_U8(u8, uint8_t)
+STRIDED_U8(f32, float)
+
+static void fill_elements(char *y, int64_t n, int64_t size, int64_t fill)
+{
+    if (size == 1) { memset(y, (int)fill, n); return; }
+    const uint32_t word = (uint32_t)fill;
+    for (int64_t i = 0; i < n; i++) memcpy(y + 4 * i, &word, 4);
+}
+
+/* w pixels of one block whose channels come from elsewhere; x: where the places count from. */
+static __attribute__((noinline)) void gather_row_u8(const lanes_t *f, const uint8_t *x, int64_t row, int64_t w,
+                                                    uint8_t *y)
+{
+#if defined(__SSSE3__) || defined(__aarch64__)
+    if (f->sources > 0) {
+        const uint8_t *s[4];
+        uint8_t from[4][CB];
+        FOR(k, 4) {
+            s[k] = k < f->sources ? x + f->source[k] + row * f->source_row[k] : NULL;
+            FOR(i, CB) from[k][i] = f->from[i] / CB == k ? f->from[i] % CB : 0x80;      /* 0x80 gives 0 */
+        }
+        for (int64_t i = 0; i < w * CB; i += CB) {
+            uint8_t none[CB] = {0};
+            bytes_v v;
+            memcpy(&v, none, CB);
+            for (int k = 0; k < f->sources; k++) {
+                bytes_v a, c;
+                memcpy(&a, s[k] + i, CB);
+                memcpy(&c, from[k], CB);
+# if defined(__aarch64__)
+                v |= (bytes_v)vqtbl1q_u8((uint8x16_t)a, (uint8x16_t)c);
+# else
+                v |= (bytes_v)_mm_shuffle_epi8((__m128i)a, (__m128i)c);
+# endif
+            }
+            memcpy(y + i, &v, CB);
+        }
+        return;
+    }
+#endif
+    for (int h = 0; h < CB; h += 8) {           /* 8 pointers stay in registers */
+        const uint8_t *p[8];
+        FOR(k, 8) p[k] = x + f->lane[h + k] + row * f->row[h + k];
+        for (int64_t i = 0; i < w * CB; i += CB) FOR(k, 8) y[i + h + k] = p[k][i];
+    }
+}
+#endif

@@ -1,0 +1,43 @@
+"""Which operators of a rewritten graph compute on bytes, and which stay in float32 among them, and why."""
+from __future__ import annotations
+
+from collections import Counter
+
+from ..model.graph import Graph, Node
+from ..ops.families import MICROSOFT, OWN_DOMAIN
+from .move_bytes import MOVES
+
+BORDERS = frozenset(("QuantizeLinear", "DequantizeLinear", "QuantizeDequantize"))
+ON_BYTES = ("QLinear", "QGemm", "LookUp", "MatMulInteger", "ScaledMatMulInteger")
+
+
+def on_bytes(graph: Graph) -> dict[str, int]:
+    """Operator -> how many of them compute on bytes, whatever float or integer they give; the most frequent first."""
+    counts = Counter(node.op_type for node in graph.nodes
+                     if node.op_type.startswith(ON_BYTES) and node.domain in ("", MICROSOFT, OWN_DOMAIN))
+    return dict(counts.most_common())
+
+
+def in_float(graph: Graph) -> list[dict]:
+    """[{"operator", "nodes": names, "why"}, ...] of what is computed in float32 beside bytes: it reads numbers that
+    were bytes, or gives numbers that become bytes."""
+    makers, consumers = graph.producers(), graph.consumers()
+    found: dict[tuple[str, str], list[str]] = {}
+    for node in graph.nodes:
+        if node.op_type in BORDERS | MOVES or node.op_type.startswith((*ON_BYTES, "DynamicQuantize")):
+            continue
+        reads = any(is_border(makers.get(name)) for name in node.inputs)
+        behind = [reader for name in node.outputs for reader in consumers.get(name, ())]
+        gives = any(is_border(reader) for reader in behind)
+        if not reads and not gives:
+            continue
+        name = node.name or node.outputs[0]
+        why = graph.in_float.get(name) or (
+            "bytes are not computed by this operator" if reads and gives else
+            "nothing quantises its output" if reads else "its inputs are not quantised")
+        found.setdefault((node.op_type, why), []).append(name)
+    return [{"operator": operator, "nodes": names, "why": why} for (operator, why), names in found.items()]
+
+
+def is_border(node: Node | None) -> bool:
+    return node is not None and node.op_type in BORDERS and not (node.domain and node.domain != OWN_DOMAIN)

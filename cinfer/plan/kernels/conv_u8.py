@@ -1,0 +1,136 @@
+"""QLinearConv of uint8 -> `conv_u8`, `depthwise_u8`, `winograd_u8`: exact sums in int32, blocked in and out.
+
+The zero point of x counts as bias: what a window takes beyond the picture is the zero point, which the halo is made
+of. A LookUp behind is a table in the epilogue.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from ..candidate import BLOCKED, SLOPE, UNARY, Candidate, kernel
+from ..epilogue import Group
+from ..store import constant
+from ..views import BLOCK, F32, U8, round_up
+from . import conv_winograd_u8
+from .conv_direct import divided
+from .conv_params import Conv, output_params
+from .quantized import is_scale, table_ref
+from .window import GEOMETRY
+
+I16, I32 = np.dtype(np.int16), np.dtype(np.int32)
+LIMIT = 1 << 31                 # of sums
+DEPTHWISE_BYTES = 1 << 15       # of strips (_ops/depthwise_u8.pxi), beside those of a register tile
+STRIP_BYTES = 1 << 18           # of input as int16 (_ops/conv_u8.pxi), if a register tile needs no more
+MOST_TILE = 16                  # pixels of one
+
+
+class QuantizedConv(Conv):
+    """w : as the file has it
+
+    multiplier : of sums, for each output channel; bias : int64, with what the zero point of x makes
+    """
+    __slots__ = ("multiplier", "bias", "x_zero", "y_zero", "constants", "w_zero", "_largest")
+
+    def __init__(self, group: Group, values):
+        node = group.node
+        names = [*node.inputs, ""][:9]
+        self.constants = tuple(values.constant(name) for name in names[1:] if name)
+        x_scale, x_zero, w, w_scale, self.w_zero, y_scale, y_zero = self.constants[:7]
+        self.x_zero, self.y_zero = int(x_zero.item()), int(y_zero.item())
+        super().__init__(group, node.attributes.get("group", 1), w)
+        self.multiplier = np.broadcast_to(x_scale.reshape(()) * w_scale.reshape(-1) / y_scale.reshape(()), w.shape[:1])
+        shifted = self.shifted().reshape(len(w), -1)
+        sums = shifted.sum(1, np.int64)
+        # what a sum may be at most, and at least, of any bytes
+        self._largest = [255 * f(shifted, 0).sum(1, np.int64) for f in (np.maximum, np.minimum)]
+        self.bias = (self.constants[7].astype(np.int64) if names[8] else 0) - self.x_zero * sums
+
+    @property
+    def w_name(self) -> str:
+        return self.group.node.inputs[3]
+
+    def shifted(self) -> np.ndarray:
+        """The weights less their zero points, as int16."""
+        return self.w.astype(I16) - self.w_zero.astype(I16).reshape(-1, *(1,) * (self.w.ndim - 1))
+
+    def sums_within(self, limit: int) -> bool:
+        """Whether all sums with their bias are."""
+        high, low = (self.bias + end for end in self._largest)
+        return bool((high < limit).all() and (low > -limit).all())
+
+    def epilogue(self, out) -> dict:
+        """What comes behind the sums, as the kernels take it."""
+        return dict(bias=padded(self.bias, I32), scale=padded(self.multiplier, F32),
+                    table=table_ref(out, self.group.epilogue.unary.slope), yz=self.y_zero, lo=0, hi=255)
+
+
+def padded(values: np.ndarray, dtype):
+    """A number for each channel, with zeros up to whole blocks."""
+    whole = np.zeros(round_up(len(values)), dtype)
+    whole[:len(values)] = values
+    return constant(whole).ref()
+
+
+@kernel("QLinearConv", attributes=GEOMETRY + "group", reading=BLOCKED, takes=(UNARY, SLOPE))
+def qlinear_conv(group, values):
+    node, e = group.node, group.epilogue
+    x, y = values.fact(node.inputs[0]), values.fact(node.outputs[0])
+    if x.dtype != U8 or y.dtype != U8 or x.ndim not in (3, 4) or 0 in x.shape or 0 in y.shape \
+            or e.unary.op not in ("none", "table") \
+            or any(values.constant(name) is None for name in node.inputs[1:] if name) \
+            or not all(is_scale(values.constant(node.inputs[i])) for i in (1, 4, 6)):
+        return ()
+    conv = values.store.once(("quantized", node, e.unary.slope),
+                             tuple(values.constant(name) for name in node.inputs[1:] if name),
+                             lambda: QuantizedConv(group, values))
+    if not conv.sums_within(LIMIT):
+        return ()
+    depthwise = conv.groups == values.shape(conv.x)[1] == len(conv.w) and conv.groups > 1
+    emit = emit_depthwise if depthwise else emit_direct
+
+    def direct(cost_ns):
+        return Candidate(lambda out: emit(out, conv), ((conv.x, BLOCKED),), BLOCKED, cost_ns=cost_ns,
+                         halo=(conv.x, conv.overhang, conv.x_zero))
+    return conv_winograd_u8.candidates(conv, direct, values)
+
+
+def fixed(out, kernel: str, conv: QuantizedConv, make):
+    """What does not depend on sizes of the parameters of a kernel."""
+    return out.store.fixed(kernel, (conv.group.node, conv.group.epilogue.unary.key()), conv.constants,
+                           lambda: dict(make(), **conv.epilogue(out)))
+
+
+def emit_direct(out, conv: QuantizedConv) -> None:
+    win = conv.window(out)
+    (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = win.kernel, win.strides, win.dilations, win.pads
+    (oc, ic), groups = conv.w.shape[:2], conv.groups
+    ib, ob = -(-ic * groups // BLOCK), -(-oc // BLOCK)
+    grouped = dict(goc=oc // groups, gic=ic) if groups > 1 else {}
+    x, y = out.blocked(conv.x), out.output(conv.group.output)
+
+    def params():
+        w = out.store.packed_bytes("pack_conv_u8", conv.w_name, conv.w, conv.shifted, oc=oc, ic=ic, kh=kh, kw=kw,
+                                   so=ic * kh * kw, si=kh * kw, sy=kw, sx=1, **grouped)
+        return dict(w=w, ib=ib, last=(ic * groups - 1) % BLOCK + 1, ob=ob, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw,
+                    **grouped)
+    split = divided(out, y.n, y.h, y.w, ob, ic * kh * kw)
+    strip = 2 * BLOCK * ib * ((kh - 1) * dh + 1) * (MOST_TILE * sw + (kw - 1) * dw)
+    out.step(fixed(out, "conv_u8", conv, params), y.n * split["row_tiles"] * split["oc_tiles"], dict(
+        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, **split, **output_params(out, conv, y)),
+        flops=conv.flops(y), scratch=max(STRIP_BYTES, strip))
+
+
+def emit_depthwise(out, conv: QuantizedConv) -> None:
+    win = conv.window(out)
+    (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = win.kernel, win.strides, win.dilations, win.pads
+    x, y = out.blocked(conv.x), out.output(conv.group.output)
+
+    def params():
+        w = out.store.packed_bytes("pack_depthwise_u8", conv.w_name, conv.w, conv.shifted, c=x.c, kh=kh, kw=kw,
+                                   so=kh * kw, sy=kw, sx=1, sh=sh, dh=dh)
+        return dict(w=w, cb=x.blocks, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw)
+    rows, row_tiles = out.tiles.rows(y.h, y.w, x.n * x.blocks, BLOCK * kh * kw)
+    out.step(fixed(out, "depthwise_u8", conv, params), x.n * x.blocks * row_tiles, dict(
+        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, row_tiles=row_tiles, rows=rows,
+        **output_params(out, conv, y)), flops=conv.flops(y),
+        scratch=DEPTHWISE_BYTES + 64 * (kh + 2) * (MOST_TILE * sw + (kw - 1) * dw + 2))

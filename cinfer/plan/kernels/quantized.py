@@ -1,0 +1,110 @@
+"""Operators on bytes, element by element: LookUp -> `look_up_u8`, or the table of the step before; QLinearAdd and
+QLinearMul -> `zip_u8`."""
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from ...ops.families import MICROSOFT, OWN_DOMAIN
+from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, PLAIN, SLOPE, UNARY, Candidate, kernel
+from ..epilogue import Unary
+from ..views import BLOCK, F32, U8, Blocked
+
+OPS = {"QLinearAdd": 0, "QLinearMul": 1}            # as zip_u8 counts them
+
+
+def table_of(node, values) -> Unary | None:
+    return Unary("table", slope=node.inputs[1]) if values.constant(node.inputs[1]) is not None else None
+
+
+@kernel("LookUp", domain=OWN_DOMAIN, reading=FOLLOWS, unary=table_of)
+def look_up(group, values):
+    node = group.node
+    (name, table), x = node.inputs, values.fact(node.inputs[0])
+    if x.dtype != U8 or values.constant(table) is None or prod(x.shape) == 0:
+        return ()
+    blocked = values.is_blocked(name) and x.ndim in (3, 4)
+
+    def emit(out):
+        x, y = views(out, [name], node.outputs[0], blocked)
+        dims, strides, tiles = rows_of(out, (x, y))
+        out.step("look_up_u8", tiles, dict(x=x.ref(), y=y.ref(), table=table_ref(out, table), **dims,
+                                           **named("x", strides[0]), **named("y", strides[1])))
+    return (Candidate(emit, ((name, layout_of(blocked)),), BLOCKED if blocked else PLAIN),)
+
+
+def table_ref(out, name: str):
+    """A table of 256 bytes, where there is one."""
+    return out.store.array(name, out.constant(name)).ref() if name else None
+
+
+def is_scale(array) -> bool:
+    """Whether all numbers of a constant are scales that kernels take."""
+    return array.dtype == F32 and bool((array > 0).all() and np.isfinite(array).all())
+
+
+def layout_of(blocked: bool) -> str:
+    return BLOCKED if blocked else CONTIGUOUS
+
+
+@kernel(*OPS, domain=MICROSOFT, reading=FOLLOWS, takes=(UNARY, SLOPE))
+def zipped(group, values):
+    """Of two operands that are there in the output's shape, or that broadcast in pictures."""
+    node, e = group.node, group.epilogue
+    a, b, shape = node.inputs[0], node.inputs[3], values.shape(node.outputs[0])
+    facts = values.fact(a), values.fact(b)
+    if any(fact.dtype != U8 or fact.ndim != len(shape) for fact in facts) or 0 in shape \
+            or e.unary.op not in ("none", "table") or len(node.inputs) != 8 \
+            or any(values.constant(name) is None for name in node.inputs if name not in (a, b)) \
+            or not all(is_scale(values.constant(node.inputs[i])) for i in (1, 4, 6)):
+        return ()
+    alike = facts[0].shape == facts[1].shape
+    if not alike and len(shape) not in (3, 4):
+        return ()
+    blocked = len(shape) in (3, 4) and (not alike or values.is_blocked(a) or values.is_blocked(b))
+
+    def emit(out):
+        *operands, y = views(out, [a, b], group.output, blocked)
+        dims, strides, tiles = rows_of(out, (y,))
+        params = named("y", strides[0])
+        for letter, x in zip("ab", operands):
+            params |= named(letter, operand_strides(x, y) if blocked else strides[0] | {"w": BLOCK, "l": 1})
+        sa, za, sb, zb, sy, zy = (out.constant(name).item() for name in (*node.inputs[1:3], *node.inputs[4:8]))
+        out.step("zip_u8", tiles, dict(
+            a=operands[0].ref(), b=operands[1].ref(), y=y.ref(), table=table_ref(out, e.unary.slope), **dims, **params,
+            op=OPS[node.op_type], sa=sa, za=za, sb=sb, zb=zb, sy=sy, zy=zy, lo=0, hi=255))
+    reads = tuple((name, layout_of(blocked)) for name in dict.fromkeys((a, b)))
+    return (Candidate(emit, reads, BLOCKED if blocked else PLAIN),)
+
+
+def views(out, names, output: str, blocked: bool) -> list:
+    """Of the inputs, and of the output."""
+    if blocked:
+        return [*map(out.blocked, names), out.output(output)]
+    return [*map(out.contiguous, names), out.plain(output)]
+
+
+def rows_of(out, views) -> tuple[dict, list[dict], int]:
+    """(how many pictures, blocks, rows, elements of a row, and how they are divided; strides of each view; tiles)"""
+    y = views[-1]
+    if type(y) is Blocked:
+        n, cb, h, w = y.n, y.blocks, y.h, y.w * BLOCK
+        strides = [dict(n=v.ns, b=v.bs, r=v.rs) for v in views]
+        rows, row_tiles = out.tiles.rows(h, y.w, n * cb, BLOCK)
+    else:
+        w = y.shape[-1] if y.shape else 1
+        n, cb, h = 1, 1, prod(y.shape[:-1])
+        strides = [dict(n=0, b=0, r=w)] * len(views)
+        rows, row_tiles = out.tiles.sums(h, w)
+    return dict(n=n, cb=cb, h=h, w=w, rows=rows, row_tiles=row_tiles), strides, n * cb * row_tiles
+
+
+def named(letter: str, strides: dict) -> dict:
+    return {letter + axis: step for axis, step in strides.items()}
+
+
+def operand_strides(x: Blocked, y: Blocked) -> dict:
+    """Of an operand that broadcasts to y: axes of one step 0."""
+    return dict(n=x.ns if x.n == y.n else 0, b=x.bs if x.c == y.c else 0, r=x.rs if x.h == y.h else 0,
+                w=BLOCK if x.w == y.w else 0, l=1 if x.c == y.c else 0)

@@ -1,0 +1,166 @@
+"""Convolution of bytes against integers, at every level that has it: equal, whatever the tiles and threads."""
+import numpy as np
+import pytest
+
+import cinfer._ops as ops
+from u8 import GUARD, NOTHING, BlockedU8, address, channels, convolved, integers, put, requantised
+from windows import run
+
+LEVELS = [level for level in ops.usable_levels() if "conv_u8" in ops.table(level).fields]
+RNG = np.random.default_rng(8)
+# images, groups, channels of a group in and out, h, w, (kh, kw), strides, dilations, pads (t, l, b, r)
+CASES = [
+    (1, 1, 1, 1, 1, 1, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+    (2, 1, 3, 16, 1, 7, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+    (1, 1, 16, 48, 14, 14, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+    (1, 1, 17, 24, 13, 5, (1, 1), (2, 2), (1, 1), (0, 0, 0, 0)),
+    (2, 1, 8, 8, 7, 7, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+    (1, 1, 24, 58, 14, 14, (3, 3), (2, 2), (1, 1), (0, 0, 1, 1)),
+    (1, 1, 58, 64, 13, 5, (3, 3), (1, 1), (2, 2), (2, 2, 2, 2)),
+    (1, 1, 64, 17, 12, 17, (3, 3), (3, 3), (1, 1), (1, 0, 1, 2)),
+    (1, 1, 48, 96, 7, 31, (5, 5), (1, 1), (1, 1), (2, 2, 2, 2)),
+    (1, 1, 20, 40, 1, 30, (1, 5), (1, 2), (1, 3), (0, 6, 0, 6)),
+    (1, 1, 19, 33, 11, 11, (4, 2), (1, 2), (3, 1), (2, 0, 3, 1)),
+    (1, 1, 5, 19, 3, 457, (3, 1), (1, 1), (1, 1), (1, 0, 1, 0)),         # rows longer than a chunk
+    (1, 1, 16, 16, 37, 29, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),        # several chunks
+    (1, 1, 1040, 16, 4, 40, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),       # a strip of a whole row does not fit
+    (1, 1, 512, 32, 7, 7, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+    (2, 3, 16, 16, 9, 6, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+    (1, 2, 32, 48, 5, 15, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+    (1, 13, 8, 8, 9, 7, (3, 3), (2, 2), (1, 1), (1, 1, 1, 1)),
+    (2, 5, 24, 24, 5, 6, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+    (1, 9, 3, 1, 6, 5, (2, 2), (1, 1), (1, 1), (0, 0, 1, 1))]
+
+
+def pack(level, w, groups=1, strides=None, at=0, source=None, threads=1):
+    """w : whole numbers [oc][ic][kh][kw]; strides : of (oc, ic, y, x) in source, from element `at` on."""
+    oc, ic, kh, kw = w.shape
+    source = put(w if source is None else source, np.int16)
+    so, si, sy, sx = strides or (ic * kh * kw, kh * kw, kw, 1)
+    params = dict(w=address(source, 2 * at), oc=oc, ic=ic, kh=kh, kw=kw, so=so, si=si, sy=sy, sx=sx)
+    if groups > 1:
+        params.update(goc=oc // groups, gic=ic)
+    size = np.zeros(3, np.int64)
+    run(level, "size_conv_u8", 1, y=address(size), **params)
+    packed = put(np.full(size[0] + 64, GUARD, np.uint8))
+    run(level, "pack_conv_u8", int(size[2]), threads=threads, y=address(packed), parts=int(size[1]), **params)
+    assert (packed[-64:] == GUARD).all()
+    return packed
+
+
+def run_conv(level, x, w, bias, scale, groups, strides, dilations, pads, out_shape, zeros, rows, blocks, threads=1,
+             halo=NOTHING, lo=0, hi=255, table=None, packed=None):
+    """zeros : zero points of x and y. bias : with that of x."""
+    n, ic = x.shape[:2]
+    oh, ow = out_shape[2:]
+    xs, ys = BlockedU8.of(x, pads, zeros[0]), BlockedU8(out_shape, halo)
+    packed = pack(level, w, groups) if packed is None else packed
+    b, s = channels(bias, np.int32), channels(scale, np.float32)
+    step = max(1, ops.table(level).conv_oc // 16)
+    blocks = min(-(-blocks // step) * step, ys.blocks)
+    row_tiles, oc_tiles = -(-oh // rows), -(-ys.blocks // blocks)
+    more = dict(goc=out_shape[1] // groups, gic=ic // groups) if groups > 1 else {}
+    if table is not None:
+        table = put(table, np.uint8)
+        more["table"] = address(table)
+    before = xs.data.copy()
+    run(level, "conv_u8", n * row_tiles * oc_tiles, threads=threads, x=xs.at(-pads[0], -pads[1]), w=address(packed),
+        bias=address(b), scale=address(s), y=ys.at(), n=n, ib=xs.blocks, last=(ic - 1) % 16 + 1, ob=ys.blocks,
+        kh=w.shape[2], kw=w.shape[3], dh=dilations[0], dw=dilations[1], sh=strides[0], sw=strides[1], oh=oh, ow=ow,
+        yz=zeros[1], lo=lo, hi=hi, row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles, blocks=blocks,
+        **xs.params("x"), **ys.params("y"), **more)
+    np.testing.assert_array_equal(xs.data, before)
+    return ys.result()
+
+
+def folded(w, bias, x_zero):
+    """The bias that a kernel takes."""
+    return bias - x_zero * w.reshape(len(w), -1).sum(1)
+
+
+def scales(sums):
+    """float32 [oc], by which the sums cover the bytes and some of them lie outside."""
+    spread = np.abs(sums).max((0, 2, 3)) + 1
+    return (RNG.uniform(100, 300, len(spread)) / spread).astype(np.float32)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_conv_is_exact(level, case):
+    n, groups, ic, oc, h, wd, k, strides, dilations, pads = case
+    x, w = integers(RNG, (n, groups * ic, h, wd), 0, 255), integers(RNG, (groups * oc, ic, *k), -128, 127)
+    x, bias, zeros = x.astype(np.uint8), RNG.integers(-9999, 9999, groups * oc), (RNG.integers(256), RNG.integers(256))
+    sums = convolved(x, w, zeros[0], strides, dilations, pads, groups) + bias[:, None, None]
+    scale = scales(sums)
+    wanted = requantised(sums, scale, zeros[1])
+    ways = (1, 1, 2, (1, 0, 0, 1)), (3, 2, 1, (0, 2, 1, 0)), (sums.shape[2], 1000, 1, NOTHING)
+    for rows, blocks, threads, halo in ways:
+        y = run_conv(level, x, w, folded(w, bias, zeros[0]), scale, groups, strides, dilations, pads, sums.shape, zeros,
+                     rows, blocks, threads, halo)
+        np.testing.assert_array_equal(y, wanted, f"{case} {level} rows={rows} blocks={blocks} threads={threads}")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("x_kind", ["lo", "hi", "random"])
+@pytest.mark.parametrize("w_kind", ["lo", "hi"])
+@pytest.mark.parametrize("w_range", [(-128, 127), (-255, 255)])
+@pytest.mark.parametrize("zeros", [(0, 255), (255, 0)])
+def test_conv_of_extremes(level, x_kind, w_kind, w_range, zeros):
+    """Products that saturate 16 bits in pairs; weights of 9 bits: unsigned ones, whose zero point is at an end."""
+    x = integers(RNG, (1, 600, 3, 3), 0, 255, x_kind).astype(np.uint8)
+    w = integers(RNG, (20, 600, 1, 1), *w_range, w_kind)
+    bias = np.arange(20) * 1000
+    sums = convolved(x, w, zeros[0], (1, 1), (1, 1), NOTHING) + bias[:, None, None]
+    scale = scales(sums)
+    y = run_conv(level, x, w, folded(w, bias, zeros[0]), scale, 1, (1, 1), (1, 1), NOTHING, sums.shape, zeros, 3, 2)
+    np.testing.assert_array_equal(y, requantised(sums, scale, zeros[1]))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("scale", [1e30, 1e9, .5, 1e-30])
+def test_rounding_ties_and_what_int32_does_not_hold(level, scale):
+    """Halves go to the even number; products far outside are cut, on both sides."""
+    x = np.arange(256, dtype=np.uint8).reshape(1, 1, 1, 256)
+    w, bias = np.array([1, -1]).reshape(2, 1, 1, 1), np.array([-128, 127])
+    sums = convolved(x, w, 0, (1, 1), (1, 1), NOTHING) + bias[:, None, None]
+    for zero, lo, hi in (3, 0, 255), (0, 7, 200), (255, 30, 30):
+        y = run_conv(level, x, w, bias, [scale, scale], 1, (1, 1), (1, 1), NOTHING, sums.shape, (0, zero), 1, 1, lo=lo,
+                     hi=hi)
+        np.testing.assert_array_equal(y, requantised(sums, [scale, scale], zero, lo, hi), f"{zero} {lo} {hi}")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("oc, pixels, halo", [(1, 1, NOTHING), (16, 5, NOTHING), (40, 45, (0, 1, 0, 1))])
+def test_conv_goes_through_the_table(level, oc, pixels, halo):
+    x = RNG.integers(0, 256, (1, 20, 3, pixels)).astype(np.uint8)
+    w, bias = RNG.integers(-9, 9, (oc, 20, 1, 1)), RNG.integers(-999, 999, oc)
+    table = RNG.permutation(256).astype(np.uint8)
+    sums = convolved(x, w, 0, (1, 1), (1, 1), NOTHING) + bias[:, None, None]
+    scale = scales(sums)
+    y = run_conv(level, x, w, bias, scale, 1, (1, 1), (1, 1), NOTHING, sums.shape, (0, 100), 2, 1, 2, halo, table=table)
+    np.testing.assert_array_equal(y, requantised(sums, scale, 100, table=table))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_byte_goes_through_the_table(level):
+    x, table = np.arange(256, dtype=np.uint8).reshape(1, 1, 2, 128), RNG.integers(0, 256, 256).astype(np.uint8)
+    y = run_conv(level, x, np.ones((1, 1, 1, 1), int), [0], [1], 1, (1, 1), (1, 1), NOTHING, x.shape, (0, 0), 2, 1,
+                 table=table)
+    np.testing.assert_array_equal(y.reshape(-1), table)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("groups, shape", [(1, (40, 21, 3, 2)), (5, (40, 12, 1, 3)), (1, (5, 5, 1, 1))])
+def test_packing_by_threads_and_from_any_strides(level, groups, shape):
+    w = RNG.integers(-255, 256, shape)
+    wanted = pack(level, w, groups)
+    np.testing.assert_array_equal(pack(level, w, groups, threads=2), wanted)
+    for order in (1, 0, 2, 3), (2, 3, 1, 0), (0, 2, 3, 1):
+        turned = np.ascontiguousarray(w.transpose(order)[..., ::-1])     # the last axis from its end down
+        strides = [0] * 4
+        for axis, stride in zip(order, turned.strides):
+            strides[axis] = stride // w.itemsize
+        strides[order[-1]] = -1
+        np.testing.assert_array_equal(pack(level, w, groups, strides, turned.shape[-1] - 1, turned), wanted)
+
+

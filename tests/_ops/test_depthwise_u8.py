@@ -1,0 +1,114 @@
+"""Depthwise convolution of bytes against integers, at every level that has it: equal, whatever tiles and threads."""
+import numpy as np
+import pytest
+
+import cinfer._ops as ops
+from u8 import GUARD, NOTHING, BlockedU8, address, channels, convolved, integers, put, requantised
+from windows import run
+
+LEVELS = [level for level in ops.usable_levels() if "depthwise_u8" in ops.table(level).fields]
+RNG = np.random.default_rng(9)
+CASES = [  # channels, h, w, (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right)
+    (1, 1, 1, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)), (16, 1, 7, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+    (17, 7, 7, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)), (24, 14, 14, (3, 3), (2, 2), (1, 1), (0, 0, 1, 1)),
+    (58, 13, 5, (3, 3), (2, 2), (1, 1), (1, 1, 1, 1)), (3, 14, 29, (5, 5), (1, 1), (1, 1), (2, 2, 2, 2)),
+    (48, 9, 31, (5, 5), (2, 2), (1, 1), (2, 2, 2, 2)), (8, 14, 14, (7, 7), (1, 1), (1, 1), (3, 3, 3, 3)),
+    (16, 13, 16, (3, 3), (1, 1), (2, 2), (2, 2, 2, 2)), (16, 10, 9, (3, 3), (2, 1), (1, 1), (1, 1, 1, 1)),
+    (16, 12, 17, (3, 3), (3, 3), (1, 1), (1, 0, 1, 2)), (20, 1, 30, (1, 5), (1, 2), (1, 3), (0, 6, 0, 6)),
+    (16, 11, 11, (4, 2), (1, 2), (3, 1), (2, 0, 3, 1)), (32, 6, 43, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+    (5, 4, 411, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),           # rows longer than a chunk
+    (5, 40, 43, (37, 35), (1, 1), (1, 1), (0, 0, 0, 0)), (5, 9, 7, (2, 5), (1, 1), (1, 1), (1, 2, 0, 2))]
+
+
+def pack(level, w, stride, dilation, source=None, strides=None):
+    """w : whole numbers [c][kh][kw]; stride, dilation : along y."""
+    c, kh, kw = w.shape
+    source = put(w if source is None else source, np.int16)
+    so, sy, sx = strides or (kh * kw, kw, 1)
+    params = dict(w=address(source), c=c, kh=kh, kw=kw, so=so, sy=sy, sx=sx, sh=stride, dh=dilation)
+    size = np.zeros(2, np.int64)
+    run(level, "size_depthwise_u8", 1, y=address(size), **params)
+    packed = put(np.full(size[0] + 64, GUARD, np.uint8))
+    run(level, "pack_depthwise_u8", -(-c // 16), y=address(packed), parts=int(size[1]), **params)
+    assert (packed[-64:] == GUARD).all()
+    return packed
+
+
+def run_depthwise(level, x, w, bias, scale, strides, dilations, pads, out_shape, zeros, rows, threads=1, halo=NOTHING,
+                  lo=0, hi=255, table=None):
+    """zeros : zero points of x and y."""
+    n, c = x.shape[:2]
+    oh, ow = out_shape[2:]
+    packed = pack(level, w, strides[0], dilations[0])
+    xs, ys = BlockedU8.of(x, pads, zeros[0]), BlockedU8(out_shape, halo)
+    b = channels(bias - zeros[0] * w.reshape(c, -1).sum(1), np.int32)
+    s, row_tiles = channels(scale, np.float32), -(-oh // rows)
+    more = {}
+    if table is not None:
+        table = put(table, np.uint8)
+        more["table"] = address(table)
+    before = xs.data.copy()
+    run(level, "depthwise_u8", n * xs.blocks * row_tiles, threads=threads, x=xs.at(-pads[0], -pads[1]),
+        w=address(packed), bias=address(b), scale=address(s), y=ys.at(), n=n, cb=xs.blocks, kh=w.shape[1],
+        kw=w.shape[2], dh=dilations[0], dw=dilations[1], sh=strides[0], sw=strides[1], oh=oh, ow=ow, yz=zeros[1], lo=lo,
+        hi=hi, row_tiles=row_tiles, rows=rows, **xs.params("x"), **ys.params("y"), **more)
+    np.testing.assert_array_equal(xs.data, before)
+    return ys.result()
+
+
+def sums_of(x, w, bias, zero, strides, dilations, pads):
+    return convolved(x, w[:, None], zero, strides, dilations, pads, len(w)) + bias[:, None, None]
+
+
+def scales(sums):
+    spread = np.abs(sums).max((0, 2, 3)) + 1
+    return (RNG.uniform(100, 300, len(spread)) / spread).astype(np.float32)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_depthwise_is_exact(level, case):
+    c, h, wd, k, *window = case
+    x, w = integers(RNG, (2, c, h, wd), 0, 255).astype(np.uint8), integers(RNG, (c, *k), -128, 127)
+    bias, zeros = RNG.integers(-9999, 9999, c), (RNG.integers(256), RNG.integers(256))
+    sums = sums_of(x, w, bias, zeros[0], *window)
+    scale = scales(sums)
+    wanted = requantised(sums, scale, zeros[1])
+    for rows, threads, halo in (1, 2, (1, 0, 0, 1)), (3, 1, (0, 2, 1, 0)), (999, 1, NOTHING):
+        y = run_depthwise(level, x, w, bias, scale, *window, sums.shape, zeros, rows, threads, halo)
+        np.testing.assert_array_equal(y, wanted, f"{case} {level} rows={rows} threads={threads}")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("x_kind", ["lo", "hi", "random"])
+@pytest.mark.parametrize("w_kind", ["lo", "hi"])
+@pytest.mark.parametrize("w_range", [(-128, 127), (-255, 255)])
+@pytest.mark.parametrize("k, stride", [(3, 1), (3, 2), (5, 1), (5, 2), (7, 1)])
+def test_depthwise_of_extremes(level, x_kind, w_kind, w_range, k, stride):
+    x = integers(RNG, (1, 20, 9, 19), 0, 255, x_kind).astype(np.uint8)
+    w, bias = integers(RNG, (20, k, k), *w_range, w_kind), np.arange(20) * 100
+    for zeros in (0, 255), (255, 0):
+        window = (stride, stride), (1, 1), (k // 2,) * 4
+        sums = sums_of(x, w, bias, zeros[0], *window)
+        scale = scales(sums)
+        y = run_depthwise(level, x, w, bias, scale, *window, sums.shape, zeros, 4)
+        np.testing.assert_array_equal(y, requantised(sums, scale, zeros[1]))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("lo, hi, with_table", [(7, 200, False), (30, 30, False), (0, 255, True), (100, 255, True)])
+def test_limits_and_table(level, lo, hi, with_table):
+    x, w = RNG.integers(0, 256, (1, 40, 7, 11)).astype(np.uint8), RNG.integers(-128, 128, (40, 3, 3))
+    bias, table = RNG.integers(-999, 999, 40), RNG.permutation(256).astype(np.uint8) if with_table else None
+    window = (1, 1), (1, 1), (1, 1, 1, 1)
+    sums = sums_of(x, w, bias, 9, *window)
+    scale = scales(sums)
+    y = run_depthwise(level, x, w, bias, scale, *window, sums.shape, (9, 100), 2, 2, lo=lo, hi=hi, table=table)
+    np.testing.assert_array_equal(y, requantised(sums, scale, 100, lo, hi, table))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_packing_from_any_strides(level):
+    w = RNG.integers(-255, 256, (21, 3, 5))
+    turned = np.ascontiguousarray(w.transpose(2, 0, 1))
+    np.testing.assert_array_equal(pack(level, w, 1, 1, source=turned, strides=(3, 1, 63)), pack(level, w, 1, 1))

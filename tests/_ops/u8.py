@@ -1,0 +1,114 @@
+"""For the tests of kernels on uint8 in blocks: pictures [n][c/16][h + halo][w + halo][16] with guards, integers."""
+import numpy as np
+
+GUARD = 0xA5                    # around the pictures that a kernel writes, and in the lanes beyond the channels
+NOTHING = (0, 0, 0, 0)
+
+
+def put(a, dtype=None, guards=0):
+    """A flat 64-byte aligned copy, with so many zero elements behind it."""
+    a = np.asarray(a, dtype)
+    size = a.nbytes + guards * a.itemsize
+    raw = np.zeros(size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    out = raw[start:start + size].view(a.dtype)
+    out[:a.size] = a.reshape(-1)
+    return out
+
+
+def address(a, byte=0):
+    """An array as a kernel's buffer, so many bytes in."""
+    return 0, a.ctypes.data + byte
+
+
+def channels(a, dtype):
+    """A vector of channels filled up to whole blocks with what must not reach a real channel."""
+    a = np.asarray(a, dtype)
+    fill = np.nan if a.dtype.kind == "f" else np.iinfo(dtype).max
+    out = put(np.full(-(-len(a) // 16) * 16, fill, dtype))
+    out[:len(a)] = a
+    return out
+
+
+class BlockedU8:
+    """A picture of bytes. `data` holds 64 guards before and after.
+
+    halo : (top, left, bottom, right) pixels of `fill`, the zero point of the picture
+    """
+
+    def __init__(self, shape, halo=NOTHING, fill=GUARD):
+        self.shape, self.halo = tuple(shape), halo
+        n, c, h, w = shape
+        t, left, b, r = halo
+        self.blocks = -(-c // 16)
+        self.whole = n, self.blocks, h + t + b, w + left + r, 16
+        self.data = put(np.full(int(np.prod(self.whole)) + 128, fill, np.uint8))
+        self.r = self.whole[3] * 16
+        self.b = self.whole[2] * self.r
+        self.n = self.blocks * self.b
+
+    @classmethod
+    def of(cls, x, halo=NOTHING, zero=0):
+        """x : uint8 [n][c][h][w]; lanes beyond the channels get random bytes."""
+        self = cls(x.shape, halo, zero)
+        n, c, h, w = x.shape
+        t, left = halo[:2]
+        lanes = np.random.default_rng(c).integers(0, 256, (n, self.blocks * 16, h, w), np.uint8)
+        lanes[:, :c] = x
+        lanes = lanes.reshape(n, self.blocks, 16, h, w).transpose(0, 1, 3, 4, 2)
+        self.pixels[:, :, t:t + h, left:left + w] = lanes
+        return self
+
+    @property
+    def pixels(self):
+        return self.data[64:-64].reshape(self.whole)
+
+    def at(self, row=0, column=0):
+        """The buffer that points at a pixel of the picture (negative: of the halo)."""
+        return address(self.data, 64 + (row + self.halo[0]) * self.r + (column + self.halo[1]) * 16)
+
+    def params(self, name):
+        """Strides in elements as the kernels call them: xn, xb, xr."""
+        return {name + "n": self.n, name + "b": self.b, name + "r": self.r}
+
+    def result(self):
+        """The picture as NCHW; fails where a kernel wrote outside it."""
+        n, c, h, w = self.shape
+        t, left, _, _ = self.halo
+        outside = np.ones(self.whole, bool)
+        outside[:, :, t:t + h, left:left + w] = False
+        around = np.concatenate((self.pixels[outside].reshape(-1), self.data[:64], self.data[-64:]))
+        assert (around == GUARD).all(), "written outside the picture"
+        y = self.pixels[:, :, t:t + h, left:left + w].transpose(0, 1, 4, 2, 3).reshape(n, -1, h, w)
+        return y[:, :c]
+
+
+def requantised(sums, scale, zero, lo=0, hi=255, table=None):
+    """sums : integers [n][c][h][w], with the bias; scale : float32, one a channel. Rounded half to even."""
+    scale = np.asarray(scale, np.float32).reshape(-1, 1, 1)
+    product = sums.astype(np.int32).astype(np.float32) * scale
+    y = np.clip(np.rint(product).astype(float) + zero, lo, hi).astype(np.uint8)
+    return y if table is None else table[y]
+
+
+def integers(rng, shape, lo, hi, kind="random"):
+    """kind : random, or all lo or hi."""
+    if kind == "random":
+        return rng.integers(lo, hi + 1, shape)
+    return np.full(shape, {"lo": lo, "hi": hi}[kind])
+
+
+def convolved(x, w, zero, strides, dilations, pads, groups=1):
+    """int64 sums of (x - zero) * w, straight from the definition; what lies outside is the zero point."""
+    x = np.pad(x.astype(np.int64) - zero, ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])))
+    oc, icg, kh, kw = w.shape
+    oh = (x.shape[2] - (kh - 1) * dilations[0] - 1) // strides[0] + 1
+    ow = (x.shape[3] - (kw - 1) * dilations[1] - 1) // strides[1] + 1
+    y = np.zeros((x.shape[0], oc, oh, ow), np.int64)
+    for g in range(groups):
+        of, to = slice(g * icg, (g + 1) * icg), slice(g * (oc // groups), (g + 1) * (oc // groups))
+        for i in range(kh):
+            for j in range(kw):
+                part = x[:, of, i * dilations[0]:, j * dilations[1]:][:, :, ::strides[0], ::strides[1]]
+                y[:, to] += np.einsum("nchw,oc->nohw", part[:, :, :oh, :ow], w[to, :, i, j].astype(np.int64))
+    return y

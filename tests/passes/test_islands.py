@@ -1,0 +1,48 @@
+"""What is said of operators on bytes, and of those in floats among them."""
+from cinfer import passes
+from cinfer.passes.islands import in_float, on_bytes
+from handmade import Builder
+from quantised import F, S8, U8, X, Y, per_channel, stored, weights
+
+
+def network() -> tuple[Builder, str]:
+    """A convolution of bytes, and what it gives as floats."""
+    b = Builder()
+    x = stored(b, b.input("x", 1, 4, 6, 6))
+    w = b.DequantizeLinear(weights(5, 4, 1, 1), *per_channel(5), axis=0)
+    return b, stored(b, b.Relu(b.Conv(x, w)), Y)
+
+
+def told(b: Builder, *outputs: str):
+    graph = b.output(*outputs)
+    passes.run(graph)
+    return on_bytes(graph), [(each["operator"], len(each["nodes"]), each["why"]) for each in in_float(graph)]
+
+
+def test_an_island_from_end_to_end():
+    b, y = network()
+    assert told(b, y) == ({"QLinearConv": 1, "LookUp": 1}, [])
+
+
+def test_what_nothing_quantises_and_what_has_no_kernel():
+    b, y = network()
+    softmax = stored(b, b.Softmax(y, axis=1))
+    found, floats = told(b, b.Add(softmax, b.input("z", 1, 5, 6, 6)))
+    assert floats == [("Softmax", 1, "bytes are not computed by this operator"),
+                      ("Add", 1, "nothing quantises its output")]
+
+
+def test_why_a_convolution_stays():
+    b, y = network()
+    reasons = {}
+    for name, w in (("run", b.input("w", 3, 5, 1, 1)), ("axis", b.DequantizeLinear(
+            weights(5, 5, 1, 1), *per_channel(5), axis=1))):
+        reasons[name] = stored(b, b.Conv(y, w))
+    found, floats = told(b, *reasons.values())
+    assert [why for _, _, why in floats] == [
+        "its weights are not quantised", "its weights have scales along another axis than the output channels"]
+
+
+def test_nothing_is_said_of_a_network_of_floats():
+    b = Builder()
+    assert told(b, b.Relu(b.input("x", 3))) == ({}, [])
