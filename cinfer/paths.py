@@ -1,8 +1,9 @@
-"""Files that a user names to be read: what is said of one that cannot be."""
+"""Files that a user names: what is said of one that cannot be read; how one is written, whole or not at all."""
 from __future__ import annotations
 
 import os
 import stat
+from contextlib import contextmanager
 
 from .errors import InputError
 
@@ -29,3 +30,17 @@ def check_regular(path, name: str, right: str, pipes: bool = False) -> None:
         raise unreadable(name, error, right) from None
     if not stat.S_ISREG(mode) and not (pipes and stat.S_ISFIFO(mode)):
         raise InputError(f"{name} is no regular file; name {right}")
+
+
+@contextmanager
+def replacing(path: str):
+    """A binary file that takes the place of `path` when the block ends well, and vanishes otherwise. Raises OSError."""
+    path = os.path.realpath(path)                       # a link stays a link
+    temporary = os.path.join(os.path.dirname(path), f".cinfer-{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)

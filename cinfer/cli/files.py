@@ -5,6 +5,7 @@ import os
 import stat
 from contextlib import contextmanager
 
+from .. import paths
 from ..errors import InputError
 
 
@@ -94,19 +95,13 @@ def check_not_read(path: str, read: str, flag: str) -> None:
 def replacing(path: str, flag: str):
     """A binary file that takes the place of `path` when the block ends well, and vanishes otherwise."""
     check_writable(path, flag)
-    path = os.path.realpath(path)                       # a link stays a link
-    temporary = os.path.join(os.path.dirname(path), f".cinfer-{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
-        with open(temporary, "xb") as file:
+        with paths.replacing(path) as file:
             yield file
-        os.replace(temporary, path)
     except BrokenPipeError:                             # stdout's, not the file's
         raise
     except OSError as error:
         raise InputError(f"{flag} {path}: {error.strerror or error}") from None
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
 
 
 class Arrays:

@@ -23,6 +23,19 @@ def listed(text: str) -> tuple[str, ...]:
     return words
 
 
+def add_recipe(parser) -> None:
+    parser.add_argument("--recipe", action="append", metavar="K=V",
+                        help="a word of docs/metadata.md; may be repeated")
+    recipe = parser.add_argument_group("how a picture is prepared")
+    recipe.add_argument("--size", metavar="HxW", help="224x224, 48xW (any width), multiple:32, any")
+    recipe.add_argument("--layout", metavar="L", help="NCHW or NHWC")
+    recipe.add_argument("--channels", metavar="C", help="RGB, BGR, GRAY or RGB+1")
+    recipe.add_argument("--resize", metavar="R", help="stretch, crop:F, letterbox:V, ...")
+    recipe.add_argument("--filter", metavar="F", help="nearest, bilinear, bicubic, lanczos, linear, ...")
+    recipe.add_argument("--mean", metavar="M", help="of values 0..255: one number, or one a channel")
+    recipe.add_argument("--std", metavar="S", help="as --mean; input = (value - mean) / std")
+
+
 def flags_of(arguments) -> dict[str, tuple[str, str]]:
     """The words that flags say, as `recognise` takes them."""
     flags = {f"input.{flag}": (getattr(arguments, flag), f"--{flag}") for flag in RECIPE_FLAGS

@@ -10,8 +10,8 @@ from contextlib import ExitStack, closing, contextmanager
 from ..errors import Error, InputError
 from ..vision.chains import reader_of, split
 from . import complain
-from .flags import (check_font, check_save, check_show, drawn_into, flags_of, label_expected, listed, places_of,
-                    read_labels, saved_into)
+from .flags import (add_recipe, check_font, check_save, check_show, drawn_into, flags_of, label_expected, listed,
+                    places_of, read_labels, saved_into)
 from .parser import add_threads, count, fraction, model_path, model_source, seconds
 from .tally import Tally, some
 from .text import STDERR, Progress, counted, hint, say
@@ -54,16 +54,8 @@ def declare(parser) -> None:
     add("--exact", action="store_true", help="decode large JPEGs whole (docs/sources.md)")
     add("--task", metavar="T", help="what the model does (docs/tasks.md)")
     add("--output-scale", metavar="S", help="--task image: pixel = S * output (255 if float)")
-    add("--recipe", action="append", metavar="K=V", help="a word of docs/metadata.md; may be repeated")
     add_threads(parser)
-    recipe = parser.add_argument_group("how a picture is prepared")
-    recipe.add_argument("--size", metavar="HxW", help="224x224, 48xW (any width), multiple:32, any")
-    recipe.add_argument("--layout", metavar="L", help="NCHW or NHWC")
-    recipe.add_argument("--channels", metavar="C", help="RGB, BGR, GRAY or RGB+1")
-    recipe.add_argument("--resize", metavar="R", help="stretch, crop:F, letterbox:V, ...")
-    recipe.add_argument("--filter", metavar="F", help="nearest, bilinear, bicubic, lanczos, linear, ...")
-    recipe.add_argument("--mean", metavar="M", help="of values 0..255: one number, or one a channel")
-    recipe.add_argument("--std", metavar="S", help="as --mean; input = (value - mean) / std")
+    add_recipe(parser)
 
 
 def run(arguments) -> int:
