@@ -6,7 +6,7 @@ from .errors import Cancelled, Error, InputError, LimitError, ModelError, Unsupp
 from .version import __version__
 
 __all__ = ["Cancelled", "Error", "InputError", "LimitError", "ModelError", "Session", "UnsupportedError",
-           "__version__", "install_as_onnxruntime", "load", "register_op", "vision"]
+           "__version__", "install_as_onnxruntime", "load", "quantize", "register_op", "vision"]
 
 
 def __getattr__(name: str):
@@ -15,9 +15,9 @@ def __getattr__(name: str):
         session = imported("cinfer.session")
         globals().update(load=session.load, Session=session.Session)
         return globals()[name]
-    if name == "vision":
+    if name in ("quantize", "vision"):
         from .imports import imported
-        return imported("cinfer.vision")
+        return imported(f"cinfer.{name}")
     if name == "register_op":
         from .custom import register_op
         globals().update(register_op=register_op)

@@ -13,6 +13,7 @@ COMMANDS = {
     "run": "say what a model sees on pictures",
     "info": "describe a model, or this machine",
     "bench": "measure how fast a model runs",
+    "quantize": "make a model run in integers of 8 bits",
 }
 USAGE = """usage: cinfer COMMAND ...
 
@@ -77,7 +78,7 @@ def dispatch(argv: list[str]) -> int:
         print(f"cinfer {__version__}")
         return 0
     if command in ("--help", "-h", "help"):
-        print(USAGE.format(commands="\n".join(f"  {name:6} {text}" for name, text in COMMANDS.items())))
+        print(USAGE.format(commands="\n".join(f"  {name:8} {text}" for name, text in COMMANDS.items())))
         return 0
     if command not in COMMANDS:
         from ..errors import nearest

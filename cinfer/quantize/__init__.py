@@ -1,0 +1,28 @@
+"""Networks become integers: `cinfer.quantize(model, pictures)`, calibrated and judged by pictures; docs/quantize.md.
+
+    standard.py, opsets.py      the float network to start from
+    units.py                    what is quantised as one, and what is not
+    feeds.py, observe.py        pictures, and what the network's values are like on them
+    ranges.py, weights.py       numbers in 8 bits
+    insert.py                   a network with some units in integers, as the standard writes it
+    equalise.py, correct.py     weights that lose less
+    measure.py, noise.py        how far the answers are off, and by what
+    choose.py, search.py        what is worth its noise; the whole search
+    quantizer.py, report.py     from a file to a file, and what is told of it
+"""
+import sys
+from types import ModuleType
+
+from .quantizer import Quantized, quantize
+
+__all__ = ["Quantized", "quantize"]
+
+
+class Called(ModuleType):
+    """The package, which may be called: `cinfer.quantize` is the name of a function and of this package."""
+
+    def __call__(self, *arguments, **keywords) -> Quantized:
+        return quantize(*arguments, **keywords)
+
+
+sys.modules[__name__].__class__ = Called

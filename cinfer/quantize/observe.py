@@ -1,0 +1,89 @@
+"""What the values of a float network are like on the calibration pictures."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ..model.graph import Graph, Model, Node, TensorType
+from ..model.writer import encoded
+from ..ops import registry
+from .ranges import METHODS, Spread, through
+from .units import Network, Unit
+
+UNTYPED = TensorType(np.dtype(np.float32))
+
+
+@dataclass(slots=True)
+class Observed:
+    """spreads : of each value; functions : of those that only a table reads, what it computes
+    sizes : elements of each value in a picture, on average
+    means, peaks : of what layers read, by channel"""
+    spreads: dict[str, Spread] = field(default_factory=dict)
+    functions: dict[str, object] = field(default_factory=dict)
+    sizes: dict[str, float] = field(default_factory=dict)
+    means: dict[str, np.ndarray] = field(default_factory=dict)
+    peaks: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def ranges(self, method: str) -> dict[str, tuple[float, float]]:
+        """The range of each value."""
+        found = {name: METHODS[method](spread) for name, spread in self.spreads.items()}
+        return found | {name: through(self.spreads[name], function, *found[name])
+                        for name, function in self.functions.items()}
+
+    def add_channels(self, name: str, x: np.ndarray, pictures: int) -> None:
+        mean, peak = x.mean(axis=(0, 2)), np.maximum(x.max(axis=(0, 2)), -x.min(axis=(0, 2)))
+        self.means[name] = self.means.get(name, 0) + mean / pictures
+        self.peaks[name] = np.maximum(self.peaks.get(name, 0), peak)
+
+
+def observe(model: Model, network: Network, feeds: list[dict], load, show=lambda number: None) -> Observed:
+    """Run the network with all values that may be quantised among its outputs. show : is told which picture is begun"""
+    names = network.values()
+    inner = [name for name in names if name not in model.graph.inputs]
+    graph = model.graph
+    outputs = {name: graph.outputs.get(name) or graph.types.get(name) or UNTYPED for name in inner}
+    watched = Graph(graph.name, graph.nodes, graph.inputs, outputs, graph.constants, {})
+    session = load(encoded(replace(model, graph=watched)))
+    found = Observed({name: Spread() for name in names}, functions_of(network))
+    read = {unit.inputs[0]: unit for unit in network.layers}
+    for number, each in enumerate(feeds, 1):
+        show(number)
+        arrays = dict(zip(inner, session.run(None, each)))
+        for name in names:
+            x = arrays[name] if name in arrays else each[name]
+            found.spreads[name].add(x)
+            found.sizes[name] = found.sizes.get(name, 0) + x.size / len(feeds)
+            if name in read and x.ndim > 1 and x.size:
+                found.add_channels(name, by_channel(x, read[name].node), len(feeds))
+    return found
+
+
+def by_channel(x: np.ndarray, node: Node) -> np.ndarray:
+    """(others, channels, others) of what a layer reads."""
+    if node.op_type == "MatMul":
+        return x.reshape(-1, x.shape[-1], 1)
+    return x.reshape(len(x), x.shape[1], -1)
+
+
+def functions_of(network: Network) -> dict[str, object]:
+    found = {}
+    for unit in network.units:
+        if unit.kind == "table" and len(network.readers[unit.inputs[0]]) == 1 \
+                and unit.inputs[0] not in network.at.pinned \
+                and set(network.at.readers[unit.inputs[0]]).issubset(unit.nodes):
+            found[unit.inputs[0]] = Function(network.graph, unit)
+    return found
+
+
+@dataclass(slots=True)
+class Function:
+    """What a table computes."""
+    graph: Graph
+    unit: Unit
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        values = {"": None, **self.graph.constants, self.unit.inputs[0]: x.astype(np.float32)}
+        for node in self.unit.nodes:
+            values[node.outputs[0]], = registry.evaluate(registry.lookup(node), node, [values[i] for i in node.inputs])
+        return values[self.unit.outputs[0]].reshape(x.shape)

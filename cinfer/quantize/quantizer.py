@@ -1,0 +1,181 @@
+"""From a model and pictures to a model in integers, and a report."""
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+
+from ..errors import InputError, is_real, wrong
+from ..model import read
+from ..model.graph import Model
+from ..model.source import Source
+from ..model.writer import encoded
+from ..paths import replacing
+from ..session import Session, load
+from ..version import __version__
+from ..vision.arguments import flags_of
+from .feeds import feeds, files_of, is_arrays
+from .measure import Judge
+from .ranges import METHODS
+from .report import Report, report_of
+from .search import Search, Settings
+from .standard import standard
+from .weights import GRIDS
+
+ACTIVATIONS = {"u8": np.dtype(np.uint8), "s8": np.dtype(np.int8)}
+HELD_OUT = 5                            # one picture in so many is not calibrated with
+MOST_PICTURES = 100                     # more say no more; they are held in memory, prepared
+TIMED_SECONDS, TIMED_RUNS = 1.0, 30
+
+
+@dataclass(slots=True)
+class Quantized:
+    """model : what is written; report : docs/quantize.md says what is in it"""
+    model: Model = field(repr=False)
+    report: Report
+
+    def encoded(self) -> bytes:
+        """The content of the file."""
+        return encoded(self.model)
+
+    def save(self, path) -> None:
+        """Write an ONNX file, whole or not at all."""
+        data = self.encoded()
+        try:
+            with replacing(os.fspath(path)) as file:
+                file.write(data)
+        except OSError as error:
+            raise InputError(f"{os.fspath(path)}: {error.strerror or error}") from None
+
+
+def quantize(model, pictures, *, check=None, target: float = .02, activations: str = "u8", ranges: str | None = None,
+             weights: str = "u8", threads: int | None = None, task: str | None = None, recipe: dict | None = None,
+             recursive: bool = False, show=None) -> Quantized:
+    """A network with its convolutions and products in integers of 8 bits, as far as its answers stay what they are.
+
+    Parameters
+    ----------
+    model : path, bytes or binary file object of an ONNX model in floats; int8 or float16 weights are taken as such
+    pictures : a path, or an iterable of them: pictures, folders, patterns, lists, arrays in .npy or .npz; or feeds,
+        dicts of input name -> array. Some 20 to 100 that look like those to come are right
+    check : the same, of pictures that calibration does not see; by default every fifth of `pictures`
+    target : the largest error of a picture, over the scale of an output, that may be, on average of the pictures
+    activations : "u8" or "s8", which is the same in other bytes
+    ranges : "min-max", "percentile", "mse" or "entropy"; by default the one that gives the least error
+    weights : "u8" or "s8", the same numbers in other bytes; "s7", of half the numbers (docs/quantize.md)
+    threads : as of `load`
+    task, recipe : as of `cinfer.vision.read`: how pictures are prepared
+    recursive : also what is below folders
+    show : called with (what, number, total or None) at each step
+
+    Raises
+    ------
+    cinfer.Error : the model is quantised already or has nothing to quantise, a picture cannot be read, an argument is
+        wrong
+    """
+    return quantize_by(model, pictures, check, flags_of(task, recipe), target=target, activations=activations,
+                       ranges=ranges, weights=weights, threads=threads, recursive=recursive, show=show)
+
+
+def quantize_by(model, pictures, check, flags: dict[str, tuple[str, str]], *, target, activations, ranges, weights,
+                threads, recursive, show) -> Quantized:
+    """As `quantize`. flags : word -> (text, the flag as typed), as `recognise` takes them"""
+    settings = settings_of(target, activations, ranges, weights)
+    loaded = partial(load, threads=threads)
+    source = model if isinstance(model, Source) else Source(model)
+    session = Session(source, threads=threads)
+    where = os.path.basename(source.path or "") or "model"
+    show = show or (lambda what, number, total: None)
+    calibrating, checking = split(named(pictures, recursive), None if check is None else named(check, recursive))
+    reader = reader_of(session, flags, [*calibrating, *checking])
+    begin = time.perf_counter()
+    classes = classes_of(session, reader)
+    start = standard(read(source), where)
+    prepared = []
+    for number, each in enumerate(feeds(session, [*calibrating, *checking], reader), 1):
+        show("preparing picture", number, len(calibrating) + len(checking))
+        prepared.append(each)
+    search = Search(start, prepared[:len(calibrating)], loaded, settings, classes, show)
+    found = search.run()
+    made = replace(start, graph=found.graph, producer=f"cinfer {__version__}")
+    held = prepared[len(calibrating):]
+    outcome = Judge(start, held, loaded, classes, search.judge.scales).outcome(found.graph) if held else None
+    data = encoded(made)
+    before, after = timed(session, load(data, threads=threads), prepared[-1])
+    report = report_of(search, found, where, counts=(len(calibrating), len(held)), held_out=outcome,
+                       sizes=(len(source.data), len(data)), times_ms=(before, after),
+                       seconds=time.perf_counter() - begin)
+    return Quantized(made, report)
+
+
+def settings_of(target, activations, ranges, weights) -> Settings:
+    if not (is_real(target) and 0 < target <= 1):
+        raise wrong("target", target, "a number above 0 and up to 1, such as 0.02")
+    for name, value, known in (("activations", activations, ACTIVATIONS), ("weights", weights, GRIDS),
+                               ("ranges", ranges, {None: None, **METHODS})):
+        if isinstance(value, (list, dict, set)) or isinstance(value, np.ndarray) or value not in known:
+            raise wrong(name, value, " or ".join(repr(each) for each in known if each is not None))
+    return Settings(float(target), ACTIVATIONS[activations], ranges, GRIDS[weights])
+
+
+def named(given, recursive: bool) -> list:
+    """What is given, one picture or file of arrays each."""
+    if isinstance(given, (str, os.PathLike, dict)):
+        given = [given]
+    if not isinstance(given, Iterable) or isinstance(given, (bytes, np.ndarray)):
+        raise wrong("pictures", given, "a path, or a list of paths or of feeds")
+    found: list = []
+    for each in given:
+        found += [each] if isinstance(each, dict) else files_of([each], recursive)
+    if not found:
+        raise InputError("there are no pictures to calibrate with; some that look like those to come are right")
+    return found
+
+
+def split(pictures: list, check: list | None) -> tuple[list, list]:
+    """(those to calibrate with, those to check by), at most MOST_PICTURES of each, from the first to the last."""
+    if check is None:
+        step = HELD_OUT if len(pictures) >= HELD_OUT else max(len(pictures), 2)
+        check = pictures[step // 2::step]
+        pictures = [each for place, each in enumerate(pictures) if place % step != step // 2]
+    return few(pictures), few(check)
+
+
+def few(pictures: list) -> list:
+    count = min(len(pictures), MOST_PICTURES)
+    return [pictures[i * len(pictures) // count] for i in range(count)]
+
+
+def reader_of(session, flags: dict, pictures: list):
+    """Who prepares pictures; None where there are arrays alone, and the model takes no pictures."""
+    from ..vision.reader import Reader
+    try:
+        return Reader(session, flags)
+    except InputError:
+        if flags or any(not isinstance(each, dict) and not is_arrays(each) for each in pictures):
+            raise
+    return None
+
+
+def classes_of(session, reader) -> str | None:
+    """The output that has a classifier's numbers."""
+    if reader is None or not reader.family.__name__.endswith(".classify"):
+        return None
+    return reader.words.text("output.name") or session.outputs[0].name
+
+
+def timed(before, after, feeds: dict) -> tuple[float, float]:
+    """ms of a run of each session, the least of several, one after the other in turns."""
+    best, begin = [float("inf")] * 2, time.perf_counter()
+    for number in range(TIMED_RUNS):
+        for place, session in enumerate((before, after)):
+            start = time.perf_counter()
+            session.run(None, feeds)
+            best[place] = min(best[place], 1000 * (time.perf_counter() - start))
+        if number > 1 and time.perf_counter() - begin > TIMED_SECONDS:
+            break
+    return best[0], best[1]

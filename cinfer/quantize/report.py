@@ -1,0 +1,136 @@
+"""What is told of a quantised network: which units run in integers and which not, why, and what it costs."""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+from ..table import in_units, table
+from .measure import Outcome
+from .units import Unit
+
+IN_FLOAT = "float"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A unit of the network.
+
+    node, operators : its name, and the operators that are one in it
+    runs : "u8", "s8" or "float"; error : that it would add alone, or adds, to the output that suffers most
+    scale, low, high : of the value that it makes; None: that is in float
+    why : it is left in float
+    """
+    node: str
+    operators: str
+    runs: str
+    error: float
+    scale: float | None
+    low: float | None
+    high: float | None
+    why: str
+
+
+@dataclass(slots=True)
+class Report:
+    """pictures : that were calibrated with, and held out
+    calibration, held_out : Outcome of the pictures that were seen, and not; None: there are none
+    tried : a way of quantising -> its relative error, over the calibration pictures, with all in integers
+    share : of the multiply-adds and memory traffic that is in integers
+    """
+    model: str
+    target: float
+    pictures: tuple[int, int]
+    layers: tuple[int, int]
+    share: float
+    ranges: str
+    is_equalised: bool
+    is_corrected: bool
+    tried: dict[str, float]
+    rows: list[Row]
+    calibration: Outcome
+    held_out: Outcome | None
+    bytes: tuple[int, int]
+    ms: tuple[float, float]
+    seconds: float
+    notes: list[str] = field(default_factory=list)
+
+    def data(self) -> dict:
+        """As JSON has it."""
+        return asdict(self)
+
+    def summary(self) -> str:
+        """In a line."""
+        outcome = self.held_out or self.calibration
+        error = max((each.typical for each in outcome.errors.values()), default=0.0)
+        return (f"{self.layers[0]} of {self.layers[1]} layers in integers, error {error:.3g} of the scale, "
+                f"{in_units(self.bytes[1], 'B')}")
+
+    def lines(self) -> list[str]:
+        return [*self.table_of_units(), "", *self.table_of_errors(), "", *self.table_of_all(), *self.notes]
+
+    def table_of_units(self) -> list[str]:
+        rows = [["node", "operators", "runs in", "error", "scale", "range", "left in float because"]]
+        for row in self.rows:
+            scale = ["", ""] if row.scale is None else [f"{row.scale:.3g}", f"{row.low:.3g} to {row.high:.3g}"]
+            rows.append([row.node[-40:], row.operators, row.runs, f"{row.error:.4f}", *scale, row.why])
+        return table(rows, right=(3, 4))
+
+    def table_of_errors(self) -> list[str]:
+        rows = [["output", "pictures", "error", "largest", "relative"]]
+        for what, outcome in (("calibration", self.calibration), ("held out", self.held_out)):
+            for name, error in outcome.errors.items() if outcome else ():
+                rows.append([name, what, f"{error.typical:.4f}", f"{error.largest:.4f}", f"{error.relative:.4f}"])
+        return table(rows, right=(2, 3, 4))
+
+    def table_of_all(self) -> list[str]:
+        seen, held = self.pictures
+        ways = [text for text, is_so in (("channels equalised", self.is_equalised),
+                                         ("biases corrected", self.is_corrected)) if is_so]
+        rows = [["layers", f"{self.layers[0]} of {self.layers[1]} in integers, {self.share:.0%} of the work"],
+                ["ranges", ", ".join([self.ranges, *ways]) + "; tried: "
+                 + ", ".join(f"{name} {error:.4f}" for name, error in self.tried.items())],
+                ["pictures", f"{seen} to calibrate, {held} held out"]]
+        for what, outcome in (("calibration", self.calibration), ("held out", self.held_out)):
+            if outcome is not None and outcome.agreement is not None:
+                rows.append(["same class", f"{outcome.agreement:.1%} of the {what} pictures"])
+        before, after = self.bytes
+        rows += [["file", f"{in_units(before, 'B')} before, {in_units(after, 'B')} now"],
+                 ["a run", f"{self.ms[0]:.3g} ms before, {self.ms[1]:.3g} ms now, on this machine"]]
+        return table(rows)
+
+
+def report_of(search, found, model: str, *, counts, held_out, sizes, times_ms, seconds: float) -> Report:
+    """search, found : of search.py"""
+    network, inside = found.way.network, set(found.units)
+    scales = found.way.scales(found.units)
+    saved = found.saved
+    kind = "s8" if found.way.settings.dtype.kind == "i" else "u8"
+    rows = []
+    for unit in network.units:
+        if unit.kind == "move" or unit not in found.why and unit not in inside:
+            continue
+        scale = scales.get(unit.outputs[0]) if unit in inside else None
+        low, high = scale.ends if scale else (None, None)
+        rows.append(Row(unit.name, operators_of(unit), kind if unit in inside else IN_FLOAT, found.noise.of(unit) ** .5,
+                        float(scale.step) if scale else None, low, high, found.why.get(unit, "")))
+    layers = network.layers
+    report = Report(model, found.way.settings.target, counts, (sum(unit in inside for unit in layers), len(layers)),
+                    sum(saved[unit] for unit in inside) / max(sum(saved.values()), 1), search.method,
+                    network is not search.network, found.way.is_corrected, found.tried, rows, found.outcome, held_out,
+                    sizes, times_ms, seconds)
+    report.notes += notes(report)
+    return report
+
+
+def operators_of(unit: Unit) -> str:
+    return "+".join(node.op_type for node in unit.nodes)
+
+
+def notes(report: Report) -> list[str]:
+    found = []
+    if not report.layers[0]:
+        found.append(f"no layer keeps to the target of {report.target:g} in integers; --target says a wider one")
+    elif report.ms[1] > report.ms[0]:
+        found.append("this machine does not run it faster; newer CPUs may")
+    if report.held_out is None:
+        found.append("no picture was held out: nothing tells how it does on others; two or more are right")
+    return found

@@ -1,0 +1,78 @@
+"""Constants in 8 bits: weights symmetric by output channel, biases in 32 bits at the scale of the sums."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..model.graph import Node
+from .ranges import Scale, scale_of
+
+MOST_BIAS = 2.0 ** 30               # of an int32, so that sums around it have room
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How a weight is stored: whole numbers from -most to most, which `zero` makes numbers of the type."""
+    most: int
+    dtype: np.dtype
+    zero: int = 0
+
+
+# On CPUs with AVX2 but without VNNI, onnxruntime adds two products of u8 and s8 in 16 bits, which overflows with s8; s7
+# has room there, and with u8 it takes instructions that are exact
+GRIDS = {"u8": Grid(127, np.dtype(np.uint8), 128), "s8": Grid(127, np.dtype(np.int8)),
+         "s7": Grid(63, np.dtype(np.int8))}
+
+
+def channel_axis(node: Node) -> int:
+    """The axis of the weights along which the output's channels lie."""
+    if node.op_type == "Conv" or node.op_type == "Gemm" and node.attributes.get("transB"):
+        return 0
+    return 1
+
+
+def groups(node: Node) -> int:
+    """How many times the channels of that axis follow one another in the output."""
+    return node.attributes.get("group", 1) if node.op_type == "ConvTranspose" else 1
+
+
+def steps(node: Node, weight: np.ndarray, bias: np.ndarray | None, step: np.float32, grid: Grid) -> np.ndarray:
+    """The scale of each channel. step : of the input; a bias that would not fit into 32 bits widens its channel's"""
+    axis = channel_axis(node)
+    others = tuple(i for i in range(weight.ndim) if i != axis)
+    scale = np.abs(weight).max(axis=others).astype(np.float64) / grid.most
+    if bias is not None:
+        largest = np.abs(bias.astype(np.float64)).reshape(groups(node), -1).max(0)
+        scale = np.maximum(scale, largest / (MOST_BIAS * float(step)))
+    scale[scale < np.finfo(np.float32).tiny] = 1.0              # nothing but zeros
+    return scale.astype(np.float32)
+
+
+def along(scale: np.ndarray, node: Node, ndim: int) -> np.ndarray:
+    """So that it broadcasts to the weights."""
+    return scale.reshape([-1 if i == channel_axis(node) else 1 for i in range(ndim)])
+
+
+def rounded(node: Node, weight: np.ndarray, scale: np.ndarray, grid: Grid) -> np.ndarray:
+    """The whole numbers."""
+    return np.clip(np.rint(weight / along(scale, node, weight.ndim)), -grid.most, grid.most).astype(np.int16)
+
+
+def lost(node: Node, weight: np.ndarray, bias: np.ndarray | None, step: np.float32, grid: Grid) -> np.ndarray:
+    """What rounding takes away, in float64."""
+    scale = steps(node, weight, bias, step, grid)
+    return weight - rounded(node, weight, scale, grid) * along(scale, node, weight.ndim).astype(np.float64)
+
+
+def stored_bias(node: Node, bias: np.ndarray, step: np.float32, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(int32, its scale)"""
+    scale = np.tile(scale, groups(node)) * np.float32(step)
+    return np.rint(bias.astype(np.float64) / scale).astype(np.int32), scale
+
+
+def stored_constant(array: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, Scale]:
+    """What is added or multiplied by, as bytes of one scale."""
+    scale = scale_of(float(array.min()), float(array.max()), dtype)
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(array / scale.step) + scale.zero, limits.min, limits.max).astype(dtype), scale

@@ -1,0 +1,107 @@
+"""cinfer quantize, as a user types it."""
+
+import json
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+from networks import residual
+from PIL import Image
+from program import DATA, cinfer, start  # noqa: F401 (fixtures)
+from test_progress import a_terminal, said
+
+CLASSES = {"cinfer.recipe": "1", "cinfer.task": "classification", "cinfer.input.size": "16x16",
+           "cinfer.input.std": "64", "cinfer.labels": "\n".join("abcdefghij")}  # fmt: skip
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(residual(metadata=CLASSES))
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Ten pictures of coloured squares."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(10):
+        pixels = np.random.default_rng(i).integers(0, 256, (4, 4, 3), np.uint8)
+        Image.fromarray(pixels).resize((24, 20), Image.Resampling.NEAREST).save(folder / f"{i}.png")
+    return folder
+
+
+def test_the_file_runs_and_knows_its_classes(cinfer, model, photos, tmp_path):  # noqa: F811
+    out = tmp_path / "int8.onnx"
+    done = cinfer("quantize", model, photos, "-o", out, "--target", "0.1")
+    assert done.status == 0
+    assert done.errors == [f"cinfer: {out}: {done.errors[0].partition('onnx: ')[2]}"]
+    assert "6 of 6 layers in integers, error 0.0" in done.err
+    assert done.lines[0].split()[:4] == ["node", "operators", "runs", "in"]
+    assert any(line.startswith("pictures") and "8 to calibrate, 2 held out" in line for line in done.lines)
+    assert any(line.startswith("same class") for line in done.lines)
+    both = [cinfer("run", each, photos / "3.png", "--json") for each in (model, out)]
+    floats, integers = (json.loads(each.out)["classes"] for each in both)
+    assert floats[0]["label"] == integers[0]["label"] in "abcdefghij"
+    assert floats[0]["score"] == pytest.approx(integers[0]["score"], abs=0.05)
+
+
+def test_as_json_by_arrays_and_other_pictures(cinfer, model, photos, tmp_path):  # noqa: F811
+    for i in range(3):
+        np.save(tmp_path / f"{i}.npy", np.random.default_rng(i).normal(size=(3, 16, 16)).astype(np.float32))
+    done = cinfer("quantize", model, *tmp_path.glob("*.npy"), "--check", photos, "-o", tmp_path / "out.onnx", "--json",
+                  "--ranges", "mse", "--activations", "s8", "--target", "0.2", "--threads", "1")  # fmt: skip
+    data = json.loads(done.out)
+    assert done.status == 0 and data["pictures"] == [3, 10] and data["ranges"] == "mse"
+    assert data["layers"] == [6, 6] and {row["runs"] for row in data["rows"]} == {"s8"}
+    assert data["held_out"]["agreement"] is not None and data["output"] == str(tmp_path / "out.onnx")
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["{model}", "{photos}"], "-o/--output"),
+    (["{model}", "{photos}", "-o", "{model}"], "-o {model}: that would overwrite what is read"),
+    (["{model}", "{photos}", "-o", "{photos}"], "that is a folder; name a file"),
+    (["{model}", "{photos}", "-o", "none/out.onnx"], "there is no folder none"),
+    (["{model}", "none.png", "-o", "{out}"], "none.png: no such file"),
+    (["{model}", "{model}", "-o", "{out}"], "model.onnx is no picture"),
+    (["{model}", "-", "-o", "{out}"], "not read from standard input"),
+    (["{model}", "{photos}", "--check", "none.png", "-o", "{out}"], "none.png: no such file"),
+    (["none.onnx", "{photos}", "-o", "{out}"], "none.onnx: no such file; name an ONNX model"),
+    (["{model}", "{photos}", "-o", "{out}", "--target", "2"], "'2' is no number above 0 and up to 1"),
+    (["{model}", "{photos}", "-o", "{out}", "--target", "x"], "'x' is no number above 0 and up to 1"),
+    (["{model}", "{photos}", "-o", "{out}", "--ranges", "best"], "invalid choice: 'best'"),
+    (["{model}", "{photos}", "-o", "{out}", "--tagret", "1"], "unknown flag '--tagret', do you mean --target?"),
+    (["{model}", "{photos}", "-o", "{out}", "--recipe", "size=3"], "size"),
+    (["{quantised}", "{photos}", "-o", "{out}"], "is quantised already"),
+])  # fmt: skip
+def test_mistakes_are_one_line(cinfer, model, photos, tmp_path, arguments, words):  # noqa: F811
+    names = {"model": model, "photos": photos, "out": tmp_path / "out.onnx", "quantised": tmp_path / "q.onnx"}
+    if "{quantised}" in arguments:
+        assert cinfer("quantize", model, photos, "-o", names["quantised"], "--target", "1").status == 0
+    done = cinfer("quantize", *[each.format(**names) for each in arguments])
+    assert done.status == 2 and len(done.errors) == 1 and not done.out
+    assert words.format(**names) in done.err
+    assert not (tmp_path / "out.onnx").exists()
+
+
+def test_a_terminal_shows_how_far_it_is(monkeypatch, model, photos, tmp_path):
+    from cinfer.cli import main
+    terminal = a_terminal(monkeypatch)
+    assert main(["quantize", str(model), str(photos), "-o", str(tmp_path / "out.onnx"), "--target", "0.2"]) == 0
+    told = [line.split(",")[0] for line in said(terminal)]
+    assert "preparing picture 10 of 10" in told and "picture 8 of 8" in told and "way 1" in told
+    assert told[-1].startswith("cinfer: ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_one_leaves_nothing(model, photos, tmp_path, number):
+    with start("quantize", DATA / "efficientnet_lite0_w8.onnx", DATA, "-o", tmp_path / "out.onnx") as program:
+        time.sleep(3)
+        assert program.poll() is None
+        os.kill(program.pid, number)
+        assert program.wait(20) == 128 + number
+        assert not program.stderr.read()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.onnx", "photos"]

@@ -1,0 +1,66 @@
+"""Small networks with weights of a fixed seed, and what is fed to them; the tests here import it."""
+from __future__ import annotations
+
+import numpy as np
+import onnx.shape_inference
+from onnx import TensorProto, helper, numpy_helper
+
+node = helper.make_node
+
+
+def network(nodes, outputs=("y",), shape=(1, 3, 16, 16), opset=17, metadata=None, **constants) -> bytes:
+    """The file of a model whose input is x; constants : name -> array"""
+    graph = helper.make_graph(
+        nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    helper.set_model_props(model, metadata or {})
+    return onnx.shape_inference.infer_shapes(model).SerializeToString()
+
+
+def weights(*shape, seed=1, spread=1.0) -> np.ndarray:
+    """Of variance 2 / inputs, by output channels that differ by a factor of up to `spread`."""
+    rng = np.random.default_rng(seed)
+    w = rng.standard_normal(shape).astype(np.float32) * (2 / np.prod(shape[1:])) ** .5
+    return (w * rng.uniform(1, spread, (shape[0], *(1,) * (len(shape) - 1)))).astype(np.float32)
+
+
+def biases(count, seed=2) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, .2, count).astype(np.float32)
+
+
+def pictures(count=8, shape=(1, 3, 16, 16)) -> list[dict]:
+    return [{"x": np.random.default_rng(100 + i).normal(.3, 1, shape).astype(np.float32)} for i in range(count)]
+
+
+def residual(**more) -> bytes:
+    """Stem, SiLU, a residual block with a depthwise layer and squeeze-excite, Concat, MaxPool, classifier."""
+    nodes = [
+        node("Conv", ["x", "w0", "b0"], ["c0"], "stem", pads=[1] * 4),
+        node("Sigmoid", ["c0"], ["s0"], "stem/Sigmoid"), node("Mul", ["c0", "s0"], ["a0"], "stem/Mul"),
+        node("Conv", ["a0", "w1", "b1"], ["c1"], "depthwise", pads=[1] * 4, group=16),
+        node("Clip", ["c1", "zero", "six"], ["a1"], "depthwise/Clip"),
+        node("GlobalAveragePool", ["a1"], ["m"], "squeeze"), node("Conv", ["m", "w2", "b2"], ["e"], "excite"),
+        node("HardSigmoid", ["e"], ["h"], "gate"), node("Mul", ["a1", "h"], ["g"], "gated"),
+        node("Conv", ["g", "w3", "b3"], ["c3"], "project"), node("Add", ["c3", "a0"], ["r"], "residual"),
+        node("Relu", ["r"], ["a3"], "residual/Relu"), node("MaxPool", ["a3"], ["p"], "pool", kernel_shape=[2, 2],
+                                                           strides=[2, 2]),
+        node("Concat", ["p", "p"], ["k"], "both", axis=1), node("Conv", ["k", "w4", "b4"], ["c4"], "head"),
+        node("Relu", ["c4"], ["a4"], "head/Relu"), node("GlobalAveragePool", ["a4"], ["v"], "mean"),
+        node("Flatten", ["v"], ["f"], "flat"), node("Gemm", ["f", "w5", "b5"], ["y"], "classifier", transB=1)]
+    return network(nodes, w0=weights(16, 3, 3, 3), b0=biases(16), w1=weights(16, 1, 3, 3, seed=3), b1=biases(16),
+                   w2=weights(16, 16, 1, 1, seed=4), b2=biases(16), w3=weights(16, 16, 1, 1, seed=5), b3=biases(16),
+                   w4=weights(24, 32, 1, 1, seed=6), b4=biases(24), w5=weights(10, 24, seed=7), b5=biases(10),
+                   zero=np.float32(0), six=np.float32(6), **more)
+
+
+def detector() -> bytes:
+    """Two heads behind a common body, joined as YOLO joins boxes and scores."""
+    nodes = [
+        node("Conv", ["x", "w0", "b0"], ["c0"], "stem", pads=[1] * 4), node("Relu", ["c0"], ["a0"], "stem/Relu"),
+        node("Conv", ["a0", "w1", "b1"], ["c1"], "body", pads=[1] * 4), node("Relu", ["c1"], ["a1"], "body/Relu"),
+        node("Conv", ["a1", "w2", "b2"], ["boxes"], "box"), node("Conv", ["a1", "w3", "b3"], ["logits"], "class"),
+        node("Sigmoid", ["logits"], ["scores"], "scores"), node("Concat", ["boxes", "scores"], ["y"], "join", axis=1)]
+    return network(nodes, w0=weights(8, 3, 3, 3), b0=biases(8), w1=weights(16, 8, 3, 3), b1=biases(16),
+                   w2=weights(4, 16, 1, 1) * 50, b2=biases(4), w3=weights(5, 16, 1, 1), b3=biases(5))

@@ -1,0 +1,82 @@
+"""What a network is divided into, and what stays in integers when something is left in float."""
+import numpy as np
+import pytest
+from networks import biases, detector, network, node, residual, weights
+
+from cinfer.model import read
+from cinfer.quantize.standard import standard
+from cinfer.quantize.units import Network
+
+
+def network_of(content: bytes) -> Network:
+    return Network(standard(read(content), "net").graph)
+
+
+def named(net: Network, *names: str):
+    return [unit for unit in net.units if unit.name in names]
+
+
+def test_layers_take_their_limits_and_chains_of_one_number_are_tables():
+    net = network_of(residual())
+    kinds = {unit.name: (unit.kind, [each.op_type for each in unit.nodes]) for unit in net.units}
+    assert kinds["stem"] == ("layer", ["Conv"]) and kinds["depthwise"] == ("layer", ["Conv", "Clip"])
+    assert kinds["stem/Sigmoid"] == ("table", ["Sigmoid", "Mul"]) and kinds["gate"] == ("table", ["HardSigmoid"])
+    assert kinds["residual"] == ("join", ["Add", "Relu"]) and kinds["gated"] == ("join", ["Mul"])
+    assert kinds["pool"][0] == kinds["flat"][0] == "move"
+    assert [unit.name for unit in net.layers if unit.is_last] == ["classifier"]
+
+
+def test_an_island_is_whole_when_nothing_is_left():
+    net = network_of(residual())
+    assert net.in_integers([]) == net.units
+
+
+@pytest.mark.parametrize("left, apart", [
+    (["classifier"], {"mean", "flat"}), (["head", "classifier"], {"pool", "both", "mean", "flat", "residual"}),
+    (["excite"], set())])
+def test_what_has_no_neighbour_in_integers_leaves_too(left, apart):
+    net = network_of(residual())
+    inside = net.in_integers(named(net, *left))
+    outside = {unit.name for unit in net.units if unit not in inside}
+    assert outside >= {*left, *apart} and "depthwise" not in outside
+
+
+def test_heads_are_last_and_what_is_behind_them_is_float():
+    net = network_of(detector())
+    last = [unit for unit in net.layers if unit.is_last]
+    assert {unit.name for unit in last} == {"box", "class"}
+    assert {unit.name for unit in net.in_integers(last)} == {"stem", "body"}
+
+
+def test_what_reads_a_softmax_only_is_apart():
+    nodes = [node("Conv", ["x", "w", "b"], ["c"], "conv"), node("Softmax", ["c"], ["s"], "soft", axis=1),
+             node("Conv", ["s", "v"], ["y"], "mean of bins")]
+    net = network_of(network(nodes, w=weights(8, 3, 1, 1), b=biases(8), v=weights(1, 8, 1, 1)))
+    assert [(unit.is_last, unit.is_apart) for unit in net.layers] == [(True, False), (True, True)]
+
+
+def test_a_table_gives_one_value():
+    """Both the sigmoid and the product are read by others: then they are two."""
+    nodes = [node("Conv", ["x", "w"], ["c"], "conv"), node("Sigmoid", ["c"], ["s"], "sigmoid"),
+             node("Mul", ["c", "s"], ["m"], "mul"), node("Conv", ["m", "v"], ["d"], "second"),
+             node("Mul", ["d", "s"], ["y"], "gate")]
+    net = network_of(network(nodes, w=weights(8, 3, 1, 1), v=weights(8, 8, 1, 1, seed=2)))
+    assert {unit.name: [each.op_type for each in unit.nodes] for unit in net.units if unit.kind == "table"} == {
+        "sigmoid": ["Sigmoid"]}
+
+
+def test_integers_and_products_of_two_values_are_no_units():
+    nodes = [node("Conv", ["x", "w"], ["c"], "conv"), node("Shape", ["c"], ["n"], "shape"),
+             node("Add", ["n", "n"], ["n2"], "sizes"), node("Cast", ["n2"], ["f"], "cast", to=1),
+             node("Transpose", ["c"], ["t"], "turned", perm=[0, 1, 3, 2]), node("MatMul", ["c", "t"], ["y"], "product")]
+    net = network_of(network(nodes, ["y", "f"], w=weights(8, 3, 1, 1)))
+    assert {unit.name for unit in net.units} == {"conv", "turned"}
+
+
+def test_constants_are_added_as_bytes_too():
+    nodes = [node("Conv", ["x", "w"], ["c"], "conv"), node("Add", ["c", "k"], ["d"], "add"),
+             node("Conv", ["d", "v"], ["y"], "second")]
+    picture = np.random.default_rng(1).normal(size=(1, 8, 16, 16)).astype(np.float32)
+    net = network_of(network(nodes, w=weights(8, 3, 1, 1), v=weights(4, 8, 1, 1), k=picture))
+    add, = named(net, "add")
+    assert add.inputs == ("c", "k") and "k" not in net.values()
