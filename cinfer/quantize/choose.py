@@ -15,6 +15,7 @@ from .noise import Noise
 from .units import Network, Unit
 
 PER_ELEMENT = 16                    # multiply-adds in the time that reading and writing a float takes
+TINY = 1e-12                        # noise that is none
 WHOLE = 10 ** 12                    # of all that can be saved: flows are whole numbers
 
 
@@ -54,6 +55,22 @@ def worthwhile(network: Network, units: Iterable[Unit], saved: Mapping[Unit, flo
         net.edge(name, "sink", round(WHOLE * price * squared))
     kept = net.reached_after_flow("source", "sink")
     return [unit for unit in units if unit in kept]
+
+
+def in_order(units: Iterable[Unit], others: Iterable[Unit], saved: Mapping[Unit, float], noise: Noise) -> list[Unit]:
+    """The others, each time the one that saves most for the noise that it adds to what is in integers by then."""
+    rounded = {name for unit in units for name in (*unit.inputs, *unit.outputs)}
+    waiting, order = list(others), []
+
+    def gain(unit: Unit) -> float:
+        added = {*unit.inputs, *unit.outputs} - rounded
+        return saved[unit] / (noise.weights.get(unit, 0.0) + sum(noise.values.get(name, 0.0) for name in added) + TINY)
+    while waiting:
+        best = max(waiting, key=gain)
+        waiting.remove(best)
+        order.append(best)
+        rounded |= {*best.inputs, *best.outputs}
+    return order
 
 
 class Flow:

@@ -7,7 +7,6 @@ as much relative noise in the same place disturbs as much.
 """
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -21,6 +20,8 @@ from .ranges import Scale, square_error
 from .units import Network, Unit
 from .weights import Grid
 
+# In multiply-adds, not in seconds: the same pictures give the same file, whatever else a machine does
+MOST_WORK, LOADING = 1e11, 1e9      # of measuring all values, some 10 s on two cores; of making a session
 LARGEST_GROUP = 8
 AS_LARGEST = 9.0                    # of relative noise in an output: the largest of many is about three deviations away
 
@@ -40,31 +41,27 @@ class Noise:
 
 
 def measured(network: Network, found: Mapping[str, Scale], observed: Observed, judge: Judge, count: int, grid: Grid,
-             seconds: float, show=lambda number, total: None) -> Noise:
-    """count : of the judge's pictures; seconds : about how long it may take, or neighbours are measured together
-    show : is told which group of values is begun"""
+             work: float, show=lambda number, total: None) -> Noise:
+    """count : of the judge's pictures; work : of a run, in multiply-adds: where it is much, neighbours are measured
+    together; show : is told which value is begun"""
     noise, gains = Noise(), {}
     behind = {name: unit.outputs[0] for unit in network.units if unit.kind == "table"
               for name in unit.inputs if name in observed.functions and unit.outputs[0] in found}
     copied = {name for unit in network.units if unit.kind == "move" for name in unit.outputs} | {
         unit.outputs[0] for unit in network.units if unit.node.op_type == "Concat"
         and all(found.get(name) is found.get(unit.outputs[0]) for name in unit.inputs)}
-    waiting = [name for name in found if name not in behind and name not in copied]
+    alone = [name for name in found if name not in behind and name not in copied]
     lost = {name: relative(observed, name, found[name]) for name in found}
-    begin, done, total = time.monotonic(), 0, len(waiting)
-    while waiting:
-        show(total - len(waiting) + 1, total)
-        pace = (time.monotonic() - begin) / done if done else 0.0
-        left = max(seconds - (time.monotonic() - begin), seconds / 8)
-        size = max(1, min(LARGEST_GROUP, round(len(waiting) * pace / left)))
-        group, waiting = waiting[:size], waiting[size:]
+    size = min(LARGEST_GROUP, 1 + int(len(alone) * (count * work + LOADING) / MOST_WORK))
+    for place in range(0, len(alone), size):
+        show(place + 1, len(alone))
+        group = alone[place:place + size]
         squared = judge.outcome(quantised(network, [], {name: found[name] for name in group}, grid, group),
                                 count).typical ** 2
         together = sum(lost[name] for name in group)
         for name in group:
             gains[name] = squared / together if together else 0.0
             noise.values[name] = gains[name] * lost[name]
-        done += 1
     for name, made in behind.items():
         if name in found:
             noise.values[name] = gains.get(made, 0.0) * lost[name]

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Model
-from .choose import savings, worthwhile
+from .choose import in_order, savings, worthwhile
 from .correct import corrected
 from .equalise import equalised
 from .insert import quantised, scales
@@ -23,7 +23,6 @@ FEW, SOME, MANY = 4, 12, 24         # pictures by which noise is measured, ways 
 SHARE = .5                          # of equalisation
 BETTER = .98                        # of the error, or a change is not kept
 KEPT = .85                          # of the target: pictures that calibration has not seen do a little worse
-NOISE_SECONDS = 15.0
 PRICES = np.geomspace(1, 1e6, 49)   # of noise
 
 
@@ -139,43 +138,69 @@ class Search:
         return other if self.error("biases corrected", other) < BETTER * least else way
 
     def chosen(self, way: Way) -> Found:
-        """The units that save most while the error stays within the target, found by the price of noise."""
+        """The units that save most while the error stays within the target."""
         network, left = way.network, self.left(way.network)
         everything = self.all_of(network)
-        noise = measured(network, way.scales(everything), way.observed, self.judge, FEW, self.settings.grid,
-                         NOISE_SECONDS, lambda number, total: self.show("value", number, total))
         saved = savings(network, way.observed.sizes)
-        target = KEPT * self.settings.target
-        tried: dict[tuple, tuple[Graph, Outcome]] = {}
-
-        def outcome(units: list[Unit], count: int | None) -> Outcome:
-            key = count, *units
-            if key not in tried:
-                self.show("choice", len(tried) + 1, None)
-                graph = way.graph(units)
-                tried[key] = graph, self.judge.outcome(graph, count, target)
-            return tried[key][1]
-
-        def priced(place: int) -> list[Unit]:
-            """At no price, at one of PRICES, at any."""
-            if place == 0:
-                return everything
-            if place > len(PRICES):
-                return []
-            kept = set(worthwhile(network, everything, saved, noise, PRICES[place - 1]))
-            return network.in_integers(unit for unit in network.units if unit not in kept)
-
-        low, high = 0, len(PRICES) + 1
-        middle = 0                                              # often all of it keeps to the target
-        while low < high:
-            if outcome(priced(middle), MANY).typical <= target:
-                high = middle
-            else:
-                low = middle + 1
-            middle = (low + high) // 2
-        while outcome(priced(low), None).typical > target:      # by all pictures it may be a little more
-            low += 1
-        units = priced(low)
-        graph, kept = tried[None, *units]
+        noise = measured(network, way.scales(everything), way.observed, self.judge, FEW, self.settings.grid,
+                         sum(saved.values()), lambda number, total: self.show("value", number, total))
+        trials, sets = Trials(self, way), self.sets(network, everything, saved, noise)
+        place = least(len(sets) - 1, lambda place: trials.keep_to_target(sets[place], MANY))
+        while not trials.keep_to_target(sets[place], None):     # by all pictures it may be a little more
+            place += 1
+        units = sets[place]
+        graph, kept = trials.of(units, None)
         why = {unit: "its noise costs more than its time" for unit in everything if unit not in units} | left
         return Found(way, units, graph, noise, kept, self.tried, why, saved)
+
+    def sets(self, network: Network, everything: list[Unit], saved: dict, noise: Noise) -> list[list[Unit]]:
+        """Ever fewer units, from all to none: those that are worth their noise at ever higher prices, and between two
+        prices one less at a time."""
+        found = [everything]
+        for price in (*PRICES, None):
+            wide = found[-1]
+            kept = [] if price is None else whole(network, worthwhile(network, wide, saved, noise, price))
+            others = in_order(kept, [unit for unit in wide if unit not in kept], saved, noise)
+            for count in reversed(range(len(others))):
+                units = whole(network, [*kept, *others[:count]])
+                if len(units) < len(found[-1]):
+                    found.append(units)
+        return found
+
+
+class Trials:
+    """Sets of units that were tried, with so many pictures each."""
+
+    def __init__(self, search: Search, way: Way):
+        self.search, self.way = search, way
+        self.target = KEPT * search.settings.target
+        self.known: dict[tuple, tuple[Graph, Outcome]] = {}
+
+    def of(self, units: list[Unit], count: int | None) -> tuple[Graph, Outcome]:
+        key = count, *units
+        if key not in self.known:
+            self.search.show("choice", len(self.known) + 1, None)
+            graph = self.way.graph(units)
+            self.known[key] = graph, self.search.judge.outcome(graph, count, self.target)
+        return self.known[key]
+
+    def keep_to_target(self, units: list[Unit], count: int | None) -> bool:
+        return self.of(units, count)[1].typical <= self.target
+
+
+def whole(network: Network, units: list[Unit]) -> list[Unit]:
+    """Those of the units that are in integers when all others are not."""
+    kept = set(units)
+    return network.in_integers(unit for unit in network.units if unit not in kept)
+
+
+def least(most: int, holds: Callable[[int], bool]) -> int:
+    """The least number from 0 to `most` for which something holds, which holds for `most`; 0 is tried first."""
+    low, high, middle = 0, most, 0
+    while low < high:
+        if holds(middle):
+            high = middle
+        else:
+            low = middle + 1
+        middle = (low + high) // 2
+    return low

@@ -6,7 +6,7 @@ import pytest
 from networks import biases, network, node, weights
 
 from cinfer.model import read
-from cinfer.quantize.choose import Flow, savings, worthwhile
+from cinfer.quantize.choose import Flow, in_order, savings, worthwhile
 from cinfer.quantize.noise import Noise
 from cinfer.quantize.standard import standard
 from cinfer.quantize.units import Network
@@ -28,7 +28,8 @@ def worth(units, saved, noise: Noise, price, total) -> float:
 def test_nothing_else_is_worth_more(seed):
     net, rng = chain(), np.random.default_rng(seed)
     saved = dict(zip(net.units, rng.uniform(.1, 1, 5)))
-    noise = Noise({name: rng.exponential() for name in net.values()}, {unit: rng.exponential() / 4 for unit in net.units})
+    noise = Noise({name: rng.exponential() for name in net.values()},
+                  {unit: rng.exponential() / 4 for unit in net.units})
     for price in (.01, .05, .1, .3, 1):
         found = worthwhile(net, net.units, saved, noise, price)
         every = [list(each) for count in range(6) for each in combinations(net.units, count)]
@@ -77,3 +78,10 @@ def test_what_a_layer_saves():
              for unit, cost in savings(net, sizes).items()}
     assert found == {"conv": 6 * 14 * 14 * 9, "up": 6 * 14 * 14 * 2 * 4, "flat": 0, "gemm": 2 * 28 * 28 * 5,
                      "matmul": 35}
+
+
+def test_units_are_added_by_what_they_save_for_the_noise_that_is_new():
+    net = chain()
+    noise = Noise(dict(x=4, v1=1, v2=1, v3=1, v4=1, v5=8), dict.fromkeys(net.units, 0.0))
+    found = in_order(net.units[2:3], [*net.units[:2], *net.units[3:]], dict.fromkeys(net.units, 1.0), noise)
+    assert [unit.name for unit in found] == ["conv1", "conv3", "conv0", "conv4"]
