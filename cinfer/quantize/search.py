@@ -22,7 +22,7 @@ from .weights import GRIDS, Grid
 FEW, SOME, MANY = 4, 12, 24         # pictures by which noise is measured, ways are compared, units are chosen
 SHARE = .5                          # of equalisation
 BETTER = .98                        # of the error, or a change is not kept
-KEPT = .85                          # of the target: pictures that calibration has not seen do a little worse
+KEPT = .75                          # of the target: pictures that calibration has not seen do a little worse
 PRICES = np.geomspace(1, 1e6, 49)   # of noise
 
 
