@@ -6,7 +6,8 @@
     ranges.py, weights.py       numbers in 8 bits
     insert.py                   a network with some units in integers, as the standard writes it
     equalise.py, correct.py     weights that lose less
-    measure.py, noise.py        how far the answers are off, and by what
+    measure.py, noise.py        how far the outputs are off, and by what
+    answers.py                  and what a detector finds
     choose.py, search.py        what is worth its noise; the whole search
     quantizer.py, report.py     from a file to a file, and what is told of it
 """

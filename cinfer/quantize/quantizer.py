@@ -18,6 +18,7 @@ from ..paths import replacing
 from ..session import Session, load
 from ..version import __version__
 from ..vision.arguments import flags_of
+from .answers import objects
 from .feeds import feeds, files_of, is_arrays
 from .measure import Judge
 from .ranges import METHODS
@@ -105,9 +106,11 @@ def quantize_by(model, pictures, check, flags: dict[str, tuple[str, str]], *, ta
     held = prepared[len(calibrating):]
     outcome = Judge(start, held, loaded, classes, search.judge.scales).outcome(found.graph) if held else None
     data = encoded(made)
-    before, after = timed(session, load(data, threads=threads), prepared[-1])
-    report = report_of(search, found, where, counts=(len(calibrating), len(held)), held_out=outcome,
-                       sizes=(len(source.data), len(data)), times_ms=(before, after),
+    after = load(data, threads=threads)
+    by_name = [each for each in checking if not isinstance(each, dict) and not is_arrays(each)]
+    seen = objects(reader, after, by_name) if by_name else None
+    report = report_of(search, found, where, counts=(len(calibrating), len(held)), held_out=outcome, objects=seen,
+                       sizes=(len(source.data), len(data)), times_ms=timed(session, after, prepared[-1]),
                        seconds=time.perf_counter() - begin)
     return Quantized(made, report)
 

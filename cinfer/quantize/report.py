@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 
 from ..table import in_units, table
+from .answers import Objects
 from .measure import Outcome
 from .units import Unit
 
@@ -33,6 +34,7 @@ class Row:
 class Report:
     """pictures : that were calibrated with, and held out
     calibration, held_out : Outcome of the pictures that were seen, and not; None: there are none
+    objects : what a detector finds on pictures that were held out; None for other networks
     tried : a way of quantising -> its relative error, over the calibration pictures, with all in integers
     share : of the multiply-adds and memory traffic that is in integers
     """
@@ -48,6 +50,7 @@ class Report:
     rows: list[Row]
     calibration: Outcome
     held_out: Outcome | None
+    objects: Objects | None
     bytes: tuple[int, int]
     ms: tuple[float, float]
     seconds: float
@@ -92,13 +95,15 @@ class Report:
         for what, outcome in (("calibration", self.calibration), ("held out", self.held_out)):
             if outcome is not None and outcome.agreement is not None:
                 rows.append(["same class", f"{outcome.agreement:.1%} of the {what} pictures"])
+        if self.objects is not None:
+            rows.append(["found", f"{self.objects}, on held-out pictures"])
         before, after = self.bytes
         rows += [["file", f"{in_units(before, 'B')} before, {in_units(after, 'B')} now"],
                  ["a run", f"{self.ms[0]:.3g} ms before, {self.ms[1]:.3g} ms now, on this machine"]]
         return table(rows)
 
 
-def report_of(search, found, model: str, *, counts, held_out, sizes, times_ms, seconds: float) -> Report:
+def report_of(search, found, model: str, *, counts, held_out, objects, sizes, times_ms, seconds: float) -> Report:
     """search, found : of search.py"""
     network, inside = found.way.network, set(found.units)
     scales = found.way.scales(found.units)
@@ -116,7 +121,7 @@ def report_of(search, found, model: str, *, counts, held_out, sizes, times_ms, s
     report = Report(model, found.way.settings.target, counts, (sum(unit in inside for unit in layers), len(layers)),
                     sum(saved[unit] for unit in inside) / max(sum(saved.values()), 1), search.method,
                     network is not search.network, found.way.is_corrected, found.tried, rows, found.outcome, held_out,
-                    sizes, times_ms, seconds)
+                    objects, sizes, times_ms, seconds)
     report.notes += notes(report)
     return report
 
