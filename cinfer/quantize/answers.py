@@ -40,7 +40,9 @@ def objects(reader, session, pictures: Iterable) -> Objects | None:
         pairs = matched(ours, theirs)
         before, same, more = before + len(ours), same + len(pairs), more + len(theirs) - len(pairs)
         changes += [abs(a.score - b.score) for a, b in pairs]
-    return Objects(before, same, more, sum(changes) / max(len(changes), 1), max(changes, default=0.0)) if before else None
+    if not before:
+        return None
+    return Objects(before, same, more, sum(changes) / max(len(changes), 1), max(changes, default=0.0))
 
 
 def found_by(answer) -> list | None:

@@ -12,7 +12,7 @@ from .ranges import Scale, scale_of
 from .standard import drop_constants
 from .units import Network, Unit
 from . import weights
-from .weights import GRIDS, Grid
+from .weights import Grid
 
 OPSET = 13
 
@@ -50,7 +50,7 @@ def written(network: Network, unit: Unit, units) -> tuple[str, ...]:
     return unit.outputs
 
 
-def quantised(network: Network, units: Iterable[Unit], found: Mapping[str, Scale], grid: Grid = GRIDS["s8"],
+def quantised(network: Network, units: Iterable[Unit], found: Mapping[str, Scale], grid: Grid,
               values: Iterable[str] = (), biases: Mapping[str, np.ndarray] | None = None) -> Graph:
     """The network's graph with these units in integers, by these scales, and these values rounded as if they were.
     grid : of weights; biases : instead of those that layers have"""

@@ -41,9 +41,7 @@ def observe(model: Model, network: Network, feeds: list[dict], load, show=lambda
     """Run the network with all values that may be quantised among its outputs. show : is told which picture is begun"""
     names = network.values()
     inner = [name for name in names if name not in model.graph.inputs]
-    graph = model.graph
-    outputs = {name: graph.outputs.get(name) or graph.types.get(name) or UNTYPED for name in inner}
-    watched = Graph(graph.name, graph.nodes, graph.inputs, outputs, graph.constants, {})
+    watched = replace(model.graph, outputs=dict.fromkeys(inner, UNTYPED), types={})
     session = load(encoded(replace(model, graph=watched)))
     found = Observed({name: Spread() for name in names}, functions_of(network))
     read = {unit.inputs[0]: unit for unit in network.layers}

@@ -16,14 +16,15 @@ class Row:
     """A unit of the network.
 
     node, operators : its name, and the operators that are one in it
-    runs : "u8", "s8" or "float"; error : that it would add alone, or adds, to the output that suffers most
+    runs : "u8", "s8" or "float"
+    error : that it adds, or would add, to the output that suffers most; None for what is left in float by rule
     scale, low, high : of the value that it makes; None: that is in float
     why : it is left in float
     """
     node: str
     operators: str
     runs: str
-    error: float
+    error: float | None
     scale: float | None
     low: float | None
     high: float | None
@@ -74,7 +75,8 @@ class Report:
         rows = [["node", "operators", "runs in", "error", "scale", "range", "left in float because"]]
         for row in self.rows:
             scale = ["", ""] if row.scale is None else [f"{row.scale:.3g}", f"{row.low:.3g} to {row.high:.3g}"]
-            rows.append([row.node[-40:], row.operators, row.runs, f"{row.error:.4f}", *scale, row.why])
+            error = "" if row.error is None else f"{row.error:.4f}"
+            rows.append([row.node[-40:], row.operators, row.runs, error, *scale, row.why])
         return table(rows, right=(3, 4))
 
     def table_of_errors(self) -> list[str]:
@@ -109,13 +111,14 @@ def report_of(search, found, model: str, *, counts, held_out, objects, sizes, ti
     scales = found.way.scales(found.units)
     saved = found.saved
     kind = "s8" if found.way.settings.dtype.kind == "i" else "u8"
-    rows = []
+    by_rule, rows = search.left(network), []
     for unit in network.units:
         if unit.kind == "move" or unit not in found.why and unit not in inside:
             continue
         scale = scales.get(unit.outputs[0]) if unit in inside else None
         low, high = scale.ends if scale else (None, None)
-        rows.append(Row(unit.name, operators_of(unit), kind if unit in inside else IN_FLOAT, found.noise.of(unit) ** .5,
+        error = found.noise.of(unit) ** .5 if unit not in by_rule else None
+        rows.append(Row(unit.name, operators_of(unit), kind if unit in inside else IN_FLOAT, error,
                         float(scale.step) if scale else None, low, high, found.why.get(unit, "")))
     layers = network.layers
     report = Report(model, found.way.settings.target, counts, (sum(unit in inside for unit in layers), len(layers)),
