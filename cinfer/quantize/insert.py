@@ -57,6 +57,26 @@ def quantised(network: Network, units: Iterable[Unit], found: Mapping[str, Scale
     return Sandwich(network, list(units), found, grid, values, biases or {}).graph()
 
 
+def keep_bytes(network: Network, graph: Graph, units: Iterable[Unit], grid: Grid) -> Graph:
+    """The graph, in which weights of layers in float are bytes if nothing is lost by that: the file had them so."""
+    constants, nodes, inside = dict(graph.constants), [], set(units)
+    for unit in network.layers:
+        name = unit.weight
+        if unit in inside or name not in constants or len(network.at.readers[name]) > 1:
+            continue
+        found = weights.exactly_stored(unit.node, constants[name], grid)
+        names = [f"{name}_{what}" for what in ("quantized", "scale", "zero_point")]
+        if found is None or not constants.keys().isdisjoint(names):
+            continue
+        whole, scale = found
+        zeros = np.full(scale.shape, grid.zero, grid.dtype)
+        constants.update(zip(names, ((whole + grid.zero).astype(grid.dtype), scale, zeros)))
+        del constants[name]
+        nodes.append(Node("DequantizeLinear", names, [name], {"axis": weights.channel_axis(unit.node)}, opset=OPSET,
+                          name=f"{name}_DequantizeLinear"))
+    return replace(graph, nodes=[*nodes, *graph.nodes], constants=constants)
+
+
 class Sandwich:
     def __init__(self, network: Network, units: list[Unit], found: Mapping[str, Scale], grid: Grid,
                  values: Iterable[str], biases: Mapping[str, np.ndarray]):

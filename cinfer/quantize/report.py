@@ -137,7 +137,7 @@ def notes(report: Report) -> list[str]:
     found = []
     if not report.layers[0]:
         found.append(f"no layer keeps to the target of {report.target:g} in integers; --target says a wider one")
-    elif report.ms[1] > report.ms[0]:
+    elif report.ms[1] > 1.05 * report.ms[0]:
         found.append("this machine does not run it faster; newer CPUs may")
     if report.held_out is None:
         found.append("no picture was held out: nothing tells how it does on others; two or more are right")

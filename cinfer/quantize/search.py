@@ -11,7 +11,7 @@ from ..model.graph import Graph, Model
 from .choose import in_order, savings, worthwhile
 from .correct import corrected
 from .equalise import equalised
-from .insert import quantised, scales
+from .insert import keep_bytes, quantised, scales
 from .measure import Judge, Outcome, spread_out
 from .noise import Noise, measured
 from .observe import Observed, observe
@@ -150,6 +150,7 @@ class Search:
             place += 1
         units = sets[place]
         graph, kept = trials.of(units, None)
+        graph = keep_bytes(network, graph, units, self.settings.grid)
         why = {unit: "its noise costs more than its time" for unit in everything if unit not in units} | left
         return Found(way, units, graph, noise, kept, self.tried, why, saved)
 

@@ -8,6 +8,7 @@ import numpy as np
 from ..model.graph import Node
 from .ranges import Scale, scale_of
 
+EXACT = 1e-4                        # of a step: 127 steps of a scale that is off by one in its last bit
 MOST_BIAS = 2.0 ** 30               # of an int32, so that sums around it have room
 
 
@@ -63,6 +64,13 @@ def lost(node: Node, weight: np.ndarray, bias: np.ndarray | None, step: np.float
     """What rounding takes away, in float64."""
     scale = steps(node, weight, bias, step, grid)
     return weight - rounded(node, weight, scale, grid) * along(scale, node, weight.ndim).astype(np.float64)
+
+
+def exactly_stored(node: Node, weight: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray] | None:
+    """(whole numbers, their scales) of weights that are such, but for the last bits of floats; else None."""
+    scale = steps(node, weight, None, np.float32(1), grid)
+    whole, wide = rounded(node, weight, scale, grid), along(scale, node, weight.ndim)
+    return (whole, scale) if (np.abs(weight - whole * wide) <= EXACT * wide).all() else None
 
 
 def stored_bias(node: Node, bias: np.ndarray, step: np.float32, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -163,6 +163,26 @@ def test_layers_of_each_kind(op):
         assert 0 < np.abs(got - want).max() < .04 * np.abs(want).max()
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+def test_weights_that_were_bytes_are_bytes_again_in_float_layers(transposed):
+    stored = np.random.default_rng(1).integers(-127, 128, (4, 4, 2, 2)).astype(np.int8)
+    stored[0, 0], stored[1, 1] = 127, -127                      # each output channel has its largest
+    stored[2, 2], stored[3, 3] = 127, 127
+    axis, op = (1, "ConvTranspose") if transposed else (0, "Conv")
+    nodes = [node("Conv", ["x", "w"], ["c"], "first"), node("DequantizeLinear", ["s", "scale"], ["v"], "d", axis=axis),
+             node(op, ["c", "v"], ["e"], "second"), node("Conv", ["e", "u"], ["y"], "third")]
+    content = network(nodes, w=weights(4, 3, 1, 1), s=stored, scale=np.float32([.1, .037, .0021, 3]),
+                      u=weights(2, 4, 1, 1))
+    made = Made(content, ["second", "third"])
+    graph = insert.keep_bytes(made.network, made.model.graph, made.units, GRIDS["u8"])
+    assert np.array_equal(graph.constants["v_quantized"].astype(int) - 128, stored) and "v" not in graph.constants
+    assert "w_quantized" not in graph.constants and "u" in graph.constants
+    written = encoded(observe.replace(made.model, graph=graph))
+    onnx.checker.check_model(onnx.load_from_string(written), full_check=True)
+    got, want = (cinfer.load(each).run(None, made.feeds[0])[0] for each in (written, made.bytes))
+    assert np.abs(got - want).max() < 1e-5 * np.abs(want).max()
+
+
 def test_a_bias_that_would_not_fit_widens_its_scale():
     w = weights(4, 3, 1, 1)
     w[1], w[2] = 1e-9, 0
