@@ -55,6 +55,15 @@ def residual(**more) -> bytes:
                    zero=np.float32(0), six=np.float32(6), **more)
 
 
+def small() -> bytes:
+    """Two convolutions and a classifier."""
+    nodes = [node("Conv", ["x", "w0", "b0"], ["c0"], "first", pads=[1] * 4), node("Relu", ["c0"], ["a0"], "relu"),
+             node("Conv", ["a0", "w1", "b1"], ["c1"], "second"), node("GlobalAveragePool", ["c1"], ["m"], "mean"),
+             node("Flatten", ["m"], ["f"], "flat"), node("Gemm", ["f", "w2", "b2"], ["y"], "classifier", transB=1)]
+    return network(nodes, w0=weights(6, 3, 3, 3), b0=biases(6), w1=weights(8, 6, 1, 1), b1=biases(8),
+                   w2=weights(5, 8), b2=biases(5))
+
+
 def detector() -> bytes:
     """Two heads behind a common body, joined as YOLO joins boxes and scores."""
     nodes = [
