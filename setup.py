@@ -1,9 +1,10 @@
 """Builds the executor once and the kernels once per ISA level; pyproject.toml has the rest.
 
 cythonize() wants one source a module, so kernels.pyx is copied to build/ under each level's module name; the
-compiler flags differ, the text does not. Compiler flags are probed: GCC and Clang know different ones, and a
-compiler without OpenMP gives a single-threaded cinfer. CINFER_BUILD_LEVELS=avx2,baseline builds only these
-levels (for development).
+compiler flags differ, the text does not. Levels that only bring products of bytes have kernels_bytes.pyx, and the
+rest of the level that they add to. Compiler flags are probed: GCC and Clang know different ones, and a compiler
+without OpenMP gives a single-threaded cinfer. CINFER_BUILD_LEVELS=avx2,baseline builds only these levels (for
+development).
 """
 import os
 import pathlib
@@ -23,10 +24,13 @@ OPS = pathlib.Path("cinfer/_ops")
 AVX2 = ["-mavx2", "-mfma", "-mf16c"]
 AVX512 = [*AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
 LEVELS = {"baseline": []}
+OF_BYTES = {}                   # levels of kernels_bytes.pyx
 if platform.machine() in ("x86_64", "AMD64"):
     LEVELS |= {"avx2": AVX2, "avx512": AVX512}
+    OF_BYTES = {"avxvnni": [*AVX2, "-mavxvnni"], "avx512vnni": [*AVX512, "-mavx512vnni"]}
 elif platform.machine() in ("aarch64", "arm64"):
     LEVELS = {"neon": []}
+    OF_BYTES = {"dotprod": ["-march=armv8.2-a+dotprod"], "i8mm": ["-march=armv8.2-a+dotprod+i8mm"]}
 # -O3 unrolls the constant loops; predictive commoning would keep broadcasts alive and spill the sums.
 WANTED = ["-O3", "-g0", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math",
           "-fno-predictive-commoning", "-fvisibility=hidden"]
@@ -74,15 +78,16 @@ def extensions():
         print("cinfer: this compiler has no OpenMP; cinfer will use one thread (GCC has it; for Clang "
               "install libomp-dev)", file=sys.stderr)
     chosen = os.environ.get("CINFER_BUILD_LEVELS")
-    unknown = set(chosen.split(",")) - LEVELS.keys() if chosen else ()
+    all_levels = LEVELS | OF_BYTES
+    unknown = set(chosen.split(",")) - all_levels.keys() if chosen else ()
     if unknown:
         sys.exit(f"CINFER_BUILD_LEVELS={chosen}: no level {', '.join(sorted(unknown))}; "
-                 f"there are {', '.join(LEVELS)}")
-    levels = {k: v for k, v in LEVELS.items() if compiles(v) and (not chosen or k in chosen.split(","))}
+                 f"there are {', '.join(all_levels)}")
+    levels = {k: v for k, v in all_levels.items() if compiles(v) and (not chosen or k in chosen.split(","))}
     copies = pathlib.Path("build", "kernels")
     copies.mkdir(parents=True, exist_ok=True)
-    text = (HERE / OPS / "kernels.pyx").read_text()
     for level, level_flags in levels.items():
+        text = (HERE / OPS / ("kernels_bytes.pyx" if level in OF_BYTES else "kernels.pyx")).read_text()
         copy = copies / f"_kernels_{level}.pyx"
         if not copy.exists() or copy.read_text() != text:
             copy.write_text(text)

@@ -7,7 +7,9 @@ from importlib.util import find_spec, module_from_spec
 from ..errors import Error, InputError
 from ..imports import LOCK, imported
 
-LEVELS = ("baseline", "neon", "avx2", "avx512")        # weakest first
+LEVELS = ("baseline", "neon", "dotprod", "i8mm", "avx2", "avxvnni", "avx512", "avx512vnni")     # weakest first
+# Levels that have kernels of bytes of their own, and all others of the level that they add to.
+ADDS_TO = {"dotprod": "neon", "i8mm": "neon", "avxvnni": "avx2", "avx512vnni": "avx512"}
 _tables: dict = {}
 _module = None
 
@@ -57,7 +59,8 @@ def _load():
 
 def built_levels() -> list[str]:
     """ISA levels whose kernels were built, weakest first."""
-    return [n for n in LEVELS if find_spec(f"cinfer._ops._kernels_{n}")]
+    found = [n for n in LEVELS if find_spec(f"cinfer._ops._kernels_{n}")]
+    return [n for n in found if ADDS_TO.get(n, n) in found]
 
 
 def usable_levels() -> list[str]:
@@ -78,6 +81,6 @@ def table(level: str | None = None):
     if asked is not None and asked not in usable:
         raise InputError(f"ISA level {asked!r} cannot be used here; usable: {', '.join(usable)}")
     name = asked or usable[-1]
-    kernels = imported(f"cinfer._ops._kernels_{name}").table()
-    _tables[asked] = _tables[name] = executor().Table(name, kernels)
+    kernels = [imported(f"cinfer._ops._kernels_{n}").table() for n in (ADDS_TO.get(name), name) if n]
+    _tables[asked] = _tables[name] = executor().Table(name, *kernels)
     return _tables[asked]

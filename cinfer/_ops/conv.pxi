@@ -1,7 +1,7 @@
 # Direct convolution: contracts in conv.h, register tiles in conv_tile.h; `multiply` drives all of them.
 
 cdef extern from "conv_tile.h" nogil:
-    enum: OCV, OCT, HALF, PM, PM_HALF, FETCHING, FORM_NEAR, FORM_LIST, FORM_NEAR_FETCHING, FORM_LIST_FETCHING
+    enum: OCV, HALF, PM, PM_HALF, FETCHING, FORM_NEAR, FORM_LIST, FORM_NEAR_FETCHING, FORM_LIST_FETCHING
     enum: PART_GOES_ON, PART_IS_ADDED, PART_STAYS, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS
     ctypedef struct tile_t:
         const float *w
@@ -32,11 +32,8 @@ cdef extern from "conv_tile.h" nogil:
         int64_t goc, gic
         tile_t t
     void rows_to_blocks(const float *, int64_t, int64_t, int64_t, float *)
-    void pixel_offsets(int64_t *, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)
     const tile_run tiles_full[FORMS][PM]
     const tile_run tiles_half[FORMS][PM_HALF]
-
-from libc.string cimport memset
 
 cdef extern from "conv.h" nogil:
     ctypedef struct conv_t:
@@ -389,7 +386,7 @@ cdef void conv_run(const void *params, char *const *base, char *scratch, int64_t
     else:                                        # of input, what the first of these channels reads, for each
         ic = reads[c0 // HALF * 3 + 1] * ((c1 - c0) // HALF)
     P.across, P.xi, P.xj, P.yi, P.yj, P.ri, P.rj = A.ow, A.sh * A.xr, A.sw * CB, A.yr, A.yp, A.rr, CB
-    P.pixel_bytes = max(s.inside, 1) * ((ic + CB - 1) // CB) * CB * 4 * A.sh * A.sw
+    P.pixel_bytes = max(s.inside, 1) * ((ic + CB - 1) // CB) * CB * 4 * min(A.sh, CHUNK_BYTES) * min(A.sw, CHUNK_BYTES)
     P.packed_n = P.n = A.ob * CB
     if A.sw == 1:
         P.near = FORM_NEAR

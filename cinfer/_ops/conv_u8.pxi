@@ -10,7 +10,11 @@
 #   w            packed by pack_conv_u8
 #   bias, scale  int32 and float32, padded to whole blocks
 #   table        absent, or 256 bytes through which y goes
-#   y            pixel (0, 0); strides yn yb yr. The last block is written whole
+#   y            pixel (0, 0); strides yn yb yr, and yp from pixel to pixel (0: they are neighbours). The last block is
+#                written whole
+#   kd .. od     kd 0, or slices of volumes as depth.h has them: pictures of x are slices, ib counts the blocks of kd
+#                slices, w has their channels one slice after the other, whole blocks each (last is 16, no groups).
+#                Slices beyond the volume are xz, its zero point
 #   Kernel tile = (image*row_tiles + r)*oc_tiles + c: output rows r*rows .., output blocks c*blocks ..; blocks is a
 #   multiple of conv_oc/16 unless oc_tiles is 1.
 # size_conv_u8   writes what packing takes to y, int64: bytes, parts, tiles; parameters of pack_conv_u8
@@ -21,8 +25,8 @@
 # kernel rows x taps x groups of DOT_K channels. The channels that a tile reads are whole blocks from that of the first
 # channel of its first group on; weights of others' groups are 0.
 #
-# Where products take int16, x is widened first, for a chunk of pixels, to a strip in scratch that holds each needed
-# pixel once: it serves all output channels. Its room is strip_room's.
+# Where products take int16, or windows lie on slices, x is widened or copied first, for a chunk of pixels, to a strip
+# in scratch that holds each needed pixel once: it serves all output channels. Its room is strip_room's.
 
 cdef extern from "dot_u8.h" nogil:
     enum: DOT_GROUP, DOT_STARTS_AT
@@ -32,7 +36,8 @@ cdef extern from "dot_u8.h" nogil:
         pass
     int64_t dot_parts(int64_t, int64_t)
     dot_w_t dot_part(int64_t, int64_t)
-    void widened(const uint8_t *, int64_t, int64_t, int16_t *)
+    void dot_row(const uint8_t *, int64_t, int64_t, dot_x_t *)
+    void dot_row_of(int, int64_t, dot_x_t *)
 
 cdef extern from "conv_u8_tile.h" nogil:
     enum: PM_U8, FORM_U8_NEAR, FORM_U8_LIST, FORMS_U8
@@ -50,7 +55,8 @@ cdef extern from "conv_u8_tile.h" nogil:
 ctypedef struct conv_u8_t:
     buf_t x, w, bias, scale, table, y
     int64_t n, ib, last, ob, goc, gic, kh, kw, dh, dw, sh, sw, oh, ow
-    int64_t xn, xb, xr, yn, yb, yr, yz, lo, hi, row_tiles, rows, oc_tiles, blocks
+    int64_t xn, xb, xr, yn, yb, yr, yp, yz, lo, hi, row_tiles, rows, oc_tiles, blocks
+    int64_t kd, sd, dd, pf, id, od, xz
 
 ctypedef struct pack_conv_u8_t:
     buf_t w, y
@@ -102,13 +108,17 @@ cdef strip_t strip_of(const conv_u8_t *A, int64_t rows, int64_t columns) noexcep
 
 cdef int64_t strip_bytes(const conv_u8_t *A, int64_t rows, int64_t columns) noexcept nogil:
     cdef strip_t s = strip_of(A, rows, columns)
-    return A.ib * s.block * <int64_t>sizeof(int16_t)
+    return A.ib * s.block * <int64_t>sizeof(dot_x_t)
+
+
+cdef inline bint takes_strip(const conv_u8_t *A) noexcept nogil:
+    return DOT_GROUP == 2 or A.kd > 0
 
 
 cdef int64_t strip_room(const void *params, char *const *base) noexcept nogil:
     """STRIP_BYTES, or what a register tile needs at least."""
     cdef const conv_u8_t *A = <const conv_u8_t *>params
-    if DOT_GROUP > 2:
+    if not takes_strip(A):
         return 0
     return max(<int64_t>STRIP_BYTES, strip_bytes(A, 1, PM_U8))
 
@@ -122,24 +132,33 @@ cdef inline int64_t even(int64_t n, int64_t most) noexcept nogil:
 cdef void chunk_u8_of(const conv_u8_t *A, int64_t rows, int64_t *down, int64_t *across) noexcept nogil:
     """Rows and columns of a chunk: whole rows if the strip of one fits, and is not too long."""
     cdef int64_t columns = min(A.ow, <int64_t>U8_PIXELS), most = 1, room = STRIP_BYTES
-    if DOT_GROUP == 2:
+    if takes_strip(A):
         while columns > PM_U8 and strip_bytes(A, 1, columns) > room:
             columns = max(<int64_t>PM_U8, columns // 2)
     columns = even(A.ow, columns)
     if columns == A.ow:
         while most < rows and (most + 1) * columns <= U8_PIXELS and (
-                DOT_GROUP > 2 or strip_bytes(A, most + 1, columns) <= room):
+                not takes_strip(A) or strip_bytes(A, most + 1, columns) <= room):
             most += 1
     down[0], across[0] = even(rows, most), columns
 
 
-cdef void widen_chunk(const conv_u8_t *A, const strip_t *s, const uint8_t *x, int16_t *y) noexcept nogil:
-    """The strip of the chunk whose first window begins at x."""
+cdef void fill_strip(const conv_u8_t *A, const strip_t *s, const uint8_t *x, int64_t image, dot_x_t *y) noexcept nogil:
+    """The strip of the chunk whose first window begins at x, in the first slice, of output image `image`."""
     cdef int64_t b, i, down = A.xr if A.kh > 1 else A.sh * A.xr, right = CB if A.kw > 1 else A.sw * CB
-    for b in range(A.ib):
-        for i in range(s.rows):
-            widened(x + b * A.xb + i * down, s.columns, right, y)
-            y += s.columns * CB
+    cdef int64_t k, d = 0, slices = max(A.kd, <int64_t>1), blocks = A.ib // slices
+    x += (image if A.kd == 0 else image // A.od * A.id) * A.xn
+    for k in range(slices):
+        if A.kd > 0:
+            d = image % A.od * A.sd - A.pf + k * A.dd
+            if d < 0 or d >= A.id:
+                dot_row_of(<int>A.xz, blocks * s.rows * s.columns, y)
+                y += blocks * s.block
+                continue
+        for b in range(blocks):
+            for i in range(s.rows):
+                dot_row(x + d * A.xn + b * A.xb + i * down, s.columns, right, y)
+                y += s.columns * CB
 
 
 cdef void look_up_pixels(const look_up_t *table, const tile_u8_t *T, const int64_t *yo, int64_t pixels,
@@ -170,7 +189,8 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
     cdef int64_t c0 = c * A.blocks * CB, c1 = min((c + 1) * A.blocks, A.ob) * CB, ic = (A.ib - 1) * CB + A.last
     cdef int64_t first = r * A.rows, end = min((r + 1) * A.rows, A.oh), taps = A.kh * A.kw
     cdef int64_t down, across, parts_of_row, chunk, i, j, rows, columns, o, tiles, t, px, p, n
-    cdef const uint8_t *x = <const uint8_t *>at(base, A.x) + image * A.xn
+    cdef int64_t yp = A.yp if A.yp else CB
+    cdef const uint8_t *x = <const uint8_t *>at(base, A.x)
     cdef const uint8_t *corner
     cdef uint8_t *y = <uint8_t *>at(base, A.y) + image * A.yn
     cdef const char *packed = <const char *>at(base, A.w)
@@ -201,17 +221,17 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
         columns = min(across, A.ow - j)
         n = rows * columns
         corner = x + i * A.sh * A.xr + j * A.sw * CB
-        if DOT_GROUP == 2:
+        if takes_strip(A):
             s = strip_of(A, rows, columns)
-            widen_chunk(A, &s, corner, <int16_t *>scratch)
+            fill_strip(A, &s, corner, image, <dot_x_t *>scratch)
             from_x = <const dot_x_t *>scratch
             pixel_offsets(xo, n, 0, 0, columns, s.row, s.pixel)
             T.xb, T.xr, T.xt = s.block, s.tap_row, s.tap
         else:
-            from_x = <const dot_x_t *>corner
+            from_x = <const dot_x_t *>(corner + image * A.xn)
             pixel_offsets(xo, n, 0, 0, columns, A.sh * A.xr, A.sw * CB)
             T.xb, T.xr, T.xt = A.xb, A.dh * A.xr, A.dw * CB
-        pixel_offsets(yo, n, i, 0, columns, A.yr, CB)
+        pixel_offsets(yo, n, i, 0, columns, A.yr, yp)
         tiles = (n + PM_U8 - 1) // PM_U8
         o, w = c0, w0
         while o < c1:
@@ -220,7 +240,7 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
             T.q.cut = requant_cut(T.scale, reads.width)
             begin_sums(T.start, <const int32_t *>w, <const int32_t *>at(base, A.bias) + o, reads.width)
             T.full, T.last = reads.full, reads.last
-            T.y = y + o // CB * A.yb + j * CB
+            T.y = y + o // CB * A.yb + j * yp
             p, px = 0, (n + tiles - 1) // tiles
             for t in range(tiles):               # of nearly the same width
                 if t == tiles - (px * tiles - n):

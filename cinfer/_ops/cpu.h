@@ -2,17 +2,36 @@
 #ifndef CINFER_CPU_H
 #define CINFER_CPU_H
 #include <string.h>
+#if defined(__x86_64__)
+# include <cpuid.h>
+static int cpu_has_avxvnni(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 4 & 1;
+}
+#elif defined(__aarch64__) && defined(__linux__)
+# include <sys/auxv.h>                  /* bits of AT_HWCAP and AT_HWCAP2, as Linux names them */
+# define HWCAP_ASIMDDP_ (1ul << 20)
+# define HWCAP2_I8MM_ (1ul << 13)
+#endif
 static int cpu_runs(const char *level)
 {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
+    __builtin_cpu_init();               /* whether the system saves their registers is asked for there */
     int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     if (!strcmp(level, "avx2")) return avx2;
+    if (!strcmp(level, "avxvnni")) return avx2 && cpu_has_avxvnni();
     if (!strcmp(level, "avx512")) return avx512;
+    if (!strcmp(level, "avx512vnni")) return avx512 && __builtin_cpu_supports("avx512vnni");
 #elif defined(__aarch64__)
     if (!strcmp(level, "neon")) return 1;
+# if defined(__linux__)
+    int dotprod = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP_) != 0;
+    if (!strcmp(level, "dotprod")) return dotprod;
+    if (!strcmp(level, "i8mm")) return dotprod && (getauxval(AT_HWCAP2) & HWCAP2_I8MM_) != 0;
+# endif
 #endif
     return !strcmp(level, "baseline");
 }

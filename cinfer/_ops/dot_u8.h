@@ -3,7 +3,7 @@
  * A group is DOT_K neighbours of k, 4 bytes of x and 4 bytes of weights for each output channel: one step adds the
  * products of a group to each of VW sums.
  *
- *   pairs  x as int16, weights of up to 9 bits as int16: pmaddwd. Bytes are widened before (widened()). pmaddubsw
+ *   pairs  x as int16, weights of up to 9 bits as int16: pmaddwd. Bytes are widened before (dot_row). pmaddubsw
  *          would take bytes, but saturates at 16 bits.
  *   quads  x as the bytes lie in memory, weights as int8: vpdpbusd, usdot; sdot takes x - 128 (dot_x flips the
  *          top bit), and 128 times the sum of the weights is what a sum begins with (DOT_START)
@@ -33,12 +33,21 @@
 # if defined(__SSE2__)
 #  include "dot_s16.h"
 #  define DOT_ADD(a, x, w) ((a) = (vi)dot_s16((vu)(a), w, x))
+# elif defined(__aarch64__)
+#  include <arm_neon.h>
+#  define DOT_ADD(a, x, w) ((a) = (vi)dot_pairs_neon((int32x4_t)(a), (int16x8_t)(x), (int16x8_t)(w)))
 # else                                  /* int32 products of the lower and of the upper halves */
 #  define DOT_ADD(a, x, w) ((a) += ((x) << 16 >> 16) * ((w) << 16 >> 16) + ((x) >> 16) * ((w) >> 16))
 # endif
 #endif
 #ifndef DOT_START
 # define DOT_START 0
+#endif
+#if defined(__aarch64__)
+INL int32x4_t dot_pairs_neon(int32x4_t a, int16x8_t x, int16x8_t w)
+{
+    return vaddq_s32(a, vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(w)), vmull_high_s16(x, w)));
+}
 #endif
 #if DOT_K == 2
 typedef int16_t dot_x_t, dot_w_t;
@@ -82,10 +91,12 @@ static inline dot_w_t dot_part(int64_t w, int64_t i)
 }
 
 /* n blocks of 16 bytes, `step` bytes apart, as x of the products: y[n][16]. */
-static __attribute__((noinline)) void widened(const uint8_t *x, int64_t n, int64_t step, int16_t *y)
+static __attribute__((noinline)) void dot_row(const uint8_t *x, int64_t n, int64_t step, dot_x_t *y)
 {
     for (; n > 0; n--, x += step, y += CB) {
-#if VW >= 8 && defined(__AVX2__)
+#if DOT_K == 4
+        memcpy(y, x, CB);
+#elif VW >= 8 && defined(__AVX2__)
         _mm256_storeu_si256((__m256i *)y, _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)x)));
 #elif defined(__SSE2__)
         const __m128i v = _mm_loadu_si128((const __m128i *)x), zero = _mm_setzero_si128();
@@ -100,5 +111,10 @@ static __attribute__((noinline)) void widened(const uint8_t *x, int64_t n, int64
         memcpy(y, &wide, sizeof wide);
 #endif
     }
+}
+/* n blocks that are all of one byte. */
+static inline void dot_row_of(int byte, int64_t n, dot_x_t *y)
+{
+    for (int64_t i = 0; i < n * CB; i++) y[i] = (dot_x_t)byte;
 }
 #endif

@@ -152,16 +152,21 @@ cdef class Place:
 cdef class Table:
     """The kernels of one ISA level.
 
+    over : None, or the table of a level that has some kernels of its own (kernels_bytes.pyx), which are taken
+
     `fields` maps name -> [(kind, field), ...], in the order of the parameter struct."""
     cdef const table_t *c
+    cdef const table_t *of_bytes
     cdef readonly str level
-    cdef readonly int vw, conv_oc, conv_half, gemm_n
+    cdef readonly int vw, conv_oc, conv_half, gemm_n, dot_group
     cdef readonly dict index, fields, unary, binary, arithmetic, elements
     cdef dict places
 
-    def __init__(self, str level, capsule):
-        self.c = <const table_t *>PyCapsule_GetPointer(capsule, "cinfer.table")
-        self.level = level
+    def __init__(self, str level, capsule, over=None):
+        self.c = self.of_bytes = <const table_t *>PyCapsule_GetPointer(capsule, "cinfer.table")
+        if over is not None:
+            self.of_bytes = <const table_t *>PyCapsule_GetPointer(over, "cinfer.table")
+        self.level, self.dot_group = level, self.of_bytes.dot_group
         self.vw, self.conv_oc, self.conv_half = self.c.vw, self.c.conv_oc, self.c.conv_half
         self.gemm_n = self.c.gemm_n
         self.unary = {n: i for i, n in enumerate(self.c.unary.decode().split())}
@@ -169,16 +174,27 @@ cdef class Table:
         self.arithmetic = {n: i for i, n in enumerate(self.c.arithmetic.decode().split())}
         self.elements = {n: i for i, n in enumerate(self.c.elements.decode().split())}
         self.index, self.fields, self.places = {}, {}, {}
-        for i in range(self.c.kernels):
-            name = self.c.kernel[i].name.decode()
-            self.index[name] = i
-            self.fields[name] = [tuple(f.split(":")) for f in self.c.kernel[i].fields.decode().split()]
+        self.enter(self.c)
+        if over is not None:
+            self.enter(self.of_bytes)
+
+    cdef enter(self, const table_t *table):
+        cdef const kernel_t *kernel
+        cdef int i
+        for i in range(table.kernels):
+            kernel = table.kernel + i
+            name = kernel.name.decode()
+            self.index[name] = <uintptr_t>kernel
+            self.fields[name] = [tuple(f.split(":")) for f in kernel.fields.decode().split()]
             self.places[name], offset = {}, 0
             for kind, field in self.fields[name]:
                 place = Place(ord(kind[0]), offset, int(kind[1:] or 1))
                 offset += 16 if place.kind == b"B" else 8 * place.count
                 self.places[name][field] = place
-            assert offset == <int64_t>self.c.kernel[i].size, name
+            assert offset == <int64_t>kernel.size, name
+
+    cdef const kernel_t *kernel(self, str name) except NULL:
+        return <const kernel_t *><uintptr_t>self.index[name]
 
     def pack(self, str name, **values):
         """The parameter struct of a kernel as bytes.
@@ -190,7 +206,7 @@ cdef class Table:
     def fill(self, str name, dict values, bytes rest=None):
         """As pack(name, **values); what is missing is as in `rest`, a struct of the same kernel."""
         cdef dict places = self.places[name]
-        cdef Py_ssize_t size = self.c.kernel[<int>self.index[name]].size
+        cdef Py_ssize_t size = self.kernel(name).size
         cdef bytes packed = PyBytes_FromStringAndSize(NULL, size)
         cdef char *to = PyBytes_AS_STRING(packed)
         cdef Place place
@@ -230,11 +246,11 @@ cdef class Table:
 
     def panel_u8(self, int64_t k):
         """Words of 4 bytes of a packed panel of a product of bytes with k terms (gemm_u8.h)."""
-        return self.c.panel_u8(k)
+        return self.of_bytes.panel_u8(k)
 
     def room_u8(self, int64_t k):
         """The least bytes of scratch that such a product takes."""
-        return self.c.room_u8(k)
+        return self.of_bytes.room_u8(k)
 
     def peak_flops(self):
         """Most float32 operations a second that one core reaches: best of 20 rounds of independent
@@ -366,7 +382,7 @@ cdef class Program:
             for name, params, count in step:
                 self.keep.append(params)
                 self.params_bytes += len(<bytes>params)
-                job.run = table.c.kernel[<int>table.index[name]].run
+                job.run = table.kernel(name).run
                 job.params = <const void *>PyBytes_AS_STRING(params)
                 job.tiles = count
                 tiles += count
@@ -531,9 +547,9 @@ cdef void share(const step_t *steps, const tickets_t *tickets, char **bases, cha
 
 def run_tile(Table table, str name, bytes params):
     """One tile of a kernel on this thread, for those that need no scratch without a workspace."""
-    if table.c.kernel[<int>table.index[name]].scratch != NULL:
+    if table.kernel(name).scratch != NULL:
         return run_once(table, name, params, 1)
-    cdef tile_fn run = table.c.kernel[<int>table.index[name]].run
+    cdef tile_fn run = table.kernel(name).run
     cdef const void *refused = NULL
     cdef char *base[2]
     cdef const void *at = PyBytes_AS_STRING(params)
@@ -549,7 +565,7 @@ def run_once(Table table, str name, bytes params, int64_t tiles, int threads=1, 
     """One kernel outside any plan, all its buffers at absolute addresses: packing, pictures, tests, benchmarks.
 
     scratch_bytes : what a thread needs; 0: as the kernel says, if it does"""
-    cdef scratch_fn asked = table.c.kernel[<int>table.index[name]].scratch
+    cdef scratch_fn asked = table.kernel(name).scratch
     cdef char *base = NULL
     if asked != NULL and scratch_bytes == 0:
         scratch_bytes = asked(PyBytes_AS_STRING(params), &base)

@@ -267,6 +267,7 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
             f.n = end - c < OCTU ? end - c : OCTU;
             for (int j = 0; j < f.n; j++) {
                 shift[j] = (int32_t)-((uint32_t)a_zero * (uint32_t)p.sum[j]);
+                if (LESS_128) shift[j] += (int32_t)(128 * ((uint32_t)p.sum[j] + (uint32_t)A->k * (uint32_t)p.left[j]));
                 if (bias && A->to != TO_real) shift[j] += ((const int32_t *)bias)[c + j];
                 if (scale) scales[j] = scale[(c + j) * A->each];
             }

@@ -9,18 +9,19 @@
  * more   of them are in a second list w2, whose entry i is to be multiplied by group at[i] of x
  * shift  of OCTU columns; t [row][OCTU]
  *
- * All is exact. vpdpbusd (and usdot of Arm) is, of quads. AVX2 and AVX-512 without it have vpmaddubsw, which saturates
- * a sum of two products at 16 bits: it does not as long as two weights of one sign add up to 128 at most, 128 * 255 <
- * 2^15. Trained weights nearly always do; where a pair does not, half of it is in the second list (SPLIT). That is 3
- * instructions for 32 products, where vpmaddwd on pairs takes 4: 90 against 65 G/s on Zen 3 at 3 GHz, so where more
- * than 3 of 8 quads would be split, pairs are taken. SSE2 and NEON have only these.
+ * All is exact. vpdpbusd is, of quads, and so are usdot and sdot of Arm; sdot takes signed bytes only, so x is made 128
+ * less (LESS_128), and sums begin with 128 times those of w. AVX2 and AVX-512 without it have vpmaddubsw, which
+ * saturates a sum of two products at 16 bits: it does not as long as two weights of one sign add up to 128 at most,
+ * 128 * 255 < 2^15. Trained weights nearly always do; where a pair does not, half of it is in the second list (SPLIT).
+ * That is 3 instructions for 32 products, where vpmaddwd on pairs takes 4: 90 against 65 G/s on Zen 3 at 3 GHz, so
+ * where more than 3 of 8 quads would be split, pairs are taken. SSE2 and NEON have only these.
  *
  * Sums, weights, a broadcast and a product fill the registers: AVX2 2 x 6 (16 of 16, with the ones), AVX-512 2 x 12,
  * SSE2 4 x 2 (14 of 16), NEON 4 x 5. Empty asm keeps the compiler from reordering them: it would spill the sums. */
 #ifndef GEMM_U8_TILE_H
 #define GEMM_U8_TILE_H
 #include "vec.h"
-#if defined(__AVX512VNNI__) && VW == 16 || defined(__AVXVNNI__) && VW == 8 || defined(__ARM_FEATURE_MATMUL_INT8)
+#if defined(__AVX512VNNI__) && VW == 16 || defined(__AVXVNNI__) && VW == 8 || defined(__ARM_FEATURE_DOTPROD)
 # define QUADS 1
 # define PAIRS 0
 #elif VW >= 8
@@ -31,6 +32,11 @@
 # define PAIRS 1
 #endif
 #define SPLIT (QUADS && PAIRS)
+#if defined(__ARM_FEATURE_DOTPROD) && !defined(__ARM_FEATURE_MATMUL_INT8)
+# define LESS_128 1
+#else
+# define LESS_128 0
+#endif
 #define UP_TO_2_ROWS(X) X(1) X(2)
 #define UP_TO_5_ROWS(X) UP_TO_2_ROWS(X) X(3) X(4) X(5)
 #define UP_TO_6_ROWS(X) UP_TO_5_ROWS(X) X(6)
@@ -78,6 +84,8 @@ INL vi dot_quads(vi a, vi x, vi w)
 #elif VW == 8
     __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(a) : "x"(x), "x"(w));
     return a;
+#elif LESS_128
+    return (vi)vdotq_s32((int32x4_t)a, (int8x16_t)(x ^ (int32_t)0x80808080), (int8x16_t)w);
 #else
     return (vi)vusdotq_s32((int32x4_t)a, (uint8x16_t)x, (int8x16_t)w);
 #endif

@@ -2,94 +2,16 @@
 """All kernels of one ISA level. setup.py builds this file once per level under the names _kernels_LEVEL;
 `table()` hands the functions to the executor as a capsule. Each family is a .pxi file: parameters, drivers,
 and its entries in the table."""
-from cpython.pycapsule cimport PyCapsule_New
-from libc.math cimport INFINITY
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-
-include "api.pxi"
-
-cdef extern from "vec.h" nogil:
-    enum: CB, VW, NV
-    ctypedef float vf                    # a vector for C; Cython passes it through, so `a * b + c` is one FMA
-    vf bc(float)
-    vf ld(const float *)
-    void st(float *, vf)
-    vf vmax(vf, vf)
-    vf vmin(vf, vf)
-
-cdef extern from "vec_math.h" nogil:
-    vf ld_part(const float *, int64_t, float)
-    void st_part(float *, vf, int64_t)
-    vf first_of(vf, int64_t, float)
-    float sum_of_lanes(vf)
-    float max_of_lanes(vf)
-    vf vexp_near(vf, float)
-    vf vexp_near_unit(vf)
-    vf vlog(vf)
-
-cdef extern from "sums.h" nogil:
-    enum: RUN, ROW_PIECE, COLUMN_PIECE, PRODUCT_WHOLE, PRODUCT_PIECE
-    void add_to_total(double *, const float *, int64_t, int)
-    void rounded_total(const double *, float *, int64_t)
-    ctypedef struct pieces_t:
-        int64_t blocks, most_blocks, b, i, j, nb, ni, nj
-        bint alone, last
-    pieces_t pieces_of(int64_t, int64_t, int64_t, int64_t)
-    pieces_t one_piece(int64_t, int64_t, int64_t)
-    bint next_piece(pieces_t *)
-    int64_t number_of_pieces(const pieces_t *)
-
-cdef extern from "depth.h" nogil:
-    ctypedef struct slices_t:
-        int64_t volume, out, first, before, inside
-    slices_t slices_of(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)
-    int64_t taps_below(int64_t, int64_t, int64_t, int64_t)
-
-cdef extern from "activation.h" nogil:
-    enum: U_none, U_prelu
-    const char *unary_names
-    ctypedef struct epilogue_t:
-        int64_t act
-        float alpha, beta
-    bint acts_later(int64_t)
-    void activate_rows(float *, int64_t, int64_t, int64_t, int, float, float)
+include "entries.pxi"
 
 cdef extern from "elementwise.h" nogil:
     const char *binary_names
-
-DEF MOST_KERNELS = 128
-cdef kernel_t[MOST_KERNELS] entries
-cdef int n_entries = 0
-
-cdef void enter(const char *name, const char *fields, size_t size, tile_fn run, scratch_fn scratch=NULL) noexcept:
-    """One more kernel in the table; called by the families while the module is initialised."""
-    global n_entries
-    entries[n_entries].name = name
-    entries[n_entries].fields = fields
-    entries[n_entries].size = size
-    entries[n_entries].run = run
-    entries[n_entries].scratch = scratch
-    n_entries += 1
-
-descriptions = []
-
-cdef const char *fields_of(dict params) except NULL:
-    """How a parameter struct that is declared in Cython is described to the plan (PARAMS of api.h does it for those of
-    C). params: one of it, which Cython makes a dict of its fields in their order."""
-    cdef list words = []
-    cdef bytes description
-    for name, value in params.items():
-        kind = "B" if isinstance(value, dict) else "F" if isinstance(value, float) else \
-            "A%d" % len(value) if isinstance(value, list) else "I"
-        words.append("%s:%s " % (kind, name))
-    description = "".join(words).encode()
-    descriptions.append(description)
-    return description
 
 include "limits.pxi"
 include "conv.pxi"
 include "conv_few.pxi"
 include "matmul.pxi"
+include "gemv.pxi"
 include "winograd.pxi"
 include "requantise.pxi"
 include "conv_u8.pxi"
@@ -141,6 +63,7 @@ the_table.elements = element_names
 the_table.fma = fma
 the_table.panel_u8 = panel_u8
 the_table.room_u8 = room_u8
+the_table.dot_group = DOT_GROUP
 the_table.kernels = n_entries
 the_table.kernel = entries
 

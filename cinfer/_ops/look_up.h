@@ -3,7 +3,8 @@
  * x86: a permutation of 16 bytes reads the low 4 bits of an index and gives 0 where its highest bit is set. So rows of
  * 16 are kept as differences: with row[i] = table[16i ..] ^ table[16(i-1) ..], all rows up to the one x lies in are
  * added up, each index being 16 less than the one before, until it is negative and stays so. The two halves of the
- * table are two such chains, the second of x - 128. Arm has permutations of 64 bytes, AVX-512 VBMI of 128. */
+ * table are two such chains, the second of x - 128. Arm has permutations of 64 bytes, AVX-512 VBMI of 128: CPUs with
+ * AVX-512 have it or not, whatever else they have, so it is no level, but asked for. */
 #ifndef LOOK_UP_H
 #define LOOK_UP_H
 #include "vec_u8.h"
@@ -59,19 +60,32 @@ INL ub look_up_ub(const look_up_t *k, ub x)
 }
 #endif
 
-/* n bytes; y may be x */
-static __attribute__((noinline)) void look_up_row(const look_up_t *k, const uint8_t *x, uint8_t *y, int64_t n)
+#if defined(__AVX512BW__)
+# define LOOK_UP_64
+/* The first n of them, rounded down to a multiple of 64, which is returned. */
+static __attribute__((noinline, target("avx512vbmi"))) int64_t look_up_64(const uint8_t *table, const uint8_t *x,
+                                                                          uint8_t *y, int64_t n)
 {
-    int64_t i = 0;
-#if defined(__AVX512VBMI__)
     __m512i t[4];
-    FOR(j, 4) t[j] = _mm512_loadu_si512(k->table + 64 * j);
+    int64_t i = 0;
+    FOR(j, 4) t[j] = _mm512_loadu_si512(table + 64 * j);
     for (; i + 64 <= n; i += 64) {
         __m512i v = _mm512_loadu_si512(x + i);
         __m512i low = _mm512_permutex2var_epi8(t[0], v, t[1]), high = _mm512_permutex2var_epi8(t[2], v, t[3]);
         _mm512_storeu_si512(y + i, _mm512_mask_mov_epi8(low, _mm512_movepi8_mask(v), high));
     }
-#elif defined(__SSSE3__) || defined(__aarch64__)
+    return i;
+}
+#endif
+
+/* n bytes; y may be x */
+static __attribute__((noinline)) void look_up_row(const look_up_t *k, const uint8_t *x, uint8_t *y, int64_t n)
+{
+    int64_t i = 0;
+#if defined(LOOK_UP_64)
+    if (__builtin_cpu_supports("avx512vbmi")) i = look_up_64(k->table, x, y, n);
+#endif
+#if defined(__SSSE3__) || defined(__aarch64__)
     for (; i + 2 * UB <= n; i += 2 * UB) {
         ub a = look_up_ub(k, ld_ub(x + i)), b = look_up_ub(k, ld_ub(x + i + UB));
         st_ub(y + i, a);

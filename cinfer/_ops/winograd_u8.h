@@ -12,6 +12,8 @@
  *
  * x     uint8 blocks, points at pixel (0, 0) of a picture of ih x iw; no halo is needed, what lies outside counts as
  *       xz, the zero point of x
+ * kd .. od   kd 0, or slices of volumes as depth.h has them: pictures of x are slices, ib counts the blocks of kd
+ *       slices, w has their channels one slice after the other, whole blocks each (last is 16)
  * w     packed by pack_winograd_u8, int16: [t*t][oc tile][ic/KG][width][KG], t = m + 2, ic the real number of channels
  *       rounded up to KG, width = WINO_U8_OC, in the last tile what is left of the ob*16 channels; weights beyond
  *       the real channels are 0

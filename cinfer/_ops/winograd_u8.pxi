@@ -1,5 +1,4 @@
 # Winograd convolution of uint8; contract, transforms and register tiles are in winograd_u8.h.
-from libc.string cimport memset
 
 cdef extern from "winograd_u8.h" nogil:
     enum: KG, WINO_U8_OC, WINO_U8_PX, WINO_U8_PART
@@ -20,16 +19,18 @@ cdef extern from "winograd_u8.h" nogil:
 cdef struct winograd_u8_t:
     buf_t x, w, bias, scale, table, y
     int64_t n, ib, last, ob, ih, iw, oh, ow, pt, pl, xn, xb, xr, yn, yb, yr, xz, yz, lo, hi, m
-    int64_t patches, patch_tiles, oc_tiles, blocks
+    int64_t patches, patch_tiles, oc_tiles, blocks, kd, sd, dd, pf, id, od
 
 cdef struct pack_winograd_u8_t:
     buf_t w, y
     int64_t oc, ic, m, so, si, sy, sx
 
 
-cdef void wino_u8_inputs(const winograd_u8_t *A, const uint8_t *x, int64_t first, int64_t n, int16_t *V,
-                         int64_t vs) noexcept nogil:
-    """Patches first .. first+n-1 of all input blocks -> V[t*t][ib][n][16], parts vs apart."""
+cdef void wino_u8_inputs(const winograd_u8_t *A, const uint8_t *x, int64_t picture, int64_t first, int64_t n,
+                         int16_t *V, int64_t vs) noexcept nogil:
+    """Patches first .. first+n-1 of all input blocks of an output picture -> V[t*t][ib][n][16], parts vs apart."""
+    cdef int64_t slices = max(A.kd, <int64_t>1), of_slice = A.ib // slices, d = picture
+    cdef bint inside = True
     cdef int64_t across = (A.ow + A.m - 1) // A.m, b, q, top, left, t = A.m + 2
     cdef int r0, r1, c0, c1
     cdef const uint8_t *at
@@ -37,10 +38,16 @@ cdef void wino_u8_inputs(const winograd_u8_t *A, const uint8_t *x, int64_t first
     memset(outside, <int>A.xz, sizeof(outside))
     for b in range(A.ib):
         top, left = first // across * A.m - A.pt, first % across * A.m - A.pl
+        if A.kd > 0:
+            d = picture % A.od * A.sd - A.pf + b // of_slice * A.dd
+            inside = 0 <= d < A.id
+            d += picture // A.od * A.id
         for q in range(n):
             r0, c0 = <int>max(0, -top), <int>max(0, -left)
             r1, c1 = <int>max(0, min(t, A.ih - top)), <int>max(c0, min(t, A.iw - left))
-            at = x + b * A.xb + top * A.xr + left * CB
+            if not inside:
+                c1 = c0
+            at = x + d * A.xn + b % of_slice * A.xb + top * A.xr + left * CB
             if A.m == 4:
                 wino_u8_in_6(at, A.xr, r0, r1, c0, c1, outside, V + (b * n + q) * CB, vs)
             else:
@@ -113,7 +120,7 @@ cdef void winograd_u8_run(const void *params, char *const *base, char *scratch, 
     cdef int64_t vs = ((A.ib * n + 1) // 2 | 1) * 2 * CB, ms = (nb * n | 1) * CB
     cdef int16_t *V = <int16_t *>scratch
     cdef int32_t *M = <int32_t *>(V + (A.m + 2) * (A.m + 2) * vs)
-    wino_u8_inputs(A, <const uint8_t *>at(base, A.x) + picture * A.xn, first, n, V, vs)
+    wino_u8_inputs(A, <const uint8_t *>at(base, A.x), picture, first, n, V, vs)
     wino_u8_products(A, <const int16_t *>at(base, A.w), V, vs, M, ms, b0, nb, n)
     wino_u8_outputs(A, M, ms, b0, nb, first, n, <const int32_t *>at(base, A.bias), <const float *>at(base, A.scale),
                     <const uint8_t *>at(base, A.table), <uint8_t *>at(base, A.y) + picture * A.yn)

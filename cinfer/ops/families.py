@@ -40,16 +40,20 @@ WHEN_ASKED = {
 DOMAINS = {
     MICROSOFT: ("microsoft", "microsoft_attention", "microsoft_blocks", "microsoft_floats",
                 "microsoft_layers", "microsoft_qlinear", "quantize", "rotary"),
-    OWN_DOMAIN: ("quantize", "resize"),
+    OWN_DOMAIN: ("quantize",),
     "ai.onnx.ml": ("classical", "linear", "svm", "trees"),
     "ai.onnx.preview": ("attention",),
     "ai.onnx.preview.training": ("training",),
 }
+# operators of our own that are in another file
+OF_OUR_OWN = {"NarrowMatMul": "matmul_narrow", "QLinearResize": "resize"}
 FILE_OF = {name: file for file, names in WHEN_ASKED.items() for name in names.split()}
 
 
 def files_of(domain: str, name: str) -> tuple[str, ...]:
     """The files that may have an operator which is not in the table yet."""
+    if domain == OWN_DOMAIN and name in OF_OUR_OWN:
+        return (OF_OUR_OWN[name],)
     if domain:
         return DOMAINS.get(domain, ())
     return (FILE_OF[name],) if name in FILE_OF else ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import matmul_narrow
 from .composite import composite
 from .families import MICROSOFT, OWN_DOMAIN
 from .limits import check_axis, check_size
@@ -60,6 +61,22 @@ def check_weights(B, scales, zero_points, g_idx, bits: int, block_size: int, K: 
                          "zero_points that are floats or left out")
 
 
+def zeros_of(zero_points: np.ndarray | None, bits: int, N: int, blocks: int) -> np.ndarray:
+    """The zero points in float32, (N, blocks)."""
+    if zero_points is None:
+        return np.broadcast_to(F32.type(1 << bits - 1), (N, blocks))
+    if zero_points.dtype == U8:
+        return unpacked(zero_points.reshape(N, -1), bits)[:, :blocks].astype(F32)
+    return widen(zero_points).reshape(N, blocks)
+
+
+def narrow(B, scales, zero_points, *, K: int, N: int, bits: int, block_size: int) -> tuple[np.ndarray, ...]:
+    """Weights, scales and zero points of MatMulNBits as NarrowMatMul has them."""
+    w, blocks = (unpacked(B, bits) if bits == 2 else B).reshape(N, -1), -(-K // block_size)
+    zeros = zeros_of(zero_points, bits, N, blocks)
+    return w, widen(scales).reshape(N, blocks), zeros[:1, :1] if (zeros == zeros[0, 0]).all() else zeros
+
+
 @op("DequantizeNBits", since=1, domain=OWN_DOMAIN, types=(F32,), rank=lambda *_, **__: 2)
 class DequantizeNBits:
     """The weights of MatMulNBits as a float32 matrix, (K, N): (quantised - zero point) * scale."""
@@ -68,13 +85,7 @@ class DequantizeNBits:
 
     def evaluate(B, scales, zero_points=None, g_idx=None, *, K: int, N: int, bits: int, block_size: int):
         blocks = -(-K // block_size)
-        scales = widen(scales).reshape(N, blocks)
-        if zero_points is None:
-            zeros = np.full((N, blocks), 1 << bits - 1, F32)
-        elif zero_points.dtype == U8:
-            zeros = unpacked(zero_points.reshape(N, -1), bits)[:, :blocks].astype(F32)
-        else:
-            zeros = widen(zero_points).reshape(N, blocks)
+        scales, zeros = widen(scales).reshape(N, blocks), zeros_of(zero_points, bits, N, blocks)
         y = unpacked(B, bits).astype(F32)
         if g_idx is None:
             scales, zeros = scales[..., None], zeros[..., None]
@@ -114,12 +125,16 @@ def matmul_nbits(m, A, B, scales, zero_points=None, g_idx=None, bias=None, *, K:
     check_weights(B, scales, zero_points, g_idx, bits, block_size, K, N)
     stored, how = (B, scales, zero_points, g_idx), dict(K=K, N=N, bits=bits, block_size=block_size)
     values = [None if each is None else each.fact.value for each in stored]
-    if any(value is None and each is not None for value, each in zip(values, stored)):
-        weights = m.add("DequantizeNBits", *stored, domain=OWN_DOMAIN, **how)
-    else:
-        weights = m.constant(DequantizeNBits.evaluate(*values, **how))
     wide = A.dtype == F32
-    y = (A if wide else m.Cast(A, to=FLOAT)) @ weights
+    a = A if wide else m.Cast(A, to=FLOAT)
+    if any(value is None and each is not None for value, each in zip(values, stored)):
+        y = a @ m.add("DequantizeNBits", *stored, domain=OWN_DOMAIN, **how)
+    elif g_idx is None and block_size >= matmul_narrow.LEAST_RUN and K * N >= matmul_narrow.MANY_SCALED:
+        w, *of_blocks = (m.constant(each) for each in narrow(*values[:3], **how))
+        y = m.add("NarrowMatMul", a, w, *of_blocks, domain=OWN_DOMAIN, transB=1, bits=4 if bits == 4 else None,
+                  block_size=block_size, K=K)
+    else:
+        y = a @ m.constant(DequantizeNBits.evaluate(*values, **how))
     if bias is not None:
         y = y + (bias if wide else m.Cast(bias, to=FLOAT))
     return y if wide else m.Cast(y, to=CODES[A.dtype.name])

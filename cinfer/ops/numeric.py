@@ -9,8 +9,9 @@ mean the same.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from operator import eq
 
 import numpy as np
 
@@ -166,6 +167,18 @@ def among_symbols(found: set) -> set:
     if size is None:
         raise Undecided
     return set() if any(differ(size, other) for other in (*numbers, *free)) else {size}
+
+
+def row_axes(operands: Sequence[tuple], shape: tuple, equal: Callable = eq) -> list[int]:
+    """The axes where rows may begin so that each operand is there for all rows or has one of them, and for all elements
+    of a row or has one; from the longest rows to the shortest.
+
+    shape : what the operands broadcast to, of the same rank; equal : compares shapes
+    """
+    def fits(part: tuple, whole: tuple) -> bool:
+        return equal(part, whole) or equal(part, (1,) * len(part))
+    return [axis for axis in range(len(shape) + 1)
+            if all(fits(x[:axis], shape[:axis]) and fits(x[axis:], shape[axis:]) for x in operands)]
 
 
 def broadcasts_to(shape: tuple[int, ...], target: tuple[int, ...], what: str) -> None:

@@ -12,9 +12,10 @@ import numpy as np
 
 from ..model.tensors import dtype_of
 from .cast import cast
-from .conv import convolve, infer_conv
+from .conv import ConvTranspose, convolve, convolve_transposed, infer_conv
 from .facts import rank_of_any
 from .families import MICROSOFT, OWN_DOMAIN
+from .geometry import transposed_geometry
 from .limits import check_axis
 from .matmul import matmul_shape
 from .numeric import (F32, NARROW_INTS, along, check_kind, check_same, check_sizes, int_limits, is_float,
@@ -252,6 +253,31 @@ class QLinearConv:
             total = total.astype(np.float64) + B.reshape(along(1, x.ndim))
         multiplier = x_scale.reshape(()) * w_scale / y_scale.reshape(())
         return requantize(total, spread(multiplier, x, 1), y_zero_point.reshape(()))
+
+
+@op("QLinearConvTranspose", since=1, domain=OWN_DOMAIN, types=(7,), rank=0)
+class QLinearConvTranspose:
+    """ConvTranspose as QLinearConv is Conv. Scales and zero points of w are one, or one for each output channel of a
+    group; the bias is int32, in units of x_scale * w_scale."""
+    def infer(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, **attributes):
+        check_8_bit(x=x, w=w, y_zero_point=y_zero_point)
+        real = ConvTranspose.infer(x.like(dtype=F32), w.like(dtype=F32), None, **attributes)
+        return real.like(dtype=y_zero_point.dtype)
+
+    def evaluate(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, *,
+                 auto_pad="NOTSET", dilations: list[int] = None, group=1, kernel_shape: list[int] = None,
+                 output_padding: list[int] = None, output_shape: list[int] = None, pads: list[int] = None,
+                 strides: list[int] = None):
+        geometry = transposed_geometry(x.shape[2:], w.shape[2:], auto_pad=auto_pad, dilations=dilations,
+                                       output_padding=output_padding, output_shape=output_shape, pads=pads,
+                                       strides=strides)
+        dtype = exact_dtype(w.size // w.shape[1])
+        total = convolve_transposed(shifted(x, x_zero_point.reshape(()), dtype),
+                                    shifted(w, spread(w_zero_point, w, 1), dtype), geometry, group)
+        if B is not None:
+            total = total.astype(np.float64) + B.reshape(along(1, x.ndim))
+        multiplier = np.resize(x_scale.reshape(()) * w_scale / y_scale.reshape(()), w.shape[1] * group)
+        return requantize(total, spread(multiplier, total, 1), y_zero_point.reshape(()))
 
 
 def of_rows(v: np.ndarray | None) -> np.ndarray | None:

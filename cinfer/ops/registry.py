@@ -36,7 +36,7 @@ from ..errors import ModelError, UnsupportedError
 from ..imports import imported
 from ..model.graph import Graph, Node, all_graphs
 from .facts import Fact, UnknownValue
-from .families import DOMAINS, WHEN_ASKED, files_of
+from .families import DOMAINS, OF_OUR_OWN, WHEN_ASKED, files_of
 
 
 REQUIRED = object()
@@ -174,7 +174,7 @@ def operators() -> Iterator[Operator]:
 
 def load_all() -> None:
     """Import all families."""
-    for file in {*WHEN_ASKED, *(file for files in DOMAINS.values() for file in files)}:
+    for file in {*WHEN_ASKED, *OF_OUR_OWN.values(), *(file for files in DOMAINS.values() for file in files)}:
         imported(f"{__package__}.{file}")
 
 

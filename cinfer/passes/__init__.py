@@ -26,6 +26,7 @@ from .fuse_pad import fuse_pad
 from .inline_branches import inline_branches
 from .join_products import join_products
 from .join_quantized import join_quantized
+from .keep_narrow import keep_narrow
 from .merge_equal import merge_equal
 from .merge_quantization import merge_quantization
 from .move_bytes import move_bytes
@@ -41,11 +42,11 @@ from .store_unsigned import store_unsigned
 from .tabulate import tabulate
 from .widen_halves import widen_halves
 
-# The order matters: branches, compositions, float16 and 8 bits go first, for all else is made for float32; then
-# constants, for most guards ask for constants; what is spelled out is read before scales are folded, for Conv -> Add 3
-# -> Clip would lose its Add; Transposes move before bytes are joined, and again before Pad and scales are looked for
-# beside Conv; bytes are joined before constants are folded, which makes floats of them. Behind all these come passes
-# whose operators are not standard ones, which the others would not know.
+# The order matters: branches, compositions, float16 and 8 bits go first, for all else is made for float32, but for
+# products whose large weights stay narrow; then constants, for most guards ask for constants; what is spelled out is
+# read before scales are folded, for Conv -> Add 3 -> Clip would lose its Add; Transposes move before bytes are joined,
+# and again before Pad and scales are looked for beside Conv; bytes are joined before constants are folded, which makes
+# floats of them. Behind all these come passes whose operators are not standard ones, which the others would not know.
 PIPELINE = (
     inline_branches,
     expand_composites,
@@ -58,6 +59,7 @@ PIPELINE = (
     move_bytes,
     tabulate,
     join_quantized,
+    keep_narrow,
     remove_identity,
     fold_constants,
     recognise_layer_norm,

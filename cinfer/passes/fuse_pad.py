@@ -10,22 +10,23 @@ from .pattern import Rewriter, has, rewrite
 
 @rewrite
 def fuse_pad(graph: Graph, at: Rewriter) -> bool:
-    """Pad -> Conv|AveragePool|MaxPool   becomes   Conv|AveragePool|MaxPool(pads=...)
+    """Pad -> Conv|QLinearConv|AveragePool|MaxPool   becomes   Conv|QLinearConv|AveragePool|MaxPool(pads=...)
 
     Guards: mode is 'constant', the pads are constants, none is negative or on the axes of batch and channels;
     the reader has auto_pad NOTSET or VALID.
-    Conv: the value is 0. AveragePool: the value is 0, and it counts padding or has none yet: it counts it
-    then. MaxPool: the value is -inf, or 0 where the input cannot be negative, since padding never wins there;
+    Conv: the value is 0, of QLinearConv the zero point. AveragePool: the value is 0, and it counts padding or has
+    none yet: it counts it then. MaxPool: the value is -inf, or 0 where the input cannot be negative, since padding
+    never wins there;
     Indices are not asked for. Both pools: ceil_mode and dilations are off and the pads smaller than the
     kernel, so that each window has an element.
     Pad may have other readers; it stays for them.
     """
     changed = False
     for pad in at.of("Pad"):
-        spatial = _spatial_pads(pad, at)
-        if spatial is None:
+        spatial = spatial_pads(pad, at)
+        if spatial is None or pad.attributes.get("mode", "constant") != "constant":
             continue
-        value = _value(pad, at)
+        value = pad_value(pad, at)
         for reader in dict.fromkeys(at.readers.get(pad.outputs[0], ())):
             first = reader.inputs[:1] == pad.outputs and not reader.domain
             if first and _takes(reader, pad, value, spatial, at):
@@ -35,10 +36,8 @@ def fuse_pad(graph: Graph, at: Rewriter) -> bool:
     return changed
 
 
-def _spatial_pads(pad: Node, at: Rewriter) -> list[int] | None:
-    """begin and end of each spatial axis: [begin..., end...]."""
-    if pad.attributes.get("mode", "constant") != "constant":
-        return None
+def spatial_pads(pad: Node, at: Rewriter) -> list[int] | None:
+    """begin and end of each spatial axis: [begin..., end...]; None where they are not known, negative or others."""
     pads = at.ints(pad, "paddings" if pad.opset < 2 else "pads", 1, 11)
     if not pads or min(pads) < 0:
         return None
@@ -58,7 +57,7 @@ def _spatial_pads(pad: Node, at: Rewriter) -> list[int] | None:
     return pads[2:rank] + pads[rank + 2:]
 
 
-def _value(pad: Node, at: Rewriter) -> float | None:
+def pad_value(pad: Node, at: Rewriter) -> float | None:
     """What is padded with; None when that is known only at the run."""
     if pad.opset < 11:
         return float(pad.attributes.get("value", 0.0))
@@ -76,6 +75,9 @@ def _takes(reader: Node, pad: Node, value: float | None, pads: list[int], at: Re
         return False
     if reader.op_type == "Conv":
         return value == 0.0
+    if reader.op_type == "QLinearConv":
+        zero = at.array(reader.inputs[2])
+        return zero is not None and value == zero.item()
     if reader.op_type not in ("AveragePool", "MaxPool"):
         return False
     if get("ceil_mode", 0) or any(d != 1 for d in get("dilations", ())):
@@ -94,7 +96,9 @@ def _own_pads(reader: Node, count: int) -> list[int]:
 
 
 def _is_not_negative(name: str, at: Rewriter) -> bool:
-    maker = at.makers.get(name)
+    dtype, maker = at.dtype(name), at.makers.get(name)
+    if dtype is not None and dtype.kind == "u":
+        return True
     if maker is not None and registry.traits(maker).not_negative:
         return True
     clip = at.maker(name, "Clip")

@@ -11,6 +11,7 @@ from ..ops.facts import Unranked
 from ..ops.families import MICROSOFT, OWN_DOMAIN
 from ..ops.numeric import F32
 from .pattern import Rewriter, has, rewrite
+from .quantized import LARGEST, SMALLEST, is_single
 from .widen_halves import FLOAT
 
 I32 = np.dtype(np.int32)
@@ -51,7 +52,8 @@ def _scaled(at: Rewriter, node: Node) -> bool:
     columns = _columns(at, node.inputs[1])
     fact = at.fact(scale)
     if fact is None or type(fact) is Unranked or fact.dtype != F32 or fact.ndim > 1 \
-            or fact.shape not in ((), (1,)) and (columns is None or fact.shape != (columns,)):
+            or fact.shape not in ((), (1,)) and (columns is None or fact.shape != (columns,)) \
+            or fact.ndim and not (at.rank(node.outputs[0]) or 0):          # the product would get an axis
         return False
     a, b, *zeros = node.inputs
     at.change(mul, "ScaledMatMulInteger", [a, b, scale, *zeros], 1, OWN_DOMAIN)
@@ -71,21 +73,23 @@ def is_byte(at: Rewriter, name: str) -> bool:
 
 def _is_single(at: Rewriter, name: str) -> bool:
     array = at.array(name)
-    return array is not None and array.shape in ((), (1,))
+    return array is not None and is_single(array)
 
 
 def _is_scale(at: Rewriter, name: str, columns: int | None = None) -> bool:
-    """A constant scale of a whole tensor, or of so many columns."""
+    """A constant scale of a whole tensor, of a usual size, or of so many columns."""
     array = at.array(name)
-    return array is not None and array.dtype == F32 and (
-        array.shape in ((), (1,)) or columns is not None and array.shape == (columns,))
+    return array is not None and array.dtype == F32 and bool(
+        (array > 0).all() and (array <= LARGEST).all() if columns is not None and array.shape == (columns,)
+        else is_single(array) and SMALLEST <= array.item() <= LARGEST)
 
 
 def _of_constants(at: Rewriter, name: str, scale: str, zero: str, columns: int | None = None) -> bool:
     """A value whose scale is one, and whose zero point, if any, is a constant like it."""
     scales, zeros = at.array(scale), at.array(zero)
     return (is_byte(at, name) and _is_scale(at, scale, columns)
-            and (not zero or zeros is not None and zeros.size == scales.size and zeros.ndim < 2))
+            and (not zero or zeros is not None and zeros.size == scales.size and zeros.ndim < 2
+                 and zeros.dtype == at.dtype(name)))
 
 
 def takes_qlinear(at: Rewriter, node: Node) -> bool:
@@ -147,12 +151,13 @@ def _dequantised(at: Rewriter, node: Node) -> bool:
     matrix, turned = _constant_matrix(at, b), False
     if matrix is not None:
         turned = bool(b.moves) != bool(get("transB", 0))
-        if b.axis is not None and (b.axis % 2 != (0 if turned else 1)
+        if b.axis is not None and (b.axis not in ((0, -2) if turned else (1, -1))
                                    or at.array(b.scale).shape != (matrix.shape[b.axis],)):
             return False
     elif b.axis is not None or is_gemm:
         return False
-    if is_gemm and (get("transA", 0) or get("alpha", 1.0) != 1 or get("beta", 1.0) != 1 or node.opset < 7
+    if is_gemm and (at.rank(node.inputs[0]) != 2 or get("transA", 0) or get("alpha", 1.0) != 1
+                    or get("beta", 1.0) != 1 or node.opset < 7
                     or row and not _is_row(at, row, matrix.shape[0 if turned else 1])):
         return False
 

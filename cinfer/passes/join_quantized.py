@@ -7,18 +7,20 @@ import numpy as np
 
 from ..model.graph import Graph, Node
 from ..ops.families import MICROSOFT, OWN_DOMAIN
-from ..ops.numeric import F32
+from ..ops.numeric import F32, row_axes
 from ..ops.quantize import dequantize, quantize
 from ..ops.symbols import same
+from .fuse_pad import pad_value, spatial_pads
 from .pattern import Rewriter, has, rewrite
-from .quantized import U8, Stored, read, same_scale, stored
+from .quantized import LARGEST, SMALLEST, U8, Stored, is_single, read, same_scale, stored
 from .spelling import Spelling
 
 WIDER = {name: np.dtype(name.replace("4", "8")) for name in ("int8", "uint8", "int4", "uint4")}
-NOT_BYTES = "an input is not of 8 bits by one constant scale"
-NOT_PICTURES = "bytes are computed in pictures of one or two axes; or its ranks are not known"
+NOT_PICTURES = "bytes are computed in pictures and volumes; or its ranks are not known"
+PICTURES = (3, 4, 5)                # ranks
 MOST_PRODUCT = 1 << 31              # of a sum in int32
 RESIZES = ("axes", "coordinate_transformation_mode", "keep_aspect_ratio_policy", "mode")    # that change pictures
+PAD_MODES = ("constant", "reflect", "edge")
 BIAS_ERROR = 1 / 64                 # of a bias that is no whole number of products, in units of the output
 
 
@@ -26,14 +28,15 @@ BIAS_ERROR = 1 / 64                 # of a bias that is no whole number of produ
 def join_quantized(graph: Graph, at: Rewriter) -> bool:
     """x8 -> DequantizeLinear -> Conv -> QuantizeLinear -> y8   becomes   x8 -> QLinearConv -> y8
 
-    In the same way Add and Mul (QLinearAdd, QLinearMul), GlobalAveragePool and means over all pixels
-    (QLinearGlobalAveragePool), AveragePool (QLinearAveragePool), linear Resize (QLinearResize), MaxPool and Concat on
-    the bytes themselves, with a LookUp where scales differ. Relu and Clip before the QuantizeLinear become limits of
+    In the same way ConvTranspose (QLinearConvTranspose), Add, Sub and Mul (QLinearAdd, by a negative scale, and
+    QLinearMul), also of constants that are stored as bytes, GlobalAveragePool and means over all pixels
+    (QLinearGlobalAveragePool), AveragePool (QLinearAveragePool), linear Resize (QLinearResize), MaxPool, Pad and Concat
+    on the bytes themselves, with a LookUp where scales differ. Relu and Clip before the QuantizeLinear become limits of
     the bytes: a LookUp behind, if these do not saturate anyway.
 
     Guards: uint8, one constant scale and zero point for each activation; constant weights of 8 bits, by one scale or
     one for each output channel; nobody else sees the number in between; sums that int32 holds; what has kernels for
-    bytes: pictures of one or two axes.
+    bytes: pictures of one or two axes, volumes without groups.
     """
     join = _Join(at)
     changed = False
@@ -53,17 +56,18 @@ class _Join:
     def join(self, node: Node) -> bool:
         at, name = self.at, node.inputs[0]
         y = stored(at, node)
-        if y is None or at.only_reader(name) is not node:
-            return False
         clamp = Spelling(at).clamp(name)
         if clamp is not None:
             name = clamp[0]
-            if at.only_reader(name) is None:
-                return False
         operator = at.maker(name, *WAYS)
         if operator is None:
             return False
-        found = WAYS[operator.op_type](self, operator, y)
+        if y is None:
+            found = f"its output is stored as {self.of_type(node.outputs[0])}"
+        elif at.only_reader(node.inputs[0]) is not node or at.only_reader(name) is None:
+            found = "others read its numbers too, before they are quantised"
+        else:
+            found = WAYS[operator.op_type](self, operator, y)
         if type(found) is str:
             self.refused[operator.name or operator.outputs[0]] = found
             return False
@@ -98,34 +102,68 @@ class _Join:
         return at.insert(Node("LookUp", [x.name, table], [at.fresh(x.name)], {}, domain=OWN_DOMAIN, opset=1,
                               name=beside.name or beside.outputs[0]), after=beside)
 
+    def of_type(self, name: str) -> str:
+        """What integers are that no kernel for bytes takes."""
+        dtype = self.at.dtype(name)
+        if dtype is None or dtype == U8:
+            return "bytes, but not by one constant scale and zero point"
+        if dtype.name == "int8":
+            return "int8 that not only QuantizeLinear and DequantizeLinear see; uint8 is computed as it is"
+        return f"{dtype}; only uint8 and int8 are computed as bytes"
+
+    def not_bytes(self, *names: str) -> str:
+        """Why inputs are no bytes."""
+        for name in names:
+            node = self.at.makers.get(name)
+            if read(self.at, name) is None and node is not None and node.op_type == "DequantizeLinear":
+                return f"an input is stored as {self.of_type(node.inputs[0])}"
+        return "an input is not quantised"
+
     # ---- operators: (its type, inputs, opset, domain, attributes), or why it stays as it is
 
     def conv(self, node: Node, y: Stored):
         at = self.at
-        x, weights = read(at, node.inputs[0]), self.weights(node.inputs[1])
+        transposed = node.op_type == "ConvTranspose"
+        x, weights = read(at, node.inputs[0]), self.weights(node.inputs[1], axis=int(transposed))
         if x is None:
-            return NOT_BYTES
+            return self.not_bytes(node.inputs[0])
         if type(weights) is str:
             return weights
         w, *parameters = weights
         shape = at.array(w).shape
-        if len(shape) not in (3, 4) or 0 in shape:
-            return "convolutions of bytes have one or two spatial axes"
-        if prod(shape[1:]) * 255 * 255 >= MOST_PRODUCT:
+        groups = node.attributes.get("group", 1)
+        if not 3 <= len(shape) <= 5 or 0 in shape or len(shape) == 5 and (transposed or groups > 1):
+            return "convolutions of bytes have one or two spatial axes; or three, but no groups, and are not transposed"
+        terms, channels = prod(shape[1:]), shape[0]
+        if transposed:
+            terms, channels = prod(shape) // shape[1] // groups, shape[1] * groups
+            if self.lacks_taps(node, shape[2:]):
+                return "of bytes only ConvTranspose without dilations, of kernels as large as its strides, is computed"
+        if terms * 255 * 255 >= MOST_PRODUCT:
             return "int32 does not hold sums of so many products"
         inputs = [*x, w, *parameters, y.scale, y.zero]
         if has(node, 2):
             unit = at.array(x.scale).item() * at.array(parameters[0]).astype(np.float64).reshape(-1)
-            bias = self.bias(node.inputs[2], unit, at.array(y.scale).item(), shape[0])
+            if unit.size > 1:
+                unit = np.resize(unit, channels)        # every group of a ConvTranspose has the same scales
+            bias = self.bias(node.inputs[2], unit, at.array(y.scale).item(), channels)
             if bias is None:
                 return "its bias is no constant, or too coarse in units of input scale * weight scale; store it as " \
                        "int32 by that scale"
             inputs.append(bias)
+        if transposed:
+            return "QLinearConvTranspose", inputs, 1, OWN_DOMAIN, node.attributes
         return "QLinearConv", inputs, 10, "", node.attributes
 
-    def weights(self, name: str):
+    @staticmethod
+    def lacks_taps(node: Node, kernel: tuple[int, ...]) -> bool:
+        """Whether outputs of a ConvTranspose lie between its windows, or in their holes."""
+        strides, dilations = (node.attributes.get(name) or [1] * len(kernel) for name in ("strides", "dilations"))
+        return any(s > k or d != 1 for k, s, d in zip(kernel, strides, dilations))
+
+    def weights(self, name: str, axis: int):
         """Names of the bytes, scale and zero point of constant weights, or why they are none. Those of 4 bits become
-        bytes."""
+        bytes. axis : of the output channels"""
         at = self.at
         node = at.maker(name, "DequantizeLinear")
         if node is None or at.dtype(name) != F32:
@@ -135,11 +173,14 @@ class _Join:
         if w is None or scale is None or has(node, 2) and zero is None:
             return "its weights are no constants"
         wide = WIDER.get(w.dtype.name)
-        if wide is None or scale.dtype != F32 or not w.ndim or not (np.isfinite(scale).all() and scale.min() > 0):
+        if wide is None or scale.dtype != F32 or not w.ndim or not scale.size \
+                or not ((scale > 0) & (scale <= LARGEST)).all():
             return f"its weights are {w.dtype}, scales {scale.dtype}; 8 or 4 bits by positive float32 scales are right"
-        if node.attributes.get("block_size") or scale.size != 1 and (
-                node.attributes.get("axis", 1) % w.ndim != 0 or scale.shape != w.shape[:1]):
+        if node.attributes.get("block_size") or not is_single(scale) and (
+                node.attributes.get("axis", 1) not in (axis, axis - w.ndim) or scale.shape != w.shape[axis:axis + 1]):
             return "its weights have scales along another axis than the output channels"
+        if zero is not None and (zero.dtype != w.dtype or zero.ndim > 1 or zero.size != scale.size):
+            return "its weights have a zero point of another type or shape"
         names = [node.inputs[0], node.inputs[1], node.inputs[2] if zero is not None else ""]
         if zero is None:
             names[2] = at.constant(np.zeros(scale.shape, wide), "zero")
@@ -178,21 +219,63 @@ class _Join:
         at = self.at
         if node.attributes or len(node.inputs) != 2:
             return "it broadcasts as opsets before 7 do"
-        a, b = (read(at, name) for name in node.inputs)
-        if a is None or b is None:
-            return NOT_BYTES
-        if at.rank(a.name) not in (3, 4) or at.rank(a.name) != at.rank(b.name):
-            return NOT_PICTURES
-        return f"QLinear{node.op_type}", [*a, *b, y.scale, y.zero], 1, MICROSOFT, {}
+        a, b = (read(at, name) or self.constant(name) for name in node.inputs)
+        if a is None or b is None or at.array(a.name) is not None and at.array(b.name) is not None:
+            return self.not_bytes(*node.inputs)
+        ranks = [at.rank(x.name) for x in (a, b)]
+        if None in ranks or max(ranks) == 0 or max(ranks) not in (3, 4) and not self.by_rows(node):
+            return "of bytes that are no pictures, operands have to be alike, or of one number for each row or column"
+        a, b = (self.of_rank(x, max(ranks), node) for x in (a, b))
+        if node.op_type == "Sub":
+            b = b._replace(scale=at.constant(-at.array(b.scale), b.scale))
+        return f"QLinear{'Mul' if node.op_type == 'Mul' else 'Add'}", [*a, *b, y.scale, y.zero], 1, MICROSOFT, {}
+
+    def constant(self, name: str) -> Stored | None:
+        """A constant that is stored as bytes of one scale."""
+        at, node = self.at, self.at.maker(name, "DequantizeLinear")
+        if node is None or at.dtype(name) != F32:
+            return None
+        x, scale = map(at.array, node.inputs[:2])
+        if x is None or scale is None or x.dtype.name not in ("int8", "uint8") or not is_single(scale) \
+                or scale.dtype != F32 or not SMALLEST <= scale.item() <= LARGEST:
+            return None
+        zero = at.array(node.inputs[2]) if has(node, 2) else np.zeros((), x.dtype)
+        if zero is None or zero.dtype != x.dtype or not is_single(zero):
+            return None
+        shift = 128 if x.dtype.kind == "i" else 0
+        x, zero = ((v.astype(np.int16) + shift).astype(U8) for v in (x, zero.reshape(())))
+        return Stored(at.constant(x, node.inputs[0]), node.inputs[1], at.constant(zero, "zero"))
+
+    def by_rows(self, node: Node) -> bool:
+        """Whether operands that are no pictures are rows of the output, whatever the free sizes are."""
+        *operands, y = (self.at.fact(name) for name in (*node.inputs, *node.outputs))
+        if None in (*operands, y):
+            return False
+        return bool(row_axes([(1,) * (y.ndim - x.ndim) + tuple(x.shape) for x in operands], tuple(y.shape), same))
+
+    def of_rank(self, x: Stored, rank: int, beside: Node) -> Stored:
+        """With axes of 1 before its own."""
+        at, more = self.at, rank - self.at.rank(x.name)
+        array = at.array(x.name)
+        if not more:
+            return x
+        if array is not None:
+            return x._replace(name=at.constant(array.reshape((1,) * more + array.shape), x.name))
+        axes = at.constant(np.arange(more), "axes")
+        name = at.insert(Node("Unsqueeze", [x.name, axes], [at.fresh(x.name)], {}, opset=13,
+                              name=beside.name or beside.outputs[0]), after=at.makers.get(x.name))
+        return x._replace(name=name)
 
     def max_pool(self, node: Node, y: Stored):
         x = read(self.at, node.inputs[0])
         if x is None:
-            return NOT_BYTES
-        if any(node.outputs[1:]) or self.at.rank(x.name) not in (3, 4):
+            return self.not_bytes(node.inputs[0])
+        if any(node.outputs[1:]) or self.at.rank(x.name) not in PICTURES:
             return NOT_PICTURES
         if same_scale(self.at, x, y):
             return "MaxPool", [x.name], max(node.opset, 12), "", node.attributes
+        if _may_miss(node):
+            return "its windows may lie beyond the picture"
         inner = Node("MaxPool", [x.name], [self.at.fresh(y.name)], node.attributes, opset=max(node.opset, 12),
                      name=node.name or node.outputs[0])
         self.at.insert(inner, after=node)
@@ -202,28 +285,49 @@ class _Join:
     def concat(self, node: Node, y: Stored):
         found = [read(self.at, name) for name in node.inputs]
         if None in found:
-            return NOT_BYTES
-        if self.at.rank(found[0].name) not in (3, 4):
+            return self.not_bytes(*node.inputs)
+        if self.at.rank(found[0].name) not in PICTURES:
             return NOT_PICTURES
         return "Concat", [self.requantized(x, y, node) for x in found], max(node.opset, 13), "", node.attributes
+
+    def pad(self, node: Node, y: Stored):
+        at, x = self.at, read(self.at, node.inputs[0])
+        if x is None:
+            return self.not_bytes(node.inputs[0])
+        pads, value, mode = spatial_pads(node, at), pad_value(node, at), node.attributes.get("mode", "constant")
+        if at.rank(x.name) not in (3, 4) or pads is None or value is None or mode not in PAD_MODES:
+            return "bytes are padded by constants along the axes of pictures, in modes constant, reflect and edge"
+        byte, real = np.array(0, U8), np.array(value, F32)
+        if mode == "constant":
+            byte = self.quantized(real, x)
+            if dequantize(byte, *(at.array(name).reshape(()) for name in x[1:])) != real:
+                return "its constant is no number of the input's scale"
+        n = len(pads) // 2
+        whole = at.constant(np.array([0, 0, *pads[:n], 0, 0, *pads[n:]]), "pads")
+        inner = Node("Pad", [x.name, whole, at.constant(byte, "value")], [at.fresh(y.name)], {"mode": mode}, opset=13,
+                     name=node.name or node.outputs[0])
+        at.insert(inner, after=node)
+        return "Identity", [self.requantized(Stored(inner.outputs[0], x.scale, x.zero), y, inner)], 13, "", {}
 
     def mean(self, node: Node, y: Stored):
         at, x = self.at, read(self.at, node.inputs[0])
         if x is None:
-            return NOT_BYTES
-        if at.rank(x.name) != 4:
+            return self.not_bytes(node.inputs[0])
+        rank = at.rank(x.name)
+        if rank not in (4, 5):
             return NOT_PICTURES
         if node.op_type == "ReduceMean":
             axes = at.ints(node, "axes", 1, 18)
-            if axes is None or sorted(a % 4 for a in axes) != [2, 3] or not node.attributes.get("keepdims", 1):
+            if axes is None or sorted(a + rank if a < 0 else a for a in axes) != list(range(2, rank)) \
+                    or not node.attributes.get("keepdims", 1):
                 return "means of bytes are over all pixels, whose axes stay"
         return "QLinearGlobalAveragePool", [*x, y.scale, y.zero], 1, MICROSOFT, {"channels_last": 0}
 
     def average_pool(self, node: Node, y: Stored):
         x = read(self.at, node.inputs[0])
         if x is None:
-            return NOT_BYTES
-        if self.at.rank(x.name) not in (3, 4) or "dilations" in node.attributes:
+            return self.not_bytes(node.inputs[0])
+        if self.at.rank(x.name) not in PICTURES or "dilations" in node.attributes:
             return NOT_PICTURES
         return "QLinearAveragePool", [*x, y.scale, y.zero], 1, MICROSOFT, node.attributes
 
@@ -231,7 +335,7 @@ class _Join:
         at, get = self.at, node.attributes.get
         x = read(at, node.inputs[0])
         if x is None:
-            return NOT_BYTES
+            return self.not_bytes(node.inputs[0])
         if at.rank(x.name) != 4 or node.opset < 11 or get("mode") != "linear" or get("antialias", 0) \
                 or get("exclude_outside", 0) or get("coordinate_transformation_mode") == "tf_crop_and_resize":
             return "of bytes only linear and nearest Resize of pictures is computed"
@@ -243,6 +347,15 @@ class _Join:
         return "QLinearResize", [*inputs, *x[1:], y.scale, y.zero], 1, OWN_DOMAIN, kept
 
 
-WAYS = {"Conv": _Join.conv, "Add": _Join.binary, "Mul": _Join.binary, "MaxPool": _Join.max_pool,
-        "Concat": _Join.concat, "GlobalAveragePool": _Join.mean, "ReduceMean": _Join.mean,
-        "AveragePool": _Join.average_pool, "Resize": _Join.resize}
+def _may_miss(node: Node) -> bool:
+    """May a window of a pool have no pixel? Its maximum is the least number, which is no byte of x."""
+    get, kernel = node.attributes.get, node.attributes["kernel_shape"]
+    pads = get("pads") or [0]
+    if get("auto_pad", "NOTSET") in ("NOTSET", "VALID") and not any(pads):
+        return False
+    return max(get("dilations") or [1]) > 1 or max(pads) >= min(kernel)
+
+
+WAYS = {"Conv": _Join.conv, "ConvTranspose": _Join.conv, "Add": _Join.binary, "Sub": _Join.binary, "Mul": _Join.binary,
+        "MaxPool": _Join.max_pool, "Concat": _Join.concat, "GlobalAveragePool": _Join.mean, "ReduceMean": _Join.mean,
+        "AveragePool": _Join.average_pool, "Resize": _Join.resize, "Pad": _Join.pad}

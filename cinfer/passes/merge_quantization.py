@@ -9,6 +9,7 @@ from ..model.graph import Graph, Node
 from ..ops.families import OWN_DOMAIN
 from ..ops.numeric import F32
 from .pattern import Rewriter, has, rewrite
+from .quantized import is_single
 from .spelling import Spelling
 
 
@@ -56,8 +57,8 @@ def _scale_of(at: Rewriter, node: Node) -> tuple[float, int, str] | None:
     of one positive scale; else None."""
     scale = at.array(node.inputs[1])
     zero = at.array(node.inputs[2]) if has(node, 2) else np.zeros(1, np.int8)
-    if scale is None or zero is None or scale.size != 1 or scale.dtype != F32 or not scale.min() > 0 \
-            or node.attributes.get("precision", 1) not in (0, 1):
+    if scale is None or zero is None or not is_single(scale) or not is_single(zero) or scale.dtype != F32 \
+            or not scale.item() > 0 or node.attributes.get("precision", 1) not in (0, 1):
         return None
     number, integer = map(at.dtype, (node.inputs[0], node.outputs[0]))
     if node.op_type == "DequantizeLinear":

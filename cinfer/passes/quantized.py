@@ -10,6 +10,8 @@ from ..ops.numeric import F32
 from .pattern import Rewriter, has
 
 U8 = np.dtype(np.uint8)
+# Of activations: products and ratios of such scales are float32 numbers, neither infinite nor denormal.
+SMALLEST, LARGEST = 2.0 ** -40, 2.0 ** 40
 
 
 class Stored(NamedTuple):
@@ -21,17 +23,23 @@ class Stored(NamedTuple):
 
 
 def stored(at: Rewriter, node: Node, dtype=U8) -> Stored | None:
-    """What a QuantizeLinear makes, or a DequantizeLinear reads, if it is of this type and one positive finite float32
-    scale, with a zero point."""
+    """What a QuantizeLinear makes, or a DequantizeLinear reads, if it is of this type and one float32 scale of a usual
+    size, with a zero point."""
     if not has(node, 2) or node.attributes.get("precision", 1) not in (0, 1):
         return None
     scale, zero = map(at.array, node.inputs[1:3])
-    if scale is None or zero is None or scale.size != 1 or zero.size != 1 or scale.dtype != F32 \
-            or zero.dtype != dtype or not 0 < scale.item() < np.inf:
+    if scale is None or zero is None or not is_single(scale) or not is_single(zero) or scale.dtype != F32 \
+            or zero.dtype != dtype or not SMALLEST <= scale.item() <= LARGEST:
         return None
+    (x,), (y,) = node.inputs[:1], node.outputs
     if node.op_type == "QuantizeLinear":
-        return Stored(node.outputs[0], *node.inputs[1:3]) if at.dtype(node.inputs[0]) == F32 else None
-    return Stored(node.inputs[0], *node.inputs[1:3]) if at.dtype(node.outputs[0]) == F32 else None
+        return Stored(y, *node.inputs[1:3]) if at.dtype(x) == F32 and at.dtype(y) == dtype else None
+    return Stored(x, *node.inputs[1:3]) if at.dtype(x) == dtype and at.dtype(y) == F32 else None
+
+
+def is_single(array: np.ndarray) -> bool:
+    """Is it a number as parameters of a whole tensor are given?"""
+    return array.shape in ((), (1,))
 
 
 def read(at: Rewriter, name: str, dtype=U8) -> Stored | None:

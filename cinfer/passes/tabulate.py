@@ -8,9 +8,10 @@ from ..model.graph import Graph, Node
 from ..ops import registry
 from ..ops.families import OWN_DOMAIN
 from .pattern import Rewriter, rewrite
-from .quantized import U8, stored
+from .quantized import U8, is_single, stored
 
 MOST_NODES = 32                     # between the byte and its function
+MOST_LOOKED_AT = 4 * MOST_NODES     # for one function: what lies above may be as wide as the graph
 
 
 @rewrite
@@ -21,8 +22,8 @@ def tabulate(graph: Graph, at: Rewriter) -> bool:
     all that depends on x8 alone, element by element. The table has what these operators give for the 256 bytes.
     Where it changes no byte, y8 is x8.
 
-    Guards: uint8, one constant scale and zero point each, other operands are constants of one element that do not
-    raise the rank.
+    Guards: uint8, one constant scale and zero point each, other operands are constants of one element, dequantised or
+    not, that do not raise the rank.
     """
     changed = False
     for node in at.of("QuantizeLinear"):
@@ -80,15 +81,16 @@ def _up_from(at: Rewriter, node: Node) -> list[Node]:
     found = {node}
     order: list[Node] = []
 
-    def visit(each: Node, depth: int) -> None:
+    def visit(each: Node) -> None:
         for name in each.inputs:
+            if len(found) > MOST_LOOKED_AT:
+                break
             maker = at.makers.get(name)
-            if maker is None or maker in found or depth > MOST_NODES or not _may_be_inside(maker):
-                continue
-            found.add(maker)
-            visit(maker, depth + 1)
+            if maker is not None and maker not in found and _may_be_inside(maker):
+                found.add(maker)
+                visit(maker)
         order.append(each)
-    visit(node, 0)
+    visit(node)
     return order
 
 
@@ -122,24 +124,37 @@ def _roots(at: Rewriter, name: str, place, inside: list[Node]) -> set[str] | Non
                 return None
             roots.add(x.name)
             continue
-        values = [i for i in node.inputs if i and at.array(i) is None]
-        if not values:
+        constants = {i: array for i in node.inputs if i and (array := _constant(at, i)) is not None}
+        values = [i for i in node.inputs if i and i not in constants]
+        if not values or not all(array.size == 1 and at.fits(array, values[0]) for array in constants.values()):
             return None
-        for constant in (i for i in node.inputs if i and at.array(i) is not None):
-            array = at.array(constant)
-            if array.size != 1 or not at.fits(array, values[0]):
-                return None
+        inside += [at.makers[i] for i in constants if i in at.makers]
         waiting += values
     return roots
+
+
+def _constant(at: Rewriter, name: str) -> np.ndarray | None:
+    """A constant, or one that DequantizeLinear reads by constants of a whole tensor."""
+    node = at.maker(name, "DequantizeLinear")
+    if node is None:
+        return at.array(name)
+    parameters = [at.array(i) for i in node.inputs[1:] if i]
+    return at.array(node.inputs[0]) if all(p is not None and is_single(p) for p in parameters) else None
 
 
 def _table(at: Rewriter, root: str, nodes: list[Node]) -> np.ndarray | None:
     values = {root: np.arange(256, dtype=U8)}
     try:
         for node in nodes:
-            inputs = [None if not name else values[name] if name in values else at.array(name) for name in node.inputs]
+            inputs = [None if not name else values[name] if name in values else _alone(at.array(name))
+                      for name in node.inputs]
             values[node.outputs[0]] = registry.evaluate(registry.lookup(node), node, inputs)[0]
     except (Error, *registry.REFUSALS):
         return None                                         # it is told when the graph is planned
     table = values[nodes[-1].outputs[0]]
     return np.ascontiguousarray(table) if table.dtype == U8 and table.shape == (256,) else None
+
+
+def _alone(array: np.ndarray) -> np.ndarray:
+    """A constant beside 256 numbers: one element may have as many axes as the tensor has."""
+    return array.reshape(()) if array.size == 1 else array

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 
 from ..model.graph import Graph, Node
-from ..ops import registry
+from ..ops import matmul_narrow, registry
 from .pattern import Rewriter, rewrite
 
 FLOAT, FLOAT16, BFLOAT16 = 1, 10, 16        # of TensorProto.DataType
@@ -179,7 +179,7 @@ class _Widening:
         """The value in float32, where it is a half one."""
         if self.types[name] not in HALVES or name in self.wide:
             return self.wide.get(name, name)
-        if name in self.graph.constants:
+        if name in self.graph.constants and not self.is_large_matrix(name):
             wide = self.at.constant(self.graph.constants[name].astype(np.float32), name)
         else:
             wide = self.cast(name, self.at.fresh(name), FLOAT)
@@ -187,6 +187,12 @@ class _Widening:
             self.at.coarse.add(wide)
         self.wide[name] = wide
         return wide
+
+    def is_large_matrix(self, name: str) -> bool:
+        """May a product read a constant as it is (keep_narrow)? If it does not, fold_constants widens it."""
+        readers = self.at.readers.get(name, ())
+        return self.graph.constants[name].size >= matmul_narrow.MANY_HALVES and all(
+            reader.op_type in ("MatMul", "Gemm") and reader.inputs[1] == name for reader in readers)
 
     def as_half(self, name: str) -> str:
         """The value by its own name and type."""

@@ -116,27 +116,43 @@ class Store:
         return self.once(key, array, lambda: self._pack_bytes(kernel, array, shifted(), params))
 
     def _pack_bytes(self, kernel, array, weights, params) -> Ref:
-        executor, said = _ops.executor(), np.zeros(8, np.int64)     # bytes, parts, tiles
-
-        def run(kernel, tiles, address, **more):
-            job = self.table.pack(kernel, w=(0, weights.ctypes.data), y=(0, address), **params, **more)
-            executor.run_once(self.table, kernel, job, tiles, self.threads)
-        run(kernel.replace("pack_", "size_"), 1, said.ctypes.data)
+        said = np.zeros(8, np.int64)                                # bytes, parts, tiles
+        params = dict(params, w=(0, weights.ctypes.data))
+        self._run(kernel.replace("pack_", "size_"), 1, params, said.ctypes.data)
         size, parts, tiles = said[:3].tolist()
-        memory = executor.Memory(size)
-        run(kernel, tiles, memory.address, parts=parts)
+        made = self._written(kernel, size, tiles, dict(params, parts=parts))
         let_go(array)
-        return Ref(Buffer(memory.size, 0, memory.address, memory), 0)
+        return made
 
     def _pack(self, kernel, array, shifted, size, tiles, offset, params) -> Ref:
-        executor = _ops.executor()
-        memory = executor.Memory(4 * size)
         source = np.ascontiguousarray(array, np.float32) if shifted is None else shifted()
-        job = self.table.pack(kernel, w=(0, source.ctypes.data + source.itemsize * offset), y=(0, memory.address),
-                              **params)
-        executor.run_once(self.table, kernel, job, tiles, self.threads)
+        made = self._written(kernel, 4 * size, tiles,
+                             dict(params, w=(0, source.ctypes.data + source.itemsize * offset)))
         let_go(array)
+        return made
+
+    def made_by(self, kernel: str, key: tuple, arrays: tuple, size: int, tiles: int, params: dict) -> Ref:
+        """What a kernel writes to its `y`, `size` float32 in so many tiles, from what its parameters point at.
+
+        key : what it is made from, beside the constants `arrays`, the first of which is large
+        """
+        def make() -> Ref:
+            made = self._written(kernel, 4 * size, tiles, {
+                name: (0, value.buffer.offset + value.offset) if type(value) is Ref else value
+                for name, value in params.items()})
+            let_go(arrays[0])
+            return made
+        return self.once((kernel, *key), arrays, make)
+
+    def _written(self, kernel: str, size: int, tiles: int, params: dict) -> Ref:
+        """`size` bytes of new memory, written by a kernel."""
+        memory = _ops.executor().Memory(size)
+        self._run(kernel, tiles, params, memory.address)
         return Ref(Buffer(memory.size, 0, memory.address, memory), 0)
+
+    def _run(self, kernel: str, tiles: int, params: dict, address: int) -> None:
+        job = self.table.pack(kernel, y=(0, address), **params)
+        _ops.executor().run_once(self.table, kernel, job, tiles, self.threads)
 
 
 def let_go(array: np.ndarray) -> None:

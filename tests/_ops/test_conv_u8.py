@@ -164,3 +164,47 @@ def test_packing_by_threads_and_from_any_strides(level, groups, shape):
         np.testing.assert_array_equal(pack(level, w, groups, strides, turned.shape[-1] - 1, turned), wanted)
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_pixels_of_the_output_apart(level):
+    """As the phases of a ConvTranspose are written, through a table too: what lies between stays as it is."""
+    x, w = integers(RNG, (1, 9, 7, 11), 0, 255).astype(np.uint8), integers(RNG, (20, 9, 2, 3), -128, 127)
+    sums = convolved(x, w, 5, (1, 1), (1, 1), (1, 0, 0, 1))
+    scale, table = scales(sums), RNG.permutation(256).astype(np.uint8)
+    _, oc, oh, ow = sums.shape
+    xs, ys = BlockedU8.of(x, (1, 0, 0, 1), 5), BlockedU8((1, oc, 3 * oh, 2 * ow))
+    packed, through = pack(level, w), put(table)
+    bias, factor = channels(folded(w, np.zeros(oc, int), 5), np.int32), channels(scale, np.float32)
+    strides = ys.params("y") | dict(yr=3 * ys.r, yp=32)
+    run(level, "conv_u8", oh, x=xs.at(-1, 0), w=address(packed), bias=address(bias), scale=address(factor),
+        table=address(through), y=ys.at(1, 1), n=1, ib=1, last=9, ob=2, kh=2, kw=3, dh=1, dw=1, sh=1, sw=1, oh=oh,
+        ow=ow, yz=7, lo=0, hi=255, row_tiles=oh, rows=1, oc_tiles=1, blocks=2, **xs.params("x"), **strides)
+    wanted = np.full((1, oc, 3 * oh, 2 * ow), GUARD, np.uint8)
+    wanted[:, :, 1::3, 1::2] = requantised(sums, scale, 7, table=table)
+    np.testing.assert_array_equal(ys.result(), wanted)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("ic, size, kernel, strides, dilations, front, od", [
+    (3, 5, (3, 3, 3), (1, 1, 1), (1, 1, 1), 1, 5), (17, 4, (2, 1, 1), (2, 2, 1), (1, 1, 1), 0, 2),
+    (20, 3, (3, 1, 2), (1, 1, 2), (2, 1, 1), 2, 3), (5, 2, (3, 3, 3), (1, 1, 1), (1, 1, 1), 4, 3)])
+def test_slices_of_volumes(level, ic, size, kernel, strides, dilations, front, od):
+    """Two volumes; windows reach beyond the first and the last slice."""
+    (kd, *k), (sd, *s), (dd, *d), zero = kernel, strides, dilations, 131
+    x = integers(RNG, (2, size, ic, 6, 7), 0, 255).astype(np.uint8)             # slices before channels
+    w, pads = integers(RNG, (18, ic, *kernel), -128, 127), (1, 1, 1, 1)
+    behind = (od - 1) * sd + (kd - 1) * dd + 1 - front - size
+    padded = np.pad(x, ((0, 0), (front, max(behind, 0)), (0, 0), (0, 0), (0, 0)), constant_values=zero)
+    sums = np.stack([sum(convolved(padded[:, z * sd + i * dd], w[:, :, i], zero, s, d, pads) for i in range(kd))
+                     for z in range(od)], 1)
+    sums = sums.reshape(2 * od, *sums.shape[2:])
+    blocks, (_, oc, oh, ow) = -(-ic // 16), sums.shape
+    whole = np.zeros((oc, kd, blocks * 16, *k), int)
+    whole[:, :, :ic] = w.swapaxes(1, 2)
+    xs, ys = BlockedU8.of(x.reshape(-1, ic, 6, 7), pads, zero), BlockedU8(sums.shape)
+    packed, scale = pack(level, whole.reshape(oc, -1, *k)), scales(sums)
+    bias, factor = channels(folded(w, np.zeros(oc, int), zero), np.int32), channels(scale, np.float32)
+    run(level, "conv_u8", 2 * od * oh, threads=2, x=xs.at(-1, -1), w=address(packed), bias=address(bias),
+        scale=address(factor), y=ys.at(), n=2 * od, ib=kd * blocks, last=16, ob=2, kh=k[0], kw=k[1], dh=d[0], dw=d[1],
+        sh=s[0], sw=s[1], oh=oh, ow=ow, yz=99, lo=0, hi=255, row_tiles=oh, rows=1, oc_tiles=1, blocks=2, kd=kd, sd=sd,
+        dd=dd, pf=front, id=size, od=od, xz=zero, **xs.params("x"), **ys.params("y"))
+    np.testing.assert_array_equal(ys.result(), requantised(sums, scale, 99))

@@ -30,6 +30,8 @@ def test_every_file_is_imported_at_once_or_named_with_all_its_operators():
         for domain in {domain for domain, _ in operators if domain}:
             assert file in families.DOMAINS[domain]
     assert {*families.WHEN_ASKED, *sum(families.DOMAINS.values(), ())} <= by_file.keys()
+    own = {file_of(operator) for operator in registry.operators() if operator.domain == "cinfer"}
+    assert {*families.OF_OUR_OWN.values()} <= own
 
 
 def test_a_network_imports_no_family_that_it_does_not_have():

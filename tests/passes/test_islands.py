@@ -1,8 +1,10 @@
 """What is said of operators on bytes, and of those in floats among them."""
+import numpy as np
+
 from cinfer import passes
 from cinfer.passes.islands import in_float, on_bytes
 from handmade import Builder
-from quantised import F, S8, U8, X, Y, per_channel, stored, weights
+from quantised import F, S8, U8, X, Y, grid, per_channel, stored, weights
 
 
 def network() -> tuple[Builder, str]:
@@ -46,3 +48,18 @@ def test_why_a_convolution_stays():
 def test_nothing_is_said_of_a_network_of_floats():
     b = Builder()
     assert told(b, b.Relu(b.input("x", 3))) == ({}, [])
+
+
+def test_why_numbers_are_no_bytes():
+    b, y = network()
+    b.opset = 21
+    w = b.DequantizeLinear(weights(5, 5, 1, 1), *per_channel(5), axis=0)
+    wide = b.Conv(stored(b, y, grid(0.01, 0, np.uint16)), w)
+    found, floats = told(b, stored(b, wide), stored(b, b.Conv(y, w), grid(0.01, 0, np.int16)),
+                         stored(b, b.Conv(b.DequantizeLinear(b.input("k", 1, 5, 6, 6, dtype=S8), *grid(.1, 0, S8)), w)),
+                         stored(b, b.Conv(b.input("f", 1, 5, 6, 6), w)))
+    assert [why for _, _, why in floats] == [
+        "an input is stored as uint16; only uint8 and int8 are computed as bytes",
+        "its output is stored as int16; only uint8 and int8 are computed as bytes",
+        "an input is stored as int8 that not only QuantizeLinear and DequantizeLinear see; uint8 is computed as it is",
+        "an input is not quantised"]

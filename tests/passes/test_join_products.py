@@ -146,6 +146,61 @@ def test_stays(case):
     unchanged(b.output(b.Gemm(x, w, *more, **how), x), join_products)
 
 
+INVALID = {                             # each operator has to say so itself
+    "zero of x": lambda b: b.MatMul(b.DequantizeLinear(b.input("i", 6, 6, dtype=U8), F(.1), S8(3)), matrix(b)),
+    "zero of another type": lambda b: b.MatMul(back(b, "x", 6, 6), matrix(b, (W[0], U8(3)))),
+    "one zero": lambda b: b.MatMul(back(b, "x", 6, 6), matrix(b, (np.ones(6, F), S8(3)), axis=1)),
+    "axis 3": lambda b: b.MatMul(back(b, "x", 6, 6), matrix(b, (np.ones(6, F), np.zeros(6, S8)), axis=3)),
+    "axis -5": lambda b: b.MatMul(back(b, "x", 6, 6), matrix(b, (np.ones(6, F), np.zeros(6, S8)), axis=-5)),
+    "Gemm of three axes": lambda b: b.Gemm(back(b, "x", 2, 6, 6), matrix(b)),
+    "Gemm of a vector": lambda b: b.Gemm(back(b, "x", 6), matrix(b)),
+}
+ODD = {"nothing": 0, "negative": -.1, "nan": np.nan, "inf": np.inf, "denormal": 1e-45, "huge": 1e38, "tiny": 1e-38}
+
+
+def matrix(b: Builder, at=W, **how) -> str:
+    return b.DequantizeLinear(weights(6, 6), *at, **how)
+
+
+@pytest.mark.parametrize("case", INVALID)
+def test_leaves_what_is_no_valid_model(case):
+    b = Builder(21)
+    y = INVALID[case](b)
+    unchanged(b.output(y, b.QuantizeLinear(y, *Y)), join_products)
+    b = Builder(21)
+    unchanged(b.output(b.QuantizeLinear(INVALID[case](b), *Y)), join_products)
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_odd_scales_stay_in_floats(case):
+    """What they mean is between numbers that float32 has none for."""
+    odd = F(ODD[case])
+    for place in range(3):
+        b = Builder(21)
+        x, w, y = [(odd if i == place else at[0], at[1]) for i, at in enumerate((X, W, Y))]
+        if case in ("denormal", "tiny") and place == 1:
+            continue                    # weights of next to nothing are as good as others
+        product = b.MatMul(b.DequantizeLinear(b.input("i", 6, 6, dtype=U8), *x), matrix(b, w))
+        after = copy.deepcopy(b.output(b.QuantizeLinear(product, *y)))
+        join_products(after)
+        assert not any(op.startswith("QLinear") for op in ops(after))
+
+
+@pytest.mark.parametrize("scale", [F(.1), F([.1])])
+def test_a_product_of_vectors_keeps_its_shape(scale):
+    """Where the scale has an axis, so has what it multiplies."""
+    b = Builder()
+    y = b.Mul(b.Cast(b.MatMulInteger(b.input("x", 6, dtype=U8), b.input("z", 6, dtype=S8)), to=1), scale)
+    graph = b.output(y)
+    after = copy.deepcopy(graph)
+    join_products(after)
+    feeds = {"x": np.arange(6, dtype=U8), "z": np.arange(6, dtype=S8)}
+    for each in (graph, after):
+        assert evaluate(each, feeds)[0].shape == scale.shape
+    passes.run(after)
+    assert ops(after) == (["MatMulInteger", "Cast", "Mul"] if scale.ndim else ["ScaledMatMulInteger"])
+
+
 @pytest.mark.parametrize("maker", ["DynamicQuantizeLinear", "QuantizeLinear", "input"])
 def test_products_that_end_in_floats(maker):
     """MatMulIntegerToFloat and DynamicQuantizeMatMul, whatever quantised their input."""

@@ -31,6 +31,14 @@ JOINED = {
                                       np.linspace(-3, 2, 5).astype(F)), ["QLinearConv"]),
     "groups": (lambda b: conv(b, picture(b), weights(6, 2, 3, 1), per_channel(6), group=2), ["QLinearConv"]),
     "depthwise": (lambda b: conv(b, picture(b), weights(4, 1, 3, 3), per_channel(4), group=4), ["QLinearConv"]),
+    "transposed": (lambda b: b.ConvTranspose(
+        picture(b), b.DequantizeLinear(weights(4, 5, 3, 2), *per_channel(5), axis=1), BIAS.astype(F) / 512,
+        strides=[2, 2], pads=[1, 0, 0, 0], output_padding=[1, 0]), ["QLinearConvTranspose"]),
+    "groups transposed": (lambda b: b.ConvTranspose(
+        picture(b), b.DequantizeLinear(weights(4, 3, 2, 2), *per_channel(3), axis=1), np.linspace(-3, 3, 6, dtype=F),
+        strides=[2, 2], group=2), ["QLinearConvTranspose"]),
+    "volumes": (lambda b: conv(b, b.DequantizeLinear(b.input("x", 1, 4, 3, 3, 3, dtype=U8), *X),
+                               weights(5, 4, 2, 1, 3), per_channel(5)), ["QLinearConv"]),
     "limits that saturate": (lambda b: b.Clip(conv(b, picture(b), weights(5, 4, 1, 1), per_channel(5)), F(-50),
                                               F(78)), ["QLinearConv"]),
     "limits": (lambda b: b.Relu(conv(b, picture(b), weights(5, 4, 1, 1), per_channel(5))),
@@ -38,6 +46,17 @@ JOINED = {
     "add": (lambda b: b.Add(picture(b), picture(b, "y", at=Z)), ["QLinearAdd"]),
     "mul by channels": (lambda b: b.Mul(picture(b), b.DequantizeLinear(b.input("y", 2, 4, 1, 1, dtype=U8), *Z)),
                         ["QLinearMul"]),
+    "sub": (lambda b: b.Sub(picture(b), picture(b, "y", at=Z)), ["QLinearAdd"]),
+    "add of a constant": (lambda b: b.Add(picture(b), b.DequantizeLinear(weights(4, 1, 1), *grid(0.05, 3, S8))),
+                          ["QLinearAdd"]),
+    "constant less bytes": (lambda b: b.Sub(b.DequantizeLinear(weights(1, 1, 6, 7, dtype=U8), *Z), picture(b)),
+                            ["QLinearAdd"]),
+    "mul of fewer axes": (lambda b: b.Mul(picture(b), b.DequantizeLinear(b.input("y", 6, 1, dtype=U8), *Z)),
+                          ["Unsqueeze", "QLinearMul"]),
+    "rows": (lambda b: b.Add(b.DequantizeLinear(b.input("x", 5, 6, dtype=U8), *X),
+                             b.DequantizeLinear(weights(6), F(0.1))), ["QLinearAdd"]),
+    "volumes alike": (lambda b: b.Mul(*(b.DequantizeLinear(b.input(name, 1, 4, 3, 3, 3, dtype=U8), *X)
+                                        for name in "xy")), ["QLinearMul"]),
     "max pool": (lambda b: b.MaxPool(picture(b, at=Y), kernel_shape=[2, 2], pads=[0, 1, 1, 0]), ["MaxPool"]),
     "max pool to another grid": (lambda b: b.MaxPool(picture(b), kernel_shape=[2, 2]),
                                  ["MaxPool", "LookUp", "Identity"]),
@@ -46,6 +65,9 @@ JOINED = {
     "mean by axes": (lambda b: b.ReduceMean(picture(b), axes=[-1, 2], keepdims=1), ["QLinearGlobalAveragePool"]),
     "average pool": (lambda b: b.AveragePool(picture(b), kernel_shape=[3, 2], pads=[1, 0, 1, 1],
                                              count_include_pad=1), ["QLinearAveragePool"]),
+    "pad": (lambda b: b.Pad(picture(b), np.array([0, 0, 1, 2, 0, 0, 0, 1])), ["Pad", "LookUp", "Identity"]),
+    "reflect": (lambda b: b.Pad(picture(b, at=Y), np.array([0, 0, 1, 2, 0, 0, 0, 1]), mode="reflect"),
+                ["Pad", "Identity"]),
     "linear": (lambda b: b.Resize(picture(b), None, F([1, 1, 2, 1.5]), mode="linear"), ["QLinearResize"]),
     "linear by sizes": (lambda b: b.Resize(picture(b), None, None, np.array([9, 3]), mode="linear", axes=[2, 3],
                                            coordinate_transformation_mode="align_corners"), ["QLinearResize"]),
@@ -66,8 +88,18 @@ KEPT = {
     "weights of the run": lambda b: b.QuantizeLinear(b.Conv(picture(b), b.input("w", 5, 4, 1, 1)), *Y),
     "scales of other channels": lambda b: b.QuantizeLinear(
         conv(b, picture(b), weights(4, 4, 1, 1), per_channel(4), axis=1), *Y),
-    "volumes": lambda b: b.QuantizeLinear(conv(
-        b, b.DequantizeLinear(b.input("x", 1, 4, 3, 3, 3, dtype=U8), *X), weights(5, 4, 1, 1, 1), per_channel(5)), *Y),
+    "transposed with holes": lambda b: b.QuantizeLinear(b.ConvTranspose(picture(b), b.DequantizeLinear(
+        weights(4, 5, 2, 2), *grid(0.02, 0, S8)), strides=[3, 2]), *Y),
+    "transposed by scales of input channels": lambda b: b.QuantizeLinear(b.ConvTranspose(
+        picture(b), b.DequantizeLinear(weights(4, 4, 2, 2), *per_channel(4), axis=0)), *Y),
+    "constants of many scales": lambda b: b.QuantizeLinear(b.Add(picture(b), b.DequantizeLinear(
+        weights(4, 1, 1), *per_channel(4), axis=0)), *Y),
+    "channels of several volumes": lambda b: b.QuantizeLinear(b.Mul(
+        b.DequantizeLinear(b.input("x", 2, 4, 3, 3, 3, dtype=U8), *X),
+        b.DequantizeLinear(weights(4, 1, 1, 1), F(0.1))), *Y),
+    "groups of volumes": lambda b: b.QuantizeLinear(conv(
+        b, b.DequantizeLinear(b.input("x", 1, 4, 3, 3, 3, dtype=U8), *X), weights(6, 2, 1, 1, 1), per_channel(6),
+        group=2), *Y),
     "a bias of half steps": lambda b: b.QuantizeLinear(conv(
         b, picture(b), weights(5, 4, 1, 1), grid(2.0, 0, S8), np.full(5, 0.05, F)), *grid(0.05, 0)),
     "sums beyond int32": lambda b: b.QuantizeLinear(conv(
@@ -76,11 +108,38 @@ KEPT = {
         b, stored(b, b.input("x", 1, 4, 5, 5), grid(0.1, 0, np.uint16)), weights(5, 4, 1, 1), per_channel(5)), *Y),
     "one float among bytes": lambda b: b.QuantizeLinear(b.Add(picture(b), b.input("f", 2, 4, 6, 7)), *Y),
     "indices too": lambda b: (b.QuantizeLinear(b.node("MaxPool", picture(b), n=2, kernel_shape=[2, 2])[0], *X),),
+    "a constant between two bytes": lambda b: b.QuantizeLinear(b.Pad(picture(b), np.array([0, 0, 1, 1] * 2), F(.03)),
+                                                               *Y),
+    "more channels": lambda b: b.QuantizeLinear(b.Pad(picture(b), np.array([0, 1, 0, 0] * 2)), *Y),
     "cubic": lambda b: b.QuantizeLinear(b.Resize(picture(b), None, F([1, 1, 2, 2]), mode="cubic"), *Y),
     "antialiased": lambda b: b.QuantizeLinear(b.Resize(picture(b), None, F([1, 1, .5, .5]), mode="linear",
                                                        antialias=1), *Y),
     "channels too": lambda b: b.QuantizeLinear(b.Resize(picture(b), None, F([1, 2, 1, 1]), mode="linear"), *Y),
     "means over some axes": lambda b: b.QuantizeLinear(b.ReduceMean(picture(b), axes=[2], keepdims=1), *Y),
+    "maxima of nothing": lambda b: b.QuantizeLinear(b.MaxPool(picture(b), kernel_shape=[2, 2], dilations=[12, 12],
+                                                              pads=[6] * 4), *Y),
+    "scales whose product is no float32": lambda b: b.QuantizeLinear(
+        conv(b, picture(b, at=grid(1e25, 120)), weights(5, 4, 1, 1), grid(1e25, 0, S8)), *grid(1e30, 100)),
+    "a constant by such a scale": lambda b: b.QuantizeLinear(b.Add(picture(b), b.DequantizeLinear(
+        weights(4, 1, 1), *grid(1e38, 0, S8))), *Y),
+    "a ratio that is no float32": lambda b: b.QuantizeLinear(b.AveragePool(
+        picture(b, at=grid(1e38, 7)), kernel_shape=[2, 2]), *grid(1e-38, 100)),
+}
+INVALID = {                             # each operator has to say so itself
+    "another type": lambda b: conv(b, picture(b), weights(5, 4, 1, 1), grid(0.02, 0, np.int32)),
+    "unsigned zero": lambda b: conv(b, picture(b), weights(5, 4, 1, 1), grid(0.02, 0, U8)),
+    "one zero": lambda b: conv(b, picture(b), weights(5, 4, 1, 1), (per_channel(5)[0], S8(0))),
+    "one scale": lambda b: conv(b, picture(b), weights(5, 4, 1, 1), (F(0.02), np.zeros(5, S8))),
+    "axis 4": lambda b: conv(b, picture(b), weights(5, 4, 1, 1), per_channel(5), axis=4),
+    "axis -8": lambda b: conv(b, picture(b), weights(5, 4, 1, 1), per_channel(5), axis=-8),
+    "zero of a constant": lambda b: b.Sub(picture(b), b.DequantizeLinear(weights(4, 1, 1), *grid(0.1, 3))),
+    "scale of a constant": lambda b: b.Mul(picture(b), b.DequantizeLinear(weights(4, 1, 1), F([[.1]]), S8([[3]]))),
+    "transposed": lambda b: b.ConvTranspose(picture(b), b.DequantizeLinear(weights(4, 5, 2, 2), *per_channel(5),
+                                                                           axis=5)),
+    "zero of x": lambda b: conv(b, picture(b, at=grid(0.05, 3, S8)), weights(5, 4, 1, 1), per_channel(5)),
+    "signed x": lambda b: b.MaxPool(b.DequantizeLinear(b.input("x", 2, 4, 6, 7, dtype=S8), *X), kernel_shape=[2, 2]),
+    "zero of many axes": lambda b: conv(b, picture(b, at=(F(0.05), U8([[7]]))), weights(5, 4, 1, 1), per_channel(5)),
+    "axes beyond": lambda b: b.ReduceMean(picture(b), axes=[6, 7], keepdims=1),
 }
 
 
@@ -89,6 +148,20 @@ def test_keeps(name):
     b = Builder(opset=21 if name == "16 bits" else 17)
     outputs = KEPT[name](b)
     unchanged(b.output(*([outputs] if isinstance(outputs, str) else outputs)), join_quantized)
+
+
+@pytest.mark.parametrize("name", INVALID)
+def test_leaves_what_is_no_valid_model(name):
+    b = Builder()
+    unchanged(b.output(b.QuantizeLinear(INVALID[name](b), *Y)), join_quantized)
+
+
+def test_a_channel_of_next_to_nothing_stays_among_bytes():
+    """Weights of a dead channel, whose products are denormal and round to zero."""
+    b = Builder()
+    scales = np.array([.01, 1e-40, .02, 1e-30, .01], F), np.zeros(5, S8)
+    y = conv(b, picture(b), weights(5, 4, 1, 1), scales)
+    assert ops(same_but_for_borders(b.output(b.QuantizeLinear(y, *Y)), join_quantized)) == ["QLinearConv"]
 
 
 @pytest.mark.parametrize("name", ["resnet18__qop", "mobilenet_v2__qop", "squeezenet1_1__int8", "efficientnet_b0__int8"])

@@ -45,12 +45,13 @@ def test_a_clip_that_saturates_anyway(limits, goes):
 
 
 @pytest.mark.parametrize("case", ["an output", "another reader", "scales differ", "a vector",
-                                  "a scale that is fed", "float16", "16 bits"])
+                                  "a scale that is fed", "float16", "16 bits", "two zero points"])
 def test_stays(case):
     b = Builder(21)
     scale = np.full(3, 0.05, np.float32) if case == "a vector" else b.input("s", 1) \
         if case.endswith("fed") else np.float16(0.05) if case == "float16" else SCALE
-    zero = np.zeros(3, np.uint8) if case == "a vector" else np.uint16(0) if case == "16 bits" else ZERO
+    zero = {"a vector": np.zeros(3, np.uint8), "two zero points": np.zeros(2, np.uint8),
+            "16 bits": np.uint16(0)}.get(case, ZERO)
     x = b.input("x", 1, 3, 4, dtype=np.float16 if case == "float16" else np.float32)
     q = b.QuantizeLinear(x, scale, zero)
     y = b.DequantizeLinear(q, np.float32(0.06) if case == "scales differ" else scale, zero)

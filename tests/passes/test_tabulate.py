@@ -1,15 +1,18 @@
 """Tables of 256 for functions of a byte: not one byte differs."""
 import copy
+import sys
 
 import numpy as np
 import pytest
 
+import cinfer.passes.tabulate                               # the name in the package is the pass
 from cinfer.passes.check import fault
 from cinfer.passes.tabulate import tabulate
 from handmade import Builder, ops, unchanged
 from interpreter import evaluate
 from quantised import F, U8, X, Y, grid, per_channel, stored
 
+tabulate_module = sys.modules["cinfer.passes.tabulate"]
 BYTES = np.arange(256, dtype=U8).reshape(2, 128)
 
 
@@ -35,7 +38,10 @@ FUNCTIONS = {
     "silu": lambda b, x: b.Mul(x, b.Sigmoid(x)),
     "hard swish in pieces": lambda b, x: b.Div(b.Mul(x, b.Clip(b.Add(x, F(3)), F(0), F(6))), F(6)),
     "slope of one number": lambda b, x: b.PRelu(x, F([0.2])),
+    "by a constant byte": lambda b, x: b.Sub(b.DequantizeLinear(np.int8([-7]), *grid(0.4, 3, np.int8)), x),
     "another grid": lambda b, x: x,
+    "slope of two axes": lambda b, x: b.PRelu(x, F([[0.2]])),
+    "a number of two axes": lambda b, x: b.Mul(x, F([[0.2]])),
 }
 
 
@@ -74,6 +80,25 @@ def test_nothing_is_left_of_what_changes_no_byte():
     tabulated(b.output(b.QuantizeLinear(b.Neg(b.DequantizeLinear(y, *X)), *Y)), ["LookUp"])
 
 
+def test_looks_at_a_part_of_what_lies_above():
+    """Each sum is of all before: what one function may be made of is not to be looked for in all of them."""
+    b = Builder()
+    terms = [b.DequantizeLinear(bytes_in(b), *X), b.DequantizeLinear(b.input("z", 2, 128, dtype=U8), *X)]
+    for _ in range(200):
+        terms.append(b.DequantizeLinear(b.QuantizeLinear(b.Sum(*terms), *X), *X))
+    graph = b.output(b.QuantizeLinear(terms[-1], *Y))
+    asked = 0
+
+    def count(node, may=tabulate_module._may_be_inside):
+        nonlocal asked
+        asked += 1
+        return may(node)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tabulate_module, "_may_be_inside", count)
+        tabulate(graph)
+    assert asked < 200 * 3 * tabulate_module.MOST_LOOKED_AT
+
+
 KEPT = {
     "two bytes": lambda b: b.QuantizeLinear(b.Add(b.DequantizeLinear(bytes_in(b), *X),
                                                   b.DequantizeLinear(b.input("z", 2, 128, dtype=U8), *X)), *Y),
@@ -84,6 +109,8 @@ KEPT = {
     "scales of channels": lambda b: b.QuantizeLinear(
         b.Relu(b.DequantizeLinear(b.input("x", 2, 4, dtype=U8), *per_channel(4, U8))), *Y),
     "not element by element": lambda b: b.QuantizeLinear(b.Softmax(b.DequantizeLinear(bytes_in(b), *X)), *Y),
+    "a constant whose scale has too many axes": lambda b: b.QuantizeLinear(b.Add(
+        b.DequantizeLinear(bytes_in(b), *X), b.DequantizeLinear(U8([7]), F([[0.1]]), U8([[3]]))), *Y),
     "floats": lambda b: b.QuantizeLinear(b.Relu(b.input("x", 4)), *Y),
     "no function of bytes alone": lambda b: b.QuantizeLinear(
         b.Add(b.DequantizeLinear(bytes_in(b), *X), b.input("f", 2, 128)), *Y),

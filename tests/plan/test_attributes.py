@@ -32,8 +32,8 @@ TYPES = ("float64", "float16", "int32", "int64", "int8", "uint8", "bool", "uint1
 LENIENT = {"Dropout", "Sum", "Max", "Min", "PRelu", "Add", "Sub", "Mul", "Div"}
 # of the operators cinfer makes itself: no file has them
 INTERNAL = {("cinfer", "QuantizeDequantize"), ("cinfer", "DynamicStateLSTM"), ("cinfer", "NonZero"),
-            ("cinfer", "FusedAttention"), ("cinfer", "LookUp"), ("cinfer", "QLinearResize"),
-            ("cinfer", "ScaledMatMulInteger")}
+            ("cinfer", "FusedAttention"), ("cinfer", "LookUp"), ("cinfer", "NarrowMatMul"),
+            ("cinfer", "QLinearConvTranspose"), ("cinfer", "QLinearResize"), ("cinfer", "ScaledMatMulInteger")}
 
 
 def kernel_operators() -> list[tuple[str, str]]:

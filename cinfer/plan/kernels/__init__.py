@@ -2,14 +2,15 @@
 which is when a node asks (`enter`), for each takes half a millisecond of every start."""
 from ...imports import imported
 
-FAMILIES = frozenset("activations attention cast conv conv_transpose conv_u8 detection elementwise gridsample indexing "
-                     "integer_products matmul movement normalization pad pooling pooling_u8 quantize quantized "
-                     "recurrent reduce resize scan shape".split())
+FAMILIES = frozenset("activations attention cast conv conv_transpose conv_transpose_u8 conv_u8 detection elementwise "
+                     "gridsample indexing integer_products matmul matmul_narrow movement normalization pad pooling "
+                     "pooling_u8 quantize quantized recurrent reduce resize scan shape".split())
 # an operator, or a file of ops/ -> the file of its kernels, where that has another name
 ELSEWHERE = {"ConvTranspose": "conv_transpose", "CumProd": "scan", "CumSum": "scan", "Dropout": "shape",
              "DynamicStateLSTM": "recurrent", "FusedAttention": "attention", "LookUp": "quantized",
              "MatMulInteger": "integer_products", "Pad": "pad", "QGemm": "integer_products", "QLinearAdd": "quantized",
-             "QLinearAveragePool": "pooling_u8", "QLinearConv": "conv_u8", "QLinearGlobalAveragePool": "pooling_u8",
+             "QLinearAveragePool": "pooling_u8", "QLinearConv": "conv_u8", "QLinearConvTranspose": "conv_transpose_u8",
+             "QLinearGlobalAveragePool": "pooling_u8",
              "QLinearMatMul": "integer_products", "QLinearMul": "quantized", "QLinearResize": "resize",
              "QuantizeDequantize": "activations", "ScaledMatMulInteger": "integer_products",
              "elementwise": "activations"}      # which imports elementwise

@@ -22,6 +22,7 @@ LIMIT = 1 << 31                 # of sums
 DEPTHWISE_BYTES = 1 << 15       # of strips (_ops/depthwise_u8.pxi), beside those of a register tile
 STRIP_BYTES = 1 << 18           # of input as int16 (_ops/conv_u8.pxi), if a register tile needs no more
 MOST_TILE = 16                  # pixels of one
+MOST_STRIP = 1 << 26            # bytes of a strip, which strides and dilations may spread out
 
 
 class QuantizedConv(Conv):
@@ -38,8 +39,9 @@ class QuantizedConv(Conv):
         x_scale, x_zero, w, w_scale, self.w_zero, y_scale, y_zero = self.constants[:7]
         self.x_zero, self.y_zero = int(x_zero.item()), int(y_zero.item())
         super().__init__(group, node.attributes.get("group", 1), w)
-        self.multiplier = np.broadcast_to(x_scale.reshape(()) * w_scale.reshape(-1) / y_scale.reshape(()), w.shape[:1])
-        shifted = self.shifted().reshape(len(w), -1)
+        shifted = self.shifted()
+        shifted = shifted.reshape(len(shifted), -1)
+        self.multiplier = np.resize(x_scale.reshape(()) * w_scale.reshape(-1) / y_scale.reshape(()), len(shifted))
         sums = shifted.sum(1, np.int64)
         # what a sum may be at most, and at least, of any bytes
         self._largest = [255 * f(shifted, 0).sum(1, np.int64) for f in (np.maximum, np.minimum)]
@@ -53,14 +55,29 @@ class QuantizedConv(Conv):
         """The weights less their zero points, as int16."""
         return self.w.astype(I16) - self.w_zero.astype(I16).reshape(-1, *(1,) * (self.w.ndim - 1))
 
+    @property
+    def channels(self) -> int:
+        """How many of the input a sum runs over, of volumes those of all slices of the window, whole blocks each."""
+        ic = self.w.shape[1]
+        return self.w.shape[2] * round_up(ic) if self.w.ndim == 5 else ic
+
+    def by_channels(self) -> np.ndarray:
+        """The shifted weights as [oc][channels][kernel]."""
+        if self.w.ndim < 5:
+            return self.shifted()
+        oc, ic, kd, *kernel = self.w.shape
+        w = np.zeros((oc, kd, round_up(ic), *kernel), I16)
+        w[:, :, :ic] = self.shifted().swapaxes(1, 2)
+        return w
+
     def sums_within(self, limit: int) -> bool:
         """Whether all sums with their bias are."""
         high, low = (self.bias + end for end in self._largest)
         return bool((high < limit).all() and (low > -limit).all())
 
-    def epilogue(self, out) -> dict:
-        """What comes behind the sums, as the kernels take it."""
-        return dict(bias=padded(self.bias, I32), scale=padded(self.multiplier, F32),
+    def epilogue(self, out, bias=None) -> dict:
+        """What comes behind the sums, as the kernels take it. bias : of a part of the weights"""
+        return dict(bias=padded(self.bias if bias is None else bias, I32), scale=padded(self.multiplier, F32),
                     table=table_ref(out, self.group.epilogue.unary.slope), yz=self.y_zero, lo=0, hi=255)
 
 
@@ -75,7 +92,7 @@ def padded(values: np.ndarray, dtype):
 def qlinear_conv(group, values):
     node, e = group.node, group.epilogue
     x, y = values.fact(node.inputs[0]), values.fact(node.outputs[0])
-    if x.dtype != U8 or y.dtype != U8 or x.ndim not in (3, 4) or 0 in x.shape or 0 in y.shape \
+    if x.dtype != U8 or y.dtype != U8 or x.ndim not in (3, 4, 5) or 0 in x.shape or 0 in y.shape \
             or e.unary.op not in ("none", "table") \
             or any(values.constant(name) is None for name in node.inputs[1:] if name) \
             or not all(is_scale(values.constant(node.inputs[i])) for i in (1, 4, 6)):
@@ -83,9 +100,11 @@ def qlinear_conv(group, values):
     conv = values.store.once(("quantized", node, e.unary.slope),
                              tuple(values.constant(name) for name in node.inputs[1:] if name),
                              lambda: QuantizedConv(group, values))
-    if not conv.sums_within(LIMIT):
+    if not conv.sums_within(LIMIT) or x.ndim == 5 and conv.groups > 1:
         return ()
     depthwise = conv.groups == values.shape(conv.x)[1] == len(conv.w) and conv.groups > 1
+    if (depthwise_strip if depthwise else strip_of)(conv, conv.window(values)) > MOST_STRIP:
+        return ()
     emit = emit_depthwise if depthwise else emit_direct
 
     def direct(cost_ns):
@@ -103,21 +122,32 @@ def fixed(out, kernel: str, conv: QuantizedConv, make):
 def emit_direct(out, conv: QuantizedConv) -> None:
     win = conv.window(out)
     (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = win.kernel, win.strides, win.dilations, win.pads
-    (oc, ic), groups = conv.w.shape[:2], conv.groups
-    ib, ob = -(-ic * groups // BLOCK), -(-oc // BLOCK)
+    oc, ic, groups = len(conv.w), conv.channels, conv.groups
     grouped = dict(goc=oc // groups, gic=ic) if groups > 1 else {}
+    ib, ob = -(-ic * groups // BLOCK), -(-oc // BLOCK)
     x, y = out.blocked(conv.x), out.output(conv.group.output)
 
     def params():
-        w = out.store.packed_bytes("pack_conv_u8", conv.w_name, conv.w, conv.shifted, oc=oc, ic=ic, kh=kh, kw=kw,
+        w = out.store.packed_bytes("pack_conv_u8", conv.w_name, conv.w, conv.by_channels, oc=oc, ic=ic, kh=kh, kw=kw,
                                    so=ic * kh * kw, si=kh * kw, sy=kw, sx=1, **grouped)
         return dict(w=w, ib=ib, last=(ic * groups - 1) % BLOCK + 1, ob=ob, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw,
-                    **grouped)
+                    xz=conv.x_zero, **grouped)
     split = divided(out, y.n, y.h, y.w, ob, ic * kh * kw)
-    strip = 2 * BLOCK * ib * ((kh - 1) * dh + 1) * (MOST_TILE * sw + (kw - 1) * dw)
     out.step(fixed(out, "conv_u8", conv, params), y.n * split["row_tiles"] * split["oc_tiles"], dict(
         x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, **split, **output_params(out, conv, y)),
-        flops=conv.flops(y), scratch=max(STRIP_BYTES, strip))
+        flops=conv.flops(y), scratch=strip_of(conv, win))
+
+
+def strip_of(conv: QuantizedConv, win) -> int:
+    """Scratch of `conv_u8`."""
+    (kh, kw), (_, sw), (dh, dw) = win.kernel, win.strides, win.dilations
+    return strip_bytes(-(-conv.channels * conv.groups // BLOCK), (kh - 1) * dh + 1,
+                       MOST_TILE * (sw - 1) + (kw - 1) * dw + 1)
+
+
+def strip_bytes(blocks: int, rows: int, columns: int) -> int:
+    """Likewise. rows, columns : what the window of one pixel covers, and strides of a register tile add"""
+    return max(STRIP_BYTES, 2 * BLOCK * blocks * rows * (MOST_TILE + columns))
 
 
 def emit_depthwise(out, conv: QuantizedConv) -> None:
@@ -133,4 +163,10 @@ def emit_depthwise(out, conv: QuantizedConv) -> None:
     out.step(fixed(out, "depthwise_u8", conv, params), x.n * x.blocks * row_tiles, dict(
         x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, row_tiles=row_tiles, rows=rows,
         **output_params(out, conv, y)), flops=conv.flops(y),
-        scratch=DEPTHWISE_BYTES + 64 * (kh + 2) * (MOST_TILE * sw + (kw - 1) * dw + 2))
+        scratch=DEPTHWISE_BYTES + depthwise_strip(conv, win))
+
+
+def depthwise_strip(conv: QuantizedConv, win) -> int:
+    """Scratch of `depthwise_u8` for a strip."""
+    (kh, kw), (_, sw), (_, dw) = win.kernel, win.strides, win.dilations
+    return 64 * (kh + 2) * (MOST_TILE * sw + (kw - 1) * dw + 2)

@@ -23,7 +23,7 @@ def candidates(conv, direct, values) -> tuple[Candidate, ...]:
 
     conv : QuantizedConv; direct : function (cost_ns) that gives the candidate that sums as it stands
     """
-    oc, ic = conv.w.shape[:2]
+    oc, ic = len(conv.w), conv.channels
 
     def cost_of(algorithm):
         def cost_ns(values):
@@ -38,21 +38,23 @@ def candidates(conv, direct, values) -> tuple[Candidate, ...]:
         return (direct(None),)
     if values.store.any_size and 36 * 2 * ic * oc >= LARGE_WEIGHTS:
         return (winograd(4),)
-    return direct(cost_of(direct_cost)), winograd(4), winograd(2)
+    return direct(cost_of(partial(direct_cost, values.table.dot_group))), winograd(4), winograd(2)
 
 
 def applies(conv, values) -> bool:
     """Whether it is such a convolution, whose channels fill a block, and whose sums are not too large."""
     win, (oc, ic) = conv.window(values), conv.w.shape[:2]
-    return conv.groups == 1 and win.depth is None and win.kernel == (3, 3) \
+    return conv.groups == 1 and win.kernel == (3, 3) \
         and win.strides == win.dilations == (1, 1) and min(ic, oc) >= BLOCK \
         and conv.sums_within(BOUND)
 
 
 # Costs in ns. Weights come from memory while others are multiplied: the slower of both counts.
 
-def direct_cost(n: int, ic: int, oc: int, oh: int, ow: int) -> float:
-    return 9 * ic * round_up(oc) * max(n * oh * ow, WEIGHT_COST) * MULTIPLY_ADD_NS
+def direct_cost(dot_group: int, n: int, ic: int, oc: int, oh: int, ow: int) -> float:
+    """dot_group : of the products (_ops/dot_u8.h). A step of quads takes the time of one of pairs, which is all that
+    the other ways have, and its weights take half the memory."""
+    return 9 * ic * round_up(oc) * max(n * oh * ow, WEIGHT_COST) * 2 / dot_group * MULTIPLY_ADD_NS
 
 
 def winograd_cost(m: int, n: int, ic: int, oc: int, oh: int, ow: int) -> float:
@@ -65,14 +67,13 @@ def winograd_cost(m: int, n: int, ic: int, oc: int, oh: int, ow: int) -> float:
 
 def emit(out, conv, m: int) -> None:
     """One step: transform of patches, products, transform back; all of a tile in the thread's scratch."""
-    oc, ic = conv.w.shape[:2]
+    oc, ic = len(conv.w), conv.channels
     taps, ob, ib, node = (m + 2) ** 2, -(-oc // BLOCK), -(-ic // BLOCK), conv.group.node
     x, y, (top, left, _, _) = out.blocked(conv.x), out.output(conv.group.output), conv.window(out).pads
 
     def params():
         w = out.store.packed("pack_winograd_u8", conv.w_name, conv.w, taps * ob * BLOCK * -(-ic // 2), ob,
-                             shifted=conv.shifted,
-                             oc=oc, ic=ic, m=m, so=9 * ic, si=9, sy=3, sx=1)
+                             shifted=conv.by_channels, oc=oc, ic=ic, m=m, so=9 * ic, si=9, sy=3, sx=1)
         return dict(conv.epilogue(out), w=w, ib=ib, last=(ic - 1) % BLOCK + 1, ob=ob, m=m, xz=conv.x_zero)
     total = -(-y.h // m) * -(-y.w // m)
     patches, blocks = out.tiles.ask(divided, 2, ob, total, y.n, out.table.conv_oc)

@@ -31,12 +31,17 @@ class Matrix:
         return prod(values.shape(self.a)[:-1])
 
 
+def takes_row(is_free: bool):
+    """What goes into the step of a product. is_free : it has no bias yet, so a row may become one"""
+    return (ROW, RESIDUAL, UNARY) if is_free else (RESIDUAL, UNARY)
+
+
 def matmul_takes(node):
-    return (ROW, RESIDUAL, UNARY)
+    return takes_row(True)
 
 
 def gemm_takes(node):
-    return (RESIDUAL, UNARY) if len(node.inputs) > 2 and node.inputs[2] else (ROW, RESIDUAL, UNARY)
+    return takes_row(not (len(node.inputs) > 2 and node.inputs[2]))
 
 
 @kernel("FusedMatMul", domain=MICROSOFT, attributes="alpha", takes=matmul_takes)
@@ -111,13 +116,17 @@ def emit_few_rows(out, x: Matrix) -> None:
                    n=x.n, k=x.k, scale=x.scale, **epilogue_params(out, x.group.epilogue, bias_ref(out, x)))
 
 
-def vector_product(out, w, w_name: str, strides, *, m, n, k, **params) -> None:
+def vector_product(out, w, w_name: str, strides, **params) -> None:
     """y[m][n] = act(scale * x[m][k] w + bias), w read in place; strides : over (n, k) in w, one of them 1"""
+    gemv(out, dict(w=out.store.matrix(w_name, w).ref()), strides, **params)
+
+
+def gemv(out, weights: dict, strides, *, m, n, k, **params) -> None:
+    """vector_product with weights of any type. weights : the parameters that say where and what they are"""
     cols = max(1, -(-n // max(1, min(out.tiles.enough(n * k, MOST_MOVED), n * k // LEAST_WEIGHTS))))
     cols = round_up(cols)
     out.step("gemv", -(-n // cols), dict(
-        w=out.store.matrix(w_name, w).ref(), m=m, n=n, k=k, sn=strides[0], sk=strides[1], cols=cols,
-        **params), flops=2 * m * n * k)
+        weights, m=m, n=n, k=k, sn=strides[0], sk=strides[1], cols=cols, **params), flops=2 * m * n * k)
 
 
 def emit_packed(out, x: Matrix) -> None:
@@ -129,9 +138,15 @@ def emit_packed(out, x: Matrix) -> None:
 
 def packed_product(out, w, w_name: str, strides, rows: Plain, y: Ref, n: int, **params) -> None:
     """y[m][n] = act(scale * rows[m][k] w + bias + res); strides : over (n, k) in w, which is packed once"""
-    m, k = rows.shape
+    k = rows.shape[1]
     packed = out.store.packed("pack_gemm", w_name, w, k * round_up(n), -(-n // out.table.gemm_n),
                               batch0=1, batch1=1, k=k, n=n, sn=strides[0], sk=strides[1])
+    multiply_packed(out, packed, rows, y, n, **params)
+
+
+def multiply_packed(out, packed: Ref, rows: Plain, y: Ref, n: int, **params) -> None:
+    """packed_product with weights that are packed."""
+    m, k = rows.shape
     split, room = divided(out, 1, m, n, k), out.tiles.ask(copy_room, 1, k)
     out.step("gemm", split["row_tiles"] * split["col_tiles"], dict(
         a=rows.ref(), w=packed, y=y, batch0=1, batch1=1, m=m, n=n, k=k, lda=rows.strides[0], ldy=n,

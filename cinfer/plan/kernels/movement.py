@@ -196,7 +196,7 @@ def depth_to_space(group, values):
     """
     node = group.node
     name, fact, r = node.inputs[0], values.fact(node.inputs[0]), node.attributes["blocksize"]
-    if fact.ndim != 4 or fact.dtype != F32 or 0 in fact.shape:
+    if fact.ndim != 4 or fact.dtype not in (F32, U8) or 0 in fact.shape:
         return ()
     dcr = node.attributes.get("mode", "DCR") == "DCR"
 
@@ -215,7 +215,7 @@ def depth_to_space(group, values):
         (n, _, h, w), (sn, sc, sh, sw), deep = x.shape, x.strides, x.shape[1] // r ** 2
         of_deep, of_pixel = (sc, deep * sc) if dcr else (r * r * sc, sc)
         shape = (n, deep, h, r, w, r)
-        out.map(shape, x.ref(), (sn, of_deep, sh, r * of_pixel, sw, of_pixel), y.ref(), row_major(shape))
+        out.copy(x.with_(shape, (sn, of_deep, sh, r * of_pixel, sw, of_pixel)), y.with_(shape, row_major(shape)))
     if values.is_blocked(name) and not values.has(name, PLAIN):
         return (Candidate(from_blocks, ((name, BLOCKED),)),)
     return (Candidate(from_plain, ((name, PLAIN),)),)
@@ -226,7 +226,7 @@ def space_to_depth(group, values):
     """The reverse."""
     node = group.node
     name, fact, r = node.inputs[0], values.fact(node.inputs[0]), node.attributes["blocksize"]
-    if fact.ndim != 4 or fact.dtype != F32 or 0 in fact.shape or 0 in values.shape(node.outputs[0]):
+    if fact.ndim != 4 or fact.dtype not in (F32, U8) or 0 in fact.shape or 0 in values.shape(node.outputs[0]):
         return ()
     crd = node.attributes.get("mode", "DCR") == "CRD"
 
@@ -236,5 +236,5 @@ def space_to_depth(group, values):
         shape, strides = (n, r, r, c, h // r, w // r), (sn, sh, sw, sc, sh * r, sw * r)
         if crd:                                 # channels outside, the pixels of a square within
             shape, strides = ([v[axis] for axis in (0, 3, 1, 2, 4, 5)] for v in (shape, strides))
-        out.map(shape, x.ref(), strides, y.ref(), row_major(shape))
+        out.copy(x.with_(shape, strides), y.with_(shape, row_major(shape)))
     return (Candidate(emit, ((name, PLAIN),)),)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from ..candidate import BLOCKED, PLAIN, Candidate, kernel
-from ..views import BLOCK, F32, Ref, ncdhw
+from ..views import BLOCK, F32, U8, Ref, ncdhw
 from .movement import in_channels
 
 PAD_MODES = ("constant", "reflect", "edge")
@@ -36,11 +36,15 @@ def pad(group, values):
     node = group.node
     name, found = node.inputs[0], amounts(node, values)
     x, y = values.fact(name), values.fact(node.outputs[0])
-    if found is None or x.dtype != F32 or x.ndim > 6 or 0 in x.shape or 0 in y.shape:
+    if found is None or x.dtype not in (F32, U8) or x.ndim > 6 or 0 in x.shape or 0 in y.shape:
         return ()
     before, after, mode, value = found
     if min(before + after, default=0) < 0 or mode not in PAD_MODES:
         return ()
+    if x.dtype == U8:
+        if x.ndim not in (3, 4) or any(before[:2] + after[:2]):
+            return ()
+        return (Candidate(lambda out: emit_bytes(out, node, *amounts(node, out)), ((name, BLOCKED),), BLOCKED),)
     if in_channels(name, values) and not any(before[:2] + after[:1]) \
             and (after[1] == 0 or mode == "constant"):
         return (Candidate(lambda out: emit_blocked(out, node, *amounts(node, out)),
@@ -70,6 +74,19 @@ def emit_blocked(out, node, before, after, mode, value) -> None:
     if lanes := x.c % BLOCK:
         out.map([n, d, 1, h, w, lanes], x.ref(block=whole), xs, y.ref(top, left, whole, before_d), ys)
     return None
+
+
+def emit_bytes(out, node, before, after, mode, value) -> None:
+    """Blocks of bytes are moved as words, four a pixel."""
+    x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
+    dims, (xs, ys) = [x.n, x.blocks, x.h, x.w, 4], ([v.ns // 4, v.bs // 4, v.rs // 4, 4, 1] for v in (x, y))
+    (top, left), (bottom, right) = ((0, *amounts)[-2:] for amounts in (before[2:], after[2:]))
+    if mode != "constant":
+        return pad_axes(out, dims, x.ref(), xs, y, ys, [0, 0, top, left, 0], [0, 0, bottom, right, 0], mode, value)
+    out.step("fill_halo", y.n * y.blocks, dict(
+        y=y.ref(top, left), n=y.n, cb=y.blocks, h=x.h, w=x.w, yn=y.ns, yb=y.bs, yr=y.rs, t=top, l=left, b=bottom,
+        r=right, size=1, fill=int(value)), beside=True)
+    return out.map(dims, x.ref(), xs, y.ref(top, left), ys)
 
 
 def fill(out, dims, y: Ref, ys, value: float) -> None:

@@ -6,7 +6,6 @@ from math import prod
 from ..candidate import BLOCKED, CONTIGUOUS, SLOPE, UNARY, Candidate, kernel
 from ..tiles import MOST_MOVED
 from ..views import BLOCK, F32, U8
-from . import pooling_u8
 from .window import GEOMETRY, is_picture, lie_apart, window
 
 MAX, MEAN_OF_PRESENT, MEAN_OF_ALL = 0, 1, 2         # modes of `pool`
@@ -17,6 +16,7 @@ GLOBAL_MAX, GLOBAL_MEAN = 0, 1                      # modes of `global_pool`
 @kernel("MaxPool", attributes=GEOMETRY + "ceil_mode storage_order", reading=BLOCKED, takes=(UNARY, SLOPE))
 def max_pool(group, values):
     if values.fact(group.node.inputs[0]).dtype == U8:
+        from . import pooling_u8                    # not before a model needs it
         return pooling_u8.max_pool(group, values)
     return () if group.epilogue.nodes else pool(group, values)
 

@@ -15,7 +15,7 @@ MOST_TAPS, MOST_PIXELS = 257, 1 << 23   # of an average: sums are exact
 
 def is_picture_of_bytes(node, values) -> bool:
     x, y = values.fact(node.inputs[0]), values.fact(node.outputs[0])
-    return x.dtype == y.dtype == U8 and x.ndim in (3, 4) and 0 not in x.shape and 0 not in y.shape
+    return x.dtype == y.dtype == U8 and x.ndim in (3, 4, 5) and 0 not in x.shape and 0 not in y.shape
 
 
 def takes_table(group) -> bool:
@@ -54,8 +54,8 @@ def pool_all(group, values):
     def emit(out):
         x, y = out.blocked(node.inputs[0]), out.output(group.output)
         out.step("global_pool_u8", y.n * x.blocks, dict(
-            x=x.ref(), y=y.ref(), n=y.n, cb=x.blocks, h=x.h, w=x.w, d=1, xn=x.ns, xd=x.ns, xb=x.bs, xr=x.rs, yn=y.ns,
-            yb=y.bs, mode=1, table=table_ref(out, group.epilogue.unary.slope), **scales(out, node)))
+            x=x.ref(), y=y.ref(), n=y.n, cb=x.blocks, h=x.h, w=x.w, d=x.d, xn=x.ns * x.d, xd=x.ns, xb=x.bs, xr=x.rs,
+            yn=y.ns, yb=y.bs, mode=1, table=table_ref(out, group.epilogue.unary.slope), **scales(out, node)))
     return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
 
 
@@ -76,8 +76,10 @@ def emit_pool(out, group, kernel: str, mode: int, params: dict) -> None:
     win = window(node, out, node.attributes["kernel_shape"])
     rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK * win.kernel[0])
     (kh, kw), (sh, sw), (dh, dw), (pt, pl, pb, pr) = win.kernel, win.strides, win.dilations, win.pads
+    depth = win.depth.params() | dict(pe=win.depth.back) if win.depth else {}
     out.step(kernel, y.n * y.blocks * row_tiles, dict(
         x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, ih=x.h, iw=x.w, oh=y.h, ow=y.w, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh,
         dw=dw, pt=pt, pl=pl, pb=pb, pr=pr, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs, yr=y.rs, mode=mode,
-        table=table_ref(out, group.epilogue.unary.slope), row_tiles=row_tiles, rows=rows, **params),
+        table=table_ref(out, group.epilogue.unary.slope), row_tiles=row_tiles, rows=rows, **depth,
+        **params),
         scratch=2 * BLOCK * x.w + 128)

@@ -47,7 +47,7 @@ def dequantize(group, values):
 def is_picture_of_bytes(node, values, name: str) -> bool:
     """Whether a value is pictures of bytes by one constant scale and zero point, which the node has."""
     stored, parameters = values.fact(name), list(map(values.constant, node.inputs[1:3]))
-    return (stored.dtype == U8 and stored.ndim in (3, 4) and 0 not in stored.shape and len(parameters) == 2
+    return (stored.dtype == U8 and stored.ndim in (3, 4, 5) and 0 not in stored.shape and len(parameters) == 2
             and all(p is not None and p.size == 1 for p in parameters) and parameters[0].dtype == F32
             and node.attributes.get("precision", 1) in (0, 1))
 
@@ -74,7 +74,7 @@ def strides(name: str, view) -> dict:
     """Of float32, and how many channels there are, as the kernels between these and bytes in blocks take them
     (_ops/layout_u8.h)."""
     if type(view) is Blocked:
-        channels, (n, c, d, h, w, b) = view.blocks * BLOCK, (view.ns, 1, 0, view.rs, BLOCK, view.bs)
+        channels, (n, c, d, h, w, b) = view.blocks * BLOCK, (view.ns * view.d, 1, view.ns, view.rs, BLOCK, view.bs)
     else:
         channels, (n, c, d, h, w) = view.shape[1], ncdhw_strides(view.strides)
         b = BLOCK * c

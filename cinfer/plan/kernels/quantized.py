@@ -7,11 +7,13 @@ from math import prod
 import numpy as np
 
 from ...ops.families import MICROSOFT, OWN_DOMAIN
+from ...ops.numeric import row_axes
 from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, PLAIN, SLOPE, UNARY, Candidate, kernel
 from ..epilogue import Unary
 from ..views import BLOCK, F32, U8, Blocked
 
 OPS = {"QLinearAdd": 0, "QLinearMul": 1}            # as zip_u8 counts them
+LEAST_ROW = 1024                                    # elements, of which a tile may be made
 
 
 def table_of(node, values) -> Unary | None:
@@ -24,7 +26,7 @@ def look_up(group, values):
     (name, table), x = node.inputs, values.fact(node.inputs[0])
     if x.dtype != U8 or values.constant(table) is None or prod(x.shape) == 0:
         return ()
-    blocked = values.is_blocked(name) and x.ndim in (3, 4)
+    blocked = values.is_blocked(name) and x.ndim in (3, 4, 5)
 
     def emit(out):
         x, y = views(out, [name], node.outputs[0], blocked)
@@ -50,32 +52,61 @@ def layout_of(blocked: bool) -> str:
 
 @kernel(*OPS, domain=MICROSOFT, reading=FOLLOWS, takes=(UNARY, SLOPE))
 def zipped(group, values):
-    """Of two operands that are there in the output's shape, or that broadcast in pictures."""
+    """Of two operands that broadcast in pictures, or are rows of the output (`row_axes`)."""
     node, e = group.node, group.epilogue
-    a, b, shape = node.inputs[0], node.inputs[3], values.shape(node.outputs[0])
-    facts = values.fact(a), values.fact(b)
-    if any(fact.dtype != U8 or fact.ndim != len(shape) for fact in facts) or 0 in shape \
+    names, shape = (node.inputs[0], node.inputs[3]), values.shape(node.outputs[0])
+    facts = [values.fact(name) for name in names]
+    given = [name for name in names if values.constant(name) is None]
+    if any(fact.dtype != U8 or fact.ndim != len(shape) for fact in facts) or 0 in shape or not given \
             or e.unary.op not in ("none", "table") or len(node.inputs) != 8 \
-            or any(values.constant(name) is None for name in node.inputs if name not in (a, b)) \
-            or not all(is_scale(values.constant(node.inputs[i])) for i in (1, 4, 6)):
+            or any(values.constant(name) is None for name in node.inputs if name not in names) \
+            or not is_scale(values.constant(node.inputs[6])) \
+            or not all(is_scale(np.abs(values.constant(node.inputs[i]))) for i in (1, 4)):
         return ()
-    alike = facts[0].shape == facts[1].shape
-    if not alike and len(shape) not in (3, 4):
+    axes, is_picture = row_axes([fact.shape for fact in facts], shape), are_pictures(facts, shape)
+    if not axes and not is_picture:
         return ()
-    blocked = len(shape) in (3, 4) and (not alike or values.is_blocked(a) or values.is_blocked(b))
+    axis = next((axis for axis in axes[::-1] if prod(shape[axis:]) >= LEAST_ROW), axes[0] if axes else None)
+    blocked = is_picture and (axis is None or any(map(values.is_blocked, given)))
 
     def emit(out):
-        *operands, y = views(out, [a, b], group.output, blocked)
-        dims, strides, tiles = rows_of(out, (y,))
-        params = named("y", strides[0])
-        for letter, x in zip("ab", operands):
-            params |= named(letter, operand_strides(x, y) if blocked else strides[0] | {"w": BLOCK, "l": 1})
+        y = out.output(group.output) if blocked else out.plain(group.output)
+        operands = [operand(out, name, blocked) for name in names]
+        if blocked:
+            dims, (strides,), tiles = rows_of(out, (y,))
+            params = [operand_strides(x, y) for x in operands]
+        else:
+            h, w = prod(y.shape[:axis]), prod(y.shape[axis:])
+            rows, row_tiles = out.tiles.sums(h, w)
+            dims, tiles = dict(n=1, cb=1, h=h, w=w, rows=rows, row_tiles=row_tiles), row_tiles
+            strides = dict(n=0, b=0, r=w)
+            params = [row_strides(x.shape, y.shape, axis) for x in operands]
         sa, za, sb, zb, sy, zy = (out.constant(name).item() for name in (*node.inputs[1:3], *node.inputs[4:8]))
         out.step("zip_u8", tiles, dict(
-            a=operands[0].ref(), b=operands[1].ref(), y=y.ref(), table=table_ref(out, e.unary.slope), **dims, **params,
+            a=operands[0].ref(), b=operands[1].ref(), y=y.ref(), table=table_ref(out, e.unary.slope), **dims,
+            **named("y", strides), **named("a", params[0]), **named("b", params[1]),
             op=OPS[node.op_type], sa=sa, za=za, sb=sb, zb=zb, sy=sy, zy=zy, lo=0, hi=255))
-    reads = tuple((name, layout_of(blocked)) for name in dict.fromkeys((a, b)))
+    reads = tuple((name, layout_of(blocked)) for name in dict.fromkeys(given))
     return (Candidate(emit, reads, BLOCKED if blocked else PLAIN),)
+
+
+def are_pictures(operands, shape) -> bool:
+    """Whether what broadcasts to a shape can lie in blocks: volumes have all slices of it, or one slice for all."""
+    return len(shape) in (3, 4) or len(shape) == 5 and all(
+        x.shape[::2][:2] == shape[::2][:2] or x.shape[::2][:2] == (1, 1) for x in operands)
+
+
+def operand(out, name: str, blocked: bool):
+    value = out.constant(name)
+    if value is None:
+        return out.blocked(name) if blocked else out.contiguous(name)
+    return out.store.blocked(name, value, value.shape) if blocked else out.store.array(name, value)
+
+
+def row_strides(x, y, axis: int) -> dict:
+    """Of a plain operand of shape x, rows of which begin at an axis of y, the output's shape."""
+    row = 1 if x[axis:] == y[axis:] else 0
+    return dict(n=0, b=0, r=prod(x[axis:]) if x[:axis] == y[:axis] else 0, w=BLOCK * row, l=row)
 
 
 def views(out, names, output: str, blocked: bool) -> list:

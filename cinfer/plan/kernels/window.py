@@ -5,6 +5,7 @@ from ...ops.geometry import conv_geometry, transposed_geometry
 from ..views import F32
 
 GEOMETRY = "auto_pad dilations kernel_shape pads strides "          # attributes that `window` reads
+TRANSPOSED = ("ConvTranspose", "QLinearConvTranspose")
 OF_GEOMETRY = frozenset(f"ceil_mode output_padding output_shape {GEOMETRY}".split()) - {"kernel_shape"}
 
 
@@ -54,7 +55,7 @@ class Window:
 def window(node, values, kernel) -> Window:
     """The windows of a node on up to three spatial axes, auto_pad resolved. kernel : its sizes along them"""
     x, y = values.shape(node.inputs[0]), values.shape(node.outputs[0])
-    if node.op_type == "ConvTranspose":
+    if node.op_type in TRANSPOSED:
         x, y = y, x
     picture, count = (x[-2:], y[-2:]) if len(x) > 3 else ((1, x[2]), (1, y[2]))
     known, key = values.store.of_node, ("window", node, tuple(kernel))
@@ -77,7 +78,7 @@ def fixed_window(node, x_shape, kernel):
 
 
 def windows_of(node, x_shape, kernel) -> Window:
-    geometry = transposed_geometry if node.op_type == "ConvTranspose" else conv_geometry
+    geometry = transposed_geometry if node.op_type in TRANSPOSED else conv_geometry
     g = geometry(x_shape[2:], kernel, **{k: v for k, v in node.attributes.items() if k in OF_GEOMETRY})
 
     def y_x(values, missing):

@@ -7,6 +7,7 @@ from cinfer import _ops
 from cinfer.plan.views import U8
 
 from onnx_models import Model, by_numpy
+from windows import convolve
 
 LEVELS = _ops.usable_levels()
 X, Y = (np.float32(1 / 16), np.uint8(120)), (np.float32(1 / 8), np.uint8(90))     # with these ties are exact
@@ -85,3 +86,148 @@ def test_linear(isa, scale, mode):
         y = m.Resize(m.DequantizeLinear(picture(m, "x", 19), *X), None, None, np.array([2, 19, *sizes]), mode="linear",
                      coordinate_transformation_mode=mode)
         check(closed(m, m.QuantizeLinear(y, *scale)), isa, "resize_u8", most_off=1)
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("k, strides, groups, how", [
+    ((2, 2), (2, 2), 1, {}), ((4, 3), (2, 1), 1, dict(pads=[1, 1, 1, 1])),
+    ((3, 3), (2, 2), 3, dict(auto_pad="SAME_UPPER")),
+    ((3, 5), (3, 2), 1, dict(pads=[0, 2, 1, 0], output_padding=[1, 1])), ((1, 1), (1, 1), 1, {})], ids=str)
+def test_transposed(isa, k, strides, groups, how):
+    """But for the border between two bytes: a convolution for each phase, whose taps alone count the zero point."""
+    m = Model(18)
+    x, oc = picture(m, "x", 21), 22 if groups == 1 else 8
+    w = m.rng.integers(-128, 128, (21, oc, *k)).astype(np.int8)
+    scale = (2.0 ** m.rng.integers(-9, -6, oc)).astype(np.float32)
+    bias = m.vector(oc * groups).round(2)
+    y = m.ConvTranspose(m.DequantizeLinear(x, *X), m.DequantizeLinear(w, scale, np.zeros(oc, np.int8), axis=1), bias,
+                        strides=strides, group=groups, **how)
+    check(closed(m, m.QuantizeLinear(m.Relu(y), *Y)), isa, "conv_u8", most_off=1)
+
+
+def test_transposed_of_one_axis_and_other_sizes():
+    m = Model(18)
+    x = m.input("x", 1, 5, 9, dtype=U8, declared=(1, 5, "w"))
+    w = m.DequantizeLinear(m.rng.integers(0, 256, (5, 18, 4)).astype(U8), np.float32(1 / 64), np.uint8(128))
+    y = m.ConvTranspose(m.DequantizeLinear(x, *X), w, strides=[2], pads=[1, 2])
+    data = m.outputs(m.QuantizeLinear(y, *Y), dtype=U8).bytes()
+    session, rng = cinfer.load(data, threads=1), np.random.default_rng(5)
+    for w in (9, 30, 5, 17, 1, 9):
+        feeds = dict(x=rng.integers(0, 256, (1, 5, w)).astype(U8))
+        np.testing.assert_array_equal(session.run(None, feeds)[0], by_numpy(data, feeds)[0], f"{w}")
+    assert "conv_u8" in [step.label for step in session._plan_for({"x": (1, 5, 9)}).steps]
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("op", ["Add", "Sub", "Mul"])
+@pytest.mark.parametrize("shape", [(19, 1, 1), (2, 1, 7, 9), (1, 19, 7, 9), (9,), (2, 19, 1, 1)], ids=str)
+def test_constants_beside_pictures(isa, op, shape):
+    for inside in (picture, lambda m, *x: m.input("x", 2, 19, 7, 9, dtype=U8)):
+        for first in (True, False):
+            m = Model(18)
+            x, k = inside(m, "x", 19), m.rng.integers(-128, 128, shape).astype(np.int8)
+            operands = m.DequantizeLinear(x, *X), m.DequantizeLinear(k, np.float32(1 / 32), np.int8(-3))
+            y = m.QuantizeLinear(m.node(op, *operands[::1 if first else -1]), *Y)
+            check(m.outputs(y, dtype=U8), isa, "zip_u8")
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("a, b", [((50, 70), (50, 70)), ((50, 70), (70,)), ((50, 1), (50, 70)), ((2, 3, 5, 7, 11),) * 2,
+                                  ((2, 3, 5, 7, 11), (2, 3, 1, 1, 1)), ((2000,), (2000,)), ((3, 197, 12), (1, 1, 12))],
+                         ids=str)
+def test_rows_of_bytes(isa, a, b):
+    m = Model(18)
+    x, y = (m.DequantizeLinear(m.input(name, *shape, dtype=U8), *at) for name, shape, at in (("x", a, X), ("y", b, Y)))
+    check(m.outputs(m.QuantizeLinear(m.Sub(x, y), *Y), dtype=U8), isa, "zip_u8")
+
+
+def volume(m: Model, name: str, c: int) -> str:
+    return m.MaxPool(m.input(name, 2, c, 5, 6, 7, dtype=U8), kernel_shape=[2, 2, 1], pads=[0, 1, 0, 1, 0, 0])
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("c, oc, k, how", [
+    (3, 20, (3, 3, 3), dict(pads=[1] * 6)), (33, 40, (3, 3, 3), dict(pads=[1] * 6)),
+    (20, 33, (2, 3, 3), dict(pads=[1, 1, 0, 2, 1, 1], dilations=[2, 1, 1])),
+    (19, 16, (3, 1, 1), dict(pads=[1, 0, 0, 1, 0, 0], strides=[2, 1, 1])),
+    (16, 5, (1, 3, 3), dict(pads=[0, 1, 1] * 2, strides=[1, 2, 2])), (5, 24, (2, 1, 2), dict(dilations=[2, 1, 1])),
+    (17, 17, (1, 1, 1), {})], ids=str)
+def test_convolutions_of_volumes(isa, c, oc, k, how):
+    m = Model(18)
+    w = m.DequantizeLinear(m.rng.integers(-128, 128, (oc, c, *k)).astype(np.int8), np.float32(1 / 128), np.int8(3))
+    y = m.Conv(m.DequantizeLinear(volume(m, "x", c), *X), w, m.vector(oc).round(2), **how)
+    y = m.QuantizeLinear(m.Relu(y), *Y)
+    check(m.outputs(m.MaxPool(y, kernel_shape=[1, 1, 1]), dtype=U8), isa,
+          "winograd_u8" if k[1:] == (3, 3) and c > 16 else "conv_u8", most_off=1)
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+def test_volumes_between_convolutions(isa):
+    """Sums, products by channels, averages, parts side by side: exact but for averages."""
+    m = Model(18)
+    a, b = (m.DequantizeLinear(volume(m, name, 20), *X) for name in "ab")
+    total = m.QuantizeLinear(m.Add(a, b), *Y)
+    scaled = m.QuantizeLinear(m.Mul(m.DequantizeLinear(total, *Y), m.DequantizeLinear(
+        m.rng.integers(0, 256, (1, 20, 1, 1, 1)).astype(U8), *X)), *Y)
+    both = m.QuantizeLinear(m.Concat(m.DequantizeLinear(scaled, *Y), a, axis=1), *Y)
+    mean = m.AveragePool(m.DequantizeLinear(both, *Y), kernel_shape=[3, 2, 2], pads=[1, 0, 1, 1, 1, 0])
+    whole = m.GlobalAveragePool(m.DequantizeLinear(both, *Y))
+    check(m.outputs(total, scaled, both, m.QuantizeLinear(mean, *Y), m.QuantizeLinear(whole, *Y), dtype=U8), isa,
+          "global_pool_u8", most_off=1)
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("mode", ["constant", "reflect", "edge"])
+@pytest.mark.parametrize("pads", [(2, 1, 0, 3), (0, 0, 1, 0)], ids=str)
+def test_pad(isa, mode, pads):
+    for scale in X, Y:
+        m = Model(18)
+        top, left, bottom, right = pads
+        x = m.DequantizeLinear(picture(m, "x", 19), *X)
+        y = m.Pad(x, np.array([0, 0, top, left, 0, 0, bottom, right]), *[np.float32(1 / 16)] * (mode == "constant"),
+                  mode=mode)
+        y = m.QuantizeLinear(y, *scale)
+        check(closed(m, y), isa, "map")
+
+
+def test_a_convolution_takes_the_padding():
+    m = Model(18)
+    x = m.DequantizeLinear(m.input("x", 2, 19, 8, 9, dtype=U8), *X)
+    x = m.DequantizeLinear(m.QuantizeLinear(m.Pad(x, np.array([0, 0, 1, 0, 0, 0, 0, 2])), *X), *X)
+    w = m.DequantizeLinear(m.rng.integers(-128, 128, (5, 19, 3, 3)).astype(np.int8), np.float32(1 / 128), np.int8(0))
+    m.outputs(m.QuantizeLinear(m.Conv(x, w), *Y), dtype=U8)
+    check(m, LEVELS[-1], "conv_u8")
+    labels = [step.label for step in cinfer.load(m.bytes(), threads=1)._plan_for(None).steps]
+    assert labels == ["to_blocked_u8", "conv_u8", "from_blocked_u8"]
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("mode", ["DCR", "CRD"])
+def test_squares_of_pixels(isa, mode):
+    for inside in (picture, lambda m, *x: m.input("x", 2, 36, 8, 6, dtype=U8)):
+        m = Model(18)
+        y = m.DepthToSpace(m.DequantizeLinear(inside(m, "x", 36, 9, 7), *X), blocksize=3, mode=mode)
+        check(m.outputs(m.QuantizeLinear(y, *Y), dtype=U8), isa, "look_up_u8")
+    m = Model(18)
+    y = m.SpaceToDepth(m.DequantizeLinear(m.input("x", 2, 5, 8, 6, dtype=U8), *X), blocksize=2)
+    check(m.outputs(m.QuantizeLinear(y, *Y), dtype=U8), isa, "look_up_u8")
+
+
+@pytest.mark.parametrize("groups", [1, 8])
+@pytest.mark.parametrize("how", [dict(dilations=[10 ** 6] * 2, pads=[10 ** 6] * 4), dict(strides=[2 ** 31] * 2),
+                                 dict(strides=[1, 2 ** 40])], ids=["dilations", "strides", "a stride"])
+def test_windows_that_lie_far_apart_need_no_memory_between_them(how, groups):
+    """What lies between taps and between windows is not copied, not even reserved."""
+    m = Model(18)
+    w = np.random.default_rng(1).integers(-128, 128, (8, 8 // groups, 3, 3)).astype(np.int8)
+    x = m.input("x", 1, 8, 6, 7, dtype=U8)
+    y = m.QLinearConv(x, *X, w, np.float32(1 / 64), np.int8(0), *Y, group=groups, **how)
+    data = m.outputs(y, dtype=U8).bytes()
+    feeds = {"x": np.random.default_rng(2).integers(0, 256, (1, 8, 6, 7)).astype(U8)}
+    numbers = (feeds["x"].astype(np.float64) - X[1]) * X[0]
+    if "dilations" in how:                      # only the tap in the middle lies inside
+        wanted = convolve(numbers, w[:, :, 1:2, 1:2] / 64, np.zeros(8), groups, [1, 1], [1, 1], [0] * 4)
+    else:
+        wanted = convolve(numbers, w / 64, np.zeros(8), groups, how["strides"], [1, 1], [0] * 4)
+    wanted = np.clip(np.rint(wanted / Y[0]) + Y[1], 0, 255)
+    np.testing.assert_array_equal(cinfer.load(data, threads=1).run(None, feeds)[0], wanted)

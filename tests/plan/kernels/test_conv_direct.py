@@ -70,6 +70,12 @@ def test_windows_that_reach_far_beyond_the_picture(**case):
 
 
 @pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("stride", [2 ** 31, 2 ** 40])
+def test_strides_whose_product_no_integer_holds(stride, level):
+    check(1, 1, 20, 24, (6, 7), (3, 3), (stride, stride), (1, 1), (0, 0, 0, 0), False, level)
+
+
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("groups, icg, ocg, dilations", [
     (4, 8, 8, [1, 1, 1]), (3, 24, 40, [1, 1, 1]), (13, 5, 3, [2, 1, 1]), (32, 1, 1, [1, 2, 2]),
     (2, 300, 16, [1, 1, 1]), (5, 1, 2, [1, 12, 12])])

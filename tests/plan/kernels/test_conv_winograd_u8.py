@@ -103,9 +103,11 @@ def test_sums_that_are_too_large_are_left_to_the_direct_way(sign, beyond, monkey
 
 def test_costs_choose_what_was_faster():
     """By tools/fit_costs.py: F(4x4,3x3) where there are pixels, F(2x2,3x3) where weights come from memory, the sums as
-    they stand for a pixel."""
-    def chosen(ic, size):
+    they stand for a pixel, and more often where a step of theirs has quads."""
+    def chosen(ic, size, dot_group=2):
         costs = {m: conv_winograd_u8.winograd_cost(m, 1, ic, ic, size, size) for m in (4, 2)}
-        costs[0] = conv_winograd_u8.direct_cost(1, ic, ic, size, size)
+        costs[0] = conv_winograd_u8.direct_cost(dot_group, 1, ic, ic, size, size)
         return min(costs, key=costs.get)
-    assert [chosen(*layer) for layer in ((16, 56), (64, 56), (256, 14), (512, 7), (512, 1))] == [4, 4, 4, 2, 0]
+    layers = (16, 56), (64, 56), (256, 14), (512, 7), (512, 1)
+    assert [chosen(*layer) for layer in layers] == [4, 4, 4, 2, 0]
+    assert [chosen(*layer, dot_group=4) for layer in layers] == [0, 4, 4, 0, 0]

@@ -1,0 +1,53 @@
+"""Levels: those that this machine runs, and those that have products of bytes of their own."""
+import pathlib
+import platform
+from importlib.util import find_spec
+
+import pytest
+
+import cinfer._ops as ops
+
+# flags as Linux names them
+NEEDS = {"baseline": "", "avx2": "avx2 fma", "avxvnni": "avx2 fma avx_vnni",
+         "avx512": "avx2 fma avx512f avx512bw avx512dq avx512vl",
+         "avx512vnni": "avx2 fma avx512f avx512bw avx512dq avx512vl avx512_vnni"}
+NEEDS_ON_ARM = {"baseline": "", "neon": "asimd", "dotprod": "asimddp", "i8mm": "asimddp i8mm"}
+ADDING = [level for level in ops.usable_levels() if level in ops.ADDS_TO]
+
+
+def flags_of_linux():
+    path = pathlib.Path("/proc/cpuinfo")
+    for line in path.read_text().splitlines() if path.exists() else ():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return set(value.split())
+    return set()
+
+
+def test_a_level_runs_where_linux_says_that_the_cpu_has_its_instructions():
+    needs, always = (NEEDS_ON_ARM, "asimd") if platform.machine() == "aarch64" else (NEEDS, "sse2")
+    flags = flags_of_linux()
+    if always not in flags:
+        pytest.skip("Linux does not say it of this CPU: an emulator shows the flags of its host")
+    assert {level: ops.executor().can_run(level) for level in ops.LEVELS} \
+        == {level: level in needs and set(needs[level].split()) <= flags for level in ops.LEVELS}
+
+
+@pytest.mark.parametrize("level", ADDING)
+def test_a_level_that_adds_has_products_of_bytes_and_all_else_of_the_level_below(level):
+    table, below = ops.table(level), ops.table(ops.ADDS_TO[level])
+    own = {name for name in table.index if table.index[name] != below.index[name]}
+    assert table.index.keys() == below.index.keys() and table.fields == below.fields
+    assert own == {"conv_u8", "size_conv_u8", "pack_conv_u8", "depthwise_u8", "size_depthwise_u8", "pack_depthwise_u8",
+                   "gemm_u8", "pack_gemm_u8", "winograd_u8", "pack_winograd_u8"}
+    assert (table.level, table.vw, table.gemm_n) == (level, below.vw, below.gemm_n)
+    assert (table.dot_group, below.dot_group) == (4, 2)
+    # quads: half the words of pairs, and no list of those that are split
+    assert table.panel_u8(64) < below.panel_u8(64)
+
+
+def test_a_level_that_adds_is_not_there_without_the_level_below(monkeypatch):
+    monkeypatch.setattr(ops, "find_spec", lambda name: name.endswith(("_baseline", "_avxvnni", "_i8mm")) or None)
+    assert ops.built_levels() == ["baseline"]
+    monkeypatch.setattr(ops, "find_spec", lambda name: find_spec("cinfer._ops"))
+    assert ops.built_levels() == list(ops.LEVELS)
