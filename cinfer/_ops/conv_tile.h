@@ -215,8 +215,8 @@ static __attribute__((noinline)) void pixel_offsets(int64_t *o, int64_t n, int64
 }
 
 /* Rows of k floats, xr apart -> blocks [k/16][n][16]. */
-static __attribute__((noinline)) void rows_to_blocks(const float *x, int64_t xr, int64_t n, int64_t k,
-                                                     float *y)
+static __attribute__((noinline, unused)) void rows_to_blocks(const float *x, int64_t xr, int64_t n, int64_t k,
+                                                             float *y)
 {
     for (int64_t p = 0; p < n; p++, x += xr) {
         float *to = y + p * CB;

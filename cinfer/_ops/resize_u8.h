@@ -8,7 +8,8 @@
  * Where there is a table, y = table[y] in the end.
  *
  * Rows of x become floats in the thread's scratch, the last two stay there; of two a strip is mixed, of which pixels
- * are: 3 rows, iw*192 bytes, if linear. Parameters and tiles as in resize.h; iw: columns of x. */
+ * are: 3 rows, iw*192 bytes, if linear. Where at most every other column is wanted, each pixel is mixed by itself, in
+ * the same order. Parameters and tiles as in resize.h; iw: columns of x. */
 #ifndef RESIZE_U8_H
 #define RESIZE_U8_H
 #include "api.h"
@@ -52,8 +53,14 @@ static __attribute__((noinline)) void resize_rows_u8(real_rows_t *k, const resiz
     const vf lower = bc(below * (float)A->ratio), upper = bc((1 - below) * (float)A->ratio);
     for (int64_t i = 0; i < A->iw * CB; i += VW) st(k->strip + i, weighed(ld(a + i), ld(b + i), upper, lower));
 }
-static __attribute__((noinline)) void resize_columns_u8(const resize_u8_t *A, const float *strip, const int32_t *ix0,
-                                                        const int32_t *ix1, const float *wx, uint8_t *y)
+/* Columns a and b of the rows x0 and x1, mixed: by upper and lower from row to row, as the strip is, then by column. */
+typedef struct { const uint8_t *x0, *x1; vf upper, lower; vi xz; } two_rows_t;
+INL vf mixed_rows(const two_rows_t *r, int64_t i)
+{
+    return weighed(to_float(ld_u8(r->x0 + i) - r->xz), to_float(ld_u8(r->x1 + i) - r->xz), r->upper, r->lower);
+}
+INL void resize_row_u8(const resize_u8_t *A, const float *strip, const two_rows_t *rows, const int32_t *ix0,
+                       const int32_t *ix1, const float *wx, uint8_t *y)
 {
     const int32_t zero = (int32_t)A->zy;
     const vi zy = bci(&zero);
@@ -61,15 +68,30 @@ static __attribute__((noinline)) void resize_columns_u8(const resize_u8_t *A, co
     for (int64_t j = 0; j < A->ow; j += UB_PIXELS) {
         vi v[UB_VECTORS];
         FOR(p, UB_PIXELS) {
-            const int64_t k = j + p < A->ow ? j + p : j;
-            const float *a = strip + (int64_t)ix0[k] * CB, *b = strip + (int64_t)ix1[k] * CB;
+            const int64_t k = j + p < A->ow ? j + p : j, a = (int64_t)ix0[k] * CB, b = (int64_t)ix1[k] * CB;
             const vf right = bc(wx[k]), left = bc(1 - wx[k]);
-            FOR(h, NV)
-                v[p * NV + h] = nearest(weighed(ld(a + h * VW), ld(b + h * VW), left, right)) + zy;
+            FOR(h, NV) {
+                const vf s = rows ? mixed_rows(rows, a + h * VW) : ld(strip + a + h * VW);
+                const vf t = rows ? mixed_rows(rows, b + h * VW) : ld(strip + b + h * VW);
+                v[p * NV + h] = nearest(weighed(s, t, left, right)) + zy;
+            }
         }
         ub r = min_ub(hi, max_ub(lo, narrow_ub(v)));
         if (j + UB_PIXELS <= A->ow) st_ub(y + j * CB, r);
         else st_one(y + j * CB, r);
     }
+}
+static __attribute__((noinline)) void resize_columns_u8(const resize_u8_t *A, const float *strip, const int32_t *ix0,
+                                                        const int32_t *ix1, const float *wx, uint8_t *y)
+{
+    resize_row_u8(A, strip, NULL, ix0, ix1, wx, y);
+}
+static __attribute__((noinline)) void resize_pixels_u8(const resize_u8_t *A, const uint8_t *x0, const uint8_t *x1,
+                                                       float below, const int32_t *ix0, const int32_t *ix1,
+                                                       const float *wx, uint8_t *y)
+{
+    const int32_t zero = (int32_t)A->xz;
+    const two_rows_t rows = {x0, x1, bc((1 - below) * (float)A->ratio), bc(below * (float)A->ratio), bci(&zero)};
+    resize_row_u8(A, NULL, &rows, ix0, ix1, wx, y);
 }
 #endif

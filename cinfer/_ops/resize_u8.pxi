@@ -12,6 +12,8 @@ cdef extern from "resize_u8.h" nogil:
     void resize_rows_u8(real_rows_t *, const resize_u8_t *, const uint8_t *, int64_t, int64_t, float)
     void resize_columns_u8(const resize_u8_t *, const float *, const int32_t *, const int32_t *, const float *,
                            uint8_t *)
+    void resize_pixels_u8(const resize_u8_t *, const uint8_t *, const uint8_t *, float, const int32_t *,
+                          const int32_t *, const float *, uint8_t *)
 
 
 cdef void resize_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -32,7 +34,9 @@ cdef void resize_u8_run(const void *params, char *const *base, char *scratch, in
     if table != NULL:
         look_up_begin(&look, table)
     for i in range(k.row, k.end):
-        if A.linear:
+        if A.linear and 2 * A.ow <= A.iw:
+            resize_pixels_u8(A, x + iy0[i] * A.xr, x + iy1[i] * A.xr, wy[i], ix0, ix1, wx, y + i * A.yr)
+        elif A.linear:
             resize_rows_u8(&kept, A, x, iy0[i], iy1[i], wy[i])
             resize_columns_u8(A, kept.strip, ix0, ix1, wx, y + i * A.yr)
         else:

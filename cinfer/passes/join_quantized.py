@@ -339,12 +339,20 @@ class _Join:
         if at.rank(x.name) != 4 or node.opset < 11 or get("mode") != "linear" or get("antialias", 0) \
                 or get("exclude_outside", 0) or get("coordinate_transformation_mode") == "tf_crop_and_resize":
             return "of bytes only linear and nearest Resize of pictures is computed"
-        before, after = at.fact(x.name), at.fact(node.outputs[0])
-        if before is None or after is None or not same(before.shape[:2], after.shape[:2]):
+        if not self.keeps_channels(node):
             return "of bytes only linear and nearest Resize of pictures is computed"
         kept = {name: value for name, value in node.attributes.items() if name in RESIZES}
         inputs = [x.name, *node.inputs[1:], "", "", ""][:4]
         return "QLinearResize", [*inputs, *x[1:], y.scale, y.zero], 1, OWN_DOMAIN, kept
+
+    def keeps_channels(self, node: Node) -> bool:
+        """Does a Resize of pictures leave batch and channels as they are?"""
+        at, axes = self.at, node.attributes.get("axes") or range(4)
+        scales = at.array(node.inputs[2]) if has(node, 2) else None
+        if scales is not None and scales.size:          # fractions of free sizes have no known fact
+            return all(scale == 1 or axis % 4 > 1 for axis, scale in zip(axes, scales.reshape(-1).tolist()))
+        before, after = at.fact(node.inputs[0]), at.fact(node.outputs[0])
+        return before is not None and after is not None and same(before.shape[:2], after.shape[:2])
 
 
 def _may_miss(node: Node) -> bool:

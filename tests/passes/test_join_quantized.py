@@ -69,6 +69,8 @@ JOINED = {
     "reflect": (lambda b: b.Pad(picture(b, at=Y), np.array([0, 0, 1, 2, 0, 0, 0, 1]), mode="reflect"),
                 ["Pad", "Identity"]),
     "linear": (lambda b: b.Resize(picture(b), None, F([1, 1, 2, 1.5]), mode="linear"), ["QLinearResize"]),
+    "linear by scales of some axes": (lambda b: b.Resize(picture(b), None, F([2, 1.5]), mode="linear", axes=[2, -1]),
+                                      ["QLinearResize"]),
     "linear by sizes": (lambda b: b.Resize(picture(b), None, None, np.array([9, 3]), mode="linear", axes=[2, 3],
                                            coordinate_transformation_mode="align_corners"), ["QLinearResize"]),
 }

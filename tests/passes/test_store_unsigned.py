@@ -25,6 +25,14 @@ def test_the_type_may_be_an_attribute():
     assert after.constants[after.nodes[0].inputs[2]] == 0
 
 
+@pytest.mark.parametrize("how", [{}, dict(output_dtype=3)], ids=["unsigned", "signed"])
+def test_a_zero_point_that_is_left_out_is_said(how):
+    b = Builder(opset=21)
+    y = b.DequantizeLinear(b.QuantizeLinear(b.input("x", 2, 30), F(0.1), **how), F(0.1))
+    after = rewritten(b.output(y), store_unsigned, tolerance=0)
+    assert [after.constants[node.inputs[2]].item() for node in after.nodes] == [128 if how else 0] * 2
+
+
 KEPT = {
     "unsigned": lambda b: stored(b, b.input("x", 4)),
     "seen by others": lambda b: b.Cast(b.QuantizeLinear(b.input("x", 4), *grid(0.1, 0, S8)), to=6),

@@ -89,6 +89,23 @@ def test_linear(isa, scale, mode):
 
 
 @pytest.mark.parametrize("isa", LEVELS)
+def test_linear_of_free_sizes_by_fractions(isa):
+    """Sizes that are rounded down are not known ahead; sessions of all levels give the same bytes."""
+    m = Model(18)
+    x = m.input("x", 1, 19, 5, 6, dtype=U8, declared=(1, 19, "h", "w"))
+    y = m.Resize(m.DequantizeLinear(x, *X), None, np.float32([1, 1, 2, 1.5]), mode="linear")
+    data = m.outputs(m.QuantizeLinear(y, *Y), dtype=U8).bytes()
+    session, other = cinfer.load(data, threads=1, isa=isa), cinfer.load(data, threads=1, isa=LEVELS[0])
+    rng = np.random.default_rng(5)
+    for h, w in ((5, 6), (7, 9), (1, 1), (8, 5), (12, 30), (6, 6)):
+        feeds = {"x": rng.integers(0, 256, (1, 19, h, w)).astype(U8)}
+        got, wanted = session.run(None, feeds)[0], by_numpy(data, feeds)[0]
+        assert got.tobytes() == other.run(None, feeds)[0].tobytes()
+        assert np.abs(got.astype(int) - wanted).max() <= 1, f"{h} {w}"
+    assert "resize_u8" in [step.label for step in session._plan_for({"x": (1, 19, 5, 6)}).steps]
+
+
+@pytest.mark.parametrize("isa", LEVELS)
 @pytest.mark.parametrize("k, strides, groups, how", [
     ((2, 2), (2, 2), 1, {}), ((4, 3), (2, 1), 1, dict(pads=[1, 1, 1, 1])),
     ((3, 3), (2, 2), 3, dict(auto_pad="SAME_UPPER")),
