@@ -144,7 +144,7 @@ def test_what_ends_the_work_is_said_with_where_it_ended(cinfer, tmp_path):
 
 
 def test_a_terminal_sees_how_far_it_is(tmp_path):
-    folder = folder_of(tmp_path / "in", 120)
+    folder = folder_of(tmp_path / "in", 360)     # seconds: what is left is told after one
     (folder / "0003.png").write_bytes(b"no picture")
     (folder / "0004.jpg").mkdir()
     (folder / "notes.txt").write_text("none")
@@ -156,11 +156,11 @@ def test_a_terminal_sees_how_far_it_is(tmp_path):
         said += data
     os.close(ours)
     assert process.wait(20) == 2
-    states = re.findall(r"picture (\d+) of 120, [\d.]+ a second, ([\d.]+ s|\d+:\d\d) left", said.decode())
+    states = re.findall(r"picture (\d+) of 360, [\d.]+ a second, ([\d.]+ s|\d+:\d\d) left", said.decode())
     assert len(states) > 2 and states == sorted(states, key=lambda state: int(state[0]))
     lines = [line for line in re.sub(r"\r[^\r\n]*\x1b\[K", "", said.decode()).splitlines() if line]
     assert lines[-1] == f"cinfer: 1 picture could not be read: {folder}/0003.png" and len(lines) == 4
-    assert re.match(r"cinfer: 119 pictures in [\d.:]+( s)?, [\d.]+ a second; each: prepared in ", lines[-2])
+    assert re.match(r"cinfer: 359 pictures in [\d.:]+( s)?, [\d.]+ a second; each: prepared in ", lines[-2])
 
 
 def test_states_of_the_work_are_not_written_faster_than_one_reads(monkeypatch):
