@@ -9,12 +9,11 @@ import numpy as np
 
 from ... import _ops
 from ...ops.families import MICROSOFT, OWN_DOMAIN
-from ..candidate import CONTIGUOUS, PLAIN, RESHAPE, RESIDUAL, ROW, UNARY, Candidate, kernel
+from ..candidate import CONTIGUOUS, RESHAPE, RESIDUAL, ROW, UNARY, Candidate, kernel
 from ..epilogue import activation_params
 from ..store import constant, let_go
 from ..views import F32, Buffer, Plain, Ref
-from .matmul import (divided, fits_order, row_major_like, rows_layout, rows_of, transposed_order, two_batch_axes,
-                     two_batch_sizes)
+from .matmul import batched_layouts, batched_order, divided, rows_layout, rows_of, two_batch_axes, two_batch_sizes
 
 BYTES = ("uint8", "int8")
 I32 = np.dtype(np.int32)
@@ -202,22 +201,11 @@ def of_two(x: Product, values, reads) -> tuple[Candidate, ...]:
     shape = values.shape(x.group.node.outputs[0])
     if x.turned or x.group.epilogue.residual or values.shape(x.group.output) != shape:
         return ()
-    batch = shape[:-2]
-    a, b = values.plain(x.a), values.plain(x.b)
-    if len(a.shape) < 2:
+    layouts = batched_layouts(values, x.a, x.b, shape[:-2]) if values.fact(x.a).ndim > 1 else None
+    if layouts is None:
         return ()
-    a_layout = b_layout = PLAIN
-    if a.strides[-1] != 1 and a.shape[-1] > 1 or two_batch_axes(a, batch) is None:
-        a_layout, a = CONTIGUOUS, row_major_like(a.shape, a.dtype)
-    if two_batch_axes(b, batch) is None:
-        b_layout, b = CONTIGUOUS, row_major_like(b.shape, b.dtype)
-    if two_batch_axes(a, batch) is None or two_batch_axes(b, batch) is None:
-        return ()                               # batches broadcast in more axes than two
-    order = transposed_order(values, x.group.output)
-    if order is not None and not fits_order(values.shape(x.group.output), order, batch):
-        order = None
-    return (Candidate(lambda out: emit_two(out, x, a_layout, b_layout), [(x.a, a_layout), (x.b, b_layout), *reads],
-                      order=order),)
+    return (Candidate(lambda out: emit_two(out, x, *layouts), [*zip((x.a, x.b), layouts), *reads],
+                      order=batched_order(x.group, values)),)
 
 
 def emit_two(out, x: Product, a_layout, b_layout) -> None:

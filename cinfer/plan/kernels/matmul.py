@@ -204,7 +204,16 @@ def batched(group, values, scale: float) -> tuple[Candidate, ...]:
     if group.epilogue.residual:
         return ()
     a_name, b_name = group.node.inputs[:2]
-    batch = values.shape(group.node.outputs[0])[:-2]
+    layouts = batched_layouts(values, a_name, b_name, values.shape(group.node.outputs[0])[:-2])
+    if layouts is None:
+        return ()
+    return (Candidate(lambda out: emit_batched(out, group, scale, *layouts), tuple(zip((a_name, b_name), layouts)),
+                      order=batched_order(group, values)),)
+
+
+def batched_layouts(values, a_name: str, b_name: str, batch) -> tuple[str, str] | None:
+    """How the two values of a product are read, of which the right one is packed during the run; None where batches
+    broadcast in more axes than two."""
     a, b = values.plain(a_name), values.plain(b_name)
     a_layout = b_layout = PLAIN
     if a.strides[-1] != 1 and a.shape[-1] > 1 or two_batch_axes(a, batch) is None:
@@ -212,12 +221,15 @@ def batched(group, values, scale: float) -> tuple[Candidate, ...]:
     if two_batch_axes(b, batch) is None:
         b_layout, b = CONTIGUOUS, row_major_like(b.shape, b.dtype)
     if two_batch_axes(a, batch) is None or two_batch_axes(b, batch) is None:
-        return ()                               # batches broadcast in more axes than two
+        return None
+    return a_layout, b_layout
+
+
+def batched_order(group, values):
+    """The order of axes in memory in which such a product is best written, or None."""
     order = transposed_order(values, group.output)
-    if order is not None and not fits_order(values.shape(group.output), order, batch):
-        order = None
-    return (Candidate(lambda out: emit_batched(out, group, scale, a_layout, b_layout),
-                      ((a_name, a_layout), (b_name, b_layout)), order=order),)
+    fits = order is not None and fits_order(values.shape(group.output), order, values.shape(group.node.outputs[0])[:-2])
+    return order if fits else None
 
 
 def transposed_order(values, name: str):
