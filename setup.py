@@ -96,8 +96,8 @@ def extensions():
 
 
 def extension(name, source, compile_flags, link_flags):
-    headers = [str(p) for p in sorted([*OPS.glob("*.h"), *OPS.glob("*.pxi")])]
-    return Extension(f"cinfer._ops.{name}", [str(source)], include_dirs=[str(OPS)], depends=headers,
+    headers = [str(p) for p in sorted([*OPS.glob("**/*.h"), *OPS.glob("*.pxi")])]
+    return Extension(f"cinfer._ops.{name}", [str(source)], include_dirs=[str(OPS), str(OPS / "isa")], depends=headers,
                      extra_compile_args=compile_flags, extra_link_args=link_flags)
 
 

@@ -93,11 +93,7 @@ enum { PART_GOES_ON = 1,                /* sums begin with what y has, */
  * take, and all other tiles, whose weights are near by, lose nothing to it. */
 enum { FETCHING = 8 };
 /* Keeps the sums in registers up to here, whatever becomes of them later. */
-#if defined(__x86_64__)
-# define PIN(v) __asm__("" : "+v"(v))
-#else
-# define PIN(v) ((void)0)
-#endif
+#define PIN(v) HELD(v)
 
 /* One k of all pixels, at v; X(p): the offset of pixel p */
 #define TILE_STEP(OV, PX, X) \

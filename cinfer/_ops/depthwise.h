@@ -24,8 +24,8 @@ PARAMS(pack_depthwise_t, PACK_DEPTHWISE_FIELDS)
 
 /* GCC would load a value again for each of its uses, to fold the loads into the multiply-adds: more loads
  * than there is room for. This keeps it in its register. */
-#if defined(__x86_64__) && !defined(__clang__)
-# define DW_KEEP(v) __asm__("" : "+v"(v))
+#if !defined(__clang__)
+# define DW_KEEP(v) HELD(v)
 #else
 # define DW_KEEP(v) ((void)0)
 #endif

@@ -223,18 +223,6 @@ static void zip_plane(const float *a, int64_t ar, int64_t as, const float *b, in
         }
 }
 
-/* One rounding wherever there is an FMA: left to the compiler, whole vectors and ends of rows differ. */
-INL vf times_plus(vf x, vf s, vf t)
-{
-#if defined(__AVX512F__)
-    return (vf)_mm512_fmadd_ps((__m512)x, (__m512)s, (__m512)t);
-#elif defined(__FMA__)
-    return (vf)_mm256_fmadd_ps((__m256)x, (__m256)s, (__m256)t);
-#else
-    return x * s + t;
-#endif
-}
-
 #define SCALE_ARGS const float *x, int64_t xr, const float *s, int64_t sr, const float *t, int64_t tr, \
     float *y, int64_t yr, int64_t rows, int64_t n, float lo, float hi
 #define SCALE_PLANE(form, LS) \

@@ -39,7 +39,7 @@ INL ub zip_ub(const uint8_t *a, const uint8_t *b, const zip_scales_t *k, int op)
     widen_ub(b, y);
     FOR(i, UB_VECTORS) {
         vf u = rounded(to_float(x[i] - k->za) * k->sa), v = rounded(to_float(y[i] - k->zb) * k->sb);
-        x[i] = nearest((op == ZIP_u8_add ? u + v : u * v) / k->sy) + k->zy;
+        x[i] = nearest_16((op == ZIP_u8_add ? u + v : u * v) / k->sy) + k->zy;
     }
     return min_ub(k->hi, max_ub(k->lo, narrow_ub(x)));
 }

@@ -43,9 +43,9 @@ INL ub quantise_ub(const void *p, const void *q, const quant_t *k, int floats)
     static const uint8_t none[CB] = {0};
     if (!floats) return ld_two((const uint8_t *)p, q ? (const uint8_t *)q : none) ^ k->flip;
     vi v[UB_VECTORS] = {0};
-    FOR(i, NV) v[i] = nearest(ld((const float *)p + i * VW) / k->scale) + k->zero;
+    FOR(i, NV) v[i] = nearest_16(ld((const float *)p + i * VW) / k->scale) + k->zero;
 #if UB == 32
-    if (q) FOR(i, NV) v[NV + i] = nearest(ld((const float *)q + i * VW) / k->scale) + k->zero;
+    if (q) FOR(i, NV) v[NV + i] = nearest_16(ld((const float *)q + i * VW) / k->scale) + k->zero;
 #endif
     return min_ub(k->hi, max_ub(k->lo, narrow_ub(v)));
 }

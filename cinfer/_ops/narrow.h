@@ -35,34 +35,10 @@ typedef struct {
     int64_t ld, ss, zs, shift, zero_shift;
 } weights_t;
 
-typedef int8_t vsb __attribute__((vector_size(VW)));
-typedef uint16_t vus __attribute__((vector_size(2 * VW)));
 INL vf one_float32(const char *p) { vf v; memcpy(&v, p, sizeof v); return v; }
 INL vf one_float16(const char *p) { return from_half((const uint16_t *)p); }
-INL vf one_bfloat16(const char *p)
-{
-#if VW == 16
-    return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16);
-#elif VW == 8
-    return (vf)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16);
-#else
-    vus u;
-    memcpy(&u, p, sizeof u);
-    return (vf)(__builtin_convertvector(u, vi) << 16);
-#endif
-}
-INL vf one_int8(const char *p)
-{
-#if VW == 16
-    return to_float((vi)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
-#elif VW == 8
-    return to_float((vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
-#else
-    vsb u;
-    memcpy(&u, p, sizeof u);
-    return to_float(__builtin_convertvector(u, vi));
-#endif
-}
+INL vf one_bfloat16(const char *p) { return from_bfloat((const uint16_t *)p); }
+INL vf one_int8(const char *p) { return to_float(ld_s8((const int8_t *)p)); }
 INL vf one_uint8(const char *p) { return to_float(ld_u8((const uint8_t *)p)); }
 #define TWO(type, bits) \
 INL void two_##type(const char *p, vf *v) { v[0] = one_##type(p); v[1] = one_##type(p + VW * bits / 8); }

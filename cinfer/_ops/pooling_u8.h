@@ -56,22 +56,6 @@ INL sums_t plus(sums_t a, sums_t b)
     FOR(i, US_VECTORS) a.v[i] += b.v[i];
     return a;
 }
-/* VW of them as lanes */
-INL vi ld_u16(const uint16_t *p)
-{
-#if VW == 16
-    return (vi)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
-#elif VW == 8
-    return (vi)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
-#elif defined(__SSE2__)
-    return (vi)_mm_unpacklo_epi16(_mm_loadl_epi64((const __m128i *)p), _mm_setzero_si128());
-#else
-    vi v;
-    FOR(i, VW) v[i] = p[i];
-    return v;
-#endif
-}
-
 /* What becomes of a sum: the zero point of x so many times, the scale over the number of pixels. */
 typedef struct { vi shift, zero; vf factor; ub lo, hi; } mean_t;
 INL mean_t mean_of(double ratio, int64_t present, int64_t counted, int64_t xz, int64_t zy, int64_t lo, int64_t hi)
@@ -82,7 +66,7 @@ INL mean_t mean_of(double ratio, int64_t present, int64_t counted, int64_t xz, i
 }
 INL ub mean_ub(vi *sums, const mean_t *m)
 {
-    FOR(i, UB_VECTORS) sums[i] = nearest(to_float(sums[i] - m->shift) * m->factor) + m->zero;
+    FOR(i, UB_VECTORS) sums[i] = nearest_16(to_float(sums[i] - m->shift) * m->factor) + m->zero;
     return min_ub(m->hi, max_ub(m->lo, narrow_ub(sums)));
 }
 

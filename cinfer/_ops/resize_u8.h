@@ -73,7 +73,7 @@ INL void resize_row_u8(const resize_u8_t *A, const float *strip, const two_rows_
             FOR(h, NV) {
                 const vf s = rows ? mixed_rows(rows, a + h * VW) : ld(strip + a + h * VW);
                 const vf t = rows ? mixed_rows(rows, b + h * VW) : ld(strip + b + h * VW);
-                v[p * NV + h] = nearest(weighed(s, t, left, right)) + zy;
+                v[p * NV + h] = nearest_16(weighed(s, t, left, right)) + zy;
             }
         }
         ub r = min_ub(hi, max_ub(lo, narrow_ub(v)));

@@ -72,37 +72,6 @@ STAGE(widen_int16, int16_t, int32_t, x[i])
 STAGE(narrow_8, int32_t, uint8_t, x[i])
 STAGE(narrow_16, int32_t, uint16_t, x[i])
 
-#if VW == 16
-INL vf from_half(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
-INL void to_half(uint16_t *p, vf v) { _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(v, 8)); }
-#elif VW == 8
-INL vf from_half(const uint16_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
-INL void to_half(uint16_t *p, vf v) { _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(v, 8)); }
-#else
-INL vi either(vi m, vi a, vi b) { return (a & m) | (b & ~m); }
-/* The bits of a half, moved to their places in a float, are 2^112 times too small; those of a subnormal half
- * count units of 2^-24, which the difference of two normal floats of 2^-14 puts right. */
-INL vf from_half(const uint16_t *p)
-{
-    vi h;
-    FOR(k, VW) h[k] = p[k];
-    vi size = (h & 0x7fff) << 13, normal = size + (112 << 23);
-    vi small = (vi)((vf)(size + (113 << 23)) - 0x1p-14f);
-    vi special = size + (224 << 23), exponent = h & 0x7c00;
-    vi v = either(exponent == 0x7c00, special, either(exponent == 0, small, normal));
-    return (vf)(v | (h & 0x8000) << 16);
-}
-/* The sum with 2^-1 has its last bit at 2^-24, the unit of subnormal halves: it is rounded there. */
-INL void to_half(uint16_t *p, vf v)
-{
-    vi b = (vi)v, size = b & 0x7fffffff;
-    vi normal = (size - (112 << 23) + 0xfff + (size >> 13 & 1)) >> 13;
-    vi small = (vi)((vf)size + .5f) - 0x3f000000;
-    vi h = either(size < (113 << 23), small, either(size < (143 << 23), normal, bci(&(int32_t){0x7c00})));
-    h = either(size > 0x7f800000, bci(&(int32_t){0x7e00}), h) | (b >> 16 & 0x8000);
-    FOR(k, VW) p[k] = (uint16_t)h[k];
-}
-#endif
 static void widen_float16(const void *from, void *to, int64_t n, const scale_t *q)
 {
     const uint16_t *x = from;

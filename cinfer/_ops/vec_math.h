@@ -1,7 +1,5 @@
 /* Elementary functions over vectors, written once for all widths.
  *
- * Masks: a vm is a mask register on AVX-512 and a vector of 0 or -1 elsewhere; lt, eq, nan_of make them, & |
- * ~ combine them, pick(m, a, b) is m ? a : b.
  * Largest errors in units of the last place (tests/_ops/test_vec_math.py measures them at each level):
  *   exp 1.1, expm1 of x <= 0 1, log 1, log1p 2, tanh 1.5, sigmoid 3 (of x < -1 |x| more), erf 1.5,
  *   pow 0.6, sin and cos 1.5 (|x| < 8192; beyond, the argument is reduced exactly, lane by lane).
@@ -14,70 +12,12 @@
 
 #define INF_ __builtin_inff()
 #define NAN_ __builtin_nanf("")
-#if VW == 16
-typedef __mmask16 vm;
-INL vm lt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
-INL vm eq(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
-INL vm nan_of(vf a)   { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
-INL vm bit_of(vi a, int bit) { return _mm512_test_epi32_mask((__m512i)a, _mm512_set1_epi32(bit)); }
-INL vf pick(vm m, vf a, vf b) { return _mm512_mask_mov_ps(b, m, a); }
-INL int any(vm m) { return m != 0; }
-#else
-typedef vi vm;
-INL vm lt(vf a, vf b) { return a < b; }
-INL vm eq(vf a, vf b) { return a == b; }
-INL vm nan_of(vf a)   { return a != a; }
-INL vm bit_of(vi a, int bit) { return (a & bit) != 0; }
-# if VW == 8
-INL vf pick(vm m, vf a, vf b) { return _mm256_blendv_ps(b, a, (__m256)m); }
-INL int any(vm m) { return _mm256_movemask_ps((__m256)m) != 0; }
-# else
-INL vf pick(vm m, vf a, vf b) { return (vf)(((vi)a & m) | ((vi)b & ~m)); }
-#  if defined(__SSE__)
-INL int any(vm m) { return _mm_movemask_ps((__m128)m) != 0; }
-#  else
-INL int any(vm m) { int32_t r = 0; FOR(i, VW) r |= m[i]; return r != 0; }
-#  endif
-# endif
-#endif
 INL vf vabs(vf x)            { return (vf)((vi)x & 0x7fffffff); }
 /* a >= 0, sign of x */
 INL vf signed_as(vf a, vf x) { return (vf)((vi)a | ((vi)x & (int32_t)0x80000000)); }
 /* Maximum and minimum by NumPy's rule: NaN if either is. A NaN or-ed with anything is a NaN. */
 INL vf vmax_nan(vf a, vf b) { return (vf)((vi)vmax(a, b) | (vi)vmax(b, a)); }
 INL vf vmin_nan(vf a, vf b) { return pick(nan_of(a), a, vmin(a, b)); }
-
-/* Rounding to whole numbers; vrint to nearest, ties to even. The sign of zero is kept. */
-#if VW == 16
-INL vf vrint(vf x)  { return _mm512_roundscale_ps(x, 8); }
-INL vf vfloor(vf x) { return _mm512_roundscale_ps(x, 9); }
-INL vf vceil(vf x)  { return _mm512_roundscale_ps(x, 10); }
-#elif VW == 8
-INL vf vrint(vf x)  { return _mm256_round_ps(x, 8); }
-INL vf vfloor(vf x) { return _mm256_round_ps(x, 9); }
-INL vf vceil(vf x)  { return _mm256_round_ps(x, 10); }
-#else
-INL vf vrint(vf x)
-{
-    vf a = vabs(x), big = bc(8388608.f);                        /* 2^23: the sum has no bits left below 1 */
-    return pick(lt(a, big), signed_as((a + big) - big, x), x);
-}
-INL vf vfloor(vf x) { vf r = vrint(x); return pick(lt(x, r), r - 1, r); }
-INL vf vceil(vf x)  { vf r = vrint(x); return pick(lt(r, x), signed_as(vabs(r + 1), x), r); }
-#endif
-INL vf vsqrt(vf x)
-{
-#if VW == 16
-    return _mm512_sqrt_ps(x);
-#elif VW == 8
-    return _mm256_sqrt_ps(x);
-#elif defined(__SSE__)
-    return _mm_sqrt_ps(x);
-#else
-    FOR(i, VW) x[i] = __builtin_sqrtf(x[i]);
-    return x;
-#endif
-}
 
 /* All lanes to one, pairwise: FOLD(x, join) leaves join over all lanes in every lane. */
 #if defined(__has_builtin)
@@ -111,52 +51,8 @@ INL vf first_of(vf v, int64_t n, float rest)
     static const float lane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     return pick(lt(ld(lane), bc((float)n)), v, bc(rest));
 }
-/* The first n lanes at p, 0 <= n < VW, the others `rest`; and back. Nothing beyond is touched. */
-#if VW == 16
-INL __mmask16 first_lanes(int64_t n) { return (__mmask16)((1u << n) - 1); }
-INL vf ld_part(const float *p, int64_t n, float rest)
-{
-    return _mm512_mask_loadu_ps(bc(rest), first_lanes(n), p);
-}
-INL void st_part(float *p, vf v, int64_t n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
-#elif VW == 8
-INL __m256i first_lanes(int64_t n)
-{
-    static const int32_t ones[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
-    return _mm256_loadu_si256((const __m256i *)(ones + 8 - n));
-}
-INL vf ld_part(const float *p, int64_t n, float rest)
-{
-    __m256i m = first_lanes(n);
-    return _mm256_blendv_ps(bc(rest), _mm256_maskload_ps(p, m), (__m256)m);
-}
-INL void st_part(float *p, vf v, int64_t n) { _mm256_maskstore_ps(p, first_lanes(n), v); }
-#else
-INL vf ld_part(const float *p, int64_t n, float rest)
-{
-    return (vf){n > 0 ? p[0] : rest, n > 1 ? p[1] : rest, n > 2 ? p[2] : rest, rest};
-}
-INL void st_part(float *p, vf v, int64_t n)
-{
-    if (n > 0) p[0] = v[0];
-    if (n > 1) p[1] = v[1];
-    if (n > 2) p[2] = v[2];
-}
-#endif
-
-INL vi to_int(vf x)   { return __builtin_convertvector(x, vi); }
-INL vf to_float(vi x) { return __builtin_convertvector(x, vf); }
 /* 2^n, -127 (gives 0) <= n <= 128 (inf) */
 INL vf exp2_int(vf n) { return (vf)((to_int(n) + 127) << 23); }
-INL vf times_exp2(vf p, vf n)                                           /* p * 2^n, -150 <= n <= 130 */
-{
-#if VW == 16
-    return _mm512_scalef_ps(p, n);
-#else
-    vi k = to_int(n), h = k >> 1;
-    return p * (vf)((h + 127) << 23) * (vf)((k - h + 127) << 23);
-#endif
-}
 
 /* e^x = 2^n (1 + m), |log(1 + m)| <= log(2)/2: returns m */
 INL vf exp_parts(vf x, vf *n)
@@ -180,11 +76,7 @@ INL vf vexp2_by(vf t, float one)
     p = p * f + 2.402211972e-01f;
     p = p * f + 6.931469671e-01f;
     p = p * f + one;
-#if VW == 16
-    return times_exp2(p, n);
-#else
-    return p * exp2_int(n);
-#endif
+    return times_exp2_normal(p, n);
 }
 INL vf vexp2(vf t) { return vexp2_by(t, 1.000000072e+00f); }
 /* e^kx where it matters little that kx is rounded: half an ulp of kx in the result */

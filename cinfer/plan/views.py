@@ -11,7 +11,7 @@ from math import prod
 
 import numpy as np
 
-BLOCK = 16              # channels in a block, on every ISA level (CB in vec.h)
+BLOCK = 16              # channels in a block, on every ISA level (CB in _ops/isa/lanes.h)
 ABSOLUTE, ARENA, FIRST_ARRAY = 0, 1, 2      # base numbers of api.h; from 2 on the inputs and outputs of a run
 F32, F64, U8 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8)
 NO_HALO = (0, 0, 0, 0)
