@@ -1,7 +1,7 @@
 """Builds the executor once and the kernels once per ISA level; pyproject.toml has the rest.
 
 cythonize() wants one source a module, so kernels.pyx is copied to build/ under each level's module name; the
-compiler flags differ, the text does not. Levels that only bring products of bytes have kernels_bytes.pyx, and the
+compiler flags differ, the text does not. Levels that bring something for bytes alone have kernels_bytes.pyx, and the
 rest of the level that they add to. Compiler flags are probed: GCC and Clang know different ones, and a compiler
 without OpenMP gives a single-threaded cinfer. CINFER_BUILD_LEVELS=avx2,baseline builds only these levels (for
 development).
@@ -27,7 +27,7 @@ LEVELS = {"baseline": []}
 OF_BYTES = {}                   # levels of kernels_bytes.pyx
 if platform.machine() in ("x86_64", "AMD64"):
     LEVELS |= {"avx2": AVX2, "avx512": AVX512}
-    OF_BYTES = {"avxvnni": [*AVX2, "-mavxvnni"], "avx512vnni": [*AVX512, "-mavx512vnni"]}
+    OF_BYTES = {"sse41": ["-msse4.1"], "avxvnni": [*AVX2, "-mavxvnni"], "avx512vnni": [*AVX512, "-mavx512vnni"]}
 elif platform.machine() in ("aarch64", "arm64"):
     LEVELS = {"neon": []}
     OF_BYTES = {"dotprod": ["-march=armv8.2-a+dotprod"], "i8mm": ["-march=armv8.2-a+dotprod+i8mm"]}

@@ -7,9 +7,9 @@ from importlib.util import find_spec, module_from_spec
 from ..errors import Error, InputError
 from ..imports import LOCK, imported
 
-LEVELS = ("baseline", "neon", "dotprod", "i8mm", "avx2", "avxvnni", "avx512", "avx512vnni")     # weakest first
+LEVELS = ("baseline", "sse41", "neon", "dotprod", "i8mm", "avx2", "avxvnni", "avx512", "avx512vnni")     # weakest first
 # Levels that have kernels of bytes of their own, and all others of the level that they add to.
-ADDS_TO = {"dotprod": "neon", "i8mm": "neon", "avxvnni": "avx2", "avx512vnni": "avx512"}
+ADDS_TO = {"dotprod": "neon", "i8mm": "neon", "sse41": "baseline", "avxvnni": "avx2", "avx512vnni": "avx512"}
 _tables: dict = {}
 _module = None
 

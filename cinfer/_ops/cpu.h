@@ -21,6 +21,7 @@ static int cpu_runs(const char *level)
     int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    if (!strcmp(level, "sse41")) return __builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("ssse3");
     if (!strcmp(level, "avx2")) return avx2;
     if (!strcmp(level, "avxvnni")) return avx2 && cpu_has_avxvnni();
     if (!strcmp(level, "avx512")) return avx512;

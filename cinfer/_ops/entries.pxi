@@ -56,6 +56,22 @@ cdef extern from "conv_tile.h" nogil:
     enum: OCT
     void pixel_offsets(int64_t *, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)
 
+ctypedef struct part_t:
+    # What a tile of a blocked tensor is: picture, block, how many of its lanes are channels, rows.
+    int64_t image, block, row, end
+    int lanes
+
+
+cdef part_t part_of(int64_t tile, int64_t c, int64_t h, int64_t row_tiles, int64_t rows) noexcept nogil:
+    cdef part_t k
+    cdef int64_t blocks = (c + CB - 1) // CB
+    k.row = tile // blocks % row_tiles * rows
+    k.end = min(h, k.row + rows)
+    k.block = tile % blocks
+    k.image = tile // blocks // row_tiles
+    k.lanes = <int>min(CB, c - k.block * CB)
+    return k
+
 DEF MOST_KERNELS = 128
 cdef kernel_t[MOST_KERNELS] entries
 cdef int n_entries = 0

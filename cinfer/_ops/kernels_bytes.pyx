@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""The kernels of bytes alone, for ISA levels that have instructions for their products and nothing else. setup.py
+"""The kernels of bytes alone, for ISA levels that have instructions for these and nothing else. setup.py
 builds this file once per such level as _kernels_LEVEL; the executor lays its table over that of the level below: what
 has the same name here is taken, and so is what is said here of the packed forms."""
 include "entries.pxi"
@@ -8,6 +8,7 @@ include "conv_u8.pxi"
 include "winograd_u8.pxi"
 include "depthwise_u8.pxi"
 include "gemm_u8.pxi"
+include "elementwise_u8.pxi"
 
 cdef table_t the_table                  # zeroed: what is not set is as the level below has it
 the_table.panel_u8 = panel_u8

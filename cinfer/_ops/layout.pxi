@@ -24,22 +24,6 @@ cdef extern from "layout.h" nogil:
     lanes_t find_lanes(const int64_t *, int64_t, int)
     void gather_row(const lanes_t *, const float *, int64_t, int64_t, float *)
 
-ctypedef struct part_t:
-    # What a tile of a blocked tensor is: picture, block, how many of its lanes are channels, rows.
-    int64_t image, block, row, end
-    int lanes
-
-
-cdef part_t part_of(int64_t tile, int64_t c, int64_t h, int64_t row_tiles, int64_t rows) noexcept nogil:
-    cdef part_t k
-    cdef int64_t blocks = (c + CB - 1) // CB
-    k.row = tile // blocks % row_tiles * rows
-    k.end = min(h, k.row + rows)
-    k.block = tile % blocks
-    k.image = tile // blocks // row_tiles
-    k.lanes = <int>min(CB, c - k.block * CB)
-    return k
-
 
 cdef int64_t slice_at(int64_t picture, int64_t d, int64_t volume, int64_t slice) noexcept nogil:
     """Where a picture is that is one of d slices."""

@@ -13,8 +13,8 @@
  *                      enough that a zero point can be added
  * ld_part, st_part     the first n lanes at p, 0 <= n < VW, the others `rest`; nothing beyond is touched
  * times_exp2(p, n)     p * 2^n, -150 <= n <= 130; times_exp2_normal: -127 (gives 0) <= n <= 128 (inf)
- * times_plus           x * s + t: one rounding wherever there is an FMA; left to the compiler, whole vectors and ends of
- *                      rows may differ
+ * times_plus           x * s + t: one rounding wherever there is an FMA; left to the compiler, whole vectors and ends
+ *                      of rows may differ
  * rounded              a product that no addition takes into a multiply-add: so bits are the same with and without FMA
  * HELD(v)              v is in its register here, whatever becomes of it later, where compilers need to be told
  * ld_u8, ld_s8, ld_u16 VW numbers as lanes; st_u8: lanes 0..255 to bytes
@@ -22,8 +22,8 @@
  * max_ub, min_ub       of unsigned bytes
  * ld_two, st_two       two pixels that need not be neighbours; the second one is not there where UB is one
  * narrow_ub            UB / VW vectors of integers to bytes, cut to 0..255
- * st_cut               NV vectors of each of two pixels as bytes, to y0 and y1, which may be one: zero is added, what is
- *                      beyond lo..hi is cut */
+ * st_cut               NV vectors of each of two pixels as bytes, to y0 and y1, which may be one: zero is added, what
+ *                      is beyond lo..hi is cut */
 #ifndef VEC_H
 #define VEC_H
 #if defined(__AVX512F__)
