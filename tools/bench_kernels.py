@@ -53,11 +53,9 @@ def matrix(table, m, k, n):
         values = np.frombuffer(memory, np.float32)
         values[...] = rng.standard_normal(values.size, dtype=np.float32) / np.float32(np.sqrt(k))
     a, w, bias, y = ((0, memory.address) for memory in memories)
-    scratch = max(256 << 10, 896 * -(-k // 16))
     params = table.pack("gemm", a=a, w=w, bias=bias, y=y, batch0=1, batch1=1, m=m, n=n, k=k, lda=k, ldy=n,
-                        scale=1.0,
-                        row_tiles=1, rows=m, col_tiles=1, cols=n, scratch_bytes=scratch)
-    program = executor.Program(table, [[("gemm", params, 1)]], 0, scratch)
+                        scale=1.0, row_tiles=1, rows=m, col_tiles=1, cols=n)
+    program = executor.Program(table, [[("gemm", params, 1)]], 0)
     workspace = program.workspace(1)
     return timed(table, 2 * m * k * n, lambda: program.run(workspace, [], 1))
 

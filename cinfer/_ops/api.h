@@ -24,7 +24,7 @@ typedef struct {
     const char *name, *fields;
     size_t size;
     tile_fn run;
-    scratch_fn scratch;                 /* bytes that a thread needs; NULL where who calls it says them */
+    scratch_fn scratch;                 /* bytes that a thread needs for these parameters; NULL: none */
 } kernel_t;
 typedef struct {
     int vw;                             /* floats in a vector */

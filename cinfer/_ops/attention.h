@@ -9,7 +9,7 @@
  *       they are, by strides kd kn and vn vd, and each tile packs its own: for few rows, for which they are
  *       hardly read again, or small matrices, which then are in cache
  * Kernel tile = (b0*batch1 + b1)*row_tiles + r: rows r*rows ..
- * scratch of a tile, in floats:
+ * scratch of a tile (attention_scratch):
  *     scores  ceil(n/16) * rows * 16, blocked [n/16][row][16], as a convolution writes and reads its
  *             channels: neither product has strides that fall on the same cache sets
  *     q       ceil(d/16) * rows * 16, its rows in such blocks

@@ -52,4 +52,11 @@ cdef void attention_run(const void *params, char *const *base, char *scratch, in
     multiply(&P, 0, rows, 0, P.packed_n)
 
 
-enter("attention", attention_t_fields, sizeof(attention_t), attention_run)
+cdef int64_t attention_scratch(const void *params, char *const *base) noexcept nogil:
+    cdef const attention_t *A = <const attention_t *>params
+    cdef int64_t n = (A.n + CB - 1) // CB * CB, d = (A.d + CB - 1) // CB * CB, dv = (A.dv + CB - 1) // CB * CB
+    cdef int64_t packed = max(A.d * n, A.n * dv) if A.pack else 0
+    return (A.rows * (n + d + 3 * VW) + packed) * <int64_t>sizeof(float)
+
+
+enter("attention", attention_t_fields, sizeof(attention_t), attention_run, attention_scratch)

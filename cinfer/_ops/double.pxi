@@ -1,6 +1,7 @@
 # Kernels of float64; the contracts and the loops are in double.h.
 
 cdef extern from "double.h" nogil:
+    enum: TERMS, COLUMNS
     ctypedef struct product64_t:
         buf_t a, b, c, y
         int64_t batch1, m, n, a0, a1, b0, b1, c1, rows, row_tiles, cols, col_tiles
@@ -57,7 +58,11 @@ cdef void softmax64_run(const void *params, char *const *base, char *scratch, in
                           A.inner, <int>A.log)
 
 
-enter("product64", product64_t_fields, sizeof(product64_t), product64_run)
+cdef int64_t product64_scratch(const void *params, char *const *base) noexcept nogil:
+    return TERMS * COLUMNS * <int64_t>sizeof(double)
+
+
+enter("product64", product64_t_fields, sizeof(product64_t), product64_run, product64_scratch)
 enter("pool64", pool64_t_fields, sizeof(pool64_t), pool64_run)
 enter("map64", map64_t_fields, sizeof(map64_t), map64_run)
 enter("softmax64", fields_of(softmax_params), sizeof(softmax_t), softmax64_run)

@@ -352,8 +352,8 @@ cdef class Program:
     ----------
     table : the kernels
     steps : list of steps, each a list of (kernel name, packed parameters, number of tiles)
-    arena_bytes, scratch_bytes : memory of a run, and what each thread needs on top (the largest need of any
-        kernel)
+    arena_bytes, scratch_bytes : memory of a run, and what each thread needs on top: as much as any of the kernels
+        says that it takes for its parameters
     brief : whether a run is over in less time than another thread of Python takes to wake up; it keeps the GIL
         then. Threads that wait for it ask for it only after 5 ms in which it was not given back: runs of a few
         microseconds in a row, which gave it back and took it again each time, would not let them have it
@@ -365,10 +365,11 @@ cdef class Program:
     cdef readonly int64_t arena_bytes, scratch_bytes, params_bytes
     cdef list keep
 
-    def __init__(self, Table table, list steps, int64_t arena_bytes, int64_t scratch_bytes, bint brief=False):
-        cdef int64_t i, j, tiles
+    def __init__(self, Table table, list steps, int64_t arena_bytes, bint brief=False):
+        cdef int64_t i, tiles
+        cdef const kernel_t *kernel
         self.keep, self.brief = [table], brief
-        self.arena_bytes, self.scratch_bytes = whole_pages(arena_bytes), whole_pages(scratch_bytes)
+        self.arena_bytes, self.scratch_bytes = whole_pages(arena_bytes), 0
         self.n_steps = len(steps)
         self.steps = <step_t *>PyMem_Calloc(max(1, self.n_steps), sizeof(step_t))
         self.jobs = <job_t *>PyMem_Calloc(max(1, sum(len(s) for s in steps)), sizeof(job_t))
@@ -382,12 +383,15 @@ cdef class Program:
             for name, params, count in step:
                 self.keep.append(params)
                 self.params_bytes += len(<bytes>params)
-                job.run = table.kernel(name).run
+                kernel = table.kernel(name)
+                job.run = kernel.run
                 job.params = <const void *>PyBytes_AS_STRING(params)
                 job.tiles = count
                 tiles += count
+                self.scratch_bytes = max(self.scratch_bytes, scratch_of(kernel, job.params))
                 job += 1
             self.steps[i].tiles = tiles
+        self.scratch_bytes = whole_pages(self.scratch_bytes)
 
     def __dealloc__(self):
         PyMem_Free(self.steps)
@@ -545,9 +549,15 @@ cdef void share(const step_t *steps, const tickets_t *tickets, char **bases, cha
     set_float_mode(mode)
 
 
+cdef int64_t scratch_of(const kernel_t *kernel, const void *params) noexcept nogil:
+    """Bytes that a thread needs for a kernel with these parameters."""
+    cdef char *base = NULL
+    return kernel.scratch(params, &base) if kernel.scratch != NULL else 0
+
+
 def run_tile(Table table, str name, bytes params):
     """One tile of a kernel on this thread, for those that need no scratch without a workspace."""
-    if table.kernel(name).scratch != NULL:
+    if scratch_of(table.kernel(name), PyBytes_AS_STRING(params)) > 0:
         return run_once(table, name, params, 1)
     cdef tile_fn run = table.kernel(name).run
     cdef const void *refused = NULL
@@ -561,15 +571,9 @@ def run_tile(Table table, str name, bytes params):
         set_float_mode(mode)
 
 
-def run_once(Table table, str name, bytes params, int64_t tiles, int threads=1, int64_t scratch_bytes=0):
-    """One kernel outside any plan, all its buffers at absolute addresses: packing, pictures, tests, benchmarks.
-
-    scratch_bytes : what a thread needs; 0: as the kernel says, if it does"""
-    cdef scratch_fn asked = table.kernel(name).scratch
-    cdef char *base = NULL
-    if asked != NULL and scratch_bytes == 0:
-        scratch_bytes = asked(PyBytes_AS_STRING(params), &base)
-    cdef Program p = Program(table, [[(name, params, tiles)]], 0, scratch_bytes)
+def run_once(Table table, str name, bytes params, int64_t tiles, int threads=1):
+    """One kernel outside any plan, all its buffers at absolute addresses: packing, pictures, tests, benchmarks."""
+    cdef Program p = Program(table, [[(name, params, tiles)]], 0)
     if p.run(p.workspace(threads), [], threads) == REFUSED:
         raise ValueError(f"kernel {name} does not take what it reads")
 

@@ -3,7 +3,7 @@
 cdef extern from "gemm_u8.h" nogil:
     enum: OCTU
     ctypedef struct gemm_u8_t:
-        pass
+        int64_t scratch_bytes
     ctypedef struct pack_gemm_u8_t:
         buf_t w, w_zero, y
         int64_t batch0, batch1, k, n, sk, sn, w0, w1, zeros, flip
@@ -30,5 +30,9 @@ cdef void pack_gemm_u8_run(const void *params, char *const *base, char *scratch,
                   <int *>at(base, A.y) + tile * panel_u8(A.k))
 
 
-enter("gemm_u8", gemm_u8_t_fields, sizeof(gemm_u8_t), gemm_u8_run)
+cdef int64_t gemm_u8_scratch(const void *params, char *const *base) noexcept nogil:
+    return (<const gemm_u8_t *>params).scratch_bytes
+
+
+enter("gemm_u8", gemm_u8_t_fields, sizeof(gemm_u8_t), gemm_u8_run, gemm_u8_scratch)
 enter("pack_gemm_u8", pack_gemm_u8_t_fields, sizeof(pack_gemm_u8_t), pack_gemm_u8_run)

@@ -6,9 +6,8 @@
  *            res, nothing written beyond n of y
  *   w        packed by pack_gemm; batches w0 w1 floats apart, 0: the same for all
  *   bias     absent, or padded to whole blocks of 16, as slope; res may be absent
- *   scratch_bytes  what the step asked for, or 0. With max(256 KB, 896 * ceil(k / 16)) a chunk of rows is
- *            copied to blocks of 16 columns where there are many columns to use it: the rows of a tile are 14
- *            streams of reads, and fall on the same cache sets if lda is unlucky
+ *   Where there are many columns to use it, a chunk of rows is copied to blocks of 16 columns in scratch: the rows
+ *   of a tile are 14 streams of reads, and fall on the same cache sets if lda is unlucky
  *   Kernel tile = ((b0*batch1 + b1)*row_tiles + r)*col_tiles + c: rows r*rows .., columns c*cols ..; cols is
  *   a multiple of OCT = table.gemm_n unless col_tiles is 1.
  * pack_gemm  w[b][k][n] of any strides (sk, sn; w0 w1 of the batch) -> y[b][n tile][k][OCT]; what is left of
@@ -23,7 +22,7 @@
 #include "transpose.h"
 #define GEMM_FIELDS(B, I, F, A) B(a) B(w) B(bias) B(slope) B(res) B(y) I(batch0) I(batch1) I(m) I(n) I(k) \
     I(lda) I(ldy) I(ldr) I(a0) I(a1) I(w0) I(w1) I(y0) I(y1) I(r0) I(r1) F(scale) I(act) F(alpha) F(beta) \
-    I(row_tiles) I(rows) I(col_tiles) I(cols) I(scratch_bytes)
+    I(row_tiles) I(rows) I(col_tiles) I(cols)
 PARAMS(gemm_t, GEMM_FIELDS)
 #define PACK_GEMM_FIELDS(B, I, F, A) B(w) B(y) I(batch0) I(batch1) I(k) I(n) I(sk) I(sn) I(w0) I(w1)
 PARAMS(pack_gemm_t, PACK_GEMM_FIELDS)

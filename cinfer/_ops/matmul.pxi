@@ -4,7 +4,7 @@ cdef extern from "matmul.h" nogil:
     ctypedef struct gemm_t:
         buf_t a, w, bias, slope, res, y
         int64_t batch0, batch1, m, n, k, lda, ldy, ldr, a0, a1, w0, w1, y0, y1, r0, r1, act
-        int64_t row_tiles, rows, col_tiles, cols, scratch_bytes
+        int64_t row_tiles, rows, col_tiles, cols
         double scale, alpha, beta
     ctypedef struct pack_gemm_t:
         buf_t w, y
@@ -12,6 +12,17 @@ cdef extern from "matmul.h" nogil:
     const char *gemm_t_fields
     const char *pack_gemm_t_fields
     void pack_columns(const float *, int64_t, int64_t, int64_t, int64_t, int64_t, float *)
+
+
+cdef inline bint copies_rows(const gemm_t *A) noexcept nogil:
+    return min(A.cols, A.n) >= 4 * OCT
+
+
+cdef int64_t gemm_scratch(const void *params, char *const *base) noexcept nogil:
+    """For a chunk of rows (chunks_of), or those of one register tile."""
+    cdef const gemm_t *A = <const gemm_t *>params
+    cdef int64_t row = (A.k + CB - 1) // CB * CB * <int64_t>sizeof(float)
+    return max(<int64_t>CHUNK_BYTES, PM * row) if copies_rows(A) else 0
 
 
 cdef void gemm_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -28,7 +39,7 @@ cdef void gemm_run(const void *params, char *const *base, char *scratch, int64_t
     P.res, P.rj, P.t.scale = <const float *>at(base, A.res), A.ldr, A.scale
     if P.res != NULL:
         P.res += b0 * A.r0 + b1 * A.r1
-    if min(A.cols, A.n) >= 4 * OCT and A.scratch_bytes >= chunks_of(&P, min(A.rows, A.m - r * A.rows)).bytes:
+    if copies_rows(A):
         P.copy = <float *>scratch
     multiply(&P, r * A.rows, min((r + 1) * A.rows, A.m), c * A.cols, min((c + 1) * A.cols, A.n))
 
@@ -42,5 +53,5 @@ cdef void pack_gemm_run(const void *params, char *const *base, char *scratch, in
                  <float *>at(base, A.y) + (b * packed_n + n) * A.k)
 
 
-enter("gemm", gemm_t_fields, sizeof(gemm_t), gemm_run)
+enter("gemm", gemm_t_fields, sizeof(gemm_t), gemm_run, gemm_scratch)
 enter("pack_gemm", pack_gemm_t_fields, sizeof(pack_gemm_t), pack_gemm_run)

@@ -53,4 +53,9 @@ cdef void top_run(const void *params, char *const *base, char *scratch, int64_t 
 
 
 enter("extreme", extreme_t_fields, sizeof(extreme_t), extreme_run)
-enter("top", top_t_fields, sizeof(top_t), top_run)
+cdef int64_t top_scratch(const void *params, char *const *base) noexcept nogil:
+    cdef const top_t *A = <const top_t *>params
+    return (16 if element_size[A.element] == 8 else 8) * A.k
+
+
+enter("top", top_t_fields, sizeof(top_t), top_run, top_scratch)

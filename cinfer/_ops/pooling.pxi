@@ -96,5 +96,10 @@ cdef void global_pool_run(const void *params, char *const *base, char *scratch, 
             y[c] = y[c] / <float>(d * A.h * A.w)
 
 
-enter("pool", pool_t_fields, sizeof(pool_t), pool_run)
+cdef int64_t pool_scratch(const void *params, char *const *base) noexcept nogil:
+    cdef const pool_t *A = <const pool_t *>params
+    return A.ow * CB * <int64_t>sizeof(float) if A.kd > 0 else 0
+
+
+enter("pool", pool_t_fields, sizeof(pool_t), pool_run, pool_scratch)
 enter("global_pool", global_pool_t_fields, sizeof(global_pool_t), global_pool_run)

@@ -51,11 +51,21 @@ cdef inline void copy_row(float *y, const float *x, int64_t n) noexcept nogil:
         memcpy(y, x, 4 * n)
 
 
+cdef inline int64_t packed_gates(const recurrent_t *A) noexcept nogil:
+    """Columns of r."""
+    cdef int64_t gates = 4 if A.kind == LSTM else 3 if A.kind == GRU_BEFORE else 2 if A.kind == GRU else 1
+    return (gates * A.hidden + CB - 1) // CB * CB
+
+
+cdef inline int64_t packed_hidden(const recurrent_t *A) noexcept nogil:
+    """Columns of r2."""
+    return (A.hidden + CB - 1) // CB * CB
+
+
 cdef void recurrent_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const recurrent_t *A = <const recurrent_t *>params
     cdef int64_t n = A.hidden, first = tile * A.rows, rows = min(A.rows, A.batch - first), i, b, t, length
-    cdef int64_t gates = 4 if A.kind == LSTM else 3 if A.kind == GRU_BEFORE else 2 if A.kind == GRU else 1
-    cdef int64_t ls = (gates * n + CB - 1) // CB * CB, lt = (n + CB - 1) // CB * CB
+    cdef int64_t ls = packed_gates(A), lt = packed_hidden(A)
     cdef const float *x = <const float *>at(base, A.x) + first * A.xb
     cdef const float *r = <const float *>at(base, A.r)
     cdef const float *r2 = <const float *>at(base, A.r2)
@@ -116,4 +126,9 @@ cdef void recurrent_run(const void *params, char *const *base, char *scratch, in
                 copy_row(yc + (first + b) * A.sb, c + b * n, n)
 
 
-enter("recurrent", recurrent_t_fields, sizeof(recurrent_t), recurrent_run)
+cdef int64_t recurrent_scratch(const void *params, char *const *base) noexcept nogil:
+    cdef const recurrent_t *A = <const recurrent_t *>params
+    return A.rows * (packed_gates(A) + packed_hidden(A) + A.hidden) * <int64_t>sizeof(float)
+
+
+enter("recurrent", recurrent_t_fields, sizeof(recurrent_t), recurrent_run, recurrent_scratch)

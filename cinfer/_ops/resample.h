@@ -137,6 +137,11 @@ static __attribute__((noinline)) void blend_numbers(const float *x, const taps_t
         y[i] = (float)sum;
     }
 }
+/* Floats of scratch that blend_rows takes. */
+static int64_t rows_room(int64_t size, int64_t wanted)
+{
+    return size + wanted > LONG_ROWS ? 0 : (size + wanted) * CB;
+}
 /* Up to 16 rows that lie along the axis; t: scratch. */
 static void blend_rows(const float *x, int64_t xs, const taps_t *f, int64_t size, int64_t wanted, int lanes,
                        float *y, int64_t ys, float *t)

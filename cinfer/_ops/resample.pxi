@@ -11,13 +11,14 @@ cdef extern from "resample.h" nogil:
         pass
     const char *resample_t_fields
     taps_t taps_at(const int32_t *, int64_t)
+    int64_t rows_room(int64_t, int64_t)
     void blend(const float *, int64_t, const taps_t *, int64_t, int64_t, float *, int64_t, int64_t)
     void blend_rows(const float *, int64_t, const taps_t *, int64_t, int64_t, int, float *, int64_t, float *)
 
 
 cdef int64_t resample_scratch(const void *params, char *const *base) noexcept nogil:
     cdef const resample_t *A = <const resample_t *>params
-    return (A.size + A.wanted) * CB * <int64_t>sizeof(float) if A.lanes else 0
+    return rows_room(A.size, A.wanted) * <int64_t>sizeof(float) if A.lanes else 0
 
 
 cdef void resample_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:

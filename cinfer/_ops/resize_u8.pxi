@@ -46,7 +46,8 @@ cdef void resize_u8_run(const void *params, char *const *base, char *scratch, in
 
 
 cdef int64_t resize_u8_scratch(const void *params, char *const *base) noexcept nogil:
-    return (<const resize_u8_t *>params).iw * CB * 3 * sizeof(float)
+    cdef const resize_u8_t *A = <const resize_u8_t *>params
+    return A.iw * CB * 3 * <int64_t>sizeof(float) if A.linear and 2 * A.ow > A.iw else 0
 
 
 enter("resize_u8", resize_u8_t_fields, sizeof(resize_u8_t), resize_u8_run, resize_u8_scratch)

@@ -116,6 +116,10 @@ static roi_work_t roi_work(const roi_align_t *A, char *scratch)
     k.columns.n = k.rows.n + A->oh;
     return k;
 }
+static int64_t roi_room(const roi_align_t *A)
+{
+    return (int64_t)((char *)(roi_work(A, NULL).columns.n + A->ow) - (char *)NULL);
+}
 /* Bins of a block, [bins][16] -> the planes of its channels. */
 static void roi_store(const float *o, int64_t bins, float *y, int64_t lanes)
 {

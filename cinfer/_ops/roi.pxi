@@ -18,6 +18,7 @@ cdef extern from "roi.h" nogil:
     const char *max_roi_pool_t_fields
     roi_work_t roi_work(const roi_align_t *, char *)
     int axis_of(axis_t *, double, double, const roi_align_t *)
+    int64_t roi_room(const roi_align_t *)
     void roi_block(const float *, int64_t, const axis_t *, const axis_t *, float *, float *)
     void roi_store(const float *, int64_t, float *, int64_t)
     int bins_of(int64_t *, int64_t, int64_t, double, double, double)
@@ -71,5 +72,14 @@ cdef void max_roi_pool_run(const void *params, char *const *base, char *scratch,
         roi_store(o, bins, y + (region * A.c + block * CB) * bins, min(<int64_t>CB, A.c - block * CB))
 
 
-enter("roi_align", roi_align_t_fields, sizeof(roi_align_t), roi_align_run)
-enter("max_roi_pool", max_roi_pool_t_fields, sizeof(max_roi_pool_t), max_roi_pool_run)
+cdef int64_t roi_align_scratch(const void *params, char *const *base) noexcept nogil:
+    return roi_room(<const roi_align_t *>params)
+
+
+cdef int64_t max_roi_pool_scratch(const void *params, char *const *base) noexcept nogil:
+    cdef const max_roi_pool_t *A = <const max_roi_pool_t *>params
+    return A.oh * A.ow * CB * <int64_t>sizeof(float) + 2 * (A.oh + A.ow) * <int64_t>sizeof(int64_t)
+
+
+enter("roi_align", roi_align_t_fields, sizeof(roi_align_t), roi_align_run, roi_align_scratch)
+enter("max_roi_pool", max_roi_pool_t_fields, sizeof(max_roi_pool_t), max_roi_pool_run, max_roi_pool_scratch)

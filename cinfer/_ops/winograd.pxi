@@ -231,5 +231,14 @@ cdef void pack_winograd_run(const void *params, char *const *base, char *scratch
                     memcpy(to + k * width, u + (x * WINO_K + k) * CB + l, part * sizeof(float))
 
 
-enter("winograd", winograd_t_fields, sizeof(winograd_t), winograd_run)
+cdef int64_t winograd_scratch(const void *params, char *const *base) noexcept nogil:
+    """V of all slices that a tile reads, and M."""
+    cdef const winograd_t *A = <const winograd_t *>params
+    cdef int64_t slices = 1, read = 1, taps = (A.m + 2) * (A.m + 2)
+    if A.kd > 0:
+        slices, read = A.slices, (A.slices - 1) * A.sd + (A.kd - 1) * A.dd + 1
+    return taps * ((read * A.ib * A.patches | 1) + (slices * A.blocks * A.patches | 1)) * CB * <int64_t>sizeof(float)
+
+
+enter("winograd", winograd_t_fields, sizeof(winograd_t), winograd_run, winograd_scratch)
 enter("pack_winograd", pack_winograd_t_fields, sizeof(pack_winograd_t), pack_winograd_run)

@@ -126,6 +126,14 @@ cdef void winograd_u8_run(const void *params, char *const *base, char *scratch, 
                     <const uint8_t *>at(base, A.table), <uint8_t *>at(base, A.y) + picture * A.yn)
 
 
+cdef int64_t winograd_u8_scratch(const void *params, char *const *base) noexcept nogil:
+    """V and M."""
+    cdef const winograd_u8_t *A = <const winograd_u8_t *>params
+    cdef int64_t taps = (A.m + 2) * (A.m + 2)
+    return taps * CB * (((A.ib * A.patches + 1) // 2 | 1) * 2 * <int64_t>sizeof(int16_t)
+                        + (A.blocks * A.patches | 1) * <int64_t>sizeof(int32_t))
+
+
 DEF WINO_U8_K = 8       # input channels transformed before they are written: 4 cache lines of each matrix
 
 cdef void pack_winograd_u8_run(const void *params, char *const *base, char *scratch,
@@ -163,5 +171,5 @@ cdef void pack_winograd_u8_run(const void *params, char *const *base, char *scra
 
 cdef winograd_u8_t winograd_u8_params
 cdef pack_winograd_u8_t pack_winograd_u8_params
-enter("winograd_u8", fields_of(winograd_u8_params), sizeof(winograd_u8_t), winograd_u8_run)
+enter("winograd_u8", fields_of(winograd_u8_params), sizeof(winograd_u8_t), winograd_u8_run, winograd_u8_scratch)
 enter("pack_winograd_u8", fields_of(pack_winograd_u8_params), sizeof(pack_winograd_u8_t), pack_winograd_u8_run)

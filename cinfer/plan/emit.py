@@ -46,7 +46,7 @@ class Emitter:
         self.buffers: list[Buffer] = []
         self.keep: list = []
         self.address_tables: list[tuple] = []
-        self.scratch_bytes = self.own_bytes = 0
+        self.own_bytes = 0
         self._beside: list = []                     # jobs that go into the next step
         self._framed: set[int] = set()              # buffers whose halo is filled
         self._within: dict[int, Buffer] = {}        # buffers that are memory of others
@@ -115,18 +115,15 @@ class Emitter:
 
     # ---- steps
 
-    def step(self, kernel: str | Fixed, tiles: int, params: dict, *, flops: int = 0, scratch: int = 0,
+    def step(self, kernel: str | Fixed, tiles: int, params: dict, *, flops: int = 0,
              beside: bool = False, reads=(), refuses: bool = False) -> None:
         """One more step; or, `beside`, a job that goes into the next step, being independent of it.
 
         kernel : its name, or what is fixed of its parameters; params : the others, by name
-        scratch : bytes that a tile may write to
         reads : buffers that are read through a table of addresses, not through a parameter
         refuses : whether the kernel may refuse what it reads; it is the node's last step then, and all inputs and
             outputs are plain values
         """
-        if scratch > self.scratch_bytes:
-            self.scratch_bytes = scratch
         if type(kernel) is Fixed:
             self.keep.extend(kernel.keep)
         if beside:

@@ -28,7 +28,7 @@ class Plan:
     steps : list of Step: jobs of kernels, or a step in NumPy
     outputs : list of (name, shape, dtype)
     facts : dtype and shape of each value
-    arena_bytes, scratch_bytes : memory of a run beside its outputs, and what each thread needs on top
+    arena_bytes : memory of a run beside its outputs and what kernels take for themselves
     few, brief, threads : whether a run is so short that one thread does it, and that it need not let other threads
         of Python run meanwhile; how many threads it may have
     keep : what parameters point into
@@ -38,8 +38,7 @@ class Plan:
 
     def __init__(self, bound: Bound, emitter: Emitter, arena_bytes: int, threads: int):
         self.steps, self.facts, self.keep = emitter.steps, bound.facts, emitter.keep
-        self.arena_bytes, self.scratch_bytes = arena_bytes, emitter.scratch_bytes
-        self.own_bytes = emitter.own_bytes
+        self.arena_bytes, self.own_bytes = arena_bytes, emitter.own_bytes
         self.inputs, self.rest = bound.inputs, bound.rest
         self.outputs = [(name, bound.facts[name].shape, bound.facts[name].dtype) for name in bound.outputs]
         flops = sum(step.flops for step in self.steps)

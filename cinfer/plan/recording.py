@@ -19,7 +19,7 @@ from .placement import cheapest
 from .store import Fixed, constant
 from .tiles import Tiles
 from .values import Facts
-from .views import ABSOLUTE, Buffer, Plain, Ref, row_major
+from .views import ABSOLUTE, Buffer, Plain, Ref
 
 
 class Traced(Tracing):
@@ -48,7 +48,6 @@ class Recorder(Emitter):
     def __init__(self, placed: Traced, program, sizes):
         super().__init__(placed)
         self.program, self.sizes = program, sizes
-        self.scratches: list = []
         self.tables: list[tuple] = []
         self.later = placed.later
 
@@ -68,11 +67,6 @@ class Recorder(Emitter):
     def known(self, name: str) -> Plain:
         fact = self.fact(name)
         return self._placed.constant_view(name, fact.value)
-
-    def step(self, kernel, tiles, params: dict, *, flops=0, scratch=0, **how) -> None:
-        if type(scratch) is Symbol or scratch:
-            self.scratches.append(scratch)
-        super().step(kernel, tiles, params, flops=flops, **how)
 
     def vector(self, name: str) -> Ref:
         if type(self.constant(name)) is not np.ndarray:
@@ -131,7 +125,6 @@ class Recording:
                 raise Undecided                             # a constant that is another one for other sizes
         self.buffers = [(program.slot(b.bytes), b.base, b.offset if b.base == ABSOLUTE else 0, b.keep, b.first, b.last)
                         for b in self._buffers]
-        self.scratches = list(map(program.slot, recorder.scratches))
         self.conditions = Conditions(program, assumed)
 
     def number(self, buffer: Buffer) -> int:
@@ -216,7 +209,6 @@ class Replayed:
     def __init__(self, recording: Recording, v: list[int], bound, store):
         self.recording, self.v = recording, v
         self.keep, self.own_bytes = list(recording.keep), recording.own_bytes
-        self.scratch_bytes = max((v[slot] for slot in recording.scratches), default=0)
         self.buffers = []
         for size, base, offset, keep, first, last in recording.buffers:
             buffer = Buffer(v[size], base, offset, keep)

@@ -10,12 +10,12 @@ from .. import _ops
 noted: ContextVar = ContextVar("noted", default=None)
 
 
-def run_once(table, kernel: str, params: bytes, tiles: int, threads: int = 1, scratch_bytes: int = 0) -> None:
+def run_once(table, kernel: str, params: bytes, tiles: int, threads: int = 1) -> None:
     """As the executor's."""
     began = time.monotonic_ns()
-    if tiles == threads == 1 and not scratch_bytes:
+    if tiles == threads == 1:
         _ops.executor().run_tile(table, kernel, params)
     else:
-        _ops.executor().run_once(table, kernel, params, tiles, threads, scratch_bytes)
+        _ops.executor().run_once(table, kernel, params, tiles, threads)
     if (told := noted.get()) is not None:
         told.append((kernel, began, time.monotonic_ns()))

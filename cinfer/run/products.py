@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import _ops
-from ..plan.kernels.matmul import copy_room, divided, tiles_of
+from ..plan.kernels.matmul import divided, tiles_of
 from ..plan.tiles import Tiles
 from ..plan.views import BLOCK
 from .once import run_once
@@ -54,14 +54,14 @@ class Products:
 
     def of_double(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """[batch][m][k], contiguous, times [batch][k][n], of float64."""
-        from ..plan.kernels.double import COLUMNS, LANES, TERMS     # not before it is asked for
+        from ..plan.kernels.double import LANES     # not before it is asked for
         (batch, m, k), n = a.shape, b.shape[2]
         b, threads, y = np.require(b, requirements="A"), self.threads_for(batch * m * n * k), np.empty((batch, m, n))
         split = dict(zip(("rows", "row_tiles", "cols", "col_tiles"), tiles_of(self.tiles, batch, m, n, k, LANES)))
         run_once(self.table, "product64", self.table.pack(
             "product64", a=(0, a.ctypes.data), b=(0, b.ctypes.data), y=(0, y.ctypes.data), batch1=batch, m=m, n=n, k=k,
             a1=m * k, ar=k, ak=1, b1=b.strides[0] // 8, bk=b.strides[1] // 8, bn=b.strides[2] // 8, alpha=1.0, **split),
-            batch * split["row_tiles"] * split["col_tiles"], threads, 8 * TERMS * COLUMNS)
+            batch * split["row_tiles"] * split["col_tiles"], threads)
         return y
 
     def threads_for(self, products: int) -> int:
@@ -87,10 +87,9 @@ class Products:
         run_once(table, "pack_gemm", table.pack(
             "pack_gemm", w=(0, w.ctypes.data), y=(0, packed.address), batch0=1, batch1=batch, k=k, n=n, sk=sk,
             sn=sn, w0=0, w1=w0), batch * -(-n // table.gemm_n), threads)
-        split, room = divided(self, batch, m, n, k), copy_room(self.tiles, k)
+        split = divided(self, batch, m, n, k)
         run_once(table, "gemm", table.pack(
             "gemm", a=(0, a.ctypes.data), w=(0, packed.address), y=(0, y.ctypes.data), batch0=1, batch1=batch,
             m=m, n=n, k=k, lda=k, ldy=n, a0=0, a1=m * k, w0=0, w1=k * wide, y0=0, y1=m * n, scale=1.0,
-            scratch_bytes=room, act=table.unary["none"], **split),
-            batch * split["row_tiles"] * split["col_tiles"], threads, room)
+            act=table.unary["none"], **split), batch * split["row_tiles"] * split["col_tiles"], threads)
         return y

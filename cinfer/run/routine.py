@@ -56,7 +56,7 @@ class Routine:
         self.direct = Direct(table, plan.threads)
         self.stages = stages(plan.steps)
         jobs = [packed(table, step) for step in plan.steps]
-        self.program = _ops.executor().Program(table, jobs, plan.arena_bytes, plan.scratch_bytes, plan.brief)
+        self.program = _ops.executor().Program(table, jobs, plan.arena_bytes, plan.brief)
         self._addresses_of = _ops.executor().addresses_of
         self.workspace_bytes = self.program.needs(self.threads)
         self.run_bytes = self.workspace_bytes + sum(prod(s) * d.itemsize for _, s, d in self.outputs)

@@ -21,9 +21,9 @@ def padded(shape, axes=6):
     return [1] * (axes - len(shape)) + list(shape)
 
 
-def run(level, name, tiles, threads=2, scratch=0, **params):
+def run(level, name, tiles, threads=2, **params):
     t = ops.table(level)
-    EXECUTOR.run_once(t, name, t.pack(name, **params), tiles, threads, scratch)
+    EXECUTOR.run_once(t, name, t.pack(name, **params), tiles, threads)
 
 
 def laid_out(values, how):

@@ -51,8 +51,7 @@ def run(level, q, k, v, mask=None, scale=1.0, rows=5, threads=1, own=False):
         wide[..., :n] = mask
         params |= dict(mask=ref(wide), ldm=0 if mask.shape[1] == 1 else n + 2,
                        m1=0 if mask.shape[0] == 1 else mask.shape[1] * (n + 2))
-    scratch = 4 * (rows * (blocks(n) + blocks(d) + 3 * t.vw) + own * max(d * blocks(n), n * blocks(dv)))
-    EXECUTOR.run_once(t, "attention", t.pack("attention", **params), b * params["row_tiles"], threads, scratch)
+    EXECUTOR.run_once(t, "attention", t.pack("attention", **params), b * params["row_tiles"], threads)
     del keep
     rows_of_y = out[16:-16].reshape(b, m, dv + 1)
     assert (out[:16] == GUARD).all() and (out[-16:] == GUARD).all() and (rows_of_y[..., dv] == GUARD).all()

@@ -59,7 +59,7 @@ def multiply(level, a, w, *, a_zero=None, w_zero=None, to=INT32, dtype=np.int32,
         r[..., :n] = res
         more.update(res=ref(r), ldr=ldr, r0=b1 * m * ldr, r1=m * ldr)
     scratch = max(room, ops.table(level).room_u8(k))
-    run(level, "gemm_u8", b0 * b1 * row_tiles * col_tiles, scratch, threads, a=ref(x), a_zero=ref(a_zero),
+    run(level, "gemm_u8", b0 * b1 * row_tiles * col_tiles, threads, a=ref(x), a_zero=ref(a_zero),
         w=ref(packed, 64), scale=ref(scale), bias=ref(bias), table=ref(table), y=ref(y, 64),
         batch0=b0, batch1=b1, m=m, n=n, k=k, lda=lda, ldy=ldy, a0=a.shape[1] * m * lda * (a.shape[0] > 1),
         a1=m * lda * (a.shape[1] > 1), w0=w.shape[1] * words * (w.shape[0] > 1), w1=words * (w.shape[1] > 1),

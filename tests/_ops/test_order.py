@@ -97,7 +97,7 @@ def test_top(level, data, shape, dtype, smallest, outer):
     i, _ = laid_out(np.zeros(wanted.shape, np.int64), how)
     before = memory.copy()
     dims, xs = kept(x, axis)
-    run(level, "top", -(-int(np.prod(dims)) // outer), scratch=max(8, 2 * v.itemsize) * k, x=at(x), v=at(v),
+    run(level, "top", -(-int(np.prod(dims)) // outer), x=at(x), v=at(v),
         i=at(i), dims=dims, xs=xs, ys=kept(v, axis)[1], n=shape[axis], rs=x.strides[axis] // x.itemsize, k=k,
         ks=v.strides[axis] // v.itemsize, smallest=smallest, outer=outer, **kind(dtype))
     what = f"{level} {dtype} {shape} axis {axis} k {k} smallest {smallest} {x.strides}"
@@ -116,7 +116,7 @@ def test_top_of_long_rows(level, order, dtype):
          "equal": np.ones(n)}[order].astype(dtype)
     for k in (1, 100, 1024, 4000, n):
         v, i = np.zeros(k, dtype), np.zeros(k, np.int64)
-        run(level, "top", 1, scratch=2 * x.itemsize * k, x=at(x), v=at(v), i=at(i), dims=[1] * 4, n=n, rs=1, k=k, ks=1,
+        run(level, "top", 1, x=at(x), v=at(v), i=at(i), dims=[1] * 4, n=n, rs=1, k=k, ks=1,
             outer=1, **kind(dtype))
         wanted = np.lexsort((np.arange(n), -x))[:k]
         np.testing.assert_array_equal(i, wanted, err_msg=f"{level} {order} k {k}")

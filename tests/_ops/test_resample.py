@@ -42,7 +42,7 @@ def check(level, case, gap, lanes, outer):
     x[...] = RNG.standard_normal(x.shape)
     xs, ys = steps(x), steps(y)
     groups = -(-dims[2] // 16) if lanes else int(np.prod(dims)) * wanted
-    run(level, "resample", -(-groups // outer), 4 * 16 * (size + wanted), 2, x=(0, x.ctypes.data),
+    run(level, "resample", -(-groups // outer), 2, x=(0, x.ctypes.data),
         y=(0, y.ctypes.data), table=ref(table), dims=dims, xs=xs[:3], ys=ys[:3], size=size, wanted=wanted,
         xa=1 if lanes else xs[3], ya=1 if lanes else ys[3], inner=inner, lanes=lanes, outer=outer)
     values = np.swapaxes(x, 3, 4) if lanes else x

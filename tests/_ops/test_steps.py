@@ -24,7 +24,7 @@ def test_each_tile_of_each_job_runs_once(steps, threads):
     table, executor = _ops.table(), _ops.executor()
     values = [[np.zeros(n * WIDTH, np.float32) for n in jobs] for jobs in steps]
     program = executor.Program(table, [[add_one(table, x, n) for x, n in zip(xs, jobs)]
-                                       for xs, jobs in zip(values, steps)] * 2, 0, 0)
+                                       for xs, jobs in zip(values, steps)] * 2, 0)
     for _ in range(3):
         program.run(program.workspace(threads), [], threads)
     for x in (x for xs in values for x in xs):
@@ -36,6 +36,6 @@ def test_each_tile_of_each_job_runs_once(steps, threads):
 def test_steps_run_one_after_the_other(tiles, count, threads):
     table, executor = _ops.table(), _ops.executor()
     x = np.zeros(tiles * WIDTH, np.float32)
-    program = executor.Program(table, [[add_one(table, x, tiles)]] * count, 0, 0)
+    program = executor.Program(table, [[add_one(table, x, tiles)]] * count, 0)
     program.run(program.workspace(threads), [], threads)
     assert (x == count).all()

@@ -54,8 +54,7 @@ def run_winograd(level, x, w, bias, scale, pads, m, patches=1000, blocks=1000, t
     total, step = -(-oh // m) * -(-ow // m), -(-tile_width(level) // 16)
     blocks, patches = min(-(-blocks // step) * step, ys.blocks), min(patches, total)
     patch_tiles, oc_tiles = -(-total // patches), -(-ys.blocks // blocks)
-    scratch = 64 * (m + 2) ** 2 * ((xs.blocks * patches + 1) // 2 + 1 + blocks * patches + 1)
-    run(level, "winograd_u8", n * patch_tiles * oc_tiles, scratch, threads, x=xs.at(), w=address(packed),
+    run(level, "winograd_u8", n * patch_tiles * oc_tiles, threads, x=xs.at(), w=address(packed),
         bias=address(shift), scale=address(factor), y=ys.at(), n=n, ib=xs.blocks, last=(ic - 1) % 16 + 1,
         ob=ys.blocks, ih=ih, iw=iw, oh=oh, ow=ow, pt=pads[0], pl=pads[1], xz=x_zero, yz=y_zero, lo=lo, hi=hi, m=m,
         patches=patches, patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **xs.params("x"),

@@ -107,9 +107,9 @@ def convolve(x, w, bias, groups, strides, dilations, pads):
     return y
 
 
-def run(level, name, tiles, scratch=0, threads=1, **params):
+def run(level, name, tiles, threads=1, **params):
     t = ops.table(level)
-    EXECUTOR.run_once(t, name, t.pack(name, **params), tiles, threads, scratch)
+    EXECUTOR.run_once(t, name, t.pack(name, **params), tiles, threads)
 
 
 def activation(name, c):

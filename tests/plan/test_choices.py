@@ -38,7 +38,7 @@ def described(bound, store: Store, threads: int):
     tiles = Tiles(threads)
     emitter = Emitter(place_values(bound, store.table, tiles, store, fitting(bound, store.table, tiles, store)))
     emitter.run()
-    steps = [emitter.lay_out(place), emitter.scratch_bytes]
+    steps = [emitter.lay_out(place)]
     for step in emitter.steps:
         for operator, node, inputs, outputs in filter(None, (step.host, step.instead)):
             steps.append((operator, node, [v and (where(v.ref()), v.shape, v.strides, v.dtype)

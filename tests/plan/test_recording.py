@@ -23,7 +23,7 @@ from test_choices import GRAPHS, MODELS, compare_model, drawn
 
 def described(table, emitter):
     """All that a plan tells kernels and NumPy to do, but for the addresses of constants."""
-    told = [emitter.lay_out(place), emitter.scratch_bytes]
+    told = [emitter.lay_out(place)]
     for step in emitter.steps:
         told.append((step.label, step.flops))
         for operator, node, inputs, outputs in filter(None, (step.host, step.instead)):

@@ -60,18 +60,15 @@ def emit_attention(out, node, layouts) -> None:
         k_ref, (k0, k1) = k.ref(), two_batch_axes(k, batch)
         v_ref, (v0, v1) = v.ref(), two_batch_axes(v, batch)
         params |= dict(pack=1, kd=k.strides[-2], kn=k.strides[-1], vn=v.strides[-2], vd=v.strides[-1])
-        room = max(d * round_up(n), n * round_up(dv))
     else:
         k_ref, k0, k1 = packed(out, k, batch, beside=True)
         v_ref, v0, v1 = packed(out, v, batch)
-        room = 0
     rows, row_tiles = out.tiles.ask(rows_of, 2, batch0 * batch1, m, n, d + dv)
-    room += rows * (round_up(n) + round_up(d) + 3 * out.table.vw)
     out.step("attention", batch0 * batch1 * row_tiles, dict(
         q=q.ref(), k=k_ref, v=v_ref, y=y.ref(), batch0=batch0, batch1=batch1, m=m, n=n, d=d, dv=dv,
         ldq=q.strides[-2], ldy=y.strides[-2], q0=q0, q1=q1, k0=k0, k1=k1, v0=v0, v1=v1, y0=y0, y1=y1,
         scale=float(node.attributes.get("alpha", 1.0)), rows=rows, row_tiles=row_tiles, **params),
-        flops=2 * batch0 * batch1 * m * n * (d + dv), scratch=4 * room)
+        flops=2 * batch0 * batch1 * m * n * (d + dv))
 
 
 def packed(out, w, batch, beside: bool = False) -> tuple:

@@ -14,7 +14,7 @@ from ..views import BLOCK, U8
 from .conv_direct import divided
 from .conv_params import output_params
 from .conv_transpose import Phase, Transposed
-from .conv_u8 import I16, LIMIT, QuantizedConv, strip_bytes
+from .conv_u8 import I16, LIMIT, QuantizedConv
 from .window import GEOMETRY
 
 
@@ -86,5 +86,4 @@ def emit(out, conv: QuantizedTransposed) -> None:
         split = divided(out, y.n, fy.count, fx.count, y.blocks, gic * kh * kw)
         out.step(fixed, y.n * split["row_tiles"] * split["oc_tiles"], common | dict(
             x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first, fx.first), oh=fy.count, ow=fx.count, **split),
-            beside=i < len(pairs) - 1, flops=2 * y.n * fy.count * fx.count * oc * gic * kh * kw,
-            scratch=strip_bytes(x.blocks, kh, kw))
+            beside=i < len(pairs) - 1, flops=2 * y.n * fy.count * fx.count * oc * gic * kh * kw)

@@ -19,10 +19,8 @@ from .window import GEOMETRY
 
 I16, I32 = np.dtype(np.int16), np.dtype(np.int32)
 LIMIT = 1 << 31                 # of sums
-DEPTHWISE_BYTES = 1 << 15       # of strips (_ops/depthwise_u8.pxi), beside those of a register tile
-STRIP_BYTES = 1 << 18           # of input as int16 (_ops/conv_u8.pxi), if a register tile needs no more
-MOST_TILE = 16                  # pixels of one
-MOST_STRIP = 1 << 26            # bytes of a strip, which strides and dilations may spread out
+MOST_TILE = 16                  # pixels of a register tile
+MOST_STRIP = 1 << 26            # bytes of scratch for those, which strides and dilations may spread out
 
 
 class QuantizedConv(Conv):
@@ -103,7 +101,7 @@ def qlinear_conv(group, values):
     if not conv.sums_within(LIMIT) or x.ndim == 5 and conv.groups > 1:
         return ()
     depthwise = conv.groups == values.shape(conv.x)[1] == len(conv.w) and conv.groups > 1
-    if (depthwise_strip if depthwise else strip_of)(conv, conv.window(values)) > MOST_STRIP:
+    if strip_bytes(conv, conv.window(values), depthwise) > MOST_STRIP:
         return ()
     emit = emit_depthwise if depthwise else emit_direct
 
@@ -135,19 +133,7 @@ def emit_direct(out, conv: QuantizedConv) -> None:
     split = divided(out, y.n, y.h, y.w, ob, ic * kh * kw)
     out.step(fixed(out, "conv_u8", conv, params), y.n * split["row_tiles"] * split["oc_tiles"], dict(
         x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, **split, **output_params(out, conv, y)),
-        flops=conv.flops(y), scratch=strip_of(conv, win))
-
-
-def strip_of(conv: QuantizedConv, win) -> int:
-    """Scratch of `conv_u8`."""
-    (kh, kw), (_, sw), (dh, dw) = win.kernel, win.strides, win.dilations
-    return strip_bytes(-(-conv.channels * conv.groups // BLOCK), (kh - 1) * dh + 1,
-                       MOST_TILE * (sw - 1) + (kw - 1) * dw + 1)
-
-
-def strip_bytes(blocks: int, rows: int, columns: int) -> int:
-    """Likewise. rows, columns : what the window of one pixel covers, and strides of a register tile add"""
-    return max(STRIP_BYTES, 2 * BLOCK * blocks * rows * (MOST_TILE + columns))
+        flops=conv.flops(y))
 
 
 def emit_depthwise(out, conv: QuantizedConv) -> None:
@@ -162,11 +148,13 @@ def emit_depthwise(out, conv: QuantizedConv) -> None:
     rows, row_tiles = out.tiles.rows(y.h, y.w, x.n * x.blocks, BLOCK * kh * kw)
     out.step(fixed(out, "depthwise_u8", conv, params), x.n * x.blocks * row_tiles, dict(
         x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, row_tiles=row_tiles, rows=rows,
-        **output_params(out, conv, y)), flops=conv.flops(y),
-        scratch=DEPTHWISE_BYTES + depthwise_strip(conv, win))
+        **output_params(out, conv, y)), flops=conv.flops(y))
 
 
-def depthwise_strip(conv: QuantizedConv, win) -> int:
-    """Scratch of `depthwise_u8` for a strip."""
-    (kh, kw), (_, sw), (_, dw) = win.kernel, win.strides, win.dilations
-    return 64 * (kh + 2) * (MOST_TILE * sw + (kw - 1) * dw + 2)
+def strip_bytes(conv: QuantizedConv, win, depthwise: bool) -> int:
+    """About what the kernel takes for one register tile at least (strip_of, strip_columns in _ops)."""
+    (kh, kw), (_, sw), (dh, dw) = win.kernel, win.strides, win.dilations
+    columns = MOST_TILE * sw + (kw - 1) * dw + 1
+    if depthwise:
+        return 4 * BLOCK * (kh + 2) * columns
+    return 2 * round_up(conv.channels * conv.groups) * ((kh - 1) * dh + 1) * columns

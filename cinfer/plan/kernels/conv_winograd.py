@@ -74,22 +74,16 @@ def emit(out, conv: Conv, m: int) -> None:
         slice_tiles = -(-y.d // slices)
     patches, blocks = out.tiles.ask(divided, 2, ob, total, volumes * slice_tiles, out.table.conv_oc, slices)
     patch_tiles, oc_tiles = -(-total // patches), -(-ob // blocks)
-    reach = (slices - 1) * depth.stride + (kd - 1) * depth.dilation + 1 if depth else 1
-    scratch = out.tiles.ask(room, 1, taps, reach * ib, slices * blocks, patches)
     out.step(fixed(out, "winograd", conv, (m,), params), volumes * slice_tiles * patch_tiles * oc_tiles, dict(
         x=x.ref(), xn=x.ns, xb=x.bs, xr=x.rs, ih=x.h, iw=x.w, pt=top, pl=left, patches=patches,
         patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, slices=slices, slice_tiles=slice_tiles,
-        **output_params(out, conv, y)), flops=conv.flops(y), scratch=scratch)
+        **output_params(out, conv, y)), flops=conv.flops(y))
 
 
 def slices_of(tiles, d: int, total: int) -> int:
     """Output slices of a tile: they share the transforms of input slices and the weights."""
     return max(1, min(d, VOLUME_PATCHES // min(total, SLICE_PATCHES)))
 
-
-def room(tiles, taps: int, ib: int, blocks: int, patches: int) -> int:
-    """Scratch of a tile, in bytes (_ops/winograd.h)."""
-    return 64 * taps * ((ib * patches | 1) + (blocks * patches | 1))
 
 
 def divided(tiles, ob: int, total: int, n: int, width: int, slices: int = 1) -> tuple[int, int]:

@@ -82,9 +82,4 @@ def emit(out, conv, m: int) -> None:
              y.n * patch_tiles * oc_tiles, dict(
                  x=x.ref(), xn=x.ns, xb=x.bs, xr=x.rs, ih=x.h, iw=x.w, pt=top, pl=left, patches=patches,
                  patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **output_params(out, conv, y)),
-             flops=conv.flops(y), scratch=out.tiles.ask(room, 1, taps, ib, blocks, patches))
-
-
-def room(tiles, taps: int, ib: int, blocks: int, patches: int) -> int:
-    """Scratch of a tile, in bytes (_ops/winograd_u8.h)."""
-    return 64 * taps * (((ib * patches + 1) // 2 | 1) + (blocks * patches | 1))
+             flops=conv.flops(y))

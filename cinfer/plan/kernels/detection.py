@@ -33,7 +33,7 @@ def roi_align(group, values):
             "cs": rois.strides[1], "is": which.strides[0], "wide": which.dtype.itemsize == 8,
             "ratio": get("sampling_ratio", 0), "scale": get("spatial_scale", 1.0), "offset": 0.5 * half,
             "outer": outer},
-            scratch=64 * (x.w + oh * ow) + 16 * (oh * x.h + ow * x.w) + 8 * (oh + ow), refuses=True)
+            refuses=True)
     return (Candidate(emit, ((name, BLOCKED), (name, PLAIN), (regions, PLAIN), (batches, PLAIN))),)
 
 
@@ -56,5 +56,5 @@ def max_roi_pool(group, values):
             "x": x.ref(), "rois": rois.ref(), "y": y.ref(), "n": x.n, "c": x.c, "h": x.h, "w": x.w, "xn": x.ns,
             "xb": x.bs, "xr": x.rs, "count": count, "oh": oh, "ow": ow, "rs": rois.strides[0], "cs": rois.strides[1],
             "scale": get("spatial_scale", 1.0), "outer": outer},
-            scratch=4 * BLOCK * oh * ow + 16 * (oh + ow), refuses=True)
+            refuses=True)
     return (Candidate(emit, ((name, BLOCKED), (name, PLAIN), (regions, PLAIN))),)

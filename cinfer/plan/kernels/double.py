@@ -12,7 +12,7 @@ from ..views import F64, broadcast_strides, row_major
 from .matmul import tiles_of, two_batch_axes, two_batch_sizes
 from .window import GEOMETRY, lie_apart, window
 
-COLUMNS, TERMS, LANES = 64, 256, 16                 # of a panel, as in double.h; of registers, at most
+LANES = 16                      # of double.h at most
 LARGEST, MEAN_OF_PRESENT, MEAN_OF_ALL = 0, 1, 2     # modes of `pool64`
 RULES: dict = {}                                    # operator -> (function (node, values) -> candidates, attributes)
 
@@ -48,7 +48,7 @@ def product(out, b, a, y, batches: tuple, m: int, n: int, k: int, bias: tuple | 
     params |= zip(("c1", "cr", "cn"), strides)
     out.step("product64", prod(batches) * split["row_tiles"] * split["col_tiles"], dict(
         y=y.ref(), c=c, batch1=batches[1], m=m, n=n, k=k, alpha=alpha, beta=beta if bias else 0.0, **split, **params),
-        flops=2 * prod(batches) * m * n * k, scratch=8 * TERMS * COLUMNS)
+        flops=2 * prod(batches) * m * n * k)
 
 
 @rule("MatMul")

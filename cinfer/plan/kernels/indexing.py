@@ -8,7 +8,7 @@ import numpy as np
 
 from ...ops.families import OWN_DOMAIN
 from ..candidate import BLOCKED, CONTIGUOUS, PLAIN, Candidate, kernel
-from ..views import F32, Plain, collapse, row_major
+from ..views import Plain, collapse, row_major
 from .movement import gather_channels, in_channels
 from .reduce import is_ordered, ordered_type, others
 from .shape import renamed
@@ -217,8 +217,7 @@ def top(group, values):
         out.step("top", tiles, dict(
             x=x.ref(), v=v.ref(), i=i.ref(), dims=dims, xs=xs, ys=to, n=x.shape[axis],
             rs=x.strides[axis], k=shape[axis], ks=row_major(shape)[axis],
-            smallest=not get("largest", 1), outer=outer, **ordered_type(out.table, x.dtype)),
-            scratch=(16 if x.dtype.itemsize == 8 else 8) * shape[axis])
+            smallest=not get("largest", 1), outer=outer, **ordered_type(out.table, x.dtype)))
     return (Candidate(emit, ((node.inputs[0], PLAIN),)),)
 
 

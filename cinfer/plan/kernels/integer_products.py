@@ -166,7 +166,7 @@ def multiply(out, x: Product, a: Plain, packed: Ref, y: Plain, *, m, n, k, batch
     out.step("gemm_u8", batch0 * batch1 * split["row_tiles"] * split["col_tiles"], dict(
         a=a.ref(), a_zero=number(out, x.a_zero), w=packed, y=y.ref(), m=m, n=n, k=k, batch0=batch0, batch1=batch1,
         flip=flip(a.dtype), to=x.to, scratch_bytes=room, **finishing(out, x, n), **split, **more),
-        flops=2 * batch0 * batch1 * m * n * k, scratch=room)
+        flops=2 * batch0 * batch1 * m * n * k)
 
 
 def number(out, name: str) -> Ref | None:

@@ -147,10 +147,10 @@ def packed_product(out, w, w_name: str, strides, rows: Plain, y: Ref, n: int, **
 def multiply_packed(out, packed: Ref, rows: Plain, y: Ref, n: int, **params) -> None:
     """packed_product with weights that are packed."""
     m, k = rows.shape
-    split, room = divided(out, 1, m, n, k), out.tiles.ask(copy_room, 1, k)
+    split = divided(out, 1, m, n, k)
     out.step("gemm", split["row_tiles"] * split["col_tiles"], dict(
         a=rows.ref(), w=packed, y=y, batch0=1, batch1=1, m=m, n=n, k=k, lda=rows.strides[0], ldy=n,
-        scratch_bytes=room, **split, **params), flops=2 * m * n * k, scratch=room)
+        **split, **params), flops=2 * m * n * k)
 
 
 def divided(out, batch: int, m: int, n: int, k: int) -> dict:
@@ -167,11 +167,6 @@ def tiles_of(tiles, batch: int, m: int, n: int, k: int, width: int) -> tuple[int
     col_tiles = max(1, min(-(-wanted // row_tiles), n // (2 * width)))
     cols = -(-(-(-n // col_tiles)) // width) * width
     return rows, row_tiles, cols, -(-n // cols)
-
-
-def copy_room(tiles, k: int) -> int:
-    """Bytes in which a tile copies its rows to blocks of 16 columns (_ops/matmul.h)."""
-    return max(1 << 18, 896 * -(-k // 16))
 
 
 # ---- products of two values
@@ -262,10 +257,10 @@ def emit_batched(out, group, scale: float, a_layout, b_layout) -> None:
     out.step("pack_gemm", each0 * each1 * -(-n // out.table.gemm_n), dict(
         w=b.ref(), y=packed.ref(), batch0=each0, batch1=each1, k=k, n=n, sk=b.strides[-2], sn=b.strides[-1],
         w0=w0, w1=w1))
-    split, room = divided(out, batch0 * batch1, m, n, k), out.tiles.ask(copy_room, 1, k)
+    split = divided(out, batch0 * batch1, m, n, k)
     row = out.store.vector(e.row, out.constant(e.row)) if e.row else None
     out.step("gemm", batch0 * batch1 * split["row_tiles"] * split["col_tiles"], dict(
         a=a.ref(), w=packed.ref(), y=y.ref(), batch0=batch0, batch1=batch1, m=m, n=n, k=k, lda=a.strides[-2],
         ldy=y.strides[-2], a0=a0, a1=a1, w0=k * packed_n * each1 if w0 else 0, w1=k * packed_n if w1 else 0,
-        y0=y0, y1=y1, scale=scale, scratch_bytes=room, **split, **epilogue_params(out, e, row)),
-        flops=2 * batch0 * batch1 * m * n * k, scratch=room)
+        y0=y0, y1=y1, scale=scale, **split, **epilogue_params(out, e, row)),
+        flops=2 * batch0 * batch1 * m * n * k)

@@ -43,8 +43,7 @@ def pool(group, values):
         out.step("pool", y.n * y.blocks * row_tiles, dict(
             x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, ih=x.h, iw=x.w, oh=y.h, ow=y.w, kh=kh, kw=kw, sh=sh,
             sw=sw, dh=dh, dw=dw, pt=pt, pl=pl, pb=pb, pr=pr, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs,
-            yr=y.rs, mode=mode, row_tiles=row_tiles, rows=rows, **depth),
-            scratch=4 * BLOCK * y.w if depth else 0)
+            yr=y.rs, mode=mode, row_tiles=row_tiles, rows=rows, **depth))
     return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
 
 

@@ -81,5 +81,4 @@ def emit_pool(out, group, kernel: str, mode: int, params: dict) -> None:
         x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, ih=x.h, iw=x.w, oh=y.h, ow=y.w, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh,
         dw=dw, pt=pt, pl=pl, pb=pb, pr=pr, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs, yr=y.rs, mode=mode,
         table=table_ref(out, group.epilogue.unary.slope), row_tiles=row_tiles, rows=rows, **depth,
-        **params),
-        scratch=2 * BLOCK * x.w + 128)
+        **params))

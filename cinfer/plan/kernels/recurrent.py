@@ -182,7 +182,6 @@ def emit(out, a: Recurrent) -> None:
     given = [operands_of | activations_of(out, a, d) for d, operands_of in enumerate(operands(out, a))]
     rounds = a.node.op_type == "DynamicStateLSTM"         # the state, by the range of all samples
     rows, tiles = (batch, 1) if rounds else out.tiles.ask(rows_of_tile, 2, batch, count)
-    wide = sum(round_up(g * h) for g in (a.together, 1))
     xt, xb = (n, steps * n) if a.by_batch else (batch * n, n)
     for begin, end in pieces_of(steps, rows * a.gates * h * h):
         for d, backwards in enumerate(a.directions):
@@ -190,8 +189,7 @@ def emit(out, a: Recurrent) -> None:
                 x=x.ref(d * a.gates * h), kind=a.kind, input_forget=get("input_forget", 0), backwards=backwards,
                 steps=steps, begin=begin, end=end, batch=batch, hidden=h, rows=rows, xt=xt, xb=xb, round=rounds,
                 clip=get("clip", inf), c_clip=inf if rounds else get("clip", inf), **given[d]),
-                beside=d + 1 < count, scratch=4 * rows * (wide + h),
-                flops=2 * count * (end - begin) * batch * a.gates * h * h)
+                beside=d + 1 < count, flops=2 * count * (end - begin) * batch * a.gates * h * h)
 
 
 def rows_of_tile(tiles, batch: int, count: int) -> tuple[int, int]:

@@ -21,7 +21,6 @@ from .shape import renamed
 MODES = {"linear": "linear", "bilinear": "linear", "nearest": "nearest", "cubic": "cubic"}
 CROP = "tf_crop_and_resize"
 FEW = 8                         # channels that are better left in planes
-LONG_ROWS = 1 << 14             # as in resample.h
 
 
 @kernel("Resize", "Upsample", reading=FOLLOWS,
@@ -179,8 +178,7 @@ def resample(out, node, axis: int, dims, x: Ref, xs, y: Ref, ys, size, wanted, x
         outer, tiles = out.tiles.sums(prod(dims) * wanted, 2 * inner)
     out.step("resample", tiles, dict(
         x=x, y=y, table=out.table_of(partial(table_of_axis, node, axis)), dims=dims, xs=xs, ys=ys, size=size,
-        wanted=wanted, xa=xa, ya=ya, inner=inner, lanes=lanes, outer=outer),
-        scratch=4 * BLOCK * min(LONG_ROWS, size + wanted) if lanes else 0)
+        wanted=wanted, xa=xa, ya=ya, inner=inner, lanes=lanes, outer=outer))
 
 
 def emit_plain(node, order, out) -> None:
@@ -247,13 +245,13 @@ def emit_picture(node, axes, out) -> None:
         params |= {f"i{axis}0": Ref(at, first), f"i{axis}1": Ref(at, first + 4 * wanted),
                    f"w{axis}": Ref(at, first + 8 * wanted)}
     rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK)
-    kernel, scratch = "resize", 0
+    kernel = "resize"
     if y.dtype == U8:
-        kernel, scratch = "resize_u8", 12 * BLOCK * x.w if mode == "linear" else 0
+        kernel = "resize_u8"
         params |= dict(iw=x.w, **(scales(out, node) if node.domain else {}))
     out.step(kernel, y.n * y.blocks * row_tiles, dict(
         x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, oh=y.h, ow=y.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns,
-        yb=y.bs, yr=y.rs, linear=int(mode == "linear"), row_tiles=row_tiles, rows=rows, **params), scratch=scratch)
+        yb=y.bs, yr=y.rs, linear=int(mode == "linear"), row_tiles=row_tiles, rows=rows, **params))
 
 
 def scales(out, node) -> dict:
