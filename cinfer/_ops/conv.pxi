@@ -1,7 +1,7 @@
 # Direct convolution: contracts in conv.h, register tiles in conv_tile.h; `multiply` drives all of them.
 
 cdef extern from "conv_tile.h" nogil:
-    enum: OCV, HALF, PM, PM_HALF, FETCHING, FORM_NEAR, FORM_LIST, FORM_NEAR_FETCHING, FORM_LIST_FETCHING
+    enum: OCV, PM, PM_HALF, FETCHING, FORM_NEAR, FORM_LIST, FORM_NEAR_FETCHING, FORM_LIST_FETCHING
     enum: PART_GOES_ON, PART_IS_ADDED, PART_STAYS, FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS
     ctypedef struct tile_t:
         const float *w

@@ -19,11 +19,12 @@
 #   multiple of conv_oc/16 unless oc_tiles is 1.
 # size_conv_u8   writes what packing takes to y, int64: bytes, parts, tiles; parameters of pack_conv_u8
 # pack_conv_u8   from int16 weights of any strides so (oc) si (ic) sy sx, in elements; ic: of the weights, gic where
-#                there are groups. Zero points are subtracted before. Kernel tile = a tile of conv_oc channels
+#                there are groups. Zero points are subtracted before. Kernel tile = a tile of conv_oc channels,
+#                the last one of half as many if they are enough
 #
-# Packed: 64 bytes that begin with parts, then tile after tile, as conv_u8_tile.h says: the k are parts x blocks x
-# kernel rows x taps x groups of DOT_K channels. The channels that a tile reads are whole blocks from that of the first
-# channel of its first group on; weights of others' groups are 0.
+# Packed: 64 bytes that begin with parts and oc, then tile after tile, as conv_u8_tile.h says: the k are parts x blocks
+# x kernel rows x taps x groups of DOT_K channels. The channels that a tile reads are whole blocks from that of the
+# first channel of its first group on; weights of others' groups are 0.
 #
 # Where products take int16, or windows lie on slices, x is widened or copied first, for a chunk of pixels, to a strip
 # in scratch that holds each needed pixel once: it serves all output channels. Its room is strip_room's.
@@ -40,7 +41,7 @@ cdef extern from "dot_u8.h" nogil:
     void dot_row_of(int, int64_t, dot_x_t *)
 
 cdef extern from "conv_u8_tile.h" nogil:
-    enum: PM_U8, FORM_U8_NEAR, FORM_U8_LIST, FORMS_U8
+    enum: PM_U8, PM_U8_HALF, FORM_U8_NEAR, FORM_U8_LIST, FORMS_U8_OF_TAPS, FORMS_U8
     ctypedef struct tile_u8_t:
         int32_t start[OCT]
         const float *scale
@@ -48,9 +49,10 @@ cdef extern from "conv_u8_tile.h" nogil:
         uint8_t *y
         int64_t parts, full, last, kh, kw, xb, xr, xt, yb
         requant_t q
-    ctypedef void (*tile_u8_run)(const tile_u8_t *, const dot_x_t *, const int64_t *, const int64_t *) noexcept nogil
+    ctypedef void (*tile_u8_run)(const tile_u8_t *, const dot_x_t *, const int64_t *, const int64_t *,
+                                int64_t) noexcept nogil
     const tile_u8_run tiles_u8[FORMS_U8][PM_U8]
-    const tile_u8_run tiles_u8_block[FORMS_U8][PM_U8]
+    const tile_u8_run tiles_u8_half[FORMS_U8][PM_U8_HALF]
 
 ctypedef struct conv_u8_t:
     buf_t x, w, bias, scale, table, y
@@ -73,13 +75,14 @@ ctypedef struct channels_u8_t:
 
 
 cdef channels_u8_t channels_u8_of(int64_t o, int64_t oc, int64_t ic, int64_t goc, int64_t gic) noexcept nogil:
-    """oc : padded to blocks; ic : of all groups together; goc, gic : of a group, 0 where there is one"""
+    """ic : of all groups together; goc, gic : of a group, 0 where there is one"""
     cdef channels_u8_t t
-    cdef int64_t first = 0, end = ic
-    t.width = min(<int64_t>OCT, oc - o)
+    cdef int64_t first = 0, end = ic, last
+    t.width = HALF if oc - o <= HALF else OCT
     if goc > 0:
         first = min(o // goc * gic, ic)
-        end = min(((o + t.width - 1) // goc + 1) * gic, ic)
+        last = min(o + t.width, oc) - 1
+        end = (last // goc + 1) * gic
     t.block = first // CB
     end -= t.block * CB
     t.full, t.last = end // CB, (end % CB + DOT_GROUP - 1) // DOT_GROUP
@@ -186,9 +189,9 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
     cdef const conv_u8_t *A = <const conv_u8_t *>params
     cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles
     cdef int64_t image = tile // A.oc_tiles // A.row_tiles
-    cdef int64_t c0 = c * A.blocks * CB, c1 = min((c + 1) * A.blocks, A.ob) * CB, ic = (A.ib - 1) * CB + A.last
+    cdef int64_t c0 = c * A.blocks * CB, c1 = (c + 1) * A.blocks * CB, ic = (A.ib - 1) * CB + A.last
     cdef int64_t first = r * A.rows, end = min((r + 1) * A.rows, A.oh), taps = A.kh * A.kw
-    cdef int64_t down, across, parts_of_row, chunk, i, j, rows, columns, o, tiles, t, px, p, n
+    cdef int64_t down, across, parts_of_row, chunk, i, j, rows, columns, o, oc, n
     cdef int64_t yp = A.yp if A.yp else CB
     cdef const uint8_t *x = <const uint8_t *>at(base, A.x)
     cdef const uint8_t *corner
@@ -203,14 +206,15 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
     cdef channels_u8_t reads
     cdef strip_t s
     cdef tile_u8_t T
-    cdef bint near
     if table != NULL:
         look_up_begin(&look_up, table)
     T.parts, T.kh, T.kw, T.yb = (<const int64_t *>packed)[0], A.kh, A.kw, A.yb
+    oc = (<const int64_t *>packed)[1]
+    c1 = min(c1, oc)
     T.q = requant_of(A.yz, A.lo, A.hi)
     o = 0
     while o < c0:                                # where the first tile's weights are
-        reads = channels_u8_of(o, A.ob * CB, ic, A.goc, A.gic)
+        reads = channels_u8_of(o, oc, ic, A.goc, A.gic)
         w0 += tile_u8_bytes(&reads, T.parts, taps)
         o += reads.width
     chunk_u8_of(A, end - first, &down, &across)
@@ -232,41 +236,42 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
             pixel_offsets(xo, n, 0, 0, columns, A.sh * A.xr, A.sw * CB)
             T.xb, T.xr, T.xt = A.xb, A.dh * A.xr, A.dw * CB
         pixel_offsets(yo, n, i, 0, columns, A.yr, yp)
-        tiles = (n + PM_U8 - 1) // PM_U8
         o, w = c0, w0
         while o < c1:
-            reads = channels_u8_of(o, A.ob * CB, ic, A.goc, A.gic)
+            reads = channels_u8_of(o, oc, ic, A.goc, A.gic)
             T.w, T.scale = <const dot_w_t *>(w + 4 * reads.width), <const float *>at(base, A.scale) + o
             T.q.cut = requant_cut(T.scale, reads.width)
             begin_sums(T.start, <const int32_t *>w, <const int32_t *>at(base, A.bias) + o, reads.width)
             T.full, T.last = reads.full, reads.last
             T.y = y + o // CB * A.yb + j * yp
-            p, px = 0, (n + tiles - 1) // tiles
-            for t in range(tiles):               # of nearly the same width
-                if t == tiles - (px * tiles - n):
-                    px -= 1
-                near = xo[p + px - 1] - xo[p] == (px - 1) * CB and (px < 2 or xo[p + 1] - xo[p] == CB)
-                run_tile_u8(&T, from_x + reads.block * T.xb, xo + p, yo + p, px, near, reads.width)
-                p += px
+            run_tiles_u8(&T, from_x + reads.block * T.xb, xo, yo, n, reads.width)
             if table != NULL:
-                look_up_pixels(&look_up, &T, yo, n, reads.width // CB)
+                look_up_pixels(&look_up, &T, yo, n, (reads.width + CB - 1) // CB)
             w += tile_u8_bytes(&reads, T.parts, taps)
             o += reads.width
 
 
-cdef inline void run_tile_u8(const tile_u8_t *T, const dot_x_t *x, const int64_t *xo, const int64_t *yo, int64_t px,
-                             bint near, int64_t width) noexcept nogil:
-    cdef int64_t form = FORM_U8_NEAR if near else FORM_U8_LIST
-    if near:
-        x += xo[0]
-    if width == OCT:
-        tiles_u8[form][px](T, x, xo, yo)
-    else:
-        tiles_u8_block[form][px](T, x, xo, yo)
+cdef inline bint are_near(const int64_t *xo, int64_t px) noexcept nogil:
+    return xo[px - 1] - xo[0] == (px - 1) * CB and (px < 2 or xo[1] - xo[0] == CB)
 
 
-cdef inline int64_t packed_oc_of(const pack_conv_u8_t *A) noexcept nogil:
-    return (A.oc + CB - 1) // CB * CB
+cdef inline void run_tiles_u8(const tile_u8_t *T, const dot_x_t *x, const int64_t *xo, const int64_t *yo, int64_t n,
+                              int64_t width) noexcept nogil:
+    """Tiles of n pixels in all, of nearly the same width, as many at once as are of one form."""
+    cdef int64_t most = PM_U8 if width == OCT else PM_U8_HALF, tiles = (n + most - 1) // most
+    cdef int64_t px = (n + tiles - 1) // tiles, wide = tiles - (px * tiles - n), end, form      # the others: one less
+    cdef bint near
+    cdef tile_u8_run run
+    while tiles > 0:
+        if wide == 0:
+            px, wide = px - 1, tiles
+        near, end = are_near(xo, px), 1
+        while end < wide and are_near(xo + end * px, px) == near:
+            end += 1
+        form = (FORM_U8_NEAR if near else FORM_U8_LIST) + (FORMS_U8_OF_TAPS if T.kh * T.kw > 1 else 0)
+        run = tiles_u8[form][px] if width == OCT else tiles_u8_half[form][px]
+        run(T, x, xo, yo, end)
+        xo, yo, tiles, wide = xo + end * px, yo + end * px, tiles - end, wide - end
 
 
 cdef inline int64_t all_ic_of(const pack_conv_u8_t *A) noexcept nogil:
@@ -289,7 +294,7 @@ cdef void size_conv_u8_run(const void *params, char *const *base, char *scratch,
     y[1] = dot_parts(low, high)
     o = 0
     while o < A.oc:
-        reads = channels_u8_of(o, packed_oc_of(A), all_ic_of(A), A.goc, A.gic)
+        reads = channels_u8_of(o, A.oc, all_ic_of(A), A.goc, A.gic)
         bytes += tile_u8_bytes(&reads, y[1], A.kh * A.kw)
         o += reads.width
         tiles += 1
@@ -316,14 +321,14 @@ cdef void pack_conv_u8_run(const void *params, char *const *base, char *scratch,
     cdef int32_t *start
     cdef dot_w_t *to
     cdef int64_t o = 0, t, b, i, j, g, k, lane, part, c, v
-    cdef channels_u8_t reads = channels_u8_of(0, packed_oc_of(A), all_ic_of(A), A.goc, A.gic)
+    cdef channels_u8_t reads = channels_u8_of(0, A.oc, all_ic_of(A), A.goc, A.gic)
     if tile == 0:
         memset(packed, 0, HEADER)
-        (<int64_t *>packed)[0] = A.parts
+        (<int64_t *>packed)[0], (<int64_t *>packed)[1] = A.parts, A.oc
     for t in range(tile):
         y += tile_u8_bytes(&reads, A.parts, A.kh * A.kw)
         o += reads.width
-        reads = channels_u8_of(o, packed_oc_of(A), all_ic_of(A), A.goc, A.gic)
+        reads = channels_u8_of(o, A.oc, all_ic_of(A), A.goc, A.gic)
     start, to = <int32_t *>y, <dot_w_t *>(y + 4 * reads.width)
     memset(start, 0, 4 * reads.width)
     for part in range(A.parts):

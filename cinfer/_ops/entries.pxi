@@ -53,7 +53,7 @@ cdef extern from "activation.h" nogil:
     void activate_rows(float *, int64_t, int64_t, int64_t, int, float, float)
 
 cdef extern from "conv_tile.h" nogil:
-    enum: OCT
+    enum: OCT, HALF
     void pixel_offsets(int64_t *, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)
 
 ctypedef struct part_t:

@@ -9,11 +9,15 @@
 #ifndef REQUANTISE_H
 #define REQUANTISE_H
 #include "look_up.h"
-typedef struct { float high; int32_t zero, lo, hi, cut; } requant_t;
+typedef struct {
+    float high;
+    int32_t zero, lo, hi, cut, plain;   /* plain: nothing to add, no limits but 0 and 255 */
+} requant_t;
 
 static inline requant_t requant_of(int64_t zero, int64_t lo, int64_t hi)
 {
-    return (requant_t){(float)(hi - zero), (int32_t)zero, (int32_t)lo, (int32_t)hi, 1};
+    const int32_t plain = zero == 0 && lo == 0 && hi == 255;
+    return (requant_t){(float)(hi - zero), (int32_t)zero, (int32_t)lo, (int32_t)hi, 1, plain};
 }
 /* Whether products by these scales have to be cut. */
 static inline int32_t requant_cut(const float *scale, int64_t n)
@@ -33,6 +37,6 @@ INL void requant_lanes(vi *a, int n, vf scale, const requant_t *q)
 /* A block of two pixels, NV vectors of rounded lanes each, to y0 and y1, which may be one. */
 INL void requant_store(uint8_t *y0, uint8_t *y1, const vi *a, const vi *b, const requant_t *q)
 {
-    st_cut(y0, y1, a, b, q->zero, q->lo, q->hi);
+    st_cut(y0, y1, a, b, q->zero, q->lo, q->hi, q->plain);
 }
 #endif

@@ -52,12 +52,17 @@ INL ub narrow_ub(const vi *v)
     __m256i a = _mm256_packs_epi32((__m256i)v[0], (__m256i)v[1]), b = _mm256_packs_epi32((__m256i)v[2], (__m256i)v[3]);
     return (ub)sorted(_mm256_packus_epi16(a, b));
 }
-INL void st_cut(uint8_t *y0, uint8_t *y1, const vi *a, const vi *b, int zero, int lo, int hi)
+INL void st_cut(uint8_t *y0, uint8_t *y1, const vi *a, const vi *b, int zero, int lo, int hi,
+                 int plain)
 {
     const __m256i z = _mm256_set1_epi16((short)zero);
-    const __m256i s = _mm256_adds_epi16(_mm256_packs_epi32((__m256i)a[0], (__m256i)a[1]), z);
-    const __m256i t = _mm256_adds_epi16(_mm256_packs_epi32((__m256i)b[0], (__m256i)b[1]), z);
-    const __m256i low = _mm256_max_epu8(_mm256_packus_epi16(s, t), _mm256_set1_epi8((char)lo));
-    st_two(y0, y1, (ub)sorted(_mm256_min_epu8(low, _mm256_set1_epi8((char)hi))));
+    const __m256i s = _mm256_packs_epi32((__m256i)a[0], (__m256i)a[1]);
+    const __m256i t = _mm256_packs_epi32((__m256i)b[0], (__m256i)b[1]);
+    __m256i v = plain ? _mm256_packus_epi16(s, t)
+                      : _mm256_packus_epi16(_mm256_adds_epi16(s, z), _mm256_adds_epi16(t, z));
+    if (!plain) v = _mm256_min_epu8(_mm256_max_epu8(v, _mm256_set1_epi8((char)lo)), _mm256_set1_epi8((char)hi));
+    const __m128i low = _mm256_castsi256_si128(v), high = _mm256_extracti128_si256(v, 1);
+    _mm_storeu_si128((__m128i *)y1, _mm_unpackhi_epi32(low, high));             /* 4 channels of each in turns */
+    _mm_storeu_si128((__m128i *)y0, _mm_unpacklo_epi32(low, high));
 }
 #endif

@@ -58,8 +58,10 @@ INL vi cut(vi v, int zero, int lo, int hi)
     const __m512i s = _mm512_max_epi32((__m512i)(v + zero), _mm512_set1_epi32(lo));
     return (vi)_mm512_min_epi32(s, _mm512_set1_epi32(hi));
 }
-INL void st_cut(uint8_t *y0, uint8_t *y1, const vi *a, const vi *b, int zero, int lo, int hi)
+INL void st_cut(uint8_t *y0, uint8_t *y1, const vi *a, const vi *b, int zero, int lo, int hi,
+                 int plain)
 {
+    (void)plain;
     st_u8(y1, cut(b[0], zero, lo, hi));
     st_u8(y0, cut(a[0], zero, lo, hi));
 }

@@ -35,9 +35,11 @@ INL ub narrow_ub(const vi *v)
 {
     return (ub)vcombine_u8(vqmovun_s16(halves(v[0], v[1])), vqmovun_s16(halves(v[2], v[3])));
 }
-INL void st_cut(uint8_t *y0, uint8_t *y1, const vi *a, const vi *b, int zero, int lo, int hi)
+INL void st_cut(uint8_t *y0, uint8_t *y1, const vi *a, const vi *b, int zero, int lo, int hi,
+                 int plain)
 {
     const int16x8_t z = vdupq_n_s16((int16_t)zero);
+    (void)plain;
     const vi *pixel[2] = {b, a};
     uint8_t *y[2] = {y1, y0};
     FOR(i, 2) {

@@ -36,8 +36,10 @@ INL ub narrow_ub(const vi *v)
     FOR(i, UB) r[i] = cut(v[i / VW][i % VW], 0, 255);
     return r;
 }
-INL void st_cut(uint8_t *y0, uint8_t *y1, const vi *a, const vi *b, int zero, int lo, int hi)
+INL void st_cut(uint8_t *y0, uint8_t *y1, const vi *a, const vi *b, int zero, int lo, int hi,
+                 int plain)
 {
+    (void)plain;
     FOR(i, CB) y1[i] = cut(b[i / VW][i % VW] + zero, lo, hi);
     FOR(i, CB) y0[i] = cut(a[i / VW][i % VW] + zero, lo, hi);
 }

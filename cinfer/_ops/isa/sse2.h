@@ -43,15 +43,17 @@ INL ub narrow_ub(const vi *v)
     return (ub)_mm_packus_epi16(_mm_packs_epi32((__m128i)v[0], (__m128i)v[1]),
                                 _mm_packs_epi32((__m128i)v[2], (__m128i)v[3]));
 }
-INL void st_cut(uint8_t *y0, uint8_t *y1, const vi *a, const vi *b, int zero, int lo, int hi)
+INL void st_cut(uint8_t *y0, uint8_t *y1, const vi *a, const vi *b, int zero, int lo, int hi,
+                 int plain)
 {
     const __m128i z = _mm_set1_epi16((short)zero), low = _mm_set1_epi8((char)lo), high = _mm_set1_epi8((char)hi);
     const __m128i *pixel[2] = {(const __m128i *)b, (const __m128i *)a};
     uint8_t *y[2] = {y1, y0};
     FOR(i, 2) {
         const __m128i *v = pixel[i];
-        __m128i s = _mm_adds_epi16(_mm_packs_epi32(v[0], v[1]), z), t = _mm_adds_epi16(_mm_packs_epi32(v[2], v[3]), z);
-        _mm_storeu_si128((__m128i *)y[i], _mm_min_epu8(_mm_max_epu8(_mm_packus_epi16(s, t), low), high));
+        __m128i s = _mm_packs_epi32(v[0], v[1]), t = _mm_packs_epi32(v[2], v[3]);
+        __m128i r = plain ? _mm_packus_epi16(s, t) : _mm_packus_epi16(_mm_adds_epi16(s, z), _mm_adds_epi16(t, z));
+        _mm_storeu_si128((__m128i *)y[i], plain ? r : _mm_min_epu8(_mm_max_epu8(r, low), high));
     }
 }
 #endif

@@ -23,7 +23,7 @@
  * ld_two, st_two       two pixels that need not be neighbours; the second one is not there where UB is one
  * narrow_ub            UB / VW vectors of integers to bytes, cut to 0..255
  * st_cut               NV vectors of each of two pixels as bytes, to y0 and y1, which may be one: zero is added, what
- *                      is beyond lo..hi is cut */
+ *                      is beyond lo..hi is cut; plain: these are 0, 0 and 255 */
 #ifndef VEC_H
 #define VEC_H
 #if defined(__AVX512F__)
