@@ -19,18 +19,21 @@
 #   multiple of conv_oc/16 unless oc_tiles is 1.
 # size_conv_u8   writes what packing takes to y, int64: bytes, parts, tiles; parameters of pack_conv_u8
 # pack_conv_u8   from int16 weights of any strides so (oc) si (ic) sy sx, in elements; ic: of the weights, gic where
-#                there are groups. Zero points are subtracted before. Kernel tile = a tile of conv_oc channels,
-#                the last one of half as many if they are enough
+#                there are groups; dw: dilation along rows, 0 where it is not known. Zero points are subtracted
+#                before. Kernel tile = a tile of conv_oc channels, the last one of half as many if they are enough
 #
-# Packed: 64 bytes that begin with parts and oc, then tile after tile, as conv_u8_tile.h says: the k are parts x blocks
-# x kernel rows x taps x groups of DOT_K channels. The channels that a tile reads are whole blocks from that of the
-# first channel of its first group on; weights of others' groups are 0.
+# Packed: 64 bytes that begin with parts, oc and is_of_runs, then tile after tile, as conv_u8_tile.h says: the k are
+# parts x blocks x kernel rows x taps x groups of DOT_K channels. The channels that a tile reads are whole blocks from
+# that of the first channel of its first group on; weights of others' groups are 0.
 #
 # Where products take int16, or windows lie on slices, x is widened or copied first, for a chunk of pixels, to a strip
 # in scratch that holds each needed pixel once: it serves all output channels. Its room is strip_room's.
+#
+# Of few channels (is_of_runs) the strip has these alone: so a row of a window is one run of kw*ic neighbours, which are
+# multiplied as if they were the channels of one tap.
 
 cdef extern from "dot_u8.h" nogil:
-    enum: DOT_GROUP, DOT_STARTS_AT
+    enum: DOT_GROUP, DOT_STARTS_AT, MOST_PIXEL
     ctypedef struct dot_x_t:
         pass
     ctypedef struct dot_w_t:
@@ -39,6 +42,7 @@ cdef extern from "dot_u8.h" nogil:
     dot_w_t dot_part(int64_t, int64_t)
     void dot_row(const uint8_t *, int64_t, int64_t, dot_x_t *)
     void dot_row_of(int, int64_t, dot_x_t *)
+    void dot_pixels(const uint8_t *, int64_t, int64_t, int64_t, dot_x_t *)
 
 cdef extern from "conv_u8_tile.h" nogil:
     enum: PM_U8, PM_U8_HALF, FORM_U8_NEAR, FORM_U8_LIST, FORMS_U8_OF_TAPS, FORMS_U8
@@ -62,7 +66,7 @@ ctypedef struct conv_u8_t:
 
 ctypedef struct pack_conv_u8_t:
     buf_t w, y
-    int64_t oc, ic, goc, gic, kh, kw, so, si, sy, sx, parts
+    int64_t oc, ic, goc, gic, kh, kw, dw, so, si, sy, sx, parts
 
 DEF HEADER = 64                         # bytes of packed weights before the first tile
 DEF U8_PIXELS = 448                     # of a chunk: their offsets are on the stack
@@ -99,18 +103,19 @@ ctypedef struct strip_t:
     int64_t rows, columns, pixel, row, tap, tap_row, block
 
 
-cdef strip_t strip_of(const conv_u8_t *A, int64_t rows, int64_t columns) noexcept nogil:
-    """In elements. Rows and columns between those that a kernel of one tap needs are left out."""
+cdef strip_t strip_of(const conv_u8_t *A, int64_t rows, int64_t columns, int64_t pixel) noexcept nogil:
+    """In elements, `pixel` of them a pixel. Rows and columns between those that a kernel of one tap needs are left out.
+    """
     cdef strip_t s
     cdef int64_t down = A.sh if A.kh > 1 else 1, right = A.sw if A.kw > 1 else 1
     s.rows, s.columns = (rows - 1) * down + (A.kh - 1) * A.dh + 1, (columns - 1) * right + (A.kw - 1) * A.dw + 1
-    s.pixel, s.tap, s.tap_row = right * CB, A.dw * CB, A.dh * s.columns * CB
-    s.row, s.block = down * s.columns * CB, s.rows * s.columns * CB
+    s.pixel, s.tap, s.tap_row = right * pixel, A.dw * pixel, A.dh * s.columns * pixel
+    s.row, s.block = down * s.columns * pixel, s.rows * s.columns * pixel
     return s
 
 
 cdef int64_t strip_bytes(const conv_u8_t *A, int64_t rows, int64_t columns) noexcept nogil:
-    cdef strip_t s = strip_of(A, rows, columns)
+    cdef strip_t s = strip_of(A, rows, columns, CB)
     return A.ib * s.block * <int64_t>sizeof(dot_x_t)
 
 
@@ -164,6 +169,14 @@ cdef void fill_strip(const conv_u8_t *A, const strip_t *s, const uint8_t *x, int
                 y += s.columns * CB
 
 
+cdef void fill_runs(const conv_u8_t *A, const strip_t *s, const uint8_t *x, dot_x_t *y) noexcept nogil:
+    """Likewise, with the channels alone."""
+    cdef int64_t i, down = A.xr if A.kh > 1 else A.sh * A.xr
+    for i in range(s.rows):
+        dot_pixels(x + i * down, s.columns, CB, A.last, y)
+        y += s.columns * A.last
+
+
 cdef void look_up_pixels(const look_up_t *table, const tile_u8_t *T, const int64_t *yo, int64_t pixels,
                          int64_t blocks) noexcept nogil:
     """What has just been stored, by runs of neighbours."""
@@ -206,11 +219,14 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
     cdef channels_u8_t reads
     cdef strip_t s
     cdef tile_u8_t T
+    cdef bint of_runs
     if table != NULL:
         look_up_begin(&look_up, table)
     T.parts, T.kh, T.kw, T.yb = (<const int64_t *>packed)[0], A.kh, A.kw, A.yb
-    oc = (<const int64_t *>packed)[1]
+    oc, of_runs = (<const int64_t *>packed)[1], (<const int64_t *>packed)[2] != 0
     c1 = min(c1, oc)
+    if of_runs:
+        ic, taps, T.kw = ic * A.kw, A.kh, 1
     T.q = requant_of(A.yz, A.lo, A.hi)
     o = 0
     while o < c0:                                # where the first tile's weights are
@@ -226,9 +242,13 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
         n = rows * columns
         corner = x + i * A.sh * A.xr + j * A.sw * CB
         if takes_strip(A):
-            s = strip_of(A, rows, columns)
-            fill_strip(A, &s, corner, image, <dot_x_t *>scratch)
             from_x = <const dot_x_t *>scratch
+            s = strip_of(A, rows, columns, A.last if of_runs else CB)
+            if of_runs:
+                fill_runs(A, &s, corner + image * A.xn, <dot_x_t *>scratch)
+                s.block = CB
+            else:
+                fill_strip(A, &s, corner, image, <dot_x_t *>scratch)
             pixel_offsets(xo, n, 0, 0, columns, s.row, s.pixel)
             T.xb, T.xr, T.xt = s.block, s.tap_row, s.tap
         else:
@@ -274,7 +294,18 @@ cdef inline void run_tiles_u8(const tile_u8_t *T, const dot_x_t *x, const int64_
         xo, yo, tiles, wide = xo + end * px, yo + end * px, tiles - end, wide - end
 
 
+cdef inline bint is_of_runs(const pack_conv_u8_t *A) noexcept nogil:
+    return DOT_GROUP == 2 and A.dw == 1 and A.goc == 0 and A.kw > 1 and A.ic <= MOST_PIXEL
+
+
+cdef inline int64_t taps_of(const pack_conv_u8_t *A) noexcept nogil:
+    """Of a row of the window; a run is one."""
+    return 1 if is_of_runs(A) else A.kw
+
+
 cdef inline int64_t all_ic_of(const pack_conv_u8_t *A) noexcept nogil:
+    if is_of_runs(A):
+        return A.kw * A.ic
     return A.oc // A.goc * A.gic if A.goc > 0 else A.ic
 
 
@@ -295,7 +326,7 @@ cdef void size_conv_u8_run(const void *params, char *const *base, char *scratch,
     o = 0
     while o < A.oc:
         reads = channels_u8_of(o, A.oc, all_ic_of(A), A.goc, A.gic)
-        bytes += tile_u8_bytes(&reads, y[1], A.kh * A.kw)
+        bytes += tile_u8_bytes(&reads, y[1], A.kh * taps_of(A))
         o += reads.width
         tiles += 1
     y[0], y[2] = bytes, tiles
@@ -309,7 +340,7 @@ cdef inline int64_t weight_of(const pack_conv_u8_t *A, const int16_t *w, int64_t
         if o // A.goc != c // A.gic:
             return 0
         c %= A.gic
-    return w[o * A.so + c * A.si]
+    return w[o * A.so + c % A.ic * A.si + c // A.ic * A.sx]      # of a run: tap after tap
 
 
 cdef void pack_conv_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -324,9 +355,9 @@ cdef void pack_conv_u8_run(const void *params, char *const *base, char *scratch,
     cdef channels_u8_t reads = channels_u8_of(0, A.oc, all_ic_of(A), A.goc, A.gic)
     if tile == 0:
         memset(packed, 0, HEADER)
-        (<int64_t *>packed)[0], (<int64_t *>packed)[1] = A.parts, A.oc
+        (<int64_t *>packed)[0], (<int64_t *>packed)[1], (<int64_t *>packed)[2] = A.parts, A.oc, is_of_runs(A)
     for t in range(tile):
-        y += tile_u8_bytes(&reads, A.parts, A.kh * A.kw)
+        y += tile_u8_bytes(&reads, A.parts, A.kh * taps_of(A))
         o += reads.width
         reads = channels_u8_of(o, A.oc, all_ic_of(A), A.goc, A.gic)
     start, to = <int32_t *>y, <dot_w_t *>(y + 4 * reads.width)
@@ -334,7 +365,7 @@ cdef void pack_conv_u8_run(const void *params, char *const *base, char *scratch,
     for part in range(A.parts):
         for b in range(reads.full + (reads.last > 0)):
             for i in range(A.kh):
-                for j in range(A.kw):
+                for j in range(taps_of(A)):
                     tap = w + i * A.sy + j * A.sx
                     for g in range(CB // DOT_GROUP if b < reads.full else reads.last):
                         c = (reads.block + b) * CB + g * DOT_GROUP

@@ -55,7 +55,7 @@ typedef int16_t dot_x_t, dot_w_t;
 typedef uint8_t dot_x_t;
 typedef int8_t dot_w_t;
 #endif
-enum { DOT_GROUP = DOT_K, DOT_STARTS_AT = DOT_START };
+enum { DOT_GROUP = DOT_K, DOT_STARTS_AT = DOT_START, MOST_PIXEL = 8 };
 
 /* One group of x in all lanes; groups of weights for VW channels. */
 INL vi dot_x(const dot_x_t *p)
@@ -110,6 +110,15 @@ static __attribute__((noinline)) void dot_row(const uint8_t *x, int64_t n, int64
         const halves_t wide = __builtin_convertvector(v, halves_t);
         memcpy(y, &wide, sizeof wide);
 #endif
+    }
+}
+/* The first `pixel` channels of n blocks, side by side. What is written behind them, up to 8 in all, is of no use. */
+static __attribute__((noinline)) void dot_pixels(const uint8_t *x, int64_t n, int64_t step, int64_t pixel, dot_x_t *y)
+{
+    for (; n > 0; n--, x += step, y += pixel) {
+        dot_x_t v[MOST_PIXEL];
+        for (int c = 0; c < MOST_PIXEL; c++) v[c] = x[c];
+        memcpy(y, v, sizeof v);
     }
 }
 /* n blocks that are all of one byte. */

@@ -21,6 +21,11 @@ CASES = [
     (1, 1, 48, 96, 7, 31, (5, 5), (1, 1), (1, 1), (2, 2, 2, 2)),
     (1, 1, 20, 40, 1, 30, (1, 5), (1, 2), (1, 3), (0, 6, 0, 6)),
     (1, 1, 19, 33, 11, 11, (4, 2), (1, 2), (3, 1), (2, 0, 3, 1)),
+    (1, 1, 3, 24, 12, 17, (7, 7), (2, 2), (1, 1), (3, 3, 3, 3)),         # few channels: runs
+    (2, 1, 3, 20, 9, 458, (2, 3), (3, 2), (2, 1), (0, 1, 0, 1)),
+    (1, 1, 1, 33, 6, 7, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+    (1, 1, 3, 8, 6, 7, (3, 3), (1, 1), (1, 2), (1, 2, 1, 2)),            # not, as taps are apart
+    (2, 1, 7, 9, 1, 3, (1, 3), (1, 1), (1, 1), (0, 0, 0, 0)),
     (1, 1, 5, 19, 3, 457, (3, 1), (1, 1), (1, 1), (1, 0, 1, 0)),         # rows longer than a chunk
     (1, 1, 16, 16, 37, 29, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),        # several chunks
     (1, 1, 1040, 16, 4, 40, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),       # a strip of a whole row does not fit
@@ -32,12 +37,13 @@ CASES = [
     (1, 9, 3, 1, 6, 5, (2, 2), (1, 1), (1, 1), (0, 0, 1, 1))]
 
 
-def pack(level, w, groups=1, strides=None, at=0, source=None, threads=1):
+def pack(level, w, groups=1, strides=None, at=0, source=None, threads=1, dw=0):
     """w : whole numbers [oc][ic][kh][kw]; strides : of (oc, ic, y, x) in source, from element `at` on."""
     oc, ic, kh, kw = w.shape
     source = put(w if source is None else source, np.int16)
     so, si, sy, sx = strides or (ic * kh * kw, kh * kw, kw, 1)
-    params = dict(w=address(source, 2 * at), oc=oc, ic=ic, kh=kh, kw=kw, so=so, si=si, sy=sy, sx=sx)
+    params = dict(w=address(source, 2 * at), oc=oc, ic=ic, kh=kh, kw=kw, so=so, si=si, sy=sy, sx=sx,
+                  dw=dw)
     if groups > 1:
         params.update(goc=oc // groups, gic=ic)
     size = np.zeros(3, np.int64)
@@ -54,7 +60,7 @@ def run_conv(level, x, w, bias, scale, groups, strides, dilations, pads, out_sha
     n, ic = x.shape[:2]
     oh, ow = out_shape[2:]
     xs, ys = BlockedU8.of(x, pads, zeros[0]), BlockedU8(out_shape, halo)
-    packed = pack(level, w, groups) if packed is None else packed
+    packed = pack(level, w, groups, dw=dilations[1]) if packed is None else packed
     b, s = channels(bias, np.int32), channels(scale, np.float32)
     step = max(1, ops.table(level).conv_oc // 16)
     blocks = min(-(-blocks // step) * step, ys.blocks)
@@ -162,6 +168,14 @@ def test_packing_by_threads_and_from_any_strides(level, groups, shape):
             strides[axis] = stride // w.itemsize
         strides[order[-1]] = -1
         np.testing.assert_array_equal(pack(level, w, groups, strides, turned.shape[-1] - 1, turned), wanted)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_packing_of_runs_from_any_strides(level):
+    w = RNG.integers(-255, 256, (17, 3, 2, 5))
+    wanted, turned = pack(level, w, dw=1), np.ascontiguousarray(w.transpose(3, 1, 0, 2))
+    strides = tuple(turned.strides[axis] // w.itemsize for axis in (2, 1, 3, 0))
+    np.testing.assert_array_equal(pack(level, w, 1, strides, 0, turned, dw=1), wanted)
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -127,7 +127,7 @@ def emit_direct(out, conv: QuantizedConv) -> None:
 
     def params():
         w = out.store.packed_bytes("pack_conv_u8", conv.w_name, conv.w, conv.by_channels, oc=oc, ic=ic, kh=kh, kw=kw,
-                                   so=ic * kh * kw, si=kh * kw, sy=kw, sx=1, **grouped)
+                                   dw=dw, so=ic * kh * kw, si=kh * kw, sy=kw, sx=1, **grouped)
         return dict(w=w, ib=ib, last=(ic * groups - 1) % BLOCK + 1, ob=ob, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw,
                     xz=conv.x_zero, **grouped)
     split = divided(out, y.n, y.h, y.w, ob, ic * kh * kw)
