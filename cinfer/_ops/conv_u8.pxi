@@ -2,7 +2,7 @@
 #
 # conv_u8        y[n, oc, i, j] = requantised(sum over (ic, p, q) of w[oc, ic, p, q]
 #                * x[n, ic, i*sh + p*dh, j*sw + q*dw], bias[oc], scale[oc]), as requantise.h says: zero point yz,
-#                limits lo and hi
+#                limits lo and hi; or in float32 (requantise.pxi)
 #   x            points at pixel (-pad_t, -pad_l) of a picture whose halo is its zero point, so that every read is
 #                legal; strides xn xb xr. No zero point is subtracted: bias has -x_zero times the sum of the weights
 #   ib, last     blocks of input channels, channels in the last of them; what lies beyond meets weights of 0
@@ -50,7 +50,7 @@ cdef extern from "conv_u8_tile.h" nogil:
         int32_t start[OCT]
         const float *scale
         const dot_w_t *w
-        uint8_t *y
+        void *y
         int64_t parts, full, last, kh, kw, xb, xr, xt, yb
         requant_t q
     ctypedef void (*tile_u8_run)(const tile_u8_t *, const dot_x_t *, const int64_t *, const int64_t *,
@@ -63,6 +63,9 @@ ctypedef struct conv_u8_t:
     int64_t n, ib, last, ob, goc, gic, kh, kw, dh, dw, sh, sw, oh, ow
     int64_t xn, xb, xr, yn, yb, yr, yp, yz, lo, hi, row_tiles, rows, oc_tiles, blocks
     int64_t kd, sd, dd, pf, id, od, xz
+    buf_t wsum, zero, add, slope, res   # real_end_t
+    int64_t rn, rb, rr, act
+    double alpha, beta
 
 ctypedef struct pack_conv_u8_t:
     buf_t w, y
@@ -151,8 +154,11 @@ cdef void chunk_u8_of(const conv_u8_t *A, int64_t rows, int64_t *down, int64_t *
     down[0], across[0] = even(rows, most), columns
 
 
-cdef void fill_strip(const conv_u8_t *A, const strip_t *s, const uint8_t *x, int64_t image, dot_x_t *y) noexcept nogil:
-    """The strip of the chunk whose first window begins at x, in the first slice, of output image `image`."""
+cdef void fill_strip(const conv_u8_t *A, const strip_t *s, const uint8_t *x, int64_t image, int64_t zero,
+                     dot_x_t *y) noexcept nogil:
+    """The strip of the chunk whose first window begins at x, in the first slice, of output image `image`.
+
+    zero : zero point of x"""
     cdef int64_t b, i, down = A.xr if A.kh > 1 else A.sh * A.xr, right = CB if A.kw > 1 else A.sw * CB
     cdef int64_t k, d = 0, slices = max(A.kd, <int64_t>1), blocks = A.ib // slices
     x += (image if A.kd == 0 else image // A.od * A.id) * A.xn
@@ -160,7 +166,7 @@ cdef void fill_strip(const conv_u8_t *A, const strip_t *s, const uint8_t *x, int
         if A.kd > 0:
             d = image % A.od * A.sd - A.pf + k * A.dd
             if d < 0 or d >= A.id:
-                dot_row_of(<int>A.xz, blocks * s.rows * s.columns, y)
+                dot_row_of(<int>zero, blocks * s.rows * s.columns, y)
                 y += blocks * s.block
                 continue
         for b in range(blocks):
@@ -187,15 +193,9 @@ cdef void look_up_pixels(const look_up_t *table, const tile_u8_t *T, const int64
         while q < pixels and yo[q] - yo[q - 1] == CB:
             q += 1
         for b in range(blocks):
-            at_run = T.y + b * T.yb + yo[p]
+            at_run = <uint8_t *>T.y + b * T.yb + yo[p]
             look_up_row(table, at_run, at_run, (q - p) * CB)
         p = q
-
-
-cdef inline void begin_sums(int32_t *start, const int32_t *packed, const int32_t *bias, int64_t n) noexcept nogil:
-    cdef int64_t i
-    for i in range(n):
-        start[i] = packed[i] + bias[i]
 
 
 cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -204,22 +204,32 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
     cdef int64_t image = tile // A.oc_tiles // A.row_tiles
     cdef int64_t c0 = c * A.blocks * CB, c1 = (c + 1) * A.blocks * CB, ic = (A.ib - 1) * CB + A.last
     cdef int64_t first = r * A.rows, end = min((r + 1) * A.rows, A.oh), taps = A.kh * A.kw
-    cdef int64_t down, across, parts_of_row, chunk, i, j, rows, columns, o, oc, n
-    cdef int64_t yp = A.yp if A.yp else CB
+    cdef int64_t down, across, parts_of_row, chunk, i, j, rows, columns, o, oc, n, b
+    cdef int64_t yp = A.yp if A.yp else CB, size = 1, zero = A.xz
     cdef const uint8_t *x = <const uint8_t *>at(base, A.x)
     cdef const uint8_t *corner
-    cdef uint8_t *y = <uint8_t *>at(base, A.y) + image * A.yn
+    cdef const int32_t *wsum = <const int32_t *>at(base, A.wsum)
+    cdef const float *scale = <const float *>at(base, A.scale)
+    cdef char *y
     cdef const char *packed = <const char *>at(base, A.w)
     cdef const char *w
     cdef const char *w0 = packed + HEADER
     cdef const dot_x_t *from_x
     cdef const uint8_t *table = <const uint8_t *>at(base, A.table)
-    cdef int64_t[U8_PIXELS] xo, yo
+    cdef int64_t[U8_PIXELS] xo, yo, ro
     cdef look_up_t look_up
     cdef channels_u8_t reads
     cdef strip_t s
     cdef tile_u8_t T
     cdef bint of_runs
+    cdef real_sums_t real
+    cdef const float *res = NULL
+    cdef const float *of_block = NULL
+    if wsum != NULL:
+        size, zero = 4, (<const uint8_t *>at(base, A.zero))[0]
+        real = real_sums_of(<const real_end_t *>&A.wsum, base, scale, image)
+        res = real.res
+    y = <char *>at(base, A.y) + image * A.yn * size
     if table != NULL:
         look_up_begin(&look_up, table)
     T.parts, T.kh, T.kw, T.yb = (<const int64_t *>packed)[0], A.kh, A.kw, A.yb
@@ -248,7 +258,7 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
                 fill_runs(A, &s, corner + image * A.xn, <dot_x_t *>scratch)
                 s.block = CB
             else:
-                fill_strip(A, &s, corner, image, <dot_x_t *>scratch)
+                fill_strip(A, &s, corner, image, zero, <dot_x_t *>scratch)
             pixel_offsets(xo, n, 0, 0, columns, s.row, s.pixel)
             T.xb, T.xr, T.xt = s.block, s.tap_row, s.tap
         else:
@@ -256,15 +266,27 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
             pixel_offsets(xo, n, 0, 0, columns, A.sh * A.xr, A.sw * CB)
             T.xb, T.xr, T.xt = A.xb, A.dh * A.xr, A.dw * CB
         pixel_offsets(yo, n, i, 0, columns, A.yr, yp)
+        if res != NULL:
+            pixel_offsets(ro, n, i, 0, columns, A.rr, CB)
         o, w = c0, w0
         while o < c1:
             reads = channels_u8_of(o, oc, ic, A.goc, A.gic)
-            T.w, T.scale = <const dot_w_t *>(w + 4 * reads.width), <const float *>at(base, A.scale) + o
-            T.q.cut = requant_cut(T.scale, reads.width)
-            begin_sums(T.start, <const int32_t *>w, <const int32_t *>at(base, A.bias) + o, reads.width)
+            T.w = <const dot_w_t *>(w + 4 * reads.width)
+            if wsum != NULL:
+                T.scale = NULL
+                begin_by_zero(T.start, <const int32_t *>w, wsum + o, <int32_t>zero, reads.width)
+            else:
+                T.scale = scale + o
+                T.q.cut = requant_cut(T.scale, reads.width)
+                begin_sums(T.start, <const int32_t *>w, <const int32_t *>at(base, A.bias) + o, reads.width)
             T.full, T.last = reads.full, reads.last
-            T.y = y + o // CB * A.yb + j * yp
+            T.y = y + (o // CB * A.yb + j * yp) * size
             run_tiles_u8(&T, from_x + reads.block * T.xb, xo, yo, n, reads.width)
+            if wsum != NULL:
+                for b in range((reads.width + CB - 1) // CB):
+                    if res != NULL:
+                        of_block = res + (o // CB + b) * A.rb + j * CB
+                    real_sums_list(&real, o + b * CB, <float *>T.y + b * A.yb, yo, of_block, ro, n)
             if table != NULL:
                 look_up_pixels(&look_up, &T, yo, n, (reads.width + CB - 1) // CB)
             w += tile_u8_bytes(&reads, T.parts, taps)

@@ -6,7 +6,8 @@
  *       x the groups of a block; then, unless `last` is 0, once more over the first `last` groups of a block
  * w     [OCT int32 that the sums begin with][parts][k groups][OCT][DOT_K], read once and in order; OCT is that of the
  *       float convolutions, or HALF in the last tile where no more are left
- * y     block o of a pixel is o*yb bytes from it, 16 bytes each, written whole
+ * y     block o of a pixel is o*yb elements from it, 16 each, written whole: bytes, or where there is no `scale` the
+ *       sums, int32
  * Pixels: wherever the lists xo, yo say; `near`: those of x are 16 elements apart.
  * Sums of integers have no order: they wrap where they do not fit in int32, everywhere alike.
  *
@@ -40,9 +41,9 @@
 #endif
 typedef struct {
     int32_t start[OCT];                 /* what sums begin with, and the bias */
-    const float *scale;
+    const float *scale;                 /* or NULL */
     const dot_w_t *w;
-    uint8_t *y;
+    void *y;
     int64_t parts, full, last, kh, kw, xb, xr, xt, yb;
     requant_t q;
 } tile_u8_t;
@@ -80,7 +81,7 @@ typedef struct {
 /* Blocks of which a tile has a part are written whole, with anything in the lanes beyond. */
 #define STORE_U8(OV, PX, q) \
     FOR(b, (OV + NV - 1) / NV) { \
-        uint8_t *y = T->y + b * T->yb; \
+        uint8_t *y = (uint8_t *)T->y + b * T->yb; \
         FOR(p, PX) if (p % 2 == 0) { \
             const int next = p + 1 < PX ? p + 1 : p; \
             vi s[NV], t[NV]; \
@@ -108,6 +109,11 @@ static __attribute__((noinline)) void tile_u8_##NAME##_##OV##_##PX(TILE_U8_ARGS)
         FOR(o, OV) FOR(p, PX) a[o][p] = ldi(T->start + o * VW); \
         LOOPS(OV, PX, X) \
         FOR(o, OV) FOR(p, PX) PIN(a[o][p]); \
+        if (__builtin_expect(!T->scale, 0)) { \
+            const int64_t yb = T->yb; \
+            FOR(p, PX) FOR(o, OV) memcpy((int32_t *)T->y + Y_AT(o, p), &a[o][p], sizeof(vi)); \
+            continue; \
+        } \
         const requant_t q = T->q;               /* here: registers are the sums' till now */ \
         FOR(o, OV) requant_lanes(a[o], PX, ld(T->scale + o * VW), &q); \
         if (q.plain) { \

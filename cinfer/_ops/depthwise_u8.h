@@ -16,13 +16,13 @@
 #include "requantise.h"
 typedef struct {
     int32_t start[CB];                  /* what sums begin with, and the bias */
-    const float *scale;
+    const float *scale;                 /* or NULL: then the sums are stored, int32 */
     const dot_w_t *w;                   /* of a phase */
     const dot_x_t **strips;
     int64_t parts, groups, kw, dw, sw;  /* groups: strips */
     requant_t q;
 } dw_u8_t;
-#define DW_U8_ARGS const dw_u8_t *T, int64_t column, uint8_t *y, int64_t tiles
+#define DW_U8_ARGS const dw_u8_t *T, int64_t column, void *to, int64_t tiles
 #define DW_U8_PX 8
 #define EACH_DW_U8(X, K, S) X(K,S,1) X(K,S,2) X(K,S,3) X(K,S,4) X(K,S,5) X(K,S,6) X(K,S,7) X(K,S,8)
 #define DW_U8_STEP (CB * DOT_K)
@@ -72,6 +72,7 @@ static __attribute__((noinline)) void dw_u8_any_##S##_##PX(DW_U8_ARGS) \
 #endif
 #define DW_U8_BEGIN(PX) \
     const requant_t f = T->q; \
+    uint8_t *y = to; \
     const int64_t parts = T->parts, groups = T->groups; \
     const dot_x_t *const *strips = T->strips; \
     for (; tiles > 0; tiles--) { \
@@ -83,14 +84,19 @@ static __attribute__((noinline)) void dw_u8_any_##S##_##PX(DW_U8_ARGS) \
             for (int64_t part = parts; part > 0; part--) \
                 UNROLL(1) for (int64_t g = 0; g < groups; g++)
 #define DW_U8_END(STEP, PX) \
-            requant_lanes(a, PX, ld(T->scale + h * VW), &f); \
+            if (__builtin_expect(T->scale != NULL, 1)) requant_lanes(a, PX, ld(T->scale + h * VW), &f); \
             FOR(p, PX) done[p][h] = a[p]; \
+        } \
+        column += PX * (STEP); \
+        if (__builtin_expect(!T->scale, 0)) { \
+            memcpy(y, done, sizeof done); \
+            y += sizeof done; \
+            continue; \
         } \
         FOR(p, PX) if (p % 2 == 0) { \
             const int next = p + 1 < PX ? p + 1 : p; \
             requant_store(y + p * CB, y + next * CB, done[p], done[next], &f); \
         } \
-        column += PX * (STEP); \
         y += PX * CB; \
     }
 EACH_DW_U8(DW_U8_TILE, 3, 1)

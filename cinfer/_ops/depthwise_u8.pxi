@@ -1,7 +1,8 @@
 # Depthwise convolution of bytes; register tiles, strips, the packed form are in depthwise_u8.h.
 #
 # depthwise_u8       y[n, c, i, j] = requantised(sum over (p, q) of w[c, p, q] * x[n, c, i*sh + p*dh, j*sw + q*dw],
-#                    bias[c], scale[c]), as requantise.h says: zero point yz, limits lo and hi
+#                    bias[c], scale[c]), as requantise.h says: zero point yz, limits lo and hi; or in float32
+#                    (requantise.pxi)
 #   x                points at pixel (-pad_t, -pad_l) of a picture whose halo is its zero point; strides xn xb xr. No
 #                    zero point is subtracted: bias has -x_zero times the sum of the weights
 #   w                packed by pack_depthwise_u8
@@ -24,13 +25,16 @@ cdef extern from "depthwise_u8.h" nogil:
         const dot_x_t **strips
         int64_t parts, groups, kw, dw, sw
         requant_t q
-    ctypedef void (*dw_u8_fn)(const dw_u8_t *, int64_t, uint8_t *, int64_t) noexcept nogil
+    ctypedef void (*dw_u8_fn)(const dw_u8_t *, int64_t, void *, int64_t) noexcept nogil
     const dw_u8_fn *dw_u8_form(int64_t, int64_t, int64_t)
     void interleave_rows(const uint8_t **, int64_t, dot_x_t *)
 
 ctypedef struct depthwise_u8_t:
     buf_t x, w, bias, scale, table, y
     int64_t n, cb, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yn, yb, yr, yz, lo, hi, row_tiles, rows
+    buf_t wsum, zero, add, slope, res   # real_end_t
+    int64_t rn, rb, rr, act
+    double alpha, beta
 
 ctypedef struct pack_depthwise_u8_t:
     buf_t w, y
@@ -80,8 +84,12 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
     cdef const uint8_t *table = <const uint8_t *>at(base, A.table)
     cdef const uint8_t *x = <const uint8_t *>at(base, A.x) + image * A.xn + b * A.xb
     cdef const uint8_t *rows[4]
-    cdef uint8_t *y = <uint8_t *>at(base, A.y) + image * A.yn + b * A.yb
-    cdef uint8_t *to
+    cdef const int32_t *wsum = <const int32_t *>at(base, A.wsum)
+    cdef int64_t size = 1 if wsum == NULL else 4
+    cdef char *y = <char *>at(base, A.y) + (image * A.yn + b * A.yb) * size
+    cdef char *to
+    cdef const float *res = NULL
+    cdef real_sums_t real
     cdef const dot_x_t **strips = <const dot_x_t **>scratch
     cdef const dot_x_t *oldest
     cdef const dw_u8_fn *form = dw_u8_form(A.kw, A.sw, A.dw)
@@ -94,9 +102,15 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
     kept = A.dh == 1 and p.phases * A.sh == DOT_GROUP          # of the next rows' strips all but one are there
     packed += HEADER + b * p.block
     T.groups, T.q, T.strips = p.groups, requant_of(A.yz, A.lo, A.hi), strips
-    T.scale = <const float *>at(base, A.scale) + b * CB
-    T.q.cut = requant_cut(T.scale, CB)
-    begin_sums(T.start, <const int32_t *>packed, <const int32_t *>at(base, A.bias) + b * CB, CB)
+    T.scale = <const float *>at(base, A.scale)
+    if wsum != NULL:
+        real = real_sums_of(<const real_end_t *>&A.wsum, base, T.scale, image)
+        T.scale = NULL
+        begin_by_zero(T.start, <const int32_t *>packed, wsum + b * CB, (<const uint8_t *>at(base, A.zero))[0], CB)
+    else:
+        T.scale += b * CB
+        T.q.cut = requant_cut(T.scale, CB)
+        begin_sums(T.start, <const int32_t *>packed, <const int32_t *>at(base, A.bias) + b * CB, CB)
     if table != NULL:
         look_up_begin(&look_up, table)
     width = chunk_columns(A, p.groups)
@@ -113,10 +127,14 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
                 interleave_rows(rows, strip_columns(A, columns), <dot_x_t *>strips[g])
             for phase in range(min(p.phases, y1 - i)):
                 T.w = <const dot_w_t *>(packed + DW_START + phase * p.bytes)
-                to = y + (i + phase) * A.yr + j * CB
+                to = y + ((i + phase) * A.yr + j * CB) * size
                 depthwise_u8_row(&T, form, columns, A.sw, to)
-                if table != NULL and (A.yr != A.ow * CB or width != A.ow):
-                    look_up_row(&look_up, to, to, columns * CB)
+                if wsum != NULL:
+                    if real.res != NULL:
+                        res = real.res + b * A.rb + (i + phase) * A.rr + j * CB
+                    real_sums_row(&real, b * CB, <float *>to, res, columns)
+                elif table != NULL and (A.yr != A.ow * CB or width != A.ow):
+                    look_up_row(&look_up, <uint8_t *>to, <uint8_t *>to, columns * CB)
             if kept:
                 first, oldest = p.groups - 1, strips[0]
                 for g in range(first):
@@ -125,15 +143,16 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
             i += p.phases
     if table != NULL and A.yr == A.ow * CB and width == A.ow:        # one run of bytes
         to = y + y0 * A.yr
-        look_up_row(&look_up, to, to, (y1 - y0) * A.yr)
+        look_up_row(&look_up, <uint8_t *>to, <uint8_t *>to, (y1 - y0) * A.yr)
 
 
 cdef inline void depthwise_u8_row(const dw_u8_t *T, const dw_u8_fn *form, int64_t columns, int64_t sw,
-                                  uint8_t *y) noexcept nogil:
+                                  char *y) noexcept nogil:
     cdef int64_t whole = columns // DW_U8_PX, rest = columns % DW_U8_PX, p = whole * DW_U8_PX
+    cdef int64_t size = 4 if T.scale == NULL else 1
     form[DW_U8_PX](T, 0, y, whole)
     if rest > 0:
-        form[rest](T, p * sw, y + p * CB, 1)
+        form[rest](T, p * sw, y + p * CB * size, 1)
 
 
 cdef void size_depthwise_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:

@@ -3,7 +3,10 @@
  * range_of          tile t: the least and the largest of 0 and of x[t*per ..] -> parts[2t], parts[2t + 1]
  * dynamic_quantize  scale = (high - low) / 255, or 1 where all is 0; zero = rint(-low / scale); tile t: y[t*per ..];
  *                   the first one writes scale (float32) and zero (a byte), too
- * n floats, `parts` tiles of range_of. A NaN gives NaN as range; as a number, it becomes 0. Bits as onnxruntime's. */
+ * range_of_blocked  range_of of blocks, strides xn xb xr in floats; tile = (image*row_tiles + r)*blocks + b, rows
+ *                   r*rows ..
+ * dynamic_scale     scale and zero alone; one tile
+ * n floats, `count` tiles of range_of. A NaN gives NaN as range; as a number, it becomes 0. Bits as onnxruntime's. */
 #ifndef DYNAMIC_QUANTIZE_H
 #define DYNAMIC_QUANTIZE_H
 #include "api.h"
@@ -12,6 +15,10 @@
 PARAMS(range_of_t, RANGE_OF_FIELDS)
 #define DYNAMIC_QUANTIZE_FIELDS(B, I, F, A) B(x) B(parts) B(y) B(scale) B(zero) I(n) I(per) I(count)
 PARAMS(dynamic_quantize_t, DYNAMIC_QUANTIZE_FIELDS)
+#define RANGE_OF_BLOCKED_FIELDS(B, I, F, A) B(x) B(parts) I(c) I(h) I(w) I(xn) I(xb) I(xr) I(row_tiles) I(rows)
+PARAMS(range_of_blocked_t, RANGE_OF_BLOCKED_FIELDS)
+#define DYNAMIC_SCALE_FIELDS(B, I, F, A) B(parts) B(scale) B(zero) I(count)
+PARAMS(dynamic_scale_t, DYNAMIC_SCALE_FIELDS)
 
 static __attribute__((noinline)) void range_of(const float *x, int64_t n, float *part)
 {
@@ -53,22 +60,54 @@ static __attribute__((noinline)) void quantise_bytes(const float *x, int64_t n, 
         memcpy(y + i, rest, (size_t)(n - i));
     }
 }
+INL void wider(float *range, const float *part)
+{
+    range[0] = part[0] < range[0] || part[0] != part[0] ? part[0] : range[0];
+    range[1] = part[1] > range[1] || part[1] != part[1] ? part[1] : range[1];
+}
+/* n pixels of a block that has so many channels: what other lanes hold does not count. */
+static void range_of_pixels(const float *x, int64_t n, int lanes, float *range)
+{
+    float part[2] = {0, 0}, few[16 * CB];
+    if (lanes == CB) {
+        range_of(x, n * CB, part);
+        wider(range, part);
+        return;
+    }
+    int32_t is_lane[CB];
+    FOR(c, CB) is_lane[c] = -(c < lanes);
+    for (int64_t m; n > 0; n -= m, x += m * CB) {
+        m = n < 16 ? n : 16;
+        for (int64_t i = 0; i < m * CB; i += VW) st(few + i, (vf)(ldi(x + i) & ldi(is_lane + i % CB)));
+        range_of(few, m * CB, part);
+        wider(range, part);
+    }
+}
+static void scale_of_range(const float *part, int64_t count, float *scale, float *zero)
+{
+    float range[2] = {0, 0};
+    for (int64_t i = 0; i < count; i++) wider(range, part + 2 * i);
+    float width = range[1] - range[0], step = width == 0 ? 1 : width / 255, z = -range[0] / step;
+    *scale = step;
+    *zero = vrint(bc(z < 0 ? 0 : z > 255 ? 255 : z != z ? 0 : z))[0];
+}
 static void dynamic_quantize(const dynamic_quantize_t *A, char *const *base, int64_t tile)
 {
-    const float *x = (const float *)at(base, A->x) + tile * A->per, *part = at(base, A->parts);
-    float low = 0, high = 0;
-    for (int64_t i = 0; i < A->count; i++) {
-        float a = part[2 * i], b = part[2 * i + 1];
-        low = a < low || a != a ? a : low;
-        high = b > high || b != b ? b : high;
-    }
-    float width = high - low, scale = width == 0 ? 1 : width / 255, zero = -low / scale;
-    vf z = vrint(bc(zero < 0 ? 0 : zero > 255 ? 255 : zero != zero ? 0 : zero));
+    const float *x = (const float *)at(base, A->x) + tile * A->per;
+    float scale, zero;
     int64_t n = A->n - tile * A->per;
+    scale_of_range(at(base, A->parts), A->count, &scale, &zero);
     if (tile == 0) {
         *(float *)at(base, A->scale) = scale;
-        *(uint8_t *)at(base, A->zero) = (uint8_t)z[0];
+        *(uint8_t *)at(base, A->zero) = (uint8_t)zero;
     }
-    quantise_bytes(x, n < A->per ? n : A->per, scale, z[0], (uint8_t *)at(base, A->y) + tile * A->per);
+    quantise_bytes(x, n < A->per ? n : A->per, scale, zero, (uint8_t *)at(base, A->y) + tile * A->per);
+}
+static void dynamic_scale(const dynamic_scale_t *A, char *const *base)
+{
+    float scale, zero;
+    scale_of_range(at(base, A->parts), A->count, &scale, &zero);
+    *(float *)at(base, A->scale) = scale;
+    *(uint8_t *)at(base, A->zero) = (uint8_t)zero;
 }
 #endif

@@ -8,6 +8,15 @@ cdef extern from "dynamic_quantize.h" nogil:
         pass
     const char *range_of_t_fields
     const char *dynamic_quantize_t_fields
+    ctypedef struct range_of_blocked_t:
+        buf_t x, parts
+        int64_t c, h, w, xn, xb, xr, row_tiles, rows
+    ctypedef struct dynamic_scale_t:
+        pass
+    const char *range_of_blocked_t_fields
+    const char *dynamic_scale_t_fields
+    void range_of_pixels(const float *, int64_t, int, float *)
+    void dynamic_scale(const dynamic_scale_t *, char *const *)
     void range_of(const float *, int64_t, float *)
     void dynamic_quantize(const dynamic_quantize_t *, char *const *, int64_t)
 
@@ -18,9 +27,30 @@ cdef void range_of_run(const void *params, char *const *base, char *scratch, int
              <float *>at(base, A.parts) + 2 * tile)
 
 
+cdef void range_of_blocked_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const range_of_blocked_t *A = <const range_of_blocked_t *>params
+    cdef part_t k = part_of(tile, A.c, A.h, A.row_tiles, A.rows)
+    cdef const float *x = <const float *>at(base, A.x) + k.image * A.xn + k.block * A.xb + k.row * A.xr
+    cdef float *part = <float *>at(base, A.parts) + 2 * tile
+    cdef int64_t rows = k.end - k.row, n = A.w
+    part[0] = part[1] = 0
+    if A.xr == A.w * CB:                            # the rows follow each other: one run of pixels
+        n *= rows
+        rows = 1
+    for _ in range(rows):
+        range_of_pixels(x, n, k.lanes, part)
+        x += A.xr
+
+
+cdef void dynamic_scale_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    dynamic_scale(<const dynamic_scale_t *>params, base)
+
+
 cdef void dynamic_quantize_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     dynamic_quantize(<const dynamic_quantize_t *>params, base, tile)
 
 
 enter("range_of", range_of_t_fields, sizeof(range_of_t), range_of_run)
+enter("range_of_blocked", range_of_blocked_t_fields, sizeof(range_of_blocked_t), range_of_blocked_run)
+enter("dynamic_scale", dynamic_scale_t_fields, sizeof(dynamic_scale_t), dynamic_scale_run)
 enter("dynamic_quantize", dynamic_quantize_t_fields, sizeof(dynamic_quantize_t), dynamic_quantize_run)

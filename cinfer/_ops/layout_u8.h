@@ -2,12 +2,12 @@
  *
  * to_blocked_u8       y[n][b][i][j][lane] = x[n][b*16 + lane][i][j] ^ flip; flip is 0, or 128 for int8 as uint8
  * quantize_blocked    y = min(hi, max(lo, rint(x / scale) + zero)), x float32; the quotient is rounded once,
- *                     rint is to even, NaN gives lo
+ *                     rint is to even, NaN gives lo; s and z, where they are given, are scale and zero (a byte)
  * from_blocked_u8     the reverse of the first; coff as of from_blocked (layout.h)
  * dequantize_blocked  y = (x - zero) * scale, y float32
  * gather_channels_u8  as gather_channels (layout.h), of bytes
  * fill_halo           fills the frame of t, l, b, r pixels around each picture; y points at pixel (0, 0); elements
- *                     of `size` bytes, 1 or 4, `fill` their bits. Tile = image*cb + block
+ *                     of `size` bytes, 1 or 4, `fill` their bits; or the byte at `from`. Tile = image*cb + block
  *
  * The side that is not bytes in blocks has strides n, b (16 channels on), c, h, w: plain memory of any strides (b =
  * 16*c), or float blocks (c = 1, w = 16, h the row stride; the channels are then given as whole blocks). Bytes in
@@ -22,12 +22,13 @@
 #include "layout.h"
 #include "vec_u8.h"
 #define BLOCK_U8_FIELDS(B, I, F, A) B(x) B(y) I(n) I(c) I(d) I(h) I(w) I(xn) I(xb) I(xc) I(xd) I(xh) I(xw) I(yn) I(yb) \
-    I(yr) I(flip) F(scale) I(zero) I(lo) I(hi) I(row_tiles) I(rows)
+    I(yr) I(flip) F(scale) I(zero) I(lo) I(hi) I(row_tiles) I(rows) B(s) B(z)
 PARAMS(block_u8_t, BLOCK_U8_FIELDS)
 #define UNBLOCK_U8_FIELDS(B, I, F, A) B(x) B(y) B(coff) I(n) I(c) I(d) I(h) I(w) I(xn) I(xb) I(xr) I(yn) I(yb) I(yc) \
     I(yd) I(yh) I(yw) I(flip) F(scale) I(zero) I(row_tiles) I(rows)
 PARAMS(unblock_u8_t, UNBLOCK_U8_FIELDS)
-#define FILL_HALO_FIELDS(B, I, F, A) B(y) I(n) I(cb) I(h) I(w) I(yn) I(yb) I(yr) I(t) I(l) I(b) I(r) I(size) I(fill)
+#define FILL_HALO_FIELDS(B, I, F, A) B(y) I(n) I(cb) I(h) I(w) I(yn) I(yb) I(yr) I(t) I(l) I(b) I(r) I(size) I(fill) \
+    B(from)
 PARAMS(fill_halo_t, FILL_HALO_FIELDS)
 
 typedef struct { vf scale; vi zero; ub lo, hi, flip; } quant_t;

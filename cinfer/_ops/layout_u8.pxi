@@ -5,6 +5,7 @@ cdef extern from "layout_u8.h" nogil:
         buf_t x, y
         int64_t n, c, d, h, w, xn, xb, xc, xd, xh, xw, yn, yb, yr, flip, zero, lo, hi, row_tiles, rows
         double scale
+        buf_t s, z
     ctypedef struct unblock_u8_t:
         buf_t x, y, coff
         int64_t n, c, d, h, w, xn, xb, xr, yn, yb, yc, yd, yh, yw, flip, zero, row_tiles, rows
@@ -12,6 +13,7 @@ cdef extern from "layout_u8.h" nogil:
     ctypedef struct fill_halo_t:
         buf_t y
         int64_t n, cb, h, w, yn, yb, yr, t, l, b, r, size, fill
+        buf_t of_byte "from"
     ctypedef struct quant_t:
         pass
     const char *block_u8_t_fields
@@ -36,7 +38,9 @@ cdef extern from "layout_u8.h" nogil:
 
 cdef void block_u8(const block_u8_t *A, char *const *base, int64_t tile, bint floats) noexcept nogil:
     cdef part_t k = part_of(tile, A.c, A.h, A.row_tiles, A.rows)
-    cdef quant_t q = quant_of(A.scale, A.zero, A.lo, A.hi, A.flip)
+    cdef const float *s = <const float *>at(base, A.s)
+    cdef const uint8_t *z = <const uint8_t *>at(base, A.z)
+    cdef quant_t q = quant_of(A.scale if s == NULL else s[0], A.zero if z == NULL else z[0], A.lo, A.hi, A.flip)
     cdef int64_t size = 4 if floats else 1, rows = k.end - k.row, n = A.w
     cdef const char *x = <const char *>at(base, A.x) \
         + (slice_at(k.image, A.d, A.xn, A.xd) + k.block * A.xb + k.row * A.xh) * size
@@ -112,13 +116,14 @@ cdef void fill_halo_run(const void *params, char *const *base, char *scratch, in
     cdef const fill_halo_t *A = <const fill_halo_t *>params
     cdef char *y = <char *>at(base, A.y) + A.size * (
         tile // A.cb * A.yn + tile % A.cb * A.yb - A.t * A.yr - A.l * CB)
-    cdef int64_t i
+    cdef const uint8_t *byte = <const uint8_t *>at(base, A.of_byte)
+    cdef int64_t i, fill = A.fill if byte == NULL else byte[0]
     for i in range(A.t + A.h + A.b):
         if i < A.t or i >= A.t + A.h:
-            fill_elements(y, (A.l + A.w + A.r) * CB, A.size, A.fill)
+            fill_elements(y, (A.l + A.w + A.r) * CB, A.size, fill)
         else:
-            fill_elements(y, A.l * CB, A.size, A.fill)
-            fill_elements(y + (A.l + A.w) * CB * A.size, A.r * CB, A.size, A.fill)
+            fill_elements(y, A.l * CB, A.size, fill)
+            fill_elements(y + (A.l + A.w) * CB * A.size, A.r * CB, A.size, fill)
         y += A.yr * A.size
 
 

@@ -1,4 +1,4 @@
-# From exact sums to bytes, and tables of bytes, for the kernels of integers.
+# From exact sums to bytes or floats, and tables of bytes, for the kernels of integers.
 
 cdef extern from "requantise.h" nogil:
     ctypedef struct requant_t:
@@ -9,3 +9,53 @@ cdef extern from "requantise.h" nogil:
     int32_t requant_cut(const float *, int64_t)
     void look_up_begin(look_up_t *, const uint8_t *)
     void look_up_row(const look_up_t *, const uint8_t *, uint8_t *, int64_t)
+
+cdef extern from "real_sums.h" nogil:
+    ctypedef struct real_sums_t:
+        const float *scale
+        const float *bias
+        const float *slope
+        const float *res
+        epilogue_t e
+    void real_sums_row(const real_sums_t *, int64_t, float *, const float *, int64_t)
+    void real_sums_list(const real_sums_t *, int64_t, float *, const int64_t *, const float *, const int64_t *, int64_t)
+
+
+# How convolutions of bytes end in float32 (real_sums.h), by a zero point of x that the run finds: the last fields of
+# their parameters. Where wsum is given, y is float32, and `bias`, `table`, yz, lo, hi and xz say nothing.
+#   wsum         absent, or int32: the sums of the weights
+#   zero         the zero point of x, a byte; `scale` may be of the run, too
+#   add, slope   absent, or float32; all vectors are padded to whole blocks
+#   res          absent, or float32 blocks like y, strides rn rb rr
+#   act alpha beta  as activation.h has them
+ctypedef struct real_end_t:
+    buf_t wsum, zero, add, slope, res
+    int64_t rn, rb, rr, act
+    double alpha, beta
+
+
+cdef inline real_sums_t real_sums_of(const real_end_t *A, char *const *base, const float *scale,
+                                     int64_t image) noexcept nogil:
+    """What becomes of the sums of a picture."""
+    cdef real_sums_t f
+    f.scale, f.bias, f.slope = scale, <const float *>at(base, A.add), <const float *>at(base, A.slope)
+    f.res = <const float *>at(base, A.res)
+    if f.res != NULL:
+        f.res += image * A.rn
+    f.e.act, f.e.alpha, f.e.beta = A.act, <float>A.alpha, <float>A.beta
+    return f
+
+
+cdef inline void begin_sums(int32_t *start, const int32_t *packed, const int32_t *bias, int64_t n) noexcept nogil:
+    """packed : NULL, or what the sums of products begin with"""
+    cdef int64_t i
+    for i in range(n):
+        start[i] = (packed[i] if packed != NULL else 0) + bias[i]
+
+
+cdef inline void begin_by_zero(int32_t *start, const int32_t *packed, const int32_t *wsum, int32_t zero,
+                               int64_t n) noexcept nogil:
+    """With what the zero point of x makes. Unsigned: it may wrap around, as the sums do."""
+    cdef int64_t i
+    for i in range(n):
+        start[i] = <int32_t>(<uint32_t>(packed[i] if packed != NULL else 0) - <uint32_t>zero * <uint32_t>wsum[i])

@@ -18,7 +18,8 @@
  *       rounded up to KG, width = WINO_U8_OC, in the last tile what is left of the ob*16 channels; weights beyond
  *       the real channels are 0
  * bias  int32[ob*16], holds -xz times the sum of the weights besides; scale float32[ob*16]; table uint8[256] or absent
- * y     uint8 blocks, pixel (0, 0) of oh x ow: table[clamp(round((sum + bias) * scale) + yz, lo, hi)], ties to even
+ * y     uint8 blocks, pixel (0, 0) of oh x ow: table[clamp(round((sum + bias) * scale) + yz, lo, hi)], ties to even; or
+ *       float32 blocks (requantise.pxi)
  * last  real channels in the last of the ib input blocks
  * Kernel tile = (n*patch_tiles + p)*oc_tiles + c: patches p*patches .. (row by row), output blocks c*blocks ..;
  * blocks is a multiple of WINO_U8_OC / 16 unless oc_tiles is 1. The inputs are transformed again for every c.
@@ -124,14 +125,15 @@ WINO_U8_IN(6)
 WINO_U8_IN(4)
 
 /* T*T sums, ms numbers apart -> nh x nw pixels of one block. What becomes bytes is 4 times each sum, and so that the
- * same float is rounded, a quarter of the scale. */
+ * same float is rounded, a quarter of the scale. Without a scale, the sums: int32. */
 #define WINO_U8_OUT(T) \
 static __attribute__((noinline)) void wino_u8_out_##T(const int32_t *m, size_t ms, const int32_t *bias, \
-                                                      const float *scale, const requant_t *f, uint8_t *y, size_t yr, \
+                                                      const float *scale, const requant_t *f, void *to, size_t yr, \
                                                       int nh, int nw) \
 { \
     enum { P = T - 2 }; \
     vi lanes[P * P][NV]; \
+    uint8_t *y = to; \
     for (int v = 0; v < NV; v++) { \
         vu t[P][T], a[P * P]; \
         FOR(j, T) { \
@@ -142,11 +144,16 @@ static __attribute__((noinline)) void wino_u8_out_##T(const int32_t *m, size_t m
         } \
         FOR(i, P) wino_u8_out1_##T(t[i], a + i * P); \
         const vu b = (vu)ldi(bias + v * VW) << 2; \
-        const vf s = ld(scale + v * VW) * .25f; \
         vi done[P * P]; \
         FOR(i, P * P) done[i] = (vi)(wino_u8_whole_##T(a[i]) + b); \
-        requant_lanes(done, P * P, s, f); \
+        if (scale) requant_lanes(done, P * P, ld(scale + v * VW) * .25f, f); \
+        else FOR(i, P * P) done[i] >>= 2; \
         FOR(i, P * P) lanes[i][v] = done[i]; \
+    } \
+    if (!scale) { \
+        for (int i = 0; i < nh; i++) \
+            for (int j = 0; j < nw; j++) memcpy((int32_t *)to + i * yr + j * CB, lanes[i * P + j], sizeof lanes[0]); \
+        return; \
     } \
     if (nh == P && nw == P) \
         FOR(i, P) for (int j = 0; j < P; j += 2) \

@@ -4,9 +4,9 @@ cdef extern from "winograd_u8.h" nogil:
     enum: KG, WINO_U8_OC, WINO_U8_PX, WINO_U8_PART
     void wino_u8_in_6(const uint8_t *, size_t, int, int, int, int, const uint8_t *, int16_t *, size_t)
     void wino_u8_in_4(const uint8_t *, size_t, int, int, int, int, const uint8_t *, int16_t *, size_t)
-    void wino_u8_out_6(const int32_t *, size_t, const int32_t *, const float *, const requant_t *, uint8_t *, size_t,
+    void wino_u8_out_6(const int32_t *, size_t, const int32_t *, const float *, const requant_t *, void *, size_t,
                        int, int)
-    void wino_u8_out_4(const int32_t *, size_t, const int32_t *, const float *, const requant_t *, uint8_t *, size_t,
+    void wino_u8_out_4(const int32_t *, size_t, const int32_t *, const float *, const requant_t *, void *, size_t,
                        int, int)
     ctypedef void (*wino_u8_fn)(const int16_t *, size_t, const int16_t *, int64_t, int32_t *, size_t,
                                 const int16_t *, size_t) noexcept nogil
@@ -20,6 +20,9 @@ cdef struct winograd_u8_t:
     buf_t x, w, bias, scale, table, y
     int64_t n, ib, last, ob, ih, iw, oh, ow, pt, pl, xn, xb, xr, yn, yb, yr, xz, yz, lo, hi, m
     int64_t patches, patch_tiles, oc_tiles, blocks, kd, sd, dd, pf, id, od
+    buf_t wsum, zero, add, slope, res   # real_end_t
+    int64_t rn, rb, rr, act
+    double alpha, beta
 
 cdef struct pack_winograd_u8_t:
     buf_t w, y
@@ -27,15 +30,17 @@ cdef struct pack_winograd_u8_t:
 
 
 cdef void wino_u8_inputs(const winograd_u8_t *A, const uint8_t *x, int64_t picture, int64_t first, int64_t n,
-                         int16_t *V, int64_t vs) noexcept nogil:
-    """Patches first .. first+n-1 of all input blocks of an output picture -> V[t*t][ib][n][16], parts vs apart."""
+                         int64_t zero, int16_t *V, int64_t vs) noexcept nogil:
+    """Patches first .. first+n-1 of all input blocks of an output picture -> V[t*t][ib][n][16], parts vs apart.
+
+    zero : zero point of x"""
     cdef int64_t slices = max(A.kd, <int64_t>1), of_slice = A.ib // slices, d = picture
     cdef bint inside = True
     cdef int64_t across = (A.ow + A.m - 1) // A.m, b, q, top, left, t = A.m + 2
     cdef int r0, r1, c0, c1
     cdef const uint8_t *at
     cdef uint8_t[6 * CB] outside
-    memset(outside, <int>A.xz, sizeof(outside))
+    memset(outside, <int>zero, sizeof(outside))
     for b in range(A.ib):
         top, left = first // across * A.m - A.pt, first % across * A.m - A.pl
         if A.kd > 0:
@@ -85,27 +90,42 @@ cdef void wino_u8_products(const winograd_u8_t *A, const int16_t *w, const int16
 
 cdef void wino_u8_outputs(const winograd_u8_t *A, const int32_t *M, int64_t ms, int64_t b0, int64_t nb,
                           int64_t first, int64_t n, const int32_t *bias, const float *scale, const uint8_t *table,
-                          uint8_t *y) noexcept nogil:
-    """M[t*t][nb][n][16] -> patches first .. first+n-1 of output blocks b0 .. b0+nb-1."""
+                          char *y, const real_sums_t *real, const int32_t *wsum, int32_t zero) noexcept nogil:
+    """M[t*t][nb][n][16] -> patches first .. first+n-1 of output blocks b0 .. b0+nb-1. real, wsum : NULL where y is of
+    bytes"""
     cdef int64_t across = (A.ow + A.m - 1) // A.m, b, q, top, left, i
     cdef int nh, nw
-    cdef uint8_t *out
+    cdef char *out
+    cdef float *row
+    cdef const float *res = NULL
+    cdef const float *of_block = NULL
+    cdef int32_t[CB] start
     cdef requant_t f = requant_of(A.yz, A.lo, A.hi)
     cdef look_up_t found
     if table != NULL:
         look_up_begin(&found, table)
     for b in range(b0, b0 + nb):
         top, left = first // across * A.m, first % across * A.m
+        if real != NULL:
+            begin_by_zero(start, NULL, wsum + b * CB, zero, CB)
+        else:
+            begin_sums(start, NULL, bias + b * CB, CB)
+            of_block = scale + b * CB
         for q in range(n):
             nh, nw = <int>min(A.m, A.oh - top), <int>min(A.m, A.ow - left)
-            out = y + b * A.yb + top * A.yr + left * CB
+            out = y + (b * A.yb + top * A.yr + left * CB) * (1 if real == NULL else 4)
             if A.m == 4:
-                wino_u8_out_6(M, ms, bias + b * CB, scale + b * CB, &f, out, A.yr, nh, nw)
+                wino_u8_out_6(M, ms, start, of_block, &f, out, A.yr, nh, nw)
             else:
-                wino_u8_out_4(M, ms, bias + b * CB, scale + b * CB, &f, out, A.yr, nh, nw)
-            if table != NULL:
-                for i in range(nh):
-                    look_up_row(&found, out + i * A.yr, out + i * A.yr, nw * CB)
+                wino_u8_out_4(M, ms, start, of_block, &f, out, A.yr, nh, nw)
+            for i in range(nh):
+                if real != NULL:
+                    if real.res != NULL:
+                        res = real.res + b * A.rb + (top + i) * A.rr + left * CB
+                    row = <float *>out + i * A.yr
+                    real_sums_row(real, b * CB, row, res, nw)
+                elif table != NULL:
+                    look_up_row(&found, <uint8_t *>out + i * A.yr, <uint8_t *>out + i * A.yr, nw * CB)
             M += CB
             left += A.m
             if left >= A.ow:
@@ -120,10 +140,18 @@ cdef void winograd_u8_run(const void *params, char *const *base, char *scratch, 
     cdef int64_t vs = ((A.ib * n + 1) // 2 | 1) * 2 * CB, ms = (nb * n | 1) * CB
     cdef int16_t *V = <int16_t *>scratch
     cdef int32_t *M = <int32_t *>(V + (A.m + 2) * (A.m + 2) * vs)
-    wino_u8_inputs(A, <const uint8_t *>at(base, A.x), picture, first, n, V, vs)
+    cdef const int32_t *wsum = <const int32_t *>at(base, A.wsum)
+    cdef const float *scale = <const float *>at(base, A.scale)
+    cdef int64_t zero = A.xz, size = 1
+    cdef real_sums_t real
+    if wsum != NULL:
+        size, zero = 4, (<const uint8_t *>at(base, A.zero))[0]
+        real = real_sums_of(<const real_end_t *>&A.wsum, base, scale, picture)
+    wino_u8_inputs(A, <const uint8_t *>at(base, A.x), picture, first, n, zero, V, vs)
     wino_u8_products(A, <const int16_t *>at(base, A.w), V, vs, M, ms, b0, nb, n)
-    wino_u8_outputs(A, M, ms, b0, nb, first, n, <const int32_t *>at(base, A.bias), <const float *>at(base, A.scale),
-                    <const uint8_t *>at(base, A.table), <uint8_t *>at(base, A.y) + picture * A.yn)
+    wino_u8_outputs(A, M, ms, b0, nb, first, n, <const int32_t *>at(base, A.bias), scale,
+                    <const uint8_t *>at(base, A.table), <char *>at(base, A.y) + picture * A.yn * size,
+                    NULL if wsum == NULL else &real, wsum, <int32_t>zero)
 
 
 cdef int64_t winograd_u8_scratch(const void *params, char *const *base) noexcept nogil:

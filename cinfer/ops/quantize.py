@@ -160,6 +160,17 @@ class DynamicQuantizeLinear:
         return quantize(x, scale, zero, U8), scale, zero
 
 
+@op("DynamicScale", domain=OWN_DOMAIN, types=(F32, U8))
+class DynamicScale:
+    """What DynamicQuantizeLinear gives beside the bytes: scale and zero point."""
+    def infer(x):
+        return DynamicQuantizeLinear.infer(x)[1:]
+
+    def evaluate(x):
+        check_kind(x, "float")
+        return dynamic_range(x)
+
+
 # Sums of products of integers
 
 def exact_dtype(terms: int) -> np.dtype:
@@ -220,6 +231,30 @@ class ConvInteger:
                           pads=pads, strides=strides)
         ConvInteger.infer(*map(spec_of, (x, w, x_zero_point, w_zero_point)), **attributes)
         return to_int32(integer_convolve(x, w, x_zero_point, w_zero_point, **attributes))
+
+
+@op("ScaledConvInteger", domain=OWN_DOMAIN, types=(F32,), rank=lambda x, w, *_, **__: rank_of_any(x, w))
+class ScaledConvInteger:
+    """ConvInteger in float32, times a scale, and a bias: numbers for each output channel, or one scale for all."""
+    def infer(x, w, scale, x_zero_point=None, w_zero_point=None, bias=None, *, auto_pad="NOTSET", dilations=None,
+              group=1, kernel_shape=None, pads=None, strides=None):
+        oc = w.shape[0]
+        if prod(scale.shape) not in (1, oc):
+            raise ValueError(f"scale has shape {list(scale.shape)}; it has to have 1 element or {oc}")
+        if bias is not None and bias.shape != (oc,):
+            raise ValueError(f"bias has shape {list(bias.shape)}; it has to be [{oc}]")
+        return ConvInteger.infer(x, w, x_zero_point, w_zero_point, auto_pad=auto_pad, dilations=dilations, group=group,
+                                 kernel_shape=kernel_shape, pads=pads, strides=strides).like(dtype=F32)
+
+    def evaluate(x, w, scale, x_zero_point=None, w_zero_point=None, bias=None, *, auto_pad="NOTSET",
+                 dilations: list[int] = None, group=1, kernel_shape: list[int] = None, pads: list[int] = None,
+                 strides: list[int] = None):
+        attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
+                          pads=pads, strides=strides)
+        ScaledConvInteger.infer(*map(spec_of, (x, w, scale, x_zero_point, w_zero_point, bias)), **attributes)
+        y = ConvInteger.evaluate(x, w, x_zero_point, w_zero_point, **attributes).astype(F32)
+        y = y * spread(scale.reshape(-1), y, 1)
+        return settle(y if bias is None else y + spread(bias, y, 1), F32)
 
 
 def requantize(total: np.ndarray, multiplier: np.ndarray, zero: np.ndarray) -> np.ndarray:

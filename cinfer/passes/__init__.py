@@ -26,6 +26,7 @@ from .fuse_pad import fuse_pad
 from .inline_branches import inline_branches
 from .join_products import join_products
 from .join_quantized import join_quantized
+from .join_sums import join_sums
 from .keep_narrow import keep_narrow
 from .merge_equal import merge_equal
 from .merge_quantization import merge_quantization
@@ -53,6 +54,7 @@ PIPELINE = (
     widen_halves,
     store_unsigned,
     join_products,
+    join_sums,
     expand_quantized,
     sink_transposes,
     store_unsigned,

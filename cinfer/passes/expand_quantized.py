@@ -39,8 +39,8 @@ def expand_quantized(graph: Graph, at: Rewriter) -> bool:
 
     QLinearMatMul and QGemm that kernels take as they are stay; so do those of float8.
 
-    x8 -> ConvInteger -> Cast   becomes   x8 -> DequantizeLinear -> Conv, by a scale of 1. An Add of whole numbers
-    before the Cast becomes one of floats.
+    x8 -> ConvInteger -> Cast   becomes   x8 -> DequantizeLinear -> Conv, by a scale of 1, where `join_sums` has left
+    it. An Add of whole numbers before the Cast becomes one of floats.
 
     DynamicQuantizeLSTM becomes DynamicQuantizeLinear -> DequantizeLinear -> DynamicStateLSTM, where its weights are
     constant and it has no lengths.

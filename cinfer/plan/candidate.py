@@ -31,7 +31,8 @@ class Candidate:
     writes : PLAIN or BLOCKED, the layout of all outputs, new memory unless `view` or `pieces` say otherwise
     cost_ns : function of Values that estimates the time on one thread, to choose among several
     halo : (value, function of Values, byte), where pixels beyond a blocked value are read: how far they reach, as
-        (top, left, bottom, right), and of which bytes they have to be
+        (top, left, bottom, right), and of which bytes they have to be: a number, or the name of a single number that
+        is there before the value is made
     view : function of the first input's plain view and Values that gives those of the outputs
     pieces : ((output, first channel in the first input), ...) of outputs that are channels of a blocked input
     order : axes of the first output from outermost to innermost in memory, where a reader would like that

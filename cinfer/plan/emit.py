@@ -192,10 +192,11 @@ class Emitter:
         if root.halo != NO_HALO and id(root.buffer) not in self._framed:
             self._framed.add(id(root.buffer))
             top, left, bottom, right = root.halo
+            fill = self._placed.fills.get(name, 0)
+            how = dict(fill=fill) if type(fill) is int else {"from": self.contiguous(fill).ref()}
             self.step("fill_halo", root.n * root.blocks, dict(
                 y=root.ref(), n=root.n, cb=root.blocks, h=root.h, w=root.w, yn=root.ns, yb=root.bs,
-                yr=root.rs, t=top, l=left, b=bottom, r=right, size=root.dtype.itemsize,
-                fill=self._placed.fills.get(name, 0)), beside=True)
+                yr=root.rs, t=top, l=left, b=bottom, r=right, size=root.dtype.itemsize, **how), beside=True)
 
     # ---- layouts
 

@@ -30,7 +30,7 @@ class Placement(Values):
     chosen : (group, candidate) in the order of the run
     alias : value -> (another value in whose memory it lies, its first channel there)
     halos : value -> the frame around its blocked memory
-    fills : value -> the bytes in it, where it is asked for
+    fills : value -> the bytes in it, where it is asked for: their number, or the name of the value that is one
     """
 
     def __init__(self, bound, table, tiles, store):
@@ -39,7 +39,7 @@ class Placement(Values):
         self.chosen: list[tuple[Group, Candidate]] = []
         self.alias: dict[str, tuple[str, int]] = {}
         self.halos: dict[str, tuple] = {}
-        self.fills: dict[str, int] = {}
+        self.fills: dict[str, int | str] = {}
         self._whole: dict[str, str] = {}            # piece of a Split -> what it is a piece of
         self.blocked_views: dict[str, Blocked] = {}
         first = FIRST_ARRAY + len(bound.inputs)
@@ -204,9 +204,10 @@ class Placement(Values):
                 self.alias[name] = out, first
 
     def fill_alike(self, name: str, root: str) -> bool:
-        """Whether a value may get the frame of the one it is to lie in; so will what else lies there."""
+        """Whether a value may get the frame of the one it is to lie in; so will what else lies there. A byte that the
+        run finds may not be there when that memory is framed."""
         fill = self.fills.get(name)
-        return fill is None or self.fills.setdefault(root, fill) == fill
+        return fill is None or type(fill) is int and self.fills.setdefault(root, fill) == fill
 
     def root(self, name: str) -> str:
         while name in self.alias:

@@ -101,14 +101,14 @@ class _Speller:
             real = real * self.known(scale).astype(np.float64)
         return (real.astype(np.float32),)
 
-    def shifted(self, x, zero, wide: int, channels: bool = False) -> str:
-        """x - zero, as floats."""
+    def shifted(self, x, zero, wide: int, channels: int = 0) -> str:
+        """x - zero, as floats. channels : the rank of x, where there is a zero for each index of its first axis"""
         x = self.add("Cast", x, to=wide)
         if zero is None:
             return x
         zero = self.add("Cast", zero, to=wide)
         if channels:
-            zero = self.add("Reshape", zero, np.array([-1, 1, 1, 1], np.int64))
+            zero = self.add("Reshape", zero, np.array([-1, *(1,) * (channels - 1)], np.int64))
         return self.add("Sub", x, zero)
 
 
@@ -146,7 +146,8 @@ def _integer_product(s, a, b, a_zero, b_zero, into=None) -> str:
 def _conv_integer(s, x, w, x_zero=None, w_zero=None, **attributes):
     """Of pictures; exact up to 257 products."""
     y = s.add("Conv", s.shifted(x, x_zero, TensorProto.FLOAT),
-              s.shifted(w, w_zero, TensorProto.FLOAT, w_zero is not None and s.known(w_zero).size > 1), **attributes)
+              s.shifted(w, w_zero, TensorProto.FLOAT, s.known(w).ndim if w_zero and s.known(w_zero).size > 1 else 0),
+              **attributes)
     s.add("Cast", y, to=TensorProto.INT32, into=s.out)
 
 
@@ -216,7 +217,8 @@ class Oracle:
 
     def __init__(self, graph):
         self.graph = graph
-        self.cuts = [n for node in graph.nodes for n in node.output
+        sums = () if len(graph.nodes) % 4 == 0 else ("ConvInteger",)        # which are computed otherwise where
+        self.cuts = [n for node in graph.nodes if node.op_type not in sums for n in node.output     # they are wanted
                      if graph.values[n].dtype.name in INTEGERS and graph.values[n].dtype != bool]
         self.taps = list(dict.fromkeys([*self.cuts, *graph.outputs, *self._dynamic_scales()]))
         read = {name for node in graph.nodes for name in node.input}

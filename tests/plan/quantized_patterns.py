@@ -3,6 +3,7 @@ quantisation, floats between. And the graphs: `quantized_graph`.
 """
 from __future__ import annotations
 
+from math import prod
 from random import Random
 
 import numpy as np
@@ -11,7 +12,7 @@ import quantized_movement  # noqa: F401, whose functions enter themselves
 from quantized_graph import CHANNELS, F32, S8, S16, U8, U16, Graph
 from quantized_nodes import ADDERS, activation, adder, unary
 from quantized_oracle import Declined
-from quantized_products import real_bias, real_weight, weight
+from quantized_products import filters, real_bias, real_weight, weight, windows
 
 FLOAT = 1                               # of TensorProto.DataType
 
@@ -137,20 +138,38 @@ def dynamic_product(g: Graph):
     after(g, activation(g, y))
 
 
-@adder(1)
+@adder(1.5)
 def dynamic_conv(g: Graph):
-    x, rng = g.pick(lambda a: a.ndim == 4 and a.size and a.shape[1] <= 28), g.rng
-    c, oc, k = g.values[x].shape[1], rng.choice(CHANNELS), rng.choice((1, 3))
-    depthwise = k == 3 and (c > 28 or rng.random() < 0.4)
-    oc = c if depthwise else oc
-    w, scale, zero = weight(g, oc, 1 if depthwise else c, k, k, fan_in=c * k * k, narrow=False)
-    stored, x_scale, x_zero = dynamic(g, g.real(x))
-    y = g.add("ConvInteger", stored, w, x_zero, zero, pads=[k // 2] * 4, group=c if depthwise else 1,
-              strides=[rng.choice((1, 2))] * 2)
-    if g.values[scale].ndim:
-        scale = g.values[scale].reshape(-1, 1, 1)
-    y = g.add("Mul", g.add("Cast", y, to=FLOAT), g.add("Mul", x_scale, scale))
-    after(g, activation(g, y))
+    """As exporters write it, of one to three axes; a second one may read the same bytes, another value may be added."""
+    x, rng = g.picture(), g.rng
+    y = g.real(x)
+    stored, x_scale, x_zero = dynamic(g, y)
+    if rng.random() < 0.1:                              # the bytes are read by another zero point
+        x_zero = None if rng.random() < 0.5 else np.array(rng.choice((0, 128, 255)), U8)
+    made = []
+    for _ in range(rng.choice((1, 1, 1, 2))):
+        shape = g.values[x].shape
+        group, oc = filters(g, shape[1])
+        k, attributes = windows(g, shape, group)
+        if shape[1] // group * prod(k) > 257:
+            raise Declined("float32 does not hold its sums")
+        w, scale, zero = weight(g, oc, shape[1] // group, *k, fan_in=shape[1] // group * prod(k), narrow=False)
+        zero = [] if not g.values[zero].any() and rng.random() < 0.5 else [zero]
+        total = g.add("Cast", g.add("ConvInteger", stored, w, x_zero, *zero, **attributes), to=FLOAT)
+        ones = (1,) * (len(shape) - 2)
+        scale = g.values[scale].reshape(-1, *ones) if g.values[scale].ndim else scale
+        total = g.add("Mul", *rng.sample((total, g.add("Mul", x_scale, scale)), 2))
+        if rng.random() < 0.6:
+            bias = g.floats(oc)
+            bias = bias.reshape(oc, *ones) if rng.random() < 0.5 else \
+                g.add("Reshape", bias, np.array([1, oc, *ones], np.int64))
+            total = g.add("Add", *rng.sample((total, bias), 2))
+        other = made[-1] if made else y
+        if g.value(total).shape == g.value(other).shape and rng.random() < 0.5:
+            total = g.add("Add", *rng.sample((total, other), 2))
+        made.append(activation(g, total))
+    for total in made:
+        after(g, total)
 
 
 @adder(0.6, any_size=False)

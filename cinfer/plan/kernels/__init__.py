@@ -12,7 +12,8 @@ ELSEWHERE = {"ConvTranspose": "conv_transpose", "CumProd": "scan", "CumSum": "sc
              "QLinearAveragePool": "pooling_u8", "QLinearConv": "conv_u8", "QLinearConvTranspose": "conv_transpose_u8",
              "QLinearGlobalAveragePool": "pooling_u8",
              "QLinearMatMul": "integer_products", "QLinearMul": "quantized", "QLinearResize": "resize",
-             "QuantizeDequantize": "activations", "ScaledMatMulInteger": "integer_products",
+             "QuantizeDequantize": "activations", "ScaledConvInteger": "conv_u8",
+             "ScaledMatMulInteger": "integer_products",
              "elementwise": "activations"}      # which imports elementwise
 
 

@@ -1,14 +1,18 @@
-"""QLinearConv of uint8 -> `conv_u8`, `depthwise_u8`, `winograd_u8`: exact sums in int32, blocked in and out.
+"""QLinearConv of uint8 -> `conv_u8`, `depthwise_u8`, `winograd_u8`: exact sums in int32, blocked in and out; so does
+ScaledConvInteger, which ends in float32.
 
 The zero point of x counts as bias: what a window takes beyond the picture is the zero point, which the halo is made
 of. A LookUp behind is a table in the epilogue.
 """
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
-from ..candidate import BLOCKED, SLOPE, UNARY, Candidate, kernel
-from ..epilogue import Group
+from ...ops.families import OWN_DOMAIN
+from ..candidate import BLOCKED, CONTIGUOUS, RESIDUAL, SLOPE, UNARY, Candidate, kernel
+from ..epilogue import Group, activation_params
 from ..store import constant
 from ..views import BLOCK, F32, U8, round_up
 from . import conv_winograd_u8
@@ -27,6 +31,7 @@ class QuantizedConv(Conv):
     """w : as the file has it
 
     multiplier : of sums, for each output channel; bias : int64, with what the zero point of x makes
+    fill : what lies beyond the picture, as of Candidate.halo
     """
     __slots__ = ("multiplier", "bias", "x_zero", "y_zero", "constants", "w_zero", "_largest")
 
@@ -48,6 +53,10 @@ class QuantizedConv(Conv):
     @property
     def w_name(self) -> str:
         return self.group.node.inputs[3]
+
+    @property
+    def fill(self) -> int | str:
+        return self.x_zero
 
     def shifted(self) -> np.ndarray:
         """The weights less their zero points, as int16."""
@@ -78,6 +87,48 @@ class QuantizedConv(Conv):
         return dict(bias=padded(self.bias if bias is None else bias, I32), scale=padded(self.multiplier, F32),
                     table=table_ref(out, self.group.epilogue.unary.slope), yz=self.y_zero, lo=0, hi=255)
 
+    def of_run(self, out) -> dict:
+        """What the kernels take besides, and the run has to find."""
+        return {}
+
+
+class ScaledConv(QuantizedConv):
+    """The zero point of x, and the scale, are of the run. w : as the file has it"""
+    __slots__ = ("add", "known_zero")
+
+    def __init__(self, group: Group, values):
+        node = group.node
+        w, self.w_zero, self.add = (values.constant(node.inputs[i]) for i in (1, 4, 5))
+        self.constants = w, self.w_zero, self.add
+        zero = values.constant(node.inputs[3])
+        self.x_zero, self.known_zero = 0, None if zero is None else int(zero.item())
+        Conv.__init__(self, group, node.attributes.get("group", 1), w)
+        shifted = self.shifted().reshape(len(w), -1)
+        self.bias = np.zeros(len(w), np.int64)
+        self._largest = [255 * f(shifted, 0).sum(1, np.int64) for f in (np.maximum, np.minimum)]
+
+    @property
+    def w_name(self) -> str:
+        return self.group.node.inputs[1]
+
+    @property
+    def fill(self) -> int | str:
+        return self.group.node.inputs[3] if self.known_zero is None else self.known_zero
+
+    def epilogue(self, out, bias=None) -> dict:
+        e = self.group.epilogue
+        slope = e.unary.slope
+        sums = self.shifted().reshape(len(self.w), -1).sum(1, np.int64)
+        return dict(wsum=padded(sums, I32), add=padded(self.add, F32), slope=out.vector(slope) if slope else None,
+                    **activation_params(out, e))
+
+    def of_run(self, out) -> dict:
+        scale, zero = (out.contiguous(self.group.node.inputs[i]) for i in (2, 3))
+        oc = len(self.w)
+        whole = out.scratch((round_up(oc),))
+        out.map((oc,), scale.ref(), (int(prod(scale.shape) > 1),), whole.ref(), (1,))
+        return dict(scale=whole.ref(), zero=zero.ref())
+
 
 def padded(values: np.ndarray, dtype):
     """A number for each channel, with zeros up to whole blocks."""
@@ -98,6 +149,25 @@ def qlinear_conv(group, values):
     conv = values.store.once(("quantized", node, e.unary.slope),
                              tuple(values.constant(name) for name in node.inputs[1:] if name),
                              lambda: QuantizedConv(group, values))
+    return candidates(conv, values)
+
+
+@kernel("ScaledConvInteger", domain=OWN_DOMAIN, attributes=GEOMETRY + "group", reading=BLOCKED,
+        takes=(UNARY, SLOPE, RESIDUAL))
+def scaled_conv_integer(group, values):
+    """As passes/join_sums.py makes it: all inputs are there, weights, their zero points and the bias are constants."""
+    node, e = group.node, group.epilogue
+    x, y, scale = (values.fact(name) for name in (node.inputs[0], node.outputs[0], node.inputs[2]))
+    constants = tuple(values.constant(node.inputs[i]) for i in (1, 4, 5)) if len(node.inputs) == 6 else (None,)
+    if any(each is None for each in constants) or x.dtype != U8 or scale.dtype != F32 or x.ndim not in (3, 4, 5) \
+            or 0 in x.shape or 0 in y.shape or e.unary.op == "table":
+        return ()
+    conv = values.store.once(("scaled", node, e.residual, e.unary.key()), constants, lambda: ScaledConv(group, values))
+    return candidates(conv, values)
+
+
+def candidates(conv: QuantizedConv, values) -> tuple[Candidate, ...]:
+    x = values.fact(conv.x)
     if not conv.sums_within(LIMIT) or x.ndim == 5 and conv.groups > 1:
         return ()
     depthwise = conv.groups == values.shape(conv.x)[1] == len(conv.w) and conv.groups > 1
@@ -106,9 +176,15 @@ def qlinear_conv(group, values):
     emit = emit_depthwise if depthwise else emit_direct
 
     def direct(cost_ns):
-        return Candidate(lambda out: emit(out, conv), ((conv.x, BLOCKED),), BLOCKED, cost_ns=cost_ns,
-                         halo=(conv.x, conv.overhang, conv.x_zero))
-    return conv_winograd_u8.candidates(conv, direct, values)
+        return Candidate(lambda out: emit(out, conv), reads_of(conv), BLOCKED, cost_ns=cost_ns,
+                         halo=(conv.x, conv.overhang, conv.fill))
+    return conv_winograd_u8.candidates(conv, direct, reads_of(conv), values)
+
+
+def reads_of(conv: QuantizedConv) -> tuple:
+    node, residual = conv.group.node, conv.group.epilogue.residual
+    late = ((node.inputs[2], CONTIGUOUS), (node.inputs[3], CONTIGUOUS)) if type(conv) is ScaledConv else ()
+    return ((conv.x, BLOCKED), *late, *(((residual, BLOCKED),) if residual else ()))
 
 
 def fixed(out, kernel: str, conv: QuantizedConv, make):
@@ -130,9 +206,9 @@ def emit_direct(out, conv: QuantizedConv) -> None:
                                    dw=dw, so=ic * kh * kw, si=kh * kw, sy=kw, sx=1, **grouped)
         return dict(w=w, ib=ib, last=(ic * groups - 1) % BLOCK + 1, ob=ob, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw,
                     xz=conv.x_zero, **grouped)
-    split = divided(out, y.n, y.h, y.w, ob, ic * kh * kw)
+    split, late = divided(out, y.n, y.h, y.w, ob, ic * kh * kw), conv.of_run(out)
     out.step(fixed(out, "conv_u8", conv, params), y.n * split["row_tiles"] * split["oc_tiles"], dict(
-        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, **split, **output_params(out, conv, y)),
+        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, **split, **late, **output_params(out, conv, y)),
         flops=conv.flops(y))
 
 
@@ -146,8 +222,9 @@ def emit_depthwise(out, conv: QuantizedConv) -> None:
                                    so=kh * kw, sy=kw, sx=1, sh=sh, dh=dh)
         return dict(w=w, cb=x.blocks, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw)
     rows, row_tiles = out.tiles.rows(y.h, y.w, x.n * x.blocks, BLOCK * kh * kw)
+    late = conv.of_run(out)
     out.step(fixed(out, "depthwise_u8", conv, params), x.n * x.blocks * row_tiles, dict(
-        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, row_tiles=row_tiles, rows=rows,
+        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, row_tiles=row_tiles, rows=rows, **late,
         **output_params(out, conv, y)), flops=conv.flops(y))
 
 

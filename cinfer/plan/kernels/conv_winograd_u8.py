@@ -17,11 +17,12 @@ WEIGHT_COST = 9                 # multiply-adds in the time that one weight take
 LARGE_WEIGHTS = 4 << 20         # bytes for F(4x4,3x3), of which a second layout is not kept
 
 
-def candidates(conv, direct, values) -> tuple[Candidate, ...]:
+def candidates(conv, direct, reads, values) -> tuple[Candidate, ...]:
     """Direct, F(4x4,3x3) and F(2x2,3x3), with what they cost; without the direct one where weights are large and sizes
     free, for then they are kept in one layout for all of them, the one that is best for all but the smallest.
 
     conv : QuantizedConv; direct : function (cost_ns) that gives the candidate that sums as it stands
+    reads : as of it
     """
     oc, ic = len(conv.w), conv.channels
 
@@ -32,8 +33,7 @@ def candidates(conv, direct, values) -> tuple[Candidate, ...]:
         return cost_ns
 
     def winograd(m):
-        return Candidate(lambda out: emit(out, conv, m), ((conv.x, BLOCKED),), BLOCKED,
-                         cost_ns=cost_of(partial(winograd_cost, m)))
+        return Candidate(lambda out: emit(out, conv, m), reads, BLOCKED, cost_ns=cost_of(partial(winograd_cost, m)))
     if not applies(conv, values):
         return (direct(None),)
     if values.store.any_size and 36 * 2 * ic * oc >= LARGE_WEIGHTS:
@@ -77,9 +77,9 @@ def emit(out, conv, m: int) -> None:
         return dict(conv.epilogue(out), w=w, ib=ib, last=(ic - 1) % BLOCK + 1, ob=ob, m=m, xz=conv.x_zero)
     total = -(-y.h // m) * -(-y.w // m)
     patches, blocks = out.tiles.ask(divided, 2, ob, total, y.n, out.table.conv_oc)
-    patch_tiles, oc_tiles = -(-total // patches), -(-ob // blocks)
+    patch_tiles, oc_tiles, late = -(-total // patches), -(-ob // blocks), conv.of_run(out)
     out.step(out.store.fixed("winograd_u8", (node, conv.group.epilogue.unary.key(), m), conv.constants, params),
              y.n * patch_tiles * oc_tiles, dict(
                  x=x.ref(), xn=x.ns, xb=x.bs, xr=x.rs, ih=x.h, iw=x.w, pt=top, pl=left, patches=patches,
-                 patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **output_params(out, conv, y)),
+                 patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **late, **output_params(out, conv, y)),
              flops=conv.flops(y))

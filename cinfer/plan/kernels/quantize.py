@@ -1,11 +1,13 @@
 """QuantizeLinear, DequantizeLinear -> `convert`; to and from bytes in blocks `quantize_blocked`, `dequantize_blocked`;
-DynamicQuantizeLinear -> `range_of`, `dynamic_quantize`."""
+DynamicQuantizeLinear -> `range_of`, `dynamic_quantize`; DynamicScale -> `range_of` or `range_of_blocked`,
+`dynamic_scale`."""
 from __future__ import annotations
 
 from math import prod
 
 import numpy as np
 
+from ...ops.families import OWN_DOMAIN
 from ..candidate import BLOCKED, CONTIGUOUS, PLAIN, Candidate, kernel
 from ..store import constant
 from ..views import BLOCK, F32, U8, Blocked, Plain, ncdhw_strides
@@ -24,8 +26,9 @@ def quantize(group, values):
         return ()
     name, blocked = node.inputs[0], values.is_blocked(node.inputs[0])
     if is_picture_of_bytes(node, values, node.outputs[0]) and (blocked or not wanted_plain(values, node.outputs[0])):
-        return (Candidate(lambda out: emit_quantize(out, node, blocked), ((name, BLOCKED if blocked else PLAIN),),
-                          BLOCKED),)
+        reads = [(each, CONTIGUOUS) for each in node.inputs[1:3] if values.constant(each) is None]
+        reads.append((name, BLOCKED if blocked else PLAIN))
+        return (Candidate(lambda out: emit_quantize(out, node, blocked), reads, BLOCKED),)
     limits = np.iinfo(y)
     return scaled(node, values, F32, how=1, lo=limits.min, hi=limits.max)
 
@@ -37,7 +40,8 @@ def dequantize(group, values):
     if values.fact(node.inputs[0]).dtype.name not in ("uint8", "int8", "uint16", "int16", "int32") \
             or values.fact(node.outputs[0]).dtype != F32:
         return ()
-    if values.is_blocked(node.inputs[0]) and is_picture_of_bytes(node, values, node.inputs[0]):
+    if values.is_blocked(node.inputs[0]) and is_picture_of_bytes(node, values, node.inputs[0]) \
+            and all(values.constant(name) is not None for name in node.inputs[1:]):
         plain = wanted_plain(values, node.outputs[0])
         return (Candidate(lambda out: emit_dequantize(out, node, plain), ((node.inputs[0], BLOCKED),),
                           PLAIN if plain else BLOCKED),)
@@ -45,10 +49,10 @@ def dequantize(group, values):
 
 
 def is_picture_of_bytes(node, values, name: str) -> bool:
-    """Whether a value is pictures of bytes by one constant scale and zero point, which the node has."""
-    stored, parameters = values.fact(name), list(map(values.constant, node.inputs[1:3]))
+    """Whether a value is pictures of bytes by one scale and zero point, which the node has."""
+    stored, parameters = values.fact(name), [values.fact(each) for each in node.inputs[1:3] if each]
     return (stored.dtype == U8 and stored.ndim in (3, 4, 5) and 0 not in stored.shape and len(parameters) == 2
-            and all(p is not None and p.size == 1 for p in parameters) and parameters[0].dtype == F32
+            and all(prod(p.shape) == 1 for p in parameters) and parameters[0].dtype == F32
             and node.attributes.get("precision", 1) in (0, 1))
 
 
@@ -82,8 +86,11 @@ def strides(name: str, view) -> dict:
 
 
 def grid_of(out, node) -> dict:
-    scale, zero = map(out.constant, node.inputs[1:3])
-    return dict(scale=float(scale.item()), zero=int(zero.item()))
+    how = {}
+    for name, given, late in zip(node.inputs[1:3], ("scale", "zero"), "sz"):
+        value = out.constant(name)
+        how |= {late: out.contiguous(name).ref()} if value is None else {given: value.item()}
+    return how
 
 
 def scaled(node, values, dtype, **how) -> tuple[Candidate, ...]:
@@ -139,3 +146,31 @@ def emit_dynamic(out, node) -> None:
     out.step("range_of", tiles, dict(x=x.ref(), parts=parts.ref(), n=n, per=per))
     out.step("dynamic_quantize", tiles, dict(x=x.ref(), parts=parts.ref(), y=y.ref(), scale=scale.ref(),
                                              zero=zero.ref(), n=n, per=per, count=tiles))
+
+
+@kernel("DynamicScale", domain=OWN_DOMAIN, reading=BLOCKED)
+def dynamic_scale(group, values):
+    node, x = group.node, values.fact(group.node.inputs[0])
+    if x.dtype != F32 or prod(x.shape) == 0:
+        return ()
+    blocked = values.is_blocked(node.inputs[0]) and x.ndim in (3, 4, 5)
+    return (Candidate(lambda out: emit_scale(out, node, blocked),
+                      ((node.inputs[0], BLOCKED if blocked else CONTIGUOUS),)),)
+
+
+def emit_scale(out, node, blocked: bool) -> None:
+    if blocked:
+        x = out.blocked(node.inputs[0])
+        rows, row_tiles = out.tiles.rows(x.h, x.w, x.n * x.blocks, BLOCK)
+        tiles = x.n * x.blocks * row_tiles
+        how = dict(c=x.c, h=x.h, w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, row_tiles=row_tiles, rows=rows)
+    else:
+        x = out.contiguous(node.inputs[0])
+        n = prod(x.shape)
+        per, tiles = out.tiles.sums(n, 1)
+        how = dict(n=n, per=per)
+    parts = out.scratch((2, tiles))
+    out.step("range_of_blocked" if blocked else "range_of", tiles, dict(x=x.ref(), parts=parts.ref(), **how))
+    scale, zero = (out.plain(name).ref() if name else out.scratch((1,), dtype).ref()
+                   for name, dtype in zip(node.outputs, (F32, U8)))
+    out.step("dynamic_scale", 1, dict(parts=parts.ref(), scale=scale, zero=zero, count=tiles))
