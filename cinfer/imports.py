@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from importlib import import_module
+from types import ModuleType
 
 LOCK = threading.RLock()                # again in the same thread, for modules import each other
 
@@ -16,6 +17,13 @@ def imported(name: str):
     """The module of this name."""
     with LOCK:
         return import_module(name)
+
+
+class Called(ModuleType):
+    """A package that may be called: `cinfer.quantize` is the name of a function and of the package that has it."""
+
+    def __call__(self, *arguments, **keywords):
+        return getattr(self, self.__name__.rpartition(".")[2])(*arguments, **keywords)
 
 
 if hasattr(os, "register_at_fork"):     # the thread that imports is not there in the child to come to an end

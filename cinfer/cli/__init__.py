@@ -13,6 +13,7 @@ COMMANDS = {
     "run": "say what a model sees on pictures",
     "info": "describe a model, or this machine",
     "bench": "measure how fast a model runs",
+    "compare": "say how far a model's values are from those of another one",
     "quantize": "make a model run in integers of 8 bits",
 }
 USAGE = """usage: cinfer COMMAND ...

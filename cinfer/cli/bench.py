@@ -4,9 +4,8 @@ from __future__ import annotations
 import math
 import time
 
-from ..errors import InputError, LimitError
 from ..table import dims, in_units, table
-from .parser import add_shape, add_threads, count, model_path, seconds, shapes_of
+from .parser import add_shape, add_threads, count, model_path, seconds, shape_flag, shapes_of
 from .text import Progress, counted
 
 WARM_UP_RUNS = 3
@@ -34,10 +33,11 @@ def run(arguments) -> int:
     path = model_path(arguments.model)
 
     from ..session import load         # before the clock starts: the model is measured, not the import
+    from ..vision.inputs import input_shapes, made_up
     start = time.perf_counter()
     session = load(path, threads=arguments.threads)
     load_ms = 1000 * (time.perf_counter() - start)
-    shapes = input_shapes(session, shapes_of(arguments.shape, session))
+    shapes = input_shapes(session, shapes_of(arguments.shape, session), shape_flag)
     feeds = {port.name: made_up(port, shapes[port.name]) for port in session.inputs}
     start = time.perf_counter()
     session.run(None, feeds)
@@ -57,56 +57,6 @@ def run(arguments) -> int:
     else:
         print("\n".join(lines(data) + (["", str(profile)] if profile else [])))
     return 0
-
-
-def input_shapes(session, given: dict) -> dict[str, tuple[int, ...]]:
-    """Sizes of each input: as given, else the model's; a free batch is 1, a free picture as its recipe."""
-    shapes = {}
-    for port in session.inputs:
-        sizes = given.get(port.name) or port.shape
-        if port.name not in given and sizes and not all(isinstance(d, int) for d in sizes):
-            sizes = (sizes[0] if isinstance(sizes[0], int) else 1, *sizes[1:])
-            sizes = of_recipe(session, port) or sizes
-        if port.dtype is None or port.dtype.kind not in "fiub":
-            raise InputError(f"input {port.name!r} takes {port.dtype or 'no tensor'}; "
-                             "cinfer bench makes up numbers only")
-        if sizes is None or not all(isinstance(d, int) for d in sizes):
-            raise InputError(f"input {port.name!r} is {dims(port.shape)}: some sizes are free; "
-                             f"say them with --shape {port.name}={likely(port.shape)}")
-        shapes[port.name] = tuple(sizes)
-    return shapes
-
-
-def likely(shape) -> str:
-    """Sizes that a network might take, for an example."""
-    usual = (1, 3, 224, 224) if len(shape or ()) in (0, 4) else (1,) * len(shape)
-    return "x".join(str(d if isinstance(d, int) else usual[axis]) for axis, d in enumerate(shape or usual))
-
-
-def of_recipe(session, port) -> tuple[int, ...] | None:
-    """The shape of a picture input by the model's recipe; None where that leaves the size to the picture."""
-    from ..vision.reader import Reader
-    try:
-        recipe = Reader(session).recipe
-    except InputError:
-        return None
-    if recipe.input != port.name or len(port.shape) != 4 or recipe.size.rule != "fixed":
-        return None
-    channels, sizes = {"GRAY": 1, "RGB+1": 4}.get(recipe.channels, 3), recipe.size.numbers
-    return (1, channels, *sizes) if recipe.layout == "NCHW" else (1, *sizes, channels)
-
-
-def made_up(port, sizes):
-    """An input of random numbers. Wide integers may be indices, so they are zeros."""
-    import numpy as np
-    try:
-        if port.dtype.kind == "f":
-            return np.random.default_rng(0).standard_normal(sizes, np.float32).astype(port.dtype)
-        if port.dtype.itemsize == 1 and port.dtype.kind in "iu":
-            return np.random.default_rng(0).integers(0, 128, sizes, port.dtype)
-        return np.zeros(sizes, port.dtype)
-    except (MemoryError, ValueError):
-        raise LimitError(f"--shape {port.name}={dims(sizes)}: that is more than the memory holds") from None
 
 
 def measure(session, feeds, runs: int | None, limit_s: float) -> list[float]:

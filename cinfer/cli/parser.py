@@ -74,6 +74,13 @@ def fraction(text: str) -> float:
     return value
 
 
+def at_least_0(text: str) -> float:
+    value = _number(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 0")
+    return value
+
+
 def seconds(text: str) -> float:
     value = _number(text)
     if not 0 < value <= MOST_SECONDS:
@@ -107,6 +114,11 @@ def add_shape(parser) -> None:
 def add_threads(parser) -> None:
     parser.add_argument("--threads", type=count(1, 256), metavar="N",
                         help="threads (default: what this process may use)")
+
+
+def shape_flag(name: str, sizes: tuple[int, ...]) -> str:
+    """How one says the sizes of an input."""
+    return f"--shape {name}={'x'.join(map(str, sizes))}"
 
 
 def shapes_of(given: list[tuple[str | None, tuple[int, ...]]], session) -> dict[str, tuple[int, ...]]:

@@ -7,7 +7,7 @@ from ..errors import InputError
 from .files import check_place, replacing
 from .flags import add_recipe, flags_of
 from .parser import add_threads, model_path
-from .text import Progress, say
+from .text import Steps, say
 
 USAGE = "cinfer quantize MODEL PICTURE... -o OUT.onnx [flags]"
 EPILOG = """PICTURE: files, folders, *.jpg, list.txt, or inputs as NumPy saves them (.npy, .npz);
@@ -69,26 +69,3 @@ def run(arguments) -> int:
         print("\n".join(made.report.lines()))
     say(f"{arguments.output}: {made.report.summary()}")
     return 0
-
-
-class Steps:
-    """A Progress for each kind of step, one after the other."""
-
-    def __init__(self):
-        self._now = None
-
-    def show(self, what: str, number: int, total: int | None) -> None:
-        if self._now is None or (what, total) != (self._now.what, self._now.total):
-            self.clear()
-            self._now = Progress(what, total)
-        self._now.show(number)
-
-    def clear(self) -> None:
-        if self._now is not None:
-            self._now.clear()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.clear()

@@ -101,6 +101,29 @@ class Progress:
         self.clear()
 
 
+class Steps:
+    """A Progress for each kind of step, one after the other."""
+
+    def __init__(self):
+        self._now = None
+
+    def show(self, what: str, number: int, total: int | None) -> None:
+        if self._now is None or (what, total) != (self._now.what, self._now.total):
+            self.clear()
+            self._now = Progress(what, total)
+        self._now.show(number)
+
+    def clear(self) -> None:
+        if self._now is not None:
+            self._now.clear()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.clear()
+
+
 def is_terminal(stream) -> bool:
     return stream is not None and stream.isatty()
 

@@ -2,7 +2,7 @@
 
     standard.py, opsets.py      the float network to start from
     units.py                    what is quantised as one, and what is not
-    feeds.py, observe.py        pictures, and what the network's values are like on them
+    observe.py                  what the network's values are like on the pictures
     ranges.py, weights.py       numbers in 8 bits
     insert.py                   a network with some units in integers, as the standard writes it
     equalise.py, correct.py     weights that lose less
@@ -12,18 +12,10 @@
     quantizer.py, report.py     from a file to a file, and what is told of it
 """
 import sys
-from types import ModuleType
 
+from ..imports import Called
 from .quantizer import Quantized, quantize
 
 __all__ = ["Quantized", "quantize"]
-
-
-class Called(ModuleType):
-    """The package, which may be called: `cinfer.quantize` is the name of a function and of this package."""
-
-    def __call__(self, *arguments, **keywords) -> Quantized:
-        return quantize(*arguments, **keywords)
-
 
 sys.modules[__name__].__class__ = Called

@@ -18,8 +18,8 @@ from ..paths import replacing
 from ..session import Session, load
 from ..version import __version__
 from ..vision.arguments import flags_of
+from ..vision.inputs import classes_of, feeds, is_arrays, named, reader_of
 from .answers import objects
-from .feeds import feeds, files_of, is_arrays
 from .measure import Judge
 from .ranges import METHODS
 from .report import Report, report_of
@@ -91,7 +91,8 @@ def quantize_by(model, pictures, check, flags: dict[str, tuple[str, str]], *, ta
     session = Session(source, threads=threads)
     where = os.path.basename(source.path or "") or "model"
     show = show or (lambda what, number, total: None)
-    calibrating, checking = split(named(pictures, recursive), None if check is None else named(check, recursive))
+    calibrating, checking = split(named(pictures, recursive, "pictures"),
+                                  None if check is None else named(check, recursive, "pictures"))
     reader = reader_of(session, flags, [*calibrating, *checking])
     begin = time.perf_counter()
     classes = classes_of(session, reader)
@@ -125,20 +126,6 @@ def settings_of(target, activations, ranges, weights) -> Settings:
     return Settings(float(target), ACTIVATIONS[activations], ranges, GRIDS[weights])
 
 
-def named(given, recursive: bool) -> list:
-    """What is given, one picture or file of arrays each."""
-    if isinstance(given, (str, os.PathLike, dict)):
-        given = [given]
-    if not isinstance(given, Iterable) or isinstance(given, (bytes, np.ndarray)):
-        raise wrong("pictures", given, "a path, or a list of paths or of feeds")
-    found: list = []
-    for each in given:
-        found += [each] if isinstance(each, dict) else files_of([each], recursive)
-    if not found:
-        raise InputError("there are no pictures to calibrate with; some that look like those to come are right")
-    return found
-
-
 def split(pictures: list, check: list | None) -> tuple[list, list]:
     """(those to calibrate with, those to check by), at most MOST_PICTURES of each, from the first to the last."""
     if check is None:
@@ -151,24 +138,6 @@ def split(pictures: list, check: list | None) -> tuple[list, list]:
 def few(pictures: list) -> list:
     count = min(len(pictures), MOST_PICTURES)
     return [pictures[i * len(pictures) // count] for i in range(count)]
-
-
-def reader_of(session, flags: dict, pictures: list):
-    """Who prepares pictures; None where there are arrays alone, and the model takes no pictures."""
-    from ..vision.reader import Reader
-    try:
-        return Reader(session, flags)
-    except InputError:
-        if flags or any(not isinstance(each, dict) and not is_arrays(each) for each in pictures):
-            raise
-    return None
-
-
-def classes_of(session, reader) -> str | None:
-    """The output that has a classifier's numbers."""
-    if reader is None or not reader.family.__name__.endswith(".classify"):
-        return None
-    return reader.words.text("output.name") or session.outputs[0].name
 
 
 def timed(before, after, feeds: dict) -> tuple[float, float]:
