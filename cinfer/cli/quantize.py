@@ -32,6 +32,7 @@ def declare(parser) -> None:
     add("--activations", choices=("u8", "s8"), default="u8", help="bytes without or with a sign (u8)")
     add("--ranges", choices=("min-max", "percentile", "mse", "entropy"), help="how ranges are found (the best one)")
     add("--weights", choices=("u8", "s8", "s7"), default="u8", help="bytes of weights (u8; docs/quantize.md)")
+    add("--exact", action="store_true", help="the same bytes in all engines, a little less near (docs/quantize.md)")
     add("--json", action="store_true", help="the report as one JSON object")
     add("--task", metavar="T", help="what the model does (docs/tasks.md)")
     parser.set_defaults(output_scale=None)
@@ -59,7 +60,8 @@ def run(arguments) -> int:
     with Steps() as steps:
         made = quantize_by(path, arguments.pictures, arguments.check, flags_of(arguments), target=arguments.target,
                            activations=arguments.activations, ranges=arguments.ranges, weights=arguments.weights,
-                           threads=arguments.threads, recursive=arguments.recursive, show=steps.show)
+                           exact=arguments.exact, threads=arguments.threads, recursive=arguments.recursive,
+                           show=steps.show)
         with replacing(arguments.output, "-o") as file:
             file.write(made.encoded())
     if arguments.json:

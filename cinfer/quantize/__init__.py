@@ -4,6 +4,7 @@
     units.py                    what is quantised as one, and what is not
     observe.py                  what the network's values are like on the pictures
     ranges.py, weights.py       numbers in 8 bits
+    exact.py                    which the order of sums does not change
     insert.py                   a network with some units in integers, as the standard writes it
     equalise.py, correct.py     weights that lose less
     measure.py, noise.py        how far the outputs are off, and by what

@@ -11,18 +11,18 @@ from ..model.graph import Graph, Node
 from .ranges import Scale, scale_of
 from .standard import drop_constants
 from .units import Network, Unit
-from . import weights
+from . import exact, weights
 from .weights import Grid
 
 OPSET = 13
 
 
 def scales(network: Network, units: Iterable[Unit], ranges: Mapping[str, tuple[float, float]],
-           dtype: np.dtype) -> dict[str, Scale]:
+           dtype: np.dtype, is_exact: bool = False) -> dict[str, Scale]:
     """The scale of each value that these units, in integers, read or write.
 
     What only moves numbers keeps their scale. A value that nothing but a Concat reads has the Concat's: it would be
-    rounded to that anyway, once more.
+    rounded to that anyway, once more. is_exact : exact.py
     """
     units = list(units)
     found: dict[str, Scale] = {}
@@ -40,7 +40,7 @@ def scales(network: Network, units: Iterable[Unit], ranges: Mapping[str, tuple[f
                 if maker in inside and maker.kind != "move" and len(network.at.readers[name]) == 1 \
                         and name not in network.at.pinned:
                     found[name] = found[unit.outputs[0]]
-    return found
+    return exact.settled(network, units, found, is_exact)
 
 
 def written(network: Network, unit: Unit, units) -> tuple[str, ...]:
@@ -177,10 +177,16 @@ class Sandwich:
         """A constant addend or factor, which comes back from bytes as what it is joined with does."""
         known, back = self.name(f"{name}_quantized"), self.name(f"{name}_dequantized")
         if known not in self.constants:
-            array, scale = weights.stored_constant(self.network.graph.constants[name], self.dtype)
+            array, scale = weights.stored_constant(self.network.graph.constants[name], self.dtype, self.made_with(name))
             self.constants[known] = array
             self.put("DequantizeLinear", [known, *self.scale(scale)], back)
         return back
+
+    def made_with(self, name: str) -> Scale | None:
+        """The scale of what is made of a constant, if the constant's has to go with it."""
+        unit = next(each for each in self.network.readers[name] if each in self.units)
+        bound = self.grid.is_exact or unit.node.op_type in exact.SUMS
+        return self.found.get(unit.outputs[0]) if bound else None
 
     def dequantised(self, stem: str, array: np.ndarray, scale: np.ndarray, zero: int, axis: int) -> str:
         """A constant array by channels."""

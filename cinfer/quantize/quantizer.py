@@ -54,8 +54,8 @@ class Quantized:
 
 
 def quantize(model, pictures, *, check=None, target: float = .02, activations: str = "u8", ranges: str | None = None,
-             weights: str = "u8", threads: int | None = None, task: str | None = None, recipe: dict | None = None,
-             recursive: bool = False, show=None) -> Quantized:
+             weights: str = "u8", exact: bool = False, threads: int | None = None, task: str | None = None,
+             recipe: dict | None = None, recursive: bool = False, show=None) -> Quantized:
     """A network with its convolutions and products in integers of 8 bits, as far as its answers stay what they are.
 
     Parameters
@@ -68,6 +68,7 @@ def quantize(model, pictures, *, check=None, target: float = .02, activations: s
     activations : "u8" or "s8", which is the same in other bytes
     ranges : "min-max", "percentile", "mse" or "entropy"; by default the one that gives the least error
     weights : "u8" or "s8", the same numbers in other bytes; "s7", of half the numbers (docs/quantize.md)
+    exact : scales of few bits: engines that run node by node in floats give the same bytes (docs/quantize.md)
     threads : as of `load`
     task, recipe : as of `cinfer.vision.read`: how pictures are prepared
     recursive : also what is below folders
@@ -79,13 +80,13 @@ def quantize(model, pictures, *, check=None, target: float = .02, activations: s
         wrong
     """
     return quantize_by(model, pictures, check, flags_of(task, recipe), target=target, activations=activations,
-                       ranges=ranges, weights=weights, threads=threads, recursive=recursive, show=show)
+                       ranges=ranges, weights=weights, exact=exact, threads=threads, recursive=recursive, show=show)
 
 
 def quantize_by(model, pictures, check, flags: dict[str, tuple[str, str]], *, target, activations, ranges, weights,
-                threads, recursive, show) -> Quantized:
+                exact, threads, recursive, show) -> Quantized:
     """As `quantize`. flags : word -> (text, the flag as typed), as `recognise` takes them"""
-    settings = settings_of(target, activations, ranges, weights)
+    settings = settings_of(target, activations, ranges, weights, exact)
     loaded = partial(load, threads=threads)
     source = model if isinstance(model, Source) else Source(model)
     session = Session(source, threads=threads)
@@ -116,14 +117,16 @@ def quantize_by(model, pictures, check, flags: dict[str, tuple[str, str]], *, ta
     return Quantized(made, report)
 
 
-def settings_of(target, activations, ranges, weights) -> Settings:
+def settings_of(target, activations, ranges, weights, exact) -> Settings:
     if not (is_real(target) and 0 < target <= 1):
         raise wrong("target", target, "a number above 0 and up to 1, such as 0.02")
     for name, value, known in (("activations", activations, ACTIVATIONS), ("weights", weights, GRIDS),
                                ("ranges", ranges, {None: None, **METHODS})):
         if isinstance(value, (list, dict, set)) or isinstance(value, np.ndarray) or value not in known:
             raise wrong(name, value, " or ".join(repr(each) for each in known if each is not None))
-    return Settings(float(target), ACTIVATIONS[activations], ranges, GRIDS[weights])
+    if not isinstance(exact, bool):
+        raise wrong("exact", exact, "True or False")
+    return Settings(float(target), ACTIVATIONS[activations], ranges, replace(GRIDS[weights], is_exact=exact))
 
 
 def split(pictures: list, check: list | None) -> tuple[list, list]:

@@ -47,7 +47,7 @@ class Way:
     is_corrected: bool = False
 
     def scales(self, units: list[Unit]) -> dict[str, Scale]:
-        return scales(self.network, units, self.ranges, self.settings.dtype)
+        return scales(self.network, units, self.ranges, self.settings.dtype, self.settings.grid.is_exact)
 
     def graph(self, units: list[Unit]) -> Graph:
         found = self.scales(units)

@@ -6,18 +6,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..model.graph import Node
-from .ranges import Scale, scale_of
+from .exact import like
+from .ranges import STEPS, Scale, scale_of
 
 EXACT = 1e-4                        # of a step: 127 steps of a scale that is off by one in its last bit
 MOST_BIAS = 2.0 ** 30               # of an int32, so that sums around it have room
+FLOAT_BITS = 24
+ROOM = 2                            # sums of n products stay below sqrt(n) / ROOM of what they might be at most
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """How a weight is stored: whole numbers from -most to most, which `zero` makes numbers of the type."""
+    """How a weight is stored: whole numbers from -most to most, which `zero` makes numbers of the type.
+    is_exact : scales have so few bits that sums of products are exact in float32 (exact.py)"""
     most: int
     dtype: np.dtype
     zero: int = 0
+    is_exact: bool = False
 
 
 # On CPUs with AVX2 but without VNNI, onnxruntime adds two products of u8 and s8 in 16 bits, which overflows with s8; s7
@@ -47,7 +52,27 @@ def steps(node: Node, weight: np.ndarray, bias: np.ndarray | None, step: np.floa
         largest = np.abs(bias.astype(np.float64)).reshape(groups(node), -1).max(0)
         scale = np.maximum(scale, largest / (MOST_BIAS * float(step)))
     scale[scale < np.finfo(np.float32).tiny] = 1.0              # nothing but zeros
-    return scale.astype(np.float32)
+    scale = scale.astype(np.float32)
+    return of_few_bits(node, weight, bias, step, scale, grid) if grid.is_exact else scale
+
+
+def of_few_bits(node: Node, weight: np.ndarray, bias: np.ndarray | None, step: np.float32, scale: np.ndarray,
+                grid: Grid) -> np.ndarray:
+    """The scales beside these that lose least, of as many bits as the sums leave of a float's."""
+    others = tuple(i for i in range(weight.ndim) if i != channel_axis(node))
+    terms = weight.size / weight.shape[channel_axis(node)]
+    sums = STEPS * np.abs(rounded(node, weight, scale, grid)).sum(axis=others, dtype=np.float64)
+    sums /= max(terms ** .5 / ROOM, 1)
+    if bias is not None:
+        sums += np.abs(bias.astype(np.float64)).reshape(groups(node), -1).max(0) / (scale * float(step))
+    bits = np.clip(FLOAT_BITS - np.ceil(np.log2(sums + 1)), 1, FLOAT_BITS // 2)
+    unit = 2.0 ** (np.floor(np.log2(scale)) + 1 - bits)
+    below, above = (np.float32(near(scale / unit) * unit) for near in (np.floor, np.ceil))
+
+    def error(scale: np.ndarray) -> np.ndarray:
+        wide = along(scale, node, weight.ndim)
+        return np.square(weight - rounded(node, weight, scale, grid) * wide).sum(axis=others, dtype=np.float64)
+    return np.where(error(below) < error(above), below, above)
 
 
 def along(scale: np.ndarray, node: Node, ndim: int) -> np.ndarray:
@@ -79,8 +104,10 @@ def stored_bias(node: Node, bias: np.ndarray, step: np.float32, scale: np.ndarra
     return np.rint(bias.astype(np.float64) / scale).astype(np.int32), scale
 
 
-def stored_constant(array: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, Scale]:
-    """What is added or multiplied by, as bytes of one scale."""
+def stored_constant(array: np.ndarray, dtype: np.dtype, made: Scale | None) -> tuple[np.ndarray, Scale]:
+    """What is added or multiplied by, as bytes of one scale. made : exact.py, of what comes of it"""
     scale = scale_of(float(array.min()), float(array.max()), dtype)
+    if made is not None:
+        scale = like(scale, made)
     limits = np.iinfo(dtype)
     return np.clip(np.rint(array / scale.step) + scale.zero, limits.min, limits.max).astype(dtype), scale

@@ -1,0 +1,107 @@
+"""Scales by which engines that compute in another order give the same bytes.
+
+A number halfway between two steps goes to either if the floats it was computed in were rounded before. Nothing is
+rounded where scales have so few bits that products of them and of whole numbers fit into the 24 of a float.
+
+Sums always have such scales: all that are added, and what they make, differ by powers of two. Halves are many then, and
+some engines add the zero point before they round to even, others behind: so it is even itself. Of tables the scale is
+such that no entry lies near a half.
+
+Layers have them if that is asked for (`is_exact`): scales of activations are powers of two, those of weights have as
+many bits as sums leave (weights.py). Else a layer is exact in engines that compute it in integers, but not in those
+that run DequantizeLinear and Conv one after the other.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from math import ceil, log2
+
+import numpy as np
+
+from .observe import Function
+from .ranges import STEPS, Scale
+from .units import Network, Unit
+
+SUMS = frozenset(("Add", "Sub"))
+BITS = 10                           # of a scale, so that sums of two numbers by powers of two of it are exact
+CUT = 1.05                          # how much narrower a range may become
+BASES = [round(2 ** (i / 16) * 2 ** BITS) / 2 ** BITS for i in range(16)]
+NEAR = 1e-4                         # of a step: functions of different engines differ by some 1e-7 of 255 steps
+WIDER = [1 + i / 512 for i in range(16)]            # than a scale by which an entry of a table is near a half
+
+
+def settled(network: Network, units: Iterable[Unit], found: Mapping[str, Scale], is_exact: bool) -> dict[str, Scale]:
+    """Other scales, near those that were found. is_exact : of layers too"""
+    group = {scale: {scale} for scale in found.values()}
+    evened = set()
+    for unit in units:
+        if unit.kind != "join" or unit.node.op_type == "Concat":
+            continue
+        known = [found[name] for name in (*unit.inputs, *unit.outputs) if name in found]
+        evened.update(found[name] for name in unit.outputs if name in found)
+        if unit.node.op_type in SUMS:
+            merged = set().union(*(group[scale] for scale in known))
+            group |= dict.fromkeys(merged, merged)
+    bases: dict[int, float] = {}
+    other: dict[Scale, Scale] = {}
+    for scale, members in group.items():
+        step = float(scale.step) * (STEPS / (STEPS - 1) if scale in evened else 1.0)    # room for an even zero point
+        if is_exact:
+            step = power(step, 1.0)
+        elif len(members) > 1:
+            if id(members) not in bases:
+                bases[id(members)] = best_base([float(each.step) for each in members])
+            step = power(step, bases[id(members)])
+        other[scale] = Scale(np.float32(step), even(scale) if scale in evened else scale.zero, scale.dtype)
+    if not is_exact:
+        keep_from_halves(network, units, found, other, {scale for scale in other if len(group[scale]) == 1})
+    return {name: other[scale] for name, scale in found.items()}
+
+
+def power(step: float, base: float) -> float:
+    """The least power of two times the base that is as wide as the step, but for CUT."""
+    return base * 2.0 ** ceil(log2(step / base / CUT))
+
+
+def best_base(steps: list[float]) -> float:
+    """The one that leaves the steps of values that are added most alike: noise grows with their squares."""
+    return min(BASES, key=lambda base: sum((power(step, base) / step) ** 2 for step in steps))
+
+
+def even(scale: Scale) -> int:
+    """The zero point or one beside it; what is stored in unsigned bytes is even where this is."""
+    least = int(np.iinfo(scale.dtype).min)
+    return least + min(2 * round((scale.zero - least) / 2), STEPS - 1)
+
+
+def keep_from_halves(network: Network, units: Iterable[Unit], found: Mapping[str, Scale], other: dict[Scale, Scale],
+                     free: set[Scale]) -> None:
+    """Widen scales that tables write. other : scale that was found -> the one to be; free : which may be widened"""
+    tables: dict[Scale, list[Unit]] = {}
+    for unit in units:
+        if unit.kind == "table" and unit.inputs[0] in found and found.get(unit.outputs[0]) in free:
+            tables.setdefault(found[unit.outputs[0]], []).append(unit)
+    for scale, writers in tables.items():
+        given = other[scale]
+        entries = np.concatenate([Function(network.graph, unit)(numbers(other[found[unit.inputs[0]]]))
+                                  for unit in writers]).astype(np.float64)
+        wider = (replace(given, step=np.float32(float(given.step) * factor)) for factor in WIDER)
+        other[scale] = next((each for each in wider if not has_halves(entries, each)), given)
+
+
+def numbers(scale: Scale) -> np.ndarray:
+    """What the bytes stand for."""
+    limits = np.iinfo(scale.dtype)
+    return (np.arange(limits.min, limits.max + 1) - scale.zero).astype(np.float32) * scale.step
+
+
+def has_halves(entries: np.ndarray, scale: Scale) -> bool:
+    low, high = scale.ends
+    places = entries[(entries > low) & (entries < high)] / float(scale.step)
+    return bool((np.abs(places - np.floor(places) - .5) < NEAR).any())
+
+
+def like(scale: Scale, made: Scale) -> Scale:
+    """The scale of a constant, as wide as found or more, a power of two times that of what it is joined to."""
+    return Scale(np.float32(power(float(scale.step) * CUT, float(made.step))), scale.zero, scale.dtype)

@@ -1,0 +1,127 @@
+"""Scales with which engines of other orders give the same bytes: onnxruntime optimised, in integers, and node by node,
+in floats."""
+from dataclasses import replace
+
+import numpy as np
+import onnxruntime
+import pytest
+from networks import biases, network, node, pictures, residual, weights
+
+import cinfer
+from cinfer.model import read
+from cinfer.quantize import exact
+from cinfer.quantize.insert import scales
+from cinfer.quantize.observe import Function, observe
+from cinfer.quantize.quantizer import quantize
+from cinfer.quantize.ranges import Scale
+from cinfer.quantize.standard import standard
+from cinfer.quantize.units import Network
+from cinfer.quantize.weights import GRIDS, rounded, steps
+
+U8 = np.dtype(np.uint8)
+SHAPE = (1, 3, 40, 40)
+LEVELS = onnxruntime.GraphOptimizationLevel
+
+
+def sums(seed: int) -> bytes:
+    """A chain of residual blocks with SiLU, in which everything is added to something."""
+    nodes = [node("Conv", ["x", "w0", "b0"], ["v0"], "stem", pads=[1] * 4)]
+    arrays = dict(w0=weights(16, 3, 3, 3, seed=seed), b0=biases(16))
+    for i in range(4):
+        arrays |= {f"w{i + 1}": weights(16, 16, 1, 1, seed=seed + i + 1), f"b{i + 1}": biases(16)}
+        nodes += [node("Sigmoid", [f"v{i}"], [f"s{i}"]), node("Mul", [f"v{i}", f"s{i}"], [f"a{i}"], f"silu{i}"),
+                  node("Conv", [f"a{i}", f"w{i + 1}", f"b{i + 1}"], [f"c{i}"], f"conv{i}"),
+                  node("Add", [f"c{i}", f"a{i}"], [f"v{i + 1}"], f"sum{i}")]
+    nodes += [node("Conv", ["v4", "w9"], ["y"], "last"), node("GlobalAveragePool", ["y"], ["z"], "mean")]
+    return network(nodes, ["z"], SHAPE, **arrays, w9=weights(8, 16, 1, 1))
+
+
+def differences(content: bytes, level) -> float:
+    """Of onnxruntime's answers and ours, over the largest."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.graph_optimization_level = 3, level
+    theirs = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    ours = cinfer.load(content)
+    found = 0.0
+    for each in pictures(6, theirs.get_inputs()[0].shape):
+        got, want = ours.run(None, each)[0], theirs.run(None, each)[0]
+        found = max(found, float(np.abs(got - want).max() / np.abs(want).max()))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("is_exact", [False, True])
+def test_engines_that_compute_in_integers_give_the_same_bytes(seed, is_exact):
+    content = quantize(sums(seed), pictures(6, SHAPE), target=1, exact=is_exact).encoded()
+    assert differences(content, LEVELS.ORT_ENABLE_ALL) < 2e-6                   # float32 behind the last byte
+
+
+@pytest.mark.parametrize("make, shape", [(lambda: sums(5), SHAPE), (residual, (1, 3, 16, 16))])
+def test_exact_networks_are_the_same_node_by_node_in_floats(make, shape):
+    made = quantize(make(), pictures(6, shape), target=1, exact=True)
+    assert made.report.layers[0] == made.report.layers[1]
+    assert differences(made.encoded(), LEVELS.ORT_DISABLE_ALL) < 2e-6
+
+
+@pytest.fixture(scope="module")
+def seen():
+    model = standard(read(sums(0)), "m")
+    net = Network(model.graph)
+    return net, observe(model, net, pictures(4, SHAPE), cinfer.load).ranges("min-max")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_what_is_added_differs_by_powers_of_two_and_zero_points_are_even(seen, dtype):
+    net, ranges = seen
+    found = scales(net, net.units, ranges, np.dtype(dtype))
+    for unit in net.units:
+        if unit.node.op_type == "Add":
+            made = found[unit.outputs[0]]
+            ratios = [np.log2(float(found[name].step) / float(made.step)) for name in unit.inputs]
+            assert all(ratio == round(ratio) for ratio in ratios) and made.zero % 2 == 0
+            low, high = ranges[unit.outputs[0]]
+            assert made.ends[0] < low / 1.1 and made.ends[1] > high / 1.1
+
+
+def test_no_entry_of_a_table_is_near_a_half(seen):
+    net, ranges = seen
+    given = scales(net, net.units, ranges, U8)
+    table = next(unit for unit in net.units if unit.kind == "table")
+    x, function = given[table.inputs[0]], Function(net.graph, table)
+    entry = float(function(exact.numbers(x))[200])
+    near = Scale(np.float32(entry / 20.500001), 0, U8)
+    found = {table.inputs[0]: x, table.outputs[0]: near}
+    kept = exact.settled(net, [table], found, False)[table.outputs[0]]
+    assert near.step < kept.step < 1.04 * near.step
+    places = function(exact.numbers(x)).astype(np.float64) / float(kept.step)
+    assert np.abs(places - np.floor(places) - .5)[(places > 0) & (places < 255)].min() > 1e-4
+
+
+def test_exact_scales_are_powers_of_two(seen):
+    net, ranges = seen
+    for name, scale in scales(net, net.units, ranges, U8, True).items():
+        assert np.frexp(scale.step)[0] == .5
+        low, high = ranges.get(name, (0, 0))
+        assert scale.ends[0] < low / 1.1 + 1e-6 and scale.ends[1] > high / 1.1 - 1e-6
+
+
+@pytest.mark.parametrize("shape", [(6, 3, 3, 3), (5, 700, 1, 1), (4, 1, 5, 5)])
+def test_products_with_exact_weights_leave_room_for_sums(shape):
+    """Whole numbers of 24 bits hold what sums of random bytes come to, in units of the last bit of a scale."""
+    conv, w = node("Conv", ["x", "w"], ["y"]), weights(*shape, spread=9)
+    grid = replace(GRIDS["s8"], is_exact=True)
+    scale = steps(conv, w, None, np.float32(1), grid)
+    whole = rounded(conv, w, scale, grid).astype(np.int64).reshape(len(w), -1)
+    free = steps(conv, w, None, np.float32(1), GRIDS["s8"])
+    assert (np.abs(scale / free - 1) < .26).all()
+    for s, row in zip(scale, whole):
+        bits = next(n for n in range(24) if np.frexp(s)[0] * 2 ** n == int(np.frexp(s)[0] * 2 ** n))
+        x = np.random.default_rng(1).integers(0, 256, (1000, len(row)))
+        assert np.abs(np.cumsum(x * row, 1)).max() * 2.0 ** bits < 2 ** 24
+
+
+@pytest.mark.parametrize("stored, dtype, wanted", [
+    (0, "uint8", 0), (3, "uint8", 4), (128, "uint8", 128), (255, "uint8", 254), (127, "int8", 126),
+    (-128, "int8", -128), (-127, "int8", -128), (1, "int8", 0)])
+def test_even_zero_points(stored, dtype, wanted):
+    assert exact.even(Scale(np.float32(1), stored, np.dtype(dtype))) == wanted
