@@ -78,7 +78,8 @@ def profile(session, feeds: dict | None, runs: int) -> Profile:
             shape = what.specs[step.node.outputs[0]].shape if step.node is not None else ()
             part = Part(step.node, shape, step.label, end - begin, step.flops, what.threads)
             parts += [part] if step.host is None else in_numpy(part, called(kernels, begin, end))
-    rows = [row_of(part, limit, total_ms) for part in parts]
+    rows = [row_of(part, limit * (session._packed.bf16_rate if part.kernel.endswith("_bf16") else 1), total_ms)
+            for part in parts]
     return Profile(rows, total_ms, total_ms - sum(row.ms for row in rows))
 
 
@@ -111,7 +112,7 @@ def in_numpy(part: Part, taken: dict[str, int]) -> list[Part]:
 
 
 def row_of(part: Part, limit: float, total_ms: float) -> Row:
-    """limit : GFLOP/s of one thread; total_ms : of the run"""
+    """limit : GFLOP/s that one thread could do of these; total_ms : of the run"""
     node, ms = part.node, float(part.ns) / 1e6
     gflops = float(part.flops / part.ns) if part.flops and part.ns > 0 else None
     operator, name = ("copy", "") if node is None else (node.op_type, node.name or node.outputs[0])

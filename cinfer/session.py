@@ -27,6 +27,7 @@ from .run.routine import Routine
 from .table import dims, shortened, table
 from .threads import checked as checked_threads, default_threads
 
+PRECISIONS = FP32, BF16 = "fp32", "bf16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Port:
 
 
 def load(source, *, threads: int | None = None, isa: str | None = None,
-         max_memory: int | None = None) -> Session:
+         max_memory: int | None = None, precision: str = FP32) -> Session:
     """Load an ONNX model.
 
     Parameters
@@ -49,13 +50,21 @@ def load(source, *, threads: int | None = None, isa: str | None = None,
     max_memory : bytes that a run may take: its workspace and its outputs, known before it begins. Not counted
         are weights, which all runs share, the caller's inputs, and what a step in NumPy takes for itself. Where
         sizes depend on data, what is known ahead counts ahead, and each later part when it is planned
+    precision : 'fp32', or 'bf16': numbers are rounded to bfloat16 where the products of convolutions and matrices
+        with constant weights are made, sums and all else are of float32. Faster and less exact; on a CPU without
+        fast products of bfloat16 all is computed in fp32, and `session.precision` says so
 
     Raises
     ------
     cinfer.Error : the file is missing or no model, uses what cinfer does not run, or an argument is wrong
     LimitError : runs of these sizes, if they are fixed, would take more than max_memory
     """
-    return Session(source, threads=threads, isa=isa, max_memory=max_memory)
+    return Session(source, threads=threads, isa=isa, max_memory=max_memory, precision=precision)
+
+
+def bf16_rate(table) -> int:
+    """How many products of bfloat16 this level makes in the time of one of float32; 0: not worth it."""
+    return table.bf16_rate
 
 
 class Session:
@@ -67,7 +76,8 @@ class Session:
     Attributes
     ----------
     inputs, outputs : lists of Port: name, dtype, and shape as the file declares it
-    threads : of a run; isa : the level of the kernels
+    threads : of a run; isa : the level of the kernels; precision : 'fp32' or 'bf16', what is in use;
+        precision_note : the same in words, and why it is not what was asked for
     metadata : what the file says of itself, key -> text; labels : class names, or None
     model : the graph as it runs; model.graph.nodes have the names of inner values
 
@@ -78,7 +88,7 @@ class Session:
     _fed: tuple[str, ...] = ()                  # inputs with a default that are fed
 
     def __init__(self, source, *, threads: int | None = None, isa: str | None = None,
-                 max_memory: int | None = None):
+                 max_memory: int | None = None, precision: str = FP32):
         self.threads = checked_threads(threads)
         if isa is not None and not isinstance(isa, str):
             raise InputError(
@@ -86,7 +96,10 @@ class Session:
         if max_memory is not None and ((number := whole(max_memory)) is None or number < 1):
             raise InputError(
                 f"max_memory={shown(max_memory)}: the limit is an int of at least 1, in bytes, or None")
+        if not isinstance(precision, str) or precision not in PRECISIONS:
+            raise InputError(f"precision={shown(precision)}: it is one of {', '.join(map(repr, PRECISIONS))}")
         self._asked_isa, self._max_memory = isa, None if max_memory is None else number
+        self._asked_precision = precision
         self._table = _ops.table(isa)
         self._source = source if isinstance(source, Source) else Source(source)
         self._feeding: dict[tuple[str, ...], Session] = {}     # the one of late that is fed other inputs too
@@ -98,7 +111,8 @@ class Session:
         self._has_tensors_only = all(type(t) is TensorType for t in self._input_types.values())
         self._output_names = tuple(self._graph.outputs)
         self._raw: Graph | None = None
-        self._packed = Store(self._table, self.threads, any(map(is_of_any_size, self._input_types.values())))
+        self._packed = Store(self._table, self.threads, any(map(is_of_any_size, self._input_types.values())),
+                             bf16_rate(self._table) if precision == BF16 else 0)
         self._pool = Pool()
         self._plans = Kept(self._pool, self._forget)
         SESSIONS.add(self)
@@ -117,6 +131,21 @@ class Session:
         return self._table.level
 
     @property
+    def precision(self) -> str:
+        """'fp32' or 'bf16': that in which products are made."""
+        return BF16 if self._packed.bf16_rate else FP32
+
+    @property
+    def precision_note(self) -> str | None:
+        """What is to be said of the precision: what is in use, and why it is not what was asked for; None where nothing
+        was asked for."""
+        if self._asked_precision == FP32:
+            return None
+        if self.precision == BF16:
+            return "bf16: products of bfloat16, sums and all else in float32"
+        return f"fp32, not bf16: this CPU has no fast products of bfloat16 (level {self.isa})"
+
+    @property
     def metadata(self) -> dict[str, str]:
         """What the file says of itself, key -> text."""
         return self.model.metadata
@@ -131,6 +160,8 @@ class Session:
         rows = [["model", self._where, state]]
         for kind, ports in (("input", self.inputs), ("output", self.outputs)):
             rows += [[kind, port.name, f"{port.dtype or 'no tensor'} {dims(port.shape)}"] for port in ports]
+        if self.precision_note:
+            rows.append(["precision", "", self.precision_note])
         labels = self.labels
         if labels:
             rows.append(["labels", str(len(labels)), shortened(", ".join(labels))])
@@ -361,7 +392,8 @@ class Session:
     def _feeding_session(self, names: tuple[str, ...]) -> Session:
         session = Session.__new__(Session)
         session._fed = names
-        session.__init__(self._source, threads=self.threads, isa=self._asked_isa, max_memory=self._max_memory)
+        session.__init__(self._source, threads=self.threads, isa=self._asked_isa, max_memory=self._max_memory,
+                         precision=self._asked_precision)
         return session
 
     def _wanted(self, names) -> tuple[str, ...]:
@@ -452,7 +484,7 @@ class Session:
 
     def __reduce__(self):
         self._pool.refuse_closed()
-        return _restore, (self._source.origin, self.threads, self._asked_isa, self._max_memory)
+        return _restore, (self._source.origin, self.threads, self._asked_isa, self._max_memory, self._asked_precision)
 
 
 class UnderWay:
@@ -484,8 +516,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=renew_locks)
 
 
-def _restore(source, threads, isa, max_memory=None):
-    return Session(source, threads=threads, isa=isa, max_memory=max_memory)
+def _restore(source, threads, isa, max_memory=None, precision=FP32):
+    return Session(source, threads=threads, isa=isa, max_memory=max_memory, precision=precision)
 
 
 def copied(value):
@@ -501,4 +533,5 @@ def system_info() -> dict:
     openmp = _ops.executor().have_openmp()
     threads, why = default_threads() if openmp else (1, "built without OpenMP")
     return {"version": __version__, "isa_built": _ops.built_levels(), "isa_usable": _ops.usable_levels(),
-            "isa": _ops.table().level, "threads": threads, "threads_why": why, "openmp": openmp}
+            "isa": _ops.table().level, "bf16": bf16_rate(_ops.table()) > 0, "threads": threads,
+            "threads_why": why, "openmp": openmp}

@@ -254,6 +254,59 @@ def test_uses_the_level_asked_for(level):
     assert cinfer.load(network().bytes(), isa=level, threads=1).isa == level
 
 
+# ---- precision
+
+@pytest.fixture
+def fast_bf16(monkeypatch):
+    """Whether products of bfloat16 are fast, said of any CPU."""
+    def said(rate):
+        monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: rate)
+    return said
+
+
+@pytest.mark.parametrize("asked", ["bf15", "BF16", "", None, 16])
+def test_refuses_an_unknown_precision(asked):
+    with pytest.raises(cinfer.InputError) as caught:
+        cinfer.load(network().bytes(), precision=asked)
+    assert str(caught.value) == f"precision={asked!r}: it is one of 'fp32', 'bf16'"
+
+
+def test_fp32_is_the_default_and_no_other_is_used_unasked(fast_bf16):
+    fast_bf16(1000)
+    session, asked = cinfer.load(network().bytes()), cinfer.load(network().bytes(), precision="fp32")
+    assert session.precision == asked.precision == "fp32"
+    assert session.precision_note is None and "bf16" not in str(session)
+    assert not any("bf16" in name for name in session.summary()["kernels"])
+    assert session.run(None, {"images": X})[0].tobytes() == asked.run(None, {"images": X})[0].tobytes()
+
+
+def test_bf16_is_used_where_it_is_fast_and_copies_use_it_too(fast_bf16):
+    fast_bf16(1000)
+    session = cinfer.load(network().bytes(), precision="bf16")
+    again = pickle.loads(pickle.dumps(session))
+    assert session.precision == again.precision == "bf16"
+    assert "products of bfloat16" in str(session)
+    assert session.summary()["kernels"]["conv_bf16"] == again.summary()["kernels"]["conv_bf16"] == 1
+    got, fp32 = (s.run(None, {"images": X})[0] for s in (session, cinfer.load(network().bytes())))
+    assert got.tobytes() == again.run(None, {"images": X})[0].tobytes() != fp32.tobytes()
+    assert_close(got, fp32, "bf16", 1e-2)
+
+
+def test_elsewhere_all_is_computed_in_fp32_and_that_is_said(fast_bf16):
+    fast_bf16(0)
+    session, exact = cinfer.load(network().bytes(), precision="bf16"), cinfer.load(network().bytes())
+    assert session.precision == "fp32"
+    why = f"fp32, not bf16: this CPU has no fast products of bfloat16 (level {session.isa})"
+    assert session.precision_note == why and why in str(session)
+    assert session.run(None, {"images": X})[0].tobytes() == exact.run(None, {"images": X})[0].tobytes()
+
+
+def test_a_session_that_is_fed_a_default_keeps_its_precision(fast_bf16):
+    fast_bf16(1000)
+    session = cinfer.load(network().bytes(), precision="bf16")
+    assert session._feeding_session(()).precision == "bf16"
+
+
 def test_names_all_unknown_operators_in_one_error(tmp_path):
     m = Model()
     x = m.input("x", 2)

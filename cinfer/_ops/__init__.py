@@ -7,9 +7,11 @@ from importlib.util import find_spec, module_from_spec
 from ..errors import Error, InputError
 from ..imports import LOCK, imported
 
-LEVELS = ("baseline", "sse41", "neon", "dotprod", "i8mm", "avx2", "avxvnni", "avx512", "avx512vnni")     # weakest first
-# Levels that have kernels of bytes of their own, and all others of the level that they add to.
-ADDS_TO = {"dotprod": "neon", "i8mm": "neon", "sse41": "baseline", "avxvnni": "avx2", "avx512vnni": "avx512"}
+LEVELS = ("baseline", "sse41", "neon", "dotprod", "i8mm", "bf16", "avx2", "avxvnni", "avx512", "avx512vnni",
+          "avx512bf16")                                                     # weakest first
+# Levels that have some kernels of their own, and all others of the level that they add to.
+ADDS_TO = {"dotprod": "neon", "i8mm": "neon", "bf16": "i8mm", "sse41": "baseline", "avxvnni": "avx2",
+           "avx512vnni": "avx512", "avx512bf16": "avx512vnni"}
 _tables: dict = {}
 _module = None
 
@@ -59,8 +61,15 @@ def _load():
 
 def built_levels() -> list[str]:
     """ISA levels whose kernels were built, weakest first."""
-    found = [n for n in LEVELS if find_spec(f"cinfer._ops._kernels_{n}")]
-    return [n for n in found if ADDS_TO.get(n, n) in found]
+    return [n for n in LEVELS if all(find_spec(f"cinfer._ops._kernels_{each}") for each in added_up(n))]
+
+
+def added_up(level: str) -> list[str]:
+    """The levels whose kernels a level has, from the one that has all to the level itself."""
+    found = [level]
+    while found[0] in ADDS_TO:
+        found.insert(0, ADDS_TO[found[0]])
+    return found
 
 
 def usable_levels() -> list[str]:
@@ -81,6 +90,6 @@ def table(level: str | None = None):
     if asked is not None and asked not in usable:
         raise InputError(f"ISA level {asked!r} cannot be used here; usable: {', '.join(usable)}")
     name = asked or usable[-1]
-    kernels = [imported(f"cinfer._ops._kernels_{n}").table() for n in (ADDS_TO.get(name), name) if n]
+    kernels = [imported(f"cinfer._ops._kernels_{n}").table() for n in added_up(name)]
     _tables[asked] = _tables[name] = executor().Table(name, *kernels)
     return _tables[asked]

@@ -41,6 +41,7 @@ typedef struct {
     int dot_group;                      /* bytes of x that one step multiplies for each sum (dot_u8.h) */
     int kernels;
     const kernel_t *kernel;
+    int bf16_rate;                      /* products of bfloat16 in the time of one of float32; 0: emulated */
 } table_t;
 
 /* PARAMS(conv_t, CONV_FIELDS) with  #define CONV_FIELDS(B, I, F, A) B(x) I(ic) F(alpha) A(dims, 6)

@@ -23,5 +23,6 @@ cdef extern from "api.h" nogil:
         int dot_group
         int kernels
         const kernel_t *kernel
+        int bf16_rate
     void *at(char *const *, buf_t)
     void refuse(char *const *, const void *)

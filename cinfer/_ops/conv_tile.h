@@ -100,10 +100,10 @@ enum { FETCHING = 8 };
     vf q[OV]; \
     FOR(o, OV) q[o] = ld(w + o * VW); \
     FOR(p, PX) { vf s = bc(v[X(p)]); FOR(o, OV) a[o][p] += q[o] * s; }
-#define FETCHING_STEP(OV, PX, X) \
+#define FETCH_AHEAD(OV) \
     FOR(o, OV) if (o * VW % CB == 0) __builtin_prefetch(ahead + o * VW * sizeof(float), 0, 2); \
-    ahead += T->ahead_by; \
-    TILE_STEP(OV, PX, X)
+    ahead += T->ahead_by;
+#define FETCHING_STEP(OV, PX, X) FETCH_AHEAD(OV) TILE_STEP(OV, PX, X)
 #define FETCHING_LOOPS(OV, PX, X) \
     const char *ahead = T->ahead; \
     LOOPS_OF(OV, PX, X, FETCHING_STEP)
@@ -240,6 +240,7 @@ typedef struct {
                                          * how many floats of w lie before theirs; -1 channels: these HALF
                                          * are of one tile with those before */
     int64_t goc, gic;                   /* channels of a group, out and in, where tiles read others' too; else 0 */
+    const tile_run *full, *half;        /* [form][pixels]: its register tiles */
     tile_t t;
 } product_t;
 #endif

@@ -152,21 +152,21 @@ cdef class Place:
 cdef class Table:
     """The kernels of one ISA level.
 
-    over : None, or the table of a level that has some kernels of its own (kernels_bytes.pyx), which are taken
+    capsule, over : the tables of a level that has all kernels, and of those that add to it, the last one this level.
+        Each has some kernels of its own, which are taken, as is what it says of the packed forms
 
     `fields` maps name -> [(kind, field), ...], in the order of the parameter struct."""
     cdef const table_t *c
     cdef const table_t *of_bytes
     cdef readonly str level
-    cdef readonly int vw, conv_oc, conv_half, gemm_n, dot_group
+    cdef readonly int vw, conv_oc, conv_half, gemm_n, dot_group, bf16_rate
     cdef readonly dict index, fields, unary, binary, arithmetic, elements
     cdef dict places
 
-    def __init__(self, str level, capsule, over=None):
+    def __init__(self, str level, capsule, *over):
+        cdef const table_t *table
         self.c = self.of_bytes = <const table_t *>PyCapsule_GetPointer(capsule, "cinfer.table")
-        if over is not None:
-            self.of_bytes = <const table_t *>PyCapsule_GetPointer(over, "cinfer.table")
-        self.level, self.dot_group = level, self.of_bytes.dot_group
+        self.level, self.dot_group, self.bf16_rate = level, self.c.dot_group, self.c.bf16_rate
         self.vw, self.conv_oc, self.conv_half = self.c.vw, self.c.conv_oc, self.c.conv_half
         self.gemm_n = self.c.gemm_n
         self.unary = {n: i for i, n in enumerate(self.c.unary.decode().split())}
@@ -175,8 +175,12 @@ cdef class Table:
         self.elements = {n: i for i, n in enumerate(self.c.elements.decode().split())}
         self.index, self.fields, self.places = {}, {}, {}
         self.enter(self.c)
-        if over is not None:
-            self.enter(self.of_bytes)
+        for each in over:
+            table = <const table_t *>PyCapsule_GetPointer(each, "cinfer.table")
+            if table.dot_group:
+                self.of_bytes, self.dot_group = table, table.dot_group
+            self.bf16_rate = table.bf16_rate or self.bf16_rate
+            self.enter(table)
 
     cdef enter(self, const table_t *table):
         cdef const kernel_t *kernel

@@ -8,9 +8,12 @@ cdef extern from "elementwise.h" nogil:
     const char *binary_names
 
 include "limits.pxi"
+include "multiply.pxi"
 include "conv.pxi"
 include "conv_few.pxi"
 include "matmul.pxi"
+include "conv_bf16.pxi"
+include "gemm_bf16.pxi"
 include "gemv.pxi"
 include "winograd.pxi"
 include "requantise.pxi"
@@ -64,6 +67,7 @@ the_table.fma = fma
 the_table.panel_u8 = panel_u8
 the_table.room_u8 = room_u8
 the_table.dot_group = DOT_GROUP
+the_table.bf16_rate = RATE_OF_BF16
 the_table.kernels = n_entries
 the_table.kernel = entries
 

@@ -5,8 +5,8 @@ import math
 import time
 
 from ..table import dims, in_units, table
-from .parser import add_shape, add_threads, count, model_path, seconds, shape_flag, shapes_of
-from .text import Progress, counted
+from .parser import add_precision, add_shape, add_threads, count, model_path, seconds, shape_flag, shapes_of
+from .text import Progress, counted, say_precision
 
 WARM_UP_RUNS = 3
 EPILOG = """Inputs are random numbers (zeros for integers wider than 8 bits). Times are of the whole call,
@@ -27,6 +27,7 @@ def declare(parser) -> None:
     parser.add_argument("--profile", action="store_true", help="a table of the time of each step")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     add_threads(parser)
+    add_precision(parser)
 
 
 def run(arguments) -> int:
@@ -35,8 +36,9 @@ def run(arguments) -> int:
     from ..session import load         # before the clock starts: the model is measured, not the import
     from ..vision.inputs import input_shapes, made_up
     start = time.perf_counter()
-    session = load(path, threads=arguments.threads)
+    session = load(path, threads=arguments.threads, precision=arguments.precision)
     load_ms = 1000 * (time.perf_counter() - start)
+    say_precision(session, arguments.precision)
     shapes = input_shapes(session, shapes_of(arguments.shape, session), shape_flag)
     feeds = {port.name: made_up(port, shapes[port.name]) for port in session.inputs}
     start = time.perf_counter()
@@ -45,7 +47,8 @@ def run(arguments) -> int:
     times_ms = measure(session, feeds, arguments.runs, arguments.seconds or 2)
     profile = session.profile(feeds) if arguments.profile else None
     data = {
-        "model": path, "isa": session.isa, "threads": session.threads,
+        "model": path, "isa": session.isa, "precision": session.precision,
+        "threads": session.threads,
         "shapes": {name: list(sizes) for name, sizes in shapes.items()}, "runs": len(times_ms),
         "min_ms": times_ms[0], "median_ms": percentile(times_ms, 50), "p99_ms": percentile(times_ms, 99),
         "load_ms": load_ms, "first_run_ms": first_ms,
@@ -94,7 +97,7 @@ def lines(data: dict) -> list[str]:
     feeds = ", ".join(f"{name} {dims(sizes)}" for name, sizes in data["shapes"].items())
     return table([
         ["model", f"{data['model']} ({feeds})"],
-        ["runs on", f"{data['isa']}, {counted(data['threads'], 'thread')}"],
+        ["runs on", f"{data['isa']}, {data['precision']}, {counted(data['threads'], 'thread')}"],
         ["latency", f"min {ms(data['min_ms'])}  median {ms(data['median_ms'])}  p99 {ms(data['p99_ms'])} ms "
                     f"({counted(data['runs'], 'run')})"],
         ["load", f"{ms(data['load_ms'])} ms, first run {ms(data['first_run_ms'])} ms"],

@@ -6,8 +6,8 @@ from collections import Counter
 
 from ..errors import Error, InputError
 from ..table import dims, in_units, printable, shortened, table
-from .parser import add_shape, add_threads, model_path, shapes_of
-from .text import counted, say
+from .parser import add_precision, add_shape, add_threads, model_path, shapes_of
+from .text import counted, say, say_precision
 
 EPILOG = """  cinfer info
   cinfer info model.onnx
@@ -19,6 +19,7 @@ def declare(parser) -> None:
     add_shape(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object")
     add_threads(parser)
+    add_precision(parser)
 
 
 def run(arguments) -> int:
@@ -50,6 +51,7 @@ def machine_lines(data: dict) -> list[str]:
         ["ISA levels built", " ".join(data["isa_built"])],
         ["usable on this CPU", " ".join(data["isa_usable"])],
         ["in use", data["isa"] + (" (CINFER_ISA)" if os.environ.get("CINFER_ISA") else "")],
+        ["bf16", "for those who ask" if data["bf16"] else "no fast products of it: --precision bf16 is fp32"],
         ["threads", f"{data['threads']} ({data['threads_why']})"],
     ]
     return table(rows)
@@ -82,7 +84,7 @@ def of_model(arguments) -> dict:
         "metadata": dict(model.metadata),
     }
     try:
-        data |= of_session(path, arguments.shape, arguments.threads)
+        data |= of_session(path, arguments)
     except InputError:
         raise
     except Error as error:          # what the file holds is worth seeing even where it cannot run
@@ -90,16 +92,18 @@ def of_model(arguments) -> dict:
     return data
 
 
-def of_session(path: str, given: list, threads: int | None) -> dict:
+def of_session(path: str, arguments) -> dict:
     from ..session import load
-    session = load(path, threads=threads)
-    shapes = shapes_of(given, session)
+    session = load(path, threads=arguments.threads, precision=arguments.precision)
+    say_precision(session, arguments.precision)
+    shapes = shapes_of(arguments.shape, session)
     try:
         summary = session.summary(shapes or None) or {}
     except InputError as error:
         raise InputError(str(error).replace("shapes={...}", "--shape NAME=SIZES")) from None
     return {
-        "isa": session.isa, "threads": session.threads, **of_pictures(session), **session.integers(),
+        "isa": session.isa, "precision": session.precision, "threads": session.threads, **of_pictures(session),
+        **session.integers(),
         **{key: summary.get(key) for key in ("macs", "planned_bytes", "kernels", "later")},
     }
 
@@ -142,7 +146,8 @@ def model_lines(data: dict) -> list[str]:
         if data["later"]:
             rows.append(["later", f"{data['later']} nodes, planned during the run for what it finds; MACs and memory "
                          "are without them"])
-        rows.append(["kernels", f"{data['isa']}, {counted(data['threads'], 'thread')}: {in_order(data['kernels'])}"])
+        rows.append(["kernels", f"{data['isa']}, {data['precision']}, {counted(data['threads'], 'thread')}: "
+                     f"{in_order(data['kernels'])}"])
     if data.get("on_bytes"):
         rows.append(["integers", in_order(data["on_bytes"])])
     for i, group in enumerate(data.get("in_float", ())):

@@ -121,6 +121,11 @@ def shape_flag(name: str, sizes: tuple[int, ...]) -> str:
     return f"--shape {name}={'x'.join(map(str, sizes))}"
 
 
+def add_precision(parser) -> None:
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", metavar="P",
+                        help="fp32 (default), or bf16: faster, less exact")
+
+
 def shapes_of(given: list[tuple[str | None, tuple[int, ...]]], session) -> dict[str, tuple[int, ...]]:
     """What --shape says, by the names of inputs; InputError unless all are inputs of the model, each once."""
     names = [port.name for port in session.inputs]

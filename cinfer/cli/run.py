@@ -12,9 +12,9 @@ from ..vision.chains import reader_of, split
 from . import complain
 from .flags import (add_recipe, check_font, check_save, check_show, drawn_into, flags_of, label_expected, listed,
                     places_of, read_labels, saved_into)
-from .parser import add_threads, count, fraction, model_path, model_source, seconds
+from .parser import add_precision, add_threads, count, fraction, model_path, model_source, seconds
 from .tally import Tally, some
-from .text import STDERR, Progress, counted, hint, say
+from .text import STDERR, Progress, counted, hint, say, say_precision
 from .writers import Filmed, Formatted, Screen, Shown
 
 ASKED = ("conf", "iou", "max_det", "classes", "top")        # flags that are Options
@@ -25,7 +25,6 @@ which. After a picture that cannot be read the others are still run; status 2.
 
   cinfer run yolov8n.onnx street.jpg -o street.out.jpg
   cinfer run detector.onnx photos/ -r --json --conf 0.4 -o drawn/ --resume
-  cinfer run yolov8n.onnx clip.mp4 -o seen.mp4
   cinfer run det.onnx+rec.onnx page.png"""
 
 
@@ -55,6 +54,7 @@ def declare(parser) -> None:
     add("--task", metavar="T", help="what the model does (docs/tasks.md)")
     add("--output-scale", metavar="S", help="--task image: pixel = S * output (255 if float)")
     add_threads(parser)
+    add_precision(parser)
     add_recipe(parser)
 
 
@@ -81,11 +81,12 @@ def run(arguments) -> int:
     check_save(arguments, models, sources)
     shown = Shown(sources.moving, arguments.font) if check_show(arguments) else None
     try:
-        sessions = [load(file, threads=arguments.threads) for file in files]
+        sessions = [load(file, threads=arguments.threads, precision=arguments.precision) for file in files]
     except Error as error:
         if arguments.model != "-":
             raise
         raise type(error)(f"standard input: {str(error).removeprefix('model: ')}") from None
+    say_precision(sessions[0], arguments.precision)
     options = Options(**{name: value for name in ASKED if (value := getattr(arguments, name)) is not None})
     reader = reader_of(sessions, flags_of(arguments), options, labels)
     reader.whole = bool(arguments.exact or arguments.save or shown or drawn)

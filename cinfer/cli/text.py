@@ -26,6 +26,12 @@ def say(text) -> None:
             drop(sys.stderr)
 
 
+def say_precision(session, asked: str) -> None:
+    """Where another precision is in use than was asked for: which, and why."""
+    if session.precision != asked:
+        say(f"precision: {session.precision_note}")
+
+
 def hint(text: str) -> None:
     """What may help a person: nothing where stderr is no terminal."""
     if sys.stderr is not None and sys.stderr.isatty():

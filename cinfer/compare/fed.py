@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..stored import Stored
 from ..table import dims
 from ..vision.inputs import array_feeds, input_shapes, inputs_in, is_arrays, made_up
-from .sides import Arrays, Network
+from .sides import Network
 
 
 @dataclass(slots=True)

@@ -79,7 +79,7 @@ def fitting(bound: Bound, table, tiles, store: Store) -> Choices | None:
             return choices
     if len(known) >= MOST_CHOICES:
         return None
-    choices = traced(formulas, bound, table, tiles, store.any_size)
+    choices = traced(formulas, bound, table, tiles, store)
     if choices is None:
         store.choices[formulas] = None          # nor will it be for other sizes
     else:
@@ -87,12 +87,13 @@ def fitting(bound: Bound, table, tiles, store: Store) -> Choices | None:
     return choices
 
 
-def traced(formulas: Formulas, bound: Bound, table, tiles, any_size: bool) -> Choices | None:
+def traced(formulas: Formulas, bound: Bound, table, tiles, store: Store) -> Choices | None:
     """The choice for the sizes in `bound.slots`."""
     symbolic = Bound(bound.nodes, formulas.symbolic, bound.inputs, bound.outputs, bound.index)
     with formulas.program.sizes.supposing(formulas.example(bound.slots)) as assumed:
         try:
-            chosen = Tracing(symbolic, table, tiles, Store(table, tiles.threads, any_size)).choose()
+            alike = Store(table, tiles.threads, store.any_size, store.bf16_rate)
+            chosen = Tracing(symbolic, table, tiles, alike).choose()
         except Undecided:
             return None
     return Choices(chosen, Conditions(formulas.program, assumed))

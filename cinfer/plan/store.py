@@ -35,10 +35,11 @@ class Store:
     """Shared by the plans of one session, which are made one at a time.
 
     any_size : whether pictures differ in size, so that each layout of weights that is best for some would be kept
+    bf16_rate : 0, or where products may be of bfloat16: how many are done in the time of one of float32
     """
 
-    def __init__(self, table, threads: int, any_size: bool = False):
-        self.table, self.threads, self.any_size = table, threads, any_size
+    def __init__(self, table, threads: int, any_size: bool = False, bf16_rate: int = 0):
+        self.table, self.threads, self.any_size, self.bf16_rate = table, threads, any_size, bf16_rate
         self._made: dict[tuple, tuple] = {}     # key -> (arrays it was made from, what was made)
         # these go with the formulas
         self.choices = WeakKeyDictionary()      # Formulas -> what was chosen (choices.py), None: it cannot be

@@ -10,18 +10,25 @@ import cinfer._ops as ops
 # flags as Linux names them
 NEEDS = {"baseline": "", "sse41": "ssse3 sse4_1", "avx2": "avx2 fma", "avxvnni": "avx2 fma avx_vnni",
          "avx512": "avx2 fma avx512f avx512bw avx512dq avx512vl",
-         "avx512vnni": "avx2 fma avx512f avx512bw avx512dq avx512vl avx512_vnni"}
-NEEDS_ON_ARM = {"baseline": "", "neon": "asimd", "dotprod": "asimddp", "i8mm": "asimddp i8mm"}
-ADDING = [level for level in ops.usable_levels() if level in ops.ADDS_TO]
+         "avx512vnni": "avx2 fma avx512f avx512bw avx512dq avx512vl avx512_vnni",
+         "avx512bf16": "avx2 fma avx512f avx512bw avx512dq avx512vl avx512_vnni avx512_bf16"}
+NEEDS_ON_ARM = {"baseline": "", "neon": "asimd", "dotprod": "asimddp", "i8mm": "asimddp i8mm",
+                "bf16": "asimddp i8mm bf16"}
+OF_BF16 = ("bf16", "avx512bf16")
+ADDING = [level for level in ops.usable_levels() if level in ops.ADDS_TO and level not in OF_BF16]
 
 
 def flags_of_linux():
-    path = pathlib.Path("/proc/cpuinfo")
-    for line in path.read_text().splitlines() if path.exists() else ():
+    path, flags = pathlib.Path("/proc/cpuinfo"), set()
+    text = path.read_text() if path.exists() else ""
+    for line in text.splitlines():
         name, _, value = line.partition(":")
         if name.strip() in ("flags", "Features"):
-            return set(value.split())
-    return set()
+            flags = set(value.split())
+            break
+    if "AuthenticAMD" not in text:
+        flags.discard("avx512_bf16")            # there it is slower than float32: not a level (_ops/cpu.h)
+    return flags
 
 
 def test_a_level_runs_where_linux_says_that_the_cpu_has_its_instructions():
@@ -49,8 +56,28 @@ def test_a_level_that_adds_has_products_of_bytes_and_all_else_of_the_level_below
     assert table.panel_u8(64) < below.panel_u8(64)
 
 
+@pytest.mark.parametrize("level", [level for level in ops.usable_levels() if level in OF_BF16])
+def test_a_level_of_bfloat16_has_its_products_and_all_else_of_the_level_below(level):
+    table, below = ops.table(level), ops.table(ops.ADDS_TO[level])
+    own = {name for name in table.index if table.index[name] != below.index[name]}
+    assert table.index.keys() == below.index.keys() and table.fields == below.fields
+    assert own == {"conv_bf16", "gemm_bf16", "pack_bf16"}
+    assert (table.level, table.dot_group, table.panel_u8(64)) == (level, below.dot_group, below.panel_u8(64))
+    assert table.bf16_rate > 1 and below.bf16_rate == 0
+
+
+def test_levels_add_to_levels_that_add():
+    assert ops.added_up("avx2") == ["avx2"]
+    assert ops.added_up("avx512bf16") == ["avx512", "avx512vnni", "avx512bf16"]
+    assert ops.added_up("bf16") == ["neon", "i8mm", "bf16"]
+    for level in ops.ADDS_TO:
+        assert [ops.LEVELS.index(each) for each in ops.added_up(level)] \
+            == sorted(ops.LEVELS.index(each) for each in ops.added_up(level))
+
+
 def test_a_level_that_adds_is_not_there_without_the_level_below(monkeypatch):
-    monkeypatch.setattr(ops, "find_spec", lambda name: name.endswith(("_baseline", "_avxvnni", "_i8mm")) or None)
-    assert ops.built_levels() == ["baseline"]
+    monkeypatch.setattr(ops, "find_spec", lambda name: name.endswith(("_baseline", "_avxvnni", "_i8mm", "_bf16",
+                                                                      "_avx512", "_avx512bf16")) or None)
+    assert ops.built_levels() == ["baseline", "avx512"]
     monkeypatch.setattr(ops, "find_spec", lambda name: find_spec("cinfer._ops"))
     assert ops.built_levels() == list(ops.LEVELS)

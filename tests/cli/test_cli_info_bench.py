@@ -51,6 +51,29 @@ def test_info_for_people_is_short(cinfer):
     assert max(map(len, done.lines)) < 200
 
 
+@pytest.mark.parametrize("rate", [0, 1000])
+@pytest.mark.parametrize("command", [("info", DEMO), ("bench", DEMO, "--runs", "1"), ("run", DEMO, DATA / "dog.jpg")],
+                         ids=lambda command: command[0])
+def test_precision_is_what_was_asked_for_or_that_is_said(cinfer, monkeypatch, command, rate):
+    monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: rate)
+    done = cinfer(*command, "--precision", "bf16")
+    said = [line for line in done.errors if line.startswith("cinfer: precision: fp32, not bf16: this CPU has no fast")]
+    assert done.status == 0 and len(said) == (rate == 0)
+    assert not any("precision" in line for line in cinfer(*command, "--precision", "fp32").errors)
+    if command[0] != "run":
+        data = json.loads(cinfer(*command, "--precision", "bf16", "--json").out)
+        assert data["precision"] == ("bf16" if rate else "fp32")
+    if command[0] == "info":
+        assert data["kernels"].get("conv_bf16", 0) == (32 if rate else 0)
+
+
+def test_info_says_whether_this_machine_is_fast_in_bf16(cinfer, monkeypatch):
+    for rate, words in ((0, "--precision bf16 is fp32"), (2, "for those who ask")):
+        monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: rate)
+        assert words in cinfer("info").out
+        assert json.loads(cinfer("info", "--json").out)["bf16"] == (rate > 0)
+
+
 def test_info_with_free_sizes_says_how_to_fix_them(cinfer, tmp_path):
     model = halves(tmp_path / "m.onnx")
     done = cinfer("info", model)

@@ -140,10 +140,10 @@ def watching(fill: int, spaced: bool = True):
 
 
 def run_watched(data: bytes, feeds: dict, *, threads: int, isa: str | None, fill: int = NAN,
-                spaced: bool = True) -> list[np.ndarray]:
+                spaced: bool = True, precision: str = "fp32") -> list[np.ndarray]:
     """The outputs of one run, after a check that nothing was written beside buffers and outputs."""
     with watching(fill, spaced) as watch:
-        session = cinfer.load(data, threads=threads, isa=isa)
+        session = cinfer.load(data, threads=threads, isa=isa, precision=precision)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(np, "empty", watch.empty)
             results = session.run(None, feeds)

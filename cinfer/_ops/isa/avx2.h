@@ -47,6 +47,11 @@ INL void st_u8(uint8_t *p, vi v)
 }
 /* Packing works in halves of 128 bits: 4 numbers stay together, and one permutation sorts them. */
 INL __m256i sorted(__m256i v) { return _mm256_permutevar8x32_epi32(v, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)); }
+INL void st_upper(uint16_t *p, const vi *v)             /* with their signs, nothing is cut */
+{
+    __m256i h = _mm256_packs_epi32(_mm256_srai_epi32((__m256i)v[0], 16), _mm256_srai_epi32((__m256i)v[1], 16));
+    _mm256_storeu_si256((__m256i *)p, _mm256_permute4x64_epi64(h, 0xd8));
+}
 INL ub narrow_ub(const vi *v)
 {
     __m256i a = _mm256_packs_epi32((__m256i)v[0], (__m256i)v[1]), b = _mm256_packs_epi32((__m256i)v[2], (__m256i)v[3]);

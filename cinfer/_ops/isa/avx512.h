@@ -41,6 +41,10 @@ INL vi ld_u16(const uint16_t *p)   { return (vi)_mm512_cvtepu16_epi32(_mm256_loa
 INL vf from_bfloat(const uint16_t *p) { return (vf)_mm512_slli_epi32((__m512i)ld_u16(p), 16); }
 INL vf from_half(const uint16_t *p)   { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
 INL void to_half(uint16_t *p, vf v)   { _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(v, 8)); }
+INL void st_upper(uint16_t *p, const vi *v)
+{
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(_mm512_srli_epi32((__m512i)v[0], 16)));
+}
 INL void st_u8(uint8_t *p, vi v)
 {
     vb u = __builtin_convertvector(v, vb);

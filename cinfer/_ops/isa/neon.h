@@ -28,6 +28,10 @@ INL void st_u8(uint8_t *p, vi v)
 }
 INL vi ld_u16(const uint16_t *p)      { return (vi)vmovl_u16(vld1_u16(p)); }
 INL vf from_bfloat(const uint16_t *p) { return (vf)vshll_n_u16(vld1_u16(p), 16); }
+INL void st_upper(uint16_t *p, const vi *v)
+{
+    FOR(i, 2) vst1q_u16(p + 8 * i, vuzp2q_u16((uint16x8_t)v[2 * i], (uint16x8_t)v[2 * i + 1]));
+}
 INL ub max_ub(ub a, ub b)             { return (ub)vmaxq_u8((uint8x16_t)a, (uint8x16_t)b); }
 INL ub min_ub(ub a, ub b)             { return (ub)vminq_u8((uint8x16_t)a, (uint8x16_t)b); }
 INL int16x8_t halves(vi a, vi b)      { return vcombine_s16(vqmovn_s32((int32x4_t)a), vqmovn_s32((int32x4_t)b)); }

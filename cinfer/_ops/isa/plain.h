@@ -27,6 +27,7 @@ INL void st_u8(uint8_t *p, vi v)
 }
 INL vi ld_u16(const uint16_t *p)      { vi v; FOR(i, VW) v[i] = p[i]; return v; }
 INL vf from_bfloat(const uint16_t *p) { return (vf)(ld_u16(p) << 16); }
+INL void st_upper(uint16_t *p, const vi *v) { FOR(i, CB) p[i] = (uint16_t)((uint32_t)v[i / VW][i % VW] >> 16); }
 INL ub max_ub(ub a, ub b)             { ub m = (ub)(a > b); return (a & m) | (b & ~m); }
 INL ub min_ub(ub a, ub b)             { ub m = (ub)(a < b); return (a & m) | (b & ~m); }
 INL uint8_t cut(int32_t x, int lo, int hi) { return (uint8_t)(x < lo ? lo : x > hi ? hi : x); }

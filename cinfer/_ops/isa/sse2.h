@@ -36,6 +36,13 @@ INL vf from_bfloat(const uint16_t *p)
 {
     return (vf)_mm_unpacklo_epi16(_mm_setzero_si128(), _mm_loadl_epi64((const __m128i *)p));
 }
+INL void st_upper(uint16_t *p, const vi *v)             /* with their signs, nothing is cut */
+{
+    FOR(i, 2) {
+        __m128i low = _mm_srai_epi32((__m128i)v[2 * i], 16), high = _mm_srai_epi32((__m128i)v[2 * i + 1], 16);
+        _mm_storeu_si128((__m128i *)p + i, _mm_packs_epi32(low, high));
+    }
+}
 INL ub max_ub(ub a, ub b) { return (ub)_mm_max_epu8((__m128i)a, (__m128i)b); }
 INL ub min_ub(ub a, ub b) { return (ub)_mm_min_epu8((__m128i)a, (__m128i)b); }
 INL ub narrow_ub(const vi *v)

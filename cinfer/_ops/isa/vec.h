@@ -19,6 +19,7 @@
  * HELD(v)              v is in its register here, whatever becomes of it later, where compilers need to be told
  * ld_u8, ld_s8, ld_u16 VW numbers as lanes; st_u8: lanes 0..255 to bytes
  * from_half, to_half   VW floats of 16 bits; from_bfloat: those with the exponent of a float32
+ * st_upper             the upper halves of CB lanes, of NV vectors
  * max_ub, min_ub       of unsigned bytes
  * ld_two, st_two       two pixels that need not be neighbours; the second one is not there where UB is one
  * narrow_ub            UB / VW vectors of integers to bytes, cut to 0..255

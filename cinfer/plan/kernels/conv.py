@@ -2,7 +2,8 @@
 
 A pixel of one picture is a product of a matrix and a vector; few input channels are read from plain memory
 (conv_stem.py), few output channels written to plain memory (conv_few.py); 3x3 windows may go by Winograd's
-way (conv_winograd.py); everything else is summed as it stands (conv_direct.py).
+way (conv_winograd.py); everything else is summed as it stands (conv_direct.py), in bfloat16 where that was asked for
+(conv_bf16.py).
 """
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from math import prod
 from ..candidate import BLOCKED, RESIDUAL, SLOPE, TURN, UNARY, kernel
 from ..epilogue import epilogue_params
 from ..views import BLOCK
-from . import conv_direct, conv_few, conv_stem, conv_winograd
+from . import conv_bf16, conv_direct, conv_few, conv_stem, conv_winograd
 from .conv_params import Conv, bias_ref, blocked_candidate, has_known_bias
 from .matmul import vector_product
 from .window import GEOMETRY, is_picture
@@ -37,9 +38,16 @@ def conv(group, values):
         return ()
     if groups == ic == oc and groups > 1 and win.depth is None:
         return () if e.residual else (blocked_candidate(conv, conv_direct.emit_depthwise),)
-    if groups == 1 and win.kernel == (3, 3) and win.strides == win.dilations == (1, 1) \
-            and not of_whole_numbers(conv, values):
-        return conv_winograd.candidates(conv, values.store.any_size)
+    if of_whole_numbers(conv, values):
+        return summed(conv, win)
+    if groups == 1 and win.kernel == (3, 3) and win.strides == win.dilations == (1, 1):
+        return conv_bf16.beside(conv, conv_winograd.candidates(conv, values.store.any_size), values,
+                                conv_winograd.is_kept_alone(conv, values.store.any_size))
+    return conv_bf16.beside(conv, summed(conv, win), values, False)
+
+
+def summed(conv: Conv, win) -> tuple:
+    """The candidate that sums as it stands, in float32."""
     if conv_direct.inside(win) is not None:
         return (blocked_candidate(conv, conv_direct.emit_inside, halo=False),)
     return (blocked_candidate(conv, conv_direct.emit),)

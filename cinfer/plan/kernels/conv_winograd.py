@@ -33,10 +33,16 @@ def candidates(conv: Conv, any_size: bool) -> tuple[Candidate, ...]:
     found = (blocked_candidate(conv, conv_direct.emit, cost_ns=cost_of(direct_cost)),)
     if ic < BLOCK or oc < BLOCK:
         return found
-    if any_size and 36 * 4 * kd * ic * oc >= LARGE_WEIGHTS:
+    if is_kept_alone(conv, any_size):
         return (blocked_candidate(conv, lambda out, c: emit(out, c, 4), halo=False),)
     return (*found, *(blocked_candidate(conv, lambda out, c, m=m: emit(out, c, m), halo=False,
                                         cost_ns=cost_of(partial(winograd_cost, m))) for m in (4, 2)))
+
+
+def is_kept_alone(conv: Conv, any_size: bool) -> bool:
+    """Whether there is one layout of its weights for all sizes, that of F(4x4,3x3)."""
+    oc, ic, kd = *conv.w.shape[:2], prod(conv.w.shape[2:-2])
+    return any_size and min(ic, oc) >= BLOCK and 36 * 4 * kd * ic * oc >= LARGE_WEIGHTS
 
 
 # Costs in ns. Weights come from memory while others are multiplied: the slower of both counts.

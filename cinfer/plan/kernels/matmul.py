@@ -11,6 +11,7 @@ from ..epilogue import epilogue_params
 from ..store import channel_vector
 from ..tiles import MOST_MOVED
 from ..views import F32, Plain, Ref, round_up, row_major
+from . import bf16
 
 FEW_ROWS = 2                    # so many rows or fewer: the weights are read in place, they are the cost
 LEAST_ROWS = 48                 # of a tile
@@ -82,7 +83,13 @@ def constant_matrix(x: Matrix, values) -> tuple[Candidate, ...]:
     if m <= FEW_ROWS:
         return () if residual else (Candidate(lambda out: emit_few_rows(out, x), ((x.a, layout),)),)
     reads = ((x.a, layout), (residual, CONTIGUOUS)) if residual else ((x.a, layout),)
-    return (Candidate(lambda out: emit_packed(out, x), reads),)
+    rate = values.store.bf16_rate
+    if not rate or bf16.strip_bytes(x.k, 1, bf16.MOST_TILE) > bf16.MOST_STRIP:
+        return (Candidate(lambda out: emit_packed(out, x), reads),)
+    return (Candidate(lambda out: emit_packed(out, x), reads,
+                      cost_ns=lambda values: bf16.float_cost(x.k, x.n, x.rows(values))),
+            Candidate(lambda out: emit_bf16(out, x), reads,
+                      cost_ns=lambda values: bf16.cost(rate, x.k, x.n, x.rows(values), x.k * x.rows(values))))
 
 
 def rows_layout(values, name: str, m: int, k: int) -> str:
@@ -116,9 +123,16 @@ def emit_few_rows(out, x: Matrix) -> None:
                    n=x.n, k=x.k, scale=x.scale, **epilogue_params(out, x.group.epilogue, bias_ref(out, x)))
 
 
-def vector_product(out, w, w_name: str, strides, **params) -> None:
-    """y[m][n] = act(scale * x[m][k] w + bias), w read in place; strides : over (n, k) in w, one of them 1"""
-    gemv(out, dict(w=out.store.matrix(w_name, w).ref()), strides, **params)
+def vector_product(out, w, w_name: str, strides, *, exact: bool = False, **params) -> None:
+    """y[m][n] = act(scale * x[m][k] w + bias), w read in place; strides : over (n, k) in w, one of them 1
+
+    exact : whether w is of float32 whatever was asked for
+    """
+    if out.store.bf16_rate and not exact:
+        weights = bf16.in_place(out, w_name, w)
+    else:
+        weights = dict(w=out.store.matrix(w_name, w).ref())
+    gemv(out, weights, strides, **params)
 
 
 def gemv(out, weights: dict, strides, *, m, n, k, **params) -> None:
@@ -134,6 +148,17 @@ def emit_packed(out, x: Matrix) -> None:
     residual = out.contiguous(e.residual).ref() if e.residual else None
     packed_product(out, x.w, x.w_name, x.strides, rows_of(out, x.a, m, x.k), out.plain(x.group.output).ref(), x.n,
                    res=residual, ldr=x.n, scale=x.scale, **epilogue_params(out, e, bias_ref(out, x)))
+
+
+def emit_bf16(out, x: Matrix) -> None:
+    """emit_packed in bfloat16."""
+    e, m = x.group.epilogue, x.rows(out)
+    residual = out.contiguous(e.residual).ref() if e.residual else None
+    rows, split = rows_of(out, x.a, m, x.k), divided(out, 1, m, x.n, x.k)
+    out.step("gemm_bf16", split["row_tiles"] * split["col_tiles"], dict(
+        a=rows.ref(), w=bf16.packed(out, x.w_name, x.w, x.n, x.k, x.strides), y=out.plain(x.group.output).ref(), m=m,
+        n=x.n, k=x.k, lda=rows.strides[0], ldy=x.n, res=residual, ldr=x.n, scale=x.scale, **split,
+        **epilogue_params(out, e, bias_ref(out, x))), flops=2 * m * x.n * x.k)
 
 
 def packed_product(out, w, w_name: str, strides, rows: Plain, y: Ref, n: int, **params) -> None:

@@ -12,11 +12,12 @@ from ..candidate import CONTIGUOUS, Candidate, kernel
 from ..epilogue import epilogue_params
 from ..store import constant
 from ..views import Ref, round_up
+from .bf16 import BFLOAT16
 from .matmul import bias_ref, gemv, multiply_packed, rows_layout, rows_of, takes_row
 
 # So many rows or fewer: reading the weights is the cost. By rows of n, four rows of a are multiplied at once.
 FEW_BY_ROWS, FEW_BY_COLUMNS = 4, 2
-TYPES = {"float32": 0, "float16": 1, "bfloat16": 2, "int8": 3, "uint8": 4}      # of _ops/narrow.h
+TYPES = {"float32": 0, "float16": 1, "bfloat16": BFLOAT16, "int8": 3, "uint8": 4}      # of _ops/narrow.h
 TWO_IN_A_BYTE = 5
 ONE_RUN = 62                        # 2 to this is more than any k
 

@@ -110,8 +110,8 @@ def input_products(out, a: Recurrent, m: int, n: int):
         b = out.constant(names["b"])
         bias = out.store.once(("recurrent bias", names["b"], a.kind), b, lambda: channel_vector(joined(b, a)))
     if m <= FEW_ROWS:
-        vector_product(out, w, names["w"], (k, 1), x=rows.ref(), ldx=rows.strides[0], y=y.ref(), ldy=n, m=m, n=n,
-                       k=k, scale=1.0, bias=bias)
+        vector_product(out, w, names["w"], (k, 1), exact=True, x=rows.ref(), ldx=rows.strides[0], y=y.ref(), ldy=n,
+                       m=m, n=n, k=k, scale=1.0, bias=bias)
     else:
         packed_product(out, w, names["w"], (k, 1), rows, y.ref(), n, scale=1.0, bias=bias)
     return y

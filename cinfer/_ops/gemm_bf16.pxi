@@ -1,0 +1,58 @@
+# Products of row-major matrices in bfloat16, in float32 all around.
+#
+# gemm_bf16      y[m, n] = act(scale * sum_k a[m, k] w[k, n] + bias[n] + res[m, n]), a and w being rounded to bfloat16
+#   a            rows lda floats apart, columns side by side; likewise y by ldy and res by ldr. Nothing is read beyond
+#                k columns of a or n of res, nothing written beyond n of y
+#   w            packed by pack_bf16 (conv_bf16.pxi) of one tap
+#   bias         absent, or padded to whole blocks of 16, as slope; res may be absent
+#   Kernel tile = r*col_tiles + c: rows r*rows .., columns c*cols ..; cols is a multiple of OCT = table.gemm_n unless
+#   col_tiles is 1.
+# Chunks of rows of a are rounded to a strip in scratch, [row][blocks of 32 columns], zeros behind the columns.
+
+ctypedef struct gemm_bf16_t:
+    buf_t a, w, bias, slope, res, y
+    int64_t m, n, k, lda, ldy, ldr, act, row_tiles, rows, col_tiles, cols
+    double scale, alpha, beta
+
+
+cdef inline int64_t chunk_of_rows(const gemm_bf16_t *A, int64_t *each) noexcept nogil:
+    """How many rows; `each` pairs apart."""
+    each[0] = pixel_pairs((A.k + PAIR_LANES - 1) // PAIR_LANES)
+    return max(<int64_t>STRIP_BF16 // (4 * each[0]), <int64_t>PM)
+
+
+cdef void gemm_bf16_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const gemm_bf16_t *A = <const gemm_bf16_t *>params
+    cdef int64_t c = tile % A.col_tiles, r = tile // A.col_tiles, c0 = c * A.cols, c1 = min(c0 + A.cols, A.n)
+    cdef int64_t first = r * A.rows, end = min(first + A.rows, A.m), whole = A.k // PAIR_LANES
+    cdef int64_t each, most = chunk_of_rows(A, &each), n, i
+    cdef const float *a = <const float *>at(base, A.a)
+    cdef float *y = <float *>at(base, A.y)
+    cdef const float *res = <const float *>at(base, A.res)
+    cdef float *strip = <float *>scratch
+    cdef product_t P
+    product_of_tiles(&P, &tiles_bf16[0][0], &tiles_bf16_half[0][0], A.act, A.alpha, A.beta)
+    most = near_equal_bf16(end - first, most)
+    while first < end:
+        n = min(most, end - first)
+        for i in range(n):
+            round_runs(a + (first + i) * A.lda, CB, PAIR_LANES, whole, PAIR_LANES, strip + i * each, CB)
+            if A.k % PAIR_LANES > 0:
+                round_part(a + (first + i) * A.lda + whole * PAIR_LANES, A.k % PAIR_LANES,
+                           strip + i * each + whole * CB)
+        product_of_rows(&P, strip, each, <const float *>at(base, A.w), y + first * A.ldy, A.ldy, n, (A.k + 1) // 2, A.n)
+        P.bias = <const float *>at(base, A.bias)
+        P.slope = <const float *>at(base, A.slope)
+        P.res = res + first * A.ldr if res != NULL else NULL
+        P.rj, P.t.scale = A.ldr, A.scale
+        multiply(&P, 0, n, c0, c1)
+        first += n
+
+
+cdef int64_t gemm_bf16_scratch(const void *params, char *const *base) noexcept nogil:
+    cdef int64_t each, rows = chunk_of_rows(<const gemm_bf16_t *>params, &each)
+    return 4 * each * rows
+
+
+cdef gemm_bf16_t gemm_bf16_params
+enter("gemm_bf16", fields_of(gemm_bf16_params), sizeof(gemm_bf16_t), gemm_bf16_run, gemm_bf16_scratch)

@@ -1,0 +1,62 @@
+"""Products of bfloat16, where a session asked for them and the CPU has them (`Store.bf16_rate`): what they cost, and
+what their kernels take.
+
+Costs in ns are of one thread, as everywhere; weights come from memory while others are multiplied.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from ..costs import MULTIPLY_ADD_NS
+from ..store import constant, let_go
+from ..views import BLOCK, round_up
+
+WEIGHT_COST = 12                # multiply-adds of float32 in the time that a float32 weight takes to come from memory
+STRIP_COST = 3                  # likewise to round one number on its way into a strip
+MOST_STRIP = 1 << 20            # bytes that a register tile reads: beyond, they would not stay in L2
+MOST_TILE = 16                  # pixels of a register tile, or rows of a matrix
+PAIR_LANES = 2 * BLOCK          # bfloat16 in the room of a block
+BFLOAT16 = 2                    # of the types of _ops/narrow.h
+
+
+def float_cost(terms: int, outputs: int, sums: int) -> float:
+    """Of a product in float32: `terms` of each sum, so many outputs for each of so many pixels or rows."""
+    return terms * round_up(outputs) * max(sums, WEIGHT_COST) * MULTIPLY_ADD_NS
+
+
+def cost(rate: int, terms: int, outputs: int, sums: int, rounded: int) -> float:
+    """The same in bfloat16. rate : as of a Store; rounded : numbers that go into strips"""
+    products = terms * round_up(outputs) * max(sums, WEIGHT_COST * rate / 2) / rate
+    return (products + STRIP_COST * rounded) * MULTIPLY_ADD_NS
+
+
+def strip_bytes(terms: int, rows: int, columns: int) -> int:
+    """About what one register tile reads. terms : of a pixel; rows, columns : of them (_ops/conv_bf16.pxi)"""
+    return 2 * round_up(terms) * rows * columns
+
+
+def in_place(out, name: str, w: np.ndarray) -> dict:
+    """Weights as `gemv` reads them where they lie, which takes the time of reading them; x stays float32."""
+    def make():
+        made = constant(rounded(w)).ref()
+        let_go(w)
+        return made
+    return dict(w=out.store.once(("bfloat16", name), w, make), type=BFLOAT16)
+
+
+def rounded(w: np.ndarray) -> np.ndarray:
+    """float32 to the nearest bfloat16, ties to even, as uint16; NaN stays NaN."""
+    bits = np.ascontiguousarray(w, np.float32).view(np.uint32)
+    nearest = (bits + (0x7fff + (bits >> 16 & 1))) >> 16
+    return np.where(np.isnan(w), bits >> 16 | 0x40, nearest).astype(np.uint16)
+
+
+def packed(out, name: str, w, oc: int, ic: int, strides: tuple[int, int], taps=(1, 1, 1), goc: int = 0):
+    """Weights as `pack_bf16` packs them. strides : over outputs and terms in w; goc : outputs of a group, or 0"""
+    (kd, kh, kw), width = taps, out.table.conv_oc
+    if goc % width:
+        width = BLOCK
+    pairs = -(-ic // 2) if kd == 1 else kd * -(-ic // PAIR_LANES) * BLOCK
+    size, tiles = round_up(oc) * pairs * kh * kw, -(-round_up(oc) // width)
+    return out.store.packed("pack_bf16", name, w, size, tiles, oc=oc, ic=ic, kd=kd, kh=kh, kw=kw, so=strides[0],
+                            sk=strides[1], goc=goc)

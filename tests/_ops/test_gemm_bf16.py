@@ -1,0 +1,81 @@
+"""Products of matrices in bfloat16 against float64 sums of rounded numbers, at every level."""
+import numpy as np
+import pytest
+from bf16 import rounded
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_conv_bf16 import size_of
+from test_matmul import SIZES, matrices, padded_rows, row_activation
+from windows import ACTIVATIONS, GUARD, LEVELS, RNG, aligned, assert_close, channels, put, ref, run
+
+import cinfer._ops as ops
+
+# Of the largest output: products are exact, their sums of up to 5000 terms are of float32; measured 1.5e-6.
+TOLERANCE = 6e-6
+
+
+def run_gemm(level, a, w, bias, scale, rows, cols, threads=1, res=None, transposed=False, **act):
+    """a [m][k], w [k][n]; transposed : w lies as [n][k] in memory"""
+    (m, k), n = a.shape, w.shape[1]
+    lda, ldy, ldr, width = k + 3, n + 5, n + 2, ops.table(level).gemm_n
+    cols = min(-(-cols // width) * width, max(n, 1))
+    row_tiles, col_tiles = -(-m // rows), -(-n // cols)
+    source, packed = put(w.T.copy() if transposed else w), aligned(size_of(n, k, 1, 1, 1) + 16)
+    packed[...] = GUARD
+    run(level, "pack_bf16", -(-n // width), threads=threads, w=ref(source), y=ref(packed), oc=n, ic=k, kd=1, kh=1, kw=1,
+        so=k if transposed else 1, sk=1 if transposed else n)
+    assert (packed[-16:] == GUARD).all()
+    x, b = padded_rows(a, lda, np.nan), None if bias is None else channels(bias)
+    y = aligned(m * ldy + 128)
+    y[...] = GUARD
+    if res is not None:
+        r = padded_rows(res, ldr, np.nan)
+        act.update(res=ref(r), ldr=ldr)
+    run(level, "gemm_bf16", row_tiles * col_tiles, threads, a=ref(x), w=ref(packed),
+        bias=None if b is None else ref(b), y=ref(y, 64), m=m, n=n, k=k, lda=lda, ldy=ldy, scale=scale,
+        row_tiles=row_tiles, rows=rows, col_tiles=col_tiles, cols=cols, **act)
+    result = y[64:-64].reshape(m, ldy)
+    outside = np.concatenate([y[:64], y[-64:], result[:, n:].reshape(-1)])
+    assert (outside == GUARD).all(), "written outside the matrix"
+    return result[:, :n]
+
+
+def check(level, a, w, bias, transposed=False):
+    (m, _), n = a.shape, w.shape[1]
+    wanted = .5 * (rounded(a).astype(float) @ rounded(w).astype(float)) + bias
+    results = [run_gemm(level, a, w, bias, .5, rows, cols, threads, transposed=transposed)
+               for rows, cols, threads in ((1, 1, 3), (9, 70, 1), (m, n, 1))]
+    assert_close(results[0], wanted, TOLERANCE, f"{m} x {n} x {a.shape[1]} {level}")
+    for y in results[1:]:
+        np.testing.assert_array_equal(y, results[0])
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("m, n, k", SIZES)
+def test_gemm_is_the_sum_of_rounded_products(level, m, n, k, transposed):
+    a, w = (v[0, 0] for v in matrices(m, n, k))
+    check(level, a, w, RNG.standard_normal(n).astype(np.float32), transposed)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(1, 80), st.integers(1, 90), st.integers(1, 150), st.booleans(), st.integers(0, 99))
+def test_gemm_of_drawn_sizes(m, n, k, transposed, seed):
+    rng = np.random.default_rng(seed)
+    a, w, bias = (rng.standard_normal(shape).astype(np.float32) for shape in ((m, k), (k, n), n))
+    for level in LEVELS:
+        check(level, a, w, bias, transposed)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("act", [*ACTIVATIONS, "gelu_tanh"])
+@pytest.mark.parametrize("n", [37, 64])
+def test_gemm_adds_the_residual_before_the_activation(level, act, n):
+    a, w = (v[0, 0] for v in matrices(18, n, 30))
+    bias = RNG.standard_normal(n).astype(np.float32)
+    res = RNG.standard_normal((18, n)).astype(np.float32)
+    res[3, n - 1] = np.nan
+    sums = rounded(a).astype(float) @ rounded(w).astype(float) + bias + res
+    params, f, slopes = row_activation(act, n)
+    assert_close(run_gemm(level, a, w, bias, 1., 7, 32, res=res, **params), f(sums), TOLERANCE,
+                 f"{act} n={n} {level}", np.nanmax(np.abs(sums)))

@@ -1,0 +1,200 @@
+"""Networks in bfloat16, on any CPU: the level is told that its products are fast."""
+from pathlib import Path
+from random import Random
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import cinfer
+from cinfer import _ops
+from cinfer.vision import Reader
+
+from onnx_models import Model, assert_close, expected
+from random_graphs import concatenated_graph
+from watched import LARGE, NAN, bits, run_watched
+
+FASTEST, AS_AMD, AS_AMX = 1000, 2, 8        # times the speed of float32: all that can be of bfloat16; what CPUs reach
+DATA = Path(__file__).resolve().parents[2] / "data"
+LEVELS = _ops.usable_levels()
+
+
+@pytest.fixture(params=[FASTEST])
+def fast(request, monkeypatch):
+    monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: request.param)
+    monkeypatch.setattr("cinfer.plan.plan.FEW_FLOPS", -1)
+
+
+def kernels(session, shapes=None) -> dict:
+    return session.summary(shapes)["kernels"]
+
+
+def whole(m: Model, *shape) -> np.ndarray:
+    """Weights of few bits, whose products and sums are exact in bfloat16 and float32."""
+    return m.rng.integers(-8, 9, shape).astype(np.float32)
+
+
+# ---- whole numbers: the answer is exact, whatever is rounded
+
+def residual(m):
+    y = m.Conv(m.input("x", 2, 20, 13, 11), whole(m, 32, 20, 3, 3), whole(m, 32), pads=[1] * 4, strides=[2, 2])
+    return m.Relu(m.Add(y, m.MaxPool(m.input("z", 2, 32, 7, 6), kernel_shape=[1, 1])))
+
+
+def grouped(m):
+    x = m.input("x", 1, 96, 7, 9)
+    return m.Conv(x, whole(m, 48, 32, 3, 3), whole(m, 48), pads=[1] * 4, group=3)
+
+
+def grouped_by_odd_channels(m):
+    """Of float32: what a pair would be is of two groups."""
+    return m.Conv(m.input("x", 1, 34, 5, 5), whole(m, 32, 17, 1, 1), group=2)
+
+
+def dilated(m):
+    return m.Conv(m.input("x", 1, 33, 17, 19), whole(m, 24, 33, 3, 3), pads=[4] * 4, dilations=[4, 4])
+
+
+def with_a_prelu(m):
+    y = m.Conv(m.input("x", 1, 32, 6, 5), whole(m, 40, 32, 1, 1), whole(m, 40))
+    return m.PRelu(y, whole(m, 40, 1, 1))
+
+
+def rows(m):
+    return m.Conv(m.input("x", 2, 40, 31), whole(m, 16, 40, 5), strides=[3])
+
+
+def volume(m):
+    x = m.input("x", 2, 17, 4, 6, 5)
+    return m.Conv(x, whole(m, 18, 17, 3, 2, 2), whole(m, 18), pads=[1, 0, 1, 1, 0, 1], strides=[2, 1, 1])
+
+
+def matrices(m):
+    y = m.Add(m.MatMul(m.input("x", 2, 7, 50), whole(m, 50, 30)), whole(m, 30))
+    return m.Relu(m.Add(y, m.input("z", 2, 7, 30)))
+
+
+def gemm(m):
+    return m.Gemm(m.input("x", 9, 45), whole(m, 33, 45), whole(m, 33), transB=1, alpha=.5, beta=2.)
+
+
+def vector(m):
+    """Of few rows the weights alone are of bfloat16: reading them is what takes the time."""
+    return m.Gemm(m.input("x", 2, 45), whole(m, 45, 33), whole(m, 33))
+
+
+EXACT = {residual: {"conv_bf16": 1}, grouped: {"conv_bf16": 1}, grouped_by_odd_channels: {"conv": 1},
+         dilated: {"conv_bf16": 1}, with_a_prelu: {"conv_bf16": 1}, rows: {"conv_bf16": 1}, volume: {"conv_bf16": 1},
+         matrices: {"gemm_bf16": 1}, gemm: {"gemm_bf16": 1}, vector: {}}
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("build", EXACT, ids=lambda build: build.__name__)
+def test_whole_numbers_are_exact(fast, build, isa):
+    m = Model(seed=4)
+    data = m.outputs(build(m)).bytes()
+    feeds = {name: m.rng.integers(-4, 5, shape).astype(np.float32) for name, shape in m.shapes.items()}
+    want, = expected(data, feeds)
+    for threads in (1, 3):
+        session = cinfer.load(data, threads=threads, isa=isa, precision="bf16")
+        found = {name: count for name, count in kernels(session).items() if name.startswith(("conv", "gemm"))}
+        assert found == EXACT[build]
+        np.testing.assert_array_equal(session.run(None, feeds)[0], want)
+
+
+# ---- any numbers: as near as 8 bits are
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("seed", range(12))
+def test_random_networks(fast, seed, isa):
+    """The same bits of any number of threads, whatever memory held; nothing is written beside buffers."""
+    graph = concatenated_graph(Random(seed))
+    first, second = (run_watched(graph.bytes(), graph.feeds(), threads=threads, isa=isa, fill=fill, spaced=spaced,
+                                 precision="bf16") for threads, fill, spaced in ((1, NAN, True), (3, LARGE, False)))
+    assert bits(first) == bits(second)
+    for i, (y, want) in enumerate(zip(first, graph.expected(), strict=True)):
+        assert_close(y, want, f"seed {seed} output {i} {isa}", 3e-2)
+
+
+# Trained networks. The root mean square of the error over that of the answer in float32, seen: 9e-4 and 1e-2.
+@pytest.mark.parametrize("fast", [AS_AMD, AS_AMX], indirect=True)
+@pytest.mark.parametrize("name, most", [("efficientnet_lite0_w8", 3e-3), ("nanodet_g_416_w8", 3e-2)])
+def test_trained_networks(fast, name, most):
+    path = DATA / f"{name}.onnx"
+    session, exact = cinfer.load(path, precision="bf16"), cinfer.load(path)
+    feeds = Reader(exact).prepare(str(DATA / "dog.jpg")).feeds
+    for got, want in zip(session.run(None, feeds), exact.run(None, feeds), strict=True):
+        assert np.sqrt(np.square(got - want).mean() / np.square(want).mean()) < most
+        assert not np.array_equal(got, want)
+    assert kernels(session, {name: x.shape for name, x in feeds.items()})["conv_bf16"] > 8
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("transB", [0, 1])
+def test_a_vector_is_multiplied_as_it_is_by_rounded_weights(fast, isa, transB):
+    m = Model(seed=6)
+    w = m.vector(130, 70)
+    w[3, 5], w[4, 6], w[7, 8] = 3.3e38, np.inf, 1 + 3 * 2 ** -8            # the last lies between two
+    data = m.outputs(m.Gemm(m.input("x", 1, 130), w.T.copy() if transB else w, transB=transB)).bytes()
+    x = np.abs(m.vector(1, 130))
+    session = cinfer.load(data, isa=isa, precision="bf16")
+    assert session.summary()["kernels"] == {"gemv": 1}
+    want = (x.astype(float) @ w.astype(ml_dtypes.bfloat16).astype(float)).astype(np.float32)
+    got = session(x)
+    np.testing.assert_array_equal(np.isinf(got), np.isinf(want))
+    np.testing.assert_allclose(got[np.isfinite(want)], want[np.isfinite(want)], atol=1e-5)
+
+
+# ---- what is of bfloat16
+
+def labels(data, rate, monkeypatch, **how):
+    monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: rate)
+    return kernels(cinfer.load(data, threads=1, precision="bf16", **how))
+
+
+def test_windows_of_3x3_are_of_bfloat16_where_that_is_faster_than_winograd(monkeypatch):
+    m = Model()
+    data = m.outputs(m.conv(m.input("x", 1, 128, 56, 56), 128, 128, 3)).bytes()
+    assert labels(data, AS_AMD, monkeypatch)["winograd"] == 1
+    assert labels(data, AS_AMX, monkeypatch)["conv_bf16"] == 1
+    assert labels(data, 0, monkeypatch)["winograd"] == 1
+
+
+def test_large_weights_are_kept_once_for_all_sizes(monkeypatch):
+    m = Model()
+    x = m.input("x", 1, 256, 8, 8, declared=(1, 256, "h", "w"))
+    data = m.outputs(m.conv(x, 256, 256, 3)).bytes()
+    for rate, kernel in ((AS_AMD, "winograd"), (AS_AMX, "conv_bf16")):
+        monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: rate)
+        session = cinfer.load(data, threads=1, precision="bf16")
+        assert {kernel} == {k for size in (2, 9, 40) for k in kernels(session, {"x": (1, 256, size, size)})
+                            if k in ("winograd", "conv", "conv_bf16")}
+
+
+def test_sizes_may_be_free(fast):
+    """Plans by formulas and recordings give what a plan for these sizes gives."""
+    m = Model(seed=8)
+    x = m.input("x", 1, 20, 8, 8, declared=("n", 20, "h", "w"))
+    y = m.conv(m.Relu(m.conv(x, 20, 40, 1)), 40, 33, 3, strides=[2, 2])
+    flat = m.Reshape(m.Transpose(y, perm=[0, 2, 3, 1]), np.array([0, -1, 33]))
+    data = m.outputs(m.MatMul(flat, m.weights(33, 40))).bytes()
+    session = cinfer.load(data, threads=2, precision="bf16")
+    for shape in [(1, 20, 8, 8), (2, 20, 9, 5), (1, 20, 40, 33), (3, 20, 1, 7), (1, 20, 64, 64)]:
+        feeds = m.feeds(x=shape)
+        got, = session.run(None, feeds)
+        assert kernels(session, {"x": shape})["conv_bf16"] == 2
+        fresh, = cinfer.load(data, threads=1, precision="bf16").run(None, feeds)
+        np.testing.assert_array_equal(got, fresh)
+        assert_close(got, expected(data, feeds)[0], str(shape), 2e-2)
+
+
+def test_products_of_whole_numbers_stay_exact(fast):
+    """A ConvInteger's: what is rounded to 8 bits behind it falls where it belongs."""
+    m = Model(seed=2)
+    x = m.input("x", 1, 40, 9, 9, dtype=np.uint8)
+    y = m.ConvInteger(x, m.rng.integers(-128, 128, (32, 40, 3, 3)).astype(np.int8), np.uint8(117))
+    data = m.outputs(m.Cast(y, to=1)).bytes()
+    feeds = {"x": m.rng.integers(0, 256, (1, 40, 9, 9)).astype(np.uint8)}
+    session = cinfer.load(data, precision="bf16")
+    assert "conv_bf16" not in kernels(session)
+    np.testing.assert_array_equal(session.run(None, feeds)[0], expected(data, feeds)[0])
