@@ -26,8 +26,8 @@
 #elif VW == 8
 # define PM_U8 6
 # define EACH_PX_U8 UP_TO_6
-# define PM_U8_HALF 12
-# define EACH_PX_U8_HALF UP_TO_12
+# define PM_U8_HALF 10
+# define EACH_PX_U8_HALF UP_TO_10
 #elif defined(__aarch64__)
 # define PM_U8 5
 # define EACH_PX_U8 UP_TO_5

@@ -71,9 +71,8 @@ static __attribute__((noinline)) void dw_u8_any_##S##_##PX(DW_U8_ARGS) \
 # define DW_U8_KEEP(v) ((void)0)
 #endif
 #define DW_U8_BEGIN(PX) \
-    const requant_t f = T->q; \
     uint8_t *y = to; \
-    const int64_t parts = T->parts, groups = T->groups; \
+    const int64_t parts = DOT_K == 2 ? 1 : T->parts, groups = T->groups; \
     const dot_x_t *const *strips = T->strips; \
     for (; tiles > 0; tiles--) { \
         vi done[PX][NV]; \
@@ -84,6 +83,7 @@ static __attribute__((noinline)) void dw_u8_any_##S##_##PX(DW_U8_ARGS) \
             for (int64_t part = parts; part > 0; part--) \
                 UNROLL(1) for (int64_t g = 0; g < groups; g++)
 #define DW_U8_END(STEP, PX) \
+            const requant_t f = T->q;           /* here: registers are the sums' till now */ \
             if (__builtin_expect(T->scale != NULL, 1)) requant_lanes(a, PX, ld(T->scale + h * VW), &f); \
             FOR(p, PX) done[p][h] = a[p]; \
         } \
@@ -93,11 +93,19 @@ static __attribute__((noinline)) void dw_u8_any_##S##_##PX(DW_U8_ARGS) \
             y += sizeof done; \
             continue; \
         } \
-        FOR(p, PX) if (p % 2 == 0) { \
-            const int next = p + 1 < PX ? p + 1 : p; \
-            requant_store(y + p * CB, y + next * CB, done[p], done[next], &f); \
+        const requant_t f = T->q; \
+        if (f.plain) { \
+            const requant_t known = requant_of(0, 0, 255); \
+            DW_U8_STORE(PX, &known) \
+        } else { \
+            DW_U8_STORE(PX, &f) \
         } \
         y += PX * CB; \
+    }
+#define DW_U8_STORE(PX, f) \
+    FOR(p, PX) if (p % 2 == 0) { \
+        const int next = p + 1 < PX ? p + 1 : p; \
+        requant_store(y + p * CB, y + next * CB, done[p], done[next], f); \
     }
 EACH_DW_U8(DW_U8_TILE, 3, 1)
 EACH_DW_U8(DW_U8_TILE, 3, 2)

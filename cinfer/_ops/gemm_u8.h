@@ -19,10 +19,11 @@
  *   of table.gemm_n unless col_tiles is 1.
  *   scratch     scratch_bytes, room_u8(k) at least
  * pack_gemm_u8  w[b][k][n] of any strides (sk, sn; w0 w1 of the batch) -> y[b][panel], panels = ceil(n / table.gemm_n)
- *               of panel_u8(k) words each; w_zero is `zeros` apart (1 or 0), or NULL for 0; flip: as above. Kernel
- *               tile = batch*panels + panel.
- * A panel       [16] how many quads are split, or IN_PAIRS; whether anything of w_zero is left; [OCTU] sums over k of
- *               w - w_zero; [OCTU] what is left to subtract of w_zero; the numbers of the quads that are split;
+ *               of panel_u8(k) words each; w_zero is `zeros` apart (1 or 0), or NULL for 0; flip: as above; few: it is
+ *               for few rows, so that reading it takes the time. Kernel tile = batch*panels + panel.
+ * A panel       [16] how many quads are split, or IN_PAIRS, or IN_BYTES (such pairs, of bytes); whether anything of
+ *               w_zero is left; [OCTU] sums over k of w - w_zero; [OCTU] what is left to subtract of w_zero; the
+ *               numbers of the quads that are split;
  *               [group][OCTU] weights, zero beyond k and n; [of those that are split][OCTU] their second part. Only
  *               what is needed is written, so that pages of large panels stay untouched.
  *
@@ -42,11 +43,11 @@
     I(scratch_bytes)
 PARAMS(gemm_u8_t, GEMM_U8_FIELDS)
 #define PACK_GEMM_U8_FIELDS(B, I, F, A) B(w) B(w_zero) B(y) I(batch0) I(batch1) I(k) I(n) I(sk) I(sn) I(w0) I(w1) \
-    I(zeros) I(flip)
+    I(zeros) I(flip) I(few)
 PARAMS(pack_gemm_u8_t, PACK_GEMM_U8_FIELDS)
 enum { TO_int32, TO_real, TO_byte };
 enum { HEAD = 16, ROWS_AT_ONCE = 768 };                         /* words of a panel; rows whose sums are held */
-enum { IN_PAIRS = -1 };
+enum { IN_PAIRS = -1, IN_BYTES = -2 };
 
 typedef struct { int32_t *head, *sum, *left, *at, *w, *w2; } panel_t;
 INL int64_t quads_of(int64_t k) { return (k + 3) / 4; }
@@ -133,8 +134,15 @@ static __attribute__((noinline, unused)) void pack_##name(const uint8_t *w, int6
 }
 PACK_WEIGHTS(quads, int8_t, 4)
 PACK_WEIGHTS(pairs, int16_t, 2)
+/* n numbers of 16 bits as bytes, in place, if they are. */
+static int narrowed(int16_t *w, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) if (w[i] != (int8_t)w[i]) return 0;
+    for (int64_t i = 0; i < n; i++) ((int8_t *)w)[i] = (int8_t)w[i];
+    return 1;
+}
 static void pack_panel_u8(const uint8_t *w, int64_t sk, int64_t sn, const uint8_t *zero, int64_t zeros, int flip,
-                          int64_t k, int64_t n, int32_t *panel)
+                          int few, int64_t k, int64_t n, int32_t *panel)
 {
     panel_t p = panel_of(panel, k);
     int32_t less[OCTU];
@@ -157,6 +165,7 @@ static void pack_panel_u8(const uint8_t *w, int64_t sk, int64_t sn, const uint8_
     p.head[0] = IN_PAIRS;
     memset(p.w, 0, 2 * all);
     pack_pairs(w, sk, sn, flip, k, n, less, (int16_t *)p.w, p.sum);
+    if (SPLIT && few && narrowed((int16_t *)p.w, (int64_t)all)) p.head[0] = IN_BYTES;
 }
 
 /* What is done to sums before they are stored, of the columns of one panel. */
@@ -252,8 +261,8 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
         rows = bottom - r0 < most ? bottom - r0 : most;
         for (int64_t c = column; c < end; c += OCTU) {
             panel_t p = panel_of(w + c / OCTU * panel_u8(A->k), A->k);
-            int in_pairs = PAIRS && (!QUADS || p.head[0] == IN_PAIRS);
-            const gemm_u8_tile_fn *tiles = in_pairs ? pairs_tiles : quads_tiles;
+            int in_bytes = SPLIT && p.head[0] == IN_BYTES, in_pairs = PAIRS && (!QUADS || p.head[0] < 0);
+            const gemm_u8_tile_fn *tiles = in_bytes ? bytes_tiles : in_pairs ? pairs_tiles : quads_tiles;
             const uint8_t *from = a + r0 * A->lda;
             const int32_t *x = !in_pairs && in_place ? (const int32_t *)from : (const int32_t *)scratch;
             int64_t ldx = in_pairs ? ld_pairs : ld_quads;

@@ -6,13 +6,13 @@ cdef extern from "gemm_u8.h" nogil:
         int64_t scratch_bytes
     ctypedef struct pack_gemm_u8_t:
         buf_t w, w_zero, y
-        int64_t batch0, batch1, k, n, sk, sn, w0, w1, zeros, flip
+        int64_t batch0, batch1, k, n, sk, sn, w0, w1, zeros, flip, few
     const char *gemm_u8_t_fields
     const char *pack_gemm_u8_t_fields
     int64_t panel_u8(int64_t)
     int64_t room_u8(int64_t)
     void gemm_u8_tile(const gemm_u8_t *, char *const *, char *, int64_t)
-    void pack_panel_u8(const uint8_t *, int64_t, int64_t, const uint8_t *, int64_t, int, int64_t, int64_t, int *)
+    void pack_panel_u8(const uint8_t *, int64_t, int64_t, const uint8_t *, int64_t, int, int, int64_t, int64_t, int *)
 
 
 cdef void gemm_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -26,7 +26,7 @@ cdef void pack_gemm_u8_run(const void *params, char *const *base, char *scratch,
     if zero != NULL:
         zero += n * A.zeros
     pack_panel_u8(<const uint8_t *>at(base, A.w) + b // A.batch1 * A.w0 + b % A.batch1 * A.w1 + n * A.sn, A.sk, A.sn,
-                  zero, A.zeros, <int>A.flip, A.k, min(A.n - n, <int64_t>OCTU),
+                  zero, A.zeros, <int>A.flip, <int>A.few, A.k, min(A.n - n, <int64_t>OCTU),
                   <int *>at(base, A.y) + tile * panel_u8(A.k))
 
 

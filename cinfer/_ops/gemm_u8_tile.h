@@ -6,6 +6,7 @@
  *
  * x      rows ldx groups apart
  * w      [group][OCTU], read once and in order
+ *        (bytes_R: pairs as bytes, which are widened as they are read)
  * more   of them are in a second list w2, whose entry i is to be multiplied by group at[i] of x
  * shift  of OCTU columns; t [row][OCTU]
  *
@@ -109,32 +110,40 @@ INL vi dot_pairs(vi a, vi x, vi w)
 }
 #endif
 
-#define GEMM_U8_STEP(R, dot, x, w) \
+#if SPLIT && VW == 16
+# define LD_BYTES(w) ((vi)_mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(w))))
+#elif SPLIT
+# define LD_BYTES(w) ((vi)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(w))))
+#endif
+/* `narrow`: how many times narrower w is than x */
+#define GEMM_U8_STEP(R, dot, load, narrow, x, w) \
     do { \
         vi b[OVU]; \
-        FOR(v, OVU) b[v] = ldi((w) + v * VW); \
+        FOR(v, OVU) b[v] = load((w) + v * VW / narrow); \
         FOR(r, R) { \
             vi one = bci((x) + r * ldx); \
             FOR(v, OVU) { a[r][v] = dot(a[r][v], one, b[v]); KEEP(a[r][v]); } \
         } \
     } while (0)
-#define GEMM_U8_TILE(R, dot, name) \
+#define GEMM_U8_TILE(R, dot, load, narrow, name) \
 static __attribute__((noinline)) void name##_##R(const int32_t *x, int64_t ldx, const int32_t *w, int64_t groups, \
                                                  const int32_t *w2, const int32_t *at, int64_t more, \
                                                  const int32_t *shift, int32_t *t) \
 { \
     vi a[R][OVU]; \
     FOR(r, R) FOR(v, OVU) { a[r][v] = ldi(shift + v * VW); KEEP(a[r][v]); } \
-    for (int64_t g = 0; g < groups; g++) GEMM_U8_STEP(R, dot, x + g, w + g * OCTU); \
-    for (int64_t i = 0; i < more; i++) GEMM_U8_STEP(R, dot, x + at[i], w2 + i * OCTU); \
+    for (int64_t g = 0; g < groups; g++) GEMM_U8_STEP(R, dot, load, narrow, x + g, w + g * OCTU / narrow); \
+    for (int64_t i = 0; i < more; i++) GEMM_U8_STEP(R, dot, ldi, 1, x + at[i], w2 + i * OCTU); \
     FOR(r, R) FOR(v, OVU) memcpy(t + r * OCTU + v * VW, &a[r][v], sizeof(vi)); \
 }
 typedef void (*gemm_u8_tile_fn)(const int32_t *, int64_t, const int32_t *, int64_t, const int32_t *, const int32_t *,
                                 int64_t, const int32_t *, int32_t *);
-#define QUADS_TILE(R) GEMM_U8_TILE(R, dot_quads, quads)
-#define PAIRS_TILE(R) GEMM_U8_TILE(R, dot_pairs, pairs)
+#define QUADS_TILE(R) GEMM_U8_TILE(R, dot_quads, ldi, 1, quads)
+#define PAIRS_TILE(R) GEMM_U8_TILE(R, dot_pairs, ldi, 1, pairs)
+#define BYTES_TILE(R) GEMM_U8_TILE(R, dot_pairs, LD_BYTES, 2, bytes)
 #define QUADS_REF(R) quads_##R,
 #define PAIRS_REF(R) pairs_##R,
+#define BYTES_REF(R) bytes_##R,
 #if QUADS
 EACH_ROWS(QUADS_TILE)
 static const gemm_u8_tile_fn quads_tiles[] = {EACH_ROWS(QUADS_REF)};
@@ -146,5 +155,11 @@ EACH_ROWS(PAIRS_TILE)
 static const gemm_u8_tile_fn pairs_tiles[] = {EACH_ROWS(PAIRS_REF)};
 #else
 # define pairs_tiles quads_tiles
+#endif
+#if SPLIT
+EACH_ROWS(BYTES_TILE)
+static const gemm_u8_tile_fn bytes_tiles[] = {EACH_ROWS(BYTES_REF)};
+#else
+# define bytes_tiles pairs_tiles
 #endif
 #endif

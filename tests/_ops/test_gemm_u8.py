@@ -24,8 +24,8 @@ def bytes_of(dtype, *shape, extreme=None):
     return RNG.integers(limits.min, limits.max + 1, shape, dtype)
 
 
-def pack(level, w, zero=None, turned=False, threads=1):
-    """w [b0][b1][k][n] packed; turned: n lies before k in memory."""
+def pack(level, w, zero=None, turned=False, threads=1, few=0):
+    """w [b0][b1][k][n] packed; turned: n lies before k in memory; few: for few rows."""
     table, (b0, b1, k, n) = ops.table(level), w.shape
     width = table.gemm_n
     words = -(-n // width) * table.panel_u8(k)
@@ -34,18 +34,18 @@ def pack(level, w, zero=None, turned=False, threads=1):
     run(level, "pack_gemm_u8", b0 * b1 * -(-n // width), threads=threads, w=ref(source), w_zero=ref(zero),
         zeros=int(zero is not None and zero.size > 1), y=ref(y, 64), batch0=b0, batch1=b1, k=k, n=n,
         sk=1 if turned else n, sn=k if turned else 1, w0=b1 * k * n, w1=k * n,
-        flip=128 if w.dtype == np.int8 else 0)
+        flip=128 if w.dtype == np.int8 else 0, few=few)
     assert (y[:64] == GUARD).all() and (y[-64:] == GUARD).all()
     return y, words
 
 
 def multiply(level, a, w, *, a_zero=None, w_zero=None, to=INT32, dtype=np.int32, rows=0, cols=0, threads=1, room=0,
-             turned=False, bias=None, scale=None, res=None, table=None, **more):
+             turned=False, few=0, bias=None, scale=None, res=None, table=None, **more):
     """a [b0][b1][m][k], w [b0][b1][k][n], of size 1 where a batch axis is broadcast."""
     width = ops.table(level).gemm_n
     b0, b1 = (max(p, q) for p, q in zip(a.shape[:2], w.shape[:2]))
     (m, k), n = a.shape[2:], w.shape[3]
-    packed, words = pack(level, w, w_zero, turned, threads)
+    packed, words = pack(level, w, w_zero, turned, threads, few)
     lda, ldy, ldr = k + 3, n + 5, n + 2
     lda += -lda % 4 if k % 8 == 0 else 0            # rows that can be read in place
     x = np.full((*a.shape[:3], lda), GUARD, a.dtype)
@@ -90,6 +90,19 @@ def test_sums(level, types):
             got = multiply(level, a, w, a_zero=a_zero, w_zero=w_zero, rows=rows, cols=cols, threads=threads, room=room,
                            turned=bool(i % 2))
             np.testing.assert_array_equal(got, want, f"{m} x {n} x {k} {types} {level} rows={rows} cols={cols}")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind, zeros", [(np.int8, (0,)), (np.int8, (1,)), (np.uint8, (128,)), (np.uint8, (128, 127))])
+@pytest.mark.parametrize("of_w", [None, "high", "low"])
+def test_packed_for_few_rows(level, kind, zeros, of_w):
+    """Weights that are bytes without their zero points, and some that just are not, in one panel of several."""
+    for m, n, k in (1, 50, 99), (2, 16, 2), (7, 33, 1), (13, 40, 130):
+        a, w = bytes_of(np.uint8, 1, 1, m, k), bytes_of(kind, 1, 1, k, n, extreme=of_w)
+        w_zero = np.resize(np.array(zeros, kind), n if len(zeros) > 1 else 1)
+        for turned in (False, True):
+            got = multiply(level, a, w, w_zero=w_zero, few=1, turned=turned, threads=2, cols=16)
+            np.testing.assert_array_equal(got, sums(a, w, None, w_zero), f"{m} x {n} x {k} {level}")
 
 
 @pytest.mark.parametrize("level", LEVELS)

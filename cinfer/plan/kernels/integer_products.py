@@ -20,6 +20,7 @@ I32 = np.dtype(np.int32)
 MOST_TERMS = 1 << 15            # whose sum int32 holds
 TO_INT32, TO_REAL, TO_BYTE = range(3)           # gemm_u8.h
 ROOM = 1 << 17                  # bytes of copied rows, a part of L2
+FEW_ROWS = 4                    # for so many, it is reading the constant matrix that takes the time
 
 
 class Product:
@@ -117,12 +118,13 @@ def emit_constant(out, x: Product) -> None:
     m, k, n = prod(shape[:-1]), shape[-1], out.shape(x.group.node.outputs[0])[-1]
     rows, y = rows_of(out, x.a, m, k), out.plain(x.group.output)
     more = dict(res=out.contiguous(residual).ref(), ldr=n) if residual else {}
-    multiply(out, x, rows, packed_once(out, x, k, n), y, m=m, n=n, k=k, batch0=1, batch1=1, lda=rows.strides[0], ldy=n,
-             **more)
+    multiply(out, x, rows, packed_once(out, x, m, k, n), y, m=m, n=n, k=k, batch0=1, batch1=1, lda=rows.strides[0],
+             ldy=n, **more)
 
 
-def packed_once(out, x: Product, k: int, n: int) -> Ref:
-    """The constant matrix, packed."""
+def packed_once(out, x: Product, m: int, k: int, n: int) -> Ref:
+    """The constant matrix, packed for m rows."""
+    few = int(type(m) is int and m <= FEW_ROWS)
     b, zero = out.constant(x.b), out.constant(x.b_zero) if x.b_zero else None
 
     def pack():
@@ -133,12 +135,12 @@ def packed_once(out, x: Product, k: int, n: int) -> Ref:
         zeros = None if zero is None else np.ascontiguousarray(zero)
         job = table.pack("pack_gemm_u8", w=(0, source.ctypes.data), y=(0, memory.address),
                          w_zero=None if zeros is None else (0, zeros.ctypes.data), batch0=1, batch1=1, k=k, n=n,
-                         **packing(x, b.dtype, 1 if zeros is None else zeros.size, k if x.turned else 1,
+                         few=few, **packing(x, b.dtype, 1 if zeros is None else zeros.size, k if x.turned else 1,
                                    1 if x.turned else n))
         executor.run_once(table, "pack_gemm_u8", job, panels, out.store.threads)
         let_go(b)
         return Ref(Buffer(memory.size, 0, memory.address, memory), 0)
-    return out.store.once(("pack_gemm_u8", x.b, x.b_zero, x.turned, k, n), b if zero is None else (b, zero), pack)
+    return out.store.once(("pack_gemm_u8", x.b, x.b_zero, x.turned, k, n, few), b if zero is None else (b, zero), pack)
 
 
 def packing(x: Product, dtype, zeros: int, sn: int, sk: int) -> dict:
