@@ -4,23 +4,25 @@
     python tools/int8_error.py NAME__int8.onnx ... [--pictures PICTURE ...] [--split AXIS:AT]
     python tools/int8_error.py INT8.onnx=FLOAT.onnx ...
 
-For each output two figures: the root mean square of the error over that of the float answer, and the largest error
-over the largest number; over all inputs together. The float answer is that of onnxruntime, not optimised, for
-FLOAT.onnx; where that is not said it is NAME.onnx beside NAME__ANYTHING.onnx. Inputs are those of NAME__ANYTHING.npz
-beside the model (arrays "in0:NAME", "in1:NAME", ...), the pictures, prepared as the float model's recipe says, or 4
-arrays of normal numbers. --split tells apart what lies in one output before and from AT on, as boxes and scores.
+For each output two figures, as of `cinfer compare`: the root mean square of the errors and the largest one, both over
+the scale, the largest number of the float answer; over all inputs together. The float answer is that of onnxruntime,
+not optimised, for FLOAT.onnx; where that is not said it is NAME.onnx beside NAME__ANYTHING.onnx. Inputs are those of
+NAME__ANYTHING.npz beside the model (arrays "in0:NAME", "in1:NAME", ...), the pictures, prepared as the float model's
+recipe says, or random numbers. --split tells apart what lies in one output before and from AT on, as boxes and scores.
 A line ends with "behind" where cinfer's error is more than 5 % above that of onnxruntime optimised. Needs onnxruntime.
 """
 import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
 
 import cinfer
 from cinfer.cli import complain
+from cinfer.compare.difference import Difference
+from cinfer.stored import Stored
 from cinfer.vision import Reader
+from cinfer.vision.inputs import feeds, input_shapes, inputs_in, made_up, stored_feeds
 
 LEVELS = onnxruntime.GraphOptimizationLevel
 BEHIND = 1.05
@@ -45,31 +47,23 @@ def pair(text):
 
 
 def feeds_of(path, real, pictures):
-    session = cinfer.load(real, threads=1)
+    session, beside = cinfer.load(real, threads=1), path.with_suffix(".npz")
     if pictures:
-        reader = Reader(session)
-        return [reader.prepare(p).feeds for p in pictures]
-    beside = path.with_suffix(".npz")
+        return [*feeds(session, pictures, Reader(session))]
     if beside.exists():
-        found = {}
-        with np.load(beside) as arrays:
-            for key in arrays.files:
-                number, _, name = key.partition(":")
-                if number.startswith("in"):
-                    found.setdefault(number, {})[name] = arrays[key]
-        return [*found.values()]
-    rng = np.random.default_rng(0)
-    shapes = {i.name: [d if isinstance(d, int) else 224 if axis else 1 for axis, d in enumerate(i.shape)]
-              for i in session.inputs}
-    return [{i.name: rng.standard_normal(shapes[i.name]).astype(i.dtype) for i in session.inputs} for _ in range(4)]
+        with Stored(beside) as stored:
+            return [stored_feeds(stored, session.inputs, number) for number in inputs_in(stored.names, session.inputs)]
+    shapes = input_shapes(session, {}, lambda name, sizes: "--pictures")
+    return [{port.name: made_up(port, shapes[port.name]) for port in session.inputs}]
 
 
-def figures(got, want):
-    """(relative root mean square, relative largest) of the errors."""
-    off = np.concatenate([(g.astype(np.float64) - w).reshape(-1) for g, w in zip(got, want)])
-    all_wanted = np.concatenate([w.astype(np.float64).reshape(-1) for w in want])
-    return (float(np.sqrt(np.square(off).mean() / np.square(all_wanted).mean())),
-            float(np.abs(off).max() / np.abs(all_wanted).max()))
+def compared(got, want):
+    found = Difference(None)
+    for each in want:
+        found.see(each)
+    for pair in zip(got, want):
+        found.add(*pair)
+    return found
 
 
 def parts_of(name, array, split):
@@ -82,20 +76,20 @@ def parts_of(name, array, split):
 
 
 def report(path, real, pictures, split):
-    feeds = feeds_of(path, real, pictures)
+    fed = feeds_of(path, real, pictures)
     names = [o.name for o in cinfer.load(path, threads=1).outputs]
     runs = {"cinfer": cinfer.load(path, threads=1), "onnxruntime": runner(path, LEVELS.ORT_ENABLE_ALL),
             "not optimised": runner(path, LEVELS.ORT_DISABLE_ALL)}
     plain = runner(real, LEVELS.ORT_DISABLE_ALL)
-    want = [plain.run(None, f) for f in feeds]
-    answers = {engine: [run.run(None, f) for f in feeds] for engine, run in runs.items()}
+    want = [plain.run(None, f) for f in fed]
+    answers = {engine: [run.run(None, f) for f in fed] for engine, run in runs.items()}
     for i, name in enumerate(names):
         for label, index in parts_of(name, want[0][i], split):
-            rows = {engine: figures([y[i][index] for y in ys], [w[i][index] for w in want])
+            rows = {engine: compared([y[i][index] for y in ys], [w[i][index] for w in want])
                     for engine, ys in answers.items()}
-            cells = "  ".join(f"{rms:.4f} {most:.4f}" for rms, most in rows.values())
-            behind = rows["cinfer"][0] > BEHIND * rows["onnxruntime"][0]
-            print(f"{path.stem[:28]:28s} {label[:16]:16s} {len(feeds):3d}  {cells}{'  behind' if behind else ''}",
+            cells = "  ".join(f"{row.rms:.5f} {row.of_scale:.5f}" for row in rows.values())
+            behind = rows["cinfer"].rms > BEHIND * rows["onnxruntime"].rms
+            print(f"{path.stem[:28]:28s} {label[:16]:16s} {len(fed):3d}  {cells}{'  behind' if behind else ''}",
                   flush=True)
 
 
@@ -110,7 +104,7 @@ def main():
     parser.add_argument("--pictures", nargs="+", default=[], metavar="PICTURE")
     parser.add_argument("--split", type=split_of, metavar="AXIS:AT")
     arguments = parser.parse_args()
-    print(f"{'model':28s} {'output':16s} {'in':>3s}  {'cinfer':13s}  {'onnxruntime':13s}  not optimised")
+    print(f"{'model':28s} {'output':16s} {'in':>3s}  {'cinfer':15s}  {'onnxruntime':15s}  not optimised")
     for text in arguments.models:
         report(*pair(text), arguments.pictures, arguments.split)
 

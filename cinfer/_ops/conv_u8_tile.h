@@ -54,29 +54,34 @@ typedef struct {
     vi q[OV]; \
     FOR(o, OV) q[o] = dot_w(w + o * VW * DOT_K); \
     FOR(p, PX) { const vi s = dot_x(v + X(p)); FOR(o, OV) DOT_ADD(a[o][p], s, q[o]); }
-#define BLOCK_U8(OV, PX, X) \
-    UNROLL(8) for (int c = 0; c < CB; c += DOT_K, v += DOT_K, w += OV * VW * DOT_K) { STEP_U8(OV, PX, X) }
-#define LAST_U8(OV, PX, X) \
-    UNROLL(1) for (int64_t c = last; c > 0; c--, v += DOT_K, w += OV * VW * DOT_K) { STEP_U8(OV, PX, X) }
-#define TAPS_U8(BODY, OV, PX, X) \
-    const dot_x_t *row = block; \
-    for (int64_t i = T->kh; i > 0; i--, row += xr) { \
-        const dot_x_t *tap = row; \
-        for (int64_t j = T->kw; j > 0; j--, tap += xt) { const dot_x_t *v = tap; BODY(OV, PX, X) } \
-    }
+#define GROUPS_U8(N, COUNT, OV, PX, X) \
+    UNROLL(N) for (int64_t c = COUNT; c > 0; c--, v += DOT_K, w += OV * VW * DOT_K) { STEP_U8(OV, PX, X) }
+/* One loop for whole blocks and for a part of one: between two, GCC drives sums to the stack. */
 #define WINDOW_U8(OV, PX, X) \
     for (int64_t part = DOT_K == 2 ? 1 : T->parts; part > 0; part--) { \
         const dot_x_t *block = from; \
-        for (int64_t b = full; b > 0; b--, block += xb) { TAPS_U8(BLOCK_U8, OV, PX, X) } \
-        if (last > 0) { TAPS_U8(LAST_U8, OV, PX, X) } \
+        for (int64_t b = 0, groups = CB / DOT_K; b < full + (last > 0); b++, block += xb) { \
+            if (b == full) groups = last; \
+            const dot_x_t *row = block; \
+            for (int64_t i = T->kh; i > 0; i--, row += xr) { \
+                const dot_x_t *tap = row; \
+                for (int64_t j = T->kw; j > 0; j--, tap += xt) { \
+                    const dot_x_t *v = tap; \
+                    GROUPS_U8(1, groups, OV, PX, X) \
+                } \
+            } \
+        } \
     }
 /* Of few channels, counting to one takes as long as the products. */
 #define ONE_TAP_U8(OV, PX, X) \
     for (int64_t part = DOT_K == 2 ? 1 : T->parts; part > 0; part--) { \
         const dot_x_t *block = from; \
-        for (int64_t b = full; b > 0; b--, block += xb) { const dot_x_t *v = block; BLOCK_U8(OV, PX, X) } \
+        for (int64_t b = full; b > 0; b--, block += xb) { \
+            const dot_x_t *v = block; \
+            GROUPS_U8(8, CB / DOT_K, OV, PX, X) \
+        } \
         const dot_x_t *v = block; \
-        LAST_U8(OV, PX, X) \
+        GROUPS_U8(1, last, OV, PX, X) \
     }
 /* Blocks of which a tile has a part are written whole, with anything in the lanes beyond. */
 #define STORE_U8(OV, PX, q) \

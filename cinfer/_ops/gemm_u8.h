@@ -21,11 +21,11 @@
  * pack_gemm_u8  w[b][k][n] of any strides (sk, sn; w0 w1 of the batch) -> y[b][panel], panels = ceil(n / table.gemm_n)
  *               of panel_u8(k) words each; w_zero is `zeros` apart (1 or 0), or NULL for 0; flip: as above; few: it is
  *               for few rows, so that reading it takes the time. Kernel tile = batch*panels + panel.
- * A panel       [16] how many quads are split, or IN_PAIRS, or IN_BYTES (such pairs, of bytes); whether anything of
- *               w_zero is left; [OCTU] sums over k of w - w_zero; [OCTU] what is left to subtract of w_zero; the
- *               numbers of the quads that are split;
- *               [group][OCTU] weights, zero beyond k and n; [of those that are split][OCTU] their second part. Only
- *               what is needed is written, so that pages of large panels stay untouched.
+ * A panel       [16] 0, IN_PAIRS, or IN_BYTES (such pairs, of bytes); whether anything of w_zero is left; how many
+ *               quads of each vector are split; [OCTU] sums over k of w - w_zero; [OCTU] what is left to subtract of
+ *               w_zero; the numbers of the quads that are split; [group][OCTU] weights, zero beyond k and n; [of those
+ *               that are split][VW] their second part. Only what is needed is written, so that pages of large panels
+ *               stay untouched.
  *
  * As GotoBLAS has it (K. Goto, R. van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008): rows of a, as
  * many as the scratch holds, stay in L2, a panel of w passes by all of them and stays in L1. Rows that lie as the tiles
@@ -35,7 +35,7 @@
  * matter, nor which panels are of pairs. */
 #ifndef GEMM_U8_H
 #define GEMM_U8_H
-#include "gemm_u8_tile.h"
+#include "gemm_u8_pack.h"
 #include "activation.h"
 #define GEMM_U8_FIELDS(B, I, F, A) B(a) B(a_zero) B(w) B(scale) B(bias) B(res) B(table) B(y) \
     I(batch0) I(batch1) I(m) I(n) I(k) I(lda) I(ldy) I(ldr) I(a0) I(a1) I(w0) I(w1) I(y0) I(y1) I(r0) I(r1) \
@@ -49,14 +49,14 @@ enum { TO_int32, TO_real, TO_byte };
 enum { HEAD = 16, ROWS_AT_ONCE = 768 };                         /* words of a panel; rows whose sums are held */
 enum { IN_PAIRS = -1, IN_BYTES = -2 };
 
-typedef struct { int32_t *head, *sum, *left, *at, *w, *w2; } panel_t;
+typedef struct { int32_t *head, *more, *sum, *left, *at, *w, *w2; } panel_t;
 INL int64_t quads_of(int64_t k) { return (k + 3) / 4; }
 INL int64_t round_16(int64_t n) { return (n + 15) & ~15; }
 INL int64_t before_weights(int64_t k) { return HEAD + 2 * OCTU + (SPLIT ? round_16(quads_of(k)) : 0); }
 INL panel_t panel_of(int32_t *p, int64_t k)
 {
     int32_t *w = p + before_weights(k);
-    return (panel_t){p, p + HEAD, p + HEAD + OCTU, p + HEAD + 2 * OCTU, w, w + quads_of(k) * OCTU};
+    return (panel_t){p, p + 2, p + HEAD, p + HEAD + OCTU, p + HEAD + 2 * OCTU, w, w + quads_of(k) * OCTU};
 }
 static int64_t panel_u8(int64_t k) { return before_weights(k) + quads_of(k) * OCTU * (1 + PAIRS); }
 /* words from row to row of what is copied: an odd number of cache lines, so that rows fall on different sets */
@@ -75,65 +75,36 @@ static __attribute__((noinline)) void copy_as_##name(const uint8_t *a, int64_t l
 }
 COPY_ROWS(quads, uint8_t)
 COPY_ROWS(pairs, int16_t)
-static void row_sums(const int32_t *x, int64_t ldx, int64_t rows, int64_t k, int32_t *sums)
+/* Of rows of quads; where there are only pairs, nobody asks. */
+static __attribute__((noinline)) void row_sums(const int32_t *x, int64_t ldx, int64_t rows, int64_t k, int32_t *sums)
 {
     for (int64_t r = 0; r < rows; r++, x += ldx) {
-        int32_t s = 0;
-        for (int64_t i = 0; i < k; i++) s += ((const uint8_t *)x)[i];
+        const uint8_t *p = (const uint8_t *)x;
+        int32_t lanes[VW], s = 0;
+        int64_t i = 0;
+#if QUADS
+        vi sum = {0};
+        for (; i + 4 * VW <= k; i += 4 * VW) sum = dot_quads(sum, ldi(p + i), (vi){0} + 0x01010101);
+        memcpy(lanes, &sum, sizeof sum);
+        for (int j = 0; j < VW; j++) s += lanes[j];
+        if (LESS_128) s += (int32_t)(128 * i);
+#else
+        (void)lanes;
+#endif
+        for (; i < k; i++) s += p[i];
         sums[r] = s;
     }
 }
-
-/* The quads in which two weights of one sign add up to more than 128: half of these go to the second list. Whether it
- * is better to have pairs. */
-static int split_quads(panel_t p, int64_t quads)
+/* t[r] -= sums[r] * left */
+static __attribute__((noinline)) void take_left(int32_t *t, const int32_t *sums, const int32_t *left, int64_t rows)
 {
-    int32_t more = 0;
-    for (int64_t g = 0; g < quads; g++) {
-        int8_t *w = (int8_t *)(p.w + g * OCTU), *rest = (int8_t *)(p.w2 + more * OCTU);
-        int found = 0;
-        for (int c = 0; c < OCTU * 4; c += 2) found |= __builtin_abs(w[c] + w[c + 1]) > 128;
-        if (!found) continue;
-        if (8 * (more + 1) > 3 * quads) return 1;
-        for (int c = 0; c < OCTU * 4; c++) {
-            rest[c] = (int8_t)(__builtin_abs(w[c & ~1] + w[c | 1]) > 128 ? w[c] - w[c] / 2 : 0);
-        }
-        for (int c = 0; c < OCTU * 4; c++) w[c] = (int8_t)(w[c] - rest[c]);
-        p.at[more++] = (int32_t)g;
+    vi l[OVU];
+    FOR(v, OVU) l[v] = ldi(left + v * VW);
+    for (int64_t r = 0; r < rows; r++, t += OCTU) {
+        const vi s = bci(sums + r);
+        FOR(v, OVU) { const vi a = ldi(t + v * VW) - s * l[v]; memcpy(t + v * VW, &a, sizeof a); }
     }
-    p.head[0] = more;
-    return 0;
 }
-/* The weights of one panel of n columns, less[] subtracted, in groups of G. */
-#define PACK_WEIGHTS(name, type, G) \
-static __attribute__((noinline, unused)) void pack_##name(const uint8_t *w, int64_t sk, int64_t sn, int flip, \
-                                                          int64_t k, int64_t n, const int32_t *less, type *y, \
-                                                          int32_t *sum) \
-{ \
-    if (sn == 1) \
-        for (int64_t i = 0; i < k; i++) { \
-            const uint8_t *from = w + i * sk; \
-            type *to = y + i / G * OCTU * G + i % G; \
-            for (int64_t c = 0; c < n; c++) { \
-                int32_t v = (from[c] ^ flip) - less[c]; \
-                to[c * G] = (type)v; \
-                sum[c] += v; \
-            } \
-        } \
-    else \
-        for (int64_t c = 0; c < n; c++) { \
-            const uint8_t *from = w + c * sn; \
-            int32_t total = 0; \
-            for (int64_t i = 0; i < k; i++) { \
-                int32_t v = (from[i * sk] ^ flip) - less[c]; \
-                y[(i / G * OCTU + c) * G + i % G] = (type)v; \
-                total += v; \
-            } \
-            sum[c] += total; \
-        } \
-}
-PACK_WEIGHTS(quads, int8_t, 4)
-PACK_WEIGHTS(pairs, int16_t, 2)
 /* n numbers of 16 bits as bytes, in place, if they are. */
 static int narrowed(int16_t *w, int64_t n)
 {
@@ -145,27 +116,28 @@ static void pack_panel_u8(const uint8_t *w, int64_t sk, int64_t sn, const uint8_
                           int few, int64_t k, int64_t n, int32_t *panel)
 {
     panel_t p = panel_of(panel, k);
-    int32_t less[OCTU];
-    size_t all = 4 * OCTU * (size_t)quads_of(k);
+    int32_t less[OCTU] = {0};
     memset(panel, 0, 4 * (HEAD + 2 * OCTU));
     for (int64_t c = 0; c < n; c++) less[c] = (zero ? zero[c * zeros] : 0) ^ flip;
     if (QUADS) {
         int32_t whole[OCTU];
-        for (int64_t c = 0; c < n; c++) {                       /* w - 128 is a byte */
-            whole[c] = 128;
+        for (int64_t c = 0; c < OCTU; c++) whole[c] = 128;      /* w - 128 is a byte */
+        for (int64_t c = 0; c < n; c++) {
             p.left[c] = less[c] - 128;
             p.head[1] |= p.left[c] != 0;
             p.sum[c] = (int32_t)-((uint32_t)k * (uint32_t)p.left[c]);
         }
-        memset(p.w, 0, all);
         pack_quads(w, sk, sn, flip, k, n, whole, (int8_t *)p.w, p.sum);
-        if (!SPLIT || !split_quads(p, quads_of(k))) return;
+#if SPLIT
+        if (split_quads(p.w, p.w2, p.at, p.more, quads_of(k))) return;
+#else
+        return;
+#endif
         memset(panel, 0, 4 * (HEAD + 2 * OCTU));
     }
     p.head[0] = IN_PAIRS;
-    memset(p.w, 0, 2 * all);
     pack_pairs(w, sk, sn, flip, k, n, less, (int16_t *)p.w, p.sum);
-    if (SPLIT && few && narrowed((int16_t *)p.w, (int64_t)all)) p.head[0] = IN_BYTES;
+    if (SPLIT && few && narrowed((int16_t *)p.w, 4 * OCTU * quads_of(k))) p.head[0] = IN_BYTES;
 }
 
 /* What is done to sums before they are stored, of the columns of one panel. */
@@ -290,11 +262,8 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
                 q = rows - r < PMU ? rows - r : PMU;
                 f.y = y + size * ((r0 + r) * A->ldy + c);
                 for (int64_t i = 0; i < q; i++) __builtin_prefetch(f.y + i * size * A->ldy, 1);
-                tiles[q - 1](x + r * ldx, ldx, p.w, in_pairs ? 2 * quads : quads, p.w2, p.at, in_pairs ? 0 : p.head[0],
-                             shift, t);
-                if (p.head[1])
-                    for (int i = 0; i < q; i++)
-                        for (int j = 0; j < OCTU; j++) t[i * OCTU + j] -= sums[r + i] * p.left[j];
+                tiles[q - 1](x + r * ldx, ldx, p.w, in_pairs ? 2 * quads : quads, p.w2, p.at, p.more, shift, t);
+                if (p.head[1]) take_left(t, sums + r, p.left, q);
                 f.res = res ? res + (r0 + r) * A->ldr + c : NULL;
                 if (A->to == TO_real) finish_real(&f, t, q);
                 else if (A->to == TO_byte) finish_bytes(&f, t, q);

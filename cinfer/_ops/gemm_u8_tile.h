@@ -7,15 +7,18 @@
  * x      rows ldx groups apart
  * w      [group][OCTU], read once and in order
  *        (bytes_R: pairs as bytes, which are widened as they are read)
- * more   of them are in a second list w2, whose entry i is to be multiplied by group at[i] of x
+ * more   of SPLIT, groups of each of the OVU vectors in a second list w2 [..][VW], one vector after the other; group
+ *        at[i] of x multiplies entry i
  * shift  of OCTU columns; t [row][OCTU]
  *
  * All is exact. vpdpbusd is, of quads, and so are usdot and sdot of Arm; sdot takes signed bytes only, so x is made 128
  * less (LESS_128), and sums begin with 128 times those of w. AVX2 and AVX-512 without it have vpmaddubsw, which
  * saturates a sum of two products at 16 bits: it does not as long as two weights of one sign add up to 128 at most,
- * 128 * 255 < 2^15. Trained weights nearly always do; where a pair does not, half of it is in the second list (SPLIT).
- * That is 3 instructions for 32 products, where vpmaddwd on pairs takes 4: 90 against 65 G/s on Zen 3 at 3 GHz, so
- * where more than 3 of 8 quads would be split, pairs are taken. SSE2 and NEON have only these.
+ * 128 * 255 < 2^15. Trained weights mostly do; where a pair does not, half of it is in the second list (SPLIT). That is
+ * 3 instructions for 32 products, where vpmaddwd on pairs takes 4: 103 against 82 G/s on Zen 3, so where too many
+ * vectors of quads would be split, pairs are taken. SSE2 and NEON have only these. Both have 2 multiplications for 32
+ * products, for which there are 2 ports; the additions of pairs get in their way (3.2 instructions a cycle of 4). What
+ * else is exact for any weights has no fewer instructions: by signs (vpsignb) 4, by parts of x or of w 4.5 and more.
  *
  * Sums, weights, a broadcast and a product fill the registers: AVX2 2 x 6 (16 of 16, with the ones), AVX-512 2 x 12,
  * SSE2 4 x 2 (14 of 16), NEON 4 x 5. Empty asm keeps the compiler from reordering them: it would spill the sums. */
@@ -127,17 +130,22 @@ INL vi dot_pairs(vi a, vi x, vi w)
     } while (0)
 #define GEMM_U8_TILE(R, dot, load, narrow, name) \
 static __attribute__((noinline)) void name##_##R(const int32_t *x, int64_t ldx, const int32_t *w, int64_t groups, \
-                                                 const int32_t *w2, const int32_t *at, int64_t more, \
+                                                 const int32_t *w2, const int32_t *at, const int32_t *more, \
                                                  const int32_t *shift, int32_t *t) \
 { \
     vi a[R][OVU]; \
     FOR(r, R) FOR(v, OVU) { a[r][v] = ldi(shift + v * VW); KEEP(a[r][v]); } \
     for (int64_t g = 0; g < groups; g++) GEMM_U8_STEP(R, dot, load, narrow, x + g, w + g * OCTU / narrow); \
-    for (int64_t i = 0; i < more; i++) GEMM_U8_STEP(R, dot, ldi, 1, x + at[i], w2 + i * OCTU); \
+    if (SPLIT) \
+        FOR(v, OVU) \
+            for (int32_t i = more[v]; i > 0; i--, at++, w2 += VW) { \
+                const vi b = ldi(w2); \
+                FOR(r, R) { a[r][v] = dot(a[r][v], bci(x + *at + r * ldx), b); KEEP(a[r][v]); } \
+            } \
     FOR(r, R) FOR(v, OVU) memcpy(t + r * OCTU + v * VW, &a[r][v], sizeof(vi)); \
 }
 typedef void (*gemm_u8_tile_fn)(const int32_t *, int64_t, const int32_t *, int64_t, const int32_t *, const int32_t *,
-                                int64_t, const int32_t *, int32_t *);
+                                const int32_t *, const int32_t *, int32_t *);
 #define QUADS_TILE(R) GEMM_U8_TILE(R, dot_quads, ldi, 1, quads)
 #define PAIRS_TILE(R) GEMM_U8_TILE(R, dot_pairs, ldi, 1, pairs)
 #define BYTES_TILE(R) GEMM_U8_TILE(R, dot_pairs, LD_BYTES, 2, bytes)

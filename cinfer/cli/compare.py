@@ -5,13 +5,14 @@ import argparse
 
 from ..errors import InputError
 from .flags import add_recipe, flags_of
-from .parser import add_shape, add_threads, at_least_0, model_path, shape_flag, shapes_of
+from .parser import add_precision, add_shape, add_threads, at_least_0, model_path, shape_flag, shapes_of
 from .text import Steps, say
 
-USAGE = "cinfer compare MODEL REFERENCE [INPUT...] [flags]"
+USAGE = "cinfer compare MODEL [REFERENCE] [INPUT...] [flags]"
 EPILOG = """REFERENCE is held to be right: a model, or values that were saved, as by `cinfer run --save`.
 INPUT: pictures, prepared as `cinfer run` does it, files, folders, *.jpg, list.txt, or
 inputs as NumPy saves them (.npy, .npz). Without any: random numbers, the same each time.
+With --precision bf16 REFERENCE may be left out: it is MODEL itself in fp32.
 Exit status 0 where all outputs agree, 1 where one does not, 2 for an error
 (docs/compare.md).
 
@@ -23,8 +24,8 @@ Exit status 0 where all outputs agree, 1 where one does not, 2 for an error
 def declare(parser) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL", help="an ONNX file")
-    add("reference", metavar="REFERENCE", help="another one, or values in a .npz or .npy file")
-    add("inputs", metavar="INPUT", nargs="*", help="pictures: files, folders, lists; arrays")
+    add("named", metavar="REFERENCE", nargs="*", help="another one, or values in a .npz or .npy file; then inputs: "
+        "pictures, folders, lists, arrays")
     add("--input", metavar="[NAME=]FILE", action="append", default=[], type=named_file,
         help="a .npy file for an input of the model; may be repeated")
     add("-r", "--recursive", action="store_true", help="also what is below folders")
@@ -36,6 +37,7 @@ def declare(parser) -> None:
     parser.set_defaults(output_scale=None)
     add_shape(parser)
     add_threads(parser)
+    add_precision(parser)
     add_recipe(parser)
 
 
@@ -48,25 +50,27 @@ def named_file(text: str) -> tuple[str | None, str]:
 
 def run(arguments) -> int:
     path = model_path(arguments.model)
-    if "-" in (arguments.reference, *arguments.inputs):
+    if "-" in arguments.named:
         raise InputError("nothing that is compared is read from standard input; name files")
-    if arguments.input and (arguments.inputs or arguments.shape):
-        raise InputError(f"--input and {'--shape' if arguments.shape else arguments.inputs[0]} both say what is fed; "
-                         "leave one out")
-    if arguments.inputs and arguments.shape:
-        raise InputError(f"--shape is for random numbers; {arguments.inputs[0]} has a size of its own")
+    reference, names = split(arguments.named, arguments.precision)
+    if arguments.input and (names or arguments.shape):
+        raise InputError(f"--input and {'--shape' if arguments.shape else names[0]} both say what is fed; leave one "
+                         "out")
+    if names and arguments.shape:
+        raise InputError(f"--shape is for random numbers; {names[0]} has a size of its own")
 
     from ..compare.comparer import compare_by
     from ..compare.sides import Network
     from ..vision.inputs import named
-    model = Network(path, path, arguments.threads)
-    inputs = named(arguments.inputs, arguments.recursive, "inputs") if arguments.inputs else None
+    model = Network(path, path, arguments.threads, arguments.precision)
+    inputs = named(names, arguments.recursive, "inputs") if names else None
     if arguments.input:
         inputs = [arrays_of(arguments.input, model.session.inputs)]
     with Steps() as steps:
-        found = compare_by(model, arguments.reference, inputs, flags_of(arguments), every_value=arguments.every_value,
-                           tolerance=arguments.tolerance, shapes=shapes_of(arguments.shape, model.session),
-                           threads=arguments.threads, show=steps.show, spelt=shape_flag)
+        found = compare_by(
+            model, reference, inputs, flags_of(arguments), precision=arguments.precision, show=steps.show,
+            every_value=arguments.every_value, tolerance=arguments.tolerance, threads=arguments.threads,
+            shapes=shapes_of(arguments.shape, model.session), spelt=shape_flag)
     if arguments.json:
         import json
         print(json.dumps(found.data(), indent=1))
@@ -74,6 +78,16 @@ def run(arguments) -> int:
         print("\n".join(found.lines()))
     say(found.summary())
     return 0 if found.agrees else 1
+
+
+def split(names: list[str], precision: str) -> tuple[str | None, list[str]]:
+    """(the reference, the inputs). Of a model in another precision the reference may be left out, unless the first name
+    is one of a model or of saved values."""
+    if precision == "fp32" and not names:
+        raise InputError("which REFERENCE is it compared with? another model, or values in a .npz or .npy file; see "
+                         "cinfer compare --help")
+    is_given = precision == "fp32" or names and names[0].lower().endswith((".onnx", ".npz"))
+    return (names[0], names[1:]) if is_given else (None, names)
 
 
 def arrays_of(given: list[tuple[str | None, str]], ports) -> dict:

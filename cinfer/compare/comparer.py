@@ -20,16 +20,17 @@ from .run import Classes, Pair, Run
 from .sides import Arrays, Network, matched_inputs, matched_outputs
 
 
-def compare(model, reference, inputs=None, *, every_value: bool = False, tolerance: float | None = None,
-            shapes: dict | None = None, threads: int | None = None, task: str | None = None,
-            recipe: dict | None = None, recursive: bool = False, show=None) -> Comparison:
+def compare(model, reference=None, inputs=None, *, precision: str = "fp32", every_value: bool = False,
+            tolerance: float | None = None, shapes: dict | None = None, threads: int | None = None,
+            task: str | None = None, recipe: dict | None = None, recursive: bool = False, show=None) -> Comparison:
     """How far the outputs of a model are from those of another one, or from values that were saved.
 
     Parameters
     ----------
     model : path, bytes or binary file object of an ONNX model
     reference : the same, of the model that is held to be right; or the path of a .npz or .npy file with its values, or
-        a dict of name -> array
+        a dict of name -> array; by default the model itself in fp32, which needs another precision
+    precision : of the model, as of `load`; the reference has fp32
     inputs : a path, or an iterable of them: pictures, folders, patterns, lists, arrays in .npy or .npz; or feeds, dicts
         of input name -> array. By default those in the .npz file of the reference, if it has some, else random numbers,
         the same ones each time
@@ -50,14 +51,15 @@ def compare(model, reference, inputs=None, *, every_value: bool = False, toleran
     ------
     cinfer.Error : a file cannot be read or run, the two do not belong together, an input fits neither
     """
-    ours = Network(model, "the model", threads)
+    ours = Network(model, "the model", threads, precision)
     given = None if inputs is None else named(inputs, recursive, "inputs")
-    return compare_by(ours, reference, given, flags_of(task, recipe), every_value=every_value, tolerance=tolerance,
-                      shapes=checked_sizes(ours.session._input_types, shapes), threads=threads, show=show)
+    return compare_by(ours, reference, given, flags_of(task, recipe), precision=precision, every_value=every_value,
+                      tolerance=tolerance, shapes=checked_sizes(ours.session._input_types, shapes), threads=threads,
+                      show=show)
 
 
-def compare_by(ours: Network, reference, inputs: list | None, flags: dict[str, tuple[str, str]], *, every_value,
-               tolerance, shapes: dict, threads, show=None, spelt=None) -> Comparison:
+def compare_by(ours: Network, reference, inputs: list | None, flags: dict[str, tuple[str, str]], *, precision,
+               every_value, tolerance, shapes: dict, threads, show=None, spelt=None) -> Comparison:
     """As `compare`.
 
     flags : word -> (text, the flag as typed), as `recognise` takes them
@@ -65,8 +67,11 @@ def compare_by(ours: Network, reference, inputs: list | None, flags: dict[str, t
     """
     if tolerance is not None and not (is_real(tolerance) and 0 <= tolerance < float("inf")):
         raise wrong("tolerance", tolerance, "a number of at least 0, such as 1e-4")
+    if reference is None and precision == "fp32":
+        raise InputError("there is no reference; another model, or values in a .npz or .npy file, are right, or "
+                         "another precision: the model is compared with itself in fp32 then")
     with ExitStack() as stack:
-        theirs = side_of(reference, ours, threads)
+        theirs = ours.exact() if reference is None else side_of(reference, ours, threads)
         stack.callback(theirs.close)
         names = matched_inputs(ours, theirs) if isinstance(theirs, Network) else {}
         outputs = [Pair(a, a, b, Difference(tolerance), True) for a, b in matched_outputs(ours, theirs)]
@@ -82,11 +87,12 @@ def compare_by(ours: Network, reference, inputs: list | None, flags: dict[str, t
         values_in = groups(values, sizes, lambda pair: (ours.is_as_run(pair.ours), theirs.is_as_run(pair.theirs)))
         classes = Classes(classes_of(ours.session, reader) or "")
         Run(ours, theirs, names, found, outputs, values_in, classes, show or (lambda what, number, total: None)).go()
+        used = TOLERANCE if tolerance is None else float(tolerance)
         only_ours, only_theirs = alone(ours, theirs, outputs)
         return Comparison(
-            model=ours.name, reference=theirs.name, inputs=[each.name for each in found], is_random=found[0].is_random,
-            recipe=str(reader.recipe) if found[0].is_picture else None,
-            tolerance=TOLERANCE if tolerance is None else float(tolerance),
+            model=ours.name, precision=ours.session.precision_note, reference=theirs.name,
+            inputs=[each.name for each in found], is_random=found[0].is_random,
+            recipe=str(reader.recipe) if found[0].is_picture else None, tolerance=used,
             outputs=[row_of(pair, "", True) for pair in outputs],
             values=[row_of(pair, makers[pair.name], ours.is_as_run(pair.ours)) for pair in values if not pair.why],
             skipped={pair.name: pair.why for pair in values if pair.why}, alone=only_ours, reference_alone=only_theirs,

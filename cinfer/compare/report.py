@@ -54,6 +54,7 @@ class Row:
 @dataclass(slots=True)
 class Comparison:
     """model, reference : names of both
+    precision : what is to be said of that of the model; None where fp32 was asked for
     inputs : their names; is_random : numbers were made up; recipe : how pictures were prepared
     outputs : a Row each; values : of inner values that both have by one name, in the order of the file
     skipped : value -> why it could not be compared
@@ -62,6 +63,7 @@ class Comparison:
     classes : (its, the reference's), where there is one row
     """
     model: str
+    precision: str | None
     reference: str
     inputs: list[str]
     is_random: bool
@@ -120,6 +122,8 @@ class Comparison:
 
     def table_of_both(self) -> list[str]:
         rows = [["model", self.model], ["reference", self.reference]]
+        if self.precision is not None:
+            rows.insert(1, ["precision", self.precision])
         if self.is_random:
             rows.append(["input", f"{self.inputs[0]}: random numbers, for none is named"])
         elif len(self.inputs) == 1:

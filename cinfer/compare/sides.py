@@ -27,14 +27,20 @@ FED = re.compile(r"in\d{1,6}:.*", re.DOTALL)                             # an in
 class Network:
     """A model that runs. name : for messages; outputs : Ports"""
 
-    def __init__(self, model, name: str, threads: int | None):
+    def __init__(self, model, name: str, threads: int | None, precision: str = "fp32"):
         source = model if isinstance(model, Source) else Source(model)
         self.name = source.path or name
-        self.session = Session(source, threads=threads)
+        self.session = Session(source, threads=threads, precision=precision)
         self.outputs = self.session.outputs
         graph = self.session.model.graph
         self._as_run = {*graph.inputs, *graph.constants}.union(*(node.outputs for node in graph.nodes))
         self._source = source
+
+    def exact(self) -> Network:
+        """The same model in fp32."""
+        same = Network(self._source, self.name, self.session.threads)
+        same.name = f"{self.name} in fp32"
+        return same
 
     def file_graph(self) -> Graph:
         """As the file spells it."""

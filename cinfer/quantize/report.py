@@ -9,6 +9,7 @@ from .measure import Outcome
 from .units import Unit
 
 IN_FLOAT = "float"
+FEW = .5                            # of the work in integers: what would bring more is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,9 @@ class Report:
         ways = [text for text, is_so in (("channels equalised", self.is_equalised),
                                          ("biases corrected", self.is_corrected)) if is_so]
         rows = [["layers", f"{self.layers[0]} of {self.layers[1]} in integers, {self.share:.0%} of the work"],
-                ["ranges", ", ".join([self.ranges, *ways]) + "; tried: "
-                 + ", ".join(f"{name} {error:.4f}" for name, error in self.tried.items())],
+                ["ranges", ", ".join([self.ranges, *ways])],
+                ["tried", ", ".join(f"{name} {error:.4f}" for name, error in self.tried.items())
+                 + ": the relative error with all in integers"],
                 ["pictures", f"{seen} to calibrate, {held} held out"]]
         for what, outcome in (("calibration", self.calibration), ("held out", self.held_out)):
             if outcome is not None and outcome.agreement is not None:
@@ -137,8 +139,14 @@ def notes(report: Report) -> list[str]:
     found = []
     if not report.layers[0]:
         found.append(f"no layer keeps to the target of {report.target:g} in integers; --target says a wider one")
-    elif report.ms[1] > 1.05 * report.ms[0]:
-        found.append("this machine does not run it faster; newer CPUs may")
+    else:
+        if report.share < FEW:
+            found.append(f"{1 - report.share:.0%} of the work stays in float: a wider --target lets more be integers")
+        if report.ms[1] > 1.05 * report.ms[0]:
+            found.append("this machine does not run it faster; newer CPUs may")
     if report.held_out is None:
         found.append("no picture was held out: nothing tells how it does on others; two or more are right")
+    elif report.held_out.typical > report.target:
+        found.append(f"held-out pictures miss the target: {report.held_out.typical:.4f}; more pictures to calibrate "
+                     "with, like those to come, or a smaller --target may help")
     return found

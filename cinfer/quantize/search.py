@@ -151,7 +151,8 @@ class Search:
         units = sets[place]
         graph, kept = trials.of(units, None)
         graph = keep_bytes(network, graph, units, self.settings.grid)
-        why = {unit: "its noise costs more than its time" for unit in everything if unit not in units} | left
+        outside = [unit for unit in everything if unit not in units]
+        why = dict.fromkeys(outside, "it adds more error than the time it saves is worth") | left
         return Found(way, units, graph, noise, kept, self.tried, why, saved)
 
     def sets(self, network: Network, everything: list[Unit], saved: dict, noise: Noise) -> list[list[Unit]]:

@@ -24,28 +24,29 @@ def bytes_of(dtype, *shape, extreme=None):
     return RNG.integers(limits.min, limits.max + 1, shape, dtype)
 
 
-def pack(level, w, zero=None, turned=False, threads=1, few=0):
-    """w [b0][b1][k][n] packed; turned: n lies before k in memory; few: for few rows."""
+def pack(level, w, zero=None, turned=False, threads=1, few=0, apart=1):
+    """w [b0][b1][k][n] packed; turned: n lies before k in memory; few: for few rows; apart : bytes from one to the next
+    there"""
     table, (b0, b1, k, n) = ops.table(level), w.shape
     width = table.gemm_n
     words = -(-n // width) * table.panel_u8(k)
     y = np.full(4 * b0 * b1 * words + 128, GUARD, np.uint8)
-    source = np.ascontiguousarray(w.swapaxes(2, 3) if turned else w)
+    source = np.repeat(w.swapaxes(2, 3) if turned else w, apart, axis=3)
     run(level, "pack_gemm_u8", b0 * b1 * -(-n // width), threads=threads, w=ref(source), w_zero=ref(zero),
         zeros=int(zero is not None and zero.size > 1), y=ref(y, 64), batch0=b0, batch1=b1, k=k, n=n,
-        sk=1 if turned else n, sn=k if turned else 1, w0=b1 * k * n, w1=k * n,
+        sk=apart * (1 if turned else n), sn=apart * (k if turned else 1), w0=apart * b1 * k * n, w1=apart * k * n,
         flip=128 if w.dtype == np.int8 else 0, few=few)
     assert (y[:64] == GUARD).all() and (y[-64:] == GUARD).all()
     return y, words
 
 
 def multiply(level, a, w, *, a_zero=None, w_zero=None, to=INT32, dtype=np.int32, rows=0, cols=0, threads=1, room=0,
-             turned=False, few=0, bias=None, scale=None, res=None, table=None, **more):
+             turned=False, few=0, apart=1, bias=None, scale=None, res=None, table=None, **more):
     """a [b0][b1][m][k], w [b0][b1][k][n], of size 1 where a batch axis is broadcast."""
     width = ops.table(level).gemm_n
     b0, b1 = (max(p, q) for p, q in zip(a.shape[:2], w.shape[:2]))
     (m, k), n = a.shape[2:], w.shape[3]
-    packed, words = pack(level, w, w_zero, turned, threads, few)
+    packed, words = pack(level, w, w_zero, turned, threads, few, apart)
     lda, ldy, ldr = k + 3, n + 5, n + 2
     lda += -lda % 4 if k % 8 == 0 else 0            # rows that can be read in place
     x = np.full((*a.shape[:3], lda), GUARD, a.dtype)
@@ -127,6 +128,28 @@ def test_pairs_that_are_split(level):
     np.testing.assert_array_equal(multiply(level, a, w), sums(a, w))
     w, a = np.concatenate([w, 0 * w, w, w[:, :, ::-1]], 2), np.tile(a, 4)
     np.testing.assert_array_equal(multiply(level, a, w), sums(a, w))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("spread", [20, 30, 36, 40, 60])
+@pytest.mark.parametrize("k, n", [(64, 40), (97, 16), (130, 23), (31, 9)])
+def test_weights_of_which_few_are_large(level, spread, k, n):
+    """Some quads of some vectors are split, or none, or too many; a zero point is left to subtract, or none."""
+    w = np.clip(np.rint(RNG.normal(0, spread, (1, 1, k, n))), -128, 127).astype(np.int8)
+    a = bytes_of(np.uint8, 1, 1, 13, k)
+    a[:, :, :5] = 255
+    for zero in (None, np.array([5], np.int8), RNG.integers(-9, 9, n, np.int8)):
+        for turned in (False, True):
+            np.testing.assert_array_equal(multiply(level, a, w, w_zero=zero, turned=turned), sums(a, w, None, zero),
+                                          f"zero={zero} turned={turned}")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", [np.uint8, np.int8])
+def test_weights_that_lie_apart(level, kind):
+    for (m, n, k), turned in ((size, turned) for size in SIZES for turned in (False, True)):
+        a, w = bytes_of(np.uint8, 1, 1, m, k), bytes_of(kind, 1, 1, k, n)
+        np.testing.assert_array_equal(multiply(level, a, w, turned=turned, apart=3), sums(a, w), f"{m} {n} {k}")
 
 
 @pytest.mark.parametrize("level", LEVELS)

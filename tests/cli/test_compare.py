@@ -75,6 +75,14 @@ def test_what_run_has_saved_is_a_reference(cinfer, files):  # noqa: F811
     assert done.status == 2 and "has no array 1/logits, 'logits' of the input with this number" in done.err
 
 
+def test_in_bf16_the_reference_may_be_left_out(cinfer, files):  # noqa: F811
+    for more, words in (([], "m.onnx in fp32"), ([files / "x.npy"], "m.onnx in fp32"),
+                        ([files / "same.onnx"], "same.onnx"), ([files / "y.npz", files / "x.npy"], "y.npz")):
+        done = cinfer("compare", files / "m.onnx", *more, "--precision", "bf16")
+        assert done.status == 0 and done.lines[1].startswith("precision  ")
+        assert done.lines[2].startswith("reference") and done.lines[2].endswith(words)
+
+
 def test_as_json(cinfer, files):  # noqa: F811
     done = cinfer("compare", files / "off.onnx", files / "y.npz", files / "x.npy", "--every-value", "--json")
     data = json.loads(done.out)
@@ -99,7 +107,8 @@ def test_free_sizes_are_said(cinfer, files):  # noqa: F811
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["m.onnx"], "the following arguments are required: REFERENCE"),
+    (["m.onnx"], "which REFERENCE is it compared with? another model, or values in a .npz or .npy file"),
+    (["m.onnx", "--precision", "bf17"], "invalid choice: 'bf17'"),
     (["none.onnx", "m.onnx"], "none.onnx: no such file; name an ONNX model"),
     (["m.onnx", "none.npz"], "none.npz: no such file; name arrays that NumPy has saved"),
     (["m.onnx", "photos/0.png"], "photos/0.png is a picture, and stands where the reference does"),

@@ -188,10 +188,11 @@ def test_what_does_not_belong_together_is_one_line(ours, theirs, words):
     (dict(inputs=[{"x": X.astype(float)}]), "got float64, the model takes float32"),
     (dict(inputs="none.npy"), "none.npy: no such file"), (dict(inputs="none.png"), "the model takes no picture"),
     (dict(shapes={"z": 3}), "no input 'z'"), (dict(threads=0), "threads"), (dict(task=3), "task is 3"),
-    (dict(inputs=[{"x": None}]), "got a NoneType")])
+    (dict(inputs=[{"x": None}]), "got a NoneType"), (dict(precision="fp16"), "precision='fp16'"),
+    (dict(reference=None), "there is no reference; another model, or values")])
 def test_wrong_arguments(given, words):
     with pytest.raises(cinfer.Error, match=words):
-        cinfer.compare(chain(), chain(), **given)
+        cinfer.compare(chain(), **{"reference": chain(), **given})
 
 
 def test_random_numbers_are_the_same_each_time(monkeypatch):
@@ -338,6 +339,26 @@ def test_a_classifier_says_whether_the_class_is_the_same(tmp_path):
     several = cinfer.compare(path, {"0/logits": np.float32([[0, 1, 0]]), "1/logits": np.float32([[9, 1, 0]])},
                              [{"x": x}, {"x": x}])
     assert "same class: 1 of 2" in several.lines()
+
+
+def product() -> bytes:
+    w = np.random.default_rng(2).normal(0, .05, (64, 32)).astype(np.float32)
+    return model([N("MatMul", ["x", "w"], ["m"]), N("Tanh", ["m"], ["y"])], {"x": (FLOAT, [16, 64])},
+                 {"y": (FLOAT, [16, 32])}, w=w)
+
+
+def test_a_model_beside_itself_in_fp32(monkeypatch):
+    """Numbers of 8 bits of mantissa, 2^-9 off at most, both factors: sums of 64 such are some thousandths off."""
+    monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: 16)
+    monkeypatch.setattr("cinfer.plan.plan.FEW_FLOPS", -1)
+    found = cinfer.compare(product(), precision="bf16", every_value=True)
+    assert found.precision.startswith("bf16") and found.reference == "the model in fp32"
+    assert 2**-12 < found.values[0].of_scale < 2**-7 and not found.agrees and found.first.name == "m"
+    assert cinfer.compare(product(), product(), precision="bf16").outputs[0].of_scale == found.outputs[0].of_scale
+    assert cinfer.compare(product(), precision="bf16", tolerance=.02).agrees
+    monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: 0)
+    same = cinfer.compare(product(), precision="bf16")
+    assert same.outputs[0].largest == 0 and same.lines()[1].split()[:3] == ["precision", "fp32,", "not"]
 
 
 def test_how_far_it_is_is_told():

@@ -2,6 +2,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -12,6 +13,7 @@ from networks import detector, network, node, pictures, residual, small, weights
 import cinfer
 from cinfer.quantize import quantizer
 from cinfer.quantize.quantizer import few, quantize, split
+from cinfer.quantize.report import notes
 
 PICTURES = pictures(10)
 
@@ -183,6 +185,14 @@ def test_arrays_are_told_what_is_wrong_with_them(tmp_path):
 def test_a_model_without_layers_is_refused():
     with pytest.raises(cinfer.UnsupportedError, match="nothing in it can be quantised"):
         quantize(network([node("Relu", ["x"], ["y"])]), PICTURES)
+
+
+def test_what_is_not_as_it_should_be_is_said():
+    report = quantize(small(), PICTURES, target=.5, threads=1).report
+    assert not any("held-out" in note or "stays in float" in note for note in report.notes)
+    missed = replace(report, target=report.held_out.typical * .9, share=.3, notes=[])
+    assert notes(missed)[0] == "70% of the work stays in float: a wider --target lets more be integers"
+    assert notes(missed)[-1].startswith(f"held-out pictures miss the target: {report.held_out.typical:.4f}; more ")
 
 
 def test_one_picture_is_enough_to_begin_with():
