@@ -2,8 +2,9 @@
 
 cythonize() wants one source a module, so kernels.pyx is copied to build/ under each level's module name; the
 compiler flags differ, the text does not. Levels that bring something for bytes alone have kernels_bytes.pyx, those that
-bring products of bfloat16 kernels_bf16.pyx, and the rest of the level that they add to. Compiler flags are probed: GCC
-and Clang know different ones, and a compiler without OpenMP gives a single-threaded cinfer.
+bring products of bfloat16 kernels_bf16.pyx, those of tiles kernels_amx.pyx, and the rest of the level that they add to.
+Compiler flags are probed: GCC and Clang know different ones, and a compiler without OpenMP gives a single-threaded
+cinfer.
 CINFER_BUILD_LEVELS=avx2,baseline builds only these levels (for development).
 """
 import os
@@ -24,11 +25,12 @@ OPS = pathlib.Path("cinfer/_ops")
 AVX2 = ["-mavx2", "-mfma", "-mf16c"]
 AVX512 = [*AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
 LEVELS = {"baseline": []}
-OF_BYTES, OF_BF16 = {}, {}      # levels of kernels_bytes.pyx and kernels_bf16.pyx
+OF_BYTES, OF_BF16, OF_TILES = {}, {}, {}        # levels of kernels_bytes.pyx, kernels_bf16.pyx, kernels_amx.pyx
 if platform.machine() in ("x86_64", "AMD64"):
     LEVELS |= {"avx2": AVX2, "avx512": AVX512}
     OF_BYTES = {"sse41": ["-msse4.1"], "avxvnni": [*AVX2, "-mavxvnni"], "avx512vnni": [*AVX512, "-mavx512vnni"]}
     OF_BF16 = {"avx512bf16": [*AVX512, "-mavx512vnni", "-mavx512bf16"]}
+    OF_TILES = {"amx": [*AVX512, "-mavx512vnni", "-mamx-tile", "-mamx-int8", "-mamx-bf16"]}
 elif platform.machine() in ("aarch64", "arm64"):
     LEVELS = {"neon": []}
     OF_BYTES = {"dotprod": ["-march=armv8.2-a+dotprod"], "i8mm": ["-march=armv8.2-a+dotprod+i8mm"]}
@@ -80,7 +82,9 @@ def extensions():
         print("cinfer: this compiler has no OpenMP; cinfer will use one thread (GCC has it; for Clang "
               "install libomp-dev)", file=sys.stderr)
     chosen = os.environ.get("CINFER_BUILD_LEVELS")
-    all_levels = LEVELS | OF_BYTES | OF_BF16
+    all_levels = LEVELS | OF_BYTES | OF_BF16 | OF_TILES
+    sources = {**dict.fromkeys(OF_BYTES, "kernels_bytes.pyx"), **dict.fromkeys(OF_BF16, "kernels_bf16.pyx"),
+               **dict.fromkeys(OF_TILES, "kernels_amx.pyx")}
     unknown = set(chosen.split(",")) - all_levels.keys() if chosen else ()
     if unknown:
         sys.exit(f"CINFER_BUILD_LEVELS={chosen}: no level {', '.join(sorted(unknown))}; "
@@ -89,8 +93,7 @@ def extensions():
     copies = pathlib.Path("build", "kernels")
     copies.mkdir(parents=True, exist_ok=True)
     for level, level_flags in levels.items():
-        name = "kernels_bytes.pyx" if level in OF_BYTES else "kernels_bf16.pyx" if level in OF_BF16 else "kernels.pyx"
-        text = (HERE / OPS / name).read_text()
+        text = (HERE / OPS / sources.get(level, "kernels.pyx")).read_text()
         copy = copies / f"_kernels_{level}.pyx"
         if not copy.exists() or copy.read_text() != text:
             copy.write_text(text)

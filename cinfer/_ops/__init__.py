@@ -8,10 +8,10 @@ from ..errors import Error, InputError
 from ..imports import LOCK, imported
 
 LEVELS = ("baseline", "sse41", "neon", "dotprod", "i8mm", "bf16", "avx2", "avxvnni", "avx512", "avx512vnni",
-          "avx512bf16")                                                     # weakest first
+          "avx512bf16", "amx")                                              # weakest first
 # Levels that have some kernels of their own, and all others of the level that they add to.
 ADDS_TO = {"dotprod": "neon", "i8mm": "neon", "bf16": "i8mm", "sse41": "baseline", "avxvnni": "avx2",
-           "avx512vnni": "avx512", "avx512bf16": "avx512vnni"}
+           "avx512vnni": "avx512", "avx512bf16": "avx512vnni", "amx": "avx512vnni"}
 _tables: dict = {}
 _module = None
 

@@ -38,6 +38,8 @@ cdef extern from "dot_u8.h" nogil:
         pass
     ctypedef struct dot_w_t:
         pass
+    int64_t parts_s8(int64_t, int64_t)
+    signed char part_s8(int64_t, int64_t)
     int64_t dot_parts(int64_t, int64_t)
     dot_w_t dot_part(int64_t, int64_t)
     void dot_row(const uint8_t *, int64_t, int64_t, dot_x_t *)
@@ -140,16 +142,22 @@ cdef inline int64_t even(int64_t n, int64_t most) noexcept nogil:
     return (n + parts - 1) // parts
 
 
-cdef void chunk_u8_of(const conv_u8_t *A, int64_t rows, int64_t *down, int64_t *across) noexcept nogil:
-    """Rows and columns of a chunk: whole rows if the strip of one fits, and is not too long."""
-    cdef int64_t columns = min(A.ow, <int64_t>U8_PIXELS), most = 1, room = STRIP_BYTES
-    if takes_strip(A):
-        while columns > PM_U8 and strip_bytes(A, 1, columns) > room:
-            columns = max(<int64_t>PM_U8, columns // 2)
+ctypedef int64_t (*strip_bytes_fn)(const conv_u8_t *A, int64_t rows, int64_t columns) noexcept nogil
+
+
+cdef void chunk_u8_of(const conv_u8_t *A, int64_t rows, strip_bytes_fn strip, int64_t room, int64_t least,
+                      int64_t *down, int64_t *across) noexcept nogil:
+    """Rows and columns of a chunk: whole rows if the strip of one fits, and is not too long.
+
+    strip : how large one is; room : what it may take, 0 where there is none; least : columns, however large"""
+    cdef int64_t columns = min(A.ow, <int64_t>U8_PIXELS), most = 1
+    if room > 0:
+        while columns > least and strip(A, 1, columns) > room:
+            columns = max(least, columns // 2)
     columns = even(A.ow, columns)
     if columns == A.ow:
         while most < rows and (most + 1) * columns <= U8_PIXELS and (
-                not takes_strip(A) or strip_bytes(A, most + 1, columns) <= room):
+                room == 0 or strip(A, most + 1, columns) <= room):
             most += 1
     down[0], across[0] = even(rows, most), columns
 
@@ -183,7 +191,7 @@ cdef void fill_runs(const conv_u8_t *A, const strip_t *s, const uint8_t *x, dot_
         y += s.columns * A.last
 
 
-cdef void look_up_pixels(const look_up_t *table, const tile_u8_t *T, const int64_t *yo, int64_t pixels,
+cdef void look_up_pixels(const look_up_t *table, uint8_t *y, int64_t yb, const int64_t *yo, int64_t pixels,
                          int64_t blocks) noexcept nogil:
     """What has just been stored, by runs of neighbours."""
     cdef int64_t p = 0, q, b
@@ -193,7 +201,7 @@ cdef void look_up_pixels(const look_up_t *table, const tile_u8_t *T, const int64
         while q < pixels and yo[q] - yo[q - 1] == CB:
             q += 1
         for b in range(blocks):
-            at_run = <uint8_t *>T.y + b * T.yb + yo[p]
+            at_run = y + b * yb + yo[p]
             look_up_row(table, at_run, at_run, (q - p) * CB)
         p = q
 
@@ -243,7 +251,7 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
         reads = channels_u8_of(o, oc, ic, A.goc, A.gic)
         w0 += tile_u8_bytes(&reads, T.parts, taps)
         o += reads.width
-    chunk_u8_of(A, end - first, &down, &across)
+    chunk_u8_of(A, end - first, strip_bytes, STRIP_BYTES if takes_strip(A) else 0, PM_U8, &down, &across)
     parts_of_row = (A.ow + across - 1) // across
     for chunk in range((end - first + down - 1) // down * parts_of_row):
         i, j = first + chunk // parts_of_row * down, chunk % parts_of_row * across
@@ -288,7 +296,7 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
                         of_block = res + (o // CB + b) * A.rb + j * CB
                     real_sums_list(&real, o + b * CB, <float *>T.y + b * A.yb, yo, of_block, ro, n)
             if table != NULL:
-                look_up_pixels(&look_up, &T, yo, n, (reads.width + CB - 1) // CB)
+                look_up_pixels(&look_up, <uint8_t *>T.y, A.yb, yo, n, (reads.width + CB - 1) // CB)
             w += tile_u8_bytes(&reads, T.parts, taps)
             o += reads.width
 
@@ -331,21 +339,24 @@ cdef inline int64_t all_ic_of(const pack_conv_u8_t *A) noexcept nogil:
     return A.oc // A.goc * A.gic if A.goc > 0 else A.ic
 
 
+cdef int64_t parts_of_weights(const pack_conv_u8_t *A, const int16_t *w) noexcept nogil:
+    """Of how many parts of int8 they are."""
+    cdef int64_t low = 0, high = 0, o, c, i, j, v
+    for o in range(A.oc):
+        for c in range(A.ic):
+            for i in range(A.kh):
+                for j in range(A.kw):
+                    v = w[o * A.so + c * A.si + i * A.sy + j * A.sx]
+                    low, high = min(low, v), max(high, v)
+    return parts_s8(low, high)
+
+
 cdef void size_conv_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const pack_conv_u8_t *A = <const pack_conv_u8_t *>params
-    cdef const int16_t *w = <const int16_t *>at(base, A.w)
     cdef int64_t *y = <int64_t *>at(base, A.y)
-    cdef int64_t low = 0, high = 0, o, c, i, j, v, bytes = HEADER, tiles = 0
+    cdef int64_t o = 0, bytes = HEADER, tiles = 0
     cdef channels_u8_t reads
-    if DOT_GROUP > 2:
-        for o in range(A.oc):
-            for c in range(A.ic):
-                for i in range(A.kh):
-                    for j in range(A.kw):
-                        v = w[o * A.so + c * A.si + i * A.sy + j * A.sx]
-                        low, high = min(low, v), max(high, v)
-    y[1] = dot_parts(low, high)
-    o = 0
+    y[1] = parts_of_weights(A, <const int16_t *>at(base, A.w)) if DOT_GROUP > 2 else 1
     while o < A.oc:
         reads = channels_u8_of(o, A.oc, all_ic_of(A), A.goc, A.gic)
         bytes += tile_u8_bytes(&reads, y[1], A.kh * taps_of(A))

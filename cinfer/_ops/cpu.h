@@ -4,10 +4,29 @@
 #include <string.h>
 #if defined(__x86_64__)
 # include <cpuid.h>
+# if defined(__linux__)
+#  include <sys/syscall.h>
+#  include <unistd.h>
+# endif
 static int cpu_has_avxvnni(void)
 {
     unsigned a, b, c, d;
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 4 & 1;
+}
+/* Tiles, and their products of bytes and of bfloat16. The system saves tiles (bits 17 and 18 of XCR0), and allows them
+ * to a process that asks: once is enough for all its threads, and again does no harm. */
+static int cpu_has_amx(void)
+{
+# if defined(__linux__)
+    const unsigned needed = 1u << 22 | 1u << 24 | 1u << 25, saved = 3u << 17;
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 27 & 1)) return 0;    /* xgetbv */
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & needed) != needed) return 0;
+    __asm__("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+    return (a & saved) == saved && syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* tile data */) == 0;
+# else
+    return 0;
+# endif
 }
 /* Of AMD's CPUs: on Intel's vdpbf16ps takes four times as long as a multiply-add of float32 for twice the products
  * (measured on Emerald Rapids: 42 G/s against 85), so there it would only lose digits. */
@@ -36,6 +55,7 @@ static int cpu_runs(const char *level)
     if (!strcmp(level, "avx512")) return avx512;
     int avx512vnni = avx512 && __builtin_cpu_supports("avx512vnni");
     if (!strcmp(level, "avx512vnni")) return avx512vnni;
+    if (!strcmp(level, "amx")) return avx512vnni && cpu_has_amx();
     if (!strcmp(level, "avx512bf16")) return avx512vnni && cpu_has_fast_avx512bf16();
 #elif defined(__aarch64__)
     if (!strcmp(level, "neon")) return 1;

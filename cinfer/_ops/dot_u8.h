@@ -68,27 +68,21 @@ INL vi dot_x(const dot_x_t *p)
 }
 INL vi dot_w(const dot_w_t *p) { return ldi(p); }
 
-/* Of how many parts weights between low and high are, and part i of one. */
-static inline int64_t dot_parts(int64_t low, int64_t high)
+/* Of how many parts of int8 weights between low and high are, and part i of one. */
+static inline int64_t parts_s8(int64_t low, int64_t high)
 {
     int64_t parts = 1;
-#if DOT_K == 4
     while (low < -128 * parts || high > 127 * parts) parts++;
-#else
-    (void)low; (void)high;
-#endif
     return parts;
 }
-static inline dot_w_t dot_part(int64_t w, int64_t i)
+static inline int8_t part_s8(int64_t w, int64_t i)
 {
-#if DOT_K == 4
     for (; i > 0; i--) w -= w < -128 ? -128 : w > 127 ? 127 : w;
-    return (dot_w_t)(w < -128 ? -128 : w > 127 ? 127 : w);
-#else
-    (void)i;
-    return (dot_w_t)w;
-#endif
+    return (int8_t)(w < -128 ? -128 : w > 127 ? 127 : w);
 }
+/* Likewise of those of a group. */
+static inline int64_t dot_parts(int64_t low, int64_t high) { return DOT_K == 4 ? parts_s8(low, high) : 1; }
+static inline dot_w_t dot_part(int64_t w, int64_t i) { return DOT_K == 4 ? (dot_w_t)part_s8(w, i) : (dot_w_t)w; }
 
 /* n blocks of 16 bytes, `step` bytes apart, as x of the products: y[n][16]. */
 static __attribute__((noinline)) void dot_row(const uint8_t *x, int64_t n, int64_t step, dot_x_t *y)

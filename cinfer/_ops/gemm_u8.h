@@ -32,7 +32,7 @@
  * want them are read in place, others are copied. In pairs of int16, it is w less its zero point that is packed; in
  * quads, w has to be a byte, and the sum of each row of a times what is left of the zero point is subtracted. The zero
  * point of a is a constant for each column, with which the sums begin. All this is integers: the order does not
- * matter, nor which panels are of pairs. */
+ * matter, nor which panels are of pairs. Where the CPU has AMX, its tiles multiply quads of long rows (IN_AMX). */
 #ifndef GEMM_U8_H
 #define GEMM_U8_H
 #include "gemm_u8_pack.h"
@@ -50,7 +50,8 @@ enum { HEAD = 16, ROWS_AT_ONCE = 768 };                         /* words of a pa
 enum { IN_PAIRS = -1, IN_BYTES = -2 };
 
 typedef struct { int32_t *head, *more, *sum, *left, *at, *w, *w2; } panel_t;
-INL int64_t quads_of(int64_t k) { return (k + 3) / 4; }
+INL int64_t quads_of(int64_t k) { return IN_AMX(k) ? (k + 63) / 64 * 16 : (k + 3) / 4; }
+INL int64_t rows_of_tile(int64_t k) { return IN_AMX(k) ? ROWS_AMX : PMU; }
 INL int64_t round_16(int64_t n) { return (n + 15) & ~15; }
 INL int64_t before_weights(int64_t k) { return HEAD + 2 * OCTU + (SPLIT ? round_16(quads_of(k)) : 0); }
 INL panel_t panel_of(int32_t *p, int64_t k)
@@ -61,7 +62,7 @@ INL panel_t panel_of(int32_t *p, int64_t k)
 static int64_t panel_u8(int64_t k) { return before_weights(k) + quads_of(k) * OCTU * (1 + PAIRS); }
 /* words from row to row of what is copied: an odd number of cache lines, so that rows fall on different sets */
 INL int64_t rows_ld(int64_t groups) { return ((groups + 15) / 16 | 1) * 16; }
-static int64_t room_u8(int64_t k) { return 4 * PMU * rows_ld(quads_of(k) * (1 + PAIRS)); }
+static int64_t room_u8(int64_t k) { return 4 * rows_of_tile(k) * rows_ld(quads_of(k) * (1 + PAIRS)); }
 
 #define COPY_ROWS(name, type) \
 static __attribute__((noinline)) void copy_as_##name(const uint8_t *a, int64_t lda, int64_t rows, int64_t k, int flip, \
@@ -75,11 +76,10 @@ static __attribute__((noinline)) void copy_as_##name(const uint8_t *a, int64_t l
 }
 COPY_ROWS(quads, uint8_t)
 COPY_ROWS(pairs, int16_t)
-/* Of rows of quads; where there are only pairs, nobody asks. */
-static __attribute__((noinline)) void row_sums(const int32_t *x, int64_t ldx, int64_t rows, int64_t k, int32_t *sums)
+/* Of rows of quads, ldx bytes apart; where there are only pairs, nobody asks. */
+static __attribute__((noinline)) void row_sums(const uint8_t *p, int64_t ldx, int64_t rows, int64_t k, int32_t *sums)
 {
-    for (int64_t r = 0; r < rows; r++, x += ldx) {
-        const uint8_t *p = (const uint8_t *)x;
+    for (int64_t r = 0; r < rows; r++, p += ldx) {
         int32_t lanes[VW], s = 0;
         int64_t i = 0;
 #if QUADS
@@ -128,8 +128,10 @@ static void pack_panel_u8(const uint8_t *w, int64_t sk, int64_t sn, const uint8_
             p.sum[c] = (int32_t)-((uint32_t)k * (uint32_t)p.left[c]);
         }
         pack_quads(w, sk, sn, flip, k, n, whole, (int8_t *)p.w, p.sum);
+        const int64_t quads = (k + 3) / 4;
+        memset(p.w + quads * OCTU, 0, 4 * OCTU * (size_t)(quads_of(k) - quads));
 #if SPLIT
-        if (split_quads(p.w, p.w2, p.at, p.more, quads_of(k))) return;
+        if (IN_AMX(k) || split_quads(p.w, p.w2, p.at, p.more, quads_of(k))) return;
 #else
         return;
 #endif
@@ -202,6 +204,16 @@ static __attribute__((noinline)) void finish_bytes(const finish_t *f, const int3
     }
 }
 
+static void finish_rows(const finish_t *f, const int32_t *t, int64_t rows)
+{
+    if (f->to == TO_real) finish_real(f, t, rows);
+    else if (f->to == TO_byte) finish_bytes(f, t, rows);
+    else finish_int32(f, t, rows);
+}
+#if HAS_AMX
+# include "gemm_u8_amx.h"
+#endif
+
 static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, int64_t tile)
 {
     int64_t column = tile % A->col_tiles * A->cols, row = tile / A->col_tiles % A->row_tiles * A->rows;
@@ -226,11 +238,18 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
     int in_place = A->flip == 0 && A->k % 4 == 0 && A->lda % 4 == 0;
     y += size * (b0 * A->y0 + b1 * A->y1);
     if (res) res += b0 * A->r0 + b1 * A->r1;
-    most = (most < ROWS_AT_ONCE ? most : ROWS_AT_ONCE) / PMU * PMU;
+    most = (most < ROWS_AT_ONCE ? most : ROWS_AT_ONCE) / rows_of_tile(A->k) * rows_of_tile(A->k);
     if (in_place) ld_quads = A->lda / 4;
     for (int64_t r0 = row, rows; r0 < bottom; r0 += rows) {
         int have = 0, summed = 0;               /* what the scratch has of these rows: 1 quads, 2 pairs */
         rows = bottom - r0 < most ? bottom - r0 : most;
+#if HAS_AMX
+        amx_panels_t amx;
+        if (IN_AMX(A->k)) {
+            begin_amx(&amx, a + r0 * A->lda, A->lda, rows, A->k, (int)A->flip, (int32_t *)scratch, rows_ld(quads));
+            have = 1;
+        }
+#endif
         for (int64_t c = column; c < end; c += OCTU) {
             panel_t p = panel_of(w + c / OCTU * panel_u8(A->k), A->k);
             int in_bytes = SPLIT && p.head[0] == IN_BYTES, in_pairs = PAIRS && (!QUADS || p.head[0] < 0);
@@ -253,11 +272,24 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
                 if (scale) scales[j] = scale[(c + j) * A->each];
             }
             if (p.head[1] && !summed) {
-                row_sums(x, ldx, rows, A->k, sums);
+                const uint8_t *first = (const uint8_t *)x;
+                int64_t apart = 4 * ldx;
+#if HAS_AMX
+                if (IN_AMX(A->k)) first = (const uint8_t *)amx.piece[0].x, apart = amx.piece[0].ld;
+#endif
+                row_sums(first, apart, rows, A->k, sums);
                 summed = 1;
             }
             f.scale = scales;
             f.bias = bias && A->to == TO_real ? (const float *)bias + c : NULL;
+#if HAS_AMX
+            if (IN_AMX(A->k)) {
+                f.y = y + size * (r0 * A->ldy + c);
+                f.res = res ? res + r0 * A->ldr + c : NULL;
+                panel_amx(&amx, &f, p, p.head[1] ? sums : NULL, shift, rows, quads);
+                continue;
+            }
+#endif
             for (int64_t r = 0, q; r < rows; r += q) {
                 q = rows - r < PMU ? rows - r : PMU;
                 f.y = y + size * ((r0 + r) * A->ldy + c);
@@ -265,11 +297,12 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
                 tiles[q - 1](x + r * ldx, ldx, p.w, in_pairs ? 2 * quads : quads, p.w2, p.at, p.more, shift, t);
                 if (p.head[1]) take_left(t, sums + r, p.left, q);
                 f.res = res ? res + (r0 + r) * A->ldr + c : NULL;
-                if (A->to == TO_real) finish_real(&f, t, q);
-                else if (A->to == TO_byte) finish_bytes(&f, t, q);
-                else finish_int32(&f, t, q);
+                finish_rows(&f, t, q);
             }
         }
+#if HAS_AMX
+        if (IN_AMX(A->k)) end_amx(&amx);
+#endif
     }
 }
 #endif

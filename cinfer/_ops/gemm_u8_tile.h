@@ -36,6 +36,13 @@
 # define PAIRS 1
 #endif
 #define SPLIT (QUADS && PAIRS)
+#if defined(__AMX_INT8__) || defined(AMX_IN_C)
+# define HAS_AMX 1
+#else
+# define HAS_AMX 0
+#endif
+enum { LEAST_K_AMX = 64, ROWS_AMX = 32 };       /* terms of a sum, from which on; rows that its tiles take at a time */
+#define IN_AMX(k) (HAS_AMX && (k) >= LEAST_K_AMX)
 #if defined(__ARM_FEATURE_DOTPROD) && !defined(__ARM_FEATURE_MATMUL_INT8)
 # define LESS_128 1
 #else

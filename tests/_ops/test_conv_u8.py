@@ -30,6 +30,21 @@ CASES = [
     (1, 1, 16, 16, 37, 29, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),        # several chunks
     (1, 1, 1040, 16, 4, 40, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),       # a strip of a whole row does not fit
     (1, 1, 512, 32, 7, 7, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+    # of AMX: 1, 2, 3 tiles of 16 pixels, the last of them short; pixels of 1024 bytes; strides and dilations of both
+    # axes; taps side by side, of 1 and 3 blocks; more taps than there are pieces; a strip of a whole row does not fit
+    (1, 1, 64, 16, 1, 15, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+    (2, 1, 65, 33, 4, 4, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+    (1, 1, 128, 64, 3, 11, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+    (1, 1, 96, 17, 29, 37, (1, 1), (2, 2), (1, 1), (0, 0, 0, 0)),
+    (1, 1, 512, 16, 7, 9, (3, 3), (2, 2), (1, 1), (1, 1, 1, 1)),
+    (1, 1, 1024, 16, 2, 17, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+    (1, 1, 64, 48, 14, 15, (3, 3), (2, 3), (3, 2), (3, 2, 3, 2)),
+    (1, 1, 16, 32, 13, 14, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+    (1, 1, 16, 16, 9, 19, (5, 5), (3, 2), (1, 1), (2, 2, 2, 2)),
+    (1, 1, 40, 32, 8, 9, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+    (1, 1, 70, 20, 8, 9, (3, 3), (1, 1), (2, 1), (2, 1, 2, 1)),
+    (1, 1, 64, 16, 13, 12, (12, 11), (1, 1), (1, 1), (0, 0, 0, 0)),
+    (1, 1, 2048, 16, 4, 100, (3, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
     (2, 3, 16, 16, 9, 6, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
     (1, 2, 32, 48, 5, 15, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
     (1, 13, 8, 8, 9, 7, (3, 3), (2, 2), (1, 1), (1, 1, 1, 1)),
@@ -136,10 +151,11 @@ def test_rounding_ties_and_what_int32_does_not_hold(level, scale):
 
 
 @pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("ic", [20, 80])
 @pytest.mark.parametrize("oc, pixels, halo", [(1, 1, NOTHING), (16, 5, NOTHING), (40, 45, (0, 1, 0, 1))])
-def test_conv_goes_through_the_table(level, oc, pixels, halo):
-    x = RNG.integers(0, 256, (1, 20, 3, pixels)).astype(np.uint8)
-    w, bias = RNG.integers(-9, 9, (oc, 20, 1, 1)), RNG.integers(-999, 999, oc)
+def test_conv_goes_through_the_table(level, ic, oc, pixels, halo):
+    x = RNG.integers(0, 256, (1, ic, 3, pixels)).astype(np.uint8)
+    w, bias = RNG.integers(-9, 9, (oc, ic, 1, 1)), RNG.integers(-999, 999, oc)
     table = RNG.permutation(256).astype(np.uint8)
     sums = convolved(x, w, 0, (1, 1), (1, 1), NOTHING) + bias[:, None, None]
     scale = scales(sums)
@@ -156,7 +172,8 @@ def test_every_byte_goes_through_the_table(level):
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("groups, shape", [(1, (40, 21, 3, 2)), (5, (40, 12, 1, 3)), (1, (5, 5, 1, 1))])
+@pytest.mark.parametrize("groups, shape", [(1, (40, 21, 3, 2)), (5, (40, 12, 1, 3)), (1, (5, 5, 1, 1)),
+                                           (1, (40, 70, 2, 2))])
 def test_packing_by_threads_and_from_any_strides(level, groups, shape):
     w = RNG.integers(-255, 256, shape)
     wanted = pack(level, w, groups)
@@ -179,9 +196,21 @@ def test_packing_of_runs_from_any_strides(level):
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_pixels_of_the_output_apart(level):
+def test_weights_of_a_dilation_that_is_not_known(level):
+    x, w = integers(RNG, (1, 40, 6, 9), 0, 255).astype(np.uint8), integers(RNG, (20, 40, 3, 3), -128, 127)
+    for dilations in (1, 1), (1, 2):
+        sums = convolved(x, w, 5, (1, 1), dilations, NOTHING)
+        scale = scales(sums)
+        y = run_conv(level, x, w, folded(w, np.zeros(20, int), 5), scale, 1, (1, 1), dilations, NOTHING, sums.shape,
+                     (5, 7), 2, 2, packed=pack(level, w, dw=0))
+        np.testing.assert_array_equal(y, requantised(sums, scale, 7))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("ic", [9, 15])
+def test_pixels_of_the_output_apart(level, ic):
     """As the phases of a ConvTranspose are written, through a table too: what lies between stays as it is."""
-    x, w = integers(RNG, (1, 9, 7, 11), 0, 255).astype(np.uint8), integers(RNG, (20, 9, 2, 3), -128, 127)
+    x, w = integers(RNG, (1, ic, 7, 11), 0, 255).astype(np.uint8), integers(RNG, (20, ic, 2, 3), -128, 127)
     sums = convolved(x, w, 5, (1, 1), (1, 1), (1, 0, 0, 1))
     scale, table = scales(sums), RNG.permutation(256).astype(np.uint8)
     _, oc, oh, ow = sums.shape
@@ -190,7 +219,7 @@ def test_pixels_of_the_output_apart(level):
     bias, factor = channels(folded(w, np.zeros(oc, int), 5), np.int32), channels(scale, np.float32)
     strides = ys.params("y") | dict(yr=3 * ys.r, yp=32)
     run(level, "conv_u8", oh, x=xs.at(-1, 0), w=address(packed), bias=address(bias), scale=address(factor),
-        table=address(through), y=ys.at(1, 1), n=1, ib=1, last=9, ob=2, kh=2, kw=3, dh=1, dw=1, sh=1, sw=1, oh=oh,
+        table=address(through), y=ys.at(1, 1), n=1, ib=1, last=ic, ob=2, kh=2, kw=3, dh=1, dw=1, sh=1, sw=1, oh=oh,
         ow=ow, yz=7, lo=0, hi=255, row_tiles=oh, rows=1, oc_tiles=1, blocks=2, **xs.params("x"), **strides)
     wanted = np.full((1, oc, 3 * oh, 2 * ow), GUARD, np.uint8)
     wanted[:, :, 1::3, 1::2] = requantised(sums, scale, 7, table=table)

@@ -1,4 +1,7 @@
 """Products of bytes against NumPy's integers, at every level: all bits equal."""
+import ctypes
+import mmap
+
 import numpy as np
 import pytest
 
@@ -8,9 +11,10 @@ from windows import LEVELS, run
 RNG = np.random.default_rng(11)
 INT32, REAL, BYTE = range(3)
 GUARD = 0x5a
-# rows and columns on the edges of tiles (6 or 12 rows, 16 or 32 columns), k on those of groups of 2 and 4
+# rows and columns on the edges of tiles (6, 12 or 16 rows, 16 or 32 columns), k on those of groups of 2, 4 and 64; rows
+# 1024 bytes apart (three more than k)
 SIZES = [(1, 1, 1), (1, 16, 4), (2, 17, 3), (5, 15, 2), (6, 16, 64), (7, 33, 65), (11, 31, 5), (13, 47, 126),
-         (12, 64, 7), (61, 97, 128), (197, 40, 67), (25, 20, 1024)]
+         (12, 64, 7), (61, 97, 128), (197, 40, 67), (25, 20, 1024), (16, 32, 63), (17, 65, 192), (33, 40, 1021)]
 
 
 def ref(a, offset=0):
@@ -22,6 +26,15 @@ def bytes_of(dtype, *shape, extreme=None):
     if extreme is not None:
         return np.full(shape, limits.max if extreme == "high" else limits.min, dtype)
     return RNG.integers(limits.min, limits.max + 1, shape, dtype)
+
+
+def before_a_hole(shape, dtype):
+    """An array behind whose last byte nothing can be read."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    end = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+    memory = np.frombuffer(mmap.mmap(-1, end + mmap.PAGESIZE), np.uint8)
+    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(memory.ctypes.data + end), mmap.PAGESIZE, 0) == 0
+    return memory[end - size:end].view(dtype).reshape(shape)
 
 
 def pack(level, w, zero=None, turned=False, threads=1, few=0, apart=1):
@@ -41,15 +54,19 @@ def pack(level, w, zero=None, turned=False, threads=1, few=0, apart=1):
 
 
 def multiply(level, a, w, *, a_zero=None, w_zero=None, to=INT32, dtype=np.int32, rows=0, cols=0, threads=1, room=0,
-             turned=False, few=0, apart=1, bias=None, scale=None, res=None, table=None, **more):
-    """a [b0][b1][m][k], w [b0][b1][k][n], of size 1 where a batch axis is broadcast."""
+             turned=False, few=0, apart=1, bias=None, scale=None, res=None, table=None, hole=False, **more):
+    """a [b0][b1][m][k], w [b0][b1][k][n], of size 1 where a batch axis is broadcast. hole: nothing can be read behind
+    a"""
     width = ops.table(level).gemm_n
     b0, b1 = (max(p, q) for p, q in zip(a.shape[:2], w.shape[:2]))
     (m, k), n = a.shape[2:], w.shape[3]
     packed, words = pack(level, w, w_zero, turned, threads, few, apart)
     lda, ldy, ldr = k + 3, n + 5, n + 2
     lda += -lda % 4 if k % 8 == 0 else 0            # rows that can be read in place
-    x = np.full((*a.shape[:3], lda), GUARD, a.dtype)
+    if hole:
+        lda = k
+    x = (before_a_hole if hole else np.empty)((*a.shape[:3], lda), a.dtype)
+    x[...] = GUARD
     x[..., :k] = a
     rows, cols = rows or m, -(-(cols or n) // width) * width
     row_tiles, col_tiles = -(-m // rows), -(-n // cols)
@@ -91,6 +108,14 @@ def test_sums(level, types):
             got = multiply(level, a, w, a_zero=a_zero, w_zero=w_zero, rows=rows, cols=cols, threads=threads, room=room,
                            turned=bool(i % 2))
             np.testing.assert_array_equal(got, want, f"{m} x {n} x {k} {types} {level} rows={rows} cols={cols}")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", [np.uint8, np.int8])
+@pytest.mark.parametrize("m, k", [(1, 3), (7, 64), (17, 65), (33, 128), (20, 124)])
+def test_nothing_is_read_behind_the_matrix(level, kind, m, k):
+    a, w = bytes_of(kind, 1, 1, m, k), bytes_of(np.int8, 1, 1, k, 20)
+    np.testing.assert_array_equal(multiply(level, a, w, hole=True), sums(a, w))
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -11,10 +11,12 @@ import cinfer._ops as ops
 NEEDS = {"baseline": "", "sse41": "ssse3 sse4_1", "avx2": "avx2 fma", "avxvnni": "avx2 fma avx_vnni",
          "avx512": "avx2 fma avx512f avx512bw avx512dq avx512vl",
          "avx512vnni": "avx2 fma avx512f avx512bw avx512dq avx512vl avx512_vnni",
-         "avx512bf16": "avx2 fma avx512f avx512bw avx512dq avx512vl avx512_vnni avx512_bf16"}
+         "avx512bf16": "avx2 fma avx512f avx512bw avx512dq avx512vl avx512_vnni avx512_bf16",
+         "amx": "avx2 fma avx512f avx512bw avx512dq avx512vl avx512_vnni amx_tile amx_int8 amx_bf16"}
 NEEDS_ON_ARM = {"baseline": "", "neon": "asimd", "dotprod": "asimddp", "i8mm": "asimddp i8mm",
                 "bf16": "asimddp i8mm bf16"}
 OF_BF16 = ("bf16", "avx512bf16")
+PRODUCTS = {"conv_u8", "size_conv_u8", "pack_conv_u8", "gemm_u8", "pack_gemm_u8"}
 ADDING = [level for level in ops.usable_levels() if level in ops.ADDS_TO and level not in OF_BF16]
 
 
@@ -45,9 +47,13 @@ def test_a_level_that_adds_has_products_of_bytes_and_all_else_of_the_level_below
     table, below = ops.table(level), ops.table(ops.ADDS_TO[level])
     own = {name for name in table.index if table.index[name] != below.index[name]}
     assert table.index.keys() == below.index.keys() and table.fields == below.fields
-    assert own == {"conv_u8", "size_conv_u8", "pack_conv_u8", "depthwise_u8", "size_depthwise_u8", "pack_depthwise_u8",
-                   "gemm_u8", "pack_gemm_u8", "winograd_u8", "pack_winograd_u8", "look_up_u8", "zip_u8"}
     assert (table.level, table.vw, table.gemm_n) == (level, below.vw, below.gemm_n)
+    if level == "amx":                  # weights fill tiles of 64 terms
+        assert own == PRODUCTS and table.dot_group == 64
+        assert table.panel_u8(65) == table.panel_u8(128) > table.panel_u8(64)
+        return
+    assert own == PRODUCTS | {"depthwise_u8", "size_depthwise_u8", "pack_depthwise_u8", "winograd_u8",
+                              "pack_winograd_u8", "look_up_u8", "zip_u8"}
     if level == "sse41":                # tables in registers, and no more
         assert table.dot_group == below.dot_group == 2
         return

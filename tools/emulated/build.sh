@@ -2,7 +2,8 @@
 # build.sh SOURCE OUT: makes OUT/libbochs.so, and the two ROMs that it starts with, of a tree of Bochs' source that has
 # not been built (github: bochs-emu/Bochs, its folder bochs; patched as of commit 783b58f of August 2026).
 # Needs patch, make, g++; a few minutes. Bochs is under the GNU LGPL 2 or later, and so is bochs.patch, which has lines
-# of its source; nothing of either is part of cinfer.
+# of its source; nothing of either is part of cinfer. It lets a program enter the emulated CPU, and makes bytes of AMX
+# products signed that are.
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$2"
