@@ -229,7 +229,7 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
     cdef channels_u8_t reads
     cdef strip_t s
     cdef tile_u8_t T
-    cdef bint of_runs
+    cdef bint of_runs, all_near
     cdef real_sums_t real
     cdef const float *res = NULL
     cdef const float *of_block = NULL
@@ -273,6 +273,7 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
             from_x = <const dot_x_t *>(corner + image * A.xn)
             pixel_offsets(xo, n, 0, 0, columns, A.sh * A.xr, A.sw * CB)
             T.xb, T.xr, T.xt = A.xb, A.dh * A.xr, A.dw * CB
+        all_near = are_near(xo, n)
         pixel_offsets(yo, n, i, 0, columns, A.yr, yp)
         if res != NULL:
             pixel_offsets(ro, n, i, 0, columns, A.rr, CB)
@@ -289,7 +290,7 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
                 begin_sums(T.start, <const int32_t *>w, <const int32_t *>at(base, A.bias) + o, reads.width)
             T.full, T.last = reads.full, reads.last
             T.y = y + (o // CB * A.yb + j * yp) * size
-            run_tiles_u8(&T, from_x + reads.block * T.xb, xo, yo, n, reads.width)
+            run_tiles_u8(&T, from_x + reads.block * T.xb, xo, yo, n, reads.width, all_near)
             if wsum != NULL:
                 for b in range((reads.width + CB - 1) // CB):
                     if res != NULL:
@@ -302,12 +303,13 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
 
 
 cdef inline bint are_near(const int64_t *xo, int64_t px) noexcept nogil:
+    """Whether these pixels, of one row or of whole rows, are neighbours all: then the first two and the last are."""
     return xo[px - 1] - xo[0] == (px - 1) * CB and (px < 2 or xo[1] - xo[0] == CB)
 
 
 cdef inline void run_tiles_u8(const tile_u8_t *T, const dot_x_t *x, const int64_t *xo, const int64_t *yo, int64_t n,
-                              int64_t width) noexcept nogil:
-    """Tiles of n pixels in all, of nearly the same width, as many at once as are of one form."""
+                              int64_t width, bint all_near) noexcept nogil:
+    """Tiles of n pixels in all, of nearly the same width, as many at once as are of one form. all_near : of them"""
     cdef int64_t most = PM_U8 if width == OCT else PM_U8_HALF, tiles = (n + most - 1) // most
     cdef int64_t px = (n + tiles - 1) // tiles, wide = tiles - (px * tiles - n), end, form      # the others: one less
     cdef bint near
@@ -315,7 +317,7 @@ cdef inline void run_tiles_u8(const tile_u8_t *T, const dot_x_t *x, const int64_
     while tiles > 0:
         if wide == 0:
             px, wide = px - 1, tiles
-        near, end = are_near(xo, px), 1
+        near, end = all_near or are_near(xo, px), wide if all_near else 1
         while end < wide and are_near(xo + end * px, px) == near:
             end += 1
         form = (FORM_U8_NEAR if near else FORM_U8_LIST) + (FORMS_U8_OF_TAPS if T.kh * T.kw > 1 else 0)

@@ -148,11 +148,12 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
 
 cdef inline void depthwise_u8_row(const dw_u8_t *T, const dw_u8_fn *form, int64_t columns, int64_t sw,
                                   char *y) noexcept nogil:
-    cdef int64_t whole = columns // DW_U8_PX, rest = columns % DW_U8_PX, p = whole * DW_U8_PX
-    cdef int64_t size = 4 if T.scale == NULL else 1
-    form[DW_U8_PX](T, 0, y, whole)
-    if rest > 0:
-        form[rest](T, p * sw, y + p * CB * size, 1)
+    """Tiles of nearly the same width."""
+    cdef int64_t tiles = (columns + DW_U8_PX - 1) // DW_U8_PX, px = (columns + tiles - 1) // tiles
+    cdef int64_t wide = tiles - (px * tiles - columns), size = 4 if T.scale == NULL else 1
+    form[px](T, 0, y, wide)
+    if wide < tiles:
+        form[px - 1](T, wide * px * sw, y + wide * px * CB * size, tiles - wide)
 
 
 cdef void size_depthwise_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:

@@ -22,8 +22,9 @@ static inline requant_t requant_of(int64_t zero, int64_t lo, int64_t hi)
 /* Whether products by these scales have to be cut. */
 static inline int32_t requant_cut(const float *scale, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++) if (!(scale[i] <= .5f)) return 1;
-    return 0;
+    int32_t cut = 0;
+    for (int64_t i = 0; i < n; i++) cut |= !(scale[i] <= .5f);
+    return cut;
 }
 
 /* round(sum * scale) of n sums of the same channels, in place */

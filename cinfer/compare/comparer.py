@@ -113,10 +113,13 @@ def side_of(reference, ours: Network, threads) -> Network | Arrays:
 
 
 def inner_pairs(mine: dict[str, str], others: dict[str, str], outputs: list[Pair], tolerance) -> list[Pair]:
-    """Values that both have by one name, but for outputs that are compared. mine, others : as of `values_of`"""
+    """Values that both have by one name, but for outputs that are compared.
+
+    mine, others : as of `values_of`. What is behind a rounding is taken where the other has no such value of its own.
+    """
     done = {pair.name for pair in outputs}
-    return [Pair(name, value, others[name], Difference(tolerance)) for name, value in mine.items()
-            if name in others and name not in done]
+    return [Pair(name, name if value in others else value, name if others[name] in mine else others[name],
+                 Difference(tolerance)) for name, value in mine.items() if name in others and name not in done]
 
 
 def alone(ours: Network, theirs, outputs: list[Pair]) -> tuple[list[str], list[str]]:

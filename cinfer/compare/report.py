@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 
 from ..table import dims, table
 
+MOST_REASONS = 10                   # for which values were not compared are told to people
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -169,7 +171,10 @@ class Comparison:
         for name, why in self.skipped.items():
             reasons.setdefault(why, []).append(name)
         found += [f"not compared: {', '.join(names[:5])}{', ...' * (len(names) > 5)}"
-                  f"{f' ({len(names)})' * (len(names) > 5)}: {why}" for why, names in reasons.items()]
+                  f"{f' ({len(names)})' * (len(names) > 5)}: {why}" for why, names in [*reasons.items()][:MOST_REASONS]]
+        if len(reasons) > MOST_REASONS:
+            more = sum(len(names) for names in [*reasons.values()][MOST_REASONS:])
+            found.append(f"{more} more were not compared, for others of such reasons; --json has all")
         return found
 
     def notes(self) -> list[str]:

@@ -7,11 +7,10 @@ from itertools import chain
 import numpy as np
 
 from ..model.graph import Graph, Node
-from ..ops.facts import Unranked
 from ..ops.families import MICROSOFT, OWN_DOMAIN
 from ..ops.numeric import F32
 from .pattern import Rewriter, has, rewrite
-from .quantized import LARGEST, SMALLEST, is_single
+from .quantized import LARGEST, SMALLEST, is_single, known_shape
 from .widen_halves import FLOAT
 
 I32 = np.dtype(np.int32)
@@ -50,10 +49,9 @@ def _scaled(at: Rewriter, node: Node) -> bool:
         return False
     scale = mul.inputs[mul.inputs[0] == out]
     columns = _columns(at, node.inputs[1])
-    fact = at.fact(scale)
-    if fact is None or type(fact) is Unranked or fact.dtype != F32 or fact.ndim > 1 \
-            or fact.shape not in ((), (1,)) and (columns is None or fact.shape != (columns,)) \
-            or fact.ndim and not (at.rank(node.outputs[0]) or 0):          # the product would get an axis
+    shape = known_shape(at, scale)
+    if shape is None or shape not in ((), (1,)) and (columns is None or shape != (columns,)) \
+            or shape and not (at.rank(node.outputs[0]) or 0):          # the product would get an axis
         return False
     a, b, *zeros = node.inputs
     at.change(mul, "ScaledMatMulInteger", [a, b, scale, *zeros], 1, OWN_DOMAIN)
@@ -208,9 +206,7 @@ def _quantise(at: Rewriter, name: str) -> Node | None:
 
 def _is_row(at: Rewriter, name: str, columns: int) -> bool:
     """Are these float32, one for all or one for each column?"""
-    fact = at.fact(name)
-    return fact is not None and type(fact) is not Unranked and fact.dtype == F32 and fact.shape in (
-        (), (1,), (columns,), (1, columns), (1, 1))
+    return known_shape(at, name) in ((), (1,), (columns,), (1, columns), (1, 1))
 
 
 def _stored_row(at: Rewriter, name: str, unit: np.ndarray) -> str:

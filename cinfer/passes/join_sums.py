@@ -1,15 +1,16 @@
 """Convolutions of dynamically quantised models become operators that compute with the integers."""
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from ..model.graph import Graph, Node
-from ..ops.facts import Unranked
 from ..ops.families import OWN_DOMAIN
 from ..ops.numeric import F32
 from .join_products import BYTES
 from .pattern import Rewriter, rewrite
-from .quantized import U8, is_single
+from .quantized import U8, is_single, known_shape
 from .widen_halves import FLOAT
 
 MOST = 1 << 31                          # of a sum
@@ -52,7 +53,7 @@ def _joined(at: Rewriter, node: Node) -> bool:
     if not by_run and (zeros is None or zeros.dtype != U8 or not is_single(zeros)):
         return False
     mul, scale = end
-    if not _is_per_channel(at.fact(scale), len(w), rank):
+    if not _is_per_channel(at, scale, len(w), rank):
         return False
     add, bias = _biased(at, mul.outputs[0], len(w), rank)
     last = mul if add is None else add
@@ -75,12 +76,10 @@ def _scaled(at: Rewriter, node: Node) -> tuple[Node, str] | None:
     return mul, mul.inputs[mul.inputs[0] == out]
 
 
-def _is_per_channel(fact, oc: int, rank: int) -> bool:
+def _is_per_channel(at: Rewriter, name: str, oc: int, rank: int) -> bool:
     """Is it one number, or one for each channel of a picture of so many axes?"""
-    if fact is None or type(fact) is Unranked or fact.dtype != F32:
-        return False
-    ones = (1,) * (rank - 2)
-    return fact.ndim <= rank and all(d == 1 for d in fact.shape) or fact.shape in ((oc, *ones), (1, oc, *ones))
+    shape, ones = known_shape(at, name), (1,) * (rank - 2)
+    return shape is not None and (len(shape) <= rank and prod(shape) == 1 or shape in ((oc, *ones), (1, oc, *ones)))
 
 
 def _biased(at: Rewriter, name: str, oc: int, rank: int) -> tuple[Node | None, np.ndarray]:
@@ -88,7 +87,7 @@ def _biased(at: Rewriter, name: str, oc: int, rank: int) -> tuple[Node | None, n
     add = at.only_reader(name)
     if add is not None and add.op_type == "Add" and not add.domain and not add.attributes and len(add.inputs) == 2:
         other = add.inputs[add.inputs[0] == name]
-        if _is_per_channel(at.fact(other), oc, rank):
+        if _is_per_channel(at, other, oc, rank):
             array = _numbers(at, other)
             if array is not None:
                 return add, np.resize(array, oc)

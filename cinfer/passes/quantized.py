@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..model.graph import Node
+from ..ops.facts import Unranked
 from ..ops.numeric import F32
 from .pattern import Rewriter, has
 
@@ -40,6 +41,14 @@ def stored(at: Rewriter, node: Node, dtype=U8) -> Stored | None:
 def is_single(array: np.ndarray) -> bool:
     """Is it a number as parameters of a whole tensor are given?"""
     return array.shape in ((), (1,))
+
+
+def known_shape(at: Rewriter, name: str) -> tuple[int, ...] | None:
+    """The shape of a float32 value, if all its sizes are numbers."""
+    fact = at.fact(name)
+    if fact is None or type(fact) is Unranked or fact.dtype != F32 or not all(type(d) is int for d in fact.shape):
+        return None
+    return fact.shape
 
 
 def read(at: Rewriter, name: str, dtype=U8) -> Stored | None:

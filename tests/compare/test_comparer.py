@@ -76,6 +76,8 @@ def test_a_value_that_is_rounded_is_compared_behind_that():
     wanted = np.clip(np.round((X + 1) / .5), 0, 255) * .5
     row, = cinfer.compare(rounded, plain, FEEDS, every_value=True).values
     assert row.name == "a" and row.largest == pytest.approx(np.abs(wanted - (X + 1)).max(), rel=1e-6)
+    same = cinfer.compare(rounded, {"a": X + 1, "dq": wanted.astype(np.float32)}, FEEDS, every_value=True)
+    assert [each.name for each in same.values] == ["a", "dq"] and all(each.agrees for each in same.values)
     back, = cinfer.compare(plain, rounded, FEEDS, every_value=True).values
     assert back.name == "a" and back.largest == pytest.approx(row.largest)
 
@@ -113,6 +115,17 @@ def test_inner_values_of_another_kind_are_left_out():
     assert found.agrees and not found.values
     assert found.skipped["a"] == "it is string 2x4, the reference float32 2x4"
     assert found.skipped["b"] == "it is float32 4x2, the reference float32 2x4"
+
+
+def test_of_many_reasons_some_are_told():
+    """15 values, each of another shape than its reference."""
+    names = [f"v{i}" for i in range(15)]
+    nodes = [N("Abs", ["x"], [name]) for name in names] + [N("Sum", names, ["y"])]
+    values = {name: np.zeros(i + 1, np.float32) for i, name in enumerate(names)}
+    found = cinfer.compare(model(nodes), values | {"y": 15 * np.abs(X)}, FEEDS, every_value=True)
+    told = [line for line in found.lines() if "not compared" in line]
+    assert len(found.skipped) == len(found.data()["skipped"]) == 15 and not found.values and found.agrees
+    assert len(told) == 11 and told[-1].startswith("5 more were not compared")
 
 
 def test_several_inputs():

@@ -53,6 +53,15 @@ def test_scales_of_columns():
     assert "ScaledMatMulInteger" in ops(rewritten(b.output(y), join_products))
 
 
+def test_sizes_that_are_not_known_decide_nothing():
+    b = Builder()
+    unchanged(b.output(b.Mul(b.Cast(b.MatMulInteger(b.input("x", 5, 6, dtype=U8), weights(6, 5)), to=1),
+                             b.input("s", "n"))), join_products)
+    b = Builder()
+    unchanged(b.output(b.Gemm(back(b, "x", 4, 6), b.DequantizeLinear(weights(6, 5), *W), b.input("row", "n"))),
+              join_products)
+
+
 @pytest.mark.parametrize("case", ["to float64", "an output", "two readers", "scales of rows", "no scale", "wide scale"])
 def test_dynamic_stays(case):
     b = Builder()

@@ -85,6 +85,8 @@ STAYS = {
     "no scale": lambda b: b.Cast(b.ConvInteger(b.input("x", 1, 4, 6, 6, dtype=U8), weights(5, 4, 3, 3)), to=1),
     "a scale of columns": lambda b: dynamic(b, scale=np.ones(5, F)),
     "a scale with more axes": lambda b: dynamic(b, scale=np.ones((1, 1, 1, 1, 1), F)),
+    "a scale of a free size": lambda b: b.Mul(b.Cast(b.ConvInteger(
+        b.input("x", 1, 4, 6, 6, dtype=U8), weights(5, 4, 3, 3)), to=1), b.input("s", "n", 1, 1)),
     "signed bytes": lambda b: b.Mul(b.Cast(b.ConvInteger(
         b.input("x", 1, 4, 6, 6, dtype=S8), weights(5, 4, 3, 3)), to=1), F(.5)),
     "weights of the run": lambda b: dynamic(b, w=b.input("w", 5, 4, 3, 3, dtype=S8)),
