@@ -4,8 +4,8 @@ A number halfway between two steps goes to either if the floats it was computed 
 rounded where scales have so few bits that products of them and of whole numbers fit into the 24 of a float.
 
 Sums always have such scales: all that are added, and what they make, differ by powers of two. Halves are many then, and
-some engines add the zero point before they round to even, others behind: so it is even itself. Of tables the scale is
-such that no entry lies near a half.
+some engines add the zero point before they round to even, others behind: so it is even itself. The scales of what
+tables make are such that no entry lies near a half, those of products such that both orders give the same.
 
 Layers have them if that is asked for (`is_exact`): scales of activations are powers of two, those of weights have as
 many bits as sums leave (weights.py). Else a layer is exact in engines that compute it in integers, but not in those
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from math import ceil, log2
 
 import numpy as np
@@ -28,7 +29,7 @@ BITS = 10                           # of a scale, so that sums of two numbers by
 CUT = 1.05                          # how much narrower a range may become
 BASES = [round(2 ** (i / 16) * 2 ** BITS) / 2 ** BITS for i in range(16)]
 NEAR = 1e-4                         # of a step: functions of different engines differ by some 1e-7 of 255 steps
-WIDER = [1 + i / 512 for i in range(16)]            # than a scale by which an entry of a table is near a half
+WIDER = [1 + i / 512 for i in range(16)]            # than a scale with such halves
 
 
 def settled(network: Network, units: Iterable[Unit], found: Mapping[str, Scale], is_exact: bool) -> dict[str, Scale]:
@@ -77,29 +78,48 @@ def even(scale: Scale) -> int:
 
 def keep_from_halves(network: Network, units: Iterable[Unit], found: Mapping[str, Scale], other: dict[Scale, Scale],
                      free: set[Scale]) -> None:
-    """Widen scales that tables write. other : scale that was found -> the one to be; free : which may be widened"""
-    tables: dict[Scale, list[Unit]] = {}
+    """Widen scales of what tables and products make. other : scale that was found -> the one to be
+    free : which may be widened"""
+    writers: dict[Scale, list[Unit]] = {}
     for unit in units:
-        if unit.kind == "table" and unit.inputs[0] in found and found.get(unit.outputs[0]) in free:
-            tables.setdefault(found[unit.outputs[0]], []).append(unit)
-    for scale, writers in tables.items():
+        if (unit.kind == "table" or unit.node.op_type == "Mul") and found.get(unit.outputs[0]) in free \
+                and all(name in found for name in unit.inputs):
+            writers.setdefault(found[unit.outputs[0]], []).append(unit)
+    for scale, makers in writers.items():
         given = other[scale]
-        entries = np.concatenate([Function(network.graph, unit)(numbers(other[found[unit.inputs[0]]]))
-                                  for unit in writers]).astype(np.float64)
+        read = [[other[found[name]] for name in unit.inputs] for unit in makers]
+        entries = [Function(network.graph, unit)(numbers(*scales)).astype(np.float64)
+                   for unit, scales in zip(makers, read) if unit.kind == "table"]
+        products = [(scales[0], scales[-1]) for unit, scales in zip(makers, read) if unit.kind != "table"]
         wider = (replace(given, step=np.float32(float(given.step) * factor)) for factor in WIDER)
-        other[scale] = next((each for each in wider if not has_halves(entries, each)), given)
+        other[scale] = next((each for each in wider if not any(has_halves(table, each) for table in entries)
+                             and not any(is_open(*pair, each) for pair in products)), given)
+
+
+def whole(scale: Scale) -> np.ndarray:
+    """What the bytes are, less their zero point."""
+    limits = np.iinfo(scale.dtype)
+    return (np.arange(limits.min, limits.max + 1) - scale.zero).astype(np.float32)
 
 
 def numbers(scale: Scale) -> np.ndarray:
     """What the bytes stand for."""
-    limits = np.iinfo(scale.dtype)
-    return (np.arange(limits.min, limits.max + 1) - scale.zero).astype(np.float32) * scale.step
+    return whole(scale) * scale.step
 
 
 def has_halves(entries: np.ndarray, scale: Scale) -> bool:
     low, high = scale.ends
     places = entries[(entries > low) & (entries < high)] / float(scale.step)
     return bool((np.abs(places - np.floor(places) - .5) < NEAR).any())
+
+
+@lru_cache(1024)
+def is_open(a: Scale, b: Scale, made: Scale) -> bool:
+    """Whether any product of two bytes depends on what is multiplied first: the numbers, or the scales."""
+    by_numbers = np.outer(numbers(a), numbers(b)) / made.step
+    by_scales = np.outer(whole(a), whole(b)) * (a.step * b.step / made.step)
+    most = np.abs(whole(made)).max()
+    return bool((np.rint(by_numbers) != np.rint(by_scales))[np.abs(by_numbers) <= most].any())
 
 
 def like(scale: Scale, made: Scale) -> Scale:

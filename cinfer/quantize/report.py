@@ -111,7 +111,6 @@ def report_of(search, found, model: str, *, counts, held_out, objects, sizes, ti
     """search, found : of search.py"""
     network, inside = found.way.network, set(found.units)
     scales = found.way.scales(found.units)
-    saved = found.saved
     kind = "s8" if found.way.settings.dtype.kind == "i" else "u8"
     by_rule, rows = search.left(network), []
     for unit in network.units:
@@ -124,7 +123,7 @@ def report_of(search, found, model: str, *, counts, held_out, objects, sizes, ti
                         float(scale.step) if scale else None, low, high, found.why.get(unit, "")))
     layers = network.layers
     report = Report(model, found.way.settings.target, counts, (sum(unit in inside for unit in layers), len(layers)),
-                    sum(saved[unit] for unit in inside) / max(sum(saved.values()), 1), search.method,
+                    found.share, search.method,
                     network is not search.network, found.way.is_corrected, found.tried, rows, found.outcome, held_out,
                     objects, sizes, times_ms, seconds)
     report.notes += notes(report)

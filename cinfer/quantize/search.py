@@ -21,8 +21,9 @@ from .weights import GRIDS, Grid
 
 FEW, SOME, MANY = 4, 12, 24         # pictures by which noise is measured, ways are compared, units are chosen
 SHARE = .5                          # of equalisation
+MOST_WIDER, MOST_WORK = 16, 1e12    # layers that are tried once more; multiply-adds of that, some 20 s on two cores
 BETTER = .98                        # of the error, or a change is not kept
-KEPT = .75                          # of the target: pictures that calibration has not seen do a little worse
+KEPT = .65                          # of the target: pictures that calibration has not seen do a little worse
 PRICES = np.geomspace(1, 1e6, 49)   # of noise
 
 
@@ -57,16 +58,21 @@ class Way:
 
 @dataclass(slots=True)
 class Found:
-    """units : in integers; tried : what was tried -> its relative error; why : of units that were left in float
-    saved : of each unit in integers, by choose.py"""
+    """units : in integers; tried : what was tried -> its relative error; saved : of each unit in integers, by choose.py
+    why : of units that were left in float"""
     way: Way
     units: list[Unit]
     graph: Graph
-    noise: Noise
     outcome: Outcome
-    tried: dict[str, float] = field(default_factory=dict)
+    noise: Noise
+    tried: dict[str, float]
+    saved: dict[Unit, float]
     why: dict[Unit, str] = field(default_factory=dict)
-    saved: dict[Unit, float] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float:
+        """Of what can be saved."""
+        return sum(map(self.saved.get, self.units)) / max(sum(self.saved.values()), 1)
 
 
 class Search:
@@ -139,21 +145,49 @@ class Search:
 
     def chosen(self, way: Way) -> Found:
         """The units that save most while the error stays within the target."""
-        network, left = way.network, self.left(way.network)
-        everything = self.all_of(network)
-        saved = savings(network, way.observed.sizes)
+        everything, saved = self.all_of(way.network), savings(way.network, way.observed.sizes)
+        found = self.kept(way, everything, saved)
+        if self.settings.method is None and self.method != "min-max" and len(found.units) < len(everything) \
+                and self.room(saved) == MOST_WIDER:
+            # with few units in integers, what is cut off the largest numbers is most of the largest error
+            other = self.kept(replace(way, ranges=way.observed.ranges("min-max")), everything, saved)
+            if other.share > found.share:
+                self.method, found = "min-max", other
+        found.graph = keep_bytes(way.network, found.graph, found.units, self.settings.grid)
+        found.why = {unit: "it adds more error than the time it saves is worth" for unit in everything
+                     if unit not in found.units}
+        found.why |= self.left(way.network)
+        return found
+
+    def kept(self, way: Way, everything: list[Unit], saved: dict[Unit, float]) -> Found:
+        """Of one way the largest set of units that keeps to the target."""
+        network = way.network
         noise = measured(network, way.scales(everything), way.observed, self.judge, FEW, self.settings.grid,
                          sum(saved.values()), lambda number, total: self.show("value", number, total))
         trials, sets = Trials(self, way), self.sets(network, everything, saved, noise)
         place = least(len(sets) - 1, lambda place: trials.keep_to_target(sets[place], MANY))
-        while not trials.keep_to_target(sets[place], None):     # by all pictures it may be a little more
-            place += 1
-        units = sets[place]
-        graph, kept = trials.of(units, None)
-        graph = keep_bytes(network, graph, units, self.settings.grid)
-        outside = [unit for unit in everything if unit not in units]
-        why = dict.fromkeys(outside, "it adds more error than the time it saves is worth") | left
-        return Found(way, units, graph, noise, kept, self.tried, why, saved)
+        kept = [*reversed(sets[place:]), *self.wider(network, sets[place], everything, saved, noise, trials)]
+        while not trials.keep_to_target(kept[-1], None):        # by all pictures it may be a little more
+            kept.pop()
+        return Found(way, kept[-1], *trials.of(kept[-1], None), noise, self.tried, saved)
+
+    def wider(self, network: Network, units: list[Unit], everything: list[Unit], saved: dict, noise: Noise,
+              trials: Trials) -> list[list[Unit]]:
+        """Ever more units that keep to the target: layers that the order of `sets` has passed over, one after the
+        other, with what lies between them and the others. What noise adds up to is only estimated there."""
+        found = []
+        others = [unit for unit in everything if unit not in units]
+        layers = [unit for unit in in_order(units, others, saved, noise) if unit.kind == "layer"]
+        for unit in layers[:self.room(saved)]:
+            more = whole(network, [*units, unit, *(each for each in others if each.kind != "layer")])
+            if len(more) > len(units) and trials.keep_to_target(more, MANY):
+                units = more
+                found.append(units)
+        return found
+
+    def room(self, saved: dict[Unit, float]) -> int:
+        """How many layers may be tried once more."""
+        return min(MOST_WIDER, int(MOST_WORK / (min(MANY, len(self.feeds)) * max(sum(saved.values()), 1))))
 
     def sets(self, network: Network, everything: list[Unit], saved: dict, noise: Noise) -> list[list[Unit]]:
         """Ever fewer units, from all to none: those that are worth their noise at ever higher prices, and between two

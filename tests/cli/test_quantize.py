@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from networks import residual
 from PIL import Image
@@ -54,11 +55,14 @@ def test_as_json_by_arrays_and_other_pictures(cinfer, model, photos, tmp_path): 
     for i in range(3):
         np.save(tmp_path / f"{i}.npy", np.random.default_rng(i).normal(size=(3, 16, 16)).astype(np.float32))
     done = cinfer("quantize", model, *tmp_path.glob("*.npy"), "--check", photos, "-o", tmp_path / "out.onnx", "--json",
-                  "--ranges", "mse", "--activations", "s8", "--target", "0.2", "--threads", "1")  # fmt: skip
+                  "--ranges", "mse", "--activations", "s8", "--target", "0.2", "--threads", "1", "--exact")  # fmt: skip
     data = json.loads(done.out)
     assert done.status == 0 and data["pictures"] == [3, 10] and data["ranges"] == "mse"
     assert data["layers"] == [6, 6] and {row["runs"] for row in data["rows"]} == {"s8"}
     assert data["held_out"]["agreement"] is not None and data["output"] == str(tmp_path / "out.onnx")
+    steps = [onnx.numpy_helper.to_array(each) for each in onnx.load(tmp_path / "out.onnx").graph.initializer
+             if each.name.endswith("_step")]
+    assert steps and all(np.frexp(step)[0] == 0.5 for step in steps)    # powers of two
 
 
 @pytest.mark.parametrize("arguments, words", [

@@ -36,6 +36,22 @@ def sums(seed: int) -> bytes:
     return network(nodes, ["z"], SHAPE, **arrays, w9=weights(8, 16, 1, 1))
 
 
+def gates(seed: int) -> bytes:
+    """Blocks that multiply channels by what was found of their means."""
+    nodes, arrays = [node("Conv", ["x", "w0", "b0"], ["v0"], "stem", pads=[1] * 4)], {}
+    arrays |= dict(w0=weights(16, 3, 3, 3, seed=seed), b0=biases(16))
+    for i in range(4):
+        arrays |= {f"w{i + 1}": weights(16, 16, 1, 1, seed=seed + i + 1),
+                   f"u{i}": 3 * weights(16, 16, 1, 1, seed=seed + i)}
+        nodes += [node("MaxPool", [f"v{i}"], [f"m{i}"], kernel_shape=[2, 2]),
+                  node("Conv", [f"m{i}", f"u{i}"], [f"e{i}"], f"excite{i}"),
+                  node("Sigmoid", [f"e{i}"], [f"h{i}"], f"gate{i}"),
+                  node("Mul", [f"m{i}", f"h{i}"], [f"g{i}"], f"gated{i}"),
+                  node("Conv", [f"g{i}", f"w{i + 1}"], [f"v{i + 1}"], f"project{i}")]
+    nodes += [node("Conv", ["v4", "w9"], ["y"], "last"), node("GlobalAveragePool", ["y"], ["z"], "mean")]
+    return network(nodes, ["z"], SHAPE, **arrays, w9=weights(8, 16, 1, 1))
+
+
 def differences(content: bytes, level) -> float:
     """Of onnxruntime's answers and ours, over the largest."""
     options = onnxruntime.SessionOptions()
@@ -50,9 +66,10 @@ def differences(content: bytes, level) -> float:
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("make", [sums, gates])
 @pytest.mark.parametrize("is_exact", [False, True])
-def test_engines_that_compute_in_integers_give_the_same_bytes(seed, is_exact):
-    content = quantize(sums(seed), pictures(6, SHAPE), target=1, exact=is_exact).encoded()
+def test_engines_that_compute_in_integers_give_the_same_bytes(make, seed, is_exact):
+    content = quantize(make(seed), pictures(6, SHAPE), target=1, exact=is_exact).encoded()
     assert differences(content, LEVELS.ORT_ENABLE_ALL) < 2e-6                   # float32 behind the last byte
 
 
@@ -95,6 +112,24 @@ def test_no_entry_of_a_table_is_near_a_half(seen):
     assert near.step < kept.step < 1.04 * near.step
     places = function(exact.numbers(x)).astype(np.float64) / float(kept.step)
     assert np.abs(places - np.floor(places) - .5)[(places > 0) & (places < 255)].min() > 1e-4
+
+
+def test_products_are_the_same_whatever_is_multiplied_first():
+    """0.1 * 0.1 / 0.02 is a half of a whole number, or beside it."""
+    model = standard(read(gates(0)), "m")
+    net = Network(model.graph)
+    gated = next(unit for unit in net.units if unit.node.op_type == "Mul")
+    tenth = Scale(np.float32(.1), 0, U8)
+    given = Scale(np.float32(.02), 0, U8)
+    kept = exact.settled(net, [gated], {gated.inputs[0]: tenth, gated.inputs[1]: replace(tenth, zero=2),
+                                        gated.outputs[0]: given}, False)[gated.outputs[0]]
+    bytes_ = np.arange(256, dtype=np.float32)
+
+    def orders(step: np.float32) -> int:
+        numbers = np.rint(np.outer(bytes_ * tenth.step, (bytes_ - 2) * tenth.step) / step)
+        scales = np.rint(np.outer(bytes_, bytes_ - 2) * (tenth.step * tenth.step / step))
+        return int((numbers != scales)[np.abs(numbers) < 256].sum())
+    assert orders(given.step) > 100 and orders(kept.step) == 0 and given.step < kept.step < 1.04 * given.step
 
 
 def test_exact_scales_are_powers_of_two(seen):

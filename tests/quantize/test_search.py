@@ -1,0 +1,71 @@
+"""What is chosen by trying it."""
+from types import SimpleNamespace
+
+import pytest
+from networks import pictures, residual
+
+import cinfer
+from cinfer.model import read
+from cinfer.quantize import search
+from cinfer.quantize.search import Search, Settings, least
+from cinfer.quantize.standard import standard
+
+FEEDS = pictures(8)
+
+
+def searched(target: float, method="mse") -> Search:
+    return Search(standard(read(residual()), "m"), FEEDS, cinfer.load, Settings(target, method=method))
+
+
+def layers(found) -> list[str]:
+    return [unit.name for unit in found.units if unit.kind == "layer"]
+
+
+@pytest.fixture
+def misled(monkeypatch):
+    """Noise as it is, but for a layer that makes next to none, of which much is foretold."""
+    true = search.measured
+
+    def wrong(network, *arguments):
+        noise = true(network, *arguments)
+        unit = next(unit for unit in network.layers if unit.name == "excite")
+        noise.weights[unit] = 1e3
+        return noise
+    monkeypatch.setattr(search, "measured", wrong)
+
+
+def test_layers_that_were_left_out_are_tried_once_more(misled, monkeypatch):
+    target = .0045
+    found = searched(target).run()
+    monkeypatch.setattr(search, "MOST_WIDER", 0)
+    narrow = searched(target).run()
+    assert "excite" not in layers(narrow) and "excite" in layers(found)
+    assert found.outcome.typical <= target and 0 < narrow.share < found.share < 1
+
+
+@pytest.mark.parametrize("given, share, room, taken", [
+    (None, .5, 1e12, "min-max"), (None, .3, 1e12, "mse"), ("mse", .5, 1e12, "mse"), (None, .5, 1, "mse")])
+def test_min_max_is_taken_where_it_saves_more(monkeypatch, given, share, room, taken):
+    """Unless ranges were asked for, or runs are long."""
+    made = searched(.02, given)
+    monkeypatch.setattr(search, "MOST_WORK", room)
+    monkeypatch.setattr(search, "keep_bytes", lambda network, graph, units, grid: graph)
+    ways = []
+
+    def kept(way, everything, saved):
+        ways.append(way)
+        return SimpleNamespace(units=everything[1:], graph=None, share=.4 if len(ways) == 1 else share, why={})
+    made.kept = kept
+    observed = made.observed(made.network)
+    made.method = "mse"
+    found = made.chosen(search.Way(made.network, observed, observed.ranges("mse"), made.settings))
+    assert made.method == taken and found.share == (share if taken == "min-max" else .4)
+    assert len(ways) == (2 if given is None and room > 1 else 1)
+    assert ways[-1].ranges == observed.ranges("min-max" if len(ways) == 2 else "mse")
+
+
+@pytest.mark.parametrize("first", range(9))
+def test_least(first):
+    asked = []
+    assert least(8, lambda place: asked.append(place) or place >= first) == first
+    assert asked[0] == 0 and len(asked) <= 5
