@@ -214,6 +214,25 @@ def test_an_output_may_be_asked_for_twice(fixed):
     assert [y.tobytes() for y in got] == [want.tobytes()] * 2 and not np.shares_memory(*got)
 
 
+def test_outputs_stay_what_they_are_whatever_else_is_asked_for():
+    """A value that is lost in the run is computed as the file spells it, beside a run like any other."""
+    m = Model(18)
+    x = m.input("x", 1, 3, 20, 20)
+    rng = np.random.default_rng(2)
+
+    def coded(value, scale):
+        by = np.float32(scale), np.uint8(9)
+        return m.DequantizeLinear(m.QuantizeLinear(value, *by), *by)
+    w = m.DequantizeLinear(rng.integers(-127, 128, (8, 3, 3, 3)).astype(np.int8), np.float32(.013), np.int8(0))
+    inner = m.Conv(coded(x, .021), w)
+    data = m.outputs(coded(inner, .17)).bytes()
+    session, feeds = cinfer.load(data, threads=1), {"x": rng.random((1, 3, 20, 20), np.float32)}
+    want, output = session.run(None, feeds)[0], session.outputs[0].name
+    got, lost = session.run([output, inner], feeds)
+    assert got.tobytes() == want.tobytes() and np.abs(lost.clip(-9 * .17, 246 * .17) - want).max() < .17
+    assert session.run([inner, output, inner], feeds)[1].tobytes() == want.tobytes()
+
+
 @pytest.mark.parametrize("names, message", [
     ("v1", "output_names is the string 'v1'; pass a list: ['v1']"),
     (["nothing"], "no output or inner value 'nothing'; the outputs are "),

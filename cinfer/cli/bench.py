@@ -6,7 +6,7 @@ import time
 
 from ..table import dims, in_units, table
 from .parser import add_precision, add_shape, add_threads, count, model_path, seconds, shape_flag, shapes_of
-from .text import Progress, counted, say_precision
+from .text import Progress, bf16_of, counted, say_precision
 
 WARM_UP_RUNS = 3
 EPILOG = """Inputs are random numbers (zeros for integers wider than 8 bits). Times are of the whole call,
@@ -97,7 +97,7 @@ def lines(data: dict) -> list[str]:
     feeds = ", ".join(f"{name} {dims(sizes)}" for name, sizes in data["shapes"].items())
     return table([
         ["model", f"{data['model']} ({feeds})"],
-        ["runs on", f"{data['isa']}, {data['precision']}, {counted(data['threads'], 'thread')}"],
+        ["runs on", f"{data['isa']}{bf16_of(data)}, {counted(data['threads'], 'thread')}"],
         ["latency", f"min {ms(data['min_ms'])}  median {ms(data['median_ms'])}  p99 {ms(data['p99_ms'])} ms "
                     f"({counted(data['runs'], 'run')})"],
         ["load", f"{ms(data['load_ms'])} ms, first run {ms(data['first_run_ms'])} ms"],

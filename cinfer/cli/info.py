@@ -7,7 +7,7 @@ from collections import Counter
 from ..errors import Error, InputError
 from ..table import dims, in_units, printable, shortened, table
 from .parser import add_precision, add_shape, add_threads, model_path, shapes_of
-from .text import counted, say, say_precision
+from .text import bf16_of, counted, say, say_precision
 
 EPILOG = """  cinfer info
   cinfer info model.onnx
@@ -146,7 +146,7 @@ def model_lines(data: dict) -> list[str]:
         if data["later"]:
             rows.append(["later", f"{data['later']} nodes, planned during the run for what it finds; MACs and memory "
                          "are without them"])
-        rows.append(["kernels", f"{data['isa']}, {data['precision']}, {counted(data['threads'], 'thread')}: "
+        rows.append(["kernels", f"{data['isa']}{bf16_of(data)}, {counted(data['threads'], 'thread')}: "
                      f"{in_order(data['kernels'])}"])
     if data.get("on_bytes"):
         rows.append(["integers", in_order(data["on_bytes"])])

@@ -32,6 +32,11 @@ def say_precision(session, asked: str) -> None:
         say(f"precision: {session.precision_note}")
 
 
+def bf16_of(data: dict) -> str:
+    """Behind the level, of what is computed in another precision than usual."""
+    return ", bf16" if data["precision"] == "bf16" else ""
+
+
 def hint(text: str) -> None:
     """What may help a person: nothing where stderr is no terminal."""
     if sys.stderr is not None and sys.stderr.isatty():

@@ -7,7 +7,8 @@ from ..model.graph import Graph, Node
 from ..ops.families import MICROSOFT, OWN_DOMAIN
 from .move_bytes import MOVES
 
-BORDERS = frozenset(("QuantizeLinear", "DequantizeLinear", "QuantizeDequantize"))
+TO_FLOATS = frozenset(("DequantizeLinear", "QuantizeDequantize"))
+TO_BYTES = frozenset(("QuantizeLinear", "QuantizeDequantize"))
 ON_BYTES = ("QLinear", "QGemm", "LookUp", "MatMulInteger", "ScaledMatMulInteger", "ScaledConvInteger")
 BY_RUN = ("DynamicQuantize", "DynamicScale")
 
@@ -25,11 +26,11 @@ def in_float(graph: Graph) -> list[dict]:
     makers, consumers = graph.producers(), graph.consumers()
     found: dict[tuple[str, str], list[str]] = {}
     for node in graph.nodes:
-        if node.op_type in BORDERS | MOVES or node.op_type.startswith((*ON_BYTES, *BY_RUN)):
+        if node.op_type in TO_FLOATS | TO_BYTES | MOVES or node.op_type.startswith((*ON_BYTES, *BY_RUN)):
             continue
-        reads = any(is_border(makers.get(name), makers) for name in node.inputs)
+        reads = any(is_border(makers.get(name), TO_FLOATS, makers) for name in node.inputs)
         behind = [reader for name in node.outputs for reader in consumers.get(name, ())]
-        gives = any(is_border(reader, makers) for reader in behind)
+        gives = any(is_border(reader, TO_BYTES, makers) for reader in behind)
         if not reads and not gives:
             continue
         name = node.name or node.outputs[0]
@@ -40,7 +41,7 @@ def in_float(graph: Graph) -> list[dict]:
     return [{"operator": operator, "nodes": names, "why": why} for (operator, why), names in found.items()]
 
 
-def is_border(node: Node | None, makers: dict[str, Node]) -> bool:
+def is_border(node: Node | None, operators: frozenset[str], makers: dict[str, Node]) -> bool:
     """Whether it is one of an island: not one beside a single operator, by a scale that the run finds."""
-    return node is not None and node.op_type in BORDERS and not (node.domain and node.domain != OWN_DOMAIN) \
+    return node is not None and node.op_type in operators and not (node.domain and node.domain != OWN_DOMAIN) \
         and not any(makers[name].op_type.startswith(BY_RUN) for name in node.inputs[1:2] if name in makers)

@@ -13,6 +13,7 @@ from ..model import read
 from ..model.graph import Model
 from ..model.source import Source
 from ..model.writer import encoded
+from ..ops.numeric import is_float
 from ..paths import replacing
 from ..session import Session, load
 from ..version import __version__
@@ -100,6 +101,7 @@ def quantize_by(model, pictures, check, flags: dict[str, tuple[str, str]], *, ta
     prepared = []
     for number, each in enumerate(feeds(session, [*calibrating, *checking], reader), 1):
         show("preparing picture", number, len(calibrating) + len(checking))
+        refuse_no_numbers(each, [*calibrating, *checking][number - 1])
         prepared.append(each)
     search = Search(start, prepared[:len(calibrating)], loaded, settings, classes, show)
     found = search.run()
@@ -114,6 +116,14 @@ def quantize_by(model, pictures, check, flags: dict[str, tuple[str, str]], *, ta
                        sizes=(len(source.data), len(data)), times_ms=timed(session, after, prepared[-1]),
                        seconds=time.perf_counter() - begin)
     return Quantized(made, report)
+
+
+def refuse_no_numbers(given: dict, name) -> None:
+    """Ranges of NaN or infinity are none."""
+    for key, array in given.items():
+        if isinstance(array, np.ndarray) and is_float(array.dtype) and not np.isfinite(array).all():
+            where = "the feeds" if isinstance(name, dict) else os.fspath(name)
+            raise InputError(f"{where}: input {key!r} has NaN or infinite numbers; ranges are found by finite ones")
 
 
 def settings_of(target, activations, ranges, weights, exact) -> Settings:

@@ -182,6 +182,16 @@ def test_arrays_are_told_what_is_wrong_with_them(tmp_path):
             quantize(small(), str(tmp_path / name))
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_ranges_need_finite_numbers(tmp_path, bad):
+    x = np.zeros((1, 3, 16, 16), np.float32)
+    np.save(tmp_path / "good.npy", x)
+    x[0, 1, 2, 3] = bad
+    np.save(tmp_path / "bad.npy", x)
+    with pytest.raises(cinfer.InputError, match="bad.npy: input 'x' has NaN or infinite numbers"):
+        quantize(small(), [str(tmp_path / "good.npy"), str(tmp_path / "bad.npy")])
+
+
 def test_a_model_without_layers_is_refused():
     with pytest.raises(cinfer.UnsupportedError, match="nothing in it can be quantised"):
         quantize(network([node("Relu", ["x"], ["y"])]), PICTURES)

@@ -49,6 +49,21 @@ class QuantizedConv(Conv):
         # what a sum may be at most, and at least, of any bytes
         self._largest = [255 * f(shifted, 0).sum(1, np.int64) for f in (np.maximum, np.minimum)]
         self.bias = (self.constants[7].astype(np.int64) if names[8] else 0) - self.x_zero * sums
+        self._bring_into_range()
+
+    def _bring_into_range(self) -> None:
+        """Quantisers give channels that are always 0 a scale of 1e-9 and a bias near the end of int32, so that sums
+        could pass it. Where all that a sum can be is rounded to one byte, another bias gives the same."""
+        high, low = self._largest
+        bias = np.clip(self.bias, 1 - LIMIT - low, LIMIT - 1 - high)
+        if (bias == self.bias).all():
+            return
+
+        def rounded(sums: np.ndarray) -> np.ndarray:
+            with np.errstate(all="ignore"):
+                return np.clip(np.rint(sums.astype(F32) * self.multiplier) + F32.type(self.y_zero), 0, 255)
+        made = [rounded(each + end) for each in (self.bias, bias) for end in (high, low)]
+        self.bias = np.where([len(set(bytes_)) == 1 for bytes_ in zip(*made)], bias, self.bias)
 
     @property
     def w_name(self) -> str:

@@ -249,3 +249,26 @@ def test_windows_that_lie_far_apart_need_no_memory_between_them(how, groups):
         wanted = convolve(numbers, w / 64, np.zeros(8), groups, how["strides"], [1, 1], [0] * 4)
     wanted = np.clip(np.rint(wanted / Y[0]) + Y[1], 0, 255)
     np.testing.assert_array_equal(cinfer.load(data, threads=1).run(None, feeds)[0], wanted)
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+def test_channels_without_weight_whose_bias_fills_an_int32(isa):
+    """As onnxruntime's quantiser writes dead channels: whatever the sum is, it is rounded to one byte."""
+    rng, oc = np.random.default_rng(8), 20
+    m = Model(18)
+    w = rng.integers(-127, 128, (oc, 24, 1, 1)).astype(np.int8)
+    w_scale, bias = np.full(oc, 2.0 ** -10, np.float32), rng.integers(-999, 999, oc).astype(np.int32)
+    w_scale[[3, 17]], bias[[3, 17]] = 1e-9, (-2147268898, 2147268898)
+    y = m.QLinearConv(picture(m, "x", 24), *X, w, w_scale, np.int8(0), *Y, bias)
+    check(closed(m, y), isa, "conv_u8")
+
+
+def test_sums_that_pass_int32_and_count():
+    """Where the bytes depend on them the bias is left as it is, and NumPy does it."""
+    m = Model(18)
+    w, bias = np.full((16, 24, 1, 1), 127, np.int8), np.full(16, -2147268898, np.int32)
+    y = m.QLinearConv(picture(m, "x", 24), *X, w, np.full(16, 2.0 ** -17, np.float32), np.int8(0), np.float32(1),
+                      np.uint8(255), bias)
+    data = m.outputs(y, dtype=U8).bytes()
+    feeds = {name: np.random.default_rng(1).integers(0, 256, shape).astype(U8) for name, shape in m.shapes.items()}
+    np.testing.assert_array_equal(cinfer.load(data).run(None, feeds)[0], by_numpy(data, feeds)[0])
