@@ -249,9 +249,8 @@ class Session:
     def _lost(self, outputs: tuple[str, ...]) -> frozenset[str]:
         """Of the values that are asked for, those that only the file's own graph has; none where it has all."""
         if self._as_run is None:
-            graph = self._graph
-            self._as_run = {*graph.inputs, *graph.constants}.union(*(n.outputs for n in graph.nodes))
-            self._draws = any(registry.traits(n).random for each in all_graphs(graph) for n in each.nodes)
+            self._as_run = self._graph.values()
+            self._draws = any(registry.traits(n).random for each in all_graphs(self._graph) for n in each.nodes)
         lost = frozenset(outputs).difference(self._as_run)
         return frozenset() if len(lost) == len(outputs) or self._draws else lost
 
@@ -430,14 +429,13 @@ class Session:
 
     def _graph_with(self, outputs: tuple[str, ...]) -> Graph:
         """A graph with these outputs: the rewritten one, or the file's own where that has lost a value."""
-        known = {*self._graph.inputs, *self._graph.constants}.union(*(n.outputs for n in self._graph.nodes))
-        if known.issuperset(outputs):
+        if self._graph.values().issuperset(outputs):
             return self._graph
         if self._raw is None:
             self._raw = self._read().graph
             separate(self._raw)
         raw = self._raw
-        known = {*raw.inputs, *raw.constants}.union(*(n.outputs for n in raw.nodes))
+        known = raw.values()
         for name in outputs:
             if name not in known:
                 raise InputError(f"no output or inner value {name!r}; the outputs are "

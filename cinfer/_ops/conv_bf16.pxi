@@ -72,21 +72,16 @@ cdef inline int64_t strip_bf16_bytes(const conv_bf16_t *A, int64_t rows, int64_t
     return 4 * s.rows * s.columns * s.each
 
 
-cdef inline int64_t near_equal_bf16(int64_t n, int64_t most) noexcept nogil:
-    cdef int64_t parts = (n + most - 1) // most
-    return (n + parts - 1) // parts
-
-
 cdef void chunk_bf16_of(const conv_bf16_t *A, int64_t rows, int64_t *down, int64_t *across) noexcept nogil:
     """Rows and columns of a chunk: whole rows if the strip of one fits."""
     cdef int64_t columns = A.ow, most = 1, room = STRIP_BF16
     while columns > PM and strip_bf16_bytes(A, 1, columns) > room:
         columns = max(<int64_t>PM, columns // 2)
-    columns = near_equal_bf16(A.ow, columns)
+    columns = even(A.ow, columns)
     if columns == A.ow:
         while most < rows and strip_bf16_bytes(A, most + 1, columns) <= room:
             most += 1
-    down[0], across[0] = near_equal_bf16(rows, most), columns
+    down[0], across[0] = even(rows, most), columns
 
 
 cdef void fill_strip_bf16(const conv_bf16_t *A, const strip_bf16_t *s, const float *x, int64_t image,

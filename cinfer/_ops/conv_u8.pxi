@@ -136,12 +136,6 @@ cdef int64_t strip_room(const void *params, char *const *base) noexcept nogil:
     return max(<int64_t>STRIP_BYTES, strip_bytes(A, 1, PM_U8))
 
 
-cdef inline int64_t even(int64_t n, int64_t most) noexcept nogil:
-    """n in as few parts of at most `most` as there may be: the size of one."""
-    cdef int64_t parts = (n + most - 1) // most
-    return (n + parts - 1) // parts
-
-
 ctypedef int64_t (*strip_bytes_fn)(const conv_u8_t *A, int64_t rows, int64_t columns) noexcept nogil
 
 

@@ -72,6 +72,12 @@ cdef part_t part_of(int64_t tile, int64_t c, int64_t h, int64_t row_tiles, int64
     k.lanes = <int>min(CB, c - k.block * CB)
     return k
 
+
+cdef inline int64_t even(int64_t n, int64_t most) noexcept nogil:
+    """n in as few parts of at most `most` as there may be: the size of one."""
+    cdef int64_t parts = (n + most - 1) // most
+    return (n + parts - 1) // parts
+
 DEF MOST_KERNELS = 128
 cdef kernel_t[MOST_KERNELS] entries
 cdef int n_entries = 0

@@ -32,7 +32,7 @@ cdef void gemm_bf16_run(const void *params, char *const *base, char *scratch, in
     cdef float *strip = <float *>scratch
     cdef product_t P
     product_of_tiles(&P, &tiles_bf16[0][0], &tiles_bf16_half[0][0], A.act, A.alpha, A.beta)
-    most = near_equal_bf16(end - first, most)
+    most = even(end - first, most)
     while first < end:
         n = min(most, end - first)
         for i in range(n):

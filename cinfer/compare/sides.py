@@ -32,8 +32,7 @@ class Network:
         self.name = source.path or name
         self.session = Session(source, threads=threads, precision=precision)
         self.outputs = self.session.outputs
-        graph = self.session.model.graph
-        self._as_run = {*graph.inputs, *graph.constants}.union(*(node.outputs for node in graph.nodes))
+        self._as_run = self.session.model.graph.values()
         self._source = source
 
     def exact(self) -> Network:

@@ -109,6 +109,10 @@ class Graph:
                 uses.setdefault(name, []).append(node)
         return uses
 
+    def values(self) -> set[str]:
+        """The names of all that it has: inputs, constants, outputs of its nodes."""
+        return {*self.inputs, *self.constants}.union(*(node.outputs for node in self.nodes))
+
     def captures(self) -> list[str]:
         """Names that this subgraph reads from the graph around it, without repeats."""
         known = {"", *self.inputs, *self.constants}

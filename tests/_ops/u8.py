@@ -1,6 +1,8 @@
 """For the tests of kernels on uint8 in blocks: pictures [n][c/16][h + halo][w + halo][16] with guards, integers."""
 import numpy as np
 
+from windows import Blocked
+
 GUARD = 0xA5                    # around the pictures that a kernel writes, and in the lanes beyond the channels
 NOTHING = (0, 0, 0, 0)
 
@@ -30,57 +32,23 @@ def channels(a, dtype):
     return out
 
 
-class BlockedU8:
-    """A picture of bytes. `data` holds 64 guards before and after.
+class BlockedU8(Blocked):
+    """A picture of bytes; the halo is of `fill`, the zero point of the picture."""
 
-    halo : (top, left, bottom, right) pixels of `fill`, the zero point of the picture
-    """
+    guard = GUARD
 
     def __init__(self, shape, halo=NOTHING, fill=GUARD):
-        self.shape, self.halo = tuple(shape), halo
-        n, c, h, w = shape
-        t, left, b, r = halo
-        self.blocks = -(-c // 16)
-        self.whole = n, self.blocks, h + t + b, w + left + r, 16
-        self.data = put(np.full(int(np.prod(self.whole)) + 128, fill, np.uint8))
-        self.r = self.whole[3] * 16
-        self.b = self.whole[2] * self.r
-        self.n = self.blocks * self.b
+        super().__init__(tuple(shape), halo, fill)
+
+    def memory(self, size, fill):
+        return put(np.full(size, fill, np.uint8))
 
     @classmethod
     def of(cls, x, halo=NOTHING, zero=0):
         """x : uint8 [n][c][h][w]; lanes beyond the channels get random bytes."""
-        self = cls(x.shape, halo, zero)
         n, c, h, w = x.shape
-        t, left = halo[:2]
-        lanes = np.random.default_rng(c).integers(0, 256, (n, self.blocks * 16, h, w), np.uint8)
-        lanes[:, :c] = x
-        lanes = lanes.reshape(n, self.blocks, 16, h, w).transpose(0, 1, 3, 4, 2)
-        self.pixels[:, :, t:t + h, left:left + w] = lanes
-        return self
-
-    @property
-    def pixels(self):
-        return self.data[64:-64].reshape(self.whole)
-
-    def at(self, row=0, column=0):
-        """The buffer that points at a pixel of the picture (negative: of the halo)."""
-        return address(self.data, 64 + (row + self.halo[0]) * self.r + (column + self.halo[1]) * 16)
-
-    def params(self, name):
-        """Strides in elements as the kernels call them: xn, xb, xr."""
-        return {name + "n": self.n, name + "b": self.b, name + "r": self.r}
-
-    def result(self):
-        """The picture as NCHW; fails where a kernel wrote outside it."""
-        n, c, h, w = self.shape
-        t, left, _, _ = self.halo
-        outside = np.ones(self.whole, bool)
-        outside[:, :, t:t + h, left:left + w] = False
-        around = np.concatenate((self.pixels[outside].reshape(-1), self.data[:64], self.data[-64:]))
-        assert (around == GUARD).all(), "written outside the picture"
-        y = self.pixels[:, :, t:t + h, left:left + w].transpose(0, 1, 4, 2, 3).reshape(n, -1, h, w)
-        return y[:, :c]
+        self = cls(x.shape, halo, zero)
+        return self.filled(x, np.random.default_rng(c).integers(0, 256, (n, self.blocks * 16, h, w), np.uint8))
 
 
 def requantised(sums, scale, zero, lo=0, hi=255, table=None):

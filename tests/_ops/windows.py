@@ -44,24 +44,34 @@ class Blocked:
     halo: (top, left, bottom, right) pixels of zeros.
     """
 
+    guard = GUARD
+
     def __init__(self, shape, halo=(0, 0, 0, 0), fill=GUARD):
         self.shape, self.halo = shape, halo
         n, c, h, w = shape
         t, left, b, r = halo
         self.blocks = -(-c // 16)
         self.whole = n, self.blocks, h + t + b, w + left + r, 16
-        self.data = aligned(int(np.prod(self.whole)) + 128)
-        self.data[...] = fill
+        self.data = self.memory(int(np.prod(self.whole)) + 128, fill)
         self.r = self.whole[3] * 16
         self.b = self.whole[2] * self.r
         self.n = self.blocks * self.b
 
+    def memory(self, size, fill):
+        data = aligned(size)
+        data[...] = fill
+        return data
+
     @classmethod
     def of(cls, x, halo=(0, 0, 0, 0)):
         self = cls(x.shape, halo, 0)
+        n, _, h, w = x.shape
+        return self.filled(x, np.full((n, self.blocks * 16, h, w), np.nan, np.float32))
+
+    def filled(self, x, lanes):
+        """With the picture x; lanes : what lies beyond its channels"""
         n, c, h, w = x.shape
-        t, left = halo[:2]
-        lanes = np.full((n, self.blocks * 16, h, w), np.nan, np.float32)
+        t, left = self.halo[:2]
         lanes[:, :c] = x
         lanes = lanes.reshape(n, self.blocks, 16, h, w).transpose(0, 1, 3, 4, 2)
         self.pixels[:, :, t:t + h, left:left + w] = lanes
@@ -73,10 +83,11 @@ class Blocked:
 
     def at(self, row=0, column=0):
         """The buffer that points at a pixel of the picture (negative: of the halo)."""
-        return ref(self.data, 64 + (row + self.halo[0]) * self.r + (column + self.halo[1]) * 16)
+        place = 64 + (row + self.halo[0]) * self.r + (column + self.halo[1]) * 16
+        return 0, self.data.ctypes.data + self.data.itemsize * place
 
     def params(self, name):
-        """Strides as the kernels call them: xn, xb, xr."""
+        """Strides in elements as the kernels call them: xn, xb, xr."""
         return {name + "n": self.n, name + "b": self.b, name + "r": self.r}
 
     def result(self):
@@ -86,7 +97,7 @@ class Blocked:
         outside = np.ones(self.whole, bool)
         outside[:, :, t:t + h, left:left + w] = False
         around = np.concatenate((self.pixels[outside].reshape(-1), self.data[:64], self.data[-64:]))
-        assert (around == GUARD).all(), "written outside the picture"
+        assert (around == self.guard).all(), "written outside the picture"
         y = self.pixels[:, :, t:t + h, left:left + w].transpose(0, 1, 4, 2, 3).reshape(n, -1, h, w)
         return y[:, :c]
 
