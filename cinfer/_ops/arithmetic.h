@@ -18,8 +18,6 @@
 #define ARITHMETIC_OPS(X) X(add) X(sub) X(mul) X(div) X(fmod) X(mod) X(min) X(max) X(abs) X(sign) X(equal) \
     X(greater) X(greater_equal)
 #define BIT_OPS(X) X(and) X(or) X(xor)
-#define ARITHMETIC_FIELDS(B, I, F, A) B(a) B(b) B(y) A(dims, 6) A(as, 6) A(bs, 6) A(ys, 6) I(op) I(element) I(outer)
-PARAMS(arithmetic_t, ARITHMETIC_FIELDS)
 #define ARITHMETIC_ENUM(name) N_##name,
 enum { ARITHMETIC_OPS(ARITHMETIC_ENUM) BIT_OPS(ARITHMETIC_ENUM) N_COUNT };
 #define ARITHMETIC_NAME(name) #name " "

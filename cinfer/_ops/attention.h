@@ -21,10 +21,6 @@
 #ifndef ATTENTION_H
 #define ATTENTION_H
 #include "matmul.h"
-#define ATTENTION_FIELDS(B, I, F, A) B(q) B(k) B(v) B(mask) B(y) I(batch0) I(batch1) I(m) I(n) I(d) I(dv) \
-    I(ldq) I(ldm) I(ldy) I(q0) I(q1) I(k0) I(k1) I(v0) I(v1) I(m0) I(m1) I(y0) I(y1) F(scale) \
-    I(rows) I(row_tiles) I(pack) I(kd) I(kn) I(vn) I(vd)
-PARAMS(attention_t, ATTENTION_FIELDS)
 enum { SCORES_PIECE = ROW_PIECE / CB };
 
 /* Softmax of each of `rows` rows of n scores s[n/16][rows][16], in place: rows side by side, as they lie in

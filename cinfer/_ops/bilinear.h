@@ -20,11 +20,6 @@
 #include "api.h"
 #include "transpose.h"
 #include "sums.h"
-#define LABELS_FIELDS(B, I, F, A) B(x) B(iy) B(ty) B(jx) B(tx) B(y) I(c) I(ih) I(iw) I(xc) I(xr) I(xx) I(oh) \
-    I(ow) I(first) I(wide) I(rows) F(least)
-PARAMS(labels_t, LABELS_FIELDS)
-#define MASKS_FIELDS(B, I, F, A) B(x) B(numbers) B(boxes) B(masks) B(iy) B(ty) B(jx) B(tx) I(c) I(ih) I(iw) I(oh) I(ow)
-PARAMS(masks_t, MASKS_FIELDS)
 #define MOST_READ 1e38f
 enum { PLACES = 64,
        LINES_ROOM = 1 << 18,            /* bytes: a part of the second cache */

@@ -1,15 +1,6 @@
 # Maps read between their values; the contract and the loops are in bilinear.h.
 
 cdef extern from "bilinear.h" nogil:
-    ctypedef struct labels_t:
-        buf_t x, iy, ty, jx, tx, y
-        int64_t c, ih, iw, xc, xr, xx, oh, ow, first, wide, rows
-        double least
-    const char *labels_t_fields
-    ctypedef struct masks_t:
-        buf_t x, numbers, boxes, masks, iy, ty, jx, tx
-        int64_t c, ih, iw, oh, ow
-    const char *masks_t_fields
     ctypedef struct reading_t:
         const float *x
         int64_t c, ih, iw, xc, xr, xx, oh, ow
@@ -25,6 +16,15 @@ cdef extern from "bilinear.h" nogil:
     lines_t lines_for(int64_t, const int32_t *, int64_t)
     void label_rows(const reading_t *, int64_t, int64_t, const lines_t *, char *)
     void sum_planes(const reading_t *, const float *, const float *, int64_t, float *)
+
+ctypedef struct labels_t:
+    buf_t x, iy, ty, jx, tx, y
+    int64_t c, ih, iw, xc, xr, xx, oh, ow, first, wide, rows
+    double least
+
+ctypedef struct masks_t:
+    buf_t x, numbers, boxes, masks, iy, ty, jx, tx
+    int64_t c, ih, iw, oh, ow
 
 
 cdef int64_t labels_scratch(const void *params, char *const *base) noexcept nogil:
@@ -74,5 +74,7 @@ cdef void masks_run(const void *params, char *const *base, char *scratch, int64_
         i += VW
 
 
-enter("labels", labels_t_fields, sizeof(labels_t), labels_run, labels_scratch)
-enter("masks", masks_t_fields, sizeof(masks_t), masks_run, masks_scratch)
+cdef labels_t labels_params
+cdef masks_t masks_params
+enter("labels", fields_of(labels_params), sizeof(labels_t), labels_run, labels_scratch)
+enter("masks", fields_of(masks_params), sizeof(masks_t), masks_run, masks_scratch)

@@ -14,9 +14,6 @@
 #ifndef CAST_H
 #define CAST_H
 #include "strided.h"
-#define CONVERT_FIELDS(B, I, F, A) B(x) B(s) B(z) B(y) A(dims, 6) A(xs, 6) A(ss, 6) A(ys, 6) I(from) I(to) \
-    I(how) F(lo) F(hi) I(outer)
-PARAMS(convert_t, CONVERT_FIELDS)
 enum { HOW_cast, HOW_quantise, HOW_dequantise };
 
 STAGE(i32_to_i64, int32_t, int64_t, x[i])
@@ -99,17 +96,17 @@ static const stage_fn change[W_COUNT][W_COUNT] = {
 static const stage_fn truth[W_COUNT] = {truth_of_i32, truth_of_i64, truth_of_f32, truth_of_f64};
 
 typedef struct { stage_fn stage[3]; int stages, from_size, to_size; } conversion_t;
-static conversion_t conversion(const convert_t *A)
+static conversion_t conversion(int64_t from, int64_t to, int64_t how)
 {
-    conversion_t c = {.from_size = element_size[A->from], .to_size = element_size[A->to]};
-    if (A->from == A->to) return c;
-    int from = element_wide[A->from], to = element_wide[A->to];
-    stage_fn f = A->how == HOW_quantise ? quantise : A->how == HOW_dequantise ? dequantise
-        : A->to == E_bool ? truth[from] : A->from == E_float64 && A->to == E_float16 ? f64_to_f32_odd
-        : change[from][to];
-    if (widen[A->from]) c.stage[c.stages++] = widen[A->from];
+    conversion_t c = {.from_size = element_size[from], .to_size = element_size[to]};
+    if (from == to) return c;
+    const int wide = element_wide[from], wide_to = element_wide[to];
+    stage_fn f = how == HOW_quantise ? quantise : how == HOW_dequantise ? dequantise
+        : to == E_bool ? truth[wide] : from == E_float64 && to == E_float16 ? f64_to_f32_odd
+        : change[wide][wide_to];
+    if (widen[from]) c.stage[c.stages++] = widen[from];
     if (f) c.stage[c.stages++] = f;
-    if (narrow[A->to]) c.stage[c.stages++] = narrow[A->to];
+    if (narrow[to]) c.stage[c.stages++] = narrow[to];
     return c;
 }
 

@@ -1,14 +1,6 @@
 # Conversions between element types; the contract and the loops over planes are in cast.h.
 
 cdef extern from "cast.h" nogil:
-    ctypedef struct convert_t:
-        buf_t x, s, z, y
-        int64_t dims[6]
-        int64_t xs[6]
-        int64_t ss[6]
-        int64_t ys[6]
-        int64_t to, how, outer
-        double lo, hi
     ctypedef struct scale_t:
         const float *s
         const void *z
@@ -16,17 +8,25 @@ cdef extern from "cast.h" nogil:
         float lo, hi
     ctypedef struct conversion_t:
         int from_size, to_size
-    const char *convert_t_fields
     const char *element_names
     const signed char *element_size
-    conversion_t conversion(const convert_t *)
+    conversion_t conversion(int64_t, int64_t, int64_t)
     void convert_plane(const conversion_t *, const char *, int64_t, int64_t, scale_t, int64_t, char *,
                        int64_t, int64_t, int64_t, int64_t)
+
+ctypedef struct convert_t:
+    buf_t x, s, z, y
+    int64_t from_, to, how, outer
+    int64_t dims[6]
+    int64_t xs[6]
+    int64_t ss[6]
+    int64_t ys[6]
+    double lo, hi
 
 
 cdef void convert_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const convert_t *A = <const convert_t *>params
-    cdef conversion_t c = conversion(A)
+    cdef conversion_t c = conversion(A.from_, A.to, A.how)
     cdef const char *x = <const char *>at(base, A.x)
     cdef char *y = <char *>at(base, A.y)
     cdef const float *s = <const float *>at(base, A.s)
@@ -43,4 +43,5 @@ cdef void convert_run(const void *params, char *const *base, char *scratch, int6
         walk_next(&k, A.dims)
 
 
-enter("convert", convert_t_fields, sizeof(convert_t), convert_run)
+cdef convert_t convert_params
+enter("convert", fields_of(convert_params), sizeof(convert_t), convert_run)

@@ -6,9 +6,6 @@
 #ifndef CHOOSE_H
 #define CHOOSE_H
 #include "strided.h"
-#define CHOOSE_FIELDS(B, I, F, A) B(c) B(a) B(b) B(y) A(dims, 6) A(cs, 6) A(as, 6) A(bs, 6) A(ys, 6) \
-    I(size) I(outer)
-PARAMS(choose_t, CHOOSE_FIELDS)
 
 typedef void (*choose_fn)(const uint8_t *c, const void *a, const void *b, void *y, int64_t n);
 /* by masks, which compilers vectorise everywhere */

@@ -38,13 +38,6 @@
 #define CONV_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) B(reads) I(n) I(ib) I(last) I(ob) \
     I(kh) I(kw) I(dh) I(dw) I(sh) I(sw) I(oh) I(ow) I(xn) I(xb) I(xr) I(yp) I(yv) I(goc) I(gic) \
     CONV_OUTPUT_FIELDS(B, I, F, A)
-PARAMS(conv_t, CONV_FIELDS)
-#define CONV_STEM_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) B(koff) I(n) I(k) I(ob) \
-    I(sh) I(sw) I(oh) I(ow) I(xn) I(xs) I(xr) I(xp) CONV_OUTPUT_FIELDS(B, I, F, A)
-PARAMS(conv_stem_t, CONV_STEM_FIELDS)
-#define PACK_CONV_FIELDS(B, I, F, A) B(w) B(y) B(reads) I(oc) I(goc) I(ic) I(kd) I(kh) I(kw) I(so) I(si) \
-    I(sz) I(sy) I(sx)
-PARAMS(pack_conv_t, PACK_CONV_FIELDS)
 
 /* Channels 0 .. n-1 of a tile that is `width` wide. In the source channels are so floats apart, and the k of
  * each side by side: k = (ic, slice, tap) goes to row (slice, block, tap, channel) of the tile. Transposed in

@@ -6,25 +6,24 @@ cdef extern from "conv_tile.h" nogil:
     const tile_run tiles_half[FORMS][PM_HALF]
 
 cdef extern from "conv.h" nogil:
-    ctypedef struct conv_t:
-        buf_t x, w, bias, slope, res, y, reads
-        int64_t n, ib, last, ob, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yp, yv, goc, gic
-        int64_t kd, sd, dd, pf, id, od
-        int64_t yn, yb, yr, rn, rb, rr, act, row_tiles, rows, oc_tiles, blocks
-        double alpha, beta
-    ctypedef struct conv_stem_t:
-        buf_t x, w, bias, slope, res, y, koff
-        int64_t n, k, ob, sh, sw, oh, ow, xn, xs, xr, xp, kd, sd, dd, pf, id, od
-        int64_t yn, yb, yr, rn, rb, rr, act, row_tiles, rows, oc_tiles, blocks
-        double alpha, beta
-    ctypedef struct pack_conv_t:
-        buf_t w, y, reads
-        int64_t oc, goc, ic, kd, kh, kw, so, si, sz, sy, sx
-    const char *conv_t_fields
-    const char *conv_stem_t_fields
-    const char *pack_conv_t_fields
     void pack_rows(const float *, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, float *)
     void pack_channels(const float *, int64_t, int64_t, int64_t, float *)
+
+ctypedef struct conv_t:
+    buf_t x, w, bias, slope, res, y, reads
+    int64_t n, ib, last, ob, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yp, yv, goc, gic, yn, yb, yr, rn, rb, rr
+    int64_t act, row_tiles, rows, oc_tiles, blocks, kd, sd, dd, pf, id, od
+    double alpha, beta
+
+ctypedef struct conv_stem_t:
+    buf_t x, w, bias, slope, res, y, koff
+    int64_t n, k, ob, sh, sw, oh, ow, xn, xs, xr, xp, yn, yb, yr, rn, rb, rr, act, row_tiles, rows, oc_tiles, blocks
+    int64_t kd, sd, dd, pf, id, od
+    double alpha, beta
+
+ctypedef struct pack_conv_t:
+    buf_t w, y, reads
+    int64_t oc, goc, ic, kd, kh, kw, so, si, sz, sy, sx
 
 
 cdef inline void product_begin(product_t *P, int64_t act, float alpha, float beta) noexcept nogil:
@@ -148,6 +147,9 @@ cdef void pack_groups(const pack_conv_t *A, const float *w, float *y, const int6
             first = to
 
 
-enter("conv", conv_t_fields, sizeof(conv_t), conv_run)
-enter("conv_stem", conv_stem_t_fields, sizeof(conv_stem_t), conv_stem_run)
-enter("pack_conv", pack_conv_t_fields, sizeof(pack_conv_t), pack_conv_run)
+cdef conv_t conv_params
+cdef conv_stem_t conv_stem_params
+cdef pack_conv_t pack_conv_params
+enter("conv", fields_of(conv_params), sizeof(conv_t), conv_run)
+enter("conv_stem", fields_of(conv_stem_params), sizeof(conv_stem_t), conv_stem_run)
+enter("pack_conv", fields_of(pack_conv_params), sizeof(pack_conv_t), pack_conv_run)

@@ -22,12 +22,6 @@
 #include "sums.h"
 #include "activation.h"
 #include "transpose.h"
-#define CONV_FEW_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) B(yo) I(n) I(ib) I(last) I(oc) \
-    I(kh) I(kw) I(dh) I(dw) I(sh) I(sw) I(oh) I(ow) I(xn) I(xb) I(xr) I(yn) I(yr) I(yp) I(rn) I(rc) I(rr) \
-    I(rp) I(act) F(alpha) F(beta) I(parts) I(pixels)
-PARAMS(conv_few_t, CONV_FEW_FIELDS)
-#define PACK_FEW_FIELDS(B, I, F, A) B(w) B(y) I(oc) I(ic) I(kh) I(kw) I(so) I(si) I(sy) I(sx)
-PARAMS(pack_few_t, PACK_FEW_FIELDS)
 
 /* Channels and pixels of a register tile: their sums, the weights and one x. A tile of one channel takes x
  * from memory, so it has as many pixels as hide the latency of an FMA. */

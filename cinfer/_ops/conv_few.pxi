@@ -2,27 +2,27 @@
 
 cdef extern from "conv_few.h" nogil:
     enum: FEW_OC, FEW_RUN, U_leaky_relu
-    ctypedef struct conv_few_t:
-        buf_t x, w, bias, slope, res, y, yo
-        int64_t n, ib, last, oc, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yn, yr, yp, rn, rc, rr, rp
-        int64_t act, parts, pixels
-        double alpha, beta
-    ctypedef struct pack_few_t:
-        buf_t w, y
-        int64_t oc, ic, kh, kw, so, si, sy, sx
     ctypedef struct few_t:
         const float *w
         size_t wo, xb, xr, xt
         int64_t full, last, kh, kw
     ctypedef void (*few_run)(const few_t *, const float *, const int64_t *, float *) noexcept nogil
-    const char *conv_few_t_fields
-    const char *pack_few_t_fields
     const few_run few_near[]
     const few_run few_list[]
     const int64_t few_pixels[]
     void few_add(float *, int64_t, float, const float *, int64_t)
     void few_spread(const float *, int64_t, float *, int64_t)
     void unary_row(const float *, float *, int64_t, int, float, float)
+
+ctypedef struct conv_few_t:
+    buf_t x, w, bias, slope, res, y, yo
+    int64_t n, ib, last, oc, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yn, yr, yp, rn, rc, rr, rp, act, parts
+    int64_t pixels
+    double alpha, beta
+
+ctypedef struct pack_few_t:
+    buf_t w, y
+    int64_t oc, ic, kh, kw, so, si, sy, sx
 
 
 cdef void few_sums(const few_t *T, int64_t channels, const float *x, int64_t *xo, int64_t n,
@@ -129,5 +129,7 @@ cdef void pack_few_run(const void *params, char *const *base, char *scratch, int
                 y += CB
 
 
-enter("conv_few", conv_few_t_fields, sizeof(conv_few_t), conv_few_run)
-enter("pack_few", pack_few_t_fields, sizeof(pack_few_t), pack_few_run)
+cdef conv_few_t conv_few_params
+cdef pack_few_t pack_few_params
+enter("conv_few", fields_of(conv_few_params), sizeof(conv_few_t), conv_few_run)
+enter("pack_few", fields_of(pack_few_params), sizeof(pack_few_t), pack_few_run)

@@ -19,8 +19,6 @@
 #define DEPTHWISE_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(y) I(n) I(cb) I(kh) I(kw) I(dh) I(dw) \
     I(sh) I(sw) I(oh) I(ow) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(act) F(alpha) F(beta) I(row_tiles) I(rows)
 PARAMS(depthwise_t, DEPTHWISE_FIELDS)
-#define PACK_DEPTHWISE_FIELDS(B, I, F, A) B(w) B(y) I(c) I(taps)
-PARAMS(pack_depthwise_t, PACK_DEPTHWISE_FIELDS)
 
 /* GCC would load a value again for each of its uses, to fold the loads into the multiply-adds: more loads
  * than there is room for. This keeps it in its register. */

@@ -8,15 +8,15 @@ cdef extern from "depthwise.h" nogil:
         buf_t x, w, bias, slope, y
         int64_t n, cb, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yn, yb, yr, act, row_tiles, rows
         double alpha, beta
-    ctypedef struct pack_depthwise_t:
-        buf_t w, y
-        int64_t c, taps
     const char *depthwise_t_fields
-    const char *pack_depthwise_t_fields
     ctypedef void (*dw_fn)(const depthwise_t *, const float *, const float *, const float *, const float *,
                            float *, const epilogue_t *, int64_t) noexcept nogil
     const dw_fn *dw_form(const depthwise_t *)
     void dw_finish(const float *, const float *, const float *, float *, const epilogue_t *, int64_t)
+
+ctypedef struct pack_depthwise_t:
+    buf_t w, y
+    int64_t c, taps
 
 
 cdef float[CB] dw_zeros
@@ -85,5 +85,6 @@ cdef void pack_depthwise_run(const void *params, char *const *base, char *scratc
             y[t * CB + c] = w[c * A.taps + t] if tile * CB + c < A.c else 0
 
 
+cdef pack_depthwise_t pack_depthwise_params
 enter("depthwise", depthwise_t_fields, sizeof(depthwise_t), depthwise_run)
-enter("pack_depthwise", pack_depthwise_t_fields, sizeof(pack_depthwise_t), pack_depthwise_run)
+enter("pack_depthwise", fields_of(pack_depthwise_params), sizeof(pack_depthwise_t), pack_depthwise_run)

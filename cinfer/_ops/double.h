@@ -30,8 +30,6 @@
 PARAMS(product64_t, PRODUCT64_FIELDS)
 #define POOL64_FIELDS(B, I, F, A) B(x) B(y) I(planes) I(outer) I(mode) WINDOW64(I) I(pe) I(pb) I(pr)
 PARAMS(pool64_t, POOL64_FIELDS)
-#define MAP64_FIELDS(B, I, F, A) B(x) B(y) I(n) I(outer) I(op) F(alpha) F(beta)
-PARAMS(map64_t, MAP64_FIELDS)
 
 typedef double vd __attribute__((vector_size(VW * 4), may_alias));
 typedef double vdu __attribute__((vector_size(VW * 4), may_alias, aligned(8)));

@@ -8,18 +8,18 @@ cdef extern from "double.h" nogil:
     ctypedef struct pool64_t:
         buf_t x, y
         int64_t planes, outer, id, ih, iw, od, oh, ow
-    ctypedef struct map64_t:
-        buf_t x, y
-        int64_t n, outer, op
-        double alpha, beta
     const char *product64_t_fields
     const char *pool64_t_fields
-    const char *map64_t_fields
     void product64_tile(const product64_t *, const double *, const double *, const double *, double *, int64_t, int64_t,
                         int64_t, int64_t, double *)
     void pool64_plane(const pool64_t *, const double *, double *)
     void map64_row(const double *, double *, int64_t, int, double, double)
     void softmax64_row(const double *, double *, int64_t, int64_t, int)
+
+ctypedef struct map64_t:
+    buf_t x, y
+    int64_t n, outer, op
+    double alpha, beta
 
 
 cdef void product64_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -62,7 +62,8 @@ cdef int64_t product64_scratch(const void *params, char *const *base) noexcept n
     return TERMS * COLUMNS * <int64_t>sizeof(double)
 
 
+cdef map64_t map64_params
 enter("product64", product64_t_fields, sizeof(product64_t), product64_run, product64_scratch)
 enter("pool64", pool64_t_fields, sizeof(pool64_t), pool64_run)
-enter("map64", map64_t_fields, sizeof(map64_t), map64_run)
+enter("map64", fields_of(map64_params), sizeof(map64_t), map64_run)
 enter("softmax64", fields_of(softmax_params), sizeof(softmax_t), softmax64_run)

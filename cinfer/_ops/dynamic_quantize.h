@@ -11,12 +11,8 @@
 #define DYNAMIC_QUANTIZE_H
 #include "api.h"
 #include "vec_math.h"
-#define RANGE_OF_FIELDS(B, I, F, A) B(x) B(parts) I(n) I(per)
-PARAMS(range_of_t, RANGE_OF_FIELDS)
 #define DYNAMIC_QUANTIZE_FIELDS(B, I, F, A) B(x) B(parts) B(y) B(scale) B(zero) I(n) I(per) I(count)
 PARAMS(dynamic_quantize_t, DYNAMIC_QUANTIZE_FIELDS)
-#define RANGE_OF_BLOCKED_FIELDS(B, I, F, A) B(x) B(parts) I(c) I(h) I(w) I(xn) I(xb) I(xr) I(row_tiles) I(rows)
-PARAMS(range_of_blocked_t, RANGE_OF_BLOCKED_FIELDS)
 #define DYNAMIC_SCALE_FIELDS(B, I, F, A) B(parts) B(scale) B(zero) I(count)
 PARAMS(dynamic_scale_t, DYNAMIC_SCALE_FIELDS)
 

@@ -1,24 +1,24 @@
 # DynamicQuantizeLinear; contracts and loops are in dynamic_quantize.h.
 
 cdef extern from "dynamic_quantize.h" nogil:
-    ctypedef struct range_of_t:
-        buf_t x, parts
-        int64_t n, per
     ctypedef struct dynamic_quantize_t:
         pass
-    const char *range_of_t_fields
     const char *dynamic_quantize_t_fields
-    ctypedef struct range_of_blocked_t:
-        buf_t x, parts
-        int64_t c, h, w, xn, xb, xr, row_tiles, rows
     ctypedef struct dynamic_scale_t:
         pass
-    const char *range_of_blocked_t_fields
     const char *dynamic_scale_t_fields
     void range_of_pixels(const float *, int64_t, int, float *)
     void dynamic_scale(const dynamic_scale_t *, char *const *)
     void range_of(const float *, int64_t, float *)
     void dynamic_quantize(const dynamic_quantize_t *, char *const *, int64_t)
+
+ctypedef struct range_of_t:
+    buf_t x, parts
+    int64_t n, per
+
+ctypedef struct range_of_blocked_t:
+    buf_t x, parts
+    int64_t c, h, w, xn, xb, xr, row_tiles, rows
 
 
 cdef void range_of_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -50,7 +50,9 @@ cdef void dynamic_quantize_run(const void *params, char *const *base, char *scra
     dynamic_quantize(<const dynamic_quantize_t *>params, base, tile)
 
 
-enter("range_of", range_of_t_fields, sizeof(range_of_t), range_of_run)
-enter("range_of_blocked", range_of_blocked_t_fields, sizeof(range_of_blocked_t), range_of_blocked_run)
+cdef range_of_t range_of_params
+cdef range_of_blocked_t range_of_blocked_params
+enter("range_of", fields_of(range_of_params), sizeof(range_of_t), range_of_run)
+enter("range_of_blocked", fields_of(range_of_blocked_params), sizeof(range_of_blocked_t), range_of_blocked_run)
 enter("dynamic_scale", dynamic_scale_t_fields, sizeof(dynamic_scale_t), dynamic_scale_run)
 enter("dynamic_quantize", dynamic_quantize_t_fields, sizeof(dynamic_quantize_t), dynamic_quantize_run)

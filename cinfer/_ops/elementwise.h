@@ -19,16 +19,6 @@
 enum { BINARY_OPS(ENUM_B_) B_COUNT };
 #define BINARY_NAME_(n) #n " "
 static const char binary_names[] __attribute__((unused)) = BINARY_OPS(BINARY_NAME_);
-#define MAP_FIELDS(B, I, F, A) B(x) B(y) A(dims, 6) A(xs, 6) A(ys, 6) I(op) F(alpha) F(beta) I(outer)
-PARAMS(map_t, MAP_FIELDS)
-#define ZIP_FIELDS(B, I, F, A) B(a) B(b) B(y) A(dims, 6) A(as, 6) A(bs, 6) A(ys, 6) I(op) I(act) F(alpha) \
-    F(beta) I(outer)
-PARAMS(zip_t, ZIP_FIELDS)
-#define SCALE_SHIFT_FIELDS(B, I, F, A) B(x) B(s) B(t) B(y) A(dims, 6) A(xs, 6) A(ss, 6) A(ts, 6) A(ys, 6) \
-    I(act) F(alpha) F(beta) I(outer)
-PARAMS(scale_shift_t, SCALE_SHIFT_FIELDS)
-#define FILL_FIELDS(B, I, F, A) B(y) A(dims, 6) A(ys, 6) F(value) I(outer)
-PARAMS(fill_t, FILL_FIELDS)
 
 /* floats that strided operands are gathered into: a few of these fit L1 */
 enum { PIECE = 1024 };

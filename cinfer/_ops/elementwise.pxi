@@ -1,40 +1,6 @@
 # Elementwise operators; the contract and the loops over planes are in elementwise.h.
 
 cdef extern from "elementwise.h" nogil:
-    ctypedef struct map_t:
-        buf_t x, y
-        int64_t dims[6]
-        int64_t xs[6]
-        int64_t ys[6]
-        int64_t op, outer
-        double alpha, beta
-    ctypedef struct zip_t:
-        buf_t a, b, y
-        int64_t dims[6]
-        int64_t xs "as"[6]
-        int64_t bs[6]
-        int64_t ys[6]
-        int64_t op, act, outer
-        double alpha, beta
-    ctypedef struct scale_shift_t:
-        buf_t x, s, t, y
-        int64_t dims[6]
-        int64_t xs[6]
-        int64_t ss[6]
-        int64_t ts[6]
-        int64_t ys[6]
-        int64_t act, outer
-        double alpha, beta
-    ctypedef struct fill_t:
-        buf_t y
-        int64_t dims[6]
-        int64_t ys[6]
-        double value
-        int64_t outer
-    const char *map_t_fields
-    const char *zip_t_fields
-    const char *scale_shift_t_fields
-    const char *fill_t_fields
     void map_plane(const float *, int64_t, int64_t, float *, int64_t, int64_t, int64_t, int64_t, int, float,
                    float)
     void zip_plane(const float *, int64_t, int64_t, const float *, int64_t, int64_t, float *, int64_t,
@@ -42,6 +8,41 @@ cdef extern from "elementwise.h" nogil:
     void scale_shift_plane(const float *, int64_t, int64_t, const float *, int64_t, int64_t, const float *,
                            int64_t, int64_t, float *, int64_t, int64_t, int64_t, int64_t, int, float, float)
     void fill_plane(float *, int64_t, int64_t, int64_t, int64_t, float)
+
+ctypedef struct map_t:
+    buf_t x, y
+    int64_t op, outer
+    int64_t dims[6]
+    int64_t xs[6]
+    int64_t ys[6]
+    double alpha, beta
+
+ctypedef struct zip_t:
+    buf_t a, b, y
+    int64_t op, act, outer
+    int64_t dims[6]
+    int64_t as_[6]
+    int64_t bs[6]
+    int64_t ys[6]
+    double alpha, beta
+
+ctypedef struct scale_shift_t:
+    buf_t x, s, t, y
+    int64_t act, outer
+    int64_t dims[6]
+    int64_t xs[6]
+    int64_t ss[6]
+    int64_t ts[6]
+    int64_t ys[6]
+    double alpha, beta
+
+ctypedef struct fill_t:
+    buf_t y
+    int64_t outer
+    int64_t dims[6]
+    int64_t ys[6]
+    double value
+
 
 ctypedef struct walk_t:
     # Where a tile is among its outer indices; the last of the axes in `order` is the rows of planes.
@@ -121,7 +122,7 @@ cdef void zip_run(const void *params, char *const *base, char *scratch, int64_t 
     cdef walk_t k
     walk_begin(&k, A.dims, tile, A.outer, 4)
     while k.left > 0:
-        zip_plane(a + offset(&k, A.xs), A.xs[4], A.xs[5], b + offset(&k, A.bs), A.bs[4], A.bs[5],
+        zip_plane(a + offset(&k, A.as_), A.as_[4], A.as_[5], b + offset(&k, A.bs), A.bs[4], A.bs[5],
                   y + offset(&k, A.ys), A.ys[4], A.ys[5], k.rows, A.dims[5], <int>A.op, <int>A.act,
                   <float>A.alpha, <float>A.beta)
         walk_next(&k, A.dims)
@@ -152,7 +153,11 @@ cdef void fill_run(const void *params, char *const *base, char *scratch, int64_t
         walk_next(&k, A.dims)
 
 
-enter("map", map_t_fields, sizeof(map_t), map_run)
-enter("zip", zip_t_fields, sizeof(zip_t), zip_run)
-enter("scale_shift", scale_shift_t_fields, sizeof(scale_shift_t), scale_shift_run)
-enter("fill", fill_t_fields, sizeof(fill_t), fill_run)
+cdef map_t map_params
+cdef zip_t zip_params
+cdef scale_shift_t scale_shift_params
+cdef fill_t fill_params
+enter("map", fields_of(map_params), sizeof(map_t), map_run)
+enter("zip", fields_of(zip_params), sizeof(zip_t), zip_run)
+enter("scale_shift", fields_of(scale_shift_params), sizeof(scale_shift_t), scale_shift_run)
+enter("fill", fields_of(fill_params), sizeof(fill_t), fill_run)

@@ -17,9 +17,6 @@
 #define ELEMENTWISE_U8_H
 #include "api.h"
 #include "look_up.h"
-#define LOOK_UP_U8_FIELDS(B, I, F, A) B(x) B(table) B(y) I(n) I(cb) I(h) I(w) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) \
-    I(row_tiles) I(rows)
-PARAMS(look_up_u8_t, LOOK_UP_U8_FIELDS)
 #define ZIP_U8_FIELDS(B, I, F, A) B(a) B(b) B(table) B(y) I(n) I(cb) I(h) I(w) I(an) I(ab) I(ar) I(aw) I(al) I(bn) \
     I(bb) I(br) I(bw) I(bl) I(yn) I(yb) I(yr) I(op) F(sa) I(za) F(sb) I(zb) F(sy) I(zy) I(lo) I(hi) I(row_tiles) I(rows)
 PARAMS(zip_u8_t, ZIP_U8_FIELDS)

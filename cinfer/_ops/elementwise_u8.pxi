@@ -1,18 +1,18 @@
 # Elementwise operators on bytes; the contract and the loops are in elementwise_u8.h.
 
 cdef extern from "elementwise_u8.h" nogil:
-    ctypedef struct look_up_u8_t:
-        buf_t x, table, y
-        int64_t n, cb, h, w, xn, xb, xr, yn, yb, yr, row_tiles, rows
     ctypedef struct zip_u8_t:
         buf_t a, b, table, y
         int64_t cb, h, w, an, ab, ar, bn, bb, br, yn, yb, yr, row_tiles, rows
     ctypedef struct zip_scales_t:
         pass
-    const char *look_up_u8_t_fields
     const char *zip_u8_t_fields
     zip_scales_t zip_scales_of(const zip_u8_t *)
     void zip_row(const zip_u8_t *, const zip_scales_t *, const look_up_t *, const uint8_t *, const uint8_t *, uint8_t *)
+
+ctypedef struct look_up_u8_t:
+    buf_t x, table, y
+    int64_t n, cb, h, w, xn, xb, xr, yn, yb, yr, row_tiles, rows
 
 
 cdef void look_up_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -46,5 +46,6 @@ cdef void zip_u8_run(const void *params, char *const *base, char *scratch, int64
         zip_row(A, &scales, &look if table != NULL else NULL, a + i * A.ar, b + i * A.br, y + i * A.yr)
 
 
-enter("look_up_u8", look_up_u8_t_fields, sizeof(look_up_u8_t), look_up_u8_run)
+cdef look_up_u8_t look_up_u8_params
+enter("look_up_u8", fields_of(look_up_u8_params), sizeof(look_up_u8_t), look_up_u8_run)
 enter("zip_u8", zip_u8_t_fields, sizeof(zip_u8_t), zip_u8_run)

@@ -153,15 +153,13 @@ cdef class Table:
     """The kernels of one ISA level.
 
     capsule, over : the tables of a level that has all kernels, and of those that add to it, the last one this level.
-        Each has some kernels of its own, which are taken, as is what it says of the packed forms
-
-    `fields` maps name -> [(kind, field), ...], in the order of the parameter struct."""
+        Each has some kernels of its own, which are taken, as is what it says of the packed forms"""
     cdef const table_t *c
     cdef const table_t *of_bytes
     cdef readonly str level
     cdef readonly int vw, conv_oc, conv_half, gemm_n, dot_group, bf16_rate
-    cdef readonly dict index, fields, unary, binary, arithmetic, elements
-    cdef dict places
+    cdef readonly dict index, unary, binary, arithmetic, elements
+    cdef dict structs
 
     def __init__(self, str level, capsule, *over):
         cdef const table_t *table
@@ -173,7 +171,7 @@ cdef class Table:
         self.binary = {n: i for i, n in enumerate(self.c.binary.decode().split())}
         self.arithmetic = {n: i for i, n in enumerate(self.c.arithmetic.decode().split())}
         self.elements = {n: i for i, n in enumerate(self.c.elements.decode().split())}
-        self.index, self.fields, self.places = {}, {}, {}
+        self.index, self.structs = {}, {}
         self.enter(self.c)
         for each in over:
             table = <const table_t *>PyCapsule_GetPointer(each, "cinfer.table")
@@ -187,18 +185,31 @@ cdef class Table:
         cdef int i
         for i in range(table.kernels):
             kernel = table.kernel + i
-            name = kernel.name.decode()
-            self.index[name] = <uintptr_t>kernel
-            self.fields[name] = [tuple(f.split(":")) for f in kernel.fields.decode().split()]
-            self.places[name], offset = {}, 0
-            for kind, field in self.fields[name]:
-                place = Place(ord(kind[0]), offset, int(kind[1:] or 1))
-                offset += 16 if place.kind == b"B" else 8 * place.count
-                self.places[name][field] = place
-            assert offset == <int64_t>kernel.size, name
+            self.index[kernel.name.decode()] = <uintptr_t>kernel
 
     cdef const kernel_t *kernel(self, str name) except NULL:
         return <const kernel_t *><uintptr_t>self.index[name]
+
+    cdef tuple struct(self, str name):
+        """The parameter struct of a kernel: [(kind, field), ...] in its order, and {field: Place}. Made when first
+        asked for: a model has few of all kernels."""
+        cdef tuple found = self.structs.get(name)
+        cdef Place place
+        cdef int64_t offset = 0
+        if found is None:
+            fields, places = [], {}
+            for each in self.kernel(name).fields.decode().split():
+                kind, field = each.split(":")
+                fields.append((kind, field))
+                places[field] = place = Place(ord(kind[0]), offset, int(kind[1:] or 1))
+                offset += 16 if place.kind == b"B" else 8 * place.count
+            assert offset == <int64_t>self.kernel(name).size, name
+            found = self.structs[name] = fields, places
+        return found
+
+    def fields(self, str name):
+        """[(kind, field), ...] of a kernel's parameter struct, in its order; kinds as in api.h."""
+        return self.struct(name)[0]
 
     def pack(self, str name, **values):
         """The parameter struct of a kernel as bytes.
@@ -209,7 +220,7 @@ cdef class Table:
 
     def fill(self, str name, dict values, bytes rest=None):
         """As pack(name, **values); what is missing is as in `rest`, a struct of the same kernel."""
-        cdef dict places = self.places[name]
+        cdef dict places = <dict>self.struct(name)[1]
         cdef Py_ssize_t size = self.kernel(name).size
         cdef bytes packed = PyBytes_FromStringAndSize(NULL, size)
         cdef char *to = PyBytes_AS_STRING(packed)

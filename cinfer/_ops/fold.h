@@ -13,9 +13,6 @@
 #define FOLD_H
 #include "arithmetic.h"
 #include "reduce.h"
-#define FOLD_FIELDS(B, I, F, A) B(x) B(y) A(dims, 4) A(xs, 4) A(ys, 4) A(rdims, 4) A(rs, 4) I(op) I(then) I(element) \
-    I(outer)
-PARAMS(fold_t, FOLD_FIELDS)
 /* X(name, type, u as arithmetic.h has it, least, most) */
 #define FOLD_INTS(X) X(bool, uint8_t, uint32_t, 0, 1) X(uint8, uint8_t, uint32_t, 0, UINT8_MAX) \
     X(int8, int8_t, uint32_t, INT8_MIN, INT8_MAX) X(uint16, uint16_t, uint32_t, 0, UINT16_MAX) \

@@ -1,24 +1,24 @@
 # Reductions of any type but float32; the contract and the loops are in fold.h.
 
 cdef extern from "fold.h" nogil:
-    ctypedef struct fold_t:
-        buf_t x, y
-        int64_t dims[4]
-        int64_t xs[4]
-        int64_t ys[4]
-        int64_t rdims[4]
-        int64_t rs[4]
-        int64_t op, then, element, outer
     ctypedef void (*fold_fn)(const void *, void *, int64_t) noexcept nogil
     ctypedef struct joins_t:
         fold_fn start, beside, along
     ctypedef struct folder_t:
         joins_t joins
         int size, wide
-    const char *fold_t_fields
     folder_t folder(int64_t, int64_t, int64_t)
     void fold_piece(const folder_t *, fold_fn, const char *, int64_t, int64_t, void *)
     void fold_end(const folder_t *, void *, int64_t, int64_t, char *, int64_t)
+
+ctypedef struct fold_t:
+    buf_t x, y
+    int64_t op, then, element, outer
+    int64_t dims[4]
+    int64_t xs[4]
+    int64_t ys[4]
+    int64_t rdims[4]
+    int64_t rs[4]
 
 
 cdef void fold_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -52,4 +52,5 @@ cdef void fold_run(const void *params, char *const *base, char *scratch, int64_t
             fold_end(&f, t, m, parts * terms, y + j * A.ys[3] * f.size, A.ys[3])
 
 
-enter("fold", fold_t_fields, sizeof(fold_t), fold_run)
+cdef fold_t fold_params
+enter("fold", fields_of(fold_params), sizeof(fold_t), fold_run)

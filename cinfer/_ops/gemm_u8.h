@@ -42,9 +42,6 @@
     I(flip) I(to) I(each) I(act) F(alpha) F(beta) I(zero) I(lo) I(hi) I(row_tiles) I(rows) I(col_tiles) I(cols) \
     I(scratch_bytes)
 PARAMS(gemm_u8_t, GEMM_U8_FIELDS)
-#define PACK_GEMM_U8_FIELDS(B, I, F, A) B(w) B(w_zero) B(y) I(batch0) I(batch1) I(k) I(n) I(sk) I(sn) I(w0) I(w1) \
-    I(zeros) I(flip) I(few)
-PARAMS(pack_gemm_u8_t, PACK_GEMM_U8_FIELDS)
 enum { TO_int32, TO_real, TO_byte };
 enum { HEAD = 16, ROWS_AT_ONCE = 768 };                         /* words of a panel; rows whose sums are held */
 enum { IN_PAIRS = -1, IN_BYTES = -2 };

@@ -4,15 +4,15 @@ cdef extern from "gemm_u8.h" nogil:
     enum: OCTU
     ctypedef struct gemm_u8_t:
         int64_t scratch_bytes
-    ctypedef struct pack_gemm_u8_t:
-        buf_t w, w_zero, y
-        int64_t batch0, batch1, k, n, sk, sn, w0, w1, zeros, flip, few
     const char *gemm_u8_t_fields
-    const char *pack_gemm_u8_t_fields
     int64_t panel_u8(int64_t)
     int64_t room_u8(int64_t)
     void gemm_u8_tile(const gemm_u8_t *, char *const *, char *, int64_t)
     void pack_panel_u8(const uint8_t *, int64_t, int64_t, const uint8_t *, int64_t, int, int, int64_t, int64_t, int *)
+
+ctypedef struct pack_gemm_u8_t:
+    buf_t w, w_zero, y
+    int64_t batch0, batch1, k, n, sk, sn, w0, w1, zeros, flip, few
 
 
 cdef void gemm_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -34,5 +34,6 @@ cdef int64_t gemm_u8_scratch(const void *params, char *const *base) noexcept nog
     return (<const gemm_u8_t *>params).scratch_bytes
 
 
+cdef pack_gemm_u8_t pack_gemm_u8_params
 enter("gemm_u8", gemm_u8_t_fields, sizeof(gemm_u8_t), gemm_u8_run, gemm_u8_scratch)
-enter("pack_gemm_u8", pack_gemm_u8_t_fields, sizeof(pack_gemm_u8_t), pack_gemm_u8_run)
+enter("pack_gemm_u8", fields_of(pack_gemm_u8_params), sizeof(pack_gemm_u8_t), pack_gemm_u8_run)

@@ -17,11 +17,6 @@
 #include "activation.h"
 #include "narrow.h"
 #include "matmul.h"
-#define GEMV_FIELDS(B, I, F, A) B(x) B(w) B(s) B(z) B(bias) B(slope) B(y) I(m) I(n) I(k) I(ldx) I(ldy) I(sk) I(sn) \
-    I(type) I(ss) I(zs) I(shift) I(zero_shift) F(scale) I(act) F(alpha) F(beta) I(cols)
-PARAMS(gemv_t, GEMV_FIELDS)
-#define WIDEN_FIELDS(B, I, F, A) B(w) B(s) B(z) B(y) I(n) I(k) I(sk) I(sn) I(type) I(ss) I(zs) I(shift) I(zero_shift)
-PARAMS(widen_t, WIDEN_FIELDS)
 
 enum { DOT_PIECE = 512 * VW, WIDE_PIECE = 128 };       /* terms of a dot product, of a row, that are done at once */
 

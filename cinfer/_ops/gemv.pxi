@@ -1,21 +1,12 @@
 # Products of a few rows, and weights of narrow types: contracts in gemv.h and narrow.h.
 
 cdef extern from "gemv.h" nogil:
-    ctypedef struct gemv_t:
-        buf_t x, w, s, z, bias, slope, y
-        int64_t m, n, k, ldx, ldy, sk, sn, type, ss, zs, shift, zero_shift, act, cols
-        double scale, alpha, beta
-    ctypedef struct widen_t:
-        buf_t w, s, z, y
-        int64_t n, k, sk, sn, type, ss, zs, shift, zero_shift
     ctypedef struct weights_t:
         pass
     ctypedef struct dots_t:
         void (*run)(const weights_t *, int64_t, int64_t, const float *, int64_t, int64_t, float *) noexcept nogil
         int64_t rows, x_rows
     ctypedef void (*axpys_fn)(const weights_t *, int64_t, int64_t, const float *, int64_t, int, float *) noexcept nogil
-    const char *gemv_t_fields
-    const char *widen_t_fields
     enum: DOT_PIECE
     const dots_t *dots_of(int64_t, int64_t, int64_t)
     const axpys_fn axpys[1][2]
@@ -23,6 +14,15 @@ cdef extern from "gemv.h" nogil:
                          int64_t)
     void widen_columns(const weights_t *, int64_t, bint, int64_t, int64_t, int64_t, int64_t, float *)
     void finish_row(float *, int64_t, float, const float *, const float *, const epilogue_t *)
+
+ctypedef struct gemv_t:
+    buf_t x, w, s, z, bias, slope, y
+    int64_t m, n, k, ldx, ldy, sk, sn, type, ss, zs, shift, zero_shift, act, cols
+    double scale, alpha, beta
+
+ctypedef struct widen_t:
+    buf_t w, s, z, y
+    int64_t n, k, sk, sn, type, ss, zs, shift, zero_shift
 
 
 cdef void gemv_dots(const dots_t *D, const weights_t *W, int64_t n, const float *x, int64_t ldx, int64_t k, float *y,
@@ -130,5 +130,7 @@ cdef void widen_run(const void *params, char *const *base, char *scratch, int64_
                   <float *>at(base, A.y) + n * A.k)
 
 
-enter("gemv", gemv_t_fields, sizeof(gemv_t), gemv_run)
-enter("widen", widen_t_fields, sizeof(widen_t), widen_run)
+cdef gemv_t gemv_params
+cdef widen_t widen_params
+enter("gemv", fields_of(gemv_params), sizeof(gemv_t), gemv_run)
+enter("widen", fields_of(widen_params), sizeof(widen_t), widen_run)

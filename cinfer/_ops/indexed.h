@@ -16,12 +16,6 @@
 #ifndef INDEXED_H
 #define INDEXED_H
 #include "strided.h"
-#define GATHER_FIELDS(B, I, F, A) B(x) B(i) B(y) A(dims, 6) A(xs, 6) A(is, 6) A(ys, 6) A(sizes, 6) A(steps, 6) \
-    I(count) I(ks) I(wide) I(size) I(outer)
-PARAMS(gather_t, GATHER_FIELDS)
-#define SCATTER_FIELDS(B, I, F, A) B(u) B(i) B(y) A(dims, 6) A(us, 6) A(is, 6) A(ys, 6) A(sizes, 6) A(steps, 6) \
-    I(count) I(ks) I(wide) I(size) I(op) I(element) I(outer) I(columns)
-PARAMS(scatter_t, SCATTER_FIELDS)
 enum { PUT_none, PUT_add, PUT_mul, PUT_max, PUT_min };
 
 static const int64_t BEYOND = INT64_MIN;

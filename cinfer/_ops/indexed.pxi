@@ -1,35 +1,35 @@
 # Gather and Scatter by indices of the run; the contract and the loops over rows are in indexed.h.
 
 cdef extern from "indexed.h" nogil:
-    ctypedef struct gather_t:
-        buf_t x, i, y
-        int64_t dims[6]
-        int64_t xs[6]
-        int64_t indices "is"[6]
-        int64_t ys[6]
-        int64_t sizes[6]
-        int64_t steps[6]
-        int64_t count, ks, wide, size, outer
-    ctypedef struct scatter_t:
-        buf_t u, i, y
-        int64_t dims[6]
-        int64_t us[6]
-        int64_t indices "is"[6]
-        int64_t ys[6]
-        int64_t sizes[6]
-        int64_t steps[6]
-        int64_t count, ks, wide, size, op, element, outer, columns
     ctypedef struct indices_t:
         int64_t count, ks, wide
         const int64_t *sizes
         const int64_t *steps
         int refused
-    const char *gather_t_fields
-    const char *scatter_t_fields
     void pick_plane(indices_t *, const char *, int64_t, int64_t, const char *, int64_t, int64_t, char *, int64_t,
                       int64_t, int64_t, int64_t, int)
     void put_row(indices_t *, const char *, int64_t, const char *, int64_t, char *, int64_t, int64_t, int,
                      int64_t, int64_t)
+
+ctypedef struct gather_t:
+    buf_t x, i, y
+    int64_t count, ks, wide, size, outer
+    int64_t dims[6]
+    int64_t xs[6]
+    int64_t is_[6]
+    int64_t ys[6]
+    int64_t sizes[6]
+    int64_t steps[6]
+
+ctypedef struct scatter_t:
+    buf_t u, i, y
+    int64_t count, ks, wide, size, op, element, outer, columns
+    int64_t dims[6]
+    int64_t us[6]
+    int64_t is_[6]
+    int64_t ys[6]
+    int64_t sizes[6]
+    int64_t steps[6]
 
 
 cdef void gather_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -46,7 +46,7 @@ cdef void gather_run(const void *params, char *const *base, char *scratch, int64
     walk_begin(&k, A.dims, tile, A.outer, 4)
     while k.left > 0:
         pick_plane(&f, x + offset(&k, A.xs) * A.size, A.xs[4], A.xs[5],
-                     i + offset(&k, A.indices) * bytes_of_index, A.indices[4], A.indices[5],
+                     i + offset(&k, A.is_) * bytes_of_index, A.is_[4], A.is_[5],
                      y + offset(&k, A.ys) * A.size, A.ys[4], A.ys[5], k.rows, A.dims[5], <int>A.size)
         walk_next(&k, A.dims)
     if f.refused:
@@ -72,10 +72,10 @@ cdef void scatter_run(const void *params, char *const *base, char *scratch, int6
     for a in range(first, min(first + A.outer, A.dims[0] * A.dims[1])):
         for r in range(rows):
             u = <const char *>at(base, A.u) + (in_row(A.dims, A.us, a, r, axis) + column * A.us[5]) * A.size
-            i = <const char *>at(base, A.i) + (in_row(A.dims, A.indices, a, r, axis)
-                                               + column * A.indices[5]) * bytes_of_index
+            i = <const char *>at(base, A.i) + (in_row(A.dims, A.is_, a, r, axis)
+                                               + column * A.is_[5]) * bytes_of_index
             y = <char *>at(base, A.y) + (in_row(A.dims, A.ys, a, r, axis) + column * A.ys[5]) * A.size
-            put_row(&f, u, A.us[axis], i, A.indices[axis], y, A.ys[axis], n, <int>A.size, A.op, A.element)
+            put_row(&f, u, A.us[axis], i, A.is_[axis], y, A.ys[axis], n, <int>A.size, A.op, A.element)
     if f.refused:
         refuse(base, params)
 
@@ -90,5 +90,7 @@ cdef int64_t in_row(const int64_t *dims, const int64_t *strides, int64_t a, int6
     return sum
 
 
-enter("gather", gather_t_fields, sizeof(gather_t), gather_run)
-enter("scatter", scatter_t_fields, sizeof(scatter_t), scatter_run)
+cdef gather_t gather_params
+cdef scatter_t scatter_params
+enter("gather", fields_of(gather_params), sizeof(gather_t), gather_run)
+enter("scatter", fields_of(scatter_params), sizeof(scatter_t), scatter_run)

@@ -13,15 +13,6 @@
 #define LAYOUT_H
 #include "api.h"
 #include "transpose.h"
-#define TO_BLOCKED_FIELDS(B, I, F, A) B(x) B(y) I(n) I(c) I(d) I(h) I(w) I(xn) I(xc) I(xd) I(xh) I(xw) I(yn) \
-    I(yb) I(yr) I(row_tiles) I(rows)
-PARAMS(to_blocked_t, TO_BLOCKED_FIELDS)
-#define FROM_BLOCKED_FIELDS(B, I, F, A) B(x) B(y) B(coff) I(n) I(c) I(d) I(h) I(w) I(xn) I(xb) I(xr) I(yn) \
-    I(yc) I(yd) I(yh) I(yw) I(row_tiles) I(rows)
-PARAMS(from_blocked_t, FROM_BLOCKED_FIELDS)
-#define GATHER_CHANNELS_FIELDS(B, I, F, A) B(x) B(y) B(table) I(n) I(c) I(h) I(w) I(yn) I(yb) I(yr) \
-    I(row_tiles) I(rows)
-PARAMS(gather_channels_t, GATHER_CHANNELS_FIELDS)
 
 /* Pixel p of a run that may go over the ends of rows: w pixels a row, rows `row` floats apart. */
 typedef struct { int64_t at, left, w, end; } run_t;

@@ -1,20 +1,8 @@
 # Layouts; the contract and the loops are in layout.h.
 
 cdef extern from "layout.h" nogil:
-    ctypedef struct to_blocked_t:
-        buf_t x, y
-        int64_t n, c, d, h, w, xn, xc, xd, xh, xw, yn, yb, yr, row_tiles, rows
-    ctypedef struct from_blocked_t:
-        buf_t x, y, coff
-        int64_t n, c, d, h, w, xn, xb, xr, yn, yc, yd, yh, yw, row_tiles, rows
-    ctypedef struct gather_channels_t:
-        buf_t x, y, table
-        int64_t n, c, h, w, yn, yb, yr, row_tiles, rows
     ctypedef struct lanes_t:
         pass
-    const char *to_blocked_t_fields
-    const char *from_blocked_t_fields
-    const char *gather_channels_t_fields
     void block_planes_whole(const float *, int64_t, int64_t, float *, int64_t, int64_t)
     void block_planes_part(const float *, int64_t, int, int64_t, float *, int64_t, int64_t)
     void block_pixels(const float *, int64_t, int64_t, int, int64_t, float *)
@@ -23,6 +11,18 @@ cdef extern from "layout.h" nogil:
     void unblock_lane(const float *, int64_t, float *, int64_t)
     lanes_t find_lanes(const int64_t *, int64_t, int)
     void gather_row(const lanes_t *, const float *, int64_t, int64_t, float *)
+
+ctypedef struct to_blocked_t:
+    buf_t x, y
+    int64_t n, c, d, h, w, xn, xc, xd, xh, xw, yn, yb, yr, row_tiles, rows
+
+ctypedef struct from_blocked_t:
+    buf_t x, y, coff
+    int64_t n, c, d, h, w, xn, xb, xr, yn, yc, yd, yh, yw, row_tiles, rows
+
+ctypedef struct gather_channels_t:
+    buf_t x, y, table
+    int64_t n, c, h, w, yn, yb, yr, row_tiles, rows
 
 
 cdef int64_t slice_at(int64_t picture, int64_t d, int64_t volume, int64_t slice) noexcept nogil:
@@ -90,6 +90,9 @@ cdef void gather_channels_run(const void *params, char *const *base, char *scrat
         gather_row(&f, <const float *>at(base, A.x), i, A.w, y + i * A.yr)
 
 
-enter("to_blocked", to_blocked_t_fields, sizeof(to_blocked_t), to_blocked_run)
-enter("from_blocked", from_blocked_t_fields, sizeof(from_blocked_t), from_blocked_run)
-enter("gather_channels", gather_channels_t_fields, sizeof(gather_channels_t), gather_channels_run)
+cdef to_blocked_t to_blocked_params
+cdef from_blocked_t from_blocked_params
+cdef gather_channels_t gather_channels_params
+enter("to_blocked", fields_of(to_blocked_params), sizeof(to_blocked_t), to_blocked_run)
+enter("from_blocked", fields_of(from_blocked_params), sizeof(from_blocked_t), from_blocked_run)
+enter("gather_channels", fields_of(gather_channels_params), sizeof(gather_channels_t), gather_channels_run)

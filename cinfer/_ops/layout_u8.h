@@ -7,7 +7,7 @@
  * dequantize_blocked  y = (x - zero) * scale, y float32
  * gather_channels_u8  as gather_channels (layout.h), of bytes
  * fill_halo           fills the frame of t, l, b, r pixels around each picture; y points at pixel (0, 0); elements
- *                     of `size` bytes, 1 or 4, `fill` their bits; or the byte at `from`. Tile = image*cb + block
+ *                     of `size` bytes, 1 or 4, `fill` their bits; or the byte at `of_byte`. Tile = image*cb + block
  *
  * The side that is not bytes in blocks has strides n, b (16 channels on), c, h, w: plain memory of any strides (b =
  * 16*c), or float blocks (c = 1, w = 16, h the row stride; the channels are then given as whole blocks). Bytes in
@@ -21,15 +21,6 @@
 #define LAYOUT_U8_H
 #include "layout.h"
 #include "vec_u8.h"
-#define BLOCK_U8_FIELDS(B, I, F, A) B(x) B(y) I(n) I(c) I(d) I(h) I(w) I(xn) I(xb) I(xc) I(xd) I(xh) I(xw) I(yn) I(yb) \
-    I(yr) I(flip) F(scale) I(zero) I(lo) I(hi) I(row_tiles) I(rows) B(s) B(z)
-PARAMS(block_u8_t, BLOCK_U8_FIELDS)
-#define UNBLOCK_U8_FIELDS(B, I, F, A) B(x) B(y) B(coff) I(n) I(c) I(d) I(h) I(w) I(xn) I(xb) I(xr) I(yn) I(yb) I(yc) \
-    I(yd) I(yh) I(yw) I(flip) F(scale) I(zero) I(row_tiles) I(rows)
-PARAMS(unblock_u8_t, UNBLOCK_U8_FIELDS)
-#define FILL_HALO_FIELDS(B, I, F, A) B(y) I(n) I(cb) I(h) I(w) I(yn) I(yb) I(yr) I(t) I(l) I(b) I(r) I(size) I(fill) \
-    B(from)
-PARAMS(fill_halo_t, FILL_HALO_FIELDS)
 
 typedef struct { vf scale; vi zero; ub lo, hi, flip; } quant_t;
 static quant_t quant_of(double scale, int64_t zero, int64_t lo, int64_t hi, int64_t flip)

@@ -1,24 +1,8 @@
 # Layouts of bytes in blocks; the contract and the loops are in layout_u8.h.
 
 cdef extern from "layout_u8.h" nogil:
-    ctypedef struct block_u8_t:
-        buf_t x, y
-        int64_t n, c, d, h, w, xn, xb, xc, xd, xh, xw, yn, yb, yr, flip, zero, lo, hi, row_tiles, rows
-        double scale
-        buf_t s, z
-    ctypedef struct unblock_u8_t:
-        buf_t x, y, coff
-        int64_t n, c, d, h, w, xn, xb, xr, yn, yb, yc, yd, yh, yw, flip, zero, row_tiles, rows
-        double scale
-    ctypedef struct fill_halo_t:
-        buf_t y
-        int64_t n, cb, h, w, yn, yb, yr, t, l, b, r, size, fill
-        buf_t of_byte "from"
     ctypedef struct quant_t:
         pass
-    const char *block_u8_t_fields
-    const char *unblock_u8_t_fields
-    const char *fill_halo_t_fields
     quant_t quant_of(double, int64_t, int64_t, int64_t, int64_t)
     void block_planes_u8(const char *, int64_t, int, int64_t, uint8_t *, int64_t, int64_t, const quant_t *)
     void block_planes_f32(const char *, int64_t, int, int64_t, uint8_t *, int64_t, int64_t, const quant_t *)
@@ -34,6 +18,20 @@ cdef extern from "layout_u8.h" nogil:
     void unblock_strided_f32(const uint8_t *, int64_t, char *, const int64_t *, int64_t, int, const quant_t *)
     void fill_elements(char *, int64_t, int64_t, int64_t)
     void gather_row_u8(const lanes_t *, const uint8_t *, int64_t, int64_t, uint8_t *)
+
+ctypedef struct block_u8_t:
+    buf_t x, y, s, z
+    int64_t n, c, d, h, w, xn, xb, xc, xd, xh, xw, yn, yb, yr, flip, zero, lo, hi, row_tiles, rows
+    double scale
+
+ctypedef struct unblock_u8_t:
+    buf_t x, y, coff
+    int64_t n, c, d, h, w, xn, xb, xr, yn, yb, yc, yd, yh, yw, flip, zero, row_tiles, rows
+    double scale
+
+ctypedef struct fill_halo_t:
+    buf_t y, of_byte
+    int64_t n, cb, h, w, yn, yb, yr, t, l, b, r, size, fill
 
 
 cdef void block_u8(const block_u8_t *A, char *const *base, int64_t tile, bint floats) noexcept nogil:
@@ -127,9 +125,12 @@ cdef void fill_halo_run(const void *params, char *const *base, char *scratch, in
         y += A.yr * A.size
 
 
-enter("to_blocked_u8", block_u8_t_fields, sizeof(block_u8_t), to_blocked_u8_run)
-enter("quantize_blocked", block_u8_t_fields, sizeof(block_u8_t), quantize_blocked_run)
-enter("from_blocked_u8", unblock_u8_t_fields, sizeof(unblock_u8_t), from_blocked_u8_run)
-enter("dequantize_blocked", unblock_u8_t_fields, sizeof(unblock_u8_t), dequantize_blocked_run)
-enter("gather_channels_u8", gather_channels_t_fields, sizeof(gather_channels_t), gather_channels_u8_run)
-enter("fill_halo", fill_halo_t_fields, sizeof(fill_halo_t), fill_halo_run)
+cdef block_u8_t block_u8_params
+cdef unblock_u8_t unblock_u8_params
+cdef fill_halo_t fill_halo_params
+enter("to_blocked_u8", fields_of(block_u8_params), sizeof(block_u8_t), to_blocked_u8_run)
+enter("quantize_blocked", fields_of(block_u8_params), sizeof(block_u8_t), quantize_blocked_run)
+enter("from_blocked_u8", fields_of(unblock_u8_params), sizeof(unblock_u8_t), from_blocked_u8_run)
+enter("dequantize_blocked", fields_of(unblock_u8_params), sizeof(unblock_u8_t), dequantize_blocked_run)
+enter("gather_channels_u8", fields_of(gather_channels_params), sizeof(gather_channels_t), gather_channels_u8_run)
+enter("fill_halo", fields_of(fill_halo_params), sizeof(fill_halo_t), fill_halo_run)

@@ -20,12 +20,6 @@
 #include "sums.h"
 #include "activation.h"
 #include "transpose.h"
-#define GEMM_FIELDS(B, I, F, A) B(a) B(w) B(bias) B(slope) B(res) B(y) I(batch0) I(batch1) I(m) I(n) I(k) \
-    I(lda) I(ldy) I(ldr) I(a0) I(a1) I(w0) I(w1) I(y0) I(y1) I(r0) I(r1) F(scale) I(act) F(alpha) F(beta) \
-    I(row_tiles) I(rows) I(col_tiles) I(cols)
-PARAMS(gemm_t, GEMM_FIELDS)
-#define PACK_GEMM_FIELDS(B, I, F, A) B(w) B(y) I(batch0) I(batch1) I(k) I(n) I(sk) I(sn) I(w0) I(w1)
-PARAMS(pack_gemm_t, PACK_GEMM_FIELDS)
 INL vf ld_up_to(const float *p, int64_t n) { return n >= VW ? ld(p) : ld_part(p, n > 0 ? n : 0, 0); }
 
 /* n columns of k rows into a tile `width` wide: source columns sn apart, rows sk. */

@@ -1,17 +1,17 @@
 # Matrix products: contracts in matmul.h; the tiles are the convolution's, a row of a matrix being a pixel.
 
 cdef extern from "matmul.h" nogil:
-    ctypedef struct gemm_t:
-        buf_t a, w, bias, slope, res, y
-        int64_t batch0, batch1, m, n, k, lda, ldy, ldr, a0, a1, w0, w1, y0, y1, r0, r1, act
-        int64_t row_tiles, rows, col_tiles, cols
-        double scale, alpha, beta
-    ctypedef struct pack_gemm_t:
-        buf_t w, y
-        int64_t batch0, batch1, k, n, sk, sn, w0, w1
-    const char *gemm_t_fields
-    const char *pack_gemm_t_fields
     void pack_columns(const float *, int64_t, int64_t, int64_t, int64_t, int64_t, float *)
+
+ctypedef struct gemm_t:
+    buf_t a, w, bias, slope, res, y
+    int64_t batch0, batch1, m, n, k, lda, ldy, ldr, a0, a1, w0, w1, y0, y1, r0, r1, act, row_tiles, rows, col_tiles
+    int64_t cols
+    double scale, alpha, beta
+
+ctypedef struct pack_gemm_t:
+    buf_t w, y
+    int64_t batch0, batch1, k, n, sk, sn, w0, w1
 
 
 cdef inline bint copies_rows(const gemm_t *A) noexcept nogil:
@@ -53,5 +53,7 @@ cdef void pack_gemm_run(const void *params, char *const *base, char *scratch, in
                  <float *>at(base, A.y) + (b * packed_n + n) * A.k)
 
 
-enter("gemm", gemm_t_fields, sizeof(gemm_t), gemm_run, gemm_scratch)
-enter("pack_gemm", pack_gemm_t_fields, sizeof(pack_gemm_t), pack_gemm_run)
+cdef gemm_t gemm_params
+cdef pack_gemm_t pack_gemm_params
+enter("gemm", fields_of(gemm_params), sizeof(gemm_t), gemm_run, gemm_scratch)
+enter("pack_gemm", fields_of(pack_gemm_params), sizeof(pack_gemm_t), pack_gemm_run)

@@ -17,14 +17,9 @@
 #define NORMALIZATION_H
 #include "activation.h"
 #include "sums.h"
-#define LAYER_NORM_FIELDS(B, I, F, A) B(x) B(scale) B(bias) B(y) I(rows) I(cols) I(xr) I(yr) F(eps) \
-    I(raw) I(chunk)
-PARAMS(layer_norm_t, LAYER_NORM_FIELDS)
 #define GROUP_NORM_FIELDS(B, I, F, A) B(x) B(scale) B(bias) B(mean) B(var) B(y) I(n) I(cb) I(h) I(w) I(c) \
     I(d) I(each) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) F(eps) I(act) F(alpha) F(beta)
 PARAMS(group_norm_t, GROUP_NORM_FIELDS)
-#define CHANNEL_MOMENTS_FIELDS(B, I, F, A) B(x) B(mean) B(var) I(n) I(cb) I(h) I(w) I(xn) I(xb) I(xr)
-PARAMS(channel_moments_t, CHANNEL_MOMENTS_FIELDS)
 #define LRN_FIELDS(B, I, F, A) B(x) B(y) I(n) I(c) I(hw) I(size) F(alpha) F(beta) F(bias) I(chunk)
 PARAMS(lrn_t, LRN_FIELDS)
 

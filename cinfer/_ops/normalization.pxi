@@ -1,22 +1,13 @@
 # Normalisations; the contract and the loops are in normalization.h.
 
 cdef extern from "normalization.h" nogil:
-    ctypedef struct layer_norm_t:
-        buf_t x, scale, bias, y
-        int64_t rows, cols, xr, yr, raw, chunk
-        double eps
     ctypedef struct group_norm_t:
         buf_t x, scale, bias, mean, var, y
         int64_t n, cb, h, w, c, d, each, xn, xb, xr, yn, yb, yr
-    ctypedef struct channel_moments_t:
-        buf_t x, mean, var
-        int64_t n, cb, h, w, xn, xb, xr
     ctypedef struct lrn_t:
         buf_t x, y
         int64_t n, c, hw, size, chunk
-    const char *layer_norm_t_fields
     const char *group_norm_t_fields
-    const char *channel_moments_t_fields
     const char *lrn_t_fields
     void layer_norm_row(const float *, const float *, const float *, float *, int64_t, float, int)
     void block_moments(const float *, int64_t, int64_t, int64_t, float *, float *)
@@ -25,6 +16,15 @@ cdef extern from "normalization.h" nogil:
     void normalize_block(const group_norm_t *, const float *, const float *, const float *, const float *,
                          const float *, float *)
     void lrn_chunk(const lrn_t *, const float *, float *, int64_t)
+
+ctypedef struct layer_norm_t:
+    buf_t x, scale, bias, y
+    int64_t rows, cols, xr, yr, raw, chunk
+    double eps
+
+ctypedef struct channel_moments_t:
+    buf_t x, mean, var
+    int64_t n, cb, h, w, xn, xb, xr
 
 
 cdef void layer_norm_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -77,7 +77,9 @@ cdef void lrn_run(const void *params, char *const *base, char *scratch, int64_t 
     lrn_chunk(A, x, y, min(A.chunk, A.hw - first))
 
 
-enter("layer_norm", layer_norm_t_fields, sizeof(layer_norm_t), layer_norm_run)
+cdef layer_norm_t layer_norm_params
+cdef channel_moments_t channel_moments_params
+enter("layer_norm", fields_of(layer_norm_params), sizeof(layer_norm_t), layer_norm_run)
 enter("group_norm", group_norm_t_fields, sizeof(group_norm_t), group_norm_run)
-enter("channel_moments", channel_moments_t_fields, sizeof(channel_moments_t), channel_moments_run)
+enter("channel_moments", fields_of(channel_moments_params), sizeof(channel_moments_t), channel_moments_run)
 enter("lrn", lrn_t_fields, sizeof(lrn_t), lrn_run)

@@ -7,8 +7,6 @@
 #ifndef ONEHOT_H
 #define ONEHOT_H
 #include "indexed.h"
-#define ONEHOT_FIELDS(B, I, F, A) B(i) B(v) B(y) I(rows) I(n) I(depth) I(element) I(size) I(vs) I(outer) I(columns)
-PARAMS(onehot_t, ONEHOT_FIELDS)
 
 /* n classes -> o[k] = class * step, BEYOND for none */
 #define CLASSES(name, type, number, cut) \

@@ -1,12 +1,12 @@
 # OneHot; the contract and the loops over rows are in onehot.h.
 
 cdef extern from "onehot.h" nogil:
-    ctypedef struct onehot_t:
-        buf_t i, v, y
-        int64_t rows, n, depth, element, size, vs, outer, columns
-    const char *onehot_t_fields
     void onehot_row(const char *, int64_t, const char *, char *, int64_t, int64_t, int64_t, int)
     void row_move(const void *, int64_t, void *, int64_t, int64_t, int)
+
+ctypedef struct onehot_t:
+    buf_t i, v, y
+    int64_t rows, n, depth, element, size, vs, outer, columns
 
 
 cdef void onehot_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -29,4 +29,5 @@ cdef void onehot_run(const void *params, char *const *base, char *scratch, int64
                    y + (r * A.depth * A.n + column) * size, A.n, A.depth, n, size)
 
 
-enter("onehot", onehot_t_fields, sizeof(onehot_t), onehot_run)
+cdef onehot_t onehot_params
+enter("onehot", fields_of(onehot_params), sizeof(onehot_t), onehot_run)

@@ -15,12 +15,6 @@
 #ifndef ORDER_H
 #define ORDER_H
 #include "strided.h"
-#define EXTREME_FIELDS(B, I, F, A) B(x) B(y) A(dims, 4) A(xs, 4) A(ys, 4) I(n) I(rs) I(element) I(no_sign) \
-    I(smallest) I(last) I(outer) I(columns)
-PARAMS(extreme_t, EXTREME_FIELDS)
-#define TOP_FIELDS(B, I, F, A) B(x) B(v) B(i) A(dims, 4) A(xs, 4) A(ys, 4) I(n) I(rs) I(k) I(ks) I(element) \
-    I(no_sign) I(smallest) I(outer)
-PARAMS(top_t, TOP_FIELDS)
 
 /* flip: 0, or -1 to turn the order round, the sign with it where it is none; smallest: whether a NaN is last */
 typedef struct { int64_t element, flip, nan_last; } keys_t;

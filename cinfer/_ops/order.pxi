@@ -1,26 +1,26 @@
 # Places of extremes and TopK; the contract and the loops are in order.h.
 
 cdef extern from "order.h" nogil:
-    ctypedef struct extreme_t:
-        buf_t x, y
-        int64_t dims[4]
-        int64_t xs[4]
-        int64_t ys[4]
-        int64_t n, rs, element, no_sign, smallest, last, outer, columns
-    ctypedef struct top_t:
-        buf_t x, v, i
-        int64_t dims[4]
-        int64_t xs[4]
-        int64_t ys[4]
-        int64_t n, rs, k, ks, element, no_sign, smallest, outer
     ctypedef struct keys_t:
         pass
-    const char *extreme_t_fields
-    const char *top_t_fields
     keys_t keys_of(int64_t, int64_t, int64_t, int)
     int64_t extreme_row(const keys_t *, const char *, int64_t, int64_t, int)
     void extreme_columns(const keys_t *, const char *, int64_t, int64_t, int64_t, int, int64_t *, int64_t)
     void top_row(const keys_t *, const char *, int64_t, int64_t, int64_t, void *, char *, int64_t *, int64_t)
+
+ctypedef struct extreme_t:
+    buf_t x, y
+    int64_t n, rs, element, no_sign, smallest, last, outer, columns
+    int64_t dims[4]
+    int64_t xs[4]
+    int64_t ys[4]
+
+ctypedef struct top_t:
+    buf_t x, v, i
+    int64_t n, rs, k, ks, element, no_sign, smallest, outer
+    int64_t dims[4]
+    int64_t xs[4]
+    int64_t ys[4]
 
 
 cdef void extreme_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -52,10 +52,12 @@ cdef void top_run(const void *params, char *const *base, char *scratch, int64_t 
                 <char *>at(base, A.v) + to * size, <int64_t *>at(base, A.i) + to, A.ks)
 
 
-enter("extreme", extreme_t_fields, sizeof(extreme_t), extreme_run)
+cdef extreme_t extreme_params
+cdef top_t top_params
+enter("extreme", fields_of(extreme_params), sizeof(extreme_t), extreme_run)
 cdef int64_t top_scratch(const void *params, char *const *base) noexcept nogil:
     cdef const top_t *A = <const top_t *>params
     return (16 if element_size[A.element] == 8 else 8) * A.k
 
 
-enter("top", top_t_fields, sizeof(top_t), top_run, top_scratch)
+enter("top", fields_of(top_params), sizeof(top_t), top_run, top_scratch)

@@ -15,8 +15,6 @@
 #include <math.h>
 #include "api.h"
 #include "vec.h"
-#define COVERED_FIELDS(B, I, F, A) B(box) B(rank) B(gone) I(n) F(radius) F(far)
-PARAMS(covered_t, COVERED_FIELDS)
 
 typedef struct { double place, x, y, a, b, c, ln, reach; } oriented_t;
 

@@ -1,14 +1,14 @@
 # Boxes at angles that others cover; the contract and the loops are in oriented.h.
 
 cdef extern from "oriented.h" nogil:
-    ctypedef struct covered_t:
-        buf_t box, rank, gone
-        int64_t n
-        double radius, far
-    const char *covered_t_fields
     ctypedef struct oriented_t:
         pass
     void covered(const oriented_t *, const int32_t *, int64_t, double, double, uint8_t *)
+
+ctypedef struct covered_t:
+    buf_t box, rank, gone
+    int64_t n
+    double radius, far
 
 
 cdef void covered_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -17,4 +17,5 @@ cdef void covered_run(const void *params, char *const *base, char *scratch, int6
             <uint8_t *>at(base, A.gone))
 
 
-enter("covered", covered_t_fields, sizeof(covered_t), covered_run)
+cdef covered_t covered_params
+enter("covered", fields_of(covered_params), sizeof(covered_t), covered_run)

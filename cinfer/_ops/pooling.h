@@ -23,13 +23,6 @@
 #define POOLING_H
 #include "depth.h"
 #include "sums.h"
-#define POOL_FIELDS(B, I, F, A) B(x) B(y) I(n) I(cb) I(ih) I(iw) I(oh) I(ow) I(kh) I(kw) I(sh) I(sw) I(dh) \
-    I(dw) I(pt) I(pl) I(pb) I(pr) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(mode) I(row_tiles) I(rows) \
-    I(pe) DEPTH_FIELDS(B, I, F, A)
-PARAMS(pool_t, POOL_FIELDS)
-#define GLOBAL_POOL_FIELDS(B, I, F, A) B(x) B(y) I(n) I(cb) I(h) I(w) I(d) I(xn) I(xd) I(xb) I(xr) I(yn) \
-    I(yb) I(mode)
-PARAMS(global_pool_t, GLOBAL_POOL_FIELDS)
 
 /* vmax() keeps a NaN of its second operand only. A NaN or-ed with anything is a NaN, equal values
  * are themselves. */
@@ -115,9 +108,9 @@ static void pool_join(const float *x, int64_t n, int max, float *y)
 }
 typedef void (*pool_fn)(POOL_ARGS);
 #define POOL_FORM(OP) \
-static pool_fn pool_form_##OP(const pool_t *A, int64_t pixels) \
+static pool_fn pool_form_##OP(int64_t kw, int64_t sw, int64_t dw, int64_t pixels) \
 { \
-    int64_t k = A->dw == 1 && pixels >= POOL_PX(A->sw) ? A->kw * 10 + A->sw : 0; \
+    int64_t k = dw == 1 && pixels >= POOL_PX(sw) ? kw * 10 + sw : 0; \
     return k == 22 ? pool_##OP##_2_2 : k == 31 ? pool_##OP##_3_1 : k == 32 ? pool_##OP##_3_2 : \
         k == 51 ? pool_##OP##_5_1 : pixels >= 4 ? pool_##OP##_any_4 : pool_##OP##_any_1; \
 }

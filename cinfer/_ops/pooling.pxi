@@ -1,25 +1,26 @@
 # Pooling; the contract and the tile functions are in pooling.h.
 
 cdef extern from "pooling.h" nogil:
-    ctypedef struct pool_t:
-        buf_t x, y
-        int64_t n, cb, ih, iw, oh, ow, kh, kw, sh, sw, dh, dw, pt, pl, pb, pr, xn, xb, xr, yn, yb, yr, mode
-        int64_t row_tiles, rows, pe, kd, sd, dd, pf, id, od
-    ctypedef struct global_pool_t:
-        buf_t x, y
-        int64_t n, cb, h, w, d, xn, xd, xb, xr, yn, yb, mode
-    const char *pool_t_fields
-    const char *global_pool_t_fields
     ctypedef void (*pool_fn)(const float *, size_t, int64_t, size_t, int64_t, size_t, int64_t, float,
                              float *) noexcept nogil
     void pool_max_any_1(const float *, size_t, int64_t, size_t, int64_t, size_t, int64_t, float, float *)
     void pool_sum_any_1(const float *, size_t, int64_t, size_t, int64_t, size_t, int64_t, float, float *)
     void pool_sum_far(const float *, size_t, int64_t, size_t, int64_t, size_t, int64_t, float, float *)
     void pool_join(const float *, int64_t, bint, float *)
-    pool_fn pool_form_max(const pool_t *, int64_t)
-    pool_fn pool_form_sum(const pool_t *, int64_t)
+    pool_fn pool_form_max(int64_t, int64_t, int64_t, int64_t)
+    pool_fn pool_form_sum(int64_t, int64_t, int64_t, int64_t)
     void global_pool_max(const float *, int64_t, int64_t, size_t, float *)
     void global_pool_sum(const float *, int64_t, int64_t, size_t, float *)
+
+ctypedef struct pool_t:
+    buf_t x, y
+    int64_t n, cb, ih, iw, oh, ow, kh, kw, sh, sw, dh, dw, pt, pl, pb, pr, xn, xb, xr, yn, yb, yr, mode, row_tiles
+    int64_t rows, pe, kd, sd, dd, pf, id, od
+
+
+ctypedef struct global_pool_t:
+    buf_t x, y
+    int64_t n, cb, h, w, d, xn, xd, xb, xr, yn, yb, mode
 
 
 cdef float inverse(int64_t n) noexcept nogil:
@@ -37,7 +38,7 @@ cdef void pool_run(const void *params, char *const *base, char *scratch, int64_t
     cdef int64_t a = min(A.ow, (A.pl + A.sw - 1) // A.sw), e = A.iw + A.pl - (A.kw - 1) * A.dw
     e = max(a, min(A.ow, (e - 1) // A.sw + 1 if e > 0 else 0))
     cdef pool_fn edge = pool_max_any_1 if A.mode == 0 else pool_sum_any_1
-    cdef pool_fn inside = pool_form_max(A, e - a) if A.mode == 0 else pool_form_sum(A, e - a)
+    cdef pool_fn inside = (pool_form_max if A.mode == 0 else pool_form_sum)(A.kw, A.sw, A.dw, e - a)
     cdef int64_t i, j, z, top, p, left, q, rows, taps, counted, columns, deep = s.inside
     cdef const float *row
     cdef float *out
@@ -101,5 +102,7 @@ cdef int64_t pool_scratch(const void *params, char *const *base) noexcept nogil:
     return A.ow * CB * <int64_t>sizeof(float) if A.kd > 0 else 0
 
 
-enter("pool", pool_t_fields, sizeof(pool_t), pool_run, pool_scratch)
-enter("global_pool", global_pool_t_fields, sizeof(global_pool_t), global_pool_run)
+cdef global_pool_t global_pool_params
+cdef pool_t pool_params
+enter("pool", fields_of(pool_params), sizeof(pool_t), pool_run, pool_scratch)
+enter("global_pool", fields_of(global_pool_params), sizeof(global_pool_t), global_pool_run)

@@ -18,10 +18,6 @@
 #define POOLING_U8_H
 #include "depth.h"
 #include "look_up.h"
-#define POOL_U8_FIELDS(B, I, F, A) B(x) B(y) B(table) I(n) I(cb) I(ih) I(iw) I(oh) I(ow) I(kh) I(kw) I(sh) I(sw) I(dh) \
-    I(dw) I(pt) I(pl) I(pb) I(pr) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(mode) F(ratio) I(xz) I(zy) I(lo) I(hi) \
-    I(row_tiles) I(rows) I(pe) DEPTH_FIELDS(B, I, F, A)
-PARAMS(pool_u8_t, POOL_U8_FIELDS)
 #define GLOBAL_POOL_U8_FIELDS(B, I, F, A) B(x) B(y) B(table) I(n) I(cb) I(h) I(w) I(d) I(xn) I(xd) I(xb) I(xr) I(yn) \
     I(yb) I(mode) F(ratio) I(xz) I(zy) I(lo) I(hi)
 PARAMS(global_pool_u8_t, GLOBAL_POOL_U8_FIELDS)

@@ -1,11 +1,6 @@
 # Pooling of bytes; the contract and the loops are in pooling_u8.h.
 
 cdef extern from "pooling_u8.h" nogil:
-    ctypedef struct pool_u8_t:
-        buf_t x, y, table
-        int64_t n, cb, ih, iw, oh, ow, kh, kw, sh, sw, dh, dw, pt, pl, pb, pr, xn, xb, xr, yn, yb, yr, mode
-        double ratio
-        int64_t xz, zy, lo, hi, row_tiles, rows, pe, kd, sd, dd, pf, id, od
     ctypedef struct global_pool_u8_t:
         buf_t x, y, table
         int64_t cb, xn, xb, yn, yb, mode
@@ -14,7 +9,6 @@ cdef extern from "pooling_u8.h" nogil:
         int64_t row, rows, slice, slices
     ctypedef struct mean_t:
         pass
-    const char *pool_u8_t_fields
     const char *global_pool_u8_t_fields
     const uint8_t *strip_max(const column_t *, int64_t, uint8_t *)
     void strip_sum(const column_t *, int64_t, uint16_t *)
@@ -23,6 +17,12 @@ cdef extern from "pooling_u8.h" nogil:
     mean_t mean_of(double, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)
     void global_max_u8(const global_pool_u8_t *, const uint8_t *, uint8_t *)
     void global_mean_u8(const global_pool_u8_t *, const uint8_t *, uint8_t *)
+
+ctypedef struct pool_u8_t:
+    buf_t x, y, table
+    int64_t n, cb, ih, iw, oh, ow, kh, kw, sh, sw, dh, dw, pt, pl, pb, pr, xn, xb, xr, yn, yb, yr, mode, xz, zy, lo
+    int64_t hi, row_tiles, rows, pe, kd, sd, dd, pf, id, od
+    double ratio
 
 
 cdef void pool_u8(const pool_u8_t *A, char *const *base, char *scratch, int64_t tile, bint largest) noexcept nogil:
@@ -104,6 +104,7 @@ cdef void global_pool_u8_run(const void *params, char *const *base, char *scratc
             y[c] = table[y[c]]
 
 
-enter("max_pool_u8", pool_u8_t_fields, sizeof(pool_u8_t), max_pool_u8_run, max_pool_u8_scratch)
-enter("average_pool_u8", pool_u8_t_fields, sizeof(pool_u8_t), average_pool_u8_run, average_pool_u8_scratch)
+cdef pool_u8_t pool_u8_params
+enter("max_pool_u8", fields_of(pool_u8_params), sizeof(pool_u8_t), max_pool_u8_run, max_pool_u8_scratch)
+enter("average_pool_u8", fields_of(pool_u8_params), sizeof(pool_u8_t), average_pool_u8_run, average_pool_u8_scratch)
 enter("global_pool_u8", global_pool_u8_t_fields, sizeof(global_pool_u8_t), global_pool_u8_run)

@@ -20,10 +20,6 @@
 #ifndef RECURRENT_H
 #define RECURRENT_H
 #include "conv_tile.h"
-#define RECURRENT_FIELDS(B, I, F, A) B(x) B(r) B(r2) B(rb) B(p) B(lens) B(h0) B(c0) B(state) B(y) B(yh) B(yc) \
-    I(kind) I(input_forget) I(backwards) I(steps) I(begin) I(end) I(batch) I(hidden) I(rows) I(xt) I(xb) I(sb) \
-    I(yt) I(yb) I(f) I(g) I(h) I(round) F(f_alpha) F(f_beta) F(g_alpha) F(g_beta) F(h_alpha) F(h_beta) F(clip) F(c_clip)
-PARAMS(recurrent_t, RECURRENT_FIELDS)
 enum { RNN, GRU, GRU_BEFORE, LSTM };
 
 enum { FEW_ROWS = 2, FEW_TILES = 8 / OCV };     /* column tiles of one row; of two, half as many */

@@ -2,11 +2,6 @@
 
 cdef extern from "recurrent.h" nogil:
     enum: FEW_ROWS, FEW_TILES, RNN, GRU, GRU_BEFORE, LSTM
-    ctypedef struct recurrent_t:
-        buf_t x, r, r2, rb, p, lens, h0, c0, state, y, yh, yc
-        int64_t kind, input_forget, backwards, steps, begin, end, batch, hidden, rows, xt, xb, sb, yt, yb, f, g, h
-        int64_t round
-        double f_alpha, f_beta, g_alpha, g_beta, h_alpha, h_beta, clip, c_clip
     ctypedef struct cell_t:
         int64_t kind, hidden
         bint input_forget
@@ -16,12 +11,16 @@ cdef extern from "recurrent.h" nogil:
         float clip, c_clip
     ctypedef void (*few_fn)(const float *, const float *, int64_t, float *, int64_t) noexcept nogil
     const few_fn few[3][FEW_TILES]
-    const char *recurrent_t_fields
     void round_by_range(const float *, float *, int64_t)
     void lstm_cell(const cell_t *, const float *, float *, float *, float *)
     void gru_reset(const cell_t *, const float *, float *, const float *, float *)
     void gru_cell(const cell_t *, const float *, float *, float *, float *)
     void rnn_cell(const cell_t *, const float *, float *, float *)
+
+ctypedef struct recurrent_t:
+    buf_t x, r, r2, rb, p, lens, h0, c0, state, y, yh, yc
+    int64_t kind, input_forget, backwards, steps, begin, end, batch, hidden, rows, xt, xb, sb, yt, yb, f, g, h, round
+    double f_alpha, f_beta, g_alpha, g_beta, h_alpha, h_beta, clip, c_clip
 
 
 cdef void times_packed(const float *x, int64_t rows, int64_t k, const float *w, int64_t n, float *y,
@@ -131,4 +130,5 @@ cdef int64_t recurrent_scratch(const void *params, char *const *base) noexcept n
     return A.rows * (packed_gates(A) + packed_hidden(A) + A.hidden) * <int64_t>sizeof(float)
 
 
-enter("recurrent", recurrent_t_fields, sizeof(recurrent_t), recurrent_run, recurrent_scratch)
+cdef recurrent_t recurrent_params
+enter("recurrent", fields_of(recurrent_params), sizeof(recurrent_t), recurrent_run, recurrent_scratch)

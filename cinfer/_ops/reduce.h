@@ -17,8 +17,6 @@
 #define REDUCE_H
 #include "activation.h"
 #include "sums.h"
-#define REDUCE_FIELDS(B, I, F, A) B(x) B(y) A(dims, 4) A(xs, 4) A(ys, 4) A(rdims, 4) A(rs, 4) I(op) I(outer)
-PARAMS(reduce_t, REDUCE_FIELDS)
 enum { R_sum, R_mean, R_max, R_min, R_prod, R_sumsq, R_abs, R_logsumexp };
 
 #define JOIN_add(a, b) ((a) + (b))

@@ -2,23 +2,24 @@
 
 cdef extern from "reduce.h" nogil:
     enum: R_mean, R_max, R_min, R_prod, R_logsumexp
-    ctypedef struct reduce_t:
-        buf_t x, y
-        int64_t dims[4]
-        int64_t xs[4]
-        int64_t ys[4]
-        int64_t rdims[4]
-        int64_t rs[4]
-        int64_t op, outer
     ctypedef struct reducer_t:
         float start
         void (*columns)(const float *, int64_t, int64_t, float *, const float *, int64_t) noexcept nogil
         float (*row)(const float *, int64_t, int64_t, float) noexcept nogil
         float (*join)(float, float) noexcept nogil
-    const char *reduce_t_fields
     const reducer_t *reducers
     void centres(const float *, float *, int64_t)
     void logarithms(float *, const float *, int64_t)
+
+ctypedef struct reduce_t:
+    buf_t x, y
+    int64_t op, outer
+    int64_t dims[4]
+    int64_t xs[4]
+    int64_t ys[4]
+    int64_t rdims[4]
+    int64_t rs[4]
+
 
 DEF STRIPE = 1024                    # results held at once; their inputs pass by in rows
 
@@ -96,4 +97,5 @@ cdef void reduce_run(const void *params, char *const *base, char *scratch, int64
                 y[(j + k) * A.ys[3]] = t[k] / count if A.op == R_mean else t[k]
 
 
-enter("reduce", reduce_t_fields, sizeof(reduce_t), reduce_run)
+cdef reduce_t reduce_params
+enter("reduce", fields_of(reduce_params), sizeof(reduce_t), reduce_run)

@@ -17,9 +17,6 @@
 #define RESAMPLE_H
 #include "layout.h"
 #include "sums.h"
-#define RESAMPLE_FIELDS(B, I, F, A) B(x) B(y) B(table) A(dims, 3) A(xs, 3) A(ys, 3) I(size) I(wanted) I(xa) \
-    I(ya) I(inner) I(lanes) I(outer)
-PARAMS(resample_t, RESAMPLE_FIELDS)
 
 enum { LEAST_ROWS = 4, LONG_ROWS = 1 << 14 };
 

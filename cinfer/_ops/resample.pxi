@@ -1,19 +1,19 @@
 # Resampling along one axis; the contract and the loops are in resample.h.
 
 cdef extern from "resample.h" nogil:
-    ctypedef struct resample_t:
-        buf_t x, y, table
-        int64_t dims[3]
-        int64_t xs[3]
-        int64_t ys[3]
-        int64_t size, wanted, xa, ya, inner, lanes, outer
     ctypedef struct taps_t:
         pass
-    const char *resample_t_fields
     taps_t taps_at(const int32_t *, int64_t)
     int64_t rows_room(int64_t, int64_t)
     void blend(const float *, int64_t, const taps_t *, int64_t, int64_t, float *, int64_t, int64_t)
     void blend_rows(const float *, int64_t, const taps_t *, int64_t, int64_t, int, float *, int64_t, float *)
+
+ctypedef struct resample_t:
+    buf_t x, y, table
+    int64_t size, wanted, xa, ya, inner, lanes, outer
+    int64_t dims[3]
+    int64_t xs[3]
+    int64_t ys[3]
 
 
 cdef int64_t resample_scratch(const void *params, char *const *base) noexcept nogil:
@@ -46,4 +46,5 @@ cdef void resample_run(const void *params, char *const *base, char *scratch, int
         first += n
 
 
-enter("resample", resample_t_fields, sizeof(resample_t), resample_run, resample_scratch)
+cdef resample_t resample_params
+enter("resample", fields_of(resample_params), sizeof(resample_t), resample_run, resample_scratch)

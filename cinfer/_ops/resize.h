@@ -12,7 +12,4 @@
 #define RESIZE_H
 #include "api.h"
 #include "vec.h"
-#define RESIZE_FIELDS(B, I, F, A) B(x) B(y) B(iy0) B(iy1) B(wy) B(ix0) B(ix1) B(wx) I(n) I(cb) I(oh) I(ow) \
-    I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(linear) I(row_tiles) I(rows)
-PARAMS(resize_t, RESIZE_FIELDS)
 #endif

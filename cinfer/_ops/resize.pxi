@@ -1,10 +1,11 @@
 # Resizing of pictures; the contract is in resize.h. Bound by the stores: what is read again is in L1.
 
 cdef extern from "resize.h" nogil:
-    ctypedef struct resize_t:
-        buf_t x, y, iy0, iy1, wy, ix0, ix1, wx
-        int64_t n, cb, oh, ow, xn, xb, xr, yn, yb, yr, linear, row_tiles, rows
-    const char *resize_t_fields
+    pass
+
+ctypedef struct resize_t:
+    buf_t x, y, iy0, iy1, wy, ix0, ix1, wx
+    int64_t n, cb, oh, ow, xn, xb, xr, yn, yb, yr, linear, row_tiles, rows
 
 
 cdef void resize_nearest(const float *x, const int32_t *ix, int64_t ow, float *y) noexcept nogil:
@@ -51,4 +52,5 @@ cdef void resize_run(const void *params, char *const *base, char *scratch, int64
             resize_nearest(x + iy0[i] * A.xr, ix0, A.ow, y + i * A.yr)
 
 
-enter("resize", resize_t_fields, sizeof(resize_t), resize_run)
+cdef resize_t resize_params
+enter("resize", fields_of(resize_params), sizeof(resize_t), resize_run)

@@ -4,7 +4,7 @@
  *
  * x  blocked [n][c/16][h][w][16];  y  plain [count][c][oh][ow]
  * rois[count]: x1, y1, x2, y2, times `scale`, minus `offset`; batches[count]: its picture, int64 where `wide`, else
- * int32. rs, cs, is: strides of regions, of their numbers, and of batches. ratio: samples of a bin along an axis, 0:
+ * int32. rs, cs, is_: strides of regions, of their numbers, and of batches. ratio: samples of a bin along an axis, 0:
  * one a pixel. Without an offset a region is at least a pixel. A sample beyond -1 .. size is 0; one on the border
  * is the pixel there. Refused (api.h): a picture that is none, coordinates from 1e9 on, NaN, and more than
  * MOST_SAMPLES along an axis.
@@ -22,11 +22,8 @@
 #include "elementwise.h"
 #include "pooling.h"
 #define ROI_ALIGN_FIELDS(B, I, F, A) B(x) B(rois) B(batches) B(y) I(n) I(c) I(h) I(w) I(xn) I(xb) I(xr) I(count) \
-    I(oh) I(ow) I(rs) I(cs) I(is) I(wide) I(ratio) F(scale) F(offset) I(outer)
-#define MAX_ROI_POOL_FIELDS(B, I, F, A) B(x) B(rois) B(y) I(n) I(c) I(h) I(w) I(xn) I(xb) I(xr) I(count) I(oh) I(ow) \
-    I(rs) I(cs) F(scale) I(outer)
+    I(oh) I(ow) I(rs) I(cs) I(is_) I(wide) I(ratio) F(scale) F(offset) I(outer)
 PARAMS(roi_align_t, ROI_ALIGN_FIELDS)
-PARAMS(max_roi_pool_t, MAX_ROI_POOL_FIELDS)
 enum { MOST_SAMPLES = 1 << 16, MOST_PLACE = 1 << 29 };
 
 typedef struct { int64_t at; double weight; } tap_t;

@@ -3,19 +3,14 @@
 cdef extern from "roi.h" nogil:
     ctypedef struct roi_align_t:
         buf_t x, rois, batches, y
-        int64_t n, c, h, w, xn, xb, xr, count, oh, ow, rs, cs, stride "is", wide, outer
+        int64_t n, c, h, w, xn, xb, xr, count, oh, ow, rs, cs, is_, wide, outer
     ctypedef struct axis_t:
         pass
     ctypedef struct roi_work_t:
         axis_t rows, columns
         float *t
         float *o
-    ctypedef struct max_roi_pool_t:
-        buf_t x, rois, y
-        int64_t n, c, h, w, xn, xb, xr, count, oh, ow, rs, cs, outer
-        double scale
     const char *roi_align_t_fields
-    const char *max_roi_pool_t_fields
     roi_work_t roi_work(const roi_align_t *, char *)
     int axis_of(axis_t *, double, double, const roi_align_t *)
     int64_t roi_room(const roi_align_t *)
@@ -23,6 +18,11 @@ cdef extern from "roi.h" nogil:
     void roi_store(const float *, int64_t, float *, int64_t)
     int bins_of(int64_t *, int64_t, int64_t, double, double, double)
     void max_roi_block(const float *, int64_t, const int64_t *, int64_t, const int64_t *, int64_t, float *)
+
+ctypedef struct max_roi_pool_t:
+    buf_t x, rois, y
+    int64_t n, c, h, w, xn, xb, xr, count, oh, ow, rs, cs, outer
+    double scale
 
 
 cdef void roi_align_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -38,9 +38,9 @@ cdef void roi_align_run(const void *params, char *const *base, char *scratch, in
         if region != ready:
             roi = <const float *>at(base, A.rois) + region * A.rs
             if A.wide:
-                batch = (<const int64_t *>batches)[region * A.stride]
+                batch = (<const int64_t *>batches)[region * A.is_]
             else:
-                batch = (<const int32_t *>batches)[region * A.stride]
+                batch = (<const int32_t *>batches)[region * A.is_]
             if not (0 <= batch < A.n and axis_of(&k.columns, roi[0], roi[2 * A.cs], A)
                     and axis_of(&k.rows, roi[A.cs], roi[3 * A.cs], A)):
                 refuse(base, params)
@@ -81,5 +81,6 @@ cdef int64_t max_roi_pool_scratch(const void *params, char *const *base) noexcep
     return A.oh * A.ow * CB * <int64_t>sizeof(float) + 2 * (A.oh + A.ow) * <int64_t>sizeof(int64_t)
 
 
+cdef max_roi_pool_t max_roi_pool_params
 enter("roi_align", roi_align_t_fields, sizeof(roi_align_t), roi_align_run, roi_align_scratch)
-enter("max_roi_pool", max_roi_pool_t_fields, sizeof(max_roi_pool_t), max_roi_pool_run, max_roi_pool_scratch)
+enter("max_roi_pool", fields_of(max_roi_pool_params), sizeof(max_roi_pool_t), max_roi_pool_run, max_roi_pool_scratch)

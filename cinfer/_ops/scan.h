@@ -12,9 +12,6 @@
 #ifndef SCAN_H
 #define SCAN_H
 #include "arithmetic.h"
-#define SCAN_FIELDS(B, I, F, A) B(x) B(y) A(dims, 4) A(xs, 4) A(ys, 4) I(n) I(rs) I(rt) I(op) I(element) I(exclusive) \
-    I(outer) I(columns)
-PARAMS(scan_t, SCAN_FIELDS)
 enum { ABREAST = 8 };
 
 typedef void (*scan_fn)(const void *x, int64_t xs, int64_t rs, void *y, int64_t ys, int64_t rt, int64_t n,

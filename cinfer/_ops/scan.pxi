@@ -1,16 +1,16 @@
 # Running sums and products; the contract and the loops are in scan.h.
 
 cdef extern from "scan.h" nogil:
-    ctypedef struct scan_t:
-        buf_t x, y
-        int64_t dims[4]
-        int64_t xs[4]
-        int64_t ys[4]
-        int64_t n, rs, rt, op, element, exclusive, outer, columns
     ctypedef void (*scan_fn)(const void *, int64_t, int64_t, void *, int64_t, int64_t, int64_t, int64_t,
                              int) noexcept nogil
-    const char *scan_t_fields
     scan_fn scan_of(int64_t, int64_t)
+
+ctypedef struct scan_t:
+    buf_t x, y
+    int64_t n, rs, rt, op, element, exclusive, outer, columns
+    int64_t dims[4]
+    int64_t xs[4]
+    int64_t ys[4]
 
 
 cdef void scan_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -25,4 +25,5 @@ cdef void scan_run(const void *params, char *const *base, char *scratch, int64_t
           <int>A.exclusive)
 
 
-enter("scan", scan_t_fields, sizeof(scan_t), scan_run)
+cdef scan_t scan_params
+enter("scan", fields_of(scan_params), sizeof(scan_t), scan_run)

@@ -42,8 +42,6 @@
     F(alpha) F(beta) I(patches) I(patch_tiles) I(oc_tiles) I(blocks) I(slices) I(slice_tiles) \
     DEPTH_FIELDS(B, I, F, A)
 PARAMS(winograd_t, WINOGRAD_FIELDS)
-#define PACK_WINOGRAD_FIELDS(B, I, F, A) B(w) B(y) I(oc) I(ic) I(kd) I(m) I(so) I(si) I(sz) I(sy) I(sx)
-PARAMS(pack_winograd_t, PACK_WINOGRAD_FIELDS)
 
 enum { WINO_WHOLE = 384, WINO_PIECE = 256 };
 #if VW == 16

@@ -8,11 +8,7 @@ cdef extern from "winograd.h" nogil:
         int64_t n, ib, last, ob, ih, iw, oh, ow, pt, pl, xn, xb, xr, yn, yb, yr, rn, rb, rr, m, act
         int64_t patches, patch_tiles, oc_tiles, blocks, slices, slice_tiles, kd, sd, dd, pf, id, od
         double alpha, beta
-    ctypedef struct pack_winograd_t:
-        buf_t w, y
-        int64_t oc, ic, kd, m, so, si, sz, sy, sx
     const char *winograd_t_fields
-    const char *pack_winograd_t_fields
     void wino_in_6(const float *, size_t, int, int, int, int, float *, size_t)
     void wino_in_4(const float *, size_t, int, int, int, int, float *, size_t)
     ctypedef struct wino_source_t:
@@ -39,6 +35,10 @@ cdef extern from "winograd.h" nogil:
     const wino_fn *wino_half_more
     void wino_w_6(const float *, float *, size_t)
     void wino_w_4(const float *, float *, size_t)
+
+ctypedef struct pack_winograd_t:
+    buf_t w, y
+    int64_t oc, ic, kd, m, so, si, sz, sy, sx
 
 
 cdef void wino_inputs(const winograd_t *A, const float *x, int64_t first, int64_t n, float *V,
@@ -240,5 +240,6 @@ cdef int64_t winograd_scratch(const void *params, char *const *base) noexcept no
     return taps * ((read * A.ib * A.patches | 1) + (slices * A.blocks * A.patches | 1)) * CB * <int64_t>sizeof(float)
 
 
+cdef pack_winograd_t pack_winograd_params
 enter("winograd", winograd_t_fields, sizeof(winograd_t), winograd_run, winograd_scratch)
-enter("pack_winograd", pack_winograd_t_fields, sizeof(pack_winograd_t), pack_winograd_run)
+enter("pack_winograd", fields_of(pack_winograd_params), sizeof(pack_winograd_t), pack_winograd_run)

@@ -193,7 +193,7 @@ class Emitter:
             self._framed.add(id(root.buffer))
             top, left, bottom, right = root.halo
             fill = self._placed.fills.get(name, 0)
-            how = dict(fill=fill) if type(fill) is int else {"from": self.contiguous(fill).ref()}
+            how = dict(fill=fill) if type(fill) is int else dict(of_byte=self.contiguous(fill).ref())
             self.step("fill_halo", root.n * root.blocks, dict(
                 y=root.ref(), n=root.n, cb=root.blocks, h=root.h, w=root.w, yn=root.ns, yb=root.bs,
                 yr=root.rs, t=top, l=left, b=bottom, r=right, size=root.dtype.itemsize, **how), beside=True)
@@ -275,7 +275,7 @@ class Emitter:
         dims, (xs, ys), outer, tiles = self.tiles.divided(dims, xs, ys)
         return self.step("convert", tiles, {
             "x": x.ref(), "y": y.ref(), "dims": dims, "xs": xs, "ss": [0] * MOST_AXES, "ys": ys,
-            "outer": outer, "to": same, "from": same}, beside=beside)
+            "outer": outer, "to": same, "from_": same}, beside=beside)
 
     def map(self, shape, x: Ref, xs, y: Ref, ys, *, op="none", alpha=0.0, beta=0.0, beside=False) -> None:
         """y = op(x), float32, over strided axes that collapse to MOST_AXES."""
@@ -294,7 +294,7 @@ class Emitter:
             return
         dims, (xs, ys, ss), outer, tiles = self.tiles.walk(tuple(shape), tuple(xs), tuple(ys),
                                                            tuple(ss or [0] * len(shape)))
-        codes = {"from": self.table.elements[dtype.name], "to": self.table.elements[to.name]}
+        codes = {"from_": self.table.elements[dtype.name], "to": self.table.elements[to.name]}
         self.step("convert", tiles, dict(
             x=x, y=y, dims=dims, xs=xs, ss=ss, ys=ys, outer=outer, **codes, **more), beside=beside)
 

@@ -149,7 +149,7 @@ class Recording:
         """The struct with what is fixed; what is not is entered for later. at : its place, in 8 bytes"""
         slot, fixed, place = self.program.slot, {}, at
         fields = dict.fromkeys(params)
-        for kind, field in self.table.fields[name]:
+        for kind, field in self.table.fields(name):
             value = params.get(field)
             many = int(kind[1:] or 1)
             if value is None:

@@ -62,7 +62,7 @@ def convert(level, x, y, outer=10**9, threads=2, how="cast", s=None, z=None, axi
         if axis is not None:
             along[axis] = -1
         more = dict(s=at(s), z=at(z), ss=strides(s.reshape(along), y.shape))
-    more |= {"from": ELEMENTS[x.dtype.name], "to": ELEMENTS[y.dtype.name]}
+    more |= {"from_": ELEMENTS[x.dtype.name], "to": ELEMENTS[y.dtype.name]}
     run(level, "convert", -(-total // outer), threads, x=at(x), y=at(y), dims=padded(y.shape),
         xs=strides(x, y.shape), ys=strides(y, y.shape), outer=outer, how=HOW[how], **more, **limits)
 
@@ -187,6 +187,6 @@ def test_blocked_source(level, shape):
         total = n * c * h
         run(level, "convert", -(-total // outer), x=(0, address), y=at(y), dims=(1, n, c // 16, 16, h, w),
             xs=(0, xn, xb, 1, xr, 16), ys=(0, c * h * w, 16 * h * w, h * w, w, 1), outer=outer,
-            **{"from": ELEMENTS["float32"], "to": ELEMENTS[to]})
+            **{"from_": ELEMENTS["float32"], "to": ELEMENTS[to]})
         with np.errstate(all="ignore"):
             same(y, cast(content, y.dtype), f"{level} {shape} {halo} {to} outer {outer}")

@@ -41,7 +41,7 @@ def choose(level, op, c, a, b, shape, y, outer, threads=2):
     else:
         more |= dict(op=ops.table(level).arithmetic[op], element=ELEMENTS[a.dtype.name])
     run(level, "choose" if op == "where" else "arithmetic", tiles, threads, a=at(a), b=at(b), y=at(y),
-        dims=padded(shape), bs=strides(b, shape), ys=strides(y, shape), outer=outer, **{"as": strides(a, shape)},
+        dims=padded(shape), bs=strides(b, shape), ys=strides(y, shape), outer=outer, as_=strides(a, shape),
         **more)
 
 

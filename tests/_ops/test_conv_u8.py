@@ -6,7 +6,7 @@ import cinfer._ops as ops
 from u8 import GUARD, NOTHING, BlockedU8, address, channels, convolved, integers, put, requantised
 from windows import run
 
-LEVELS = [level for level in ops.usable_levels() if "conv_u8" in ops.table(level).fields]
+LEVELS = [level for level in ops.usable_levels() if "conv_u8" in ops.table(level).index]
 RNG = np.random.default_rng(8)
 # images, groups, channels of a group in and out, h, w, (kh, kw), strides, dilations, pads (t, l, b, r)
 CASES = [

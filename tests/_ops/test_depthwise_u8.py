@@ -6,7 +6,7 @@ import cinfer._ops as ops
 from u8 import GUARD, NOTHING, BlockedU8, address, channels, convolved, integers, put, requantised
 from windows import run
 
-LEVELS = [level for level in ops.usable_levels() if "depthwise_u8" in ops.table(level).fields]
+LEVELS = [level for level in ops.usable_levels() if "depthwise_u8" in ops.table(level).index]
 RNG = np.random.default_rng(9)
 CASES = [  # channels, h, w, (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right)
     (1, 1, 1, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)), (16, 1, 7, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),

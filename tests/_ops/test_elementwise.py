@@ -243,7 +243,7 @@ def test_zip(level, name):
                 before = guarded(y)
                 dims, (xs, bs, ys) = six(shape, a, b, y)
                 run(level, "zip", total, outer, a=at(a), b=at(b), y=at(y), dims=dims, bs=bs, ys=ys,
-                    op=t.binary[name], **{"as": xs})
+                    op=t.binary[name], as_=xs)
                 assert_written(y, wanted, before, f"{level} {name} {first} {second} {kind} outer {outer}",
                                1e-6)
 
@@ -261,7 +261,7 @@ def test_zip_and_scale_shift_activate(level, act):
         y, total = np.empty_like(a), math.prod(shape[:-1])
         dims, (xs, bs, ys) = six(shape, a, b, y)
         run(level, "zip", total, 3, a=at(a), b=at(b), y=at(y), dims=dims, bs=bs, ys=ys, op=0,
-            act=t.unary[act], alpha=alpha, beta=beta, **{"as": xs})
+            act=t.unary[act], alpha=alpha, beta=beta, as_=xs)
         np.testing.assert_allclose(y, f(a.astype(float) + b), rtol=1e-6, atol=1e-6)
         run(level, "scale_shift", total, 3, x=at(a), s=at(b), t=at(b), y=at(y), dims=dims, xs=xs, ss=bs,
             ts=bs, ys=ys, act=t.unary[act], alpha=alpha,
@@ -294,7 +294,7 @@ def test_zip_on_blocked_pictures(level):
     y, target, _ = to_blocked(np.full_like(x, GUARD), (1, 1, 0, 2))
     run(level, "zip", 2 * 2 * 5 * 7, 11, a=(0, address), b=(0, scale), y=(0, target),
         dims=(1, 2, 2, 5, 7, 16), bs=(0, vn, vb, 0, 0, 1),
-        ys=(0, n, b, r, 16, 1), op=ops.table(level).binary["mul"], **{"as": (0, n, b, r, 16, 1)})
+        ys=(0, n, b, r, 16, 1), op=ops.table(level).binary["mul"], as_=(0, n, b, r, 16, 1))
     np.testing.assert_array_equal(from_blocked(y, 20, (1, 1, 0, 2)), x * s)
     halo = np.ones(y.shape, bool)
     halo[:, :, 1:6, 1:8] = False
@@ -309,7 +309,7 @@ def test_min_max_keep_nan(level, name):
     y = np.empty_like(a)
     one = [0] * 5 + [1]
     run(level, "zip", 1, 1, a=at(a), b=at(b), y=at(y), dims=[1] * 5 + [a.size], bs=one, ys=one,
-        op=ops.table(level).binary[name], **{"as": one})
+        op=ops.table(level).binary[name], as_=one)
     np.testing.assert_array_equal(y, OPERATORS[name](a, b))
 
 
@@ -320,7 +320,7 @@ def test_pow_of_one_exponent(level, exponent):
     y = np.empty_like(a)
     dims, (xs, bs, ys) = six(a.shape, a, b, y)
     run(level, "zip", 9, 2, a=at(a), b=at(b), y=at(y), dims=dims, bs=bs, ys=ys,
-        op=ops.table(level).binary["pow"], **{"as": xs})
+        op=ops.table(level).binary["pow"], as_=xs)
     np.testing.assert_allclose(y, a.astype(float) ** float(b[0]), rtol=3e-7)
 
 

@@ -12,7 +12,7 @@ from u8 import channels as vector
 from windows import Blocked, activation, run
 
 RNG = np.random.default_rng(12)
-LEVELS = [level for level in ops.usable_levels() if "conv_u8" in ops.table(level).fields]
+LEVELS = [level for level in ops.usable_levels() if "conv_u8" in ops.table(level).index]
 # kernel, images, groups, channels of a group in and out, h, w, kernel, strides, dilations, pads (t, l, b, r)
 CASES = [
     ("conv_u8", 1, 1, 1, 1, 1, 1, (1, 1), (1, 1), (1, 1), NOTHING),
@@ -147,7 +147,7 @@ def test_extremes(level, kind, zero, kernel):
 @pytest.mark.parametrize("halo", [NOTHING, (1, 1, 1, 1)])
 def test_the_range_of_blocks(level, shape, halo):
     """What lanes beyond the channels and the halo hold does not count; the range holds 0."""
-    if "range_of_blocked" not in ops.table(level).fields:
+    if "range_of_blocked" not in ops.table(level).index:
         pytest.skip("a level of bytes alone")
     for shift in (-3, 0, 3, np.nan):
         x = RNG.normal(size=shape).astype(np.float32)

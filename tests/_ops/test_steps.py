@@ -13,7 +13,7 @@ def add_one(table, x, tiles):
     address, one = x.ctypes.data, ONE.ctypes.data
     strides = [0, 0, 0, 0, WIDTH, 1]
     packed = table.pack("zip", a=(0, address), b=(0, one), y=(0, address), dims=[1, 1, 1, 1, tiles, WIDTH],
-                        bs=[0] * 6, ys=strides, op=table.binary["add"], outer=1, **{"as": strides})
+                        bs=[0] * 6, ys=strides, op=table.binary["add"], outer=1, as_=strides)
     return "zip", packed, tiles
 
 

@@ -31,7 +31,7 @@ def power(level, x, y):
     z = aligned(x.size)
     one = (0,) * 5 + (1,)
     params = t.pack("zip", a=(0, x.ctypes.data), b=(0, y.ctypes.data), y=(0, z.ctypes.data), outer=1,
-                    dims=(1, 1, 1, 1, 1, x.size), bs=one, ys=one, op=t.binary["pow"], **{"as": one})
+                    dims=(1, 1, 1, 1, 1, x.size), bs=one, ys=one, op=t.binary["pow"], as_=one)
     EXECUTOR.run_once(t, "zip", params, 1)
     return z
 

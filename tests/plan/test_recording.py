@@ -32,7 +32,7 @@ def described(table, emitter):
                        v.strides, v.dtype) for v in inputs + outputs]))
         for kernel, data, tiles in packed(table, step):
             numbers, at, fields = np.frombuffer(data, np.int64), 0, {}
-            for kind, field in table.fields[kernel]:
+            for kind, field in table.fields(kernel):
                 size = 2 if kind == "B" else int(kind[1:] or 1)
                 found = numbers[at:at + size].tolist()
                 is_constant = kind == "B" and found[0] == ABSOLUTE

@@ -30,7 +30,7 @@ def roi_align(group, values):
         out.step("roi_align", tiles, {
             "x": x.ref(), "rois": rois.ref(), "batches": which.ref(), "y": y.ref(), "n": x.n, "c": x.c, "h": x.h,
             "w": x.w, "xn": x.ns, "xb": x.bs, "xr": x.rs, "count": count, "oh": oh, "ow": ow, "rs": rois.strides[0],
-            "cs": rois.strides[1], "is": which.strides[0], "wide": which.dtype.itemsize == 8,
+            "cs": rois.strides[1], "is_": which.strides[0], "wide": which.dtype.itemsize == 8,
             "ratio": get("sampling_ratio", 0), "scale": get("spatial_scale", 1.0), "offset": 0.5 * half,
             "outer": outer},
             refuses=True)

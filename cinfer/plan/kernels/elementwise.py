@@ -104,7 +104,7 @@ def emit_zip(out, dims, a, b, y, op, e=None) -> None:
     act = activation_params(out, e) if e else {}
     out.step("zip", tiles, {
         "a": a[0], "b": b[0], "y": y[0], "dims": dims, "bs": bs, "ys": ys, "op": out.table.binary[op],
-        "outer": outer, "as": xs, **act})
+        "outer": outer, "as_": xs, **act})
 
 
 @kernel(*(name for name in BINARY if name != "PRelu"), attributes="broadcast", reading=FOLLOWS,
@@ -193,7 +193,7 @@ def emit_arithmetic(out, op: str, a: Plain, b: Plain, y: Plain) -> None:
         tuple(y.shape), *(tuple(broadcast_strides(view, y.shape)) for view in (a, b)), tuple(y.strides))
     out.step("arithmetic", tiles, {
         "a": a.ref(), "b": b.ref(), "y": y.ref(), "dims": dims, "bs": bs, "ys": ys, "op": out.table.arithmetic[op],
-        "element": out.table.elements[a.dtype.name], "outer": outer, "as": xs})
+        "element": out.table.elements[a.dtype.name], "outer": outer, "as_": xs})
 
 
 def number(out, value: int, dtype) -> Plain:
@@ -256,5 +256,5 @@ def where(group, values):
             tuple(target.strides))
         out.step("choose", tiles, {
             "c": c.ref(), "a": a.ref(), "b": b.ref(), "y": target.ref(), "dims": dims, "cs": cs, "bs": bs, "ys": ys,
-            "size": target.dtype.itemsize, "outer": outer, "as": xs})
+            "size": target.dtype.itemsize, "outer": outer, "as_": xs})
     return (Candidate(emit, plain_inputs(node)),)

@@ -113,7 +113,7 @@ def gathered(node, walk, values) -> tuple[Candidate, ...]:
         x, i, y = map(out.plain, (name, indices, output))
         w, axes = walked(x, i, y)
         dims, (xs, steps, ys), outer, tiles = out.tiles.walk(*axes)
-        out.step("gather", tiles, {"x": x.ref(), "y": y.ref(), "dims": dims, "xs": xs, "is": steps, "ys": ys,
+        out.step("gather", tiles, {"x": x.ref(), "y": y.ref(), "dims": dims, "xs": xs, "is_": steps, "ys": ys,
                                    "outer": outer, **w.params(x, i)}, refuses=True)
     return (Candidate(emit, tuple((each, PLAIN) for each in dict.fromkeys((name, indices)))),)
 
@@ -168,7 +168,7 @@ def scatter(group, values):
         w, dims, us, steps, ys = walked(y, i, u)
         outer, columns, tiles = out.tiles.plane(dims[0] * dims[1], dims[5], dims[2] * dims[3] * dims[4])
         out.step("scatter", tiles, {
-            "u": u.ref(), "y": y.ref(), "dims": dims, "us": us, "is": steps, "ys": ys, "op": PUTS[how],
+            "u": u.ref(), "y": y.ref(), "dims": dims, "us": us, "is_": steps, "ys": ys, "op": PUTS[how],
             "element": out.table.elements[y.dtype.name] if how != "none" else 0, "outer": outer, "columns": columns,
             **w.params(y, i)}, refuses=True)
     return (Candidate(emit, tuple((each, PLAIN) for each in dict.fromkeys(node.inputs))),)
