@@ -21,11 +21,15 @@
 typedef struct { int64_t base, off; } buf_t;
 typedef void (*tile_fn)(const void *params, char *const *base, char *scratch, int64_t tile);
 typedef int64_t (*scratch_fn)(const void *params, char *const *base);
+typedef struct { int64_t bytes, tiles, parts; } packed_t;
+typedef packed_t (*packed_fn)(const void *params, char *const *base);
 typedef struct {
     const char *name, *fields;
     size_t size;
     tile_fn run;
     scratch_fn scratch;                 /* bytes that a thread needs for these parameters; NULL: none */
+    packed_fn packed;                   /* of one that packs weights: how much it writes, for parameters without y; of
+                                         * how many parts of int8 the weights are, which `parts` then says, or 0 */
 } kernel_t;
 typedef struct {
     int vw;                             /* floats in a vector */

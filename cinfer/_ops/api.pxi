@@ -5,12 +5,16 @@ cdef extern from "api.h" nogil:
         int64_t base, off
     ctypedef void (*tile_fn)(const void *, char *const *, char *, int64_t) noexcept nogil
     ctypedef int64_t (*scratch_fn)(const void *, char *const *) noexcept nogil
+    ctypedef struct packed_t:
+        int64_t bytes, tiles, parts
+    ctypedef packed_t (*packed_fn)(const void *, char *const *) noexcept nogil
     ctypedef struct kernel_t:
         const char *name
         const char *fields
         size_t size
         tile_fn run
         scratch_fn scratch
+        packed_fn packed
     ctypedef struct table_t:
         int vw, conv_oc, conv_half, gemm_n
         const char *unary

@@ -147,9 +147,23 @@ cdef void pack_groups(const pack_conv_t *A, const float *w, float *y, const int6
             first = to
 
 
+cdef packed_t pack_conv_packed(const void *params, char *const *base) noexcept nogil:
+    cdef const pack_conv_t *A = <const pack_conv_t *>params
+    cdef int64_t packed_oc = (A.oc + CB - 1) // CB * CB, taps = max(A.kd, 1) * A.kh * A.kw, h, last = 0, width = HALF
+    cdef const int64_t *reads = <const int64_t *>at(base, A.reads)
+    if reads == NULL:
+        return packed_floats(packed_oc * A.ic * taps, (packed_oc + OCT - 1) // OCT)
+    for h in range(packed_oc // HALF):
+        if reads[3 * h + 1] < 0:
+            width = OCT
+        else:
+            last, width = h, HALF
+    return packed_floats(reads[3 * last + 2] + reads[3 * last + 1] * width * taps, packed_oc // HALF)
+
+
 cdef conv_t conv_params
 cdef conv_stem_t conv_stem_params
 cdef pack_conv_t pack_conv_params
 enter("conv", fields_of(conv_params), sizeof(conv_t), conv_run)
 enter("conv_stem", fields_of(conv_stem_params), sizeof(conv_stem_t), conv_stem_run)
-enter("pack_conv", fields_of(pack_conv_params), sizeof(pack_conv_t), pack_conv_run)
+enter("pack_conv", fields_of(pack_conv_params), sizeof(pack_conv_t), pack_conv_run, NULL, pack_conv_packed)

@@ -183,7 +183,14 @@ cdef void pack_bf16_run(const void *params, char *const *base, char *scratch, in
                     to += width
 
 
+cdef packed_t pack_bf16_packed(const void *params, char *const *base) noexcept nogil:
+    cdef const pack_bf16_t *A = <const pack_bf16_t *>params
+    cdef int64_t wide = OCT if A.goc == 0 or A.goc % OCT == 0 else CB, packed_oc = (A.oc + CB - 1) // CB * CB
+    return packed_floats(packed_oc * pairs_of_sum(A.ic, A.kd) * A.kh * A.kw, (packed_oc + wide - 1) // wide)
+
+
 cdef conv_bf16_t conv_bf16_params
 cdef pack_bf16_t pack_bf16_params
 enter("conv_bf16", fields_of(conv_bf16_params), sizeof(conv_bf16_t), conv_bf16_run, conv_bf16_scratch)
-enter("pack_bf16", fields_of(pack_bf16_params), sizeof(pack_bf16_t), pack_bf16_run, pack_bf16_scratch)
+enter("pack_bf16", fields_of(pack_bf16_params), sizeof(pack_bf16_t), pack_bf16_run, pack_bf16_scratch,
+      pack_bf16_packed)

@@ -129,7 +129,12 @@ cdef void pack_few_run(const void *params, char *const *base, char *scratch, int
                 y += CB
 
 
+cdef packed_t pack_few_packed(const void *params, char *const *base) noexcept nogil:
+    cdef const pack_few_t *A = <const pack_few_t *>params
+    return packed_floats(A.oc * ((A.ic + CB - 1) // CB) * CB * A.kh * A.kw, A.oc)
+
+
 cdef conv_few_t conv_few_params
 cdef pack_few_t pack_few_params
 enter("conv_few", fields_of(conv_few_params), sizeof(conv_few_t), conv_few_run)
-enter("pack_few", fields_of(pack_few_params), sizeof(pack_few_t), pack_few_run)
+enter("pack_few", fields_of(pack_few_params), sizeof(pack_few_t), pack_few_run, NULL, pack_few_packed)

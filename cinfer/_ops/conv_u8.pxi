@@ -17,7 +17,6 @@
 #                Slices beyond the volume are xz, its zero point
 #   Kernel tile = (image*row_tiles + r)*oc_tiles + c: output rows r*rows .., output blocks c*blocks ..; blocks is a
 #   multiple of conv_oc/16 unless oc_tiles is 1.
-# size_conv_u8   writes what packing takes to y, int64: bytes, parts, tiles; parameters of pack_conv_u8
 # pack_conv_u8   from int16 weights of any strides so (oc) si (ic) sy sx, in elements; ic: of the weights, gic where
 #                there are groups; dw: dilation along rows, 0 where it is not known. Zero points are subtracted
 #                before. Kernel tile = a tile of conv_oc channels, the last one of half as many if they are enough
@@ -347,18 +346,19 @@ cdef int64_t parts_of_weights(const pack_conv_u8_t *A, const int16_t *w) noexcep
     return parts_s8(low, high)
 
 
-cdef void size_conv_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+cdef packed_t pack_conv_u8_packed(const void *params, char *const *base) noexcept nogil:
     cdef const pack_conv_u8_t *A = <const pack_conv_u8_t *>params
-    cdef int64_t *y = <int64_t *>at(base, A.y)
-    cdef int64_t o = 0, bytes = HEADER, tiles = 0
+    cdef int64_t o = 0
     cdef channels_u8_t reads
-    y[1] = parts_of_weights(A, <const int16_t *>at(base, A.w)) if DOT_GROUP > 2 else 1
+    cdef packed_t found
+    found.bytes, found.tiles = HEADER, 0
+    found.parts = parts_of_weights(A, <const int16_t *>at(base, A.w)) if DOT_GROUP > 2 else 1
     while o < A.oc:
         reads = channels_u8_of(o, A.oc, all_ic_of(A), A.goc, A.gic)
-        bytes += tile_u8_bytes(&reads, y[1], A.kh * taps_of(A))
+        found.bytes += tile_u8_bytes(&reads, found.parts, A.kh * taps_of(A))
         o += reads.width
-        tiles += 1
-    y[0], y[2] = bytes, tiles
+        found.tiles += 1
+    return found
 
 
 cdef inline int64_t weight_of(const pack_conv_u8_t *A, const int16_t *w, int64_t o, int64_t c) noexcept nogil:
@@ -410,5 +410,5 @@ cdef void pack_conv_u8_run(const void *params, char *const *base, char *scratch,
 cdef conv_u8_t conv_u8_params
 cdef pack_conv_u8_t pack_conv_u8_params
 enter("conv_u8", fields_of(conv_u8_params), sizeof(conv_u8_t), conv_u8_run, strip_room)
-enter("size_conv_u8", fields_of(pack_conv_u8_params), sizeof(pack_conv_u8_t), size_conv_u8_run)
-enter("pack_conv_u8", fields_of(pack_conv_u8_params), sizeof(pack_conv_u8_t), pack_conv_u8_run)
+enter("pack_conv_u8", fields_of(pack_conv_u8_params), sizeof(pack_conv_u8_t), pack_conv_u8_run, NULL,
+      pack_conv_u8_packed)

@@ -250,15 +250,15 @@ cdef void conv_u8_amx_run(const void *params, char *const *base, char *scratch, 
     amx_end()
 
 
-cdef void size_conv_u8_amx_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+cdef packed_t pack_conv_u8_amx_packed(const void *params, char *const *base) noexcept nogil:
     cdef const pack_conv_u8_t *A = <const pack_conv_u8_t *>params
-    cdef int64_t *y = <int64_t *>at(base, A.y)
     cdef amx_k_t k = packed_k_of(A)
+    cdef packed_t found
     if k.form == FORM_VECTORS:
-        size_conv_u8_run(params, base, scratch, tile)
-        return
-    y[1], y[2] = parts_of_weights(A, <const int16_t *>at(base, A.w)), (A.oc + CB - 1) // CB
-    y[0] = HEADER + y[2] * y[1] * k.pieces * k.groups * TILE_BYTES
+        return pack_conv_u8_packed(params, base)
+    found.parts, found.tiles = parts_of_weights(A, <const int16_t *>at(base, A.w)), (A.oc + CB - 1) // CB
+    found.bytes = HEADER + found.tiles * found.parts * k.pieces * k.groups * TILE_BYTES
+    return found
 
 
 cdef void pack_conv_u8_amx_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -292,5 +292,5 @@ cdef void pack_conv_u8_amx_run(const void *params, char *const *base, char *scra
 
 # These take the places of those of conv_u8.pxi.
 enter("conv_u8", fields_of(conv_u8_params), sizeof(conv_u8_t), conv_u8_amx_run, conv_u8_amx_room)
-enter("size_conv_u8", fields_of(pack_conv_u8_params), sizeof(pack_conv_u8_t), size_conv_u8_amx_run)
-enter("pack_conv_u8", fields_of(pack_conv_u8_params), sizeof(pack_conv_u8_t), pack_conv_u8_amx_run)
+enter("pack_conv_u8", fields_of(pack_conv_u8_params), sizeof(pack_conv_u8_t), pack_conv_u8_amx_run, NULL,
+      pack_conv_u8_amx_packed)

@@ -85,6 +85,13 @@ cdef void pack_depthwise_run(const void *params, char *const *base, char *scratc
             y[t * CB + c] = w[c * A.taps + t] if tile * CB + c < A.c else 0
 
 
+cdef packed_t pack_depthwise_packed(const void *params, char *const *base) noexcept nogil:
+    cdef const pack_depthwise_t *A = <const pack_depthwise_t *>params
+    cdef int64_t blocks = (A.c + CB - 1) // CB
+    return packed_floats(blocks * CB * A.taps, blocks)
+
+
 cdef pack_depthwise_t pack_depthwise_params
 enter("depthwise", depthwise_t_fields, sizeof(depthwise_t), depthwise_run)
-enter("pack_depthwise", fields_of(pack_depthwise_params), sizeof(pack_depthwise_t), pack_depthwise_run)
+enter("pack_depthwise", fields_of(pack_depthwise_params), sizeof(pack_depthwise_t), pack_depthwise_run, NULL,
+      pack_depthwise_packed)

@@ -10,7 +10,6 @@
 #   table            absent, or 256 bytes through which y goes
 #   y                pixel (0, 0); strides yn yb yr. The last block is written whole
 #   Kernel tile = (image*row_tiles + r)*cb + block, rows r*rows .. of the output.
-# size_depthwise_u8  writes what packing takes to y, int64: bytes, parts, tiles; parameters of pack_depthwise_u8
 # pack_depthwise_u8  from int16 weights, strides so (channel) sy sx in elements, zero points subtracted before; sh, dh
 #                    as the convolution has them. HEADER bytes that begin with parts, then blocks. Kernel tile = a block
 #
@@ -156,21 +155,21 @@ cdef inline void depthwise_u8_row(const dw_u8_t *T, const dw_u8_fn *form, int64_
         form[px - 1](T, wide * px * sw, y + wide * px * CB * size, tiles - wide)
 
 
-cdef void size_depthwise_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+cdef packed_t pack_depthwise_u8_packed(const void *params, char *const *base) noexcept nogil:
     cdef const pack_depthwise_u8_t *A = <const pack_depthwise_u8_t *>params
     cdef const int16_t *w = <const int16_t *>at(base, A.w)
-    cdef int64_t *y = <int64_t *>at(base, A.y)
     cdef int64_t low = 0, high = 0, c, i, j, v
     cdef phases_t p
+    cdef packed_t found
     for c in range(A.c):
         for i in range(A.kh):
             for j in range(A.kw):
                 v = w[c * A.so + i * A.sy + j * A.sx]
                 low, high = min(low, v), max(high, v)
-    y[1] = dot_parts(low, high)
-    p = phases_of(A.kh, A.kw, A.sh, A.dh, y[1])
-    y[2] = (A.c + CB - 1) // CB
-    y[0] = HEADER + y[2] * p.block
+    found.parts, found.tiles = dot_parts(low, high), (A.c + CB - 1) // CB
+    p = phases_of(A.kh, A.kw, A.sh, A.dh, found.parts)
+    found.bytes = HEADER + found.tiles * p.block
+    return found
 
 
 cdef void pack_depthwise_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -205,5 +204,5 @@ cdef void pack_depthwise_u8_run(const void *params, char *const *base, char *scr
 cdef depthwise_u8_t depthwise_u8_params
 cdef pack_depthwise_u8_t pack_depthwise_u8_params
 enter("depthwise_u8", fields_of(depthwise_u8_params), sizeof(depthwise_u8_t), depthwise_u8_run, depthwise_u8_room)
-enter("size_depthwise_u8", fields_of(pack_depthwise_u8_params), sizeof(pack_depthwise_u8_t), size_depthwise_u8_run)
-enter("pack_depthwise_u8", fields_of(pack_depthwise_u8_params), sizeof(pack_depthwise_u8_t), pack_depthwise_u8_run)
+enter("pack_depthwise_u8", fields_of(pack_depthwise_u8_params), sizeof(pack_depthwise_u8_t), pack_depthwise_u8_run,
+      NULL, pack_depthwise_u8_packed)

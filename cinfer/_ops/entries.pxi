@@ -78,11 +78,18 @@ cdef inline int64_t even(int64_t n, int64_t most) noexcept nogil:
     cdef int64_t parts = (n + most - 1) // most
     return (n + parts - 1) // parts
 
+
+cdef inline packed_t packed_floats(int64_t count, int64_t tiles) noexcept nogil:
+    cdef packed_t found
+    found.bytes, found.tiles, found.parts = count * <int64_t>sizeof(float), tiles, 0
+    return found
+
 DEF MOST_KERNELS = 128
 cdef kernel_t[MOST_KERNELS] entries
 cdef int n_entries = 0
 
-cdef void enter(const char *name, const char *fields, size_t size, tile_fn run, scratch_fn scratch=NULL) noexcept:
+cdef void enter(const char *name, const char *fields, size_t size, tile_fn run, scratch_fn scratch=NULL,
+                packed_fn packed=NULL) noexcept:
     """One more kernel in the table; called by the families while the module is initialised."""
     global n_entries
     entries[n_entries].name = name
@@ -90,6 +97,7 @@ cdef void enter(const char *name, const char *fields, size_t size, tile_fn run, 
     entries[n_entries].size = size
     entries[n_entries].run = run
     entries[n_entries].scratch = scratch
+    entries[n_entries].packed = packed
     n_entries += 1
 
 descriptions = []

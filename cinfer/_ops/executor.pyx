@@ -259,6 +259,14 @@ cdef class Table:
                     i += 1
         return packed
 
+    def packed(self, str name, bytes params):
+        """(bytes, tiles, parts) that a kernel writes which packs weights, as api.h says."""
+        cdef char *base[1]
+        cdef packed_t found
+        base[0] = NULL
+        found = self.kernel(name).packed(PyBytes_AS_STRING(params), base)
+        return found.bytes, found.tiles, found.parts
+
     def panel_u8(self, int64_t k):
         """Words of 4 bytes of a packed panel of a product of bytes with k terms (gemm_u8.h)."""
         return self.of_bytes.panel_u8(k)

@@ -34,6 +34,15 @@ cdef int64_t gemm_u8_scratch(const void *params, char *const *base) noexcept nog
     return (<const gemm_u8_t *>params).scratch_bytes
 
 
+cdef packed_t pack_gemm_u8_packed(const void *params, char *const *base) noexcept nogil:
+    cdef const pack_gemm_u8_t *A = <const pack_gemm_u8_t *>params
+    cdef packed_t found
+    found.tiles, found.parts = A.batch0 * A.batch1 * ((A.n + OCTU - 1) // OCTU), 0
+    found.bytes = found.tiles * panel_u8(A.k) * <int64_t>sizeof(int)
+    return found
+
+
 cdef pack_gemm_u8_t pack_gemm_u8_params
 enter("gemm_u8", gemm_u8_t_fields, sizeof(gemm_u8_t), gemm_u8_run, gemm_u8_scratch)
-enter("pack_gemm_u8", fields_of(pack_gemm_u8_params), sizeof(pack_gemm_u8_t), pack_gemm_u8_run)
+enter("pack_gemm_u8", fields_of(pack_gemm_u8_params), sizeof(pack_gemm_u8_t), pack_gemm_u8_run, NULL,
+      pack_gemm_u8_packed)

@@ -130,7 +130,12 @@ cdef void widen_run(const void *params, char *const *base, char *scratch, int64_
                   <float *>at(base, A.y) + n * A.k)
 
 
+cdef packed_t widen_packed(const void *params, char *const *base) noexcept nogil:
+    cdef const widen_t *A = <const widen_t *>params
+    return packed_floats((A.n + CB - 1) // CB * CB * A.k, (A.n + OCT - 1) // OCT)
+
+
 cdef gemv_t gemv_params
 cdef widen_t widen_params
 enter("gemv", fields_of(gemv_params), sizeof(gemv_t), gemv_run)
-enter("widen", fields_of(widen_params), sizeof(widen_t), widen_run)
+enter("widen", fields_of(widen_params), sizeof(widen_t), widen_run, NULL, widen_packed)

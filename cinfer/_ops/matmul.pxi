@@ -53,7 +53,13 @@ cdef void pack_gemm_run(const void *params, char *const *base, char *scratch, in
                  <float *>at(base, A.y) + (b * packed_n + n) * A.k)
 
 
+cdef packed_t pack_gemm_packed(const void *params, char *const *base) noexcept nogil:
+    cdef const pack_gemm_t *A = <const pack_gemm_t *>params
+    cdef int64_t batch = A.batch0 * A.batch1
+    return packed_floats(batch * ((A.n + CB - 1) // CB) * CB * A.k, batch * ((A.n + OCT - 1) // OCT))
+
+
 cdef gemm_t gemm_params
 cdef pack_gemm_t pack_gemm_params
 enter("gemm", fields_of(gemm_params), sizeof(gemm_t), gemm_run, gemm_scratch)
-enter("pack_gemm", fields_of(pack_gemm_params), sizeof(pack_gemm_t), pack_gemm_run)
+enter("pack_gemm", fields_of(pack_gemm_params), sizeof(pack_gemm_t), pack_gemm_run, NULL, pack_gemm_packed)

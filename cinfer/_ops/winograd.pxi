@@ -240,6 +240,13 @@ cdef int64_t winograd_scratch(const void *params, char *const *base) noexcept no
     return taps * ((read * A.ib * A.patches | 1) + (slices * A.blocks * A.patches | 1)) * CB * <int64_t>sizeof(float)
 
 
+cdef packed_t pack_winograd_packed(const void *params, char *const *base) noexcept nogil:
+    cdef const pack_winograd_t *A = <const pack_winograd_t *>params
+    cdef int64_t ob = (A.oc + CB - 1) // CB, kd = max(A.kd, 1)
+    return packed_floats((A.m + 2) * (A.m + 2) * ob * CB * kd * A.ic, kd * ob)
+
+
 cdef pack_winograd_t pack_winograd_params
 enter("winograd", winograd_t_fields, sizeof(winograd_t), winograd_run, winograd_scratch)
-enter("pack_winograd", fields_of(pack_winograd_params), sizeof(pack_winograd_t), pack_winograd_run)
+enter("pack_winograd", fields_of(pack_winograd_params), sizeof(pack_winograd_t), pack_winograd_run, NULL,
+      pack_winograd_packed)

@@ -197,7 +197,17 @@ cdef void pack_winograd_u8_run(const void *params, char *const *base, char *scra
                     wino_u8_group(u + (k * KG * 36 + x) * CB + l, 36 * CB, to + (k0 + k * KG) * width)
 
 
+cdef packed_t pack_winograd_u8_packed(const void *params, char *const *base) noexcept nogil:
+    cdef const pack_winograd_u8_t *A = <const pack_winograd_u8_t *>params
+    cdef int64_t ob = (A.oc + CB - 1) // CB
+    cdef packed_t found
+    found.tiles, found.parts = ob, 0
+    found.bytes = (A.m + 2) * (A.m + 2) * ob * CB * ((A.ic + KG - 1) // KG) * KG * <int64_t>sizeof(int16_t)
+    return found
+
+
 cdef winograd_u8_t winograd_u8_params
 cdef pack_winograd_u8_t pack_winograd_u8_params
 enter("winograd_u8", fields_of(winograd_u8_params), sizeof(winograd_u8_t), winograd_u8_run, winograd_u8_scratch)
-enter("pack_winograd_u8", fields_of(pack_winograd_u8_params), sizeof(pack_winograd_u8_t), pack_winograd_u8_run)
+enter("pack_winograd_u8", fields_of(pack_winograd_u8_params), sizeof(pack_winograd_u8_t), pack_winograd_u8_run, NULL,
+      pack_winograd_u8_packed)

@@ -95,65 +95,38 @@ class Store:
         return self.once(("blocked", name, tuple(shape)), array,
                          lambda: blocked_constant(array.reshape(shape)))
 
-    def packed(self, kernel: str, name: str, array: np.ndarray, size: int, tiles: int, offset: int = 0, *,
-               shifted=None, **params) -> Ref:
+    def packed(self, kernel: str, name: str, array: np.ndarray, offset: int = 0, *, shifted=None, **params) -> Ref:
         """Weights in the layout a kernel reads.
 
-        kernel : the one that packs; size : elements of 4 bytes it writes, in so many tiles
-        name : of the constant, or of what was derived from it; array : its values
+        kernel : the one that packs; name : of the constant, or of what was derived from it; array : its values
         offset : the element at which the kernel begins to read; params : its other parameters
-        shifted : as of `packed_bytes`; None for a kernel that reads float32
+        shifted : None, for a kernel that reads float32; else function that gives the weights as it reads them: int16,
+            their zero points subtracted
         """
-        key = kernel, name, array.shape, size, tiles, offset, *params.items()
-        return self.once(key, array, lambda: self._pack(kernel, array, shifted, size, tiles, offset, params))
+        def make() -> Ref:
+            source = np.ascontiguousarray(array, np.float32) if shifted is None else shifted()
+            return self._written(kernel, array, dict(params, w=(0, source.ctypes.data + source.itemsize * offset)))
+        return self.once((kernel, name, array.shape, offset, *params.items()), array, make)
 
-    def packed_bytes(self, kernel: str, name: str, array: np.ndarray, shifted, **params) -> Ref:
-        """Weights in the layout a kernel of integers reads, of which the kernel `size_...` says how much that is.
-
-        kernel : pack_...; name, params : as of `packed`; array : the constant; shifted : function that gives the
-            weights as int16, their zero points subtracted
-        """
-        key = kernel, name, array.shape, *params.items()
-        return self.once(key, array, lambda: self._pack_bytes(kernel, array, shifted(), params))
-
-    def _pack_bytes(self, kernel, array, weights, params) -> Ref:
-        said = np.zeros(8, np.int64)                                # bytes, parts, tiles
-        params = dict(params, w=(0, weights.ctypes.data))
-        self._run(kernel.replace("pack_", "size_"), 1, params, said.ctypes.data)
-        size, parts, tiles = said[:3].tolist()
-        made = self._written(kernel, size, tiles, dict(params, parts=parts))
-        let_go(array)
-        return made
-
-    def _pack(self, kernel, array, shifted, size, tiles, offset, params) -> Ref:
-        source = np.ascontiguousarray(array, np.float32) if shifted is None else shifted()
-        made = self._written(kernel, 4 * size, tiles,
-                             dict(params, w=(0, source.ctypes.data + source.itemsize * offset)))
-        let_go(array)
-        return made
-
-    def made_by(self, kernel: str, key: tuple, arrays: tuple, size: int, tiles: int, params: dict) -> Ref:
-        """What a kernel writes to its `y`, `size` float32 in so many tiles, from what its parameters point at.
+    def made_by(self, kernel: str, key: tuple, arrays: tuple, params: dict) -> Ref:
+        """What a kernel that packs writes, from what its parameters point at.
 
         key : what it is made from, beside the constants `arrays`, the first of which is large
         """
-        def make() -> Ref:
-            made = self._written(kernel, 4 * size, tiles, {
-                name: (0, value.buffer.offset + value.offset) if type(value) is Ref else value
-                for name, value in params.items()})
-            let_go(arrays[0])
-            return made
-        return self.once((kernel, *key), arrays, make)
+        return self.once((kernel, *key), arrays, lambda: self._written(kernel, arrays[0], {
+            name: (0, value.buffer.offset + value.offset) if type(value) is Ref else value
+            for name, value in params.items()}))
 
-    def _written(self, kernel: str, size: int, tiles: int, params: dict) -> Ref:
-        """`size` bytes of new memory, written by a kernel."""
+    def _written(self, kernel: str, source: np.ndarray, params: dict) -> Ref:
+        """New memory, written by a kernel that says how much it takes. source : what is not read again"""
+        size, tiles, parts = self.table.packed(kernel, self.table.pack(kernel, **params))
+        if parts:
+            params["parts"] = parts
         memory = _ops.executor().Memory(size)
-        self._run(kernel, tiles, params, memory.address)
-        return Ref(Buffer(memory.size, 0, memory.address, memory), 0)
-
-    def _run(self, kernel: str, tiles: int, params: dict, address: int) -> None:
-        job = self.table.pack(kernel, y=(0, address), **params)
+        job = self.table.pack(kernel, y=(0, memory.address), **params)
         _ops.executor().run_once(self.table, kernel, job, tiles, self.threads)
+        let_go(source)
+        return Ref(Buffer(memory.size, 0, memory.address, memory), 0)
 
 
 def let_go(array: np.ndarray) -> None:

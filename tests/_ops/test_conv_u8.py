@@ -61,10 +61,9 @@ def pack(level, w, groups=1, strides=None, at=0, source=None, threads=1, dw=0):
                   dw=dw)
     if groups > 1:
         params.update(goc=oc // groups, gic=ic)
-    size = np.zeros(3, np.int64)
-    run(level, "size_conv_u8", 1, y=address(size), **params)
-    packed = put(np.full(size[0] + 64, GUARD, np.uint8))
-    run(level, "pack_conv_u8", int(size[2]), threads=threads, y=address(packed), parts=int(size[1]), **params)
+    size, tiles, parts = ops.table(level).packed("pack_conv_u8", ops.table(level).pack("pack_conv_u8", **params))
+    packed = put(np.full(size + 64, GUARD, np.uint8))
+    run(level, "pack_conv_u8", tiles, threads=threads, y=address(packed), parts=parts, **params)
     assert (packed[-64:] == GUARD).all()
     return packed
 

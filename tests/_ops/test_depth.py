@@ -93,13 +93,16 @@ def test_conv_sums_over_the_slices_of_its_window(level, n, ic, oc, h, w, windows
     more, res, kept = residual(add, wanted)
     goc, oc, t = oc, groups * oc, ops.table(level)
     (oh, ow), od, ob = wanted.shape[3:], along[-1], -(-oc // 16)
-    tiles, size, of_groups = -(-ob * 16 // t.conv_oc), ob * 16 * ic * kd * kh * kw, {}
+    of_groups = {}
     if groups > 1:
-        reads, size = reads_of(oc, goc, ic, kd * kh * kw, t.conv_oc, t.conv_half)
-        tiles, of_groups = len(reads), dict(reads=(0, reads.ctypes.data))
-    source, packed = put(weights), aligned(size)
-    run(level, "pack_conv", tiles, w=ref(source), y=ref(packed), oc=oc, goc=goc, ic=ic, kd=kd, kh=kh, kw=kw,
-        so=ic * kd * kh * kw, si=kd * kh * kw, sz=kh * kw, sy=kw, sx=1, **of_groups)
+        reads = reads_of(oc, goc, ic, kd * kh * kw, t.conv_oc, t.conv_half)
+        of_groups = dict(reads=(0, reads.ctypes.data))
+    source = put(weights)
+    how = dict(w=ref(source), oc=oc, goc=goc, ic=ic, kd=kd, kh=kh, kw=kw, so=ic * kd * kh * kw, si=kd * kh * kw,
+               sz=kh * kw, sy=kw, sx=1, **of_groups)
+    size, tiles, _ = t.packed("pack_conv", t.pack("pack_conv", **how))
+    packed = aligned(size // 4)
+    run(level, "pack_conv", tiles, y=ref(packed), **how)
     xs, ys, b = Blocked.of(as_pictures(x), pads), Blocked((n * od, oc, oh, ow), (1, 0, 0, 1)), channels(bias)
     row_tiles = -(-oh // rows)
     run(level, "conv", n * od * row_tiles, threads=2, x=xs.at(-pads[0], -pads[1]), w=ref(packed), bias=ref(b),

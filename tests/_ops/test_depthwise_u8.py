@@ -26,10 +26,10 @@ def pack(level, w, stride, dilation, source=None, strides=None):
     source = put(w if source is None else source, np.int16)
     so, sy, sx = strides or (kh * kw, kw, 1)
     params = dict(w=address(source), c=c, kh=kh, kw=kw, so=so, sy=sy, sx=sx, sh=stride, dh=dilation)
-    size = np.zeros(3, np.int64)
-    run(level, "size_depthwise_u8", 1, y=address(size), **params)
-    packed = put(np.full(size[0] + 64, GUARD, np.uint8))
-    run(level, "pack_depthwise_u8", -(-c // 16), y=address(packed), parts=int(size[1]), **params)
+    table = ops.table(level)
+    size, tiles, parts = table.packed("pack_depthwise_u8", table.pack("pack_depthwise_u8", **params))
+    packed = put(np.full(size + 64, GUARD, np.uint8))
+    run(level, "pack_depthwise_u8", tiles, y=address(packed), parts=parts, **params)
     assert (packed[-64:] == GUARD).all()
     return packed
 

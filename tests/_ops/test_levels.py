@@ -16,7 +16,7 @@ NEEDS = {"baseline": "", "sse41": "ssse3 sse4_1", "avx2": "avx2 fma", "avxvnni":
 NEEDS_ON_ARM = {"baseline": "", "neon": "asimd", "dotprod": "asimddp", "i8mm": "asimddp i8mm",
                 "bf16": "asimddp i8mm bf16"}
 OF_BF16 = ("bf16", "avx512bf16")
-PRODUCTS = {"conv_u8", "size_conv_u8", "pack_conv_u8", "gemm_u8", "pack_gemm_u8"}
+PRODUCTS = {"conv_u8", "pack_conv_u8", "gemm_u8", "pack_gemm_u8"}
 ADDING = [level for level in ops.usable_levels() if level in ops.ADDS_TO and level not in OF_BF16]
 
 
@@ -53,7 +53,7 @@ def test_a_level_that_adds_has_products_of_bytes_and_all_else_of_the_level_below
         assert own == PRODUCTS and table.dot_group == 64
         assert table.panel_u8(65) == table.panel_u8(128) > table.panel_u8(64)
         return
-    assert own == PRODUCTS | {"depthwise_u8", "size_depthwise_u8", "pack_depthwise_u8", "winograd_u8",
+    assert own == PRODUCTS | {"depthwise_u8", "pack_depthwise_u8", "winograd_u8",
                               "pack_winograd_u8", "look_up_u8", "zip_u8"}
     if level == "sse41":                # tables in registers, and no more
         assert table.dot_group == below.dot_group == 2

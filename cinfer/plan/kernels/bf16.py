@@ -9,13 +9,12 @@ import numpy as np
 
 from ..costs import MULTIPLY_ADD_NS
 from ..store import constant, let_go
-from ..views import BLOCK, round_up
+from ..views import round_up
 
 WEIGHT_COST = 12                # multiply-adds of float32 in the time that a float32 weight takes to come from memory
 STRIP_COST = 3                  # likewise to round one number on its way into a strip
 MOST_STRIP = 1 << 20            # bytes that a register tile reads: beyond, they would not stay in L2
 MOST_TILE = 16                  # pixels of a register tile, or rows of a matrix
-PAIR_LANES = 2 * BLOCK          # bfloat16 in the room of a block
 BFLOAT16 = 2                    # of the types of _ops/narrow.h
 
 
@@ -53,10 +52,6 @@ def rounded(w: np.ndarray) -> np.ndarray:
 
 def packed(out, name: str, w, oc: int, ic: int, strides: tuple[int, int], taps=(1, 1, 1), goc: int = 0):
     """Weights as `pack_bf16` packs them. strides : over outputs and terms in w; goc : outputs of a group, or 0"""
-    (kd, kh, kw), width = taps, out.table.conv_oc
-    if goc % width:
-        width = BLOCK
-    pairs = -(-ic // 2) if kd == 1 else kd * -(-ic // PAIR_LANES) * BLOCK
-    size, tiles = round_up(oc) * pairs * kh * kw, -(-round_up(oc) // width)
-    return out.store.packed("pack_bf16", name, w, size, tiles, oc=oc, ic=ic, kd=kd, kh=kh, kw=kw, so=strides[0],
-                            sk=strides[1], goc=goc)
+    kd, kh, kw = taps
+    return out.store.packed("pack_bf16", name, w, oc=oc, ic=ic, kd=kd, kh=kh, kw=kw, so=strides[0], sk=strides[1],
+                            goc=goc)

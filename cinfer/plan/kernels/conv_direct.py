@@ -109,20 +109,17 @@ def packed_weights(out, w, name, oc, ic, strides, taps, offset=0, groups=1) -> d
 
     strides : over (oc, ic, z, y, x) in w; taps : (kd, kh, kw); offset : of the first tap in w
     """
-    ob = -(-oc // BLOCK)
-    size, tiles = ob * BLOCK * ic * prod(taps), -(-ob * BLOCK // out.table.conv_oc)
-    return dict(w=out.store.packed("pack_conv", name, w, size, tiles, offset, oc=oc, ic=ic,
-                                   **source(strides, taps)))
+    return dict(w=out.store.packed("pack_conv", name, w, offset, oc=oc, ic=ic, **source(strides, taps)))
 
 
 def packed_groups(out, w, name, oc, ic, strides, taps, offset, groups) -> dict:
     """Weights of several groups that read ic channels each, and what the tiles of output channels read."""
     goc, table = oc // groups, out.table
-    reads, size = reads_of(oc, goc, ic, prod(taps), table.conv_oc, table.conv_half)
+    reads = reads_of(oc, goc, ic, prod(taps), table.conv_oc, table.conv_half)
     at = out.store.once(("reads", oc, goc, ic, *taps), None, lambda: constant(reads).ref())
     mixed = (reads[:, 1] > ic).any()
     return dict(reads=at, goc=goc if mixed else 0, gic=ic if mixed else 0, w=out.store.packed(
-        "pack_conv", name, w, size, len(reads), offset, reads=at, oc=oc, goc=goc, ic=ic,
+        "pack_conv", name, w, offset, reads=at, oc=oc, goc=goc, ic=ic,
         **source(strides, taps)))
 
 
@@ -131,8 +128,8 @@ def source(strides, taps) -> dict:
     return dict(zip(("kd", "kh", "kw", "so", "si", "sz", "sy", "sx"), (*taps, *strides)))
 
 
-def reads_of(oc: int, goc: int, ic: int, taps: int, width: int, half: int) -> tuple[np.ndarray, int]:
-    """(`reads` of the kernel, floats of packed weights) of groups of goc output and ic input channels.
+def reads_of(oc: int, goc: int, ic: int, taps: int, width: int, half: int) -> np.ndarray:
+    """`reads` of the kernel for groups of goc output and ic input channels.
 
     width, half : channels of a full and of a narrow register tile
     """
@@ -149,7 +146,7 @@ def reads_of(oc: int, goc: int, ic: int, taps: int, width: int, half: int) -> tu
         count[odd] = np.where(wide, -1, count[odd])
         widths[even] = np.where(wide, width, half)
     floats = np.maximum(count, 0) * widths * taps
-    return np.ascontiguousarray(np.stack((begins, count, np.cumsum(floats) - floats), 1), np.int64), int(floats.sum())
+    return np.ascontiguousarray(np.stack((begins, count, np.cumsum(floats) - floats), 1), np.int64)
 
 
 def emit_depthwise(out, conv: Conv) -> None:
@@ -159,8 +156,7 @@ def emit_depthwise(out, conv: Conv) -> None:
     x, y = out.blocked(conv.x), out.output(conv.group.output)
 
     def params():
-        packed = out.store.packed("pack_depthwise", conv.w_name, conv.w, x.blocks * BLOCK * kh * kw, x.blocks,
-                                  c=x.c, taps=kh * kw)
+        packed = out.store.packed("pack_depthwise", conv.w_name, conv.w, c=x.c, taps=kh * kw)
         return dict(w=packed, cb=x.blocks, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw)
     rows, row_tiles = out.tiles.rows(y.h, y.w, x.n * x.blocks, BLOCK * kh * kw)
     out.step(fixed(out, "depthwise", conv, (), params), x.n * x.blocks * row_tiles, dict(

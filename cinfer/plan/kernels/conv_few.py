@@ -10,7 +10,7 @@ import numpy as np
 from ..candidate import BLOCKED, FOLLOWS, PLAIN, Candidate
 from ..epilogue import activation_params
 from ..store import channel_vector
-from ..views import BLOCK, Plain, nchw, nchw_strides, round_up
+from ..views import BLOCK, Plain, nchw, nchw_strides
 from .conv_params import Conv
 
 # In the time of a multiply-add of vectors by `conv`, for a pixel of the output. Fitted to 1x1 and 3x3 windows
@@ -128,6 +128,5 @@ def tiles_of(tiles, n: int, count: int, flops: int) -> tuple[int, int]:
 def packed_weights(out, w, name, oc, ic, strides, taps, offset=0):
     """Weights for `conv_few`: [oc][block][kh][kw][16]; the arguments are those of conv_direct's."""
     (so, si, _, sy, sx), (_, kh, kw) = strides, taps
-    size = oc * round_up(ic) * kh * kw
-    return out.store.packed("pack_few", name, w, size, oc, offset, oc=oc, ic=ic, kh=kh, kw=kw,
+    return out.store.packed("pack_few", name, w, offset, oc=oc, ic=ic, kh=kh, kw=kw,
                             so=so, si=si, sy=sy, sx=sx)

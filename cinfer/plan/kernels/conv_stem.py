@@ -41,9 +41,7 @@ def emit(out, conv: Conv) -> None:
     if win.depth:
         w = out.store.once(("slices first", name), w, lambda: np.ascontiguousarray(np.moveaxis(conv.w, 2, 1)))
         name = f"{name}, slices first"
-    packed = out.store.packed("pack_gemm", name, w, taps * blocks * BLOCK,
-                              -(-blocks * BLOCK // out.table.gemm_n), batch0=1, batch1=1, k=taps, n=oc, sk=1,
-                              sn=taps)
+    packed = out.store.packed("pack_gemm", name, w, batch0=1, batch1=1, k=taps, n=oc, sk=1, sn=taps)
     split = divided(out, y.n, y.h, y.w, blocks, taps)
     out.step("conv_stem", y.n * split["row_tiles"] * split["oc_tiles"], dict(
         x=x.ref(), w=packed, koff=out.table_of(offsets, xc, xs, xr, xp), k=taps, ob=blocks, sh=sh,

@@ -76,9 +76,9 @@ def emit(out, conv: QuantizedTransposed) -> None:
 
         def params(fy=fy, fx=fx, kh=kh, kw=kw):
             w, bias = conv.of_phase(fy, fx)
-            packed = out.store.packed_bytes(
-                "pack_conv_u8", f"{conv.w_name} {fy.taps} {fx.taps}", conv.w, lambda: w, oc=oc, ic=gic, kh=kh, kw=kw,
-                dw=1, so=gic * kh * kw, si=kh * kw, sy=kw, sx=1, **grouped)
+            packed = out.store.packed(
+                "pack_conv_u8", f"{conv.w_name} {fy.taps} {fx.taps}", conv.w, shifted=lambda: w, oc=oc, ic=gic,
+                kh=kh, kw=kw, dw=1, so=gic * kh * kw, si=kh * kw, sy=kw, sx=1, **grouped)
             return dict(conv.epilogue(out, bias), w=packed, ib=x.blocks, last=(ic - 1) % BLOCK + 1, ob=y.blocks,
                         kh=kh, kw=kw, dh=1, dw=1, sh=1, sw=1, **grouped)
         fixed = out.store.fixed("conv_u8", (conv.group.node, conv.group.epilogue.unary.key(), fy.taps, fx.taps),

@@ -217,8 +217,8 @@ def emit_direct(out, conv: QuantizedConv) -> None:
     x, y = out.blocked(conv.x), out.output(conv.group.output)
 
     def params():
-        w = out.store.packed_bytes("pack_conv_u8", conv.w_name, conv.w, conv.by_channels, oc=oc, ic=ic, kh=kh, kw=kw,
-                                   dw=dw, so=ic * kh * kw, si=kh * kw, sy=kw, sx=1, **grouped)
+        w = out.store.packed("pack_conv_u8", conv.w_name, conv.w, shifted=conv.by_channels, oc=oc, ic=ic, kh=kh, kw=kw,
+                             dw=dw, so=ic * kh * kw, si=kh * kw, sy=kw, sx=1, **grouped)
         return dict(w=w, ib=ib, last=(ic * groups - 1) % BLOCK + 1, ob=ob, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw,
                     xz=conv.x_zero, **grouped)
     split, late = divided(out, y.n, y.h, y.w, ob, ic * kh * kw), conv.of_run(out)
@@ -233,8 +233,8 @@ def emit_depthwise(out, conv: QuantizedConv) -> None:
     x, y = out.blocked(conv.x), out.output(conv.group.output)
 
     def params():
-        w = out.store.packed_bytes("pack_depthwise_u8", conv.w_name, conv.w, conv.shifted, c=x.c, kh=kh, kw=kw,
-                                   so=kh * kw, sy=kw, sx=1, sh=sh, dh=dh)
+        w = out.store.packed("pack_depthwise_u8", conv.w_name, conv.w, shifted=conv.shifted, c=x.c, kh=kh, kw=kw,
+                             so=kh * kw, sy=kw, sx=1, sh=sh, dh=dh)
         return dict(w=w, cb=x.blocks, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw)
     rows, row_tiles = out.tiles.rows(y.h, y.w, x.n * x.blocks, BLOCK * kh * kw)
     late = conv.of_run(out)

@@ -65,11 +65,11 @@ def winograd_cost(m: int, n: int, ic: int, oc: int, oh: int, ow: int) -> float:
 def emit(out, conv: Conv, m: int) -> None:
     """One step: transform of patches, products, transform back; all of a tile in the thread's scratch."""
     oc, ic = conv.w.shape[:2]
-    taps, ob, ib, kd = (m + 2) ** 2, -(-oc // BLOCK), -(-ic // BLOCK), prod(conv.w.shape[2:-2])
+    ob, ib, kd = -(-oc // BLOCK), -(-ic // BLOCK), prod(conv.w.shape[2:-2])
 
     def params():
-        packed = out.store.packed("pack_winograd", conv.w_name, conv.w, taps * ob * BLOCK * kd * ic, kd * ob,
-                                  oc=oc, ic=ic, kd=kd, m=m, so=9 * kd * ic, si=9 * kd, sz=9, sy=3, sx=1)
+        packed = out.store.packed("pack_winograd", conv.w_name, conv.w, oc=oc, ic=ic, kd=kd, m=m, so=9 * kd * ic,
+                                  si=9 * kd, sz=9, sy=3, sx=1)
         return dict(w=packed, ib=ib, last=(ic - 1) % BLOCK + 1, ob=ob, m=m)
     x, y, win = out.blocked(conv.x), out.output(conv.group.output), conv.window(out)
     (top, left, _, _), depth = win.pads, win.depth

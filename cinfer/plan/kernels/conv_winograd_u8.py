@@ -68,12 +68,12 @@ def winograd_cost(m: int, n: int, ic: int, oc: int, oh: int, ow: int) -> float:
 def emit(out, conv, m: int) -> None:
     """One step: transform of patches, products, transform back; all of a tile in the thread's scratch."""
     oc, ic = len(conv.w), conv.channels
-    taps, ob, ib, node = (m + 2) ** 2, -(-oc // BLOCK), -(-ic // BLOCK), conv.group.node
+    ob, ib, node = -(-oc // BLOCK), -(-ic // BLOCK), conv.group.node
     x, y, (top, left, _, _) = out.blocked(conv.x), out.output(conv.group.output), conv.window(out).pads
 
     def params():
-        w = out.store.packed("pack_winograd_u8", conv.w_name, conv.w, taps * ob * BLOCK * -(-ic // 2), ob,
-                             shifted=conv.by_channels, oc=oc, ic=ic, m=m, so=9 * ic, si=9, sy=3, sx=1)
+        w = out.store.packed("pack_winograd_u8", conv.w_name, conv.w, shifted=conv.by_channels, oc=oc,
+                             ic=ic, m=m, so=9 * ic, si=9, sy=3, sx=1)
         return dict(conv.epilogue(out), w=w, ib=ib, last=(ic - 1) % BLOCK + 1, ob=ob, m=m, xz=conv.x_zero)
     total = -(-y.h // m) * -(-y.w // m)
     patches, blocks = out.tiles.ask(divided, 2, ob, total, y.n, out.table.conv_oc)

@@ -7,12 +7,11 @@ from math import prod
 
 import numpy as np
 
-from ... import _ops
 from ...ops.families import MICROSOFT, OWN_DOMAIN
 from ..candidate import CONTIGUOUS, RESHAPE, RESIDUAL, ROW, UNARY, Candidate, kernel
 from ..epilogue import activation_params
-from ..store import constant, let_go
-from ..views import F32, Buffer, Plain, Ref
+from ..store import constant
+from ..views import F32, Plain, Ref
 from .matmul import batched_layouts, batched_order, divided, rows_layout, rows_of, two_batch_axes, two_batch_sizes
 
 BYTES = ("uint8", "int8")
@@ -125,22 +124,11 @@ def emit_constant(out, x: Product) -> None:
 def packed_once(out, x: Product, m: int, k: int, n: int) -> Ref:
     """The constant matrix, packed for m rows."""
     few = int(type(m) is int and m <= FEW_ROWS)
-    b, zero = out.constant(x.b), out.constant(x.b_zero) if x.b_zero else None
-
-    def pack():
-        executor, table = _ops.executor(), out.table
-        words, panels = table.panel_u8(k), -(-n // table.gemm_n)
-        memory = executor.Memory(4 * words * panels)
-        source = np.ascontiguousarray(b)
-        zeros = None if zero is None else np.ascontiguousarray(zero)
-        job = table.pack("pack_gemm_u8", w=(0, source.ctypes.data), y=(0, memory.address),
-                         w_zero=None if zeros is None else (0, zeros.ctypes.data), batch0=1, batch1=1, k=k, n=n,
-                         few=few, **packing(x, b.dtype, 1 if zeros is None else zeros.size, k if x.turned else 1,
-                                   1 if x.turned else n))
-        executor.run_once(table, "pack_gemm_u8", job, panels, out.store.threads)
-        let_go(b)
-        return Ref(Buffer(memory.size, 0, memory.address, memory), 0)
-    return out.store.once(("pack_gemm_u8", x.b, x.b_zero, x.turned, k, n, few), b if zero is None else (b, zero), pack)
+    arrays = tuple(out.constant(name) for name in (x.b, x.b_zero) if name)
+    b, zero = (*(constant(np.ascontiguousarray(array)) for array in arrays), None)[:2]
+    return out.store.made_by("pack_gemm_u8", (x.b, x.b_zero, x.turned, k, n, few), arrays, dict(
+        packing(x, b.dtype, arrays[-1].size if zero else 1, k if x.turned else 1, 1 if x.turned else n), w=b.ref(),
+        w_zero=zero and zero.ref(), batch0=1, batch1=1, k=k, n=n, few=few))
 
 
 def packing(x: Product, dtype, zeros: int, sn: int, sk: int) -> dict:

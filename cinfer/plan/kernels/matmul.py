@@ -164,8 +164,7 @@ def emit_bf16(out, x: Matrix) -> None:
 def packed_product(out, w, w_name: str, strides, rows: Plain, y: Ref, n: int, **params) -> None:
     """y[m][n] = act(scale * rows[m][k] w + bias + res); strides : over (n, k) in w, which is packed once"""
     k = rows.shape[1]
-    packed = out.store.packed("pack_gemm", w_name, w, k * round_up(n), -(-n // out.table.gemm_n),
-                              batch0=1, batch1=1, k=k, n=n, sn=strides[0], sk=strides[1])
+    packed = out.store.packed("pack_gemm", w_name, w, batch0=1, batch1=1, k=k, n=n, sn=strides[0], sk=strides[1])
     multiply_packed(out, packed, rows, y, n, **params)
 
 

@@ -11,7 +11,7 @@ from ...ops.families import OWN_DOMAIN
 from ..candidate import CONTIGUOUS, Candidate, kernel
 from ..epilogue import epilogue_params
 from ..store import constant
-from ..views import Ref, round_up
+from ..views import Ref
 from .bf16 import BFLOAT16
 from .matmul import bias_ref, gemv, multiply_packed, rows_layout, rows_of, takes_row
 
@@ -103,7 +103,6 @@ def runs(out, x: Narrow, at: int) -> tuple[Ref, int, int]:
 
 def packed(out, x: Narrow) -> Ref:
     """The weights in float32, as the kernel `gemm` reads them."""
-    tiles = -(-x.n // out.table.gemm_n)
     sn, sk = x.strides
-    return out.store.made_by("widen", (x.names, x.strides, x.block_size), x.arrays, x.k * round_up(x.n), tiles,
+    return out.store.made_by("widen", (x.names, x.strides, x.block_size), x.arrays,
                              dict(weights(out, x), n=x.n, k=x.k, sn=sn, sk=sk))

@@ -10,7 +10,7 @@ from ...ops.recurrent import ACTIVATIONS, DIRECTIONS, KINDS, rnn_activations
 from ..candidate import CONTIGUOUS, Candidate, kernel
 from ..store import channel_vector
 from ..tiles import MOST_PRODUCTS
-from ..views import F32, Ref, round_up
+from ..views import F32, Ref
 from .matmul import FEW_ROWS, packed_product, rows_layout, rows_of, transposed_order, vector_product
 
 RNN, GRU, GRU_BEFORE, LSTM = range(4)           # as in recurrent.h
@@ -128,11 +128,10 @@ def joined(b: np.ndarray, a: Recurrent) -> np.ndarray:
 
 def packed_state(out, a: Recurrent, first: int, gates: int) -> tuple[Ref, int]:
     """(R of some of the gates as times_packed reads it, bytes of a direction)"""
-    r, h, n = out.constant(a.names["r"]), a.hidden, gates * a.hidden
-    packed_n, count = round_up(n), len(a.directions)
-    return out.store.packed("pack_gemm", a.names["r"], r, count * h * packed_n, count * -(-n // out.table.gemm_n),
-                            first * h * h, batch0=count, batch1=1, k=h, n=n, sk=1, sn=h,
-                            w0=a.gates * h * h), 4 * h * packed_n
+    r, h, count = out.constant(a.names["r"]), a.hidden, len(a.directions)
+    packed = out.store.packed("pack_gemm", a.names["r"], r, first * h * h, batch0=count, batch1=1, k=h, n=gates * h,
+                              sk=1, sn=h, w0=a.gates * h * h)
+    return packed, packed.buffer.bytes // count
 
 
 def at(ref: Ref | None, count: int) -> Ref | None:

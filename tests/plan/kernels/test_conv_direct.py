@@ -102,7 +102,7 @@ def test_groups_in_volumes(groups, icg, ocg, dilations, level):
 def test_tiles_read_what_their_channels_groups_have(oc, goc, ic, taps, width):
     oc, (full, half) = oc * goc, width
     assume(oc < 2000)
-    reads, size = conv_direct.reads_of(oc, goc, ic, taps, full, half)
+    reads = conv_direct.reads_of(oc, goc, ic, taps, full, half)
     assert len(reads) == -(-oc // BLOCK) * BLOCK // half
     at = 0
     for i, (first, count, floats) in enumerate(reads):
@@ -116,12 +116,11 @@ def test_tiles_read_what_their_channels_groups_have(oc, goc, ic, taps, width):
         else:
             assert count == 0
         at += count * (full if wide else half) * taps
-    assert size == at
 
 
 def test_groups_that_fill_tiles_are_read_in_full_ones():
-    assert conv_direct.reads_of(96, 48, 10, 1, 32, 16)[0][:, 1].tolist() == [10, -1, 10, 10, 10, -1]
-    assert conv_direct.reads_of(96, 8, 8, 1, 16, 8)[0][:, 1].tolist() == [8] * 12
+    assert conv_direct.reads_of(96, 48, 10, 1, 32, 16)[:, 1].tolist() == [10, -1, 10, 10, 10, -1]
+    assert conv_direct.reads_of(96, 8, 8, 1, 16, 8)[:, 1].tolist() == [8] * 12
 
 
 @pytest.mark.parametrize("size, kernel, dilation, pad, stride, wanted", [
