@@ -30,7 +30,7 @@ if platform.machine() in ("x86_64", "AMD64"):
     LEVELS |= {"avx2": AVX2, "avx512": AVX512}
     OF_BYTES = {"sse41": ["-msse4.1"], "avxvnni": [*AVX2, "-mavxvnni"], "avx512vnni": [*AVX512, "-mavx512vnni"]}
     OF_BF16 = {"avx512bf16": [*AVX512, "-mavx512vnni", "-mavx512bf16"]}
-    OF_TILES = {"amx": [*AVX512, "-mavx512vnni", "-mamx-tile", "-mamx-int8", "-mamx-bf16"]}
+    OF_TILES = {"amx": [*AVX512, "-mavx512vnni", "-mavx512bf16", "-mamx-tile", "-mamx-int8", "-mamx-bf16"]}
 elif platform.machine() in ("aarch64", "arm64"):
     LEVELS = {"neon": []}
     OF_BYTES = {"dotprod": ["-march=armv8.2-a+dotprod"], "i8mm": ["-march=armv8.2-a+dotprod+i8mm"]}

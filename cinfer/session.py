@@ -369,17 +369,21 @@ class Session:
         return profile(self, feeds, number)
 
     def summary(self, shapes: dict | None = None) -> dict | None:
-        """{'macs', 'planned_bytes', 'kernels': {name: steps}, 'later': nodes that are planned during the run, for
-        what it finds} for these shapes, as of `memory`; None where no shapes are given and sizes are free."""
+        """{'macs', 'planned_bytes', 'kernels': {name: steps}, 'in_numpy': {operator: names of nodes without a kernel},
+        'later': nodes that are planned during the run, for what it finds} for these shapes, as of `memory`; None where
+        no shapes are given and sizes are free."""
         self._pool.refuse_closed()
         if shapes is None and not all(is_fixed(t) for t in self._input_types.values()):
             return None
         plan = self._plan_for(shapes)
         kernels: dict[str, int] = {}
+        in_numpy: dict[str, list[str]] = {}
         for step in plan.steps:
             kernels[step.label] = kernels.get(step.label, 0) + 1
+            if step.label == "numpy":
+                in_numpy.setdefault(step.node.op_type, []).append(step.node.name or step.node.outputs[0])
         return {"macs": sum(s.flops for s in plan.steps) // 2, "planned_bytes": plan.workspace_bytes,
-                "kernels": kernels,
+                "kernels": kernels, "in_numpy": in_numpy,
                 "later": 0 if plan.rest is None else len(plan.rest.graph.nodes) + len(plan.rest.evaluated)}
 
     def integers(self) -> dict:

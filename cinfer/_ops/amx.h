@@ -4,9 +4,13 @@
  *                           of 64 bytes; what tiles held is gone
  * amx_end()                 no tile is in use: a switch of threads has nothing to save, the host program finds nothing
  * amx_load(t, p, ld)        rows ld bytes apart; ld 0: each row the same 64 bytes
+ * amx_zero(t)
  * amx_store(t, p, ld)
  * amx_dot_u8s8(c, a, b)     c[r][n] += sum over k < 64 of a[r][k] * b[k/4][4n + k%4]: int32, which wraps around, of
  *                           unsigned bytes and signed ones
+ * amx_dot_bf16(c, a, b)     likewise over k < 32 of bfloat16, in float32: even and odd k have sums of their own, from
+ *                           0, one multiply-add after another, and the sum of both is added to c. To nearest, ties to
+ *                           even; denormals are zeros, as operands and as results (Intel's manual: TDPBF16PS)
  * Tiles are named by literal numbers: they are part of the instructions. Asm that says "memory" keeps what was written
  * before a load and what is read behind a store in their places, which the compilers' own intrinsics do not all do.
  *
@@ -34,6 +38,8 @@ static inline amx_config_t amx_config(int64_t rows)
     __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t : : "r"(p), "r"((int64_t)(ld)) : "memory")
 # define amx_store(t, p, ld) \
     __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" : : "r"(p), "r"((int64_t)(ld)) : "memory")
+# define amx_zero(t) __asm__ volatile("tilezero %tmm" #t)
+# define amx_dot_bf16(c, a, b) __asm__ volatile("tdpbf16ps %tmm" #b ", %tmm" #a ", %tmm" #c)
 # define amx_dot_u8s8(c, a, b) __asm__ volatile("tdpbusd %tmm" #b ", %tmm" #a ", %tmm" #c)
 static inline void amx_begin(int64_t rows)
 {
@@ -61,6 +67,11 @@ static inline void amx_load(int t, const void *p, int64_t ld)
     memset(amx.tile[t], 0, sizeof amx.tile[t]);
     for (int r = 0; r < amx.config.rows[t]; r++) memcpy(amx.tile[t][r], (const char *)p + r * ld, 64);
 }
+static inline void amx_zero(int t)
+{
+    amx_need_tile(t);
+    memset(amx.tile[t], 0, sizeof amx.tile[t]);
+}
 static inline void amx_store(int t, void *p, int64_t ld)
 {
     amx_need_tile(t);
@@ -83,6 +94,32 @@ static __attribute__((noinline, unused)) void amx_dot_u8s8(int c, int a, int b)
             for (int n = 0; n < 16; n++)
                 sum[n] += (uint32_t)(amx.tile[a][r][k] * (int8_t)amx.tile[b][k / 4][4 * n + k % 4]);
         memcpy(amx.tile[c][r], sum, 64);
+    }
+}
+static inline float amx_flushed(float x) { return __builtin_fabsf(x) < __FLT_MIN__ ? __builtin_copysignf(0, x) : x; }
+static inline float amx_of_bf16(const uint8_t *p)
+{
+    float x;
+    const uint8_t bytes[4] = {0, 0, p[0], p[1]};
+    memcpy(&x, bytes, sizeof x);
+    return amx_flushed(x);
+}
+static __attribute__((noinline, unused)) void amx_dot_bf16(int c, int a, int b)
+{
+    amx_need_product(c, a, b);
+    float w[16][32];
+    for (int k = 0; k < 16; k++)
+        for (int n = 0; n < 32; n++) w[k][n] = amx_of_bf16(amx.tile[b][k] + 2 * n);
+    for (int r = 0; r < amx.config.rows[c]; r++) {
+        float sum[32] = {0}, total[16];
+        memcpy(total, amx.tile[c][r], 64);
+        for (int k = 0; k < 16; k++) {
+            const float x[2] = {amx_of_bf16(amx.tile[a][r] + 4 * k), amx_of_bf16(amx.tile[a][r] + 4 * k + 2)};
+            for (int n = 0; n < 32; n++) sum[n] = amx_flushed(__builtin_fmaf(x[n % 2], w[k][n], sum[n]));
+        }
+        for (int n = 0; n < 16; n++)
+            total[n] = amx_flushed(amx_flushed(total[n]) + amx_flushed(sum[2 * n] + sum[2 * n + 1]));
+        memcpy(amx.tile[c][r], total, 64);
     }
 }
 #endif

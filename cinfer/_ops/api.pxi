@@ -27,6 +27,6 @@ cdef extern from "api.h" nogil:
         int dot_group
         int kernels
         const kernel_t *kernel
-        int bf16_rate
+        int bf16_rate, bf16_group
     void *at(char *const *, buf_t)
     void refuse(char *const *, const void *)

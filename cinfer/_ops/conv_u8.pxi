@@ -66,7 +66,7 @@ ctypedef struct conv_u8_t:
     int64_t kd, sd, dd, pf, id, od, xz
     buf_t wsum, zero, add, slope, res   # real_end_t
     int64_t rn, rb, rr, act
-    double alpha, beta
+    double alpha, beta, step
 
 ctypedef struct pack_conv_u8_t:
     buf_t w, y
@@ -238,7 +238,7 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
     c1 = min(c1, oc)
     if of_runs:
         ic, taps, T.kw = ic * A.kw, A.kh, 1
-    T.q = requant_of(A.yz, A.lo, A.hi)
+    T.q = requant_by(<const real_end_t *>&A.wsum, A.yz, A.lo, A.hi)
     o = 0
     while o < c0:                                # where the first tile's weights are
         reads = channels_u8_of(o, oc, ic, A.goc, A.gic)
@@ -279,7 +279,7 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
                 begin_by_zero(T.start, <const int32_t *>w, wsum + o, <int32_t>zero, reads.width)
             else:
                 T.scale = scale + o
-                T.q.cut = requant_cut(T.scale, reads.width)
+                requant_from(&T.q, <const real_end_t *>&A.wsum, base, T.scale, o, reads.width)
                 begin_sums(T.start, <const int32_t *>w, <const int32_t *>at(base, A.bias) + o, reads.width)
             T.full, T.last = reads.full, reads.last
             T.y = y + (o // CB * A.yb + j * yp) * size

@@ -47,7 +47,7 @@ static __attribute__((noinline)) void finish_pixels(const void *of, int64_t from
             vi s[NV], u[NV];
             FOR(v, NV) {
                 vi both[2] = {ldi(one + v * VW), ldi(other + v * VW)};
-                requant_lanes(both, 2, scale[v], &q);
+                requant_lanes(both, 2, scale[v], b * CB + v * VW, &q);
                 s[v] = both[0];
                 u[v] = both[1];
             }

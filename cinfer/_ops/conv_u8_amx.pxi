@@ -184,7 +184,7 @@ cdef void conv_u8_amx_run(const void *params, char *const *base, char *scratch, 
     cdef amx_behind_t behind
     cdef amx_rows_t now
     cdef look_up_t look_up
-    cdef requant_t q = requant_of(A.yz, A.lo, A.hi)
+    cdef requant_t q = requant_by(<const real_end_t *>&A.wsum, A.yz, A.lo, A.hi)
     if wsum != NULL:
         size, zero = 4, (<const uint8_t *>at(base, A.zero))[0]
         real = real_sums_of(<const real_end_t *>&A.wsum, base, scale, image)
@@ -221,7 +221,7 @@ cdef void conv_u8_amx_run(const void *params, char *const *base, char *scratch, 
             if wsum != NULL:
                 begin_by_zero(S.start, NULL, wsum + b * CB, <int32_t>zero, blocks * CB)
             else:
-                q.cut = requant_cut(scale + b * CB, blocks * CB)
+                requant_from(&q, <const real_end_t *>&A.wsum, base, scale + b * CB, b * CB, blocks * CB)
                 begin_sums(S.start, NULL, bias + b * CB, blocks * CB)
             row = p = 0
             while row < all_rows:

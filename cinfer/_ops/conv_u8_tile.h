@@ -120,7 +120,7 @@ static __attribute__((noinline)) void tile_u8_##NAME##_##OV##_##PX(TILE_U8_ARGS)
             continue; \
         } \
         const requant_t q = T->q;               /* here: registers are the sums' till now */ \
-        FOR(o, OV) requant_lanes(a[o], PX, ld(T->scale + o * VW), &q); \
+        FOR(o, OV) requant_lanes(a[o], PX, ld(T->scale + o * VW), o * VW, &q); \
         if (q.plain) { \
             const requant_t known = requant_of(0, 0, 255); \
             STORE_U8(OV, PX, &known) \

@@ -84,7 +84,7 @@ static __attribute__((noinline)) void dw_u8_any_##S##_##PX(DW_U8_ARGS) \
                 UNROLL(1) for (int64_t g = 0; g < groups; g++)
 #define DW_U8_END(STEP, PX) \
             const requant_t f = T->q;           /* here: registers are the sums' till now */ \
-            if (__builtin_expect(T->scale != NULL, 1)) requant_lanes(a, PX, ld(T->scale + h * VW), &f); \
+            if (__builtin_expect(T->scale != NULL, 1)) requant_lanes(a, PX, ld(T->scale + h * VW), h * VW, &f); \
             FOR(p, PX) done[p][h] = a[p]; \
         } \
         column += PX * (STEP); \

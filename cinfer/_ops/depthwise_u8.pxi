@@ -33,7 +33,7 @@ ctypedef struct depthwise_u8_t:
     int64_t n, cb, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yn, yb, yr, yz, lo, hi, row_tiles, rows
     buf_t wsum, zero, add, slope, res   # real_end_t
     int64_t rn, rb, rr, act
-    double alpha, beta
+    double alpha, beta, step
 
 ctypedef struct pack_depthwise_u8_t:
     buf_t w, y
@@ -100,7 +100,8 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
     p = phases_of(A.kh, A.kw, A.sh, A.dh, T.parts)
     kept = A.dh == 1 and p.phases * A.sh == DOT_GROUP          # of the next rows' strips all but one are there
     packed += HEADER + b * p.block
-    T.groups, T.q, T.strips = p.groups, requant_of(A.yz, A.lo, A.hi), strips
+    T.groups, T.strips = p.groups, strips
+    T.q = requant_by(<const real_end_t *>&A.wsum, A.yz, A.lo, A.hi)
     T.scale = <const float *>at(base, A.scale)
     if wsum != NULL:
         real = real_sums_of(<const real_end_t *>&A.wsum, base, T.scale, image)
@@ -108,7 +109,7 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
         begin_by_zero(T.start, <const int32_t *>packed, wsum + b * CB, (<const uint8_t *>at(base, A.zero))[0], CB)
     else:
         T.scale += b * CB
-        T.q.cut = requant_cut(T.scale, CB)
+        requant_from(&T.q, <const real_end_t *>&A.wsum, base, T.scale, b * CB, CB)
         begin_sums(T.start, <const int32_t *>packed, <const int32_t *>at(base, A.bias) + b * CB, CB)
     if table != NULL:
         look_up_begin(&look_up, table)

@@ -5,13 +5,17 @@
  *
  * vdpbf16ps rounds each addition and flushes denormals, bfdot likewise. Elsewhere the halves of a pair are made floats,
  * whose product is exact, in two multiply-adds, which brings nothing over float32: it is there for the tests.
- * BF16_RATE: multiply-adds in the time of one of float32, 0 where they are emulated (table.bf16_rate).
+ * BF16_RATE: multiply-adds in the time of one of float32, 0 where they are emulated (table.bf16_rate). BF16_GROUP:
+ * neighbours of k of one step (table.bf16_group), a pair, or what a row of an AMX tile has (amx_tile.h).
  * DOT_BF16 holds the sum in its register, as DOT_ADD of dot_u8.h does. */
 #ifndef DOT_BF16_H
 #define DOT_BF16_H
 #include "vec.h"
 typedef uint32_t vu __attribute__((vector_size(VW * 4), may_alias));
-#if defined(__AVX512BF16__) && VW == 16
+#if defined(__AMX_BF16__) || defined(AMX_IN_C)
+# define BF16_RATE 16
+# define BF16_GROUP 32
+#elif defined(__AVX512BF16__) && VW == 16
 # define BF16_RATE 2
 # define DOT_BF16(a, x, w) __asm__("vdpbf16ps %2, %1, %0" : "+v"(a) : "v"(x), "v"(w))
 #elif defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC) && VW == 4
@@ -35,7 +39,10 @@ INL vi pair_in_all(const float *p)      /* GCC would go by way of general regist
 #ifndef BC_PAIR
 # define BC_PAIR(p) bci(p)              /* a pair in all lanes */
 #endif
-enum { RATE_OF_BF16 = BF16_RATE };
+#ifndef BF16_GROUP
+# define BF16_GROUP 2
+#endif
+enum { RATE_OF_BF16 = BF16_RATE, GROUP_OF_BF16 = BF16_GROUP };
 
 /* A bfloat16 in the upper half of each lane, anything in the lower one. */
 INL vi to_bf16(vf x)

@@ -1,19 +1,5 @@
-# Products of row-major matrices in bfloat16, in float32 all around.
-#
-# gemm_bf16      y[m, n] = act(scale * sum_k a[m, k] w[k, n] + bias[n] + res[m, n]), a and w being rounded to bfloat16
-#   a            rows lda floats apart, columns side by side; likewise y by ldy and res by ldr. Nothing is read beyond
-#                k columns of a or n of res, nothing written beyond n of y
-#   w            packed by pack_bf16 (conv_bf16.pxi) of one tap
-#   bias         absent, or padded to whole blocks of 16, as slope; res may be absent
-#   Kernel tile = r*col_tiles + c: rows r*rows .., columns c*cols ..; cols is a multiple of OCT = table.gemm_n unless
-#   col_tiles is 1.
-# Chunks of rows of a are rounded to a strip in scratch, [row][blocks of 32 columns], zeros behind the columns.
-
-ctypedef struct gemm_bf16_t:
-    buf_t a, w, bias, slope, res, y
-    int64_t m, n, k, lda, ldy, ldr, act, row_tiles, rows, col_tiles, cols
-    double scale, alpha, beta
-
+# Products of row-major matrices in bfloat16 (bf16.pxi has what they are told), by vectors. Chunks of rows of a are
+# rounded to a strip in scratch, [row][blocks of 32 columns], zeros behind the columns.
 
 cdef inline int64_t chunk_of_rows(const gemm_bf16_t *A, int64_t *each) noexcept nogil:
     """How many rows; `each` pairs apart."""
@@ -54,5 +40,4 @@ cdef int64_t gemm_bf16_scratch(const void *params, char *const *base) noexcept n
     return 4 * each * rows
 
 
-cdef gemm_bf16_t gemm_bf16_params
 enter("gemm_bf16", fields_of(gemm_bf16_params), sizeof(gemm_bf16_t), gemm_bf16_run, gemm_bf16_scratch)

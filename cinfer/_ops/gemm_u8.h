@@ -3,8 +3,8 @@
  * gemm_u8       t[b, m, n] = sum_k (a[b, m, k] - a_zero) (w[b, k, n] - w_zero[n]), b = (b0, b1), which wraps around
  *   to          TO_int32  y = t + bias[n]
  *               TO_real   y = act(t * scale[n] + bias[n] + res[b, m, n])
- *               TO_byte   y = table[min(hi, max(lo, rint((t + bias[n]) * scale[n]) + zero))], ties to even; without a
- *                         table, that itself
+ *               TO_byte   y = table[min(hi, max(lo, rint(act((t + bias[n]) * scale[n]) / step) + zero))], ties to even;
+ *                         without a table, that itself
  *   a           bytes, rows lda apart, columns side by side; batches a0 a1 apart, 0: the same for all; likewise y by
  *               ldy, y0, y1 and res by ldr, r0, r1, in elements. Nothing is read beyond k columns of a or n of res,
  *               nothing written beyond n of y
@@ -13,7 +13,8 @@
  *   w           packed by pack_gemm_u8; batches w0 w1 words of 4 bytes apart
  *   scale       float32, `each` apart: 1, or 0, one for all
  *   bias        NULL, or float32 for TO_real, else int32
- *   act         of a TO_real: activation.h, but for prelu
+ *   act         of TO_real and TO_byte: activation.h; slope: of columns, for prelu of TO_byte; TO_real has none
+ *   step        of TO_byte, or 0: none
  *   zero lo hi  of the type of y: 0 to 255 or -128 to 127
  *   Kernel tile = ((b0*batch1 + b1)*row_tiles + r)*col_tiles + c: rows r*rows .., columns c*cols ..; cols is a multiple
  *   of table.gemm_n unless col_tiles is 1.
@@ -37,10 +38,10 @@
 #define GEMM_U8_H
 #include "gemm_u8_pack.h"
 #include "activation.h"
-#define GEMM_U8_FIELDS(B, I, F, A) B(a) B(a_zero) B(w) B(scale) B(bias) B(res) B(table) B(y) \
+#define GEMM_U8_FIELDS(B, I, F, A) B(a) B(a_zero) B(w) B(scale) B(bias) B(res) B(table) B(slope) B(y) \
     I(batch0) I(batch1) I(m) I(n) I(k) I(lda) I(ldy) I(ldr) I(a0) I(a1) I(w0) I(w1) I(y0) I(y1) I(r0) I(r1) \
-    I(flip) I(to) I(each) I(act) F(alpha) F(beta) I(zero) I(lo) I(hi) I(row_tiles) I(rows) I(col_tiles) I(cols) \
-    I(scratch_bytes)
+    I(flip) I(to) I(each) I(act) F(alpha) F(beta) F(step) I(zero) I(lo) I(hi) \
+    I(row_tiles) I(rows) I(col_tiles) I(cols) I(scratch_bytes)
 PARAMS(gemm_u8_t, GEMM_U8_FIELDS)
 enum { TO_int32, TO_real, TO_byte };
 enum { HEAD = 16, ROWS_AT_ONCE = 768 };                         /* words of a panel; rows whose sums are held */
@@ -141,11 +142,12 @@ static void pack_panel_u8(const uint8_t *w, int64_t sk, int64_t sn, const uint8_
 
 /* What is done to sums before they are stored, of the columns of one panel. */
 typedef struct {
-    const float *scale, *bias, *res;
+    const float *scale, *bias, *res, *slope;
     const uint8_t *table;
     char *y;
     int64_t ldy, ldr, n, to;
     float low, high;                    /* of rint(..), before the zero point */
+    float step;
     int32_t zero;
     epilogue_t e;
 } finish_t;
@@ -184,6 +186,14 @@ static __attribute__((noinline)) void finish_int32(const finish_t *f, const int3
     for (int64_t r = 0; r < rows; r++, t += OCTU)
         FOR(v, OVU) store_part((int32_t *)f->y + r * f->ldy + v * VW, ldi(t + v * VW), f->n - v * VW);
 }
+/* act(x) / step of columns from c on */
+static __attribute__((noinline)) vf before_rounding(const finish_t *f, vf x, int64_t c)
+{
+    if (acts_later(f->e.act)) unary_row((float *)&x, (float *)&x, VW, (int)f->e.act, f->e.alpha, f->e.beta);
+    else activate_sums(&x, 1, &f->e, f->slope ? f->slope + c : NULL);
+    if (f->step > 0) x /= f->step;
+    return x;
+}
 static __attribute__((noinline)) void finish_bytes(const finish_t *f, const int32_t *t, int64_t rows)
 {
     const vf low = bc(f->low), high = bc(f->high);
@@ -193,7 +203,9 @@ static __attribute__((noinline)) void finish_bytes(const finish_t *f, const int3
         uint8_t *y = (uint8_t *)f->y + r * f->ldy, part[OCTU];
         uint8_t *to = f->n < OCTU ? part : y;
         FOR(v, OVU) {
-            vf q = vrint(vmin(high, vmax(low, to_float(ldi(t + v * VW)) * scale[v])));
+            vf q = to_float(ldi(t + v * VW)) * scale[v];
+            if (__builtin_expect(f->e.act, 0)) q = before_rounding(f, q, v * VW);
+            q = vrint(vmin(high, vmax(low, q)));
             st_u8(to + v * VW, (to_int(q) + f->zero) & 255);
         }
         if (f->table) for (int64_t c = 0; c < f->n; c++) to[c] = f->table[to[c]];
@@ -219,7 +231,7 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
     int64_t bottom = A->m - row < A->rows ? A->m : row + A->rows;
     const uint8_t *a = (const uint8_t *)at(base, A->a) + b0 * A->a0 + b1 * A->a1, *zero = at(base, A->a_zero);
     int32_t *w = (int32_t *)at(base, A->w) + b0 * A->w0 + b1 * A->w1;
-    const float *scale = at(base, A->scale), *res = at(base, A->res);
+    const float *scale = at(base, A->scale), *res = at(base, A->res), *slope = at(base, A->slope);
     const void *bias = at(base, A->bias);
     char *y = at(base, A->y);
     int64_t size = A->to == TO_byte ? 1 : 4, quads = quads_of(A->k);
@@ -228,10 +240,10 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
     int32_t a_zero = (zero ? *zero : 0) ^ (int32_t)A->flip;
     int32_t shift[OCTU] __attribute__((aligned(64))) = {0}, t[PMU * OCTU] __attribute__((aligned(64)));
     int32_t sums[ROWS_AT_ONCE];
-    float scales[OCTU] __attribute__((aligned(64))) = {0};
+    float scales[OCTU] __attribute__((aligned(64))) = {0}, slopes[OCTU] __attribute__((aligned(64))) = {0};
     finish_t f = {.table = at(base, A->table), .ldy = A->ldy, .ldr = A->ldr, .to = A->to, .zero = (int32_t)A->zero,
                   .low = (float)(A->lo - A->zero), .high = (float)(A->hi - A->zero),
-                  .e = {A->act, (float)A->alpha, (float)A->beta}};
+                  .step = (float)A->step, .e = {A->act, (float)A->alpha, (float)A->beta}};
     int in_place = A->flip == 0 && A->k % 4 == 0 && A->lda % 4 == 0;
     y += size * (b0 * A->y0 + b1 * A->y1);
     if (res) res += b0 * A->r0 + b1 * A->r1;
@@ -267,6 +279,7 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
                 if (LESS_128) shift[j] += (int32_t)(128 * ((uint32_t)p.sum[j] + (uint32_t)A->k * (uint32_t)p.left[j]));
                 if (bias && A->to != TO_real) shift[j] += ((const int32_t *)bias)[c + j];
                 if (scale) scales[j] = scale[(c + j) * A->each];
+                if (slope) slopes[j] = slope[c + j];
             }
             if (p.head[1] && !summed) {
                 const uint8_t *first = (const uint8_t *)x;
@@ -278,6 +291,7 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
                 summed = 1;
             }
             f.scale = scales;
+            f.slope = slope ? slopes : NULL;
             f.bias = bias && A->to == TO_real ? (const float *)bias + c : NULL;
 #if HAS_AMX
             if (IN_AMX(A->k)) {

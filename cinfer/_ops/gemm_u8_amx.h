@@ -13,7 +13,7 @@ typedef struct {                        /* rows of sums, from `row` on, of one p
     const int32_t *left, *sums;
     int64_t row;
     finish_t f;
-    float scale[OCTU];
+    float scale[OCTU], slope[OCTU];
 } __attribute__((aligned(64))) amx_finish_t;
 typedef struct {
     int32_t t[2][ROWS_AMX * OCTU];
@@ -31,6 +31,7 @@ static void finish_amx(const void *of, int64_t from, int64_t to)
     f.y += (f.to == TO_byte ? 1 : 4) * from * f.ldy;
     if (f.res) f.res += from * f.ldr;
     f.scale = k->scale;
+    if (f.slope) f.slope = k->slope;
     if (k->left) take_left(t, k->sums + from, k->left, to - from);
     finish_rows(&f, t, to - from);
 }
@@ -68,6 +69,7 @@ static void panel_amx(amx_panels_t *S, const finish_t *f, panel_t p, const int32
         amx_u8[now.tiles - 1][OCTU / 16 - 1](&J, now.first, now.second, S->t[S->now], &S->behind);
         *of = (amx_finish_t){.t = S->t[S->now], .left = sums ? p.left : NULL, .sums = sums, .row = now.first, .f = *f};
         memcpy(of->scale, f->scale, sizeof of->scale);
+        if (f->slope) memcpy(of->slope, f->slope, sizeof of->slope);
         S->behind.of = of;
         S->behind.at = row;
         S->behind.end = row = now.end;

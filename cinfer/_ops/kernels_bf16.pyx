@@ -3,6 +3,7 @@
 kernels_bytes.pyx has those of bytes."""
 include "entries.pxi"
 include "multiply.pxi"
+include "bf16.pxi"
 include "conv_bf16.pxi"
 include "gemm_bf16.pxi"
 

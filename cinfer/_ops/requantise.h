@@ -1,36 +1,56 @@
 /* From exact sums to bytes:
  *
- * y = table[clamp(round((sum + bias[c]) * scale[c]) + zero, lo, hi)]
+ * y = table[clamp(round(act((sum + bias[c]) * scale[c]) / step) + zero, lo, hi)]
  *
  * Sums begin with the bias. They become float32, the product is float32, round is to nearest, ties to even: one order
  * of roundings for all levels, and no addition that could go into a multiply-add. Products too small for int32 saturate
  * when they are narrowed; those too large have to be cut before (requant_cut): scales of no more than 1/2 make none.
- * table: 256 bytes, or absent. */
+ * table: 256 bytes, or absent. act, if any (activation.h): of numbers, which steps become behind it; of prelu, which
+ * goes with any scale, of steps: there is no `step` then. */
 #ifndef REQUANTISE_H
 #define REQUANTISE_H
+#include "activation.h"
 #include "look_up.h"
 typedef struct {
     float high;
     int32_t zero, lo, hi, cut, plain;   /* plain: nothing to add, no limits but 0 and 255 */
+    float step;                         /* 0: none */
+    const float *slope;                 /* of the channels that `scale` is of, for prelu */
+    epilogue_t e;
 } requant_t;
 
 static inline requant_t requant_of(int64_t zero, int64_t lo, int64_t hi)
 {
     const int32_t plain = zero == 0 && lo == 0 && hi == 255;
-    return (requant_t){(float)(hi - zero), (int32_t)zero, (int32_t)lo, (int32_t)hi, 1, plain};
+    return (requant_t){.high = (float)(hi - zero), .zero = (int32_t)zero, .lo = (int32_t)lo, .hi = (int32_t)hi,
+                       .cut = 1, .plain = plain};
 }
-/* Whether products by these scales have to be cut. */
-static inline int32_t requant_cut(const float *scale, int64_t n)
+/* Whether products by these scales have to be cut. What an activation may make of them is not known. */
+static inline int32_t requant_cut(const float *scale, int64_t n, int64_t act)
 {
-    int32_t cut = 0;
+    int32_t cut = act != U_none;
     for (int64_t i = 0; i < n; i++) cut |= !(scale[i] <= .5f);
     return cut;
 }
 
-/* round(sum * scale) of n sums of the same channels, in place */
-INL void requant_lanes(vi *a, int n, vf scale, const requant_t *q)
+/* act(x) / step of n products of the same channels, the first of them `lane` */
+static __attribute__((noinline, unused)) void requant_activate(vf *x, int n, int64_t lane, const requant_t *q)
+{
+    const int act = (int)q->e.act;
+    if (acts_later(act)) unary_row((float *)x, (float *)x, (int64_t)n * VW, act, q->e.alpha, q->e.beta);
+    else activate_sums(x, n, &q->e, q->slope ? q->slope + lane : NULL);
+    if (q->step > 0) FOR(p, n) x[p] /= q->step;
+}
+/* round(sum * scale) of n sums of the same channels, in place; lane: where these lie among those of q */
+INL void requant_lanes(vi *a, int n, vf scale, int64_t lane, const requant_t *q)
 {
     FOR(p, n) a[p] = (vi)(to_float(a[p]) * scale);
+    if (__builtin_expect(q->e.act, 0)) {
+        vf x[16];                       /* not the sums: these would have to have an address */
+        FOR(p, n) x[p] = (vf)a[p];
+        requant_activate(x, n, lane, q);
+        FOR(p, n) a[p] = (vi)x[p];
+    }
     if (__builtin_expect(q->cut, 0)) FOR(p, n) a[p] = (vi)vmin((vf)a[p], bc(q->high));
     FOR(p, n) a[p] = nearest_int((vf)a[p]);
 }

@@ -3,10 +3,13 @@
 cdef extern from "requantise.h" nogil:
     ctypedef struct requant_t:
         int32_t cut
+        float step
+        const float *slope
+        epilogue_t e
     ctypedef struct look_up_t:
         pass
     requant_t requant_of(int64_t, int64_t, int64_t)
-    int32_t requant_cut(const float *, int64_t)
+    int32_t requant_cut(const float *, int64_t, int64_t)
     void look_up_begin(look_up_t *, const uint8_t *)
     void look_up_row(const look_up_t *, const uint8_t *, uint8_t *, int64_t)
 
@@ -27,11 +30,11 @@ cdef extern from "real_sums.h" nogil:
 #   zero         the zero point of x, a byte; `scale` may be of the run, too
 #   add, slope   absent, or float32; all vectors are padded to whole blocks
 #   res          absent, or float32 blocks like y, strides rn rb rr
-#   act alpha beta  as activation.h has them
+#   act alpha beta  as activation.h has them; these, slope and `step` say what becomes of bytes, too (requantise.h)
 ctypedef struct real_end_t:
     buf_t wsum, zero, add, slope, res
     int64_t rn, rb, rr, act
-    double alpha, beta
+    double alpha, beta, step
 
 
 cdef inline real_sums_t real_sums_of(const real_end_t *A, char *const *base, const float *scale,
@@ -44,6 +47,23 @@ cdef inline real_sums_t real_sums_of(const real_end_t *A, char *const *base, con
         f.res += image * A.rn
     f.e.act, f.e.alpha, f.e.beta = A.act, <float>A.alpha, <float>A.beta
     return f
+
+
+cdef inline requant_t requant_by(const real_end_t *A, int64_t zero, int64_t lo, int64_t hi) noexcept nogil:
+    """What becomes of sums that are bytes in the end, but for `cut` and slopes, which are of channels."""
+    cdef requant_t q = requant_of(zero, lo, hi)
+    q.step = <float>A.step
+    q.e.act, q.e.alpha, q.e.beta = A.act, <float>A.alpha, <float>A.beta
+    return q
+
+
+cdef inline void requant_from(requant_t *q, const real_end_t *A, char *const *base, const float *scale, int64_t c,
+                              int64_t n) noexcept nogil:
+    """For n channels from c on. scale : theirs"""
+    q.cut = requant_cut(scale, n, A.act)
+    q.slope = <const float *>at(base, A.slope)
+    if q.slope != NULL:
+        q.slope += c
 
 
 cdef inline void begin_sums(int32_t *start, const int32_t *packed, const int32_t *bias, int64_t n) noexcept nogil:

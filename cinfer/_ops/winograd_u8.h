@@ -146,7 +146,7 @@ static __attribute__((noinline)) void wino_u8_out_##T(const int32_t *m, size_t m
         const vu b = (vu)ldi(bias + v * VW) << 2; \
         vi done[P * P]; \
         FOR(i, P * P) done[i] = (vi)(wino_u8_whole_##T(a[i]) + b); \
-        if (scale) requant_lanes(done, P * P, ld(scale + v * VW) * .25f, f); \
+        if (scale) requant_lanes(done, P * P, ld(scale + v * VW) * .25f, v * VW, f); \
         else FOR(i, P * P) done[i] >>= 2; \
         FOR(i, P * P) lanes[i][v] = done[i]; \
     } \

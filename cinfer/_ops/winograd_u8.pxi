@@ -22,7 +22,7 @@ cdef struct winograd_u8_t:
     int64_t patches, patch_tiles, oc_tiles, blocks, kd, sd, dd, pf, id, od
     buf_t wsum, zero, add, slope, res   # real_end_t
     int64_t rn, rb, rr, act
-    double alpha, beta
+    double alpha, beta, step
 
 cdef struct pack_winograd_u8_t:
     buf_t w, y
@@ -90,7 +90,8 @@ cdef void wino_u8_products(const winograd_u8_t *A, const int16_t *w, const int16
 
 cdef void wino_u8_outputs(const winograd_u8_t *A, const int32_t *M, int64_t ms, int64_t b0, int64_t nb,
                           int64_t first, int64_t n, const int32_t *bias, const float *scale, const uint8_t *table,
-                          char *y, const real_sums_t *real, const int32_t *wsum, int32_t zero) noexcept nogil:
+                          char *y, const real_sums_t *real, const int32_t *wsum, int32_t zero,
+                          char *const *base) noexcept nogil:
     """M[t*t][nb][n][16] -> patches first .. first+n-1 of output blocks b0 .. b0+nb-1. real, wsum : NULL where y is of
     bytes"""
     cdef int64_t across = (A.ow + A.m - 1) // A.m, b, q, top, left, i
@@ -100,7 +101,7 @@ cdef void wino_u8_outputs(const winograd_u8_t *A, const int32_t *M, int64_t ms, 
     cdef const float *res = NULL
     cdef const float *of_block = NULL
     cdef int32_t[CB] start
-    cdef requant_t f = requant_of(A.yz, A.lo, A.hi)
+    cdef requant_t f = requant_by(<const real_end_t *>&A.wsum, A.yz, A.lo, A.hi)
     cdef look_up_t found
     if table != NULL:
         look_up_begin(&found, table)
@@ -111,6 +112,9 @@ cdef void wino_u8_outputs(const winograd_u8_t *A, const int32_t *M, int64_t ms, 
         else:
             begin_sums(start, NULL, bias + b * CB, CB)
             of_block = scale + b * CB
+            f.slope = <const float *>at(base, A.slope)
+            if f.slope != NULL:
+                f.slope += b * CB
         for q in range(n):
             nh, nw = <int>min(A.m, A.oh - top), <int>min(A.m, A.ow - left)
             out = y + (b * A.yb + top * A.yr + left * CB) * (1 if real == NULL else 4)
@@ -151,7 +155,7 @@ cdef void winograd_u8_run(const void *params, char *const *base, char *scratch, 
     wino_u8_products(A, <const int16_t *>at(base, A.w), V, vs, M, ms, b0, nb, n)
     wino_u8_outputs(A, M, ms, b0, nb, first, n, <const int32_t *>at(base, A.bias), scale,
                     <const uint8_t *>at(base, A.table), <char *>at(base, A.y) + picture * A.yn * size,
-                    NULL if wsum == NULL else &real, wsum, <int32_t>zero)
+                    NULL if wsum == NULL else &real, wsum, <int32_t>zero, base)
 
 
 cdef int64_t winograd_u8_scratch(const void *params, char *const *base) noexcept nogil:

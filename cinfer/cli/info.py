@@ -104,7 +104,7 @@ def of_session(path: str, arguments) -> dict:
     return {
         "isa": session.isa, "precision": session.precision, "threads": session.threads, **of_pictures(session),
         **session.integers(),
-        **{key: summary.get(key) for key in ("macs", "planned_bytes", "kernels", "later")},
+        **{key: summary.get(key) for key in ("macs", "planned_bytes", "kernels", "in_numpy", "later")},
     }
 
 
@@ -148,6 +148,8 @@ def model_lines(data: dict) -> list[str]:
                          "are without them"])
         rows.append(["kernels", f"{data['isa']}{bf16_of(data)}, {counted(data['threads'], 'thread')}: "
                      f"{in_order(data['kernels'])}"])
+        for i, (operator, nodes) in enumerate(data["in_numpy"].items()):
+            rows.append(["in NumPy" if i == 0 else "", f"{len(nodes)} {operator} ({shortened(', '.join(nodes))})"])
     if data.get("on_bytes"):
         rows.append(["integers", in_order(data["on_bytes"])])
     for i, group in enumerate(data.get("in_float", ())):

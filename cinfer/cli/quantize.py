@@ -30,7 +30,8 @@ def declare(parser) -> None:
     add("--target", type=target, default=.02, metavar="E",
         help="the error that may be: of a picture, the largest over the scale of an output (0.02)")
     add("--activations", choices=("u8", "s8"), default="u8", help="bytes without or with a sign (u8)")
-    add("--ranges", choices=("min-max", "percentile", "mse", "entropy"), help="how ranges are found (the best one)")
+    add("--ranges", choices=("min-max", "percentile", "mse", "middle", "entropy"),
+        help="how ranges are found (the best one)")
     add("--weights", choices=("u8", "s8", "s7"), default="u8", help="bytes of weights (u8; docs/quantize.md)")
     add("--exact", action="store_true", help="the same bytes in all engines, a little less near (docs/quantize.md)")
     add("--json", action="store_true", help="the report as one JSON object")

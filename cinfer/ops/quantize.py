@@ -10,6 +10,7 @@ from math import prod
 
 import numpy as np
 
+from ..model.graph import Node
 from ..model.tensors import dtype_of
 from .cast import cast
 from .conv import ConvTranspose, convolve, convolve_transposed, infer_conv
@@ -20,9 +21,10 @@ from .limits import check_axis
 from .matmul import matmul_shape
 from .numeric import (F32, NARROW_INTS, along, check_kind, check_same, check_sizes, int_limits, is_float,
                       is_int, is_stored, matmul, settle, spec_of, widen)
-from .registry import op
+from .registry import evaluate, lookup, op
 
 U8, I32 = np.dtype(np.uint8), np.dtype(np.int32)
+NEWEST = 24                         # opset of the activations that are done before rounding
 
 
 def check_granularity(x, scale, zero, axis: int, block_size: int) -> None:
@@ -259,8 +261,26 @@ class ScaledConvInteger:
 
 def requantize(total: np.ndarray, multiplier: np.ndarray, zero: np.ndarray) -> np.ndarray:
     """Integer sums, in units of `multiplier`, as the type of `zero`."""
-    y = np.rint(total.astype(F32) * multiplier) + zero.astype(F32)
-    return settle(np.clip(y, *int_limits(zero.dtype)), zero.dtype)
+    return rounded(total.astype(F32) * multiplier, zero)
+
+
+def rounded(y: np.ndarray, zero: np.ndarray) -> np.ndarray:
+    """Steps as integers of the type of `zero`."""
+    return settle(np.clip(np.rint(y) + zero.astype(F32), *int_limits(zero.dtype)), zero.dtype)
+
+
+def requantize_activated(total: np.ndarray, unit: np.ndarray, y_scale: np.ndarray, zero: np.ndarray,
+                         slope: np.ndarray | None, activation: str, alpha: float, beta: float) -> np.ndarray:
+    """Sums, in units of `unit`, as `requantize` by unit / y_scale, but for what is done before they are rounded: those
+    below 0 times `slope`, or a function of one number: the operator `activation` with its attributes alpha and beta."""
+    if activation:
+        node = Node(activation, ["x"], ["y"], opset=NEWEST)
+        operator = lookup(node)
+        node.attributes = {name: value for name, value in (("alpha", alpha), ("beta", beta))
+                           if name in operator.attributes}
+        return rounded(evaluate(operator, node, [total.astype(F32) * unit])[0] / y_scale, zero)
+    y = total.astype(F32) * (unit / y_scale)
+    return rounded(y if slope is None else np.where(y < 0, y * slope, y), zero)
 
 
 @op("QLinearConv", since=10, types=(7,), rank=0)
@@ -290,19 +310,46 @@ class QLinearConv:
         return requantize(total, spread(multiplier, x, 1), y_zero_point.reshape(()))
 
 
+@op("QLinearConv", since=1, domain=OWN_DOMAIN, types=(7,), rank=0)
+class QLinearConvActivated:
+    """The standard's with something done before it rounds, as `requantize_activated` says: a slope for each output
+    channel, or an activation."""
+    def infer(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, slope=None, *,
+              activation="", alpha=0.0, beta=0.0, auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None,
+              pads=None, strides=None):
+        check_sizes(slope, w.shape[:1], "slope")
+        return QLinearConv.infer(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B,
+                                 auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
+                                 pads=pads, strides=strides)
+
+    def evaluate(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, slope=None, *,
+                 activation="", alpha=0.0, beta=0.0, auto_pad="NOTSET", dilations: list[int] = None, group=1,
+                 kernel_shape: list[int] = None, pads: list[int] = None, strides: list[int] = None):
+        attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
+                          pads=pads, strides=strides)
+        inputs = x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B, slope
+        QLinearConvActivated.infer(*map(spec_of, inputs), **attributes)
+        total = integer_convolve(x, w, x_zero_point, w_zero_point, **attributes)
+        if B is not None:
+            total = total.astype(np.float64) + B.reshape(along(1, x.ndim))
+        return requantize_activated(total, spread(x_scale.reshape(()) * w_scale, x, 1), y_scale.reshape(()),
+                                    y_zero_point.reshape(()), spread(slope, x, 1), activation, alpha, beta)
+
+
 @op("QLinearConvTranspose", since=1, domain=OWN_DOMAIN, types=(7,), rank=0)
 class QLinearConvTranspose:
-    """ConvTranspose as QLinearConv is Conv. Scales and zero points of w are one, or one for each output channel of a
-    group; the bias is int32, in units of x_scale * w_scale."""
-    def infer(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, **attributes):
+    """ConvTranspose as QLinearConv is Conv, with what may be done before it rounds as of our own one. Scales and zero
+    points of w are one, or one for each output channel of a group; the bias is int32, in units of x_scale * w_scale."""
+    def infer(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, slope=None, *,
+              activation="", alpha=0.0, beta=0.0, **attributes):
         check_8_bit(x=x, w=w, y_zero_point=y_zero_point)
         real = ConvTranspose.infer(x.like(dtype=F32), w.like(dtype=F32), None, **attributes)
         return real.like(dtype=y_zero_point.dtype)
 
-    def evaluate(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, *,
-                 auto_pad="NOTSET", dilations: list[int] = None, group=1, kernel_shape: list[int] = None,
-                 output_padding: list[int] = None, output_shape: list[int] = None, pads: list[int] = None,
-                 strides: list[int] = None):
+    def evaluate(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, slope=None, *,
+                 activation="", alpha=0.0, beta=0.0, auto_pad="NOTSET", dilations: list[int] = None, group=1,
+                 kernel_shape: list[int] = None, output_padding: list[int] = None, output_shape: list[int] = None,
+                 pads: list[int] = None, strides: list[int] = None):
         geometry = transposed_geometry(x.shape[2:], w.shape[2:], auto_pad=auto_pad, dilations=dilations,
                                        output_padding=output_padding, output_shape=output_shape, pads=pads,
                                        strides=strides)
@@ -311,8 +358,30 @@ class QLinearConvTranspose:
                                     shifted(w, spread(w_zero_point, w, 1), dtype), geometry, group)
         if B is not None:
             total = total.astype(np.float64) + B.reshape(along(1, x.ndim))
-        multiplier = np.resize(x_scale.reshape(()) * w_scale / y_scale.reshape(()), w.shape[1] * group)
-        return requantize(total, spread(multiplier, total, 1), y_zero_point.reshape(()))
+        unit = np.resize(x_scale.reshape(()) * w_scale, w.shape[1] * group)
+        return requantize_activated(total, spread(unit, total, 1), y_scale.reshape(()), y_zero_point.reshape(()),
+                                    spread(slope, total, 1), activation, alpha, beta)
+
+
+@op("QGemm", domain=OWN_DOMAIN, rank=lambda *_, **__: 2, types=(8,))
+class QGemmActivated:
+    """a b + c as onnxruntime's QGemm has it, of bytes, with something done before it rounds, as `requantize_activated`
+    says: a slope for each column, or an activation. c : int32, in units of a_scale * b_scale"""
+    def infer(A, a_scale, a_zero_point, B, b_scale, b_zero_point, C, y_scale, y_zero_point, slope=None, *,
+              activation="", alpha=0.0, beta=0.0):
+        shape = matmul_shape(A.shape, B.shape)
+        check_sizes(C, shape[1:], "C")
+        check_sizes(slope, shape[1:], "slope")
+        check_scalars(a_scale=a_scale, a_zero_point=a_zero_point, y_scale=y_scale, y_zero_point=y_zero_point)
+        return A.like(shape, y_zero_point.dtype)
+
+    def evaluate(A, a_scale, a_zero_point, B, b_scale, b_zero_point, C, y_scale, y_zero_point, slope=None, *,
+                 activation="", alpha=0.0, beta=0.0):
+        inputs = A, a_scale, a_zero_point, B, b_scale, b_zero_point, C, y_scale, y_zero_point, slope
+        QGemmActivated.infer(*map(spec_of, inputs))
+        total = integer_product(A, B, a_zero_point.reshape(()), b_zero_point).astype(np.float64) + C
+        return requantize_activated(total, a_scale.reshape(()) * b_scale, y_scale.reshape(()), y_zero_point.reshape(()),
+                                    slope, activation, alpha, beta)
 
 
 def of_rows(v: np.ndarray | None) -> np.ndarray | None:

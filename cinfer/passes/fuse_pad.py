@@ -5,6 +5,7 @@ import numpy as np
 
 from ..model.graph import Graph, Node
 from ..ops import registry
+from ..ops.families import OWN_DOMAIN
 from .pattern import Rewriter, has, rewrite
 
 
@@ -28,7 +29,7 @@ def fuse_pad(graph: Graph, at: Rewriter) -> bool:
             continue
         value = pad_value(pad, at)
         for reader in dict.fromkeys(at.readers.get(pad.outputs[0], ())):
-            first = reader.inputs[:1] == pad.outputs and not reader.domain
+            first = reader.inputs[:1] == pad.outputs and reader.domain in ("", OWN_DOMAIN)
             if first and _takes(reader, pad, value, spatial, at):
                 _pad(reader, spatial)
                 at.set_inputs(reader, [pad.inputs[0], *reader.inputs[1:]])
@@ -38,6 +39,15 @@ def fuse_pad(graph: Graph, at: Rewriter) -> bool:
 
 def spatial_pads(pad: Node, at: Rewriter) -> list[int] | None:
     """begin and end of each spatial axis: [begin..., end...]; None where they are not known, negative or others."""
+    pads = whole_pads(pad, at)
+    rank = len(pads or ()) // 2
+    if rank < 3 or any(pads[:2]) or any(pads[rank:rank + 2]):
+        return None
+    return pads[2:rank] + pads[rank + 2:]
+
+
+def whole_pads(pad: Node, at: Rewriter) -> list[int] | None:
+    """begin and end of each axis: [begin..., end...]; None where they are not known, or negative."""
     pads = at.ints(pad, "paddings" if pad.opset < 2 else "pads", 1, 11)
     if not pads or min(pads) < 0:
         return None
@@ -51,10 +61,7 @@ def spatial_pads(pad: Node, at: Rewriter) -> list[int] | None:
                 return None
             full[axis % rank], full[axis % rank + rank] = pads[i], pads[i + len(axes)]
         pads = full
-    rank = len(pads) // 2
-    if rank < 3 or any(pads[:2]) or any(pads[rank:rank + 2]):
-        return None
-    return pads[2:rank] + pads[rank + 2:]
+    return pads
 
 
 def pad_value(pad: Node, at: Rewriter) -> float | None:

@@ -11,6 +11,8 @@ TO_FLOATS = frozenset(("DequantizeLinear", "QuantizeDequantize"))
 TO_BYTES = frozenset(("QuantizeLinear", "QuantizeDequantize"))
 ON_BYTES = ("QLinear", "QGemm", "LookUp", "MatMulInteger", "ScaledMatMulInteger", "ScaledConvInteger")
 BY_RUN = ("DynamicQuantize", "DynamicScale")
+WHY = {"PRelu": "bytes have one slope; one for each channel goes to the sums of a convolution, with no QuantizeLinear "
+                "between"}
 
 
 def on_bytes(graph: Graph) -> dict[str, int]:
@@ -35,7 +37,7 @@ def in_float(graph: Graph) -> list[dict]:
             continue
         name = node.name or node.outputs[0]
         why = graph.in_float.get(name) or (
-            "bytes are not computed by this operator" if reads and gives else
+            WHY.get(node.op_type, "bytes are not computed by this operator") if reads and gives else
             "nothing quantises its output" if reads else "its inputs are not quantised")
         found.setdefault((node.op_type, why), []).append(name)
     return [{"operator": operator, "nodes": names, "why": why} for (operator, why), names in found.items()]

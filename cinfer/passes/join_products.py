@@ -9,6 +9,7 @@ import numpy as np
 from ..model.graph import Graph, Node
 from ..ops.families import MICROSOFT, OWN_DOMAIN
 from ..ops.numeric import F32
+from .before_rounding import activated, as_parameters
 from .pattern import Rewriter, has, rewrite
 from .quantized import LARGEST, SMALLEST, is_single, known_shape
 from .widen_halves import FLOAT
@@ -25,7 +26,8 @@ def join_products(graph: Graph, at: Rewriter) -> bool:
 
     x8 -> DequantizeLinear -> MatMul or Gemm -> QuantizeLinear, both matrices dequantised   becomes   QLinearMatMul or
     QGemm; without QuantizeLinear, or where a Gemm adds floats, ScaledMatMulInteger, and an Add. A Transpose, Reshape,
-    Squeeze or Unsqueeze behind a DequantizeLinear moves the bytes.
+    Squeeze or Unsqueeze behind a DequantizeLinear moves the bytes. An activation between a Gemm and the QuantizeLinear
+    becomes part of a QGemm of our own (before_rounding.py).
 
     Guards: numbers of 8 bits; nobody else sees what is between; scales and zero points of the left matrix are single
     ones, those of the right one too, or of the columns of a constant; of DequantizeLinear and QuantizeLinear they are
@@ -35,9 +37,23 @@ def join_products(graph: Graph, at: Rewriter) -> bool:
     changed = False
     for node in at.of("MatMulInteger"):
         changed |= _scaled(at, node)
+    for node in at.of("QuantizeLinear"):
+        found = activated(at, node.inputs[0], "Gemm")
+        changed |= found is not None and _dequantised(at, *found)
     for node in chain(at.of("MatMul"), at.of("Gemm")):
-        changed |= _dequantised(at, node)
+        joined = _dequantised(at, node)
+        changed |= joined
+        narrow = () if joined else [dtype for name in node.inputs[:2] if (dtype := _narrow(at, name))]
+        if narrow:
+            graph.in_float[node.name or node.outputs[0]] = f"a matrix of it is stored as {narrow[0]}; products of " \
+                                                           "integers are of 8 bits"
     return changed
+
+
+def _narrow(at: Rewriter, name: str) -> np.dtype | None:
+    """The type of what is dequantised, if that is no 8 bits."""
+    node = at.maker(name, "DequantizeLinear")
+    return None if node is None or is_byte(at, node.inputs[0]) else at.dtype(node.inputs[0])
 
 
 def _scaled(at: Rewriter, node: Node) -> bool:
@@ -140,7 +156,8 @@ def _stored(at: Rewriter, name: str) -> _Stored | None:
     return _Stored(x, scale, zero, node.attributes.get("axis", 1) if scales.size > 1 else None, moves)
 
 
-def _dequantised(at: Rewriter, node: Node) -> bool:
+def _dequantised(at: Rewriter, node: Node, activation: Node | None = None) -> bool:
+    """activation : between a Gemm and its QuantizeLinear"""
     is_gemm, get = node.op_type == "Gemm", node.attributes.get
     a, b = (_stored(at, name) for name in node.inputs[:2])
     if a is None or b is None or a.axis is not None:
@@ -159,15 +176,21 @@ def _dequantised(at: Rewriter, node: Node) -> bool:
                     or row and not _is_row(at, row, matrix.shape[0 if turned else 1])):
         return False
 
+    quantise = _quantise(at, (activation or node).outputs[0])
+    c = _stored_row(at, row, at.array(a.scale) * at.array(b.scale)) if row and quantise is not None else ""
+    if activation is not None:
+        said = as_parameters(at, activation, matrix.shape[0 if turned else 1]) if c else ""
+        if type(said) is str:
+            return False
     left, right = ([_lowered(at, x), x.scale, x.zero or at.constant(np.zeros((), at.dtype(x.name)), "zero")]
                    for x in (a, b))
     if turned:
         right[0] = at.constant(np.ascontiguousarray(matrix.T), b.name)
     elif matrix is not None:
         right[0] = b.name
-    quantise = _quantise(at, node.outputs[0])
-    c = _stored_row(at, row, at.array(a.scale) * at.array(b.scale)) if row and quantise is not None else ""
-    if quantise is not None and not row:
+    if activation is not None:
+        at.change(quantise, "QGemm", [*left, *right, c, *quantise.inputs[1:3], *said[0]], 1, OWN_DOMAIN, **said[1])
+    elif quantise is not None and not row:
         at.change(quantise, "QLinearMatMul", [*left, *right, *quantise.inputs[1:3]], 10)
     elif c:
         at.change(quantise, "QGemm", [*left, *right, c, *quantise.inputs[1:3]], 1, MICROSOFT)

@@ -10,7 +10,8 @@ from ..ops.families import MICROSOFT, OWN_DOMAIN
 from ..ops.numeric import F32, row_axes
 from ..ops.quantize import dequantize, quantize
 from ..ops.symbols import same
-from .fuse_pad import pad_value, spatial_pads
+from .before_rounding import activated, as_parameters
+from .fuse_pad import pad_value, whole_pads
 from .pattern import Rewriter, has, rewrite
 from .quantized import LARGEST, SMALLEST, U8, Stored, is_single, read, same_scale, stored
 from .spelling import Spelling
@@ -22,6 +23,7 @@ MOST_PRODUCT = 1 << 31              # of a sum in int32
 RESIZES = ("axes", "coordinate_transformation_mode", "keep_aspect_ratio_policy", "mode")    # that change pictures
 PAD_MODES = ("constant", "reflect", "edge")
 BIAS_ERROR = 1 / 64                 # of a bias that is no whole number of products, in units of the output
+CONVOLUTIONS = ("Conv", "ConvTranspose")
 
 
 @rewrite
@@ -32,7 +34,8 @@ def join_quantized(graph: Graph, at: Rewriter) -> bool:
     QLinearMul), also of constants that are stored as bytes, GlobalAveragePool and means over all pixels
     (QLinearGlobalAveragePool), AveragePool (QLinearAveragePool), linear Resize (QLinearResize), MaxPool, Pad and Concat
     on the bytes themselves, with a LookUp where scales differ. Relu and Clip before the QuantizeLinear become limits of
-    the bytes: a LookUp behind, if these do not saturate anyway.
+    the bytes: a LookUp behind, if these do not saturate anyway. LeakyRelu, PRelu and other activations between a
+    convolution and the QuantizeLinear, however they are spelled, become part of it (ops/quantize.py).
 
     Guards: uint8, one constant scale and zero point for each activation; constant weights of 8 bits, by one scale or
     one for each output channel; nobody else sees the number in between; sums that int32 holds; what has kernels for
@@ -59,7 +62,7 @@ class _Join:
         clamp = Spelling(at).clamp(name)
         if clamp is not None:
             name = clamp[0]
-        operator = at.maker(name, *WAYS)
+        operator, activation = activated(at, name, *CONVOLUTIONS) or (at.maker(name, *WAYS), None)
         if operator is None:
             return False
         if y is None:
@@ -68,6 +71,8 @@ class _Join:
             found = "others read its numbers too, before they are quantised"
         else:
             found = WAYS[operator.op_type](self, operator, y)
+            if activation is not None and type(found) is not str:
+                found = self.with_activation(found, activation)
         if type(found) is str:
             self.refused[operator.name or operator.outputs[0]] = found
             return False
@@ -80,6 +85,16 @@ class _Join:
             op_type, inputs, opset, domain, attributes = "LookUp", [inner.outputs[0], table], 1, OWN_DOMAIN, {}
         at.change(node, op_type, inputs, opset, domain, **attributes)
         return True
+
+    def with_activation(self, found, node: Node):
+        """A convolution of bytes, with the activation behind it. found : as of the operators"""
+        op_type, inputs, _, _, attributes = found
+        inputs, w = [*inputs, "", ""][:9], self.at.array(inputs[3])
+        channels = w.shape[0] if op_type == "QLinearConv" else w.shape[1] * attributes.get("group", 1)
+        said = as_parameters(self.at, node, channels)
+        if type(said) is str:
+            return said
+        return op_type, [*inputs, *said[0]], 1, OWN_DOMAIN, {**attributes, **said[1]}
 
     def limits(self, y: Stored, low: float, high: float) -> str | None:
         """The table that limits bytes; None where they cannot be outside."""
@@ -294,18 +309,18 @@ class _Join:
         at, x = self.at, read(self.at, node.inputs[0])
         if x is None:
             return self.not_bytes(node.inputs[0])
-        pads, value, mode = spatial_pads(node, at), pad_value(node, at), node.attributes.get("mode", "constant")
-        if at.rank(x.name) not in (3, 4) or pads is None or value is None or mode not in PAD_MODES:
-            return "bytes are padded by constants along the axes of pictures, in modes constant, reflect and edge"
+        pads, value, mode = whole_pads(node, at), pad_value(node, at), node.attributes.get("mode", "constant")
+        rank = at.rank(x.name)
+        if rank not in (3, 4) or pads is None or value is None or mode not in PAD_MODES \
+                or mode != "constant" and any((*pads[:2], *pads[rank:rank + 2])):
+            return "bytes are padded by constants; along the axes of pictures also in modes reflect and edge"
         byte, real = np.array(0, U8), np.array(value, F32)
         if mode == "constant":
             byte = self.quantized(real, x)
             if dequantize(byte, *(at.array(name).reshape(()) for name in x[1:])) != real:
                 return "its constant is no number of the input's scale"
-        n = len(pads) // 2
-        whole = at.constant(np.array([0, 0, *pads[:n], 0, 0, *pads[n:]]), "pads")
-        inner = Node("Pad", [x.name, whole, at.constant(byte, "value")], [at.fresh(y.name)], {"mode": mode}, opset=13,
-                     name=node.name or node.outputs[0])
+        inputs = [x.name, at.constant(np.array(pads), "pads"), at.constant(byte, "value")]
+        inner = Node("Pad", inputs, [at.fresh(y.name)], {"mode": mode}, opset=13, name=node.name or node.outputs[0])
         at.insert(inner, after=node)
         return "Identity", [self.requantized(Stored(inner.outputs[0], x.scale, x.zero), y, inner)], 13, "", {}
 

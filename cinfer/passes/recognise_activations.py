@@ -31,10 +31,14 @@ def recognise_activations(graph: Graph, at: Rewriter) -> bool:
     """
     changed = False
     for node in at.walk():
-        recognise = _RECOGNISERS.get(node.op_type)
-        if recognise is not None:
-            changed |= recognise(node, at)
+        changed |= recognised(node, at)
     return changed
+
+
+def recognised(node: Node, at: Rewriter) -> bool:
+    """Whether a node was the end of one, which it is now."""
+    recognise = _RECOGNISERS.get(node.op_type)
+    return recognise is not None and recognise(node, at)
 
 
 def _replace(spelling: Spelling, node: Node, op_type: str, x: str, opset: int, **attributes) -> bool:

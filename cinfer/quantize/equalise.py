@@ -16,7 +16,7 @@ from ..model.graph import Graph
 from .observe import Observed
 from .units import Network, Unit
 
-HOMOGENEOUS = frozenset(("Relu", "LeakyRelu", "Abs", "Identity", "Pad", "MaxPool", "Resize", "AveragePool",
+HOMOGENEOUS = frozenset(("Relu", "LeakyRelu", "PRelu", "Abs", "Identity", "Pad", "MaxPool", "Resize", "AveragePool",
                          "GlobalAveragePool", "GlobalMaxPool"))     # f(s * x) = s * f(x) for s > 0, channel by channel
 MOST = 1e4                          # a channel that is never used is not made the largest one
 

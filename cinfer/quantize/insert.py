@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..model.graph import Graph, Node
+from ..passes.widen_halves import FLOAT
 from .ranges import Scale, scale_of
 from .standard import drop_constants
 from .units import Network, Unit
@@ -15,6 +16,7 @@ from . import exact, weights
 from .weights import Grid
 
 OPSET = 13
+LEAST_HALVES = 64                   # weights, of which half the bytes outweigh a node
 
 
 def scales(network: Network, units: Iterable[Unit], ranges: Mapping[str, tuple[float, float]],
@@ -58,15 +60,22 @@ def quantised(network: Network, units: Iterable[Unit], found: Mapping[str, Scale
 
 
 def keep_bytes(network: Network, graph: Graph, units: Iterable[Unit], grid: Grid) -> Graph:
-    """The graph, in which weights of layers in float are bytes if nothing is lost by that: the file had them so."""
+    """The graph, in which weights of layers in float are bytes, or float16, if nothing is lost by that: the file had
+    them so."""
     constants, nodes, inside = dict(graph.constants), [], set(units)
     for unit in network.layers:
         name = unit.weight
         if unit in inside or name not in constants or len(network.at.readers[name]) > 1:
             continue
         found = weights.exactly_stored(unit.node, constants[name], grid)
-        names = [f"{name}_{what}" for what in ("quantized", "scale", "zero_point")]
-        if found is None or not constants.keys().isdisjoint(names):
+        names = [f"{name}_{what}" for what in ("quantized", "scale", "zero_point", "half")]
+        if not constants.keys().isdisjoint(names):
+            continue
+        half = names.pop()
+        if found is None and constants[name].size >= LEAST_HALVES and weights.are_halves(constants[name]):
+            constants[half] = constants.pop(name).astype(np.float16)
+            nodes.append(Node("Cast", [half], [name], {"to": FLOAT}, opset=OPSET, name=f"{name}_Cast"))
+        if found is None:
             continue
         whole, scale = found
         zeros = np.full(scale.shape, grid.zero, grid.dtype)

@@ -38,6 +38,11 @@ class Outcome:
         return max((each.typical for each in self.errors.values()), default=0.0)
 
     @property
+    def balanced(self) -> float:
+        """Between the two: ways that are as good on most pictures differ on the worst."""
+        return (self.typical * self.largest) ** .5
+
+    @property
     def relative(self) -> float:
         return max((each.relative for each in self.errors.values()), default=0.0)
 
@@ -57,18 +62,32 @@ class Judge:
         self.wanted = [session.run(None, each) for each in feeds]
         self.scales = scales or [scale_of(answers) for answers in zip(*self.wanted)]
 
-    def outcome(self, graph: Graph, count: int | None = None, limit: float | None = None) -> Outcome:
+    def outcome(self, graph: Graph, count: int | None = None, limit: float | None = None,
+                most: float = np.inf) -> Outcome:
         """Of a graph with the same inputs and outputs. count : of so many feeds, from the first to the last
-        limit : no further feeds are tried when the typical error is sure to be above it"""
-        session = self.load(encoded(replace(self.model, graph=graph)))
+        limit, most : no further feeds are tried when the typical error, or the largest, is sure to be above it"""
+        session = self.session(graph)
         places, answers, total = spread_out(len(self.feeds), count), [], 0.0
         for place in places:
             answers.append(session.run(None, self.feeds[place]))
             if limit is not None:
-                total += self.compared(answers[-1:], [place]).largest
-                if total > limit * len(places):
+                error = self.compared(answers[-1:], [place]).largest
+                total += error
+                if total > limit * len(places) or error > most:
                     break
         return self.compared(answers, places[:len(answers)])
+
+    def crossed(self, parts: list[tuple[Graph, list[int]]]) -> Outcome:
+        """Of graphs, each judged by the feeds at its own places."""
+        answers, all_places = [], []
+        for graph, places in parts:
+            session = self.session(graph)
+            answers += [session.run(None, self.feeds[place]) for place in places]
+            all_places += places
+        return self.compared(answers, all_places)
+
+    def session(self, graph: Graph):
+        return self.load(encoded(replace(self.model, graph=graph)))
 
     def compared(self, answers: list[list], places: list[int]) -> Outcome:
         """places : of the feeds that these answers are to"""

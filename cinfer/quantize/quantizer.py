@@ -66,7 +66,7 @@ def quantize(model, pictures, *, check=None, target: float = .02, activations: s
     check : the same, of pictures that calibration does not see; by default every fifth of `pictures`
     target : the largest error of a picture, over the scale of an output, that may be, on average of the pictures
     activations : "u8" or "s8", which is the same in other bytes
-    ranges : "min-max", "percentile", "mse" or "entropy"; by default the one that gives the least error
+    ranges : "min-max", "percentile", "mse", "middle" or "entropy"; by default the one that gives the least error
     weights : "u8" or "s8", the same numbers in other bytes; "s7", of half the numbers (docs/quantize.md)
     exact : scales of few bits: engines that run node by node in floats give the same bytes (docs/quantize.md)
     threads : as of `load`

@@ -3,6 +3,7 @@
     min-max     all that was seen
     percentile  all but one number in ten thousand
     mse         the least mean square of rounding and cutting together
+    middle      halfway between that and min-max: pictures to come may have larger numbers than were seen, but few
     entropy     the least Kullback-Leibler divergence of the distribution in 256 steps from that in floats
                 (Migacz, 8-bit inference with TensorRT, GTC 2017; here for ranges that need not be symmetric)
 
@@ -58,6 +59,18 @@ class Spread:
             self.counts[BINS // 4:BINS - BINS // 4] = halved
             self.limit *= 2
 
+    def joined(self, other: Spread) -> Spread:
+        """Of all numbers of both."""
+        found = Spread()
+        found.low, found.high = min(self.low, other.low), max(self.high, other.high)
+        found.limit = max(self.limit, other.limit)
+        for each in (self, other):
+            part = Spread()
+            part.counts, part.limit = each.counts.copy(), each.limit
+            part._hold(found.limit)
+            found.counts += part.counts
+        return found
+
     def filled(self) -> tuple[np.ndarray, np.ndarray]:
         """(middles, counts) of the bins that hold something."""
         at = np.flatnonzero(self.counts)
@@ -83,6 +96,11 @@ def percentile(spread: Spread) -> tuple[float, float]:
 def mse(spread: Spread) -> tuple[float, float]:
     middles, counts = spread.filled()
     return searched(spread, lambda low, high: square_error(middles, counts, low, high))
+
+
+def middle(spread: Spread) -> tuple[float, float]:
+    (low, high), (lowest, highest) = mse(spread), min_max(spread)
+    return (low + lowest) / 2, (high + highest) / 2
 
 
 def through(spread: Spread, function, low: float, high: float) -> tuple[float, float]:
@@ -154,7 +172,7 @@ def divergence(middles, counts, low: float, high: float) -> float:
     return float((wanted[some] * np.log(wanted[some] / np.maximum(given[some], LEAST_SHARE))).sum())
 
 
-METHODS = {"min-max": min_max, "percentile": percentile, "mse": mse, "entropy": entropy}
+METHODS = {"min-max": min_max, "percentile": percentile, "mse": mse, "middle": middle, "entropy": entropy}
 
 
 @dataclass(frozen=True, slots=True)

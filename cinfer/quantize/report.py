@@ -37,7 +37,7 @@ class Report:
     """pictures : that were calibrated with, and held out
     calibration, held_out : Outcome of the pictures that were seen, and not; None: there are none
     objects : what a detector finds on pictures that were held out; None for other networks
-    tried : a way of quantising -> its relative error, over the calibration pictures, with all in integers
+    tried : a way of quantising -> errors of search.Tried
     share : of the multiply-adds and memory traffic that is in integers
     """
     model: str
@@ -47,8 +47,9 @@ class Report:
     share: float
     ranges: str
     is_equalised: bool
+    activates: bool
     is_corrected: bool
-    tried: dict[str, float]
+    tried: dict[str, object]
     rows: list[Row]
     calibration: Outcome
     held_out: Outcome | None
@@ -65,8 +66,10 @@ class Report:
     def summary(self) -> str:
         """In a line."""
         outcome = self.held_out or self.calibration
-        error = max((each.typical for each in outcome.errors.values()), default=0.0)
-        return (f"{self.layers[0]} of {self.layers[1]} layers in integers, error {error:.3g} of the scale, "
+        if not self.layers[0]:
+            return f"nothing is in integers, no layer keeps to the target of {self.target:g}: it computes in floats"
+        return (f"{self.layers[0]} of {self.layers[1]} layers in integers, error {outcome.typical:.3g} of the scale, "
+                f"of the worst picture {outcome.largest:.3g}, "
                 f"{in_units(self.bytes[1], 'B')}")
 
     def lines(self) -> list[str]:
@@ -81,7 +84,7 @@ class Report:
         return table(rows, right=(3, 4))
 
     def table_of_errors(self) -> list[str]:
-        rows = [["output", "pictures", "error", "largest", "relative"]]
+        rows = [["output", "pictures", "mean error", "worst picture", "relative"]]
         for what, outcome in (("calibration", self.calibration), ("held out", self.held_out)):
             for name, error in outcome.errors.items() if outcome else ():
                 rows.append([name, what, f"{error.typical:.4f}", f"{error.largest:.4f}", f"{error.relative:.4f}"])
@@ -89,12 +92,13 @@ class Report:
 
     def table_of_all(self) -> list[str]:
         seen, held = self.pictures
-        ways = [text for text, is_so in (("channels equalised", self.is_equalised),
-                                         ("biases corrected", self.is_corrected)) if is_so]
+        ways = [text for text, is_so in (
+            ("activations of sums", self.activates), ("channels equalised", self.is_equalised),
+            ("biases corrected", self.is_corrected)) if is_so]
         rows = [["layers", f"{self.layers[0]} of {self.layers[1]} in integers, {self.share:.0%} of the work"],
                 ["ranges", ", ".join([self.ranges, *ways])],
-                ["tried", ", ".join(f"{name} {error:.4f}" for name, error in self.tried.items())
-                 + ": the relative error with all in integers"],
+                ["tried", ", ".join(f"{name} {each.mean:.4f} ({each.worst:.4f})" for name, each in self.tried.items())
+                 + ": the mean error (and the worst) with all in integers"],
                 ["pictures", f"{seen} to calibrate, {held} held out"]]
         for what, outcome in (("calibration", self.calibration), ("held out", self.held_out)):
             if outcome is not None and outcome.agreement is not None:
@@ -123,9 +127,8 @@ def report_of(search, found, model: str, *, counts, held_out, objects, sizes, ti
                         float(scale.step) if scale else None, low, high, found.why.get(unit, "")))
     layers = network.layers
     report = Report(model, found.way.settings.target, counts, (sum(unit in inside for unit in layers), len(layers)),
-                    found.share, search.method,
-                    network is not search.network, found.way.is_corrected, found.tried, rows, found.outcome, held_out,
-                    objects, sizes, times_ms, seconds)
+                    found.share, search.method, search.is_equalised, network.activates, found.way.is_corrected,
+                    found.tried, rows, found.outcome, held_out, objects, sizes, times_ms, seconds)
     report.notes += notes(report)
     return report
 

@@ -24,6 +24,8 @@ SHARE = .5                          # of equalisation
 MOST_WIDER, MOST_WORK = 16, 1e12    # layers that are tried once more; multiply-adds of that, some 20 s on two cores
 BETTER = .98                        # of the error, or a change is not kept
 KEPT = .65                          # of the target: pictures that calibration has not seen do a little worse
+WORST = 2.5                         # targets, that no picture may be off by
+LEAST_CROSSED = 4                   # pictures, of which halves say anything
 PRICES = np.geomspace(1, 1e6, 49)   # of noise
 
 
@@ -40,12 +42,16 @@ class Settings:
 
 @dataclass(slots=True)
 class Way:
-    """One way to make integers of a network: its weights, ranges, and whether biases are corrected."""
+    """One way to make integers of a network: its weights, how ranges are found, and whether biases are corrected."""
     network: Network
     observed: Observed
-    ranges: dict[str, tuple[float, float]]
+    method: str
     settings: Settings
     is_corrected: bool = False
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        return self.observed.ranges(self.method)
 
     def scales(self, units: list[Unit]) -> dict[str, Scale]:
         return scales(self.network, units, self.ranges, self.settings.dtype, self.settings.grid.is_exact)
@@ -56,16 +62,25 @@ class Way:
         return quantised(self.network, units, found, self.settings.grid, biases=biases)
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What all in integers, in one way, makes of pictures that its ranges were not found by: the error of a picture on
+    average, and of the worst one; balanced : what ways are compared by"""
+    mean: float
+    worst: float
+    balanced: float
+
+
 @dataclass(slots=True)
 class Found:
-    """units : in integers; tried : what was tried -> its relative error; saved : of each unit in integers, by choose.py
+    """units : in integers; tried : what was tried -> its errors; saved : of each unit in integers, by choose.py
     why : of units that were left in float"""
     way: Way
     units: list[Unit]
     graph: Graph
     outcome: Outcome
     noise: Noise
-    tried: dict[str, float]
+    tried: dict[str, Tried]
     saved: dict[Unit, float]
     why: dict[Unit, str] = field(default_factory=dict)
 
@@ -86,19 +101,23 @@ class Search:
             raise UnsupportedError("nothing in it can be quantised: it has no Conv, ConvTranspose, Gemm or MatMul of "
                                    "constant weights in float32")
         self.judge = Judge(model, feeds, load, classes)
-        self.tried: dict[str, float] = {}
+        self.tried: dict[str, Tried] = {}
+        self.is_equalised = False
 
     def run(self) -> Found:
         way = self.ranged()
+        way = self.activated(way)
         way = self.equalised(way)
         way = self.corrected(way)
         return self.chosen(way)
 
     def observed(self, network: Network, count: int | None = None) -> Observed:
         """What is seen on so many of the pictures."""
-        feeds = [self.feeds[place] for place in spread_out(len(self.feeds), count)]
+        places = spread_out(len(self.feeds), count)
+        feeds = [self.feeds[place] for place in places]
+        first = sum(place < self.half for place in places) if len(places) >= LEAST_CROSSED else 0
         return observe(replace(self.model, graph=network.graph), network, feeds, self.load,
-                       lambda number: self.show("picture", number, len(feeds)))
+                       lambda number: self.show("picture", number, len(feeds)), first)
 
     def left(self, network: Network) -> dict[Unit, str]:
         """What stays in float by rule."""
@@ -113,34 +132,61 @@ class Search:
     def all_of(self, network: Network) -> list[Unit]:
         return network.in_integers(self.left(network))
 
+    @property
+    def half(self) -> int:
+        """The pictures are divided there: neighbours are often alike, those of the other half are not."""
+        return len(self.feeds) // 2
+
     def error(self, name: str, way: Way) -> float:
+        """Of all in integers, by pictures of the half that was not observed."""
         self.show("way", len(self.tried) + 1, None)
-        self.tried[name] = self.judge.outcome(way.graph(self.all_of(way.network)), SOME).relative
-        return self.tried[name]
+        units, count = self.all_of(way.network), len(self.feeds)
+        parts = [(way.graph(units), spread_out(count, SOME))]
+        if way.observed.halves:
+            places = [[self.half + each for each in spread_out(count - self.half, SOME // 2)],
+                      spread_out(self.half, SOME // 2)]
+            parts = [(replace(way, observed=half).graph(units), others)
+                     for half, others in zip(way.observed.halves, places)]
+        outcome = self.judge.crossed(parts)
+        self.tried[name] = Tried(outcome.typical, outcome.largest, outcome.balanced)
+        return outcome.balanced
+
+    def least(self) -> float:
+        return min(each.balanced for each in self.tried.values())
 
     def ranged(self) -> Way:
         network, observed = self.network, self.observed(self.network)
         methods = [self.settings.method] if self.settings.method else list(METHODS)
-        ways = {name: Way(network, observed, observed.ranges(name), self.settings) for name in methods}
+        ways = {name: Way(network, observed, name, self.settings) for name in methods}
         errors = {name: self.error(name, way) for name, way in ways.items()}
         self.method = min(errors, key=errors.get)
         return ways[self.method]
 
+    def activated(self, way: Way) -> Way:
+        """With activations applied to sums, where all in integers do not keep to the target without that."""
+        network = Network(way.network.graph, activates=True)
+        if self.settings.grid.is_exact or self.tried[self.method].mean <= KEPT * self.settings.target \
+                or len(network.units) == len(way.network.units):
+            return way
+        return self.better("activations of sums", way, network)
+
     def equalised(self, way: Way) -> Way:
-        least = min(self.tried.values())
         graph = equalised(way.network, way.observed, SHARE)
         if graph is None:
             return way
-        network = Network(graph)
+        other = self.better("channels equalised", way, Network(graph, way.network.activates))
+        self.is_equalised = other is not way
+        return other
 
+    def better(self, name: str, way: Way, network: Network) -> Way:
+        """The way, or the same with another network if that is better."""
         def other(count: int | None) -> Way:
-            observed = self.observed(network, count)
-            return Way(network, observed, observed.ranges(self.method), self.settings)
-        is_better = self.error("channels equalised", other(SOME)) < BETTER * least
-        return other(None) if is_better else way
+            return Way(network, self.observed(network, count), self.method, self.settings)
+        least = self.least()
+        return other(None) if self.error(name, other(SOME)) < BETTER * least else way
 
     def corrected(self, way: Way) -> Way:
-        other, least = replace(way, is_corrected=True), min(self.tried.values())
+        other, least = replace(way, is_corrected=True), self.least()
         return other if self.error("biases corrected", other) < BETTER * least else way
 
     def chosen(self, way: Way) -> Found:
@@ -150,10 +196,13 @@ class Search:
         if self.settings.method is None and self.method != "min-max" and len(found.units) < len(everything) \
                 and self.room(saved) == MOST_WIDER:
             # with few units in integers, what is cut off the largest numbers is most of the largest error
-            other = self.kept(replace(way, ranges=way.observed.ranges("min-max")), everything, saved)
+            other = self.kept(replace(way, method="min-max"), everything, saved)
             if other.share > found.share:
                 self.method, found = "min-max", other
-        found.graph = keep_bytes(way.network, found.graph, found.units, self.settings.grid)
+        network, graph = way.network, found.graph
+        if not found.units:                                     # it computes as it did
+            network, graph, self.is_equalised = self.network, self.network.graph, False
+        found.graph = keep_bytes(network, graph, found.units, self.settings.grid)
         found.why = {unit: "it adds more error than the time it saves is worth" for unit in everything
                      if unit not in found.units}
         found.why |= self.left(way.network)
@@ -167,8 +216,8 @@ class Search:
         trials, sets = Trials(self, way), self.sets(network, everything, saved, noise)
         place = least(len(sets) - 1, lambda place: trials.keep_to_target(sets[place], MANY))
         kept = [*reversed(sets[place:]), *self.wider(network, sets[place], everything, saved, noise, trials)]
-        while not trials.keep_to_target(kept[-1], None):        # by all pictures it may be a little more
-            kept.pop()
+        while len(kept) > 1 and not trials.keep_to_target(kept[-1], None):
+            kept.pop()                                          # by all pictures it may be a little more
         return Found(way, kept[-1], *trials.of(kept[-1], None), noise, self.tried, saved)
 
     def wider(self, network: Network, units: list[Unit], everything: list[Unit], saved: dict, noise: Noise,
@@ -209,7 +258,7 @@ class Trials:
 
     def __init__(self, search: Search, way: Way):
         self.search, self.way = search, way
-        self.target = KEPT * search.settings.target
+        self.target, self.most = KEPT * search.settings.target, WORST * search.settings.target
         self.known: dict[tuple, tuple[Graph, Outcome]] = {}
 
     def of(self, units: list[Unit], count: int | None) -> tuple[Graph, Outcome]:
@@ -217,11 +266,12 @@ class Trials:
         if key not in self.known:
             self.search.show("choice", len(self.known) + 1, None)
             graph = self.way.graph(units)
-            self.known[key] = graph, self.search.judge.outcome(graph, count, self.target)
+            self.known[key] = graph, self.search.judge.outcome(graph, count, self.target, self.most)
         return self.known[key]
 
     def keep_to_target(self, units: list[Unit], count: int | None) -> bool:
-        return self.of(units, count)[1].typical <= self.target
+        outcome = self.of(units, count)[1]
+        return outcome.typical <= self.target and outcome.largest <= self.most
 
 
 def whole(network: Network, units: list[Unit]) -> list[Unit]:

@@ -1,7 +1,9 @@
 """A network as units: what is quantised, or left in float, as one.
 
-    layer   Conv, ConvTranspose, Gemm, MatMul of constant weights, and a Relu or Clip behind it
-    table   a chain of functions of one number (SiLU, HardSwish as two to four nodes): 256 bytes become 256 bytes
+    layer   Conv, ConvTranspose, Gemm, MatMul of constant weights, and a Relu or Clip behind it; of Conv and
+            ConvTranspose also a LeakyRelu or PRelu, which goes to the sums before they are rounded
+    table   a chain of functions of one number (SiLU, HardSwish as two to four nodes): 256 bytes become 256 bytes; or
+            part of the layer before, if `activates`
     join    Add, Mul, Concat, averages: its output has a range of its own
     move    Reshape, Transpose, Split, MaxPool, Resize: its output holds numbers of its input, at the same scale
 
@@ -11,12 +13,15 @@ integers where that keeps an island whole: it reads from one and another one rea
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..model.graph import Graph, Node
+from ..model.graph import Graph, Node, TensorType
+from ..passes.before_rounding import SLOPES, goes_before_rounding
+from ..passes.join_quantized import CONVOLUTIONS
 from ..passes.pattern import Rewriter, has
+from ..passes.recognise_activations import recognise_activations
 from ..passes.spelling import Spelling
 
 FLOAT32 = np.dtype(np.float32)
@@ -63,12 +68,16 @@ class Unit:
 
 
 class Network:
-    """A graph and its units. maker : value -> the unit that makes it; readers : value -> the units that read it"""
+    """A graph and its units. maker : value -> the unit that makes it; readers : value -> the units that read it
 
-    def __init__(self, graph: Graph):
-        self.graph = graph
+    activates : convolutions have any activation behind them that may go to their sums. One rounding less; but engines
+        that do not know this compute both in floats, and differ in functions such as exp
+    """
+
+    def __init__(self, graph: Graph, activates: bool = False):
+        self.graph, self.activates = graph, activates
         self.at = Rewriter(graph)
-        self.units = list(Finder(self.at).units())
+        self.units = list(Finder(self.at, activates).units())
         self.maker = {name: unit for unit in self.units for name in unit.outputs}
         self.readers: dict[str, list[Unit]] = {}
         for unit in self.units:
@@ -115,8 +124,8 @@ class Network:
 class Finder:
     """One walk through a graph."""
 
-    def __init__(self, at: Rewriter):
-        self.at, self.taken = at, set()
+    def __init__(self, at: Rewriter, activates: bool):
+        self.at, self.taken, self.activates = at, set(), activates
 
     def units(self):
         for node in self.at.graph.nodes:
@@ -162,7 +171,31 @@ class Finder:
         if after is not None and after.op_type in ("Relu", "Clip") and not after.domain \
                 and after.inputs[0] == nodes[-1].outputs[0] and Spelling(self.at).limits(after):
             nodes.append(after)
+        elif node.op_type in CONVOLUTIONS:
+            nodes += self.activation(node.outputs[0])
         return Unit(kind, nodes, inputs, tuple(nodes[-1].outputs), weight, bias)
+
+    def activation(self, name: str) -> list[Node]:
+        """What is all that becomes of the sums of a convolution, if it goes to these before they are rounded."""
+        readers, rank = self.at.readers.get(name, ()), self.at.rank(name)
+        if not readers or name in self.at.pinned or rank is None:
+            return []
+        first = min(readers, key=self.at.graph.nodes.index)
+        if first.op_type == "PRelu" and not first.domain and len(readers) == 1 and first.inputs[0] == name:
+            slope = self.at.array(first.inputs[1])          # opset 7 or later, see opsets.py
+            by_channel = slope is not None and slope.ndim >= rank - 1 and slope.size == slope.shape[1 - rank]
+            return [first] if by_channel or slope is not None and slope.size == 1 else []
+        unit = self.table(first)
+        if unit is None or unit.inputs != (name,) or not set(readers).issubset(unit.nodes):
+            return []
+        known = {i: self.at.array(i) for node in unit.nodes for i in node.inputs if i and self.at.array(i) is not None}
+        alone = Graph("", [replace(node, inputs=list(node.inputs), outputs=list(node.outputs),
+                                   attributes=dict(node.attributes)) for node in unit.nodes],
+                      {name: TensorType(FLOAT32, (None,) * rank)}, {unit.outputs[0]: TensorType(FLOAT32)}, known)
+        recognise_activations(alone, Rewriter(alone))
+        found = alone.nodes[0]
+        taken = len(alone.nodes) == 1 and not found.domain and goes_before_rounding(found)
+        return unit.nodes if taken and (self.activates or found.op_type in SLOPES) else []
 
     def table(self, node: Node) -> Unit | None:
         """The longest chain that begins with this node, is a function of one value, and gives one."""

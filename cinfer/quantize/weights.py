@@ -111,3 +111,9 @@ def stored_constant(array: np.ndarray, dtype: np.dtype, made: Scale | None) -> t
         scale = like(scale, made)
     limits = np.iinfo(dtype)
     return np.clip(np.rint(array / scale.step) + scale.zero, limits.min, limits.max).astype(dtype), scale
+
+
+def are_halves(weight: np.ndarray) -> bool:
+    """Whether they are float16 numbers."""
+    with np.errstate(over="ignore"):
+        return bool((weight.astype(np.float16) == weight).all())

@@ -14,8 +14,8 @@ import cinfer._ops as ops
 TOLERANCE = 4e-6
 
 
-def takes(groups, ic, oc):
-    return groups == 1 or oc % 16 == 0 and ic % 2 == 0
+def takes(groups, ic, oc, level=None):
+    return groups == 1 or oc % 16 == 0 and ic % (ops.table(level).bf16_group if level else 2) == 0
 
 
 CASES = [case for case in CONV_CASES if takes(*case[1:4])] + [
@@ -23,10 +23,13 @@ CASES = [case for case in CONV_CASES if takes(*case[1:4])] + [
     (1, 1, 63, 16, 3, 4, (2, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
     (1, 2, 6, 48, 5, 6, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),          # groups whose blocks are odd
     (2, 3, 20, 32, 5, 6, (1, 1), (2, 2), (1, 1), (0, 0, 0, 0)),
+    (1, 2, 32, 48, 5, 6, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),         # of whole tiles of terms
+    (2, 3, 64, 32, 9, 7, (2, 2), (2, 2), (1, 1), (1, 1, 0, 1)),
     (1, 1, 1050, 32, 4, 9, (3, 2), (1, 1), (1, 1), (0, 0, 0, 0)),       # sums in pieces
     (1, 1, 512, 64, 5, 9, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),        # pixels 1024 bytes apart, and more
     (1, 1, 700, 16, 3, 70, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),       # rows in several strips
-    (1, 1, 90, 20, 41, 40, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1))]       # strips of some rows
+    (1, 1, 90, 20, 41, 40, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),       # strips of some rows
+    (1, 1, 3, 17, 2, 1100, (2, 3), (1, 1), (1, 1), (0, 0, 0, 0))]       # many pixels in a row
 
 
 def pack(level, w, groups=1, threads=1):
@@ -36,7 +39,7 @@ def pack(level, w, groups=1, threads=1):
     width, goc = ops.table(level).conv_oc, oc // groups if groups > 1 else 0
     if goc % width:
         width = 16
-    source, packed = put(w), aligned(size_of(oc, ic, kd, kh, kw) + 16)
+    source, packed = put(w), aligned(size_of(level, oc, ic, kd, kh, kw) + 16)
     packed[...] = GUARD
     run(level, "pack_bf16", -(-round_up(oc) // width), threads=threads, w=ref(source), y=ref(packed), oc=oc, ic=ic,
         kd=kd, kh=kh, kw=kw, so=ic * kd * kh * kw, sk=1, goc=goc)
@@ -48,9 +51,9 @@ def round_up(c, to=16):
     return -(-c // to) * to
 
 
-def size_of(oc, ic, kd, kh, kw):
+def size_of(level, oc, ic, kd, kh, kw):
     """Pairs of packed weights."""
-    pairs = -(-ic // 2) if kd == 1 else kd * round_up(ic, 32) // 2
+    pairs = kd * round_up(ic, ops.table(level).bf16_group if kd == 1 else 32) // 2
     return round_up(oc) * pairs * kh * kw
 
 
@@ -82,8 +85,8 @@ def same_in_several_ways(level, x, w, bias, groups, window, wanted, what):
     close_and_same(results, wanted, what)
 
 
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("level, case", [(level, case) for level in LEVELS for case in CASES
+                                         if takes(*case[1:4], level)], ids=str)
 def test_conv_is_the_sum_of_rounded_products(level, case):
     n, groups, ic, oc, h, wd, k, *window = case
     x, w, bias = data(n, groups, ic, oc, h, wd, k)
@@ -97,7 +100,8 @@ def test_conv_of_drawn_windows(data):
     def draw(low, high):
         return data.draw(st.integers(low, high))
     groups = data.draw(st.sampled_from([1, 1, 2, 3]))
-    ic, oc = (2 * draw(1, 20), 16 * draw(1, 3)) if groups > 1 else (draw(1, 70), draw(1, 70))
+    ic, oc = (data.draw(st.sampled_from([2, 6, 32, 34, 64])), 16 * draw(1, 3)) if groups > 1 else (draw(1, 70),
+                                                                                                  draw(1, 70))
     kernel, strides, dilations = (draw(1, 3), draw(1, 4)), (draw(1, 3), draw(1, 2)), (draw(1, 2), draw(1, 3))
     pads = draw(0, 2), draw(0, 2), draw(0, 2), draw(0, 2)
     h, w = (max(1, (k - 1) * d + 1 - sum(pads[i::2])) + draw(0, 9) for i, (k, d) in enumerate(zip(kernel, dilations)))
@@ -107,7 +111,7 @@ def test_conv_of_drawn_windows(data):
     bias = rng.standard_normal(groups * oc).astype(np.float32)
     window = strides, dilations, pads
     wanted = convolve(rounded(x), rounded(weights), bias, groups, *window)
-    for level in LEVELS:
+    for level in (level for level in LEVELS if takes(groups, ic, oc, level)):
         same_in_several_ways(level, x, weights, bias, groups, window, wanted, level)
 
 
@@ -146,6 +150,36 @@ def test_rounding(level):
 
 
 @pytest.mark.parametrize("level", LEVELS)
+def test_infinities_and_nan_stay_where_they_are(level):
+    """In the windows and channels that they are in: not in other pixels of a tile, nor in other groups, nor by
+    weights of zero that fill it up."""
+    x, w, bias = data(1, 2, 32, 48, 6, 21, (1, 3))
+    x[0, 31, 2, 5], x[0, 32, 3, 20], x[0, 7, 4, 3], x[0, 7, 4, 5] = np.inf, np.nan, np.inf, -np.inf
+    w[:, 31], w[:, 7] = np.abs(w[:, 31]), np.abs(w[:, 7])
+    w[3, 4, 0, 1] = -np.inf
+    window = (1, 1), (1, 1), (0, 0, 0, 0)
+    with np.errstate(invalid="ignore"):
+        wanted = convolve(rounded(x), rounded(w), bias, 2, *window)
+    y = run_conv(level, x, w, bias, 2, *window, wanted.shape, 4, 2)
+    for told in (np.isnan, np.isposinf, np.isneginf):
+        np.testing.assert_array_equal(told(y), told(wanted))
+    assert 9 < np.isinf(wanted).sum() and 9 < np.isnan(wanted).sum() < wanted.size // 20
+    finite = np.isfinite(wanted)
+    assert_close(y[finite], wanted[finite], TOLERANCE, level)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_denormals_count_as_zero(level):
+    """As numbers that are multiplied, and as products: 1.2e-38 is the least that there is."""
+    x, w = np.zeros((1, 3, 1, 4), np.float32), np.zeros((16, 3, 1, 1), np.float32)
+    x[0, 0, 0], w[:, 0] = (1e-39, -2e-41, 1.5e-38, 0), 2 ** 100            # of operands
+    x[0, 1, 0], w[:, 1] = 2.0 ** -70, 2.0 ** -70                           # of products
+    y = run_conv(level, x, w, np.zeros(16), 1, (1, 1), (1, 1), (0, 0, 0, 0), (1, 16, 1, 4), 1, 1)
+    wanted = [0, 0, 2 ** 100 * rounded(np.float32([1.5e-38])).item(), 0]
+    np.testing.assert_array_equal(y, np.broadcast_to(np.array(wanted, np.float32), y.shape))
+
+
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("depth, kd, stride, dilation, pad", [(5, 3, 1, 1, 1), (6, 2, 2, 1, 0), (5, 3, 1, 2, 2)])
 def test_conv_of_volumes(level, depth, kd, stride, dilation, pad):
     """Slices are channels of the sum; those beyond the volume are zero."""
@@ -172,7 +206,8 @@ def test_conv_of_volumes(level, depth, kd, stride, dilation, pad):
 @pytest.mark.parametrize("groups, oc, ic, k", [(1, 1, 1, (1, 1)), (1, 40, 21, (3, 3)), (1, 64, 70, (1, 1)),
                                                (2, 48, 6, (2, 3)), (3, 32, 34, (1, 2)), (1, 33, 20, (2, 3, 3))])
 def test_pack_bf16(level, groups, oc, ic, k):
-    """[oc tile][slice][block of 32][kh][kw][pair][oc tile][2]"""
+    """[oc tile][slice][block of 32][kh][kw][pair][oc tile][2], whole groups of what a step multiplies"""
+    group = ops.table(level).bf16_group
     w = RNG.standard_normal((groups * oc, ic, *k)).astype(np.float32)
     width = ops.table(level).conv_oc
     if groups > 1 and oc % width:
@@ -183,7 +218,7 @@ def test_pack_bf16(level, groups, oc, ic, k):
     for o in range(0, len(whole), width):
         for z in range(whole.shape[2]):
             for b in range(0, ic, 32):
-                have = 32 if whole.shape[2] > 1 else min(32, ic - b + ic % 2)
+                have = 32 if whole.shape[2] > 1 else min(32, round_up(ic - b, group))
                 part = whole[o:o + width, b:b + have, z].transpose(2, 3, 1, 0)          # [kh][kw][channel][oc]
                 part = part.reshape(*part.shape[:2], have // 2, 2, -1).swapaxes(3, 4)
                 parts.append((part.copy().view(np.uint32) >> 16).astype(np.uint16).reshape(-1))

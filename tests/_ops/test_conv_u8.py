@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 import cinfer._ops as ops
-from u8 import GUARD, NOTHING, BlockedU8, address, channels, convolved, integers, put, requantised
+from u8 import (FUNCTIONS, GUARD, NOTHING, BlockedU8, address, assert_activated, channels, convolved, integers, put,
+                requantised)
 from windows import run
 
 LEVELS = [level for level in ops.usable_levels() if "conv_u8" in ops.table(level).index]
@@ -69,7 +70,7 @@ def pack(level, w, groups=1, strides=None, at=0, source=None, threads=1, dw=0):
 
 
 def run_conv(level, x, w, bias, scale, groups, strides, dilations, pads, out_shape, zeros, rows, blocks, threads=1,
-             halo=NOTHING, lo=0, hi=255, table=None, packed=None):
+             halo=NOTHING, lo=0, hi=255, table=None, packed=None, **more):
     """zeros : zero points of x and y. bias : with that of x."""
     n, ic = x.shape[:2]
     oh, ow = out_shape[2:]
@@ -79,7 +80,8 @@ def run_conv(level, x, w, bias, scale, groups, strides, dilations, pads, out_sha
     step = max(1, ops.table(level).conv_oc // 16)
     blocks = min(-(-blocks // step) * step, ys.blocks)
     row_tiles, oc_tiles = -(-oh // rows), -(-ys.blocks // blocks)
-    more = dict(goc=out_shape[1] // groups, gic=ic // groups) if groups > 1 else {}
+    if groups > 1:
+        more |= dict(goc=out_shape[1] // groups, gic=ic // groups)
     if table is not None:
         table = put(table, np.uint8)
         more["table"] = address(table)
@@ -250,3 +252,36 @@ def test_slices_of_volumes(level, ic, size, kernel, strides, dilations, front, o
         sh=s[0], sw=s[1], oh=oh, ow=ow, yz=99, lo=0, hi=255, row_tiles=oh, rows=1, oc_tiles=1, blocks=2, kd=kd, sd=sd,
         dd=dd, pf=front, id=size, od=od, xz=zero, **xs.params("x"), **ys.params("y"))
     np.testing.assert_array_equal(ys.result(), requantised(sums, scale, 99))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("ic, oc, k, groups", [(20, 40, 1, 1), (80, 33, 3, 1), (3, 24, 3, 1), (8, 16, 3, 3)])
+def test_slopes_come_before_rounding(level, ic, oc, k, groups):
+    """Of each channel; below 0, above 1, 0."""
+    x = RNG.integers(0, 256, (1, ic * groups, 9, 11)).astype(np.uint8)
+    w, bias = RNG.integers(-99, 99, (oc * groups, ic, k, k)), RNG.integers(-99999, 99999, oc * groups)
+    slope = RNG.uniform(-.5, 2, oc * groups).astype(np.float32)
+    slope[:3] = 0, -1e9, 1e30
+    sums = convolved(x, w, 100, (1, 1), (1, 1), NOTHING, groups) + bias[:, None, None]
+    scale, packed = scales(sums), channels(slope, np.float32)
+    for zeros, lo, hi in ((100, 60), 0, 255), ((100, 0), 0, 255), ((100, 200), 9, 250):
+        y = run_conv(level, x, w, folded(w, bias, 100), scale, groups, (1, 1), (1, 1), NOTHING, sums.shape, zeros, 3, 2,
+                     2, lo=lo, hi=hi, slope=address(packed), act=ops.table(level).unary["prelu"])
+        np.testing.assert_array_equal(y, requantised(sums, scale, zeros[1], lo, hi, slope=slope))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("ic", [20, 80])
+def test_activations_come_before_rounding(level, name, ic):
+    alpha, beta, function = FUNCTIONS[name]
+    x = RNG.integers(0, 256, (1, ic, 9, 40)).astype(np.uint8)
+    w, bias = RNG.integers(-99, 99, (40, ic, 1, 1)), RNG.integers(-9999, 9999, 40)
+    bias[0] = 1 << 30                               # far outside of any function's interesting part
+    bias[1] = -1 << 30
+    sums = convolved(x, w, 0, (1, 1), (1, 1), NOTHING) + bias[:, None, None]
+    scale = (6 / np.abs(sums[:, 2:]).max() * np.ones(40)).astype(np.float32)
+    step = np.float32((1 if "sigmoid" in name or name == "tanh" else 6) / 130)
+    y = run_conv(level, x, w, bias, scale, 1, (1, 1), (1, 1), NOTHING, sums.shape, (0, 110), 2, 1, 2, step=float(step),
+                 act=ops.table(level).unary[name], alpha=alpha, beta=beta)
+    assert_activated(y, sums, scale, step, 110, function)

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 import cinfer._ops as ops
-from u8 import GUARD, NOTHING, BlockedU8, address, channels, convolved, integers, put, requantised
+from u8 import (FUNCTIONS, GUARD, NOTHING, BlockedU8, address, assert_activated, channels, convolved, integers, put,
+                requantised)
 from windows import run
 
 LEVELS = [level for level in ops.usable_levels() if "depthwise_u8" in ops.table(level).index]
@@ -35,7 +36,7 @@ def pack(level, w, stride, dilation, source=None, strides=None):
 
 
 def run_depthwise(level, x, w, bias, scale, strides, dilations, pads, out_shape, zeros, rows, threads=1, halo=NOTHING,
-                  lo=0, hi=255, table=None):
+                  lo=0, hi=255, table=None, **more):
     """zeros : zero points of x and y."""
     n, c = x.shape[:2]
     oh, ow = out_shape[2:]
@@ -43,7 +44,6 @@ def run_depthwise(level, x, w, bias, scale, strides, dilations, pads, out_shape,
     xs, ys = BlockedU8.of(x, pads, zeros[0]), BlockedU8(out_shape, halo)
     b = channels(bias - zeros[0] * w.reshape(c, -1).sum(1), np.int32)
     s, row_tiles = channels(scale, np.float32), -(-oh // rows)
-    more = {}
     if table is not None:
         table = put(table, np.uint8)
         more["table"] = address(table)
@@ -112,3 +112,30 @@ def test_packing_from_any_strides(level):
     w = RNG.integers(-255, 256, (21, 3, 5))
     turned = np.ascontiguousarray(w.transpose(2, 0, 1))
     np.testing.assert_array_equal(pack(level, w, 1, 1, source=turned, strides=(3, 1, 63)), pack(level, w, 1, 1))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("k", [3, 4])
+def test_slopes_come_before_rounding(level, k):
+    x, bias = RNG.integers(0, 256, (2, 40, 9, 23)).astype(np.uint8), np.arange(40)
+    w = RNG.integers(-128, 128, (40, k, k))
+    slope, pads = RNG.uniform(-.5, 2, 40).astype(np.float32), (1, 1, 1, 1)
+    sums, packed = sums_of(x, w, bias, 99, (1, 1), (1, 1), pads), channels(slope, np.float32)
+    scale = scales(sums)
+    y = run_depthwise(level, x, w, bias, scale, (1, 1), (1, 1), pads, sums.shape, (99, 70), 4, 2, slope=address(packed),
+                      act=ops.table(level).unary["prelu"])
+    np.testing.assert_array_equal(y, requantised(sums, scale, 70, slope=slope))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_activations_come_before_rounding(level, name):
+    x, bias = RNG.integers(0, 256, (2, 40, 9, 23)).astype(np.uint8), np.arange(40)
+    w = RNG.integers(-128, 128, (40, 3, 3))
+    alpha, beta, function = FUNCTIONS[name]
+    sums = sums_of(x, w, bias, 99, (1, 1), (1, 1), (1, 1, 1, 1))
+    scale = scales(sums) / np.float32(20)
+    step = float(np.float32((1 if "sigmoid" in name or name == "tanh" else 6) / 130))
+    y = run_depthwise(level, x, w, bias, scale, (1, 1), (1, 1), (1, 1, 1, 1), sums.shape, (99, 110), 4, 2, step=step,
+                      act=ops.table(level).unary[name], alpha=alpha, beta=beta)
+    assert_activated(y, sums, scale, step, 110, function)

@@ -20,7 +20,7 @@ def run_gemm(level, a, w, bias, scale, rows, cols, threads=1, res=None, transpos
     lda, ldy, ldr, width = k + 3, n + 5, n + 2, ops.table(level).gemm_n
     cols = min(-(-cols // width) * width, max(n, 1))
     row_tiles, col_tiles = -(-m // rows), -(-n // cols)
-    source, packed = put(w.T.copy() if transposed else w), aligned(size_of(n, k, 1, 1, 1) + 16)
+    source, packed = put(w.T.copy() if transposed else w), aligned(size_of(level, n, k, 1, 1, 1) + 16)
     packed[...] = GUARD
     run(level, "pack_bf16", -(-n // width), threads=threads, w=ref(source), y=ref(packed), oc=n, ic=k, kd=1, kh=1, kw=1,
         so=k if transposed else 1, sk=1 if transposed else n)
@@ -52,7 +52,7 @@ def check(level, a, w, bias, transposed=False):
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("transposed", [False, True])
-@pytest.mark.parametrize("m, n, k", SIZES)
+@pytest.mark.parametrize("m, n, k", [*SIZES, (1100, 17, 40), (300, 35, 1030)])         # rows in several strips
 def test_gemm_is_the_sum_of_rounded_products(level, m, n, k, transposed):
     a, w = (v[0, 0] for v in matrices(m, n, k))
     check(level, a, w, RNG.standard_normal(n).astype(np.float32), transposed)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import cinfer._ops as ops
+from u8 import FUNCTIONS, assert_activated
 from windows import LEVELS, run
 
 RNG = np.random.default_rng(11)
@@ -231,3 +232,32 @@ def test_bytes_saturate(level):
     scale = np.array([1e6], np.float32)
     y = multiply(level, a, w, scale=scale, to=BYTE, dtype=np.uint8, zero=3, lo=0, hi=255)
     np.testing.assert_array_equal(y, np.broadcast_to(np.tile(np.uint8([255, 0]), 10), y.shape))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", [np.uint8, np.int8])
+@pytest.mark.parametrize("k, n", [(30, 37), (130, 64)])
+def test_slopes_come_before_rounding(level, kind, k, n):
+    a, w = bytes_of(np.uint8, 1, 1, 37, k), bytes_of(np.int8, 1, 1, k, n)
+    bias, scale = RNG.integers(-9000, 9000, n).astype(np.int32), (2. ** -RNG.integers(9, 13, n)).astype(np.float32)
+    slope, limits = RNG.uniform(-.5, 2, n).astype(np.float32), np.iinfo(kind)
+    steps = (sums(a, w, 100) + bias).astype(np.float32) * scale
+    want = np.clip(np.rint(np.where(steps < 0, steps * slope, steps)) + 5, limits.min, limits.max).astype(kind)
+    y = multiply(level, a, w, a_zero=np.array([100], np.uint8), to=BYTE, dtype=kind, bias=bias, scale=scale, zero=5,
+                 lo=limits.min, hi=limits.max, rows=9, cols=16, threads=2, slope=ref(slope),
+                 act=ops.table(level).unary["prelu"])
+    np.testing.assert_array_equal(y, want)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("k", [30, 130])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_activations_come_before_rounding(level, k, name):
+    a, w = bytes_of(np.uint8, 1, 1, 37, k), bytes_of(np.int8, 1, 1, k, 45)
+    alpha, beta, function = FUNCTIONS[name]
+    total = sums(a, w, 100)
+    scale = np.full(45, 6 / np.abs(total).max(), np.float32)
+    step = float(np.float32((1 if "sigmoid" in name or name == "tanh" else 6) / 130))
+    y = multiply(level, a, w, a_zero=np.array([100], np.uint8), to=BYTE, dtype=np.uint8, scale=scale, zero=110, lo=0,
+                 hi=255, step=step, act=ops.table(level).unary[name], alpha=alpha, beta=beta)
+    assert_activated(y[0, 0].T[None, :, None], total[0, 0].T[None, :, None], scale, step, 110, function)

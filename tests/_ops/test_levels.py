@@ -11,11 +11,13 @@ import cinfer._ops as ops
 NEEDS = {"baseline": "", "sse41": "ssse3 sse4_1", "avx2": "avx2 fma", "avxvnni": "avx2 fma avx_vnni",
          "avx512": "avx2 fma avx512f avx512bw avx512dq avx512vl",
          "avx512vnni": "avx2 fma avx512f avx512bw avx512dq avx512vl avx512_vnni",
-         "avx512bf16": "avx2 fma avx512f avx512bw avx512dq avx512vl avx512_vnni avx512_bf16",
-         "amx": "avx2 fma avx512f avx512bw avx512dq avx512vl avx512_vnni amx_tile amx_int8 amx_bf16"}
+         "avx512bf16": "avx2 fma avx512f avx512bw avx512dq avx512vl avx512_vnni fast_avx512_bf16",
+         "amx": "avx2 fma avx512f avx512bw avx512dq avx512vl avx512_vnni avx512_bf16 amx_tile amx_int8 "
+                "amx_bf16"}
 NEEDS_ON_ARM = {"baseline": "", "neon": "asimd", "dotprod": "asimddp", "i8mm": "asimddp i8mm",
                 "bf16": "asimddp i8mm bf16"}
 OF_BF16 = ("bf16", "avx512bf16")
+PRODUCTS_OF_BF16 = {"conv_bf16", "gemm_bf16", "pack_bf16"}
 PRODUCTS = {"conv_u8", "pack_conv_u8", "gemm_u8", "pack_gemm_u8"}
 ADDING = [level for level in ops.usable_levels() if level in ops.ADDS_TO and level not in OF_BF16]
 
@@ -28,8 +30,8 @@ def flags_of_linux():
         if name.strip() in ("flags", "Features"):
             flags = set(value.split())
             break
-    if "AuthenticAMD" not in text:
-        flags.discard("avx512_bf16")            # there it is slower than float32: not a level (_ops/cpu.h)
+    if "AuthenticAMD" in text and "avx512_bf16" in flags:
+        flags.add("fast_avx512_bf16")           # of others it is slower than float32: not a level (_ops/cpu.h)
     return flags
 
 
@@ -50,7 +52,8 @@ def test_a_level_that_adds_has_products_of_bytes_and_all_else_of_the_level_below
     assert all(table.fields(name) == below.fields(name) for name in table.index)
     assert (table.level, table.vw, table.gemm_n) == (level, below.vw, below.gemm_n)
     if level == "amx":                  # weights fill tiles of 64 terms
-        assert own == PRODUCTS and table.dot_group == 64
+        assert own == PRODUCTS | PRODUCTS_OF_BF16 and (table.dot_group, table.bf16_group) == (64, 32)
+        assert table.bf16_rate > 2 and below.bf16_rate == 0
         assert table.panel_u8(65) == table.panel_u8(128) > table.panel_u8(64)
         return
     assert own == PRODUCTS | {"depthwise_u8", "pack_depthwise_u8", "winograd_u8",
@@ -69,7 +72,7 @@ def test_a_level_of_bfloat16_has_its_products_and_all_else_of_the_level_below(le
     own = {name for name in table.index if table.index[name] != below.index[name]}
     assert table.index.keys() == below.index.keys()
     assert all(table.fields(name) == below.fields(name) for name in table.index)
-    assert own == {"conv_bf16", "gemm_bf16", "pack_bf16"}
+    assert own == PRODUCTS_OF_BF16 and table.bf16_group == below.bf16_group == 2
     assert (table.level, table.dot_group, table.panel_u8(64)) == (level, below.dot_group, below.panel_u8(64))
     assert table.bf16_rate > 1 and below.bf16_rate == 0
 

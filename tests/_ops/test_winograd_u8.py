@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import cinfer._ops as ops
-from u8 import BlockedU8, address, channels, convolved, integers, put, requantised
+from u8 import FUNCTIONS, BlockedU8, address, assert_activated, channels, convolved, integers, put, requantised
 from windows import run
 
 LEVELS = [level for level in ops.usable_levels() if "winograd_u8" in ops.table(level).index]
@@ -43,7 +43,7 @@ def pack(level, w, m, threads=1):
 
 
 def run_winograd(level, x, w, bias, scale, pads, m, patches=1000, blocks=1000, threads=1, halo=(0, 0, 0, 0), *,
-                 x_zero, y_zero, lo=0, hi=255, table=None):
+                 x_zero, y_zero, lo=0, hi=255, table=None, **more):
     """bias : of the sums of (x - x_zero) * w"""
     (n, ic, ih, iw), oc = x.shape, w.shape[0]
     oh, ow = ih + pads[0] + pads[2] - 2, iw + pads[1] + pads[3] - 2
@@ -58,7 +58,7 @@ def run_winograd(level, x, w, bias, scale, pads, m, patches=1000, blocks=1000, t
         bias=address(shift), scale=address(factor), y=ys.at(), n=n, ib=xs.blocks, last=(ic - 1) % 16 + 1,
         ob=ys.blocks, ih=ih, iw=iw, oh=oh, ow=ow, pt=pads[0], pl=pads[1], xz=x_zero, yz=y_zero, lo=lo, hi=hi, m=m,
         patches=patches, patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **xs.params("x"),
-        **ys.params("y"), **({} if chosen is None else {"table": address(chosen)}))
+        **ys.params("y"), **({} if chosen is None else {"table": address(chosen)}), **more)
     return ys.result()
 
 
@@ -179,3 +179,28 @@ def test_packing_follows_the_strides_of_the_source(level):
     run(level, "pack_winograd_u8", 2, w=address(source, 16), y=address(packed), oc=24, ic=18, m=4, so=9, si=24 * 9,
         sy=-3, sx=-1)
     np.testing.assert_array_equal(packed, pack(level, w, 4)[:-16])
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("m", PATCH)
+def test_slopes_come_before_rounding(level, m):
+    x, w, bias, scale = data(1, 17, 40, 9, 14)
+    slope, pads = RNG.uniform(-.5, 2, 40).astype(np.float32), (1, 1, 1, 1)
+    sums, packed = convolved(x, w, 9, (1, 1), (1, 1), pads) + bias[:, None, None], channels(slope, np.float32)
+    y = run_winograd(level, x, w, bias, scale, pads, m, x_zero=9, y_zero=77, slope=address(packed),
+                     act=ops.table(level).unary["prelu"])
+    np.testing.assert_array_equal(y, requantised(sums, scale, 77, slope=slope))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("m", PATCH)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_activations_come_before_rounding(level, m, name):
+    (x, w, bias, scale), pads = data(1, 17, 40, 9, 14), (1, 1, 1, 1)
+    alpha, beta, function = FUNCTIONS[name]
+    sums = convolved(x, w, 9, (1, 1), (1, 1), pads) + bias[:, None, None]
+    scale = scale / np.float32(20)
+    step = float(np.float32((1 if "sigmoid" in name or name == "tanh" else 6) / 130))
+    y = run_winograd(level, x, w, bias, scale, pads, m, x_zero=9, y_zero=110, step=step, alpha=alpha, beta=beta,
+                     act=ops.table(level).unary[name])
+    assert_activated(y, sums, scale, step, 110, function)

@@ -51,12 +51,35 @@ class BlockedU8(Blocked):
         return self.filled(x, np.random.default_rng(c).integers(0, 256, (n, self.blocks * 16, h, w), np.uint8))
 
 
-def requantised(sums, scale, zero, lo=0, hi=255, table=None):
-    """sums : integers [n][c][h][w], with the bias; scale : float32, one a channel. Rounded half to even."""
+def requantised(sums, scale, zero, lo=0, hi=255, table=None, slope=None):
+    """sums : integers [n][c][h][w], with the bias; scale : float32, one a channel. Rounded half to even.
+    slope : one a channel, for what is below 0"""
     scale = np.asarray(scale, np.float32).reshape(-1, 1, 1)
     product = sums.astype(np.int32).astype(np.float32) * scale
+    if slope is not None:
+        product = np.where(product < 0, product * np.asarray(slope, np.float32).reshape(-1, 1, 1), product)
     y = np.clip(np.rint(product).astype(float) + zero, lo, hi).astype(np.uint8)
     return y if table is None else table[y]
+
+
+# what is done to sums before they are rounded -> (alpha, beta, the function)
+FUNCTIONS = {
+    "hard_swish": (1 / 6, .5, lambda x: x * np.clip(x / 6 + .5, 0, 1)),
+    "hard_sigmoid": (.2, .5, lambda x: np.clip(.2 * x + .5, 0, 1)),
+    "sigmoid": (0, 0, lambda x: 1 / (1 + np.exp(-x))),
+    "swish": (1, 0, lambda x: x / (1 + np.exp(-x))),
+    "tanh": (0, 0, np.tanh),
+    "elu": (.7, 0, lambda x: np.where(x < 0, .7 * np.expm1(np.minimum(x, 0)), x))}
+
+
+def assert_activated(y, sums, scale, step, zero, function):
+    """Of bytes made by a function of sums * scale, in steps: float32 may have rounded to either side of a half."""
+    with np.errstate(over="ignore"):
+        real = function(sums.astype(np.float64) * np.asarray(scale, np.float64).reshape(-1, 1, 1)) / step
+    near = np.abs(real - np.floor(real) - .5) < 1e-4
+    want = np.clip(np.rint(real) + zero, 0, 255)
+    difference = np.abs(y - want)
+    assert difference.max() <= 1 and not (difference[~near]).any() and near.mean() < .01
 
 
 def integers(rng, shape, lo, hi, kind="random"):

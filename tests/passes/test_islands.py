@@ -1,10 +1,11 @@
 """What is said of operators on bytes, and of those in floats among them."""
+import ml_dtypes
 import numpy as np
 
 from cinfer import passes
 from cinfer.passes.islands import in_float, on_bytes
 from handmade import Builder
-from quantised import F, S8, U8, X, Y, grid, per_channel, stored, weights
+from quantised import F, S8, Y, grid, per_channel, stored, weights
 
 
 def network() -> tuple[Builder, str]:
@@ -63,3 +64,14 @@ def test_why_numbers_are_no_bytes():
         "its output is stored as int16; only uint8 and int8 are computed as bytes",
         "an input is stored as int8 that not only QuantizeLinear and DequantizeLinear see; uint8 is computed as it is",
         "an input is not quantised"]
+
+
+def test_why_products_and_slopes_stay():
+    b = Builder(opset=21)
+    x = stored(b, b.input("x", 4, 6))
+    w = b.DequantizeLinear(np.ones((6, 5), "int8").astype(ml_dtypes.int4), F(.1), np.zeros((), ml_dtypes.int4))
+    picture = stored(b, b.input("p", 1, 4, 6, 6))
+    found, floats = told(b, stored(b, b.MatMul(x, w), Y),
+                         stored(b, b.PRelu(picture, np.linspace(0, 1, 4, dtype=F).reshape(4, 1, 1)), Y))
+    assert [(operator, why.split(";")[0]) for operator, _, why in floats] == [
+        ("MatMul", "a matrix of it is stored as int4"), ("PRelu", "bytes have one slope")]

@@ -228,3 +228,22 @@ def test_products_that_end_in_floats(maker):
     x = rng.integers(0, 256, (3, 6)).astype(U8) if maker == "input" else rng.normal(size=(3, 6)).astype(F)
     for want, got in zip(evaluate(graph, {"x": x}), evaluate(after, {"x": x})):
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["LeakyRelu", "PRelu", "HardSwish", "SiLU"])
+def test_activations_become_part_of_a_gemm(name):
+    b = Builder()
+    bias = b.DequantizeLinear(BIAS, F(0.05) * F(0.02), np.int32(0))
+    y = b.Gemm(back(b, "x", 7, 6), b.DequantizeLinear(weights(6, 5), *W), bias)
+    y = {"LeakyRelu": lambda: b.LeakyRelu(y, alpha=.25), "PRelu": lambda: b.PRelu(y, np.linspace(-1, 1, 5, dtype=F)),
+         "HardSwish": lambda: b.HardSwish(y), "SiLU": lambda: b.Mul(y, b.Sigmoid(y))}[name]()
+    graph = b.output(b.QuantizeLinear(y, *Y))
+    after = rewritten(graph, join_products)
+    assert ops(after) == ["QuantizeLinear", "QGemm"] and after.nodes[-1].domain == "cinfer"
+
+
+def test_activations_of_a_gemm_that_adds_floats_stay():
+    b = Builder()
+    y = b.Gemm(back(b, "x", 7, 6), b.DequantizeLinear(weights(6, 5), *W), np.ones(5, F))
+    after = rewritten(b.output(b.QuantizeLinear(b.LeakyRelu(y), *Y)), join_products)
+    assert ops(after)[-3:] == ["Add", "LeakyRelu", "QuantizeLinear"]

@@ -18,6 +18,10 @@ def conv(b: Builder, x: str, w, w_at, *bias, axis=0, **attributes) -> str:
     return b.Conv(x, b.DequantizeLinear(w, *w_at, axis=axis), *bias, **attributes)
 
 
+def plain(b: Builder) -> str:
+    return conv(b, picture(b), weights(5, 4, 1, 1), per_channel(5))
+
+
 JOINED = {
     "conv": (lambda b: conv(b, picture(b), weights(5, 4, 3, 3), grid(0.02, 0, S8), pads=[1] * 4), ["QLinearConv"]),
     "of channels": (lambda b: conv(b, picture(b), weights(5, 4, 3, 3), per_channel(5), strides=[2, 1]),
@@ -43,6 +47,24 @@ JOINED = {
                                               F(78)), ["QLinearConv"]),
     "limits": (lambda b: b.Relu(conv(b, picture(b), weights(5, 4, 1, 1), per_channel(5))),
                ["QLinearConv", "LookUp"]),
+    "a slope": (lambda b: b.LeakyRelu(plain(b), alpha=.1), ["QLinearConv"]),
+    "slopes of channels": (lambda b: b.PRelu(plain(b), np.linspace(-.5, 2, 5, dtype=F).reshape(5, 1, 1)),
+                           ["QLinearConv"]),
+    "slopes of as many axes": (lambda b: b.PRelu(plain(b), np.linspace(0, 1, 5, dtype=F).reshape(1, 5, 1, 1)),
+                               ["QLinearConv"]),
+    "one slope as PRelu": (lambda b: b.PRelu(plain(b), F([.2])), ["QLinearConv"]),
+    "a spelled slope": (lambda b: b.Max(y := plain(b), b.Mul(y, F(.2))), ["QLinearConv"]),
+    "hard swish": (lambda b: b.HardSwish(plain(b)), ["QLinearConv"]),
+    "SiLU": (lambda b: b.Mul(y := plain(b), b.Sigmoid(y)), ["QLinearConv"]),
+    "hard sigmoid": (lambda b: b.HardSigmoid(plain(b), alpha=.01), ["QLinearConv"]),
+    "elu": (lambda b: b.Elu(plain(b)), ["QLinearConv"]),
+    "an activation and limits": (lambda b: b.Clip(b.LeakyRelu(plain(b), alpha=.1), F(-3), F(9)),
+                                 ["QLinearConv", "LookUp"]),
+    "transposed with slopes of groups": (lambda b: b.PRelu(b.ConvTranspose(
+        picture(b), b.DequantizeLinear(weights(4, 3, 2, 2), *per_channel(3), axis=1), strides=[2, 2], group=2),
+        np.linspace(-1, 1, 6, dtype=F).reshape(6, 1, 1)), ["QLinearConvTranspose"]),
+    "transposed with an activation": (lambda b: b.Sigmoid(b.ConvTranspose(
+        picture(b), b.DequantizeLinear(weights(4, 5, 2, 2), *per_channel(5), axis=1))), ["QLinearConvTranspose"]),
     "add": (lambda b: b.Add(picture(b), picture(b, "y", at=Z)), ["QLinearAdd"]),
     "mul by channels": (lambda b: b.Mul(picture(b), b.DequantizeLinear(b.input("y", 2, 4, 1, 1, dtype=U8), *Z)),
                         ["QLinearMul"]),
@@ -66,6 +88,8 @@ JOINED = {
     "average pool": (lambda b: b.AveragePool(picture(b), kernel_shape=[3, 2], pads=[1, 0, 1, 1],
                                              count_include_pad=1), ["QLinearAveragePool"]),
     "pad": (lambda b: b.Pad(picture(b), np.array([0, 0, 1, 2, 0, 0, 0, 1])), ["Pad", "LookUp", "Identity"]),
+    "more channels and pictures": (lambda b: b.Pad(picture(b), np.array([0, 3, 0, 1, 1, 2, 0, 0])),
+                                   ["Pad", "LookUp", "Identity"]),
     "reflect": (lambda b: b.Pad(picture(b, at=Y), np.array([0, 0, 1, 2, 0, 0, 0, 1]), mode="reflect"),
                 ["Pad", "Identity"]),
     "linear": (lambda b: b.Resize(picture(b), None, F([1, 1, 2, 1.5]), mode="linear"), ["QLinearResize"]),
@@ -87,6 +111,11 @@ def test_bytes_stay_but_for_the_border_between_two(name):
 KEPT = {
     "a number that others see": lambda b: (y := conv(b, picture(b), weights(5, 4, 1, 1), per_channel(5)), b.Neg(y),
                                            b.QuantizeLinear(y, *Y))[1:],
+    "sums that others see": lambda b: (y := plain(b), b.Neg(y), b.QuantizeLinear(b.LeakyRelu(y), *Y))[1:],
+    "slopes of the run": lambda b: b.QuantizeLinear(b.PRelu(plain(b), b.input("s", 5, 1, 1)), *Y),
+    "slopes of pixels": lambda b: b.QuantizeLinear(b.PRelu(plain(b), np.linspace(0, 1, 7, dtype=F)), *Y),
+    "an infinite slope": lambda b: b.QuantizeLinear(b.LeakyRelu(plain(b), alpha=float("inf")), *Y),
+    "a function that makes no numbers of some": lambda b: b.QuantizeLinear(b.Log(plain(b)), *Y),
     "weights of the run": lambda b: b.QuantizeLinear(b.Conv(picture(b), b.input("w", 5, 4, 1, 1)), *Y),
     "scales of other channels": lambda b: b.QuantizeLinear(
         conv(b, picture(b), weights(4, 4, 1, 1), per_channel(4), axis=1), *Y),
@@ -112,7 +141,7 @@ KEPT = {
     "indices too": lambda b: (b.QuantizeLinear(b.node("MaxPool", picture(b), n=2, kernel_shape=[2, 2])[0], *X),),
     "a constant between two bytes": lambda b: b.QuantizeLinear(b.Pad(picture(b), np.array([0, 0, 1, 1] * 2), F(.03)),
                                                                *Y),
-    "more channels": lambda b: b.QuantizeLinear(b.Pad(picture(b), np.array([0, 1, 0, 0] * 2)), *Y),
+    "channels of edges": lambda b: b.QuantizeLinear(b.Pad(picture(b), np.array([0, 1, 0, 0] * 2), mode="edge"), *Y),
     "cubic": lambda b: b.QuantizeLinear(b.Resize(picture(b), None, F([1, 1, 2, 2]), mode="cubic"), *Y),
     "antialiased": lambda b: b.QuantizeLinear(b.Resize(picture(b), None, F([1, 1, .5, .5]), mode="linear",
                                                        antialias=1), *Y),

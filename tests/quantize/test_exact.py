@@ -52,6 +52,21 @@ def gates(seed: int) -> bytes:
     return network(nodes, ["z"], SHAPE, **arrays, w9=weights(8, 16, 1, 1))
 
 
+def slopes(seed: int) -> bytes:
+    """Convolutions of all kinds with a LeakyRelu or PRelu behind them, which other engines compute in floats."""
+    slope = np.random.default_rng(seed).uniform(-.2, .5, (16, 1, 1)).astype(np.float32)
+    nodes = [node("Conv", ["x", "w0", "b0"], ["c0"], "stem", pads=[1] * 4), node("LeakyRelu", ["c0"], ["a0"], alpha=.1),
+             node("Conv", ["a0", "w1", "b1"], ["c1"], "depthwise", pads=[1] * 4, group=16),
+             node("PRelu", ["c1", "s"], ["a1"], "slopes"),
+             node("ConvTranspose", ["a1", "w2", "b2"], ["c2"], "larger", strides=[2, 2]),
+             node("LeakyRelu", ["c2"], ["a2"], alpha=.3), node("Conv", ["a2", "w3", "b3"], ["c3"], "conv"),
+             node("PRelu", ["c3", "one"], ["a3"]), node("Conv", ["a3", "w9"], ["y"], "last"),
+             node("GlobalAveragePool", ["y"], ["z"], "mean")]
+    return network(nodes, ["z"], SHAPE, w0=weights(16, 3, 3, 3, seed=seed), w1=weights(16, 1, 3, 3, seed=seed + 1),
+                   w2=weights(16, 16, 2, 2, seed=seed + 2), w3=weights(16, 16, 3, 3, seed=seed + 3),
+                   w9=weights(8, 16, 1, 1), **{f"b{i}": biases(16) for i in range(4)}, s=slope, one=np.float32([.25]))
+
+
 def differences(content: bytes, level) -> float:
     """Of onnxruntime's answers and ours, over the largest."""
     options = onnxruntime.SessionOptions()
@@ -71,6 +86,18 @@ def differences(content: bytes, level) -> float:
 def test_engines_that_compute_in_integers_give_the_same_bytes(make, seed, is_exact):
     content = quantize(make(seed), pictures(6, SHAPE), target=1, exact=is_exact).encoded()
     assert differences(content, LEVELS.ORT_ENABLE_ALL) < 2e-6                   # float32 behind the last byte
+
+
+@pytest.mark.parametrize("level", [LEVELS.ORT_DISABLE_ALL, LEVELS.ORT_ENABLE_ALL])
+@pytest.mark.parametrize("seed", range(3))
+def test_layers_that_others_compute_in_floats_are_the_same_but_for_halves(seed, level):
+    """What is exact is so in floats too; else a byte here and there is the one beside."""
+    made = quantize(slopes(seed), pictures(6, SHAPE), target=1)
+    assert {row.runs for row in made.report.rows} == {"u8"} and made.report.layers == (5, 5)
+    assert sum(each.op_type == "QuantizeLinear" for each in made.model.graph.nodes) == 6      # x, 5 layers
+    assert differences(made.encoded(), level) < .003
+    exact_one = quantize(slopes(seed), pictures(6, SHAPE), target=1, exact=True)
+    assert differences(exact_one.encoded(), level) < 2e-6
 
 
 @pytest.mark.parametrize("make, shape", [(lambda: sums(5), SHAPE), (residual, (1, 3, 16, 16))])

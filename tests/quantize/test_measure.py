@@ -68,6 +68,23 @@ def test_nothing_more_is_run_when_the_answer_is_sure(model):
     assert judge(model, enough).outcome(model.graph, limit=.1).typical == 0 and enough.runs == 3
 
 
+def test_nothing_more_is_run_behind_a_picture_that_is_worse_than_may_be(model):
+    answers = [[list(each) for each in picture] for picture in FLOATS.answers]
+    answers[1][0][0] += 9
+    other = Scripted(*answers)
+    outcome = judge(model, other).outcome(model.graph, limit=100, most=1)
+    assert other.runs == 2 and outcome.largest > 1
+
+
+def test_graphs_are_judged_each_by_its_own_places(model):
+    one, other = Scripted(*FLOATS.answers), Scripted(*[[[1., 2.4], [[.1, .9]]]] * 3)       # right at 0 but for .4
+    sessions = iter([FLOATS, one, other])
+    outcome = Judge(model, FEEDS, lambda _: next(sessions)).crossed([(model.graph, [2, 1]), (model.graph, [0])])
+    assert (one.runs, other.runs) == (2, 1)
+    assert (outcome.errors["a"].largest, outcome.errors["a"].typical) == pytest.approx((.1, .1 / 3))
+    assert outcome.balanced == pytest.approx(.1 / 3 ** .5)
+
+
 def test_outputs_of_other_sizes_are_not_compared(model):
     other = Scripted(*[[[1., 2., 3.], [[.1, .9]]]] * 3)
     assert list(judge(model, other).outcome(model.graph).errors) == ["b"]

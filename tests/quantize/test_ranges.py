@@ -88,3 +88,18 @@ def test_scales_fill_the_type_and_keep_zero(low, high, zero, dtype):
     assert scale.zero - np.iinfo(dtype).min == zero and isinstance(scale.step, np.float32)
     assert scale.ends[0] == pytest.approx(min(low, 0), abs=.501 * float(scale.step))
     assert scale.ends[1] == pytest.approx(max(high, 0), abs=.501 * float(scale.step))
+
+
+def test_spreads_of_parts_are_that_of_all():
+    small, large = np.linspace(-.01, .01, 4001), np.linspace(-3, 100, 4001)
+    both, parts = spread_of(small, large), spread_of(small).joined(spread_of(large))
+    assert (both.low, both.high, both.limit) == (parts.low, parts.high, parts.limit)
+    np.testing.assert_array_equal(both.counts, parts.counts)
+    assert spread_of(small).joined(Spread()).counts.sum() == 4001
+
+
+def test_middle_is_between():
+    spread = spread_of(np.random.default_rng(3).normal(size=20000), [-50, 70])
+    inner, between, outer = (METHODS[name](spread) for name in ("mse", "middle", "min-max"))
+    assert outer[0] < between[0] < inner[0] < 0 < inner[1] < between[1] < outer[1]
+    assert sum(between) == pytest.approx((sum(inner) + sum(outer)) / 2)

@@ -58,7 +58,7 @@ def test_min_max_is_taken_where_it_saves_more(monkeypatch, given, share, room, t
     made.kept = kept
     observed = made.observed(made.network)
     made.method = "mse"
-    found = made.chosen(search.Way(made.network, observed, observed.ranges("mse"), made.settings))
+    found = made.chosen(search.Way(made.network, observed, "mse", made.settings))
     assert made.method == taken and found.share == (share if taken == "min-max" else .4)
     assert len(ways) == (2 if given is None and room > 1 else 1)
     assert ways[-1].ranges == observed.ranges("min-max" if len(ways) == 2 else "mse")
@@ -69,3 +69,30 @@ def test_least(first):
     asked = []
     assert least(8, lambda place: asked.append(place) or place >= first) == first
     assert asked[0] == 0 and len(asked) <= 5
+
+
+def test_ways_are_judged_by_the_half_that_their_ranges_have_not_seen(monkeypatch):
+    """The second half has ten times larger numbers: by these min-max ranges of the first one are no better."""
+    feeds = [{"x": each["x"] * (10 if place >= 4 else 1)} for place, each in enumerate(FEEDS)]
+    made = Search(standard(read(residual()), "m"), feeds, cinfer.load, Settings(.02))
+    observed = made.observed(made.network)
+    first, second = observed.halves
+    for half, part in (first, feeds[:4]), (second, feeds[4:]):
+        assert half.spreads["x"].high == pytest.approx(max(each["x"].max() for each in part))
+    judged = []
+    crossed = made.judge.crossed
+    monkeypatch.setattr(made.judge, "crossed", lambda parts: judged.append([places for _, places in parts]) or
+                        crossed(parts))
+    way = search.Way(made.network, observed, "min-max", made.settings)
+    error = made.error("min-max", way)
+    assert judged == [[[4, 5, 6, 7], [0, 1, 2, 3]]] and made.tried["min-max"].balanced == error
+    seen = made.judge.outcome(way.graph(made.all_of(made.network))).balanced
+    assert error > 3 * seen
+
+
+@pytest.mark.parametrize("worst", [2.5, .7])
+def test_no_picture_is_off_by_more_than_the_worst_may_be(monkeypatch, worst):
+    monkeypatch.setattr(search, "WORST", worst)
+    target = .012
+    found = searched(target).run()
+    assert found.outcome.largest <= worst * target

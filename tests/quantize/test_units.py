@@ -26,6 +26,46 @@ def test_layers_take_their_limits_and_chains_of_one_number_are_tables():
     assert [unit.name for unit in net.layers if unit.is_last] == ["classifier"]
 
 
+def activated(*operators, **more) -> bytes:
+    nodes = [node("Conv", ["x", "w"], ["c"], "conv"), *operators, node("Conv", ["a", "v"], ["y"], "last")]
+    return network(nodes, w=weights(8, 3, 1, 1), v=weights(8, 8, 1, 1, seed=2), **more)
+
+
+SLOPES = np.linspace(-.1, .4, 8, dtype=np.float32)
+SLOPED = {"LeakyRelu": activated(node("LeakyRelu", ["c"], ["a"], alpha=.1)),
+          "PRelu": activated(node("PRelu", ["c", "s"], ["a"]), s=SLOPES.reshape(8, 1, 1)),
+          "one": activated(node("PRelu", ["c", "s"], ["a"]), s=np.float32([.25])),
+          "Max": activated(node("Mul", ["c", "s"], ["d"]), node("Max", ["c", "d"], ["a"]), s=np.float32(.25))}
+FUNCTIONS = {"SiLU": activated(node("Sigmoid", ["c"], ["s"]), node("Mul", ["c", "s"], ["a"])),
+             "HardSwish": activated(node("HardSigmoid", ["c"], ["h"], alpha=1 / 6), node("Mul", ["c", "h"], ["a"])),
+             "Sigmoid": activated(node("Sigmoid", ["c"], ["a"]))}
+
+
+@pytest.mark.parametrize("name", [*SLOPED, *FUNCTIONS])
+@pytest.mark.parametrize("activates", [False, True])
+def test_activations_that_go_to_sums_are_part_of_the_layer(name, activates):
+    net = Network(standard(read((SLOPED | FUNCTIONS)[name]), "net").graph, activates)
+    kinds = [unit.kind for unit in net.units]
+    assert kinds == (["layer", "layer"] if name in SLOPED or activates else ["layer", "table", "layer"])
+    assert net.units[0].inputs == ("x",) and net.units[-1].inputs == ("a",)
+
+
+@pytest.mark.parametrize("content", [
+    activated(node("PRelu", ["c", "s"], ["a"]), s=np.linspace(0, 1, 16, dtype=np.float32)),
+    activated(node("Abs", ["c"], ["a"])),
+    activated(node("LeakyRelu", ["c"], ["l"]), node("Abs", ["l"], ["a"]))])
+def test_what_kernels_cannot_do_to_sums_is_no_part_of_the_layer(content):
+    net = Network(standard(read(content), "net").graph, True)
+    assert [each.op_type for each in net.units[0].nodes] == ["Conv"]
+
+
+def test_sums_that_others_read_become_bytes_themselves():
+    nodes = [node("Conv", ["x", "w"], ["c"], "conv"), node("LeakyRelu", ["c"], ["a"]), node("Add", ["a", "c"], ["s"]),
+             node("Conv", ["s", "v"], ["y"], "last")]
+    net = network_of(network(nodes, w=weights(8, 3, 1, 1), v=weights(8, 8, 1, 1, seed=2)))
+    assert net.units[0].outputs == ("c",)
+
+
 def test_an_island_is_whole_when_nothing_is_left():
     net = network_of(residual())
     assert net.in_integers([]) == net.units

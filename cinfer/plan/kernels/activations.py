@@ -9,7 +9,7 @@ import numpy as np
 from ...ops import registry
 from ...ops.families import OWN_DOMAIN
 from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, KERNELS, PLAIN, Candidate, kernel
-from ..epilogue import Unary
+from ..epilogue import NONE, Unary
 from ..views import BLOCK, F32, F64, collapse
 from . import elementwise
 
@@ -78,6 +78,15 @@ def as_named(node, values) -> Unary | None:
 def named(operator: str) -> str:
     """An operator's name as kernels have it: hard_sigmoid for HardSigmoid."""
     return CAPITAL.sub(r"_\1", operator).lower()
+
+
+def activation_of(node) -> Unary:
+    """What a node of our own does before it rounds, as kernels name it; NONE for slopes."""
+    get = node.attributes.get
+    name = get("activation", "")
+    if not name:
+        return NONE
+    return Unary("hard_swish", 1 / 6, .5) if name == "HardSwish" else Unary(named(name), get("alpha"), get("beta"))
 
 
 CAPITAL = re.compile("(?<!^)([A-Z])")

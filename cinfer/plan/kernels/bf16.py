@@ -13,8 +13,11 @@ from ..views import round_up
 
 WEIGHT_COST = 12                # multiply-adds of float32 in the time that a float32 weight takes to come from memory
 STRIP_COST = 3                  # likewise to round one number on its way into a strip
+TILE_COST = 5                   # likewise to take a sum from an AMX tile and store it, beside the products of the next
+REACH = .5                      # of their rate that tiles of AMX reach: their weights come from L2
 MOST_STRIP = 1 << 20            # bytes that a register tile reads: beyond, they would not stay in L2
 MOST_TILE = 16                  # pixels of a register tile, or rows of a matrix
+MOST_TERMS = 1 << 15            # of a sum: an AMX tile adds those of 32 terms one after another (_ops/sums.h)
 BFLOAT16 = 2                    # of the types of _ops/narrow.h
 
 
@@ -23,10 +26,24 @@ def float_cost(terms: int, outputs: int, sums: int) -> float:
     return terms * round_up(outputs) * max(sums, WEIGHT_COST) * MULTIPLY_ADD_NS
 
 
-def cost(rate: int, terms: int, outputs: int, sums: int, rounded: int) -> float:
-    """The same in bfloat16. rate : as of a Store; rounded : numbers that go into strips"""
-    products = terms * round_up(outputs) * max(sums, WEIGHT_COST * rate / 2) / rate
+def cost(store, taps: int, ic: int, outputs: int, sums: int, rounded: int) -> float:
+    """The same in bfloat16, of `taps` times ic terms. rounded : numbers that go into strips"""
+    tiles, outputs = group(store.table) > 2, round_up(outputs)
+    rate = store.bf16_rate * (REACH if tiles else 1)
+    products = filled(store.table, taps, ic) * outputs * max(sums, WEIGHT_COST * rate / 2) / rate
+    if tiles:
+        products = max(products, TILE_COST * outputs * sums)
     return (products + STRIP_COST * rounded) * MULTIPLY_ADD_NS
+
+
+def group(table) -> int:
+    """Terms of a sum that one step multiplies: a pair, or in tiles of AMX many, where sums leave the registers."""
+    return table.bf16_group
+
+
+def filled(table, taps: int, ic: int) -> int:
+    """Terms of a sum with those of 0 that fill up groups."""
+    return taps * -(-ic // group(table)) * group(table)
 
 
 def strip_bytes(terms: int, rows: int, columns: int) -> int:
@@ -50,8 +67,10 @@ def rounded(w: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(w), bits >> 16 | 0x40, nearest).astype(np.uint16)
 
 
-def packed(out, name: str, w, oc: int, ic: int, strides: tuple[int, int], taps=(1, 1, 1), goc: int = 0):
-    """Weights as `pack_bf16` packs them. strides : over outputs and terms in w; goc : outputs of a group, or 0"""
+def packed(out, name: str, w, oc: int, ic: int, strides: tuple[int, int], taps=(1, 1, 1), goc: int = 0,
+           offset: int = 0):
+    """Weights as `pack_bf16` packs them. strides : over outputs and terms in w; goc : outputs of a group, or 0;
+    offset : of the first of them"""
     kd, kh, kw = taps
-    return out.store.packed("pack_bf16", name, w, oc=oc, ic=ic, kd=kd, kh=kh, kw=kw, so=strides[0], sk=strides[1],
-                            goc=goc)
+    return out.store.packed("pack_bf16", name, w, offset, oc=oc, ic=ic, kd=kd, kh=kh, kw=kw, so=strides[0],
+                            sk=strides[1], goc=goc)

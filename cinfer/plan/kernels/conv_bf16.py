@@ -22,11 +22,11 @@ def beside(conv: Conv, floats: tuple[Candidate, ...], values, alone: bool) -> tu
 
     alone : the weights are kept in one layout for all sizes, which `floats` is for
     """
-    rate = values.store.bf16_rate
-    if not rate or not fits(conv, values):
+    store = values.store
+    if not store.bf16_rate or not fits(conv, values):
         return floats
     if alone:
-        return (blocked_candidate(conv, emit),) if rate >= OVER_WINOGRAD else floats
+        return (blocked_candidate(conv, emit),) if store.bf16_rate >= OVER_WINOGRAD else floats
 
     def sums(values):
         n, _, oh, ow = nchw(values.shape(conv.group.node.outputs[0]))
@@ -41,16 +41,19 @@ def beside(conv: Conv, floats: tuple[Candidate, ...], values, alone: bool) -> tu
         rounded *= prod(win.strides) * OVERLAP
 
     def of_bf16(values):
-        return bf16.cost(rate, conv.w[0].size, len(conv.w), sums(values), rounded * sums(values))
+        ic = conv.w.shape[1]
+        return bf16.cost(store, conv.w[0].size // ic, ic, len(conv.w), sums(values), rounded * sums(values))
     for candidate in floats:
         candidate.cost_ns = candidate.cost_ns or of_floats
     return (*floats, blocked_candidate(conv, emit, cost_ns=of_bf16))
 
 
 def fits(conv: Conv, values) -> bool:
-    """Whether the kernel takes such groups, and a register tile's strip is not too large."""
-    oc, ic = conv.w.shape[:2]
-    if conv.groups > 1 and (conv.w.ndim == 5 or oc // conv.groups % BLOCK or ic % 2):
+    """Whether the kernel takes such groups, and neither sums nor a register tile's strip are too large."""
+    (oc, ic), table = conv.w.shape[:2], values.store.table
+    if conv.groups > 1 and (conv.w.ndim == 5 or oc // conv.groups % BLOCK or ic % bf16.group(table)):
+        return False
+    if bf16.filled(table, conv.w[0].size // ic, ic) > bf16.MOST_TERMS:
         return False
     win = conv.window(values)
     (kh, kw), (_, sw), (dh, dw) = win.kernel, win.strides, win.dilations

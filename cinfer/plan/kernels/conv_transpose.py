@@ -1,4 +1,5 @@
-"""ConvTranspose -> convolutions (`conv` or `conv_few`), one for each phase of the stride, all in one step.
+"""ConvTranspose -> convolutions (`conv` or `conv_few`), one for each phase of the stride, all in one step; in bfloat16
+(`conv_bf16`) where that was asked for, is faster, and each phase has one tap.
 
 Output row y takes input row i and kernel row k where y + pad = i * stride + k. The rows of one phase, which
 is y modulo the stride, share their kernel rows; from the largest k down these read consecutive input rows.
@@ -11,7 +12,7 @@ from math import prod
 from ..candidate import BLOCKED, PLAIN, SLOPE, TURN, UNARY, Candidate, kernel
 from ..epilogue import epilogue_params
 from ..views import BLOCK, nchw
-from . import conv_direct, conv_few
+from . import bf16, conv_direct, conv_few
 from .conv_params import bias_ref, has_known_bias
 from .window import GEOMETRY, Depth, is_picture, window
 
@@ -64,6 +65,11 @@ class Transposed:
         return win.kernel == win.strides and not any(win.pads) and win.picture == tuple(
             count * stride for count, stride in zip(win.count, win.strides))
 
+    @property
+    def of_single_taps(self) -> bool:
+        """Whether each phase takes one tap, of pictures."""
+        return self.win.depth is None and all(len(f.taps) == 1 for f in (*self.along_y, *self.along_x))
+
     def overhang(self) -> tuple[int, int, int, int]:
         """How far beyond the input is read (top, left, bottom, right)."""
         both = self.along_y, self.along_x
@@ -91,7 +97,21 @@ def conv_transpose(group, values):
                           ((x, BLOCKED),), PLAIN, halo=halo),)
     if e.turned:
         return ()
-    return (Candidate(lambda out: emit(out, Transposed(group, out, w)), ((x, BLOCKED),), BLOCKED, halo=halo),)
+
+    def candidate(emit, cost_ns=None):
+        return Candidate(lambda out: emit(out, Transposed(group, out, w)), ((x, BLOCKED),), BLOCKED, halo=halo,
+                         cost_ns=cost_ns)
+    if not values.store.bf16_rate or not t.of_single_taps or ic > bf16.MOST_TERMS or bf16.strip_bytes(
+            ic, 1, bf16.MOST_TILE) > bf16.MOST_STRIP:
+        return (candidate(emit),)
+    store, taps = values.store, prod(win.kernel)
+
+    def pixels(values):
+        n, _, h, w_ = nchw(values.shape(x))
+        return n * h * w_
+    return (candidate(emit, lambda values: taps * bf16.float_cost(ic, oc, pixels(values))),
+            candidate(emit_bf16, lambda values: taps * bf16.cost(store, 1, ic, oc, pixels(values),
+                                                                 ic * pixels(values))))
 
 
 def weights_of(t: Transposed, fz: Phase, fy: Phase, fx: Phase) -> tuple:
@@ -104,23 +124,35 @@ def weights_of(t: Transposed, fz: Phase, fy: Phase, fx: Phase) -> tuple:
             (len(fz.taps), len(fy.taps), len(fx.taps)), (fz.taps[0] * kh + fy.taps[0]) * kw + fx.taps[0])
 
 
-def emit(out, t: Transposed) -> None:
+def emit_bf16(out, t: Transposed) -> None:
+    """emit in bfloat16, of phases of one tap."""
+    emit(out, t, "conv_bf16")
+
+
+def emit(out, t: Transposed, kernel: str = "conv") -> None:
     e, (sh, sw), sd = t.group.epilogue, t.win.strides, t.win.depth.stride if t.win.depth else 1
     ic, oc = t.w.shape[:2]
     x, y = out.blocked(t.group.node.inputs[0]), out.output(e.name)
     volumes = y.shape[0]
     common = dict(ib=x.blocks, last=(ic - 1) % BLOCK + 1, ob=y.blocks, xn=x.ns, xb=x.bs, xr=x.rs,
-                  yn=y.ns * sd, yv=y.ns * y.d, yb=y.bs, dh=1, dw=1, sh=1, sw=1, yr=y.rs * sh,
+                  yn=y.ns * sd, yb=y.bs, dh=1, dw=1, sh=1, sw=1, yr=y.rs * sh,
                   yp=BLOCK * sw, **epilogue_params(out, e, bias_ref(out, t.group.node, oc)))
+    if kernel == "conv":
+        common |= dict(yv=y.ns * y.d)
     triples = list(product(t.along_z, t.along_y, t.along_x))
     for i, (fz, fy, fx) in enumerate(triples):
         n, taps = volumes * fz.count, (len(fz.taps), len(fy.taps), len(fx.taps))
         split = conv_direct.divided(out, n, fy.count, fx.count, y.blocks, ic * prod(taps))
         depth = Depth(taps[0], 1, 1, fz.before, 0, x.d, fz.count).params() if t.win.depth else {}
-        out.step("conv", n * split["row_tiles"] * split["oc_tiles"], dict(
+        source = weights_of(t, fz, fy, fx)
+        if kernel == "conv":
+            packed = conv_direct.packed_weights(out, *source)
+        else:
+            w, name, _, _, strides, _, offset = source
+            packed = dict(w=bf16.packed(out, name, w, oc, ic, strides[:2], offset=offset))
+        out.step(kernel, n * split["row_tiles"] * split["oc_tiles"], dict(
             x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first, fx.first, picture=fz.first), n=n, kh=taps[1],
-            kw=taps[2], oh=fy.count, ow=fx.count, **split, **depth, **common,
-            **conv_direct.packed_weights(out, *weights_of(t, fz, fy, fx))),
+            kw=taps[2], oh=fy.count, ow=fx.count, **split, **depth, **common, **packed),
             beside=i < len(triples) - 1, flops=t.flops)
 
 

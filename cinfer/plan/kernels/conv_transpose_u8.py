@@ -14,7 +14,7 @@ from ..views import BLOCK, U8
 from .conv_direct import divided
 from .conv_params import output_params
 from .conv_transpose import Phase, Transposed
-from .conv_u8 import I16, LIMIT, QuantizedConv
+from .conv_u8 import BEFORE_ROUNDING, I16, LIMIT, QuantizedConv
 from .window import GEOMETRY
 
 
@@ -43,8 +43,8 @@ class QuantizedTransposed(QuantizedConv):
         return part, self.bias + left_out
 
 
-@kernel("QLinearConvTranspose", domain=OWN_DOMAIN, attributes=GEOMETRY + "group output_padding output_shape",
-        reading=BLOCKED, takes=(UNARY, SLOPE))
+@kernel("QLinearConvTranspose", domain=OWN_DOMAIN, attributes=GEOMETRY + "group output_padding output_shape" +
+        BEFORE_ROUNDING, reading=BLOCKED, takes=(UNARY, SLOPE))
 def qlinear_conv_transpose(group, values):
     node, e = group.node, group.epilogue
     x, y = values.fact(node.inputs[0]), values.fact(node.outputs[0])

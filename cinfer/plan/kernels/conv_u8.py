@@ -2,7 +2,7 @@
 ScaledConvInteger, which ends in float32.
 
 The zero point of x counts as bias: what a window takes beyond the picture is the zero point, which the halo is made
-of. A LookUp behind is a table in the epilogue.
+of. A LookUp behind is a table in the epilogue. What our own QLinearConv does before it rounds is the kernels' `act`.
 """
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import numpy as np
 
 from ...ops.families import OWN_DOMAIN
 from ..candidate import BLOCKED, CONTIGUOUS, RESIDUAL, SLOPE, UNARY, Candidate, kernel
-from ..epilogue import Group, activation_params
+from ..epilogue import NONE, Group, Unary, activation_params
 from ..store import constant
 from ..views import BLOCK, F32, U8, round_up
 from . import conv_winograd_u8
+from .activations import activation_of
 from .conv_direct import divided
 from .conv_params import Conv, output_params
 from .quantized import is_scale, table_ref
@@ -31,15 +32,22 @@ class QuantizedConv(Conv):
     """w : as the file has it
 
     multiplier : of sums, for each output channel; bias : int64, with what the zero point of x makes
+    before : what is done before rounding; of prelu, slope : for each output channel
+    step : what is divided by behind that, 0: the multiplier has it
     fill : what lies beyond the picture, as of Candidate.halo
     """
-    __slots__ = ("multiplier", "bias", "x_zero", "y_zero", "constants", "w_zero", "_largest")
+    __slots__ = ("multiplier", "bias", "x_zero", "y_zero", "constants", "w_zero", "before", "slope", "step", "_largest")
 
     def __init__(self, group: Group, values):
         node = group.node
-        names = [*node.inputs, ""][:9]
+        names = [*node.inputs, "", ""][:10]
         self.constants = tuple(values.constant(name) for name in names[1:] if name)
         x_scale, x_zero, w, w_scale, self.w_zero, y_scale, y_zero = self.constants[:7]
+        self.before, self.slope, self.step = activation_of(node), None, 0.0
+        if names[9]:
+            self.before, self.slope = Unary("prelu"), self.constants[-1]
+        elif self.before is not NONE:
+            self.step, y_scale = float(y_scale.item()), np.ones((), F32)
         self.x_zero, self.y_zero = int(x_zero.item()), int(y_zero.item())
         super().__init__(group, node.attributes.get("group", 1), w)
         shifted = self.shifted()
@@ -56,12 +64,15 @@ class QuantizedConv(Conv):
         could pass it. Where all that a sum can be is rounded to one byte, another bias gives the same."""
         high, low = self._largest
         bias = np.clip(self.bias, 1 - LIMIT - low, LIMIT - 1 - high)
-        if (bias == self.bias).all():
+        if (bias == self.bias).all() or self.step or self.slope is not None and self.slope.min() < 0:
             return
 
         def rounded(sums: np.ndarray) -> np.ndarray:
             with np.errstate(all="ignore"):
-                return np.clip(np.rint(sums.astype(F32) * self.multiplier) + F32.type(self.y_zero), 0, 255)
+                y = sums.astype(F32) * self.multiplier
+                if self.slope is not None:
+                    y = np.where(y < 0, y * self.slope, y)
+                return np.clip(np.rint(y) + F32.type(self.y_zero), 0, 255)
         made = [rounded(each + end) for each in (self.bias, bias) for end in (high, low)]
         self.bias = np.where([len(set(bytes_)) == 1 for bytes_ in zip(*made)], bias, self.bias)
 
@@ -99,8 +110,10 @@ class QuantizedConv(Conv):
 
     def epilogue(self, out, bias=None) -> dict:
         """What comes behind the sums, as the kernels take it. bias : of a part of the weights"""
+        before = dict(act=out.table.unary[self.before.op], alpha=self.before.alpha, beta=self.before.beta,
+                      step=self.step, slope=None if self.slope is None else padded(self.slope, F32))
         return dict(bias=padded(self.bias if bias is None else bias, I32), scale=padded(self.multiplier, F32),
-                    table=table_ref(out, self.group.epilogue.unary.slope), yz=self.y_zero, lo=0, hi=255)
+                    table=table_ref(out, self.group.epilogue.unary.slope), yz=self.y_zero, lo=0, hi=255, **before)
 
     def of_run(self, out) -> dict:
         """What the kernels take besides, and the run has to find."""
@@ -152,7 +165,12 @@ def padded(values: np.ndarray, dtype):
     return constant(whole).ref()
 
 
+BEFORE_ROUNDING = " activation alpha beta"      # attributes
+
+
 @kernel("QLinearConv", attributes=GEOMETRY + "group", reading=BLOCKED, takes=(UNARY, SLOPE))
+@kernel("QLinearConv", domain=OWN_DOMAIN, attributes=GEOMETRY + "group" + BEFORE_ROUNDING, reading=BLOCKED,
+        takes=(UNARY, SLOPE))
 def qlinear_conv(group, values):
     node, e = group.node, group.epilogue
     x, y = values.fact(node.inputs[0]), values.fact(node.outputs[0])

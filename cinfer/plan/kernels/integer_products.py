@@ -9,9 +9,10 @@ import numpy as np
 
 from ...ops.families import MICROSOFT, OWN_DOMAIN
 from ..candidate import CONTIGUOUS, RESHAPE, RESIDUAL, ROW, UNARY, Candidate, kernel
-from ..epilogue import activation_params
+from ..epilogue import NONE, activation_params
 from ..store import constant
 from ..views import F32, Plain, Ref
+from .activations import activation_of
 from .matmul import batched_layouts, batched_order, divided, rows_layout, rows_of, two_batch_axes, two_batch_sizes
 
 BYTES = ("uint8", "int8")
@@ -28,16 +29,16 @@ class Product:
     turned : whether b is given as [n][k]; to : TO_INT32, TO_REAL or TO_BYTE
     scale : of TO_REAL, the name of a value of one number or one for each column
     multipliers : of TO_BYTE, a function of what `constant` of values gives that gives them in float32
-    bias : of TO_BYTE, the name of a constant; y_zero : likewise
+    bias : of TO_BYTE, the name of a constant; y_zero, slope : likewise
     """
     __slots__ = ("group", "a", "b", "a_zero", "b_zero", "turned", "to", "scale", "multipliers", "parts", "bias",
-                 "y_zero")
+                 "y_zero", "slope")
 
     def __init__(self, group, a, b, a_zero="", b_zero="", *, turned=False, to=TO_INT32, scale="", multipliers=None,
-                 parts=(), bias="", y_zero=""):
+                 parts=(), bias="", y_zero="", slope=""):
         self.group, self.a, self.b, self.a_zero, self.b_zero, self.turned = group, a, b, a_zero, b_zero, turned
         self.to, self.scale, self.multipliers, self.parts = to, scale, multipliers, parts
-        self.bias, self.y_zero = bias, y_zero
+        self.bias, self.y_zero, self.slope = bias, y_zero, slope
 
 
 def inputs_of(node, count: int) -> list[str]:
@@ -76,6 +77,18 @@ def qgemm(group, values):
     return product(Product(group, a, b, a_zero, b_zero, turned=bool(node.attributes.get("transB", 0)), to=TO_BYTE,
                            bias=c, y_zero=y_zero, parts=(a_scale, b_scale, y_scale),
                            multipliers=lambda a, b, y: a * b * alpha / y), values)
+
+
+@kernel("QGemm", domain=OWN_DOMAIN, attributes="activation alpha beta")
+def qgemm_activated(group, values):
+    a, a_scale, a_zero, b, b_scale, b_zero, c, y_scale, y_zero, slope = inputs_of(group.node, 10)
+    constants = [values.constant(name) for name in (c, slope) if name]
+    if any(each is None for each in constants) or constants[0].dtype != I32:
+        return ()
+    divided = not group.node.attributes.get("activation")       # by the scale of y: else that is done behind it
+    return product(Product(group, a, b, a_zero, b_zero, to=TO_BYTE, bias=c, y_zero=y_zero,
+                           parts=(a_scale, b_scale, y_scale), slope=slope,
+                           multipliers=lambda a, b, y: a * b / y if divided else a * b), values)
 
 
 def product(x: Product, values) -> tuple[Candidate, ...]:
@@ -183,7 +196,18 @@ def finishing(out, x: Product, n: int) -> dict:
     zero = out.constant(x.y_zero)
     limits = np.iinfo(zero.dtype)
     return dict(scale=scale.ref(), each=int(prod(scale.shape) > 1), bias=bias, zero=zero.item(), lo=limits.min,
-                hi=limits.max)
+                hi=limits.max, **before_rounding(out, x))
+
+
+def before_rounding(out, x: Product) -> dict:
+    """What is done to what becomes a byte."""
+    if x.slope:
+        slope = out.store.array(x.slope, out.constant(x.slope)).ref()
+        return dict(act=out.table.unary["prelu"], slope=slope)
+    unary = activation_of(x.group.node)
+    if unary is NONE:
+        return {}
+    return dict(act=out.table.unary[unary.op], alpha=unary.alpha, beta=unary.beta, step=out.constant(x.parts[2]).item())
 
 
 def of_two(x: Product, values, reads) -> tuple[Candidate, ...]:

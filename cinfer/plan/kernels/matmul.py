@@ -83,13 +83,13 @@ def constant_matrix(x: Matrix, values) -> tuple[Candidate, ...]:
     if m <= FEW_ROWS:
         return () if residual else (Candidate(lambda out: emit_few_rows(out, x), ((x.a, layout),)),)
     reads = ((x.a, layout), (residual, CONTIGUOUS)) if residual else ((x.a, layout),)
-    rate = values.store.bf16_rate
-    if not rate or bf16.strip_bytes(x.k, 1, bf16.MOST_TILE) > bf16.MOST_STRIP:
+    store = values.store
+    if not store.bf16_rate or x.k > bf16.MOST_TERMS or bf16.strip_bytes(x.k, 1, bf16.MOST_TILE) > bf16.MOST_STRIP:
         return (Candidate(lambda out: emit_packed(out, x), reads),)
     return (Candidate(lambda out: emit_packed(out, x), reads,
                       cost_ns=lambda values: bf16.float_cost(x.k, x.n, x.rows(values))),
             Candidate(lambda out: emit_bf16(out, x), reads,
-                      cost_ns=lambda values: bf16.cost(rate, x.k, x.n, x.rows(values), x.k * x.rows(values))))
+                      cost_ns=lambda values: bf16.cost(store, 1, x.k, x.n, x.rows(values), x.k * x.rows(values))))
 
 
 def rows_layout(values, name: str, m: int, k: int) -> str:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from ..candidate import BLOCKED, PLAIN, Candidate, kernel
-from ..views import BLOCK, F32, U8, Ref, ncdhw
+from ..views import ARENA, BLOCK, F32, NO_HALO, U8, Blocked, Buffer, Ref, ncdhw
 from .movement import in_channels
 
 PAD_MODES = ("constant", "reflect", "edge")
@@ -42,7 +42,8 @@ def pad(group, values):
     if min(before + after, default=0) < 0 or mode not in PAD_MODES:
         return ()
     if x.dtype == U8:
-        if x.ndim not in (3, 4) or any(before[:2] + after[:2]):
+        if x.ndim not in (3, 4) or any(before[:2] + after[:2]) and (
+                mode != "constant" or type(y.shape[1]) is not int):
             return ()
         return (Candidate(lambda out: emit_bytes(out, node, *amounts(node, out)), ((name, BLOCKED),), BLOCKED),)
     if in_channels(name, values) and not any(before[:2] + after[:1]) \
@@ -77,16 +78,43 @@ def emit_blocked(out, node, before, after, mode, value) -> None:
 
 
 def emit_bytes(out, node, before, after, mode, value) -> None:
-    """Blocks of bytes are moved as words, four a pixel."""
+    """Blocks of bytes are moved as words, four a pixel; where channels are added, between lanes."""
     x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
     dims, (xs, ys) = [x.n, x.blocks, x.h, x.w, 4], ([v.ns // 4, v.bs // 4, v.rs // 4, 4, 1] for v in (x, y))
     (top, left), (bottom, right) = ((0, *amounts)[-2:] for amounts in (before[2:], after[2:]))
     if mode != "constant":
         return pad_axes(out, dims, x.ref(), xs, y, ys, [0, 0, top, left, 0], [0, 0, bottom, right, 0], mode, value)
+    if before[0] or after[0]:
+        fill_bytes(out, y, y.h, y.w, value)
+    else:
+        out.step("fill_halo", y.n * y.blocks, dict(
+            y=y.ref(top, left), n=y.n, cb=y.blocks, h=x.h, w=x.w, yn=y.ns, yb=y.bs, yr=y.rs, t=top, l=left, b=bottom,
+            r=right, size=1, fill=int(value)), beside=True)
+    to = y.ref(top, left, 0, before[0])
+    if x.c != y.c:
+        return add_channels(out, x, y, to, before[1], value)
+    return out.map(dims, x.ref(), xs, to, ys)
+
+
+def add_channels(out, x, y, to: Ref, first: int, value: float) -> None:
+    """The pictures of x with channels of a constant before and behind, at `to` in y: these are read from a row that
+    stands for all."""
+    memory = out.scratch((x.w * BLOCK,), U8)
+    row = Blocked(memory.buffer, 0, (1, BLOCK, 1, x.w), 0, 0, 0, NO_HALO, U8)
+    fill_bytes(out, row, 1, x.w, value)
+    x = out.in_arena(x)
+    sources = [(x, c - first) if first <= c < first + x.c else (row, c % BLOCK) for c in range(y.c)]
+    rows, row_tiles = out.tiles.rows(x.h, x.w, x.n * y.blocks, BLOCK)
+    out.step("gather_channels_u8", x.n * y.blocks * row_tiles, dict(
+        x=Ref(Buffer(0, ARENA), 0), y=to, table=out.addresses(sources), n=x.n, c=y.c, h=x.h, w=x.w, yn=y.ns, yb=y.bs,
+        yr=y.rs, row_tiles=row_tiles, rows=rows), reads=[x.buffer, row.buffer])
+
+
+def fill_bytes(out, y: Blocked, h, w, value: float) -> None:
+    """All pixels of blocks."""
     out.step("fill_halo", y.n * y.blocks, dict(
-        y=y.ref(top, left), n=y.n, cb=y.blocks, h=x.h, w=x.w, yn=y.ns, yb=y.bs, yr=y.rs, t=top, l=left, b=bottom,
-        r=right, size=1, fill=int(value)), beside=True)
-    return out.map(dims, x.ref(), xs, y.ref(top, left), ys)
+        y=y.ref(), n=y.n, cb=y.blocks, h=0, w=0, yn=y.ns, yb=y.bs, yr=y.rs, t=0, l=0, b=h, r=w, size=1,
+        fill=int(value)))
 
 
 def fill(out, dims, y: Ref, ys, value: float) -> None:

@@ -14,6 +14,7 @@ from onnx_models import Model, assert_close, expected
 from random_graphs import concatenated_graph
 from watched import LARGE, NAN, bits, run_watched
 
+TILES_OF_AMX = 16                           # times the speed of float32, of which the plan expects half
 FASTEST, AS_AMD, AS_AMX = 1000, 2, 8        # times the speed of float32: all that can be of bfloat16; what CPUs reach
 DATA = Path(__file__).resolve().parents[2] / "data"
 LEVELS = _ops.usable_levels()
@@ -21,7 +22,7 @@ LEVELS = _ops.usable_levels()
 
 @pytest.fixture(params=[FASTEST])
 def fast(request, monkeypatch):
-    monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: request.param)
+    monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: max(request.param, table.bf16_rate))
     monkeypatch.setattr("cinfer.plan.plan.FEW_FLOPS", -1)
 
 
@@ -60,6 +61,21 @@ def with_a_prelu(m):
     return m.PRelu(y, whole(m, 40, 1, 1))
 
 
+def upsampled(m):
+    """Each output is of one tap."""
+    x = m.input("x", 2, 37, 6, 7)
+    return m.LeakyRelu(m.ConvTranspose(x, whole(m, 37, 40, 2, 3), whole(m, 40), strides=[2, 3]), alpha=.5)
+
+
+def upsampled_and_cropped(m):
+    return m.ConvTranspose(m.input("x", 1, 33, 9, 5), whole(m, 33, 24, 2, 2), strides=[2, 2], pads=[1, 0, 2, 1])
+
+
+def overlapping(m):
+    """Of float32: outputs are of several taps."""
+    return m.ConvTranspose(m.input("x", 1, 32, 6, 7), whole(m, 32, 32, 3, 3), strides=[2, 2])
+
+
 def rows(m):
     return m.Conv(m.input("x", 2, 40, 31), whole(m, 16, 40, 5), strides=[3])
 
@@ -84,7 +100,8 @@ def vector(m):
 
 
 EXACT = {residual: {"conv_bf16": 1}, grouped: {"conv_bf16": 1}, grouped_by_odd_channels: {"conv": 1},
-         dilated: {"conv_bf16": 1}, with_a_prelu: {"conv_bf16": 1}, rows: {"conv_bf16": 1}, volume: {"conv_bf16": 1},
+         dilated: {"conv_bf16": 1}, upsampled: {"conv_bf16": 1}, upsampled_and_cropped: {"conv_bf16": 1},
+         overlapping: {"conv": 1}, with_a_prelu: {"conv_bf16": 1}, rows: {"conv_bf16": 1}, volume: {"conv_bf16": 1},
          matrices: {"gemm_bf16": 1}, gemm: {"gemm_bf16": 1}, vector: {}}
 
 
@@ -114,6 +131,18 @@ def test_random_networks(fast, seed, isa):
     assert bits(first) == bits(second)
     for i, (y, want) in enumerate(zip(first, graph.expected(), strict=True)):
         assert_close(y, want, f"seed {seed} output {i} {isa}", 3e-2)
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+def test_any_number_of_threads_gives_the_same_bits(fast, isa):
+    m = Model(seed=5)
+    y = m.Relu(m.conv(m.input("x", 1, 70, 37, 29), 70, 90, 3, pads=[1] * 4))
+    y = m.conv(y, 90, 33, 3, strides=[2, 2])
+    data = m.outputs(m.MatMul(m.Reshape(y, np.array([-1, 495])), m.weights(495, 50))).bytes()
+    feeds = m.feeds()
+    first, *others = (bits(cinfer.load(data, threads=threads, isa=isa, precision="bf16").run(None, feeds))
+                      for threads in range(1, 9))
+    assert all(other == first for other in others)
 
 
 # Trained networks. The root mean square of the error over that of the answer in float32, seen: 9e-4 and 1e-2.
@@ -159,6 +188,32 @@ def test_windows_of_3x3_are_of_bfloat16_where_that_is_faster_than_winograd(monke
     assert labels(data, AS_AMD, monkeypatch)["winograd"] == 1
     assert labels(data, AS_AMX, monkeypatch)["conv_bf16"] == 1
     assert labels(data, 0, monkeypatch)["winograd"] == 1
+
+
+@pytest.mark.parametrize("ic, oc, size, kernel, group, want", [
+    (64, 64, 56, 3, 1, "conv_bf16"), (512, 512, 7, 3, 1, "conv_bf16"), (256, 64, 56, 1, 1, "conv_bf16"),
+    (16, 96, 112, 1, 1, "conv_bf16"), (16, 16, 80, 3, 1, "conv_bf16"), (64, 64, 14, 3, 2, "conv_bf16"),
+    (4, 32, 28, 1, 1, "conv"),                      # sums of few terms: finishing them takes longer than they do
+    (3, 32, 64, 3, 1, "conv"), (32, 32, 56, 3, 32, "depthwise"),
+    (64, 64, 14, 3, 4, "conv"),                     # groups of 16 do not fill what tiles multiply
+    (1700, 16, 4, 5, 1, "conv")])                   # more terms than one accumulator may take
+def test_what_is_multiplied_in_tiles_of_amx(monkeypatch, ic, oc, size, kernel, group, want):
+    monkeypatch.setattr("cinfer.plan.kernels.bf16.group", lambda table: 32)
+    m = Model()
+    w = np.zeros((oc, ic // group, kernel, kernel), np.float32)
+    x = m.MaxPool(m.input("x", 1, ic, size, size), kernel_shape=[1, 1])
+    data = m.outputs(m.Conv(x, w, group=group, pads=[kernel // 2] * 4)).bytes()
+    found = labels(data, TILES_OF_AMX, monkeypatch)
+    assert {name for name in found if name.startswith(("conv", "dep", "wino"))} == {want}
+
+
+@pytest.mark.parametrize("m, k, n, want", [(197, 192, 576, "gemm_bf16"), (49, 9216, 1024, "gemm_bf16"),
+                                           (16, 3, 64, "gemm")])
+def test_products_in_tiles_of_amx(monkeypatch, m, k, n, want):
+    monkeypatch.setattr("cinfer.plan.kernels.bf16.group", lambda table: 32)
+    model = Model()
+    data = model.outputs(model.MatMul(model.input("x", m, k), np.zeros((k, n), np.float32))).bytes()
+    assert labels(data, TILES_OF_AMX, monkeypatch) == {want: 1}
 
 
 def test_large_weights_are_kept_once_for_all_sizes(monkeypatch):

@@ -208,6 +208,57 @@ def test_pad(isa, mode, pads):
         check(closed(m, y), isa, "map")
 
 
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("pads", [(0, 9, 0, 0, 0, 4, 0, 0), (0, 0, 1, 2, 0, 13, 0, 1), (1, 3, 0, 1, 2, 0, 2, 0),
+                                  (0, 16, 0, 0, 1, 0, 0, 0)], ids=str)
+@pytest.mark.parametrize("c", [3, 24, 32])
+def test_pad_of_channels_and_pictures(isa, pads, c):
+    m = Model(18)
+    x = m.DequantizeLinear(picture(m, "x", c), *X)
+    check(closed(m, m.QuantizeLinear(m.Pad(x, np.array(pads), np.float32(1 / 16)), *Y)), isa, "gather_channels_u8")
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+def test_a_shortcut_gets_more_channels(isa):
+    """As MediaPipe's networks have it, all in bytes: one convolution, a pool, a pad, a sum."""
+    m = Model(18)
+    x = m.DequantizeLinear(picture(m, "x", 24, 8, 8), *X)
+    shortcut = m.MaxPool(x, kernel_shape=[2, 2], strides=[2, 2])
+    shortcut = m.Pad(m.DequantizeLinear(m.QuantizeLinear(shortcut, *X), *X), np.array([0] * 5 + [4, 0, 0]))
+    w = m.DequantizeLinear(m.rng.integers(-128, 128, (28, 24, 2, 2)).astype(np.int8), np.float32(1 / 256), np.int8(0))
+    y = m.DequantizeLinear(m.QuantizeLinear(m.Conv(x, w, strides=[2, 2]), *Y), *Y)
+    shortcut = m.DequantizeLinear(m.QuantizeLinear(shortcut, *X), *X)
+    check(closed(m, m.QuantizeLinear(m.Relu(m.Add(y, shortcut)), *Y)), isa, "zip_u8")
+
+
+def convolved(m: Model, k: int, groups: int, transposed: bool) -> str:
+    x = m.DequantizeLinear(picture(m, "x", 24), *X)
+    shape = (24, 40 // groups, k, k) if transposed else (40, 24 // groups, k, k)
+    w = m.DequantizeLinear(m.rng.integers(-128, 128, shape).astype(np.int8), np.float32(1 / 256), np.int8(0))
+    operator = m.ConvTranspose if transposed else m.Conv
+    return operator(x, w, group=groups, **(dict(strides=[k, k]) if transposed else dict(pads=[k // 2] * 4)))
+
+
+ACTIVATIONS = {
+    "LeakyRelu": lambda m, y: m.LeakyRelu(y, alpha=.125),
+    "PRelu": lambda m, y: m.PRelu(y, (np.arange(40, dtype=np.float32) / 32 - .25).reshape(40, 1, 1)),
+    "HardSwish": lambda m, y: m.HardSwish(y), "SiLU": lambda m, y: m.Mul(y, m.Sigmoid(y)),
+    "Tanh": lambda m, y: m.Tanh(y)}
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("k, groups, transposed", [
+    (1, 1, False), (3, 1, False), (3, 8, False), (2, 1, True), (2, 2, True)])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_of_sums_are_part_of_a_convolution(isa, name, k, groups, transposed):
+    """Slopes are exact; of functions, floats may lie on the other side of a half."""
+    m = Model(18)
+    y = m.QuantizeLinear(ACTIVATIONS[name](m, convolved(m, k, groups, transposed)), *Y)
+    check(closed(m, y), isa, "conv_u8" if k != 3 or groups > 1 else "winograd_u8", most_off=int("Relu" not in name))
+    labels = [step.label for step in cinfer.load(m.bytes(), threads=1)._plan_for(None).steps]
+    assert not {"map", "look_up_u8", "conv", "quantize_blocked"} & set(labels), labels
+
+
 def test_a_convolution_takes_the_padding():
     m = Model(18)
     x = m.DequantizeLinear(m.input("x", 2, 19, 8, 9, dtype=U8), *X)

@@ -82,6 +82,18 @@ for dtype in (U8, S8):
         return m.DequantizeLinear(y, scale, zero)
 
 
+for name in ("LeakyRelu", "PRelu", "Sigmoid"):
+    @case(f"gemm with {name}", function=name)
+    def gemm_activated(m, function):
+        scale, zero = F(2 ** -3), U8(50)
+        w = m.DequantizeLinear(weights(m, 17, 40, dtype=S8), F(2 ** -6), S8(0))
+        bias = m.DequantizeLinear(m.rng.integers(-500, 500, 17).astype(np.int32), F(2 ** -11), np.int32(0))
+        y = m.Gemm(stored(m, "x", 11, 40), w, bias, transB=1)
+        more = {"PRelu": [np.arange(17, dtype=F) / 32 - F(.125)]}.get(function, [])
+        y = m.node(function, y, *more, **({"alpha": .125} if function == "LeakyRelu" else {}))
+        return m.DequantizeLinear(m.QuantizeLinear(y, scale, zero), scale, zero)
+
+
 @case()
 def gemm_in_floats(m):
     w = m.DequantizeLinear(weights(m, 17, 40, dtype=S8), F(.01), S8(0))

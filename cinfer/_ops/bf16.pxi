@@ -1,0 +1,113 @@
+# What kernels of bfloat16 have in common, by vectors (conv_bf16.pxi, gemm_bf16.pxi) and in AMX tiles (bf16_amx.pxi):
+# their parameters and packed weights. All is in float32 but x and w, which are rounded to bfloat16.
+#
+# conv_bf16      as conv (conv.h), blocked in and out
+#   x            points at pixel (-pad_t, -pad_l) of a picture with a halo, so that every read is legal; strides
+#                xn xb xr in floats
+#   ib, last     blocks of input channels, channels in the last of them
+#   goc, gic     0, or the channels of a group, out and in: goc whole blocks, gic a multiple of table.bf16_group; ib
+#                and last are of all groups
+#   w            packed by pack_bf16
+#   bias, slope  padded to whole blocks; bias may be absent, as may res
+#   y, res       pixel (0, 0); strides yn yb yr, rn rb rr; pixels of y are yp floats apart, or 16 where that is 0. The
+#                last block of y is written whole
+#   kd .. od     kd 0, or slices of volumes as depth.h has them, which are pictures in x, y and res; no groups then
+#   Kernel tile = (image*row_tiles + r)*oc_tiles + c: output rows r*rows .., output blocks c*blocks ..; blocks is a
+#   multiple of conv_oc/16 unless oc_tiles is 1.
+# gemm_bf16      y[m, n] = act(scale * sum_k a[m, k] w[k, n] + bias[n] + res[m, n]), row-major
+#   a            rows lda floats apart, columns side by side; likewise y by ldy and res by ldr. Nothing is read beyond
+#                k columns of a or n of res, nothing written beyond n of y
+#   w            packed by pack_bf16 of one tap
+#   bias         absent, or padded to whole blocks of 16, as slope; res may be absent
+#   Kernel tile = r*col_tiles + c: rows r*rows .., columns c*cols ..; cols is a multiple of OCT = table.gemm_n unless
+#   col_tiles is 1.
+# pack_bf16      oc outputs of the sums over ic channels x kd x kh x kw, in this order sk floats apart, outputs so
+#                apart; goc as above. Kernel tile = a tile of outputs: table.conv_oc of them, or CB where groups leave
+#                no whole tiles
+#
+# Packed: [oc tile][kd][blocks of 32 channels][kh][kw][pairs of the block][oc tile][2]. The last block has only the
+# pairs that its channels make, in whole groups of table.bf16_group, unless there are several slices, whose blocks are
+# whole; what is no channel has weights of 0.
+
+cdef extern from "dot_bf16.h" nogil:
+    enum: PAIR_LANES, RATE_OF_BF16, GROUP_OF_BF16
+    void round_runs(const float *, int64_t, int64_t, int64_t, int64_t, float *, int64_t)
+    void round_part(const float *, int64_t, float *)
+    void join_rows(const float *, const float *, int64_t, float *)
+
+cdef extern from "matmul.h" nogil:
+    void pack_columns(const float *, int64_t, int64_t, int64_t, int64_t, int64_t, float *)
+
+ctypedef struct conv_bf16_t:
+    buf_t x, w, bias, slope, res, y
+    int64_t n, ib, last, ob, goc, gic, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, act
+    int64_t yn, yb, yr, yp, rn, rb, rr, row_tiles, rows, oc_tiles, blocks
+    int64_t kd, sd, dd, pf, id, od
+    double alpha, beta
+
+ctypedef struct pack_bf16_t:
+    buf_t w, y
+    int64_t oc, ic, kd, kh, kw, so, sk, goc
+
+ctypedef struct gemm_bf16_t:
+    buf_t a, w, bias, slope, res, y
+    int64_t m, n, k, lda, ldy, ldr, act, row_tiles, rows, col_tiles, cols
+    double scale, alpha, beta
+
+DEF STRIP_BF16 = 262144                 # bytes of a strip, a part of L2, if a register tile needs no more
+
+
+cdef inline int64_t pixel_pairs(int64_t blocks) noexcept nogil:
+    """Pairs from pixel to pixel of a strip of so many blocks of 32 channels."""
+    return (blocks + (blocks % 16 == 0)) * CB
+
+
+cdef inline int64_t pairs_of_sum(int64_t ic, int64_t kd) noexcept nogil:
+    """Of a tap of all slices."""
+    cdef int64_t group = GROUP_OF_BF16 if kd < 2 else PAIR_LANES
+    return max(kd, <int64_t>1) * ((ic + group - 1) // group * group // 2)
+
+
+cdef int64_t pack_bf16_scratch(const void *params, char *const *base) noexcept nogil:
+    cdef const pack_bf16_t *A = <const pack_bf16_t *>params
+    return 4 * PAIR_LANES * A.kd * A.kh * A.kw * OCT
+
+
+cdef void pack_bf16_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
+    cdef const pack_bf16_t *A = <const pack_bf16_t *>params
+    cdef int64_t taps = A.kh * A.kw, wide = OCT if A.goc == 0 or A.goc % OCT == 0 else CB, o = tile * wide
+    cdef int64_t width = min(wide, (A.oc + CB - 1) // CB * CB - o), pairs = pairs_of_sum(A.ic, A.kd) // A.kd
+    cdef int64_t b, z, t, p, have, of_block
+    cdef const float *w = <const float *>at(base, A.w) + o * A.so
+    cdef float *rows = <float *>scratch                      # [channel of a block][kd][tap][width]
+    cdef float *y = <float *>at(base, A.y) + o * pairs * A.kd * taps
+    cdef float *to
+    cdef const float *row
+    for b in range((A.ic + PAIR_LANES - 1) // PAIR_LANES):
+        have = min(<int64_t>PAIR_LANES, A.ic - b * PAIR_LANES)
+        of_block = min(<int64_t>CB, pairs - b * CB)
+        pack_columns(w + b * PAIR_LANES * A.kd * taps * A.sk, A.sk, A.so, have * A.kd * taps, min(width, A.oc - o),
+                     width, rows)
+        for z in range(A.kd):
+            to = y + (z * pairs + b * CB) * taps * width
+            for t in range(taps):
+                for p in range(of_block):
+                    row = rows + ((2 * p * A.kd + z) * taps + t) * width
+                    if 2 * p < have:
+                        join_rows(row, row + A.kd * taps * width if 2 * p + 1 < have else NULL, width, to)
+                    else:
+                        memset(to, 0, width * sizeof(float))
+                    to += width
+
+
+cdef packed_t pack_bf16_packed(const void *params, char *const *base) noexcept nogil:
+    cdef const pack_bf16_t *A = <const pack_bf16_t *>params
+    cdef int64_t wide = OCT if A.goc == 0 or A.goc % OCT == 0 else CB, packed_oc = (A.oc + CB - 1) // CB * CB
+    return packed_floats(packed_oc * pairs_of_sum(A.ic, A.kd) * A.kh * A.kw, (packed_oc + wide - 1) // wide)
+
+
+cdef conv_bf16_t conv_bf16_params
+cdef gemm_bf16_t gemm_bf16_params
+cdef pack_bf16_t pack_bf16_params
+enter("pack_bf16", fields_of(pack_bf16_params), sizeof(pack_bf16_t), pack_bf16_run, pack_bf16_scratch,
+      pack_bf16_packed)
