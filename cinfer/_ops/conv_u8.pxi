@@ -10,6 +10,7 @@
 #   w            packed by pack_conv_u8
 #   bias, scale  int32 and float32, padded to whole blocks
 #   table        absent, or 256 bytes through which y goes
+#   res          absent, or bytes like y, strides rn rb rr: they are added before (requantise.pxi)
 #   y            pixel (0, 0); strides yn yb yr, and yp from pixel to pixel (0: they are neighbours). The last block is
 #                written whole
 #   kd .. od     kd 0, or slices of volumes as depth.h has them: pictures of x are slices, ib counts the blocks of kd
@@ -23,7 +24,9 @@
 #
 # Packed: 64 bytes that begin with parts, oc and is_of_runs, then tile after tile, as conv_u8_tile.h says: the k are
 # parts x blocks x kernel rows x taps x groups of DOT_K channels. The channels that a tile reads are whole blocks from
-# that of the first channel of its first group on; weights of others' groups are 0.
+# that of the first channel of its first group on; weights of others' groups are 0. Of pairs, `parts` is how many bytes
+# a weight has: where it is one, a tile of them is widened to scratch for all pixels of a chunk. While these are
+# multiplied, what comes next is fetched.
 #
 # Where products take int16, or windows lie on slices, x is widened or copied first, for a chunk of pixels, to a strip
 # in scratch that holds each needed pixel once: it serves all output channels. Its room is strip_room's.
@@ -43,6 +46,7 @@ cdef extern from "dot_u8.h" nogil:
     dot_w_t dot_part(int64_t, int64_t)
     void dot_row(const uint8_t *, int64_t, int64_t, dot_x_t *)
     void dot_row_of(int, int64_t, dot_x_t *)
+    void dot_widen(const signed char *, int64_t, dot_w_t *)
     void dot_pixels(const uint8_t *, int64_t, int64_t, int64_t, dot_x_t *)
 
 cdef extern from "conv_u8_tile.h" nogil:
@@ -53,8 +57,13 @@ cdef extern from "conv_u8_tile.h" nogil:
         const dot_w_t *w
         void *y
         int64_t parts, full, last, kh, kw, xb, xr, xt, yb
+        const char *ahead
+        int64_t lines
         requant_t q
-    ctypedef void (*tile_u8_run)(const tile_u8_t *, const dot_x_t *, const int64_t *, const int64_t *,
+        const uint8_t *res
+        int64_t rb
+        added_t added
+    ctypedef void (*tile_u8_run)(const tile_u8_t *, const dot_x_t *, const int64_t *, const int64_t *, const int64_t *,
                                 int64_t) noexcept nogil
     const tile_u8_run tiles_u8[FORMS_U8][PM_U8]
     const tile_u8_run tiles_u8_half[FORMS_U8][PM_U8_HALF]
@@ -67,6 +76,8 @@ ctypedef struct conv_u8_t:
     buf_t wsum, zero, add, slope, res   # real_end_t
     int64_t rn, rb, rr, act
     double alpha, beta, step
+    double sa, sb, sy                   # added_end_t
+    int64_t zb, zy
 
 ctypedef struct pack_conv_u8_t:
     buf_t w, y
@@ -99,7 +110,7 @@ cdef channels_u8_t channels_u8_of(int64_t o, int64_t oc, int64_t ic, int64_t goc
 
 
 cdef int64_t tile_u8_bytes(const channels_u8_t *t, int64_t parts, int64_t taps) noexcept nogil:
-    return t.width * (4 + parts * t.groups * taps * DOT_GROUP * <int64_t>sizeof(dot_w_t))
+    return t.width * (4 + parts * t.groups * taps * DOT_GROUP)
 
 
 ctypedef struct strip_t:
@@ -127,12 +138,24 @@ cdef inline bint takes_strip(const conv_u8_t *A) noexcept nogil:
     return DOT_GROUP == 2 or A.kd > 0
 
 
-cdef int64_t strip_room(const void *params, char *const *base) noexcept nogil:
+cdef inline int64_t strip_part(const conv_u8_t *A) noexcept nogil:
     """STRIP_BYTES, or what a register tile needs at least."""
-    cdef const conv_u8_t *A = <const conv_u8_t *>params
     if not takes_strip(A):
         return 0
-    return max(<int64_t>STRIP_BYTES, strip_bytes(A, 1, PM_U8))
+    return max(<int64_t>STRIP_BYTES, (strip_bytes(A, 1, PM_U8) + 63) // 64 * 64)
+
+
+cdef int64_t strip_room(const void *params, char *const *base) noexcept nogil:
+    """The strip, and of pairs the weights of a tile behind it."""
+    cdef const conv_u8_t *A = <const conv_u8_t *>params
+    cdef int64_t o = 0, most = 0
+    cdef channels_u8_t reads
+    if DOT_GROUP == 2:
+        while o < A.ob * CB:
+            reads = channels_u8_of(o, A.ob * CB, (A.ib - 1) * CB + A.last, A.goc, A.gic)
+            most = max(most, reads.width * reads.groups * A.kh * A.kw * DOT_GROUP * <int64_t>sizeof(dot_w_t))
+            o += reads.width
+    return strip_part(A) + most
 
 
 ctypedef int64_t (*strip_bytes_fn)(const conv_u8_t *A, int64_t rows, int64_t columns) noexcept nogil
@@ -215,6 +238,8 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
     cdef const char *packed = <const char *>at(base, A.w)
     cdef const char *w
     cdef const char *w0 = packed + HEADER
+    cdef dot_w_t *widened = <dot_w_t *>(scratch + strip_part(A))
+    cdef int64_t bytes_of_tile
     cdef const dot_x_t *from_x
     cdef const uint8_t *table = <const uint8_t *>at(base, A.table)
     cdef int64_t[U8_PIXELS] xo, yo, ro
@@ -226,10 +251,14 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
     cdef real_sums_t real
     cdef const float *res = NULL
     cdef const float *of_block = NULL
+    cdef const uint8_t *res_u8 = NULL
     if wsum != NULL:
         size, zero = 4, (<const uint8_t *>at(base, A.zero))[0]
         real = real_sums_of(<const real_end_t *>&A.wsum, base, scale, image)
         res = real.res
+    elif at(base, A.res) != NULL:
+        res_u8 = <const uint8_t *>at(base, A.res) + image * A.rn
+        T.added = added_of(A.yz, A.lo, A.hi, A.sa, A.sb, A.zb, A.sy, A.zy)
     y = <char *>at(base, A.y) + image * A.yn * size
     if table != NULL:
         look_up_begin(&look_up, table)
@@ -268,12 +297,19 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
             T.xb, T.xr, T.xt = A.xb, A.dh * A.xr, A.dw * CB
         all_near = are_near(xo, n)
         pixel_offsets(yo, n, i, 0, columns, A.yr, yp)
-        if res != NULL:
+        if res != NULL or res_u8 != NULL:
             pixel_offsets(ro, n, i, 0, columns, A.rr, CB)
         o, w = c0, w0
         while o < c1:
             reads = channels_u8_of(o, oc, ic, A.goc, A.gic)
+            bytes_of_tile = tile_u8_bytes(&reads, T.parts, taps)
             T.w = <const dot_w_t *>(w + 4 * reads.width)
+            T.ahead, T.lines = w + bytes_of_tile, 0
+            if DOT_GROUP == 2 and T.parts == 1:
+                dot_widen(<const signed char *>T.w, bytes_of_tile - 4 * reads.width, widened)
+                T.w = widened
+            if o + reads.width < c1:
+                T.lines = lines_of_tile(bytes_of_tile, n, reads.width)
             if wsum != NULL:
                 T.scale = NULL
                 begin_by_zero(T.start, <const int32_t *>w, wsum + o, <int32_t>zero, reads.width)
@@ -282,8 +318,11 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
                 requant_from(&T.q, <const real_end_t *>&A.wsum, base, T.scale, o, reads.width)
                 begin_sums(T.start, <const int32_t *>w, <const int32_t *>at(base, A.bias) + o, reads.width)
             T.full, T.last = reads.full, reads.last
+            T.res, T.rb = NULL, A.rb
+            if res_u8 != NULL:
+                T.res = res_u8 + o // CB * A.rb + j * CB
             T.y = y + (o // CB * A.yb + j * yp) * size
-            run_tiles_u8(&T, from_x + reads.block * T.xb, xo, yo, n, reads.width, all_near)
+            run_tiles_u8(&T, from_x + reads.block * T.xb, xo, yo, ro, n, reads.width, all_near)
             if wsum != NULL:
                 for b in range((reads.width + CB - 1) // CB):
                     if res != NULL:
@@ -291,8 +330,14 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
                     real_sums_list(&real, o + b * CB, <float *>T.y + b * A.yb, yo, of_block, ro, n)
             if table != NULL:
                 look_up_pixels(&look_up, <uint8_t *>T.y, A.yb, yo, n, (reads.width + CB - 1) // CB)
-            w += tile_u8_bytes(&reads, T.parts, taps)
+            w += bytes_of_tile
             o += reads.width
+
+
+cdef inline int64_t lines_of_tile(int64_t size, int64_t n, int64_t width) noexcept nogil:
+    """How many cache lines each register tile fetches, for n pixels to fetch `size` bytes."""
+    cdef int64_t most = PM_U8 if width == OCT else PM_U8_HALF
+    return size // 64 // ((n + most - 1) // most)
 
 
 cdef inline bint are_near(const int64_t *xo, int64_t px) noexcept nogil:
@@ -300,8 +345,8 @@ cdef inline bint are_near(const int64_t *xo, int64_t px) noexcept nogil:
     return xo[px - 1] - xo[0] == (px - 1) * CB and (px < 2 or xo[1] - xo[0] == CB)
 
 
-cdef inline void run_tiles_u8(const tile_u8_t *T, const dot_x_t *x, const int64_t *xo, const int64_t *yo, int64_t n,
-                              int64_t width, bint all_near) noexcept nogil:
+cdef inline void run_tiles_u8(const tile_u8_t *T, const dot_x_t *x, const int64_t *xo, const int64_t *yo,
+                              const int64_t *ro, int64_t n, int64_t width, bint all_near) noexcept nogil:
     """Tiles of n pixels in all, of nearly the same width, as many at once as are of one form. all_near : of them"""
     cdef int64_t most = PM_U8 if width == OCT else PM_U8_HALF, tiles = (n + most - 1) // most
     cdef int64_t px = (n + tiles - 1) // tiles, wide = tiles - (px * tiles - n), end, form      # the others: one less
@@ -315,8 +360,8 @@ cdef inline void run_tiles_u8(const tile_u8_t *T, const dot_x_t *x, const int64_
             end += 1
         form = (FORM_U8_NEAR if near else FORM_U8_LIST) + (FORMS_U8_OF_TAPS if T.kh * T.kw > 1 else 0)
         run = tiles_u8[form][px] if width == OCT else tiles_u8_half[form][px]
-        run(T, x, xo, yo, end)
-        xo, yo, tiles, wide = xo + end * px, yo + end * px, tiles - end, wide - end
+        run(T, x, xo, yo, ro, end)
+        xo, yo, ro, tiles, wide = xo + end * px, yo + end * px, ro + end * px, tiles - end, wide - end
 
 
 cdef inline bint is_of_runs(const pack_conv_u8_t *A) noexcept nogil:
@@ -352,7 +397,9 @@ cdef packed_t pack_conv_u8_packed(const void *params, char *const *base) noexcep
     cdef channels_u8_t reads
     cdef packed_t found
     found.bytes, found.tiles = HEADER, 0
-    found.parts = parts_of_weights(A, <const int16_t *>at(base, A.w)) if DOT_GROUP > 2 else 1
+    found.parts = parts_of_weights(A, <const int16_t *>at(base, A.w))
+    if DOT_GROUP == 2:
+        found.parts = min(found.parts, <int64_t>2)
     while o < A.oc:
         reads = channels_u8_of(o, A.oc, all_ic_of(A), A.goc, A.gic)
         found.bytes += tile_u8_bytes(&reads, found.parts, A.kh * taps_of(A))
@@ -380,6 +427,7 @@ cdef void pack_conv_u8_run(const void *params, char *const *base, char *scratch,
     cdef char *y = packed + HEADER
     cdef int32_t *start
     cdef dot_w_t *to
+    cdef signed char *narrow
     cdef int64_t o = 0, t, b, i, j, g, k, lane, part, c, v
     cdef channels_u8_t reads = channels_u8_of(0, A.oc, all_ic_of(A), A.goc, A.gic)
     if tile == 0:
@@ -390,8 +438,9 @@ cdef void pack_conv_u8_run(const void *params, char *const *base, char *scratch,
         o += reads.width
         reads = channels_u8_of(o, A.oc, all_ic_of(A), A.goc, A.gic)
     start, to = <int32_t *>y, <dot_w_t *>(y + 4 * reads.width)
+    narrow = <signed char *>to
     memset(start, 0, 4 * reads.width)
-    for part in range(A.parts):
+    for part in range(A.parts if DOT_GROUP > 2 else 1):
         for b in range(reads.full + (reads.last > 0)):
             for i in range(A.kh):
                 for j in range(taps_of(A)):
@@ -401,8 +450,12 @@ cdef void pack_conv_u8_run(const void *params, char *const *base, char *scratch,
                         for lane in range(reads.width):
                             for k in range(DOT_GROUP):
                                 v = weight_of(A, tap, o + lane, c + k)
-                                to[0] = dot_part(v, part)
-                                to += 1
+                                if DOT_GROUP == 2 and A.parts == 1:
+                                    narrow[0] = <signed char>v
+                                    narrow += 1
+                                else:
+                                    to[0] = dot_part(v, part)
+                                    to += 1
                                 if part == 0:
                                     start[lane] += <int32_t>(DOT_STARTS_AT * v)
 

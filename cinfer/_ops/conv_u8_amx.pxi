@@ -152,6 +152,19 @@ cdef void pieces_of_strip(const conv_u8_t *A, const amx_strip_t *s, amx_k_t k, c
             piece += 1
 
 
+cdef void add_pixels(const added_t *added, uint8_t *y, int64_t yb, const int64_t *yo, const uint8_t *res, int64_t rb,
+                     const int64_t *ro, int64_t pixels, int64_t blocks) noexcept nogil:
+    """To what has just been stored, by runs of neighbours."""
+    cdef int64_t p = 0, q, b
+    while p < pixels:
+        q = p + 1
+        while q < pixels and yo[q] - yo[q - 1] == CB and ro[q] - ro[q - 1] == CB:
+            q += 1
+        for b in range(blocks):
+            added_row(added, y + b * yb + yo[p], res + b * rb + ro[p], q - p)
+        p = q
+
+
 cdef void conv_u8_amx_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const conv_u8_t *A = <const conv_u8_t *>params
     cdef const char *packed = <const char *>at(base, A.w)
@@ -185,10 +198,14 @@ cdef void conv_u8_amx_run(const void *params, char *const *base, char *scratch, 
     cdef amx_rows_t now
     cdef look_up_t look_up
     cdef requant_t q = requant_by(<const real_end_t *>&A.wsum, A.yz, A.lo, A.hi)
+    cdef added_t added = added_of(A.yz, A.lo, A.hi, A.sa, A.sb, A.zb, A.sy, A.zy)
+    cdef const uint8_t *res_u8 = NULL
     if wsum != NULL:
         size, zero = 4, (<const uint8_t *>at(base, A.zero))[0]
         real = real_sums_of(<const real_end_t *>&A.wsum, base, scale, image)
         res = real.res
+    elif at(base, A.res) != NULL:
+        res_u8 = <const uint8_t *>at(base, A.res) + image * A.rn
     y = <char *>at(base, A.y) + image * A.yn * size
     if table != NULL:
         look_up_begin(&look_up, table)
@@ -208,7 +225,7 @@ cdef void conv_u8_amx_run(const void *params, char *const *base, char *scratch, 
         pieces_of_strip(A, &s, k, scratch, S.piece)
         pixel_offsets(at_row, n, 0, 0, columns, s.across, 1)
         pixel_offsets(yo, n, i, 0, columns, A.yr, yp)
-        if res != NULL:
+        if res != NULL or res_u8 != NULL:
             pixel_offsets(ro, n, i, 0, columns, A.rr, CB)
         all_rows = at_row[n - 1] + 1
         if configured != min(all_rows, <int64_t>ROWS):
@@ -242,6 +259,9 @@ cdef void conv_u8_amx_run(const void *params, char *const *base, char *scratch, 
                     if res != NULL:
                         of_block = res + (b + p) * A.rb + j * CB
                     real_sums_list(&real, (b + p) * CB, <float *>of.y + p * A.yb, yo, of_block, ro, n)
+            if res_u8 != NULL:
+                amx_behind_all(&behind)
+                add_pixels(&added, <uint8_t *>of.y, A.yb, yo, res_u8 + b * A.rb + j * CB, A.rb, ro, n, blocks)
             if table != NULL:
                 amx_behind_all(&behind)
                 look_up_pixels(&look_up, <uint8_t *>of.y, A.yb, yo, n, blocks)

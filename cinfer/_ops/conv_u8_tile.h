@@ -8,7 +8,8 @@
  *       float convolutions, or HALF in the last tile where no more are left
  * y     block o of a pixel is o*yb elements from it, 16 each, written whole: bytes, or where there is no `scale` the
  *       sums, int32
- * Pixels: wherever the lists xo, yo say; `near`: those of x are 16 elements apart.
+ * res   NULL, or bytes in blocks rb apart, which are added (requantise.h)
+ * Pixels: wherever the lists xo, yo, ro say; `near`: those of x are 16 elements apart.
  * Sums of integers have no order: they wrap where they do not fit in int32, everywhere alike.
  *
  * Sums, weights, a group of x and, of pairs, a product: AVX-512 2 x 12 (28 of 32), AVX2 2 x 6 (16 of 16), NEON 4 x 5,
@@ -45,10 +46,16 @@ typedef struct {
     const dot_w_t *w;
     void *y;
     int64_t parts, full, last, kh, kw, xb, xr, xt, yb;
+    const char *ahead;                  /* what is read next: a tile fetches so many cache lines of it into L2 */
+    int64_t lines;
     requant_t q;
+    const uint8_t *res;
+    int64_t rb;
+    added_t added;
 } tile_u8_t;
 /* so many tiles, one after the other, whose pixels follow in the lists */
-#define TILE_U8_ARGS const tile_u8_t *T, const dot_x_t *x, const int64_t *xo, const int64_t *yo, int64_t tiles
+#define TILE_U8_ARGS const tile_u8_t *T, const dot_x_t *x, const int64_t *xo, const int64_t *yo, const int64_t *ro, \
+    int64_t tiles
 
 #define STEP_U8(OV, PX, X) \
     vi q[OV]; \
@@ -102,9 +109,11 @@ typedef struct {
 static __attribute__((noinline)) void tile_u8_##NAME##_##OV##_##PX(TILE_U8_ARGS) \
 { \
     const int64_t full = T->full, last = T->last, xb = T->xb, xr = T->xr, xt = T->xt; \
+    const char *ahead = T->ahead; \
     (void)xr; \
     (void)xt; \
-    for (; tiles > 0; tiles--, xo += PX, yo += PX) { \
+    for (; tiles > 0; tiles--, xo += PX, yo += PX, ro += PX) { \
+        UNROLL(1) for (int64_t i = T->lines; i > 0; i--, ahead += 64) __builtin_prefetch(ahead, 0, 2); \
         const dot_x_t *from = x + xo[0]; \
         size_t f[PX]; \
         FOR(p, PX) f[p] = xo[p] - xo[0]; \
@@ -117,6 +126,18 @@ static __attribute__((noinline)) void tile_u8_##NAME##_##OV##_##PX(TILE_U8_ARGS)
         if (__builtin_expect(!T->scale, 0)) { \
             const int64_t yb = T->yb; \
             FOR(p, PX) FOR(o, OV) memcpy((int32_t *)T->y + Y_AT(o, p), &a[o][p], sizeof(vi)); \
+            continue; \
+        } \
+        if (T->res) { \
+            const added_t k = T->added; \
+            const uint8_t *res = T->res; \
+            const int64_t rb = T->rb; \
+            FOR(o, OV) { \
+                const vf scale = ld(T->scale + o * VW); \
+                const uint8_t *from = res + o * VW / CB * rb + o * VW % CB; \
+                FOR(p, PX) a[o][p] = added_lanes(to_float(a[o][p]) * scale, from + ro[p], &k); \
+            } \
+            STORE_U8(OV, PX, &k.q) \
             continue; \
         } \
         const requant_t q = T->q;               /* here: registers are the sums' till now */ \

@@ -115,6 +115,21 @@ static __attribute__((noinline)) void dot_pixels(const uint8_t *x, int64_t n, in
         memcpy(y, v, sizeof v);
     }
 }
+/* n weights as bytes, a multiple of CB, as those of pairs. */
+static __attribute__((noinline, unused)) void dot_widen(const int8_t *w, int64_t n, dot_w_t *y)
+{
+    for (int64_t i = 0; i < n; i += CB) {
+#if VW >= 8 && defined(__AVX2__)
+        _mm256_storeu_si256((__m256i *)(y + i), _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(w + i))));
+#elif defined(__SSE2__)
+        const __m128i v = _mm_loadu_si128((const __m128i *)(w + i));
+        _mm_storeu_si128((__m128i *)(y + i), _mm_srai_epi16(_mm_unpacklo_epi8(v, v), 8));
+        _mm_storeu_si128((__m128i *)(y + i) + 1, _mm_srai_epi16(_mm_unpackhi_epi8(v, v), 8));
+#else
+        for (int j = 0; j < CB; j++) y[i + j] = (dot_w_t)w[i + j];
+#endif
+    }
+}
 /* n blocks that are all of one byte. */
 static inline void dot_row_of(int byte, int64_t n, dot_x_t *y)
 {

@@ -6,7 +6,14 @@
  * of roundings for all levels, and no addition that could go into a multiply-add. Products too small for int32 saturate
  * when they are narrowed; those too large have to be cut before (requant_cut): scales of no more than 1/2 make none.
  * table: 256 bytes, or absent. act, if any (activation.h): of numbers, which steps become behind it; of prelu, which
- * goes with any scale, of steps: there is no `step` then. */
+ * goes with any scale, of steps: there is no `step` then.
+ *
+ * Where the bytes of another value are added (QLinearAdd), y is, before the table,
+ *
+ * y = clamp(rint((a + b) / sy) + zy), a = (the bytes from above - za) * sa, b = (res - zb) * sb
+ *
+ * in float32, each operation rounded by itself: what zip_u8 makes of both (elementwise_u8.h). za is `zero`; there is no
+ * act then. */
 #ifndef REQUANTISE_H
 #define REQUANTISE_H
 #include "activation.h"
@@ -58,9 +65,37 @@ INL void requant_lanes(vi *a, int n, vf scale, int64_t lane, const requant_t *q)
     FOR(p, n) a[p] = nearest_int((vf)a[p]);
 }
 
+typedef struct {
+    float low, high;                    /* of what comes from above, before the zero point */
+    float sa, sb, sy;
+    int32_t za, zb;
+    requant_t q;                        /* of the sum */
+} added_t;
+static inline added_t added_of(int64_t za, int64_t lo, int64_t hi, double sa, double sb, int64_t zb, double sy,
+                               int64_t zy)
+{
+    return (added_t){(float)(lo - za), (float)(hi - za), (float)sa, (float)sb, (float)sy, (int32_t)za, (int32_t)zb,
+                     requant_of(zy, 0, 255)};
+}
+/* products: of sums and their scales; for requant_store */
+INL vi added_lanes(vf products, const uint8_t *res, const added_t *k)
+{
+    const vf a = rounded(vrint(vmin(bc(k->high), vmax(bc(k->low), products))) * k->sa);
+    const vf b = rounded(to_float(ld_u8(res) - k->zb) * k->sb);
+    return nearest_16((a + b) / k->sy);
+}
 /* A block of two pixels, NV vectors of rounded lanes each, to y0 and y1, which may be one. */
 INL void requant_store(uint8_t *y0, uint8_t *y1, const vi *a, const vi *b, const requant_t *q)
 {
     st_cut(y0, y1, a, b, q->zero, q->lo, q->hi, q->plain);
+}
+/* n pixels of a block whose bytes have just been stored, in place. res: of the first one */
+static __attribute__((noinline, unused)) void added_row(const added_t *k, uint8_t *y, const uint8_t *res, int64_t n)
+{
+    for (int64_t p = 0; p < n; p++, y += CB, res += CB) {
+        vi s[NV];
+        FOR(v, NV) s[v] = added_lanes(to_float(ld_u8(y + v * VW) - k->za), res + v * VW, k);
+        requant_store(y, y, s, s, &k->q);
+    }
 }
 #endif

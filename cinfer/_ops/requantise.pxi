@@ -8,7 +8,11 @@ cdef extern from "requantise.h" nogil:
         epilogue_t e
     ctypedef struct look_up_t:
         pass
+    ctypedef struct added_t:
+        pass
     requant_t requant_of(int64_t, int64_t, int64_t)
+    added_t added_of(int64_t, int64_t, int64_t, double, double, int64_t, double, int64_t)
+    void added_row(const added_t *, uint8_t *, const uint8_t *, int64_t)
     int32_t requant_cut(const float *, int64_t, int64_t)
     void look_up_begin(look_up_t *, const uint8_t *)
     void look_up_row(const look_up_t *, const uint8_t *, uint8_t *, int64_t)
@@ -64,6 +68,13 @@ cdef inline void requant_from(requant_t *q, const real_end_t *A, char *const *ba
     q.slope = <const float *>at(base, A.slope)
     if q.slope != NULL:
         q.slope += c
+
+
+# The bytes that are added before those of a convolution are stored (requantise.h): the last fields of its parameters.
+# Then `res` has blocks of bytes like y; where `res` is absent, or wsum is given, these say nothing.
+ctypedef struct added_end_t:
+    double sa, sb, sy
+    int64_t zb, zy
 
 
 cdef inline void begin_sums(int32_t *start, const int32_t *packed, const int32_t *bias, int64_t n) noexcept nogil:

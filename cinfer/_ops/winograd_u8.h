@@ -17,7 +17,8 @@
  * w     packed by pack_winograd_u8, int16: [t*t][oc tile][ic/KG][width][KG], t = m + 2, ic the real number of channels
  *       rounded up to KG, width = WINO_U8_OC, in the last tile what is left of the ob*16 channels; weights beyond
  *       the real channels are 0
- * bias  int32[ob*16], holds -xz times the sum of the weights besides; scale float32[ob*16]; table uint8[256] or absent
+ * bias  int32[ob*16], holds -xz times the sum of the weights besides; scale float32[ob*16]; table uint8[256] or absent;
+ *       res uint8 blocks, or absent: they are added before the table (requantise.pxi)
  * y     uint8 blocks, pixel (0, 0) of oh x ow: table[clamp(round((sum + bias) * scale) + yz, lo, hi)], ties to even; or
  *       float32 blocks (requantise.pxi)
  * last  real channels in the last of the ib input blocks

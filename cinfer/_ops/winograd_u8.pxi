@@ -23,6 +23,8 @@ cdef struct winograd_u8_t:
     buf_t wsum, zero, add, slope, res   # real_end_t
     int64_t rn, rb, rr, act
     double alpha, beta, step
+    double sa, sb, sy                   # added_end_t
+    int64_t zb, zy
 
 cdef struct pack_winograd_u8_t:
     buf_t w, y
@@ -91,9 +93,9 @@ cdef void wino_u8_products(const winograd_u8_t *A, const int16_t *w, const int16
 cdef void wino_u8_outputs(const winograd_u8_t *A, const int32_t *M, int64_t ms, int64_t b0, int64_t nb,
                           int64_t first, int64_t n, const int32_t *bias, const float *scale, const uint8_t *table,
                           char *y, const real_sums_t *real, const int32_t *wsum, int32_t zero,
-                          char *const *base) noexcept nogil:
+                          char *const *base, const uint8_t *res_u8) noexcept nogil:
     """M[t*t][nb][n][16] -> patches first .. first+n-1 of output blocks b0 .. b0+nb-1. real, wsum : NULL where y is of
-    bytes"""
+    bytes; res_u8 : NULL where none are added"""
     cdef int64_t across = (A.ow + A.m - 1) // A.m, b, q, top, left, i
     cdef int nh, nw
     cdef char *out
@@ -102,6 +104,7 @@ cdef void wino_u8_outputs(const winograd_u8_t *A, const int32_t *M, int64_t ms, 
     cdef const float *of_block = NULL
     cdef int32_t[CB] start
     cdef requant_t f = requant_by(<const real_end_t *>&A.wsum, A.yz, A.lo, A.hi)
+    cdef added_t added = added_of(A.yz, A.lo, A.hi, A.sa, A.sb, A.zb, A.sy, A.zy)
     cdef look_up_t found
     if table != NULL:
         look_up_begin(&found, table)
@@ -128,7 +131,9 @@ cdef void wino_u8_outputs(const winograd_u8_t *A, const int32_t *M, int64_t ms, 
                         res = real.res + b * A.rb + (top + i) * A.rr + left * CB
                     row = <float *>out + i * A.yr
                     real_sums_row(real, b * CB, row, res, nw)
-                elif table != NULL:
+                elif res_u8 != NULL:
+                    added_row(&added, <uint8_t *>out + i * A.yr, res_u8 + b * A.rb + (top + i) * A.rr + left * CB, nw)
+                if table != NULL:
                     look_up_row(&found, <uint8_t *>out + i * A.yr, <uint8_t *>out + i * A.yr, nw * CB)
             M += CB
             left += A.m
@@ -147,15 +152,18 @@ cdef void winograd_u8_run(const void *params, char *const *base, char *scratch, 
     cdef const int32_t *wsum = <const int32_t *>at(base, A.wsum)
     cdef const float *scale = <const float *>at(base, A.scale)
     cdef int64_t zero = A.xz, size = 1
+    cdef const uint8_t *res_u8 = NULL
     cdef real_sums_t real
     if wsum != NULL:
         size, zero = 4, (<const uint8_t *>at(base, A.zero))[0]
         real = real_sums_of(<const real_end_t *>&A.wsum, base, scale, picture)
+    elif at(base, A.res) != NULL:
+        res_u8 = <const uint8_t *>at(base, A.res) + picture * A.rn
     wino_u8_inputs(A, <const uint8_t *>at(base, A.x), picture, first, n, zero, V, vs)
     wino_u8_products(A, <const int16_t *>at(base, A.w), V, vs, M, ms, b0, nb, n)
     wino_u8_outputs(A, M, ms, b0, nb, first, n, <const int32_t *>at(base, A.bias), scale,
                     <const uint8_t *>at(base, A.table), <char *>at(base, A.y) + picture * A.yn * size,
-                    NULL if wsum == NULL else &real, wsum, <int32_t>zero, base)
+                    NULL if wsum == NULL else &real, wsum, <int32_t>zero, base, res_u8)
 
 
 cdef int64_t winograd_u8_scratch(const void *params, char *const *base) noexcept nogil:

@@ -19,6 +19,7 @@ PLAIN, CONTIGUOUS, BLOCKED = "plain", "contiguous", "blocked"
 FOLLOWS = "follows"
 # What may be taken into a step behind its own operator (epilogue.py)
 ROW, RESIDUAL, UNARY, SLOPE, TURN, RESHAPE = "row", "residual", "unary", "slope", "turn", "reshape"
+QUANTISED = "quantised"                 # a residual of bytes: QLinearAdd
 HARMLESS = frozenset(("consumed_inputs",))          # an attribute of opset 1 that says nothing of values
 
 

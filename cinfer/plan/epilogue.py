@@ -8,7 +8,8 @@ from __future__ import annotations
 from math import prod
 
 from ..model.graph import Node
-from .candidate import RESHAPE, RESIDUAL, ROW, SLOPE, TURN, UNARY, Kernel
+from ..ops.families import MICROSOFT
+from .candidate import QUANTISED, RESHAPE, RESIDUAL, ROW, SLOPE, TURN, UNARY, Kernel
 
 TURN_PERM = [0, 2, 3, 1]                # channels last
 
@@ -37,13 +38,14 @@ class Epilogue:
 
     nodes : those that are done with the step, beside the first
     row : name of a constant along the last axis; residual : name of a value of the same shape
+    quantised : the QLinearAdd that adds the residual, where it is of bytes
     """
-    __slots__ = ("name", "nodes", "row", "residual", "unary", "turned")
+    __slots__ = ("name", "nodes", "row", "residual", "unary", "turned", "quantised")
 
     def __init__(self, name: str, nodes: tuple = (), row: str = "", residual: str = "", unary: Unary = NONE,
-                 turned: bool = False):
+                 turned: bool = False, quantised: Node | None = None):
         self.name, self.nodes, self.row, self.residual = name, nodes, row, residual
-        self.unary, self.turned = unary, turned
+        self.unary, self.turned, self.quantised = unary, turned, quantised
 
 
 class Group:
@@ -81,7 +83,7 @@ def extended(e: Epilogue, reader: Node, takes, values) -> Epilogue | None:
     if e.unary is NONE and UNARY in takes and kernel.unary is not None and reader.inputs[0] == e.name:
         unary = values.unary_of(reader, kernel)
         if unary is not None and (not unary.slope or (SLOPE in takes and not e.turned)):
-            return Epilogue(output, nodes, e.row, e.residual, unary, e.turned)
+            return Epilogue(output, nodes, e.row, e.residual, unary, e.turned, e.quantised)
     if e.turned:
         return None
     if RESHAPE in takes and reader.op_type == "Reshape" and not reader.domain and reader.inputs[0] == e.name \
@@ -92,6 +94,9 @@ def extended(e: Epilogue, reader: Node, takes, values) -> Epilogue | None:
             return Epilogue(output, nodes, e.row, e.residual, e.unary, True)
     if e.unary is NONE and not e.residual and reader.op_type == "Add" and not reader.domain:
         return with_addition(e, reader, takes, values, nodes)
+    if QUANTISED in takes and e.unary is NONE and not e.residual and reader.op_type == "QLinearAdd" \
+            and reader.domain == MICROSOFT:
+        return with_quantised(e, reader, values, nodes)
     return None
 
 
@@ -110,6 +115,16 @@ def with_addition(e: Epilogue, add: Node, takes, values, nodes) -> Epilogue | No
         return Epilogue(output, nodes, other, "", NONE)
     if RESIDUAL in takes and others == shape and values.available(other):
         return Epilogue(output, nodes, e.row, other, NONE)
+    return None
+
+
+def with_quantised(e: Epilogue, add: Node, values, nodes) -> Epilogue | None:
+    """The epilogue with what a QLinearAdd adds: bytes of the same shape that are there by now."""
+    if len(add.inputs) != 8 or [add.inputs[0], add.inputs[3]].count(e.name) != 1:
+        return None
+    other = add.inputs[3 if add.inputs[0] == e.name else 0]
+    if values.shape(add.outputs[0]) == values.shape(e.name) == values.shape(other) and values.available(other):
+        return Epilogue(add.outputs[0], nodes, e.row, other, NONE, quantised=add)
     return None
 
 

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 import cinfer._ops as ops
-from u8 import (FUNCTIONS, GUARD, NOTHING, BlockedU8, address, assert_activated, channels, convolved, integers, put,
-                requantised)
+from u8 import (FUNCTIONS, GUARD, NOTHING, BlockedU8, Residual, address, assert_activated, channels, convolved,
+                integers, put, requantised)
 from windows import run
 
 LEVELS = [level for level in ops.usable_levels() if "conv_u8" in ops.table(level).index]
@@ -70,7 +70,7 @@ def pack(level, w, groups=1, strides=None, at=0, source=None, threads=1, dw=0):
 
 
 def run_conv(level, x, w, bias, scale, groups, strides, dilations, pads, out_shape, zeros, rows, blocks, threads=1,
-             halo=NOTHING, lo=0, hi=255, table=None, packed=None, **more):
+             halo=NOTHING, lo=0, hi=255, table=None, packed=None, residual=None, **more):
     """zeros : zero points of x and y. bias : with that of x."""
     n, ic = x.shape[:2]
     oh, ow = out_shape[2:]
@@ -85,6 +85,8 @@ def run_conv(level, x, w, bias, scale, groups, strides, dilations, pads, out_sha
     if table is not None:
         table = put(table, np.uint8)
         more["table"] = address(table)
+    if residual is not None:
+        more.update(residual.params())
     before = xs.data.copy()
     run(level, "conv_u8", n * row_tiles * oc_tiles, threads=threads, x=xs.at(-pads[0], -pads[1]), w=address(packed),
         bias=address(b), scale=address(s), y=ys.at(), n=n, ib=xs.blocks, last=(ic - 1) % 16 + 1, ob=ys.blocks,
@@ -164,6 +166,45 @@ def test_conv_goes_through_the_table(level, ic, oc, pixels, halo):
     np.testing.assert_array_equal(y, requantised(sums, scale, 100, table=table))
 
 
+ADDED = [case for case in CASES if case[0] * case[1] * case[3] * case[4] * case[5] < 20000]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("case", ADDED, ids=str)
+def test_bytes_are_added_to_what_a_convolution_gives(level, case):
+    """Of another scale and layout, through a table or not; what is added is what has been rounded and cut."""
+    n, groups, ic, oc, h, wd, k, strides, dilations, pads = case
+    x, w = integers(RNG, (n, groups * ic, h, wd), 0, 255), integers(RNG, (groups * oc, ic, *k), -128, 127)
+    x, bias, zeros = x.astype(np.uint8), RNG.integers(-9999, 9999, groups * oc), (RNG.integers(256), RNG.integers(256))
+    sums = convolved(x, w, zeros[0], strides, dilations, pads, groups) + bias[:, None, None]
+    scale, table = scales(sums), RNG.permutation(256).astype(np.uint8)
+    ways = (1, 1, 2, (1, 0, 0, 1), None, NOTHING), (3, 2, 1, NOTHING, table, (0, 2, 1, 0))
+    for rows, blocks, threads, halo, through, around in ways:
+        residual = Residual(RNG.integers(0, 256, sums.shape).astype(np.uint8), RNG.uniform(.01, .1),
+                            RNG.uniform(.01, .1), int(RNG.integers(256)), RNG.uniform(.02, .2), int(RNG.integers(256)),
+                            around)
+        y = run_conv(level, x, w, folded(w, bias, zeros[0]), scale, groups, strides, dilations, pads, sums.shape, zeros,
+                     rows, blocks, threads, halo, table=through, residual=residual)
+        wanted = residual.added(requantised(sums, scale, zeros[1]), zeros[1], through)
+        np.testing.assert_array_equal(y, wanted, f"{case} {level} rows={rows} blocks={blocks} threads={threads}")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("scale", [1e30, 1., 1e-30])
+@pytest.mark.parametrize("zeros", [(0, 0, 0), (255, 255, 255), (0, 255, 0), (255, 0, 255), (128, 3, 77)])
+@pytest.mark.parametrize("sa, sb, sy", [(1, 1, 2), (.5, .25, .5), (1e-20, 1e20, 1e19), (1e20, 1e-20, 3e18),
+                                        (-1, 1, 1), (1, -.75, 1.5), (1e-30, 1e-30, 1.)])
+def test_each_byte_and_each_residual(level, scale, zeros, sa, sb, sy):
+    """All pairs of bytes: halves go to the even number, and what lies outside is cut, of both values and the sum."""
+    x = np.arange(256, dtype=np.uint8).reshape(1, 1, 1, 256).repeat(256, 2)
+    w, bias = np.ones((1, 1, 1, 1), int), np.array([-zeros[0]])
+    sums = convolved(x, w, 0, (1, 1), (1, 1), NOTHING) + bias[:, None, None]
+    residual = Residual(x.swapaxes(2, 3), sa, sb, zeros[1], sy, zeros[2])
+    y = run_conv(level, x, w, bias, [scale], 1, (1, 1), (1, 1), NOTHING, sums.shape, (0, zeros[0]), 64, 1,
+                 residual=residual)
+    np.testing.assert_array_equal(y, residual.added(requantised(sums, [scale], zeros[0]), zeros[0]))
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_every_byte_goes_through_the_table(level):
     x, table = np.arange(256, dtype=np.uint8).reshape(1, 1, 2, 128), RNG.integers(0, 256, 256).astype(np.uint8)
@@ -186,6 +227,13 @@ def test_packing_by_threads_and_from_any_strides(level, groups, shape):
             strides[axis] = stride // w.itemsize
         strides[order[-1]] = -1
         np.testing.assert_array_equal(pack(level, w, groups, strides, turned.shape[-1] - 1, turned), wanted)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_weights_of_a_byte_take_a_byte(level):
+    """Of 9 bits they take more, whatever the products are of."""
+    w = RNG.integers(-128, 128, (64, 256, 1, 1))
+    assert len(pack(level, w)) < w.size + 2000 < len(pack(level, w + 127 * (w > 0)))
 
 
 @pytest.mark.parametrize("level", LEVELS)

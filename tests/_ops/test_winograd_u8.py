@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import cinfer._ops as ops
-from u8 import FUNCTIONS, BlockedU8, address, assert_activated, channels, convolved, integers, put, requantised
+from u8 import (FUNCTIONS, BlockedU8, Residual, address, assert_activated, channels, convolved, integers, put,
+                requantised)
 from windows import run
 
 LEVELS = [level for level in ops.usable_levels() if "winograd_u8" in ops.table(level).index]
@@ -43,7 +44,7 @@ def pack(level, w, m, threads=1):
 
 
 def run_winograd(level, x, w, bias, scale, pads, m, patches=1000, blocks=1000, threads=1, halo=(0, 0, 0, 0), *,
-                 x_zero, y_zero, lo=0, hi=255, table=None, **more):
+                 x_zero, y_zero, lo=0, hi=255, table=None, residual=None, **more):
     """bias : of the sums of (x - x_zero) * w"""
     (n, ic, ih, iw), oc = x.shape, w.shape[0]
     oh, ow = ih + pads[0] + pads[2] - 2, iw + pads[1] + pads[3] - 2
@@ -58,7 +59,8 @@ def run_winograd(level, x, w, bias, scale, pads, m, patches=1000, blocks=1000, t
         bias=address(shift), scale=address(factor), y=ys.at(), n=n, ib=xs.blocks, last=(ic - 1) % 16 + 1,
         ob=ys.blocks, ih=ih, iw=iw, oh=oh, ow=ow, pt=pads[0], pl=pads[1], xz=x_zero, yz=y_zero, lo=lo, hi=hi, m=m,
         patches=patches, patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **xs.params("x"),
-        **ys.params("y"), **({} if chosen is None else {"table": address(chosen)}), **more)
+        **ys.params("y"), **({} if chosen is None else {"table": address(chosen)}),
+        **({} if residual is None else residual.params()), **more)
     return ys.result()
 
 
@@ -85,6 +87,21 @@ def test_equals_the_direct_sum_however_it_is_divided(level, m, case):
     y = wanted(*given, pads, **zeros)
     for way in WAYS:
         np.testing.assert_array_equal(run_winograd(level, *given, pads, m, *way, **zeros), y, err_msg=str(way))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("m", PATCH)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_bytes_are_added(level, m, case):
+    """Before the table, where there is one."""
+    *sizes, pads = case
+    given, zeros = data(*sizes), dict(x_zero=113, y_zero=130)
+    y, table = wanted(*given, pads, **zeros), RNG.permutation(256).astype(np.uint8)
+    for way, around, through in zip(WAYS, ((0, 1, 2, 3), (0, 0, 0, 0), (1, 1, 1, 1)), (None, table, None)):
+        residual = Residual(RNG.integers(0, 256, y.shape).astype(np.uint8), .03, .05, 17, .06, 99, around)
+        np.testing.assert_array_equal(
+            run_winograd(level, *given, pads, m, *way, **zeros, table=through, residual=residual),
+            residual.added(y, 130, through), err_msg=str(way))
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -82,6 +82,28 @@ def assert_activated(y, sums, scale, step, zero, function):
     assert difference.max() <= 1 and not (difference[~near]).any() and near.mean() < .01
 
 
+class Residual:
+    """Bytes [n][c][h][w] that are added to those of a convolution: scales of these and of their own, their zero point,
+    scale and zero point of the sum; halo : of the picture in which they lie."""
+
+    def __init__(self, res, sa, sb, zb, sy, zy, halo=NOTHING):
+        self.res, self.zb, self.zy = res, zb, zy
+        self.sa, self.sb, self.sy = map(np.float32, (sa, sb, sy))
+        self.picture = BlockedU8.of(res, halo, GUARD)
+
+    def params(self):
+        b = self.picture.params("r")
+        return dict(res=self.picture.at(), rn=b["rn"], rb=b["rb"], rr=b["rr"], sa=float(self.sa), sb=float(self.sb),
+                    zb=self.zb, sy=float(self.sy), zy=self.zy)
+
+    def added(self, y, za, table=None):
+        """y : bytes of a convolution, of zero point za. DequantizeLinear of both, Add, QuantizeLinear."""
+        a, b = ((v.astype(np.int32) - zero).astype(np.float32) * scale
+                for v, zero, scale in ((y, za, self.sa), (self.res, self.zb, self.sb)))
+        y = np.clip(np.rint((a + b) / self.sy).astype(float) + self.zy, 0, 255).astype(np.uint8)
+        return y if table is None else table[y]
+
+
 def integers(rng, shape, lo, hi, kind="random"):
     """kind : random, or all lo or hi."""
     if kind == "random":

@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 
 from ...ops.families import OWN_DOMAIN
-from ..candidate import BLOCKED, CONTIGUOUS, RESIDUAL, SLOPE, UNARY, Candidate, kernel
+from ..candidate import BLOCKED, CONTIGUOUS, QUANTISED, RESIDUAL, SLOPE, UNARY, Candidate, kernel
 from ..epilogue import NONE, Group, Unary, activation_params
 from ..store import constant
 from ..views import BLOCK, F32, U8, round_up
@@ -58,6 +58,7 @@ class QuantizedConv(Conv):
         self._largest = [255 * f(shifted, 0).sum(1, np.int64) for f in (np.maximum, np.minimum)]
         self.bias = (self.constants[7].astype(np.int64) if names[8] else 0) - self.x_zero * sums
         self._bring_into_range()
+        self.constants += added_constants(group.epilogue, values)
 
     def _bring_into_range(self) -> None:
         """Quantisers give channels that are always 0 a scale of 1e-9 and a bias near the end of int32, so that sums
@@ -112,8 +113,10 @@ class QuantizedConv(Conv):
         """What comes behind the sums, as the kernels take it. bias : of a part of the weights"""
         before = dict(act=out.table.unary[self.before.op], alpha=self.before.alpha, beta=self.before.beta,
                       step=self.step, slope=None if self.slope is None else padded(self.slope, F32))
+        e = self.group.epilogue
+        added = {} if e.quantised is None else addition(e, out)
         return dict(bias=padded(self.bias if bias is None else bias, I32), scale=padded(self.multiplier, F32),
-                    table=table_ref(out, self.group.epilogue.unary.slope), yz=self.y_zero, lo=0, hi=255, **before)
+                    table=table_ref(out, e.unary.slope), yz=self.y_zero, lo=0, hi=255, **before, **added)
 
     def of_run(self, out) -> dict:
         """What the kernels take besides, and the run has to find."""
@@ -168,7 +171,36 @@ def padded(values: np.ndarray, dtype):
 BEFORE_ROUNDING = " activation alpha beta"      # attributes
 
 
-@kernel("QLinearConv", attributes=GEOMETRY + "group", reading=BLOCKED, takes=(UNARY, SLOPE))
+def added_constants(e, values) -> tuple:
+    return () if e.quantised is None else tuple(values.constant(name) for name in operands(e))
+
+
+def addition(e, values) -> dict:
+    """Scales and zero points of the residual of bytes, and of its sum with what a convolution gives (requantise.h)."""
+    sa, _, sb, zb, sy, zy = (values.constant(name).item() for name in operands(e))
+    return dict(sa=sa, sb=sb, zb=zb, sy=sy, zy=zy)
+
+
+def operands(e) -> tuple[str, ...]:
+    """The names of scale and zero point: of what the convolution gives, of the residual, of their sum."""
+    names = e.quantised.inputs
+    own, other = (names[1:3], names[4:6]) if names[3] == e.residual else (names[4:6], names[1:3])
+    return (*own, *other, *names[6:8])
+
+
+def adds(conv_zero: np.ndarray, e, values) -> bool:
+    """Whether the kernels add the residual of an epilogue, if it has one."""
+    if e.quantised is None:
+        return True
+    constants = added_constants(e, values)
+    if any(each is None or each.size != 1 for each in constants) or values.fact(e.residual).dtype != U8 \
+            or values.fact(e.quantised.outputs[0]).dtype != U8:
+        return False
+    sa, za, sb, _, sy, _ = constants
+    return za.item() == conv_zero.item() and is_scale(np.abs(sa)) and is_scale(np.abs(sb)) and is_scale(sy)
+
+
+@kernel("QLinearConv", attributes=GEOMETRY + "group", reading=BLOCKED, takes=(UNARY, SLOPE, QUANTISED))
 @kernel("QLinearConv", domain=OWN_DOMAIN, attributes=GEOMETRY + "group" + BEFORE_ROUNDING, reading=BLOCKED,
         takes=(UNARY, SLOPE))
 def qlinear_conv(group, values):
@@ -177,11 +209,12 @@ def qlinear_conv(group, values):
     if x.dtype != U8 or y.dtype != U8 or x.ndim not in (3, 4, 5) or 0 in x.shape or 0 in y.shape \
             or e.unary.op not in ("none", "table") \
             or any(values.constant(name) is None for name in node.inputs[1:] if name) \
-            or not all(is_scale(values.constant(node.inputs[i])) for i in (1, 4, 6)):
+            or not all(is_scale(values.constant(node.inputs[i])) for i in (1, 4, 6)) \
+            or not adds(values.constant(node.inputs[7]), e, values):
         return ()
-    conv = values.store.once(("quantized", node, e.unary.slope),
-                             tuple(values.constant(name) for name in node.inputs[1:] if name),
-                             lambda: QuantizedConv(group, values))
+    conv = values.store.once(("quantized", node, e.residual, e.unary.slope),
+                             (*(values.constant(name) for name in node.inputs[1:] if name),
+                              *added_constants(e, values)), lambda: QuantizedConv(group, values))
     return candidates(conv, values)
 
 
@@ -204,6 +237,8 @@ def candidates(conv: QuantizedConv, values) -> tuple[Candidate, ...]:
     if not conv.sums_within(LIMIT) or x.ndim == 5 and conv.groups > 1:
         return ()
     depthwise = conv.groups == values.shape(conv.x)[1] == len(conv.w) and conv.groups > 1
+    if depthwise and conv.group.epilogue.quantised is not None:
+        return ()
     if strip_bytes(conv, conv.window(values), depthwise) > MOST_STRIP:
         return ()
     emit = emit_depthwise if depthwise else emit_direct
@@ -222,7 +257,8 @@ def reads_of(conv: QuantizedConv) -> tuple:
 
 def fixed(out, kernel: str, conv: QuantizedConv, make):
     """What does not depend on sizes of the parameters of a kernel."""
-    return out.store.fixed(kernel, (conv.group.node, conv.group.epilogue.unary.key()), conv.constants,
+    e = conv.group.epilogue
+    return out.store.fixed(kernel, (conv.group.node, e.residual, e.unary.key()), conv.constants,
                            lambda: dict(make(), **conv.epilogue(out)))
 
 

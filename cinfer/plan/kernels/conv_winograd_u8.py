@@ -78,7 +78,8 @@ def emit(out, conv, m: int) -> None:
     total = -(-y.h // m) * -(-y.w // m)
     patches, blocks = out.tiles.ask(divided, 2, ob, total, y.n, out.table.conv_oc)
     patch_tiles, oc_tiles, late = -(-total // patches), -(-ob // blocks), conv.of_run(out)
-    out.step(out.store.fixed("winograd_u8", (node, conv.group.epilogue.unary.key(), m), conv.constants, params),
+    e = conv.group.epilogue
+    out.step(out.store.fixed("winograd_u8", (node, e.residual, e.unary.key(), m), conv.constants, params),
              y.n * patch_tiles * oc_tiles, dict(
                  x=x.ref(), xn=x.ns, xb=x.bs, xr=x.rs, ih=x.h, iw=x.w, pt=top, pl=left, patches=patches,
                  patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **late, **output_params(out, conv, y)),

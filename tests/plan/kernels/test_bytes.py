@@ -220,7 +220,7 @@ def test_pad_of_channels_and_pictures(isa, pads, c):
 
 @pytest.mark.parametrize("isa", LEVELS)
 def test_a_shortcut_gets_more_channels(isa):
-    """As MediaPipe's networks have it, all in bytes: one convolution, a pool, a pad, a sum."""
+    """As MediaPipe's networks have it, all in bytes: one convolution with the sum behind it, a pool, a pad."""
     m = Model(18)
     x = m.DequantizeLinear(picture(m, "x", 24, 8, 8), *X)
     shortcut = m.MaxPool(x, kernel_shape=[2, 2], strides=[2, 2])
@@ -228,7 +228,7 @@ def test_a_shortcut_gets_more_channels(isa):
     w = m.DequantizeLinear(m.rng.integers(-128, 128, (28, 24, 2, 2)).astype(np.int8), np.float32(1 / 256), np.int8(0))
     y = m.DequantizeLinear(m.QuantizeLinear(m.Conv(x, w, strides=[2, 2]), *Y), *Y)
     shortcut = m.DequantizeLinear(m.QuantizeLinear(shortcut, *X), *X)
-    check(closed(m, m.QuantizeLinear(m.Relu(m.Add(y, shortcut)), *Y)), isa, "zip_u8")
+    check(closed(m, m.QuantizeLinear(m.Relu(m.Add(y, shortcut)), *Y)), isa, "gather_channels_u8")
 
 
 def convolved(m: Model, k: int, groups: int, transposed: bool) -> str:
@@ -323,3 +323,90 @@ def test_sums_that_pass_int32_and_count():
     data = m.outputs(y, dtype=U8).bytes()
     feeds = {name: np.random.default_rng(1).integers(0, 256, shape).astype(U8) for name, shape in m.shapes.items()}
     np.testing.assert_array_equal(cinfer.load(data).run(None, feeds)[0], by_numpy(data, feeds)[0])
+
+
+def weighted(m: Model, x: str, ic: int, oc: int, k: int = 3, **how) -> str:
+    """The Conv of a value that has the scale of X, padded to the same size, on that of Y: exact in floats."""
+    w = m.rng.integers(-128, 128, (oc, ic // how.get("group", 1), k, k)).astype(np.int8)
+    scale = (2.0 ** m.rng.integers(-9, -6, oc)).astype(np.float32)
+    bias = m.rng.integers(-999, 999, oc).astype(np.float32) * scale * X[0]
+    w = m.DequantizeLinear(w, scale, np.zeros(oc, np.int8), axis=0)
+    return m.QuantizeLinear(m.Conv(x, w, bias, pads=[k // 2] * 4, **how), *Y)
+
+
+def fused_and_not(m: Model, isa: str, by: str, fused: bool) -> None:
+    """The same bytes whether or not additions go into the step `by`, and for 1 and 2 threads; and those of NumPy."""
+    data, found = m.bytes(), []
+    rng = np.random.default_rng(3)
+    feeds = {name: rng.integers(0, 256, shape).astype(m._types[name]) for name, shape in m.shapes.items()}
+    for threads, apart in ((1, False), (2, False), (1, True)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("cinfer.plan.plan.FEW_FLOPS", -1)
+            if apart:
+                patch.setattr("cinfer.plan.epilogue.with_quantised", lambda *args: None)
+            session = cinfer.load(data, threads=threads, isa=isa)
+            labels = [step.label for step in session._plan_for(None).steps]
+            assert by in labels and ("zip_u8" in labels) is (apart or not fused), labels
+            found.append(session.run(None, feeds))
+    for one, two, three, wanted in zip(*found, by_numpy(data, feeds)):
+        assert one.tobytes() == two.tobytes() == three.tobytes() == wanted.tobytes()
+
+
+BEHIND = {"nothing": lambda m, y: y, "Relu": lambda m, y: m.Relu(y),
+          "limits": lambda m, y: m.Clip(y, np.float32(-2), np.float32(6)),
+          "a table": lambda m, y: m.LeakyRelu(m.DequantizeLinear(m.QuantizeLinear(y, *Y), *Y), alpha=.1)}
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("behind", BEHIND)
+@pytest.mark.parametrize("k, ic, oc, first, how", [
+    (1, 20, 40, True, {}), (1, 80, 24, False, {}), (3, 20, 40, True, {}), (3, 19, 33, False, dict(strides=[2, 2])),
+    (3, 20, 10, True, dict(group=2)), (5, 3, 17, True, {})], ids=str)
+def test_residuals_are_added_in_the_step_of_the_convolution(isa, behind, k, ic, oc, first, how):
+    m = Model(18)
+    s = how.get("strides", [1])[0]
+    z = m.DequantizeLinear(picture(m, "z", oc, 10 // s, 12 // s), np.float32(1 / 4), np.uint8(77))
+    y = m.DequantizeLinear(weighted(m, m.DequantizeLinear(picture(m, "x", ic, 10, 12), *X), ic, oc, k, **how), *Y)
+    y = m.QuantizeLinear(BEHIND[behind](m, m.Add(*((y, z) if first else (z, y)))), np.float32(1 / 2), np.uint8(100))
+    winograd = k == 3 and not how and _ops.table(isa).dot_group < 4
+    fused_and_not(closed(m, y), isa, "winograd_u8" if winograd else "conv_u8", True)
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+def test_a_residual_that_the_convolution_reads_too(isa):
+    """With a halo, which the convolution has asked for; and one of int8, which is its output as well."""
+    for dtype, at in ((U8, X), (np.int8, (np.float32(1 / 16), np.int8(-8)))):
+        m = Model(18)
+        x = m.DequantizeLinear(m.QuantizeLinear(m.input("x", 2, 20, 7, 9), *at), *at)
+        y = m.DequantizeLinear(weighted(m, x, 20, 20, 5), *Y)
+        z = m.DequantizeLinear(weighted(m, m.DequantizeLinear(m.QuantizeLinear(m.Add(x, y), *at), *at), 20, 20, 5), *Y)
+        m.outputs(m.QuantizeLinear(m.Add(z, x), *at), dtype=dtype)
+        fused_and_not(m, isa, "conv_u8", True)
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("what", ["depthwise", "broadcast", "other zero point", "seen"])
+def test_residuals_that_are_steps_of_their_own(isa, what):
+    """Of a depthwise convolution; one number a channel; bytes that are read by another zero point than they are written
+    by; a convolution's output that others see."""
+    m = Model(18)
+    x = m.DequantizeLinear(picture(m, "x", 20), *X)
+    z = m.DequantizeLinear(picture(m, "z", 20, *((1, 1) if what == "broadcast" else ())), *X)
+    bytes_ = weighted(m, x, 20, 20, 5, group=20 if what == "depthwise" else 1)
+    y = m.DequantizeLinear(bytes_, Y[0], np.uint8(91)) if what == "other zero point" else m.DequantizeLinear(bytes_, *Y)
+    y = m.QuantizeLinear(m.Add(y, z), *X)
+    m.outputs(*(y, bytes_) if what == "seen" else (y,), dtype=U8)
+    fused_and_not(m, isa, "depthwise_u8" if what == "depthwise" else "conv_u8", False)
+
+
+def test_residuals_of_other_sizes():
+    """Plans from the second size on are replayed, with the strides of both values."""
+    m = Model(18)
+    x = m.DequantizeLinear(m.input("x", 1, 20, 6, 7, dtype=U8, declared=(1, 20, "h", "w")), *X)
+    y = m.DequantizeLinear(weighted(m, x, 20, 20), *Y)
+    data = m.outputs(m.QuantizeLinear(m.Relu(m.Add(x, y)), *X), dtype=U8).bytes()
+    session, rng = cinfer.load(data, threads=1), np.random.default_rng(5)
+    for h, w in ((6, 7), (9, 30), (1, 1), (40, 8), (6, 7)):
+        feeds = {"x": rng.integers(0, 256, (1, 20, h, w)).astype(U8)}
+        np.testing.assert_array_equal(session.run(None, feeds)[0], by_numpy(data, feeds)[0], f"{h} {w}")
+    assert "zip_u8" not in [step.label for step in session._plan_for({"x": (1, 20, 6, 7)}).steps]
