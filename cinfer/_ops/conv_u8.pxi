@@ -73,8 +73,8 @@ ctypedef struct conv_u8_t:
     int64_t n, ib, last, ob, goc, gic, kh, kw, dh, dw, sh, sw, oh, ow
     int64_t xn, xb, xr, yn, yb, yr, yp, yz, lo, hi, row_tiles, rows, oc_tiles, blocks
     int64_t kd, sd, dd, pf, id, od, xz
-    buf_t wsum, zero, add, slope, res   # real_end_t
-    int64_t rn, rb, rr, act
+    buf_t wsum, zero, add, slope, res, by, range    # real_end_t
+    int64_t rn, rb, rr, act, channels
     double alpha, beta, step
     double sa, sb, sy                   # added_end_t
     int64_t zb, zy
@@ -312,7 +312,8 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
                 T.lines = lines_of_tile(bytes_of_tile, n, reads.width)
             if wsum != NULL:
                 T.scale = NULL
-                begin_by_zero(T.start, <const int32_t *>w, wsum + o, <int32_t>zero, reads.width)
+                begin_by_zero(T.start, <const int32_t *>w, <const int32_t *>at(base, A.bias), o, wsum, <int32_t>zero,
+                              reads.width)
             else:
                 T.scale = scale + o
                 requant_from(&T.q, <const real_end_t *>&A.wsum, base, T.scale, o, reads.width)
@@ -332,6 +333,8 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
                 look_up_pixels(&look_up, <uint8_t *>T.y, A.yb, yo, n, (reads.width + CB - 1) // CB)
             w += bytes_of_tile
             o += reads.width
+    if wsum != NULL:
+        real_sums_end(&real, <const real_end_t *>&A.wsum, base, tile)
 
 
 cdef inline int64_t lines_of_tile(int64_t size, int64_t n, int64_t width) noexcept nogil:

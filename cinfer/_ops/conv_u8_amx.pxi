@@ -236,7 +236,7 @@ cdef void conv_u8_amx_run(const void *params, char *const *base, char *scratch, 
             J.w = packed + HEADER + b * J.w_second
             blocks = min(b1 - b, <int64_t>2)
             if wsum != NULL:
-                begin_by_zero(S.start, NULL, wsum + b * CB, <int32_t>zero, blocks * CB)
+                begin_by_zero(S.start, NULL, bias, b * CB, wsum, <int32_t>zero, blocks * CB)
             else:
                 requant_from(&q, <const real_end_t *>&A.wsum, base, scale + b * CB, b * CB, blocks * CB)
                 begin_sums(S.start, NULL, bias + b * CB, blocks * CB)
@@ -268,6 +268,8 @@ cdef void conv_u8_amx_run(const void *params, char *const *base, char *scratch, 
             b += blocks
         amx_behind_all(&behind)
     amx_end()
+    if wsum != NULL:
+        real_sums_end(&real, <const real_end_t *>&A.wsum, base, tile)
 
 
 cdef packed_t pack_conv_u8_amx_packed(const void *params, char *const *base) noexcept nogil:

@@ -31,8 +31,8 @@ cdef extern from "depthwise_u8.h" nogil:
 ctypedef struct depthwise_u8_t:
     buf_t x, w, bias, scale, table, y
     int64_t n, cb, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yn, yb, yr, yz, lo, hi, row_tiles, rows
-    buf_t wsum, zero, add, slope, res   # real_end_t
-    int64_t rn, rb, rr, act
+    buf_t wsum, zero, add, slope, res, by, range    # real_end_t
+    int64_t rn, rb, rr, act, channels
     double alpha, beta, step
 
 ctypedef struct pack_depthwise_u8_t:
@@ -106,7 +106,8 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
     if wsum != NULL:
         real = real_sums_of(<const real_end_t *>&A.wsum, base, T.scale, image)
         T.scale = NULL
-        begin_by_zero(T.start, <const int32_t *>packed, wsum + b * CB, (<const uint8_t *>at(base, A.zero))[0], CB)
+        begin_by_zero(T.start, <const int32_t *>packed, <const int32_t *>at(base, A.bias), b * CB, wsum,
+                      (<const uint8_t *>at(base, A.zero))[0], CB)
     else:
         T.scale += b * CB
         requant_from(&T.q, <const real_end_t *>&A.wsum, base, T.scale, b * CB, CB)
@@ -141,6 +142,8 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
                     strips[g] = strips[g + 1]
                 strips[first] = oldest
             i += p.phases
+    if wsum != NULL:
+        real_sums_end(&real, <const real_end_t *>&A.wsum, base, tile)
     if table != NULL and A.yr == A.ow * CB and width == A.ow:        # one run of bytes
         to = y + y0 * A.yr
         look_up_row(&look_up, <uint8_t *>to, <uint8_t *>to, (y1 - y0) * A.yr)

@@ -10,49 +10,23 @@
 #ifndef DYNAMIC_QUANTIZE_H
 #define DYNAMIC_QUANTIZE_H
 #include "api.h"
-#include "vec_math.h"
+#include "layout_u8.h"
+#include "range.h"
 #define DYNAMIC_QUANTIZE_FIELDS(B, I, F, A) B(x) B(parts) B(y) B(scale) B(zero) I(n) I(per) I(count)
 PARAMS(dynamic_quantize_t, DYNAMIC_QUANTIZE_FIELDS)
 #define DYNAMIC_SCALE_FIELDS(B, I, F, A) B(parts) B(scale) B(zero) I(count)
 PARAMS(dynamic_scale_t, DYNAMIC_SCALE_FIELDS)
 
-static __attribute__((noinline)) void range_of(const float *x, int64_t n, float *part)
-{
-    vf low[4] = {{0}}, high[4] = {{0}}, nan = {0};
-    int64_t i = 0;
-    for (; i + 4 * VW <= n; i += 4 * VW)
-        FOR(k, 4) {
-            vf v = ld(x + i + k * VW);
-            low[k] = vmin(v, low[k]);                           /* NaN in v: the second */
-            high[k] = vmax(v, high[k]);
-            nan = (vf)((vi)nan | (vi)(v - v));                  /* NaN of a NaN or an infinity */
-        }
-    for (; i < n; i += VW) {
-        vf v = n - i < VW ? ld_part(x + i, n - i, 0) : ld(x + i);
-        low[0] = vmin(v, low[0]);
-        high[0] = vmax(v, high[0]);
-        nan = (vf)((vi)nan | (vi)(v - v));
-    }
-    FOR(k, 4) low[0] = vmin(low[k], low[0]), high[0] = vmax(high[k], high[0]);
-    FOLD(low[0], vmin);
-    FOLD(high[0], vmax);
-    part[0] = low[0][0];
-    part[1] = high[0][0];
-    if (any(nan_of(nan)))
-        for (i = 0; i < n; i++) if (x[i] != x[i]) part[0] = part[1] = x[i];
-}
 static __attribute__((noinline)) void quantise_bytes(const float *x, int64_t n, float scale, float zero, uint8_t *y)
 {
-    const vf s = bc(scale), z = bc(zero), hi = bc(255);
+    const quant_t q = quant_of(scale, (int64_t)zero, 0, 255, 0);
     int64_t i = 0;
-    for (; i + VW <= n; i += VW) {
-        vf v = vrint(ld(x + i) / s) + z;
-        st_u8(y + i, to_int(vmin(hi, vmax(v, (vf){0}))));
-    }
+    for (; i + UB <= n; i += UB) st_ub(y + i, quantise_ub(x + i, x + i + CB, &q, 1));
     if (i < n) {
-        uint8_t rest[VW];
-        vf v = vrint(ld_part(x + i, n - i, 0) / s) + z;
-        st_u8(rest, to_int(vmin(hi, vmax(v, (vf){0}))));
+        float few[UB] = {0};
+        uint8_t rest[UB];
+        memcpy(few, x + i, sizeof(float) * (size_t)(n - i));
+        st_ub(rest, quantise_ub(few, few + CB, &q, 1));
         memcpy(y + i, rest, (size_t)(n - i));
     }
 }
@@ -60,24 +34,6 @@ INL void wider(float *range, const float *part)
 {
     range[0] = part[0] < range[0] || part[0] != part[0] ? part[0] : range[0];
     range[1] = part[1] > range[1] || part[1] != part[1] ? part[1] : range[1];
-}
-/* n pixels of a block that has so many channels: what other lanes hold does not count. */
-static void range_of_pixels(const float *x, int64_t n, int lanes, float *range)
-{
-    float part[2] = {0, 0}, few[16 * CB];
-    if (lanes == CB) {
-        range_of(x, n * CB, part);
-        wider(range, part);
-        return;
-    }
-    int32_t is_lane[CB];
-    FOR(c, CB) is_lane[c] = -(c < lanes);
-    for (int64_t m; n > 0; n -= m, x += m * CB) {
-        m = n < 16 ? n : 16;
-        for (int64_t i = 0; i < m * CB; i += VW) st(few + i, (vf)(ldi(x + i) & ldi(is_lane + i % CB)));
-        range_of(few, m * CB, part);
-        wider(range, part);
-    }
 }
 static void scale_of_range(const float *part, int64_t count, float *scale, float *zero)
 {

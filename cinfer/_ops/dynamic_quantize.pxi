@@ -7,9 +7,7 @@ cdef extern from "dynamic_quantize.h" nogil:
     ctypedef struct dynamic_scale_t:
         pass
     const char *dynamic_scale_t_fields
-    void range_of_pixels(const float *, int64_t, int, float *)
     void dynamic_scale(const dynamic_scale_t *, char *const *)
-    void range_of(const float *, int64_t, float *)
     void dynamic_quantize(const dynamic_quantize_t *, char *const *, int64_t)
 
 ctypedef struct range_of_t:
@@ -23,23 +21,24 @@ ctypedef struct range_of_blocked_t:
 
 cdef void range_of_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const range_of_t *A = <const range_of_t *>params
-    range_of(<const float *>at(base, A.x) + tile * A.per, min(A.per, A.n - tile * A.per),
-             <float *>at(base, A.parts) + 2 * tile)
+    cdef range_t found = range_of_zero()
+    range_row(&found, <const float *>at(base, A.x) + tile * A.per, min(A.per, A.n - tile * A.per))
+    range_end(&found, <float *>at(base, A.parts) + 2 * tile)
 
 
 cdef void range_of_blocked_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const range_of_blocked_t *A = <const range_of_blocked_t *>params
     cdef part_t k = part_of(tile, A.c, A.h, A.row_tiles, A.rows)
     cdef const float *x = <const float *>at(base, A.x) + k.image * A.xn + k.block * A.xb + k.row * A.xr
-    cdef float *part = <float *>at(base, A.parts) + 2 * tile
+    cdef range_t found = range_of_zero()
     cdef int64_t rows = k.end - k.row, n = A.w
-    part[0] = part[1] = 0
     if A.xr == A.w * CB:                            # the rows follow each other: one run of pixels
         n *= rows
         rows = 1
     for _ in range(rows):
-        range_of_pixels(x, n, k.lanes, part)
+        range_pixels(&found, x, n, k.lanes)
         x += A.xr
+    range_end(&found, <float *>at(base, A.parts) + 2 * tile)
 
 
 cdef void dynamic_scale_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:

@@ -6,7 +6,8 @@
  * fill         y = value
  * Strides are in floats, may be 0 (broadcast) or negative; dims[5] is the innermost axis. The outer indices,
  * the product of dims[0..4] in row-major order, are cut into tiles of `outer` each. map with op none moves
- * 4-byte elements of any kind without looking at them. y overlaps an input only where it is that input.
+ * 4-byte elements of any kind without looking at them. y overlaps an input only where it is that input. range, of map
+ * and zip: as range.h has it; numbers of y are then neighbours along its innermost axis.
  *
  * The drivers hand planes to the functions here: `rows` steps along one axis by `row` strides, n along the
  * innermost axis by `step` strides. In blocked tensors these axes are pixels and lanes. */

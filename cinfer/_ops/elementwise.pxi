@@ -10,7 +10,7 @@ cdef extern from "elementwise.h" nogil:
     void fill_plane(float *, int64_t, int64_t, int64_t, int64_t, float)
 
 ctypedef struct map_t:
-    buf_t x, y
+    buf_t x, y, range
     int64_t op, outer
     int64_t dims[6]
     int64_t xs[6]
@@ -18,7 +18,7 @@ ctypedef struct map_t:
     double alpha, beta
 
 ctypedef struct zip_t:
-    buf_t a, b, y
+    buf_t a, b, y, range
     int64_t op, act, outer
     int64_t dims[6]
     int64_t as_[6]
@@ -96,12 +96,32 @@ cdef int unit_axis(const int64_t *dims, const int64_t *strides) noexcept nogil:
     return 4
 
 
+DEF RANGED = 4096       # floats of a plane that are written before their range is taken: a part of L1
+
+
+cdef int64_t ranged_rows(const float *part, const int64_t *dims) noexcept nogil:
+    """Rows of a plane for one call: all, or those whose range is taken behind it."""
+    return max(<int64_t>1, RANGED // dims[5]) if part != NULL else INT64_MAX
+
+
+cdef void range_plane(range_t *found, const float *y, int64_t yr, int64_t rows, int64_t n) noexcept nogil:
+    cdef int64_t i
+    if yr == n:
+        n *= rows
+        rows = 1
+    for i in range(rows):
+        range_row(found, y + i * yr, n)
+
+
 cdef void map_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const map_t *A = <const map_t *>params
     cdef const float *x = <const float *>at(base, A.x)
     cdef float *y = <float *>at(base, A.y)
+    cdef float *part = <float *>at(base, A.range)
+    cdef float *to
+    cdef range_t found = range_of_zero()
     cdef walk_t k
-    cdef int64_t row = 4
+    cdef int64_t row = 4, i, most = ranged_rows(part, A.dims), rows
     # a transposition: planes of the axes of unit strides
     if A.ys[5] == 1 and A.xs[5] != 1 and A.xs[5] != 0:
         row = unit_axis(A.dims, A.xs)
@@ -109,9 +129,18 @@ cdef void map_run(const void *params, char *const *base, char *scratch, int64_t 
         row = unit_axis(A.dims, A.ys)
     walk_begin(&k, A.dims, tile, A.outer, <int>row)
     while k.left > 0:
-        map_plane(x + offset(&k, A.xs), A.xs[row], A.xs[5], y + offset(&k, A.ys), A.ys[row], A.ys[5], k.rows,
-                  A.dims[5], <int>A.op, <float>A.alpha, <float>A.beta)
+        to = y + offset(&k, A.ys)
+        i = 0
+        while i < k.rows:
+            rows = min(most, k.rows - i)
+            map_plane(x + offset(&k, A.xs) + i * A.xs[row], A.xs[row], A.xs[5], to + i * A.ys[row], A.ys[row], A.ys[5],
+                      rows, A.dims[5], <int>A.op, <float>A.alpha, <float>A.beta)
+            if part != NULL:
+                range_plane(&found, to + i * A.ys[row], A.ys[row], rows, A.dims[5])
+            i += rows
         walk_next(&k, A.dims)
+    if part != NULL:
+        range_end(&found, part + 2 * tile)
 
 
 cdef void zip_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -119,13 +148,27 @@ cdef void zip_run(const void *params, char *const *base, char *scratch, int64_t 
     cdef const float *a = <const float *>at(base, A.a)
     cdef const float *b = <const float *>at(base, A.b)
     cdef float *y = <float *>at(base, A.y)
+    cdef float *part = <float *>at(base, A.range)
+    cdef float *to
+    cdef range_t found = range_of_zero()
     cdef walk_t k
+    cdef int64_t i, most = ranged_rows(part, A.dims), rows
     walk_begin(&k, A.dims, tile, A.outer, 4)
     while k.left > 0:
-        zip_plane(a + offset(&k, A.as_), A.as_[4], A.as_[5], b + offset(&k, A.bs), A.bs[4], A.bs[5],
-                  y + offset(&k, A.ys), A.ys[4], A.ys[5], k.rows, A.dims[5], <int>A.op, <int>A.act,
-                  <float>A.alpha, <float>A.beta)
+        to = y + offset(&k, A.ys)
+        i = 0
+        while i < k.rows:
+            rows = min(most, k.rows - i)
+            zip_plane(a + offset(&k, A.as_) + i * A.as_[4], A.as_[4], A.as_[5],
+                      b + offset(&k, A.bs) + i * A.bs[4], A.bs[4], A.bs[5],
+                      to + i * A.ys[4], A.ys[4], A.ys[5], rows, A.dims[5], <int>A.op, <int>A.act,
+                      <float>A.alpha, <float>A.beta)
+            if part != NULL:
+                range_plane(&found, to + i * A.ys[4], A.ys[4], rows, A.dims[5])
+            i += rows
         walk_next(&k, A.dims)
+    if part != NULL:
+        range_end(&found, part + 2 * tile)
 
 
 cdef void scale_shift_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:

@@ -1,7 +1,7 @@
 # What all families of kernels share, and how they enter the table of their module (kernels.pyx, kernels_bytes.pyx).
 from cpython.pycapsule cimport PyCapsule_New
 from libc.math cimport INFINITY
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 include "api.pxi"
@@ -36,6 +36,14 @@ cdef extern from "sums.h" nogil:
     pieces_t one_piece(int64_t, int64_t, int64_t)
     bint next_piece(pieces_t *)
     int64_t number_of_pieces(const pieces_t *)
+
+cdef extern from "range.h" nogil:
+    ctypedef struct range_t:
+        pass
+    range_t range_of_zero()
+    void range_row(range_t *, const float *, int64_t)
+    void range_pixels(range_t *, const float *, int64_t, int64_t)
+    void range_end(const range_t *, float *)
 
 cdef extern from "depth.h" nogil:
     ctypedef struct slices_t:

@@ -2,7 +2,8 @@
  *
  * gemm_u8       t[b, m, n] = sum_k (a[b, m, k] - a_zero) (w[b, k, n] - w_zero[n]), b = (b0, b1), which wraps around
  *   to          TO_int32  y = t + bias[n]
- *               TO_real   y = act(t * scale[n] + bias[n] + res[b, m, n])
+ *               TO_real   y = act(t * (scale[n] * by) + bias[n] + res[b, m, n]); by: NULL, or a float32 of the run;
+ *                         range: NULL, or where the range of what a tile writes goes (range.h)
  *               TO_byte   y = table[min(hi, max(lo, rint(act((t + bias[n]) * scale[n]) / step) + zero))], ties to even;
  *                         without a table, that itself
  *   a           bytes, rows lda apart, columns side by side; batches a0 a1 apart, 0: the same for all; likewise y by
@@ -13,6 +14,7 @@
  *   w           packed by pack_gemm_u8; batches w0 w1 words of 4 bytes apart
  *   scale       float32, `each` apart: 1, or 0, one for all
  *   bias        NULL, or float32 for TO_real, else int32
+ *   offset      NULL, or int32, added to the sums
  *   act         of TO_real and TO_byte: activation.h; slope: of columns, for prelu of TO_byte; TO_real has none
  *   step        of TO_byte, or 0: none
  *   zero lo hi  of the type of y: 0 to 255 or -128 to 127
@@ -38,10 +40,11 @@
 #define GEMM_U8_H
 #include "gemm_u8_pack.h"
 #include "activation.h"
+#include "range.h"
 #define GEMM_U8_FIELDS(B, I, F, A) B(a) B(a_zero) B(w) B(scale) B(bias) B(res) B(table) B(slope) B(y) \
     I(batch0) I(batch1) I(m) I(n) I(k) I(lda) I(ldy) I(ldr) I(a0) I(a1) I(w0) I(w1) I(y0) I(y1) I(r0) I(r1) \
     I(flip) I(to) I(each) I(act) F(alpha) F(beta) F(step) I(zero) I(lo) I(hi) \
-    I(row_tiles) I(rows) I(col_tiles) I(cols) I(scratch_bytes)
+    I(row_tiles) I(rows) I(col_tiles) I(cols) I(scratch_bytes) B(by) B(range) B(offset)
 PARAMS(gemm_u8_t, GEMM_U8_FIELDS)
 enum { TO_int32, TO_real, TO_byte };
 enum { HEAD = 16, ROWS_AT_ONCE = 768 };                         /* words of a panel; rows whose sums are held */
@@ -150,6 +153,7 @@ typedef struct {
     float step;
     int32_t zero;
     epilogue_t e;
+    range_t *range;
 } finish_t;
 
 INL void store_part(void *to, vi v, int64_t n)
@@ -161,6 +165,8 @@ INL vf ld_up_to_n(const float *p, int64_t n) { return n >= VW ? ld(p) : ld_part(
 /* n: a constant where the panel is whole */
 INL void finish_real_of(const finish_t *f, const int32_t *t, int64_t rows, int64_t n)
 {
+    const int later = acts_later(f->e.act), ranges = f->range && !later;
+    range_t range = f->range ? *f->range : range_of_zero();
     vf scale[OVU], bias[OVU];
     FOR(v, OVU) {
         scale[v] = ld(f->scale + v * VW);
@@ -173,8 +179,16 @@ INL void finish_real_of(const finish_t *f, const int32_t *t, int64_t rows, int64
         if (f->res) FOR(v, OVU) a[v] += ld_up_to_n(f->res + r * f->ldr + v * VW, n - v * VW);
         activate_sums(a, OVU, &f->e, NULL);
         FOR(v, OVU) store_part(y + v * VW, (vi)a[v], n - v * VW);
+        if (ranges) FOR(v, OVU) {
+            const int64_t lanes = n - v * VW;
+            range_take(&range, lanes >= VW ? a[v] : first_of(a[v], lanes > 0 ? lanes : 0, 0));
+        }
     }
-    if (acts_later(f->e.act)) activate_rows((float *)f->y, n, rows, f->ldy, (int)f->e.act, f->e.alpha, f->e.beta);
+    if (later) activate_rows((float *)f->y, n, rows, f->ldy, (int)f->e.act, f->e.alpha, f->e.beta);
+    if (f->range) {
+        if (later) for (int64_t r = 0; r < rows; r++) range_row(&range, (float *)f->y + r * f->ldy, n);
+        *f->range = range;
+    }
 }
 static __attribute__((noinline)) void finish_real(const finish_t *f, const int32_t *t, int64_t rows)
 {
@@ -232,7 +246,11 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
     const uint8_t *a = (const uint8_t *)at(base, A->a) + b0 * A->a0 + b1 * A->a1, *zero = at(base, A->a_zero);
     int32_t *w = (int32_t *)at(base, A->w) + b0 * A->w0 + b1 * A->w1;
     const float *scale = at(base, A->scale), *res = at(base, A->res), *slope = at(base, A->slope);
+    const float *by = at(base, A->by);
+    float *part = at(base, A->range);
+    range_t range = range_of_zero();
     const void *bias = at(base, A->bias);
+    const int32_t *offset = at(base, A->offset);
     char *y = at(base, A->y);
     int64_t size = A->to == TO_byte ? 1 : 4, quads = quads_of(A->k);
     int64_t ld_quads = rows_ld(quads), ld_pairs = rows_ld(2 * quads);
@@ -243,7 +261,8 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
     float scales[OCTU] __attribute__((aligned(64))) = {0}, slopes[OCTU] __attribute__((aligned(64))) = {0};
     finish_t f = {.table = at(base, A->table), .ldy = A->ldy, .ldr = A->ldr, .to = A->to, .zero = (int32_t)A->zero,
                   .low = (float)(A->lo - A->zero), .high = (float)(A->hi - A->zero),
-                  .step = (float)A->step, .e = {A->act, (float)A->alpha, (float)A->beta}};
+                  .step = (float)A->step, .e = {A->act, (float)A->alpha, (float)A->beta},
+                  .range = part ? &range : NULL};
     int in_place = A->flip == 0 && A->k % 4 == 0 && A->lda % 4 == 0;
     y += size * (b0 * A->y0 + b1 * A->y1);
     if (res) res += b0 * A->r0 + b1 * A->r1;
@@ -277,8 +296,9 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
             for (int j = 0; j < f.n; j++) {
                 shift[j] = (int32_t)-((uint32_t)a_zero * (uint32_t)p.sum[j]);
                 if (LESS_128) shift[j] += (int32_t)(128 * ((uint32_t)p.sum[j] + (uint32_t)A->k * (uint32_t)p.left[j]));
+                if (offset) shift[j] = (int32_t)((uint32_t)shift[j] + (uint32_t)offset[c + j]);
                 if (bias && A->to != TO_real) shift[j] += ((const int32_t *)bias)[c + j];
-                if (scale) scales[j] = scale[(c + j) * A->each];
+                if (scale) scales[j] = scale[(c + j) * A->each] * (by ? *by : 1);
                 if (slope) slopes[j] = slope[c + j];
             }
             if (p.head[1] && !summed) {
@@ -315,5 +335,6 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
         if (IN_AMX(A->k)) end_amx(&amx);
 #endif
     }
+    if (part) range_end(&range, part + 2 * tile);
 }
 #endif

@@ -16,29 +16,50 @@
  * r*rows .. of the picture.
  *
  * Planes are turned into pixels 16 by 16 in registers (vec_u8.h), those of floats once they are bytes. Bound by loads
- * and stores, quantize_blocked by the division. */
+ * and stores.
+ *
+ * A quotient is rounded to a whole number, so a product by 1 / scale does, but near a tie: it is less than 2^-12 off
+ * while it is below 1024, and beyond all is cut to lo or hi. Where any of a vector's is as near as that to a tie, or
+ * the inverse may not be a normal number, they are divided. */
 #ifndef LAYOUT_U8_H
 #define LAYOUT_U8_H
 #include "layout.h"
 #include "vec_u8.h"
 
-typedef struct { vf scale; vi zero; ub lo, hi, flip; } quant_t;
+typedef struct { vf scale, inverse, near; vi zero; ub lo, hi, flip; } quant_t;
 static quant_t quant_of(double scale, int64_t zero, int64_t lo, int64_t hi, int64_t flip)
 {
     int32_t z = (int32_t)zero;
-    return (quant_t){bc((float)scale), bci(&z), bc_ub((int)lo), bc_ub((int)hi), bc_ub((int)flip)};
+    const float s = (float)scale;
+    const int usual = s >= 0x1p-100f && s <= 0x1p100f;
+    return (quant_t){bc(s), bc(usual ? 1 / s : 0), bc(usual ? .5f - 0x1p-12f : -1), bci(&z),
+                     bc_ub((int)lo), bc_ub((int)hi), bc_ub((int)flip)};
 }
 
+/* rint(x / scale) of UB numbers, as of nearest_16 */
+INL void quotients(const vf *x, vi *v, const quant_t *k)
+{
+    vm near = lt(x[0], x[0]);                                   /* none */
+    FOR(i, UB_VECTORS) {
+        const vf quotient = x[i] * k->inverse;
+        v[i] = nearest_16(quotient);
+        near = near | ~lt(vabs(quotient - to_float(v[i])), k->near);
+    }
+    if (__builtin_expect(any(near), 0)) FOR(i, UB_VECTORS) v[i] = nearest_16(x[i] / k->scale);
+}
 /* UB elements as bytes: CB from p on and, where that is one pixel of two, CB from q on; 0 where there is no q. */
 INL ub quantise_ub(const void *p, const void *q, const quant_t *k, int floats)
 {
     static const uint8_t none[CB] = {0};
     if (!floats) return ld_two((const uint8_t *)p, q ? (const uint8_t *)q : none) ^ k->flip;
-    vi v[UB_VECTORS] = {0};
-    FOR(i, NV) v[i] = nearest_16(ld((const float *)p + i * VW) / k->scale) + k->zero;
+    vf x[UB_VECTORS] = {{0}};
+    vi v[UB_VECTORS];
+    FOR(i, NV) x[i] = ld((const float *)p + i * VW);
 #if UB == 32
-    if (q) FOR(i, NV) v[NV + i] = nearest_16(ld((const float *)q + i * VW) / k->scale) + k->zero;
+    if (q) FOR(i, NV) x[NV + i] = ld((const float *)q + i * VW);
 #endif
+    quotients(x, v, k);
+    FOR(i, UB_VECTORS) v[i] += k->zero;
     return min_ub(k->hi, max_ub(k->lo, narrow_ub(v)));
 }
 /* CB bytes to elements at p, and where there are two pixels CB more to q. */

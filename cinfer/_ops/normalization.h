@@ -3,7 +3,8 @@
  *
  * layer_norm     y = (x - mean) / sqrt(variance + eps) * scale[col] + bias[col] over each of `rows` rows of
  *                `cols` neighbours, rows xr, yr floats apart; y may be x; bias may be absent. Where `raw`,
- *                the mean is taken for 0: x is divided by its root mean square. Kernel tile: `chunk` rows
+ *                the mean is taken for 0: x is divided by its root mean square. range: as range.h has it. Kernel tile:
+ *                `chunk` rows
  * group_norm     blocked: the same over each picture and group of `each` of the c channels, then act. scale,
  *                bias: per channel, padded to whole blocks. Strides n b r in floats; a picture is d slices.
  *                mean, var: absent, if a block has whole groups and d is 1; else of each channel,

@@ -18,7 +18,7 @@ cdef extern from "normalization.h" nogil:
     void lrn_chunk(const lrn_t *, const float *, float *, int64_t)
 
 ctypedef struct layer_norm_t:
-    buf_t x, scale, bias, y
+    buf_t x, scale, bias, y, range
     int64_t rows, cols, xr, yr, raw, chunk
     double eps
 
@@ -33,9 +33,15 @@ cdef void layer_norm_run(const void *params, char *const *base, char *scratch, i
     cdef const float *scale = <const float *>at(base, A.scale)
     cdef const float *bias = <const float *>at(base, A.bias)
     cdef float *y = <float *>at(base, A.y)
+    cdef float *part = <float *>at(base, A.range)
+    cdef range_t found = range_of_zero()
     cdef int64_t i
     for i in range(tile * A.chunk, min(A.rows, (tile + 1) * A.chunk)):
         layer_norm_row(x + i * A.xr, scale, bias, y + i * A.yr, A.cols, <float>A.eps, A.raw != 0)
+        if part != NULL:
+            range_row(&found, y + i * A.yr, A.cols)
+    if part != NULL:
+        range_end(&found, part + 2 * tile)
 
 
 cdef void channel_moments_run(const void *params, char *const *base, char *scratch,

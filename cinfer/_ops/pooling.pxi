@@ -13,9 +13,9 @@ cdef extern from "pooling.h" nogil:
     void global_pool_sum(const float *, int64_t, int64_t, size_t, float *)
 
 ctypedef struct pool_t:
-    buf_t x, y
+    buf_t x, y, range
     int64_t n, cb, ih, iw, oh, ow, kh, kw, sh, sw, dh, dw, pt, pl, pb, pr, xn, xb, xr, yn, yb, yr, mode, row_tiles
-    int64_t rows, pe, kd, sd, dd, pf, id, od
+    int64_t rows, pe, kd, sd, dd, pf, id, od, channels
 
 
 ctypedef struct global_pool_t:
@@ -42,6 +42,8 @@ cdef void pool_run(const void *params, char *const *base, char *scratch, int64_t
     cdef int64_t i, j, z, top, p, left, q, rows, taps, counted, columns, deep = s.inside
     cdef const float *row
     cdef float *out
+    cdef float *part = <float *>at(base, A.range)
+    cdef range_t found = range_of_zero()
     if A.mode == 2 and A.kd > 0:
         deep = taps_below(s.out * A.sd - A.pf, A.id + A.pe, A.dd, A.kd)
     if A.mode != 0 and max(A.kh, A.kw) > COLUMN_PIECE:
@@ -71,6 +73,10 @@ cdef void pool_run(const void *params, char *const *base, char *scratch, int64_t
                 j += 1
             if z > 0:
                 pool_join(out, A.ow, A.mode == 0, y + i * A.yr)
+        if part != NULL:
+            range_pixels(&found, y + i * A.yr, A.ow, A.channels - b * CB)
+    if part != NULL:
+        range_end(&found, part + 2 * tile)
 
 
 cdef void global_pool_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:

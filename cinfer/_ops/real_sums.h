@@ -1,20 +1,30 @@
 /* From exact sums to float32, in place: where a kernel has just stored int32 sums of blocks of 16 channels,
  *
- * y = act(float(sum) * scale[c] + bias[c] + res)
+ * y = act(float(sum) * (scale[c] * by) + bias[c] + res)
  *
- * The product is rounded before anything is added, so that bits are the same at every level and those of operators one
- * by one. scale, bias, slope (read for prelu): of 16 channels; bias and res may be absent. */
+ * Products are rounded before anything is added, so that bits are the same at every level and those of operators one by
+ * one. scale, bias, slope (read for prelu): of 16 channels; bias and res may be absent. Where `ranges` is set, `range`
+ * holds all of y of real channels (range.h). */
 #ifndef REAL_SUMS_H
 #define REAL_SUMS_H
 #include "activation.h"
-typedef struct { const float *scale, *bias, *slope, *res; epilogue_t e; } real_sums_t;
+#include "range.h"
+typedef struct {
+    const float *scale, *bias, *slope, *res;
+    epilogue_t e;
+    float by;
+    int32_t ranges;
+    int64_t channels;                   /* read where `ranges` is set */
+    range_t range;
+} real_sums_t;
 
 /* A run of n pixels at y, channels from c on; res: of the first one, or NULL. */
-static __attribute__((noinline)) void real_sums_row(const real_sums_t *f, int64_t c, float *y, const float *res,
-                                                    int64_t n)
+static __attribute__((noinline)) void real_sums_row(real_sums_t *f, int64_t c, float *y, const float *res, int64_t n)
 {
+    const int later = acts_later(f->e.act), ranges = f->ranges && !later && f->channels - c >= CB;
+    range_t range = f->range;
     FOR(v, NV) {
-        const vf scale = ld(f->scale + c + v * VW), bias = f->bias ? ld(f->bias + c + v * VW) : (vf){0};
+        const vf scale = ld(f->scale + c + v * VW) * bc(f->by), bias = f->bias ? ld(f->bias + c + v * VW) : (vf){0};
         const float *slope = f->slope ? f->slope + c + v * VW : NULL;
         float *at_y = y + v * VW;
         const float *at_res = res ? res + v * VW : NULL;
@@ -27,6 +37,7 @@ static __attribute__((noinline)) void real_sums_row(const real_sums_t *f, int64_
                 at_res += 4 * CB;
             }
             activate_sums(a, 4, &f->e, slope);
+            if (ranges) FOR(i, 4) range_take(&range, a[i]);
             FOR(i, 4) st(at_y + i * CB, a[i]);
         }
         for (; p < n; p++, at_y += CB) {
@@ -36,13 +47,16 @@ static __attribute__((noinline)) void real_sums_row(const real_sums_t *f, int64_
                 at_res += CB;
             }
             activate_sums(&a, 1, &f->e, slope);
+            if (ranges) range_take(&range, a);
             st(at_y, a);
         }
     }
-    if (acts_later(f->e.act)) activate_rows(y, n * CB, 1, 0, (int)f->e.act, f->e.alpha, f->e.beta);
+    if (later) activate_rows(y, n * CB, 1, 0, (int)f->e.act, f->e.alpha, f->e.beta);
+    if (f->ranges && !ranges) range_pixels(&range, y, n, f->channels - c);
+    f->range = range;
 }
 /* n pixels wherever the lists say, by runs of neighbours. */
-static inline void real_sums_list(const real_sums_t *f, int64_t c, float *y, const int64_t *yo, const float *res,
+static inline void real_sums_list(real_sums_t *f, int64_t c, float *y, const int64_t *yo, const float *res,
                                   const int64_t *ro, int64_t n)
 {
     for (int64_t p = 0, q; p < n; p = q) {

@@ -24,20 +24,26 @@ cdef extern from "real_sums.h" nogil:
         const float *slope
         const float *res
         epilogue_t e
-    void real_sums_row(const real_sums_t *, int64_t, float *, const float *, int64_t)
-    void real_sums_list(const real_sums_t *, int64_t, float *, const int64_t *, const float *, const int64_t *, int64_t)
+        float by
+        int32_t ranges
+        int64_t channels
+        range_t range
+    void real_sums_row(real_sums_t *, int64_t, float *, const float *, int64_t)
+    void real_sums_list(real_sums_t *, int64_t, float *, const int64_t *, const float *, const int64_t *, int64_t)
 
 
 # How convolutions of bytes end in float32 (real_sums.h), by a zero point of x that the run finds: the last fields of
-# their parameters. Where wsum is given, y is float32, and `bias`, `table`, yz, lo, hi and xz say nothing.
+# their parameters. Where wsum is given, y is float32, `bias` may be absent, and `table`, yz, lo, hi and xz say nothing.
 #   wsum         absent, or int32: the sums of the weights
 #   zero         the zero point of x, a byte; `scale` may be of the run, too
+#   by           absent, or a float32 of the run that all scales are multiplied by
+#   range        absent, or where the range of what a tile writes goes (range.h); it has so many `channels`
 #   add, slope   absent, or float32; all vectors are padded to whole blocks
 #   res          absent, or float32 blocks like y, strides rn rb rr
 #   act alpha beta  as activation.h has them; these, slope and `step` say what becomes of bytes, too (requantise.h)
 ctypedef struct real_end_t:
-    buf_t wsum, zero, add, slope, res
-    int64_t rn, rb, rr, act
+    buf_t wsum, zero, add, slope, res, by, range
+    int64_t rn, rb, rr, act, channels
     double alpha, beta, step
 
 
@@ -50,7 +56,17 @@ cdef inline real_sums_t real_sums_of(const real_end_t *A, char *const *base, con
     if f.res != NULL:
         f.res += image * A.rn
     f.e.act, f.e.alpha, f.e.beta = A.act, <float>A.alpha, <float>A.beta
+    cdef const float *by = <const float *>at(base, A.by)
+    f.by = 1 if by == NULL else by[0]
+    f.ranges, f.channels, f.range = at(base, A.range) != NULL, A.channels, range_of_zero()
     return f
+
+
+cdef inline void real_sums_end(const real_sums_t *f, const real_end_t *A, char *const *base,
+                               int64_t tile) noexcept nogil:
+    """Of a tile."""
+    if f.ranges:
+        range_end(&f.range, <float *>at(base, A.range) + 2 * tile)
 
 
 cdef inline requant_t requant_by(const real_end_t *A, int64_t zero, int64_t lo, int64_t hi) noexcept nogil:
@@ -84,9 +100,12 @@ cdef inline void begin_sums(int32_t *start, const int32_t *packed, const int32_t
         start[i] = (packed[i] if packed != NULL else 0) + bias[i]
 
 
-cdef inline void begin_by_zero(int32_t *start, const int32_t *packed, const int32_t *wsum, int32_t zero,
-                               int64_t n) noexcept nogil:
-    """With what the zero point of x makes. Unsigned: it may wrap around, as the sums do."""
+cdef inline void begin_by_zero(int32_t *start, const int32_t *packed, const int32_t *bias, int64_t c,
+                               const int32_t *wsum, int32_t zero, int64_t n) noexcept nogil:
+    """With what the zero point of x makes, and the bias if there is one, of n channels from c on. Unsigned: it may wrap
+    around, as the sums do."""
     cdef int64_t i
     for i in range(n):
-        start[i] = <int32_t>(<uint32_t>(packed[i] if packed != NULL else 0) - <uint32_t>zero * <uint32_t>wsum[i])
+        start[i] = <int32_t>(<uint32_t>(packed[i] if packed != NULL else 0)
+                             + <uint32_t>(bias[c + i] if bias != NULL else 0)
+                             - <uint32_t>zero * <uint32_t>wsum[c + i])

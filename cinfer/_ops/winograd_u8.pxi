@@ -20,8 +20,8 @@ cdef struct winograd_u8_t:
     buf_t x, w, bias, scale, table, y
     int64_t n, ib, last, ob, ih, iw, oh, ow, pt, pl, xn, xb, xr, yn, yb, yr, xz, yz, lo, hi, m
     int64_t patches, patch_tiles, oc_tiles, blocks, kd, sd, dd, pf, id, od
-    buf_t wsum, zero, add, slope, res   # real_end_t
-    int64_t rn, rb, rr, act
+    buf_t wsum, zero, add, slope, res, by, range    # real_end_t
+    int64_t rn, rb, rr, act, channels
     double alpha, beta, step
     double sa, sb, sy                   # added_end_t
     int64_t zb, zy
@@ -92,7 +92,7 @@ cdef void wino_u8_products(const winograd_u8_t *A, const int16_t *w, const int16
 
 cdef void wino_u8_outputs(const winograd_u8_t *A, const int32_t *M, int64_t ms, int64_t b0, int64_t nb,
                           int64_t first, int64_t n, const int32_t *bias, const float *scale, const uint8_t *table,
-                          char *y, const real_sums_t *real, const int32_t *wsum, int32_t zero,
+                          char *y, real_sums_t *real, const int32_t *wsum, int32_t zero,
                           char *const *base, const uint8_t *res_u8) noexcept nogil:
     """M[t*t][nb][n][16] -> patches first .. first+n-1 of output blocks b0 .. b0+nb-1. real, wsum : NULL where y is of
     bytes; res_u8 : NULL where none are added"""
@@ -111,7 +111,7 @@ cdef void wino_u8_outputs(const winograd_u8_t *A, const int32_t *M, int64_t ms, 
     for b in range(b0, b0 + nb):
         top, left = first // across * A.m, first % across * A.m
         if real != NULL:
-            begin_by_zero(start, NULL, wsum + b * CB, zero, CB)
+            begin_by_zero(start, NULL, bias, b * CB, wsum, zero, CB)
         else:
             begin_sums(start, NULL, bias + b * CB, CB)
             of_block = scale + b * CB
@@ -164,6 +164,8 @@ cdef void winograd_u8_run(const void *params, char *const *base, char *scratch, 
     wino_u8_outputs(A, M, ms, b0, nb, first, n, <const int32_t *>at(base, A.bias), scale,
                     <const uint8_t *>at(base, A.table), <char *>at(base, A.y) + picture * A.yn * size,
                     NULL if wsum == NULL else &real, wsum, <int32_t>zero, base, res_u8)
+    if wsum != NULL:
+        real_sums_end(&real, <const real_end_t *>&A.wsum, base, tile)
 
 
 cdef int64_t winograd_u8_scratch(const void *params, char *const *base) noexcept nogil:

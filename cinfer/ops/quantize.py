@@ -237,24 +237,30 @@ class ConvInteger:
 
 @op("ScaledConvInteger", domain=OWN_DOMAIN, types=(F32,), rank=lambda x, w, *_, **__: rank_of_any(x, w))
 class ScaledConvInteger:
-    """ConvInteger in float32, times a scale, and a bias: numbers for each output channel, or one scale for all."""
-    def infer(x, w, scale, x_zero_point=None, w_zero_point=None, bias=None, *, auto_pad="NOTSET", dilations=None,
-              group=1, kernel_shape=None, pads=None, strides=None):
+    """ConvInteger in float32, times a scale, and a bias: numbers for each output channel, or one scale for all. What
+    the scale is multiplied by before, if anything, is a number, x_scale; offset is added to the sums, as int32."""
+    def infer(x, w, scale, x_zero_point=None, w_zero_point=None, bias=None, x_scale=None, offset=None, *,
+              auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, pads=None, strides=None):
         oc = w.shape[0]
         if prod(scale.shape) not in (1, oc):
             raise ValueError(f"scale has shape {list(scale.shape)}; it has to have 1 element or {oc}")
-        if bias is not None and bias.shape != (oc,):
-            raise ValueError(f"bias has shape {list(bias.shape)}; it has to be [{oc}]")
+        check_sizes(bias, (oc,), "bias")
+        check_sizes(offset, (oc,), "offset")
+        if x_scale is not None:
+            check_scalars(x_scale=x_scale)
         return ConvInteger.infer(x, w, x_zero_point, w_zero_point, auto_pad=auto_pad, dilations=dilations, group=group,
                                  kernel_shape=kernel_shape, pads=pads, strides=strides).like(dtype=F32)
 
-    def evaluate(x, w, scale, x_zero_point=None, w_zero_point=None, bias=None, *, auto_pad="NOTSET",
-                 dilations: list[int] = None, group=1, kernel_shape: list[int] = None, pads: list[int] = None,
-                 strides: list[int] = None):
+    def evaluate(x, w, scale, x_zero_point=None, w_zero_point=None, bias=None, x_scale=None, offset=None, *,
+                 auto_pad="NOTSET", dilations: list[int] = None, group=1, kernel_shape: list[int] = None,
+                 pads: list[int] = None, strides: list[int] = None):
         attributes = dict(auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
                           pads=pads, strides=strides)
-        ScaledConvInteger.infer(*map(spec_of, (x, w, scale, x_zero_point, w_zero_point, bias)), **attributes)
-        y = ConvInteger.evaluate(x, w, x_zero_point, w_zero_point, **attributes).astype(F32)
+        ScaledConvInteger.infer(*map(spec_of, (x, w, scale, x_zero_point, w_zero_point, bias, x_scale, offset)),
+                                **attributes)
+        scale = scale if x_scale is None else scale * x_scale.reshape(())
+        y = ConvInteger.evaluate(x, w, x_zero_point, w_zero_point, **attributes)
+        y = (y if offset is None else y + spread(offset, y, 1)).astype(F32)
         y = y * spread(scale.reshape(-1), y, 1)
         return settle(y if bias is None else y + spread(bias, y, 1), F32)
 
@@ -421,16 +427,22 @@ class MatMulInteger:
 
 @op("ScaledMatMulInteger", domain=OWN_DOMAIN, types=(F32,))
 class ScaledMatMulInteger:
-    """MatMulInteger in float32, times a scale: one number, or one for each column."""
-    def infer(A, B, scale, a_zero_point=None, b_zero_point=None):
+    """MatMulInteger in float32, times a scale: one number, or one for each column. What the scale is multiplied by
+    before, if anything, is a number, a_scale; offset, a row, is added to the sums, as int32."""
+    def infer(A, B, scale, a_zero_point=None, b_zero_point=None, a_scale=None, offset=None):
         y = MatMulInteger.infer(A, B, a_zero_point, b_zero_point)
         if scale.shape not in ((), (1,), B.shape[-1:]):
             raise ValueError(f"scale has shape {list(scale.shape)}; it has to be a scalar or {list(B.shape[-1:])}")
+        if a_scale is not None:
+            check_scalars(a_scale=a_scale)
+        check_sizes(offset, B.shape[-1:], "offset")
         return y.like(dtype=F32)
 
-    def evaluate(A, B, scale, a_zero_point=None, b_zero_point=None):
-        ScaledMatMulInteger.infer(*map(spec_of, (A, B, scale, a_zero_point, b_zero_point)))
-        return settle(MatMulInteger.evaluate(A, B, a_zero_point, b_zero_point).astype(F32) * scale, F32)
+    def evaluate(A, B, scale, a_zero_point=None, b_zero_point=None, a_scale=None, offset=None):
+        ScaledMatMulInteger.infer(*map(spec_of, (A, B, scale, a_zero_point, b_zero_point, a_scale, offset)))
+        scale = scale if a_scale is None else scale * a_scale.reshape(())
+        y = MatMulInteger.evaluate(A, B, a_zero_point, b_zero_point)
+        return settle((y if offset is None else y + offset).astype(F32) * scale, F32)
 
 
 @op("QLinearMatMul", since=10, types=(7,))

@@ -11,8 +11,7 @@ from ..ops.families import MICROSOFT, OWN_DOMAIN
 from ..ops.numeric import F32
 from .before_rounding import activated, as_parameters
 from .pattern import Rewriter, has, rewrite
-from .quantized import LARGEST, SMALLEST, is_single, known_shape
-from .widen_halves import FLOAT
+from .quantized import LARGEST, SMALLEST, factors, is_single, known_shape, scaled
 
 I32 = np.dtype(np.int32)
 BYTES = ("uint8", "int8")
@@ -22,7 +21,8 @@ OPSET = 13
 
 @rewrite
 def join_products(graph: Graph, at: Rewriter) -> bool:
-    """x8 -> MatMulInteger -> Cast -> Mul by a scale   becomes   ScaledMatMulInteger
+    """x8 -> MatMulInteger -> Cast -> Mul by a scale   becomes   ScaledMatMulInteger, and so with an Add of
+    a row of int32 before the Cast
 
     x8 -> DequantizeLinear -> MatMul or Gemm -> QuantizeLinear, both matrices dequantised   becomes   QLinearMatMul or
     QGemm; without QuantizeLinear, or where a Gemm adds floats, ScaledMatMulInteger, and an Add. A Transpose, Reshape,
@@ -32,7 +32,7 @@ def join_products(graph: Graph, at: Rewriter) -> bool:
     Guards: numbers of 8 bits; nobody else sees what is between; scales and zero points of the left matrix are single
     ones, those of the right one too, or of the columns of a constant; of DequantizeLinear and QuantizeLinear they are
     constants. A Gemm is of a constant matrix, its left one not transposed, and what it adds is a row. Of MatMulInteger,
-    the scale is known to be a number or a row.
+    the scale is known to be a number or a row; a number of the run times a constant comes in as these two.
     """
     changed = False
     for node in at.of("MatMulInteger"):
@@ -57,20 +57,24 @@ def _narrow(at: Rewriter, name: str) -> np.dtype | None:
 
 
 def _scaled(at: Rewriter, node: Node) -> bool:
-    cast = at.only_reader(node.outputs[0])
-    if cast is None or cast.op_type != "Cast" or cast.domain or cast.attributes.get("to") != FLOAT:
-        return False
-    mul, out = at.only_reader(cast.outputs[0]), cast.outputs[0]
-    if mul is None or mul.op_type != "Mul" or mul.domain or mul.attributes:
-        return False
-    scale = mul.inputs[mul.inputs[0] == out]
     columns = _columns(at, node.inputs[1])
+    end = scaled(at, node, lambda row: columns is not None and row.shape in ((), (1,), (columns,), (1, columns))
+                 and len(row.shape) <= (at.rank(node.outputs[0]) or 0))
+    if end is None:
+        return False
+    mul, scale, row = end
     shape = known_shape(at, scale)
     if shape is None or shape not in ((), (1,)) and (columns is None or shape != (columns,)) \
             or shape and not (at.rank(node.outputs[0]) or 0):          # the product would get an axis
         return False
+    scale, by = factors(at, scale, lambda name: known_shape(at, name) in ((), (1,), shape))
     a, b, *zeros = node.inputs
-    at.change(mul, "ScaledMatMulInteger", [a, b, scale, *zeros], 1, OWN_DOMAIN)
+    inputs = [a, b, scale, *zeros]
+    if by or row is not None:
+        inputs += [*[""] * (2 - len(zeros)), by]
+    if row is not None:
+        inputs.append(at.constant(np.resize(row, columns), "offset"))
+    at.change(mul, "ScaledMatMulInteger", inputs, 1, OWN_DOMAIN)
     return True
 
 

@@ -10,8 +10,7 @@ from ..ops.families import OWN_DOMAIN
 from ..ops.numeric import F32
 from .join_products import BYTES
 from .pattern import Rewriter, rewrite
-from .quantized import U8, is_single, known_shape
-from .widen_halves import FLOAT
+from .quantized import U8, factors, is_single, known_shape, scaled
 
 MOST = 1 << 31                          # of a sum
 OPSET = 13
@@ -19,10 +18,12 @@ OPSET = 13
 
 @rewrite
 def join_sums(graph: Graph, at: Rewriter) -> bool:
-    """x -> DynamicQuantizeLinear -> ConvInteger -> Cast -> Mul by a scale   becomes
+    """x -> DynamicQuantizeLinear -> ConvInteger -> Cast -> Mul by a scale   becomes, and so with an Add of int32 before
+    the Cast,
 
     x -> DynamicScale, and x -> QuantizeLinear by what it gives -> ScaledConvInteger; an Add behind becomes its bias.
-    So the zero point is there before the bytes are, and their halo can be made of it.
+    So the zero point is there before the bytes are, and their halo can be made of it. A scale that is a number of the
+    run times a constant comes in as these two.
 
     Guards: nobody else sees what is between. Constant weights of 8 bits, with one zero point or one for each output
     channel, whose sums int32 holds by any zero point of x. The zero point of x is that of its DynamicQuantizeLinear, or
@@ -38,7 +39,8 @@ def join_sums(graph: Graph, at: Rewriter) -> bool:
 def _joined(at: Rewriter, node: Node) -> bool:
     x, weights, zero, shift = node.inputs + [""] * (4 - len(node.inputs))
     w, rank = at.array(weights), at.rank(x)
-    end = _scaled(at, node)
+    oc = 0 if w is None else len(w)
+    end = scaled(at, node, lambda row: _fits_channels(row.shape, oc, rank))
     if end is None or w is None or w.dtype.name not in BYTES or rank not in (3, 4, 5) or w.ndim != rank \
             or at.dtype(x) != U8 or rank == 5 and node.attributes.get("group", 1) != 1:
         return False
@@ -52,34 +54,33 @@ def _joined(at: Rewriter, node: Node) -> bool:
     zeros = at.array(zero) if zero else np.zeros((), U8)
     if not by_run and (zeros is None or zeros.dtype != U8 or not is_single(zeros)):
         return False
-    mul, scale = end
+    mul, scale, row = end
+    scale, by = factors(at, scale, lambda name: _is_per_channel(at, name, len(w), rank))
     if not _is_per_channel(at, scale, len(w), rank):
         return False
     add, bias = _biased(at, mul.outputs[0], len(w), rank)
     last = mul if add is None else add
     inputs = [x, weights, scale, zero or at.constant(zeros, "zero"), shift or at.constant(shifts, "zero"),
               at.constant(bias, "bias")]
+    if by or row is not None:
+        inputs.append(by)
+    if row is not None:
+        inputs.append(at.constant(np.resize(row, len(w)), "offset"))
     last.name = node.name or last.name
     at.change(last, "ScaledConvInteger", inputs, 1, OWN_DOMAIN, **node.attributes)
     _apart(at, x)
     return True
 
 
-def _scaled(at: Rewriter, node: Node) -> tuple[Node, str] | None:
-    """(the Mul behind the Cast, its scale)"""
-    cast = at.only_reader(node.outputs[0])
-    if cast is None or cast.op_type != "Cast" or cast.domain or cast.attributes.get("to") != FLOAT:
-        return None
-    mul, out = at.only_reader(cast.outputs[0]), cast.outputs[0]
-    if mul is None or mul.op_type != "Mul" or mul.domain or mul.attributes:
-        return None
-    return mul, mul.inputs[mul.inputs[0] == out]
-
-
 def _is_per_channel(at: Rewriter, name: str, oc: int, rank: int) -> bool:
     """Is it one number, or one for each channel of a picture of so many axes?"""
-    shape, ones = known_shape(at, name), (1,) * (rank - 2)
-    return shape is not None and (len(shape) <= rank and prod(shape) == 1 or shape in ((oc, *ones), (1, oc, *ones)))
+    shape = known_shape(at, name)
+    return shape is not None and _fits_channels(shape, oc, rank)
+
+
+def _fits_channels(shape: tuple, oc: int, rank: int) -> bool:
+    ones = (1,) * (rank - 2)
+    return len(shape) <= rank and prod(shape) == 1 or shape in ((oc, *ones), (1, oc, *ones))
 
 
 def _biased(at: Rewriter, name: str, oc: int, rank: int) -> tuple[Node | None, np.ndarray]:

@@ -9,6 +9,7 @@ from ..model.graph import Node
 from ..ops.facts import Unranked
 from ..ops.numeric import F32
 from .pattern import Rewriter, has
+from .widen_halves import FLOAT
 
 U8 = np.dtype(np.uint8)
 # Of activations: products and ratios of such scales are float32 numbers, neither infinite nor denormal.
@@ -60,3 +61,36 @@ def read(at: Rewriter, name: str, dtype=U8) -> Stored | None:
 def same_scale(at: Rewriter, a: Stored, b: Stored) -> bool:
     """Do the integers of both mean the same numbers?"""
     return at.array(a.scale).item() == at.array(b.scale).item() and at.array(a.zero).item() == at.array(b.zero).item()
+
+
+def scaled(at: Rewriter, node: Node, is_row) -> tuple[Node, str, np.ndarray | None] | None:
+    """(the Mul behind the Cast of integer sums, its scale, what is added to them before as int32, if anything)
+
+    is_row : function of an array, whether it is a number or one for each channel"""
+    out, row = node.outputs[0], None
+    cast = at.only_reader(out)
+    if cast is not None and cast.op_type == "Add" and not cast.domain and not cast.attributes:
+        row = at.array(cast.inputs[cast.inputs[0] == out])
+        if row is None or not is_row(row):
+            return None
+        out = cast.outputs[0]
+        cast = at.only_reader(out)
+    if cast is None or cast.op_type != "Cast" or cast.domain or cast.attributes.get("to") != FLOAT:
+        return None
+    mul, out = at.only_reader(cast.outputs[0]), cast.outputs[0]
+    if mul is None or mul.op_type != "Mul" or mul.domain or mul.attributes:
+        return None
+    return mul, mul.inputs[mul.inputs[0] == out], row
+
+
+def factors(at: Rewriter, scale: str, fits) -> tuple[str, str]:
+    """(constant, number of the run) that a scale is the product of; or (scale, "")
+
+    fits : function of a name, whether it can be the scale"""
+    mul = at.maker(scale, "Mul")
+    if mul is not None and not mul.domain and not mul.attributes:
+        for by, known in (mul.inputs, mul.inputs[::-1]):
+            if at.array(known) is not None and at.array(by) is None and fits(known) \
+                    and known_shape(at, by) in ((), (1,)):
+                return known, by
+    return scale, ""

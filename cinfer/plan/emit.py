@@ -6,6 +6,7 @@ of tiles.
 """
 from __future__ import annotations
 
+from contextlib import contextmanager
 from math import prod
 
 import numpy as np
@@ -18,6 +19,8 @@ from .views import (ABSOLUTE, ARENA, BLOCK, F32, NO_HALO, Blocked, Buffer, Plain
                     copied_by_kernels, ncdhw_strides, row_major)
 
 MOST_AXES = 6                   # that elementwise kernels walk
+MOVES = frozenset(("Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"))
+OF_RANGE = frozenset(("DynamicQuantizeLinear", "DynamicScale"))         # which read the range of a value
 
 
 class Step:
@@ -47,6 +50,8 @@ class Emitter:
         self.keep: list = []
         self.address_tables: list[tuple] = []
         self.own_bytes = 0
+        self._copies: dict[str, Blocked] = {}
+        self._ranges: dict[str, tuple] = {}         # value -> (where its range is, in parts; how many)
         self._beside: list = []                     # jobs that go into the next step
         self._framed: set[int] = set()              # buffers whose halo is filled
         self._within: dict[int, Buffer] = {}        # buffers that are memory of others
@@ -78,7 +83,17 @@ class Emitter:
         return self._placed.contiguous_views.get(name) or self._placed.plain_views[name]
 
     def blocked(self, name: str) -> Blocked:
-        return self._placed.blocked_views[name]
+        return self._copies.get(name) or self._placed.blocked_views[name]
+
+    @contextmanager
+    def copied(self, name: str, halo, fill: int | str):
+        """A blocked value is a copy for a while, which has this halo. fill : as of Candidate.halo"""
+        x = self.blocked(name)
+        y = self._copies[name] = allocate_blocked(x.shape, halo, x.dtype)
+        self.frame(y, fill)
+        self.copy_blocked(x, y)
+        yield
+        del self._copies[name]
 
     def output(self, name: str) -> Blocked:
         """Blocked memory to be written; its halo is filled beside the next step."""
@@ -112,6 +127,29 @@ class Emitter:
         table = np.zeros((len(sources), 3), np.int64)
         self.address_tables.append((table, sources))
         return self.array(table)
+
+    def ranged(self, name: str, tiles: int) -> dict:
+        """The parameter of a step of so many tiles that writes a value and can find its range (_ops/range.h): none,
+        where nobody reads that."""
+        names = [each for each in self._moved(name) if any(
+            node.op_type in OF_RANGE for node in self._placed.readers.get(each, ()))]
+        if not names:
+            return {}
+        parts = self.scratch((2, tiles))
+        self._ranges.update((each, (parts, tiles)) for each in names)
+        return dict(range=parts.ref())
+
+    def _moved(self, name: str) -> list[str]:
+        """A value, and all that have the same numbers."""
+        found = [name]
+        for each in found:
+            found.extend(node.outputs[0] for node in self._placed.readers.get(each, ())
+                         if node.op_type in MOVES and not node.domain and node.inputs[0] == each)
+        return found
+
+    def range_of(self, name: str) -> tuple | None:
+        """(where the range of a value is by now, in how many parts), if the step that wrote it has found it."""
+        return self._ranges.get(name)
 
     # ---- steps
 
@@ -188,11 +226,13 @@ class Emitter:
         self.steps.append(Step(self.node, "numpy", host=(operator, node, inputs, outputs)))
 
     def _frame(self, name: str) -> None:
-        root = self._placed.blocked_views[name]
+        self.frame(self._placed.blocked_views[name], self._placed.fills.get(name, 0))
+
+    def frame(self, root: Blocked, fill: int | str) -> None:
+        """Fill the halo of a blocked value beside the next step. fill : as of Candidate.halo"""
         if root.halo != NO_HALO and id(root.buffer) not in self._framed:
             self._framed.add(id(root.buffer))
             top, left, bottom, right = root.halo
-            fill = self._placed.fills.get(name, 0)
             how = dict(fill=fill) if type(fill) is int else dict(of_byte=self.contiguous(fill).ref())
             self.step("fill_halo", root.n * root.blocks, dict(
                 y=root.ref(), n=root.n, cb=root.blocks, h=root.h, w=root.w, yn=root.ns, yb=root.bs,
@@ -277,13 +317,14 @@ class Emitter:
             "x": x.ref(), "y": y.ref(), "dims": dims, "xs": xs, "ss": [0] * MOST_AXES, "ys": ys,
             "outer": outer, "to": same, "from_": same}, beside=beside)
 
-    def map(self, shape, x: Ref, xs, y: Ref, ys, *, op="none", alpha=0.0, beta=0.0, beside=False) -> None:
-        """y = op(x), float32, over strided axes that collapse to MOST_AXES."""
+    def map(self, shape, x: Ref, xs, y: Ref, ys, *, op="none", alpha=0.0, beta=0.0, beside=False, name="") -> None:
+        """y = op(x), float32, over strided axes that collapse to MOST_AXES. name : of the value that this is all of, if
+        its numbers are neighbours along the last axis"""
         if 0 not in shape:
             dims, (xs, ys), outer, tiles = self.tiles.walk(tuple(shape), tuple(xs), tuple(ys))
             self.step("map", tiles, dict(
                 x=x, y=y, dims=dims, xs=xs, ys=ys, op=self.table.unary[op], alpha=alpha, beta=beta,
-                outer=outer), beside=beside)
+                outer=outer, **(self.ranged(name, tiles) if name else {})), beside=beside)
 
     def convert(self, shape, x: Ref, xs, y: Ref, ys, dtype, to, *, ss=None, beside=False, **more) -> None:
         """y = x in the element type `to`, over strided axes that collapse to MOST_AXES.

@@ -8,11 +8,12 @@ A bound graph is walked three times:
    memory, and a Concat within a Concat in the outer one's; pieces of a Split or Slice are views of what is
    split. And halos: a kernel that reads beyond its picture asks for a frame of zeros around the blocked
    input; the memory gets the largest frame that any of its readers asks for. (A frame is of one byte: of zeros, or
-   of the zero point of what is quantised.)
+   of the zero point of what is quantised. Who wants another byte than those before reads a copy.)
 3. over the values: their views, which nothing changes from here on.
 """
 from __future__ import annotations
 
+from copy import copy
 from math import prod
 
 from ..model.graph import Node
@@ -64,8 +65,8 @@ class Placement(Values):
         if kernel is not None:
             for epilogue in reversed(chain(node, kernel, self)):
                 group = Group(node, epilogue)
-                if candidates := tuple(filter(self.may_frame, kernel.candidates(group, self))):
-                    return group, candidates
+                if candidates := kernel.candidates(group, self):
+                    return group, tuple(each if self.may_frame(each) else apart(each) for each in candidates)
         group, candidate = host_candidate(node, self)
         if self.facts[group.output].dtype == F64:
             from .kernels import double             # not before a model needs it
@@ -252,6 +253,19 @@ class Placement(Values):
         if y.buffer.base == ARENA and x.d * x.h * x.w == 1 and x.halo == NO_HALO \
                 and (x.n == 1 or x.ns == x.c):
             y.buffer.within = x.buffer, x.offset
+
+
+def apart(candidate: Candidate) -> Candidate:
+    """One that reads a copy with a frame of its own."""
+    name, overhang, fill = candidate.halo
+    other = copy(candidate)
+    other.halo = None
+
+    def emit(out):
+        with out.copied(name, overhang(out), fill):
+            candidate.emit(out)
+    other.emit = emit
+    return other
 
 
 def cheapest(candidates, values) -> int:

@@ -43,7 +43,7 @@ def back(b: Builder, name="x", *shape):
 def test_dynamic(zero):
     b = Builder()
     after = rewritten(b.output(dynamic(b, np.ones(5, F), zero=zero)), join_products)
-    assert ops(after) == ["DynamicQuantizeLinear", "Mul", "ScaledMatMulInteger", "Add"]
+    assert ops(after) == ["DynamicQuantizeLinear", "ScaledMatMulInteger", "Add"]
 
 
 def test_scales_of_columns():
@@ -51,6 +51,29 @@ def test_scales_of_columns():
     x, scale, shift = b.node("DynamicQuantizeLinear", b.input("x", 3, 6), n=3)
     y = b.Mul(b.Mul(scale, COLUMNS[0]), b.Cast(b.MatMulInteger(x, weights(6, 5), shift), to=1))
     assert "ScaledMatMulInteger" in ops(rewritten(b.output(y), join_products))
+
+
+@pytest.mark.parametrize("row", [np.int32(7), np.arange(5, dtype=np.int32), np.arange(5, dtype=np.int32).reshape(1, 5)],
+                         ids=str)
+@pytest.mark.parametrize("first", [False, True])
+def test_a_row_of_int32_is_added_to_the_sums(row, first):
+    b = Builder()
+    x, scale, shift = b.node("DynamicQuantizeLinear", b.input("x", 3, 6), n=3)
+    total = b.MatMulInteger(x, weights(6, 5), shift)
+    y = b.Mul(b.Cast(b.Add(row, total) if first else b.Add(total, row), to=1), b.Mul(COLUMNS[0], scale))
+    after = rewritten(b.output(y), join_products)
+    assert ops(after) == ["DynamicQuantizeLinear", "ScaledMatMulInteger"]
+    assert after.nodes[1].inputs[4:6] == ["", scale]
+
+
+@pytest.mark.parametrize("row", [np.arange(3, dtype=np.int32).reshape(3, 1), np.ones((1, 1, 5), np.int32),
+                                 "of the run"], ids=str)
+def test_other_sums_stay(row):
+    b = Builder()
+    x, scale, shift = b.node("DynamicQuantizeLinear", b.input("x", 3, 6), n=3)
+    row = b.input("row", 5, dtype=np.dtype(np.int32)) if isinstance(row, str) else row
+    y = b.Mul(b.Cast(b.Add(b.MatMulInteger(x, weights(6, 5), shift), row), to=1), scale)
+    unchanged(b.output(y), join_products)
 
 
 def test_sizes_that_are_not_known_decide_nothing():

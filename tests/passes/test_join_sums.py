@@ -29,7 +29,7 @@ def dynamic(b: Builder, *zero, w=weights(5, 4, 3, 3), scale=F(0.01), x=(2, 4, 6,
 def test_dynamic(zero, how):
     b = Builder()
     after = rewritten(b.output(dynamic(b, *zero, **how)), join_sums)
-    assert ops(after) == [*APART, "Mul", "ScaledConvInteger"]
+    assert ops(after) == [*APART, "ScaledConvInteger"]
 
 
 @pytest.mark.parametrize("rank", [3, 5])
@@ -37,7 +37,7 @@ def test_of_one_and_three_axes(rank):
     b, n = Builder(), rank - 2
     y = dynamic(b, w=weights(5, 4, *(2,) * n), x=(1, 4, *(4,) * n),
                 scale=np.linspace(.1, .2, 5, dtype=F).reshape(5, *[1] * n))
-    assert ops(rewritten(b.output(y), join_sums)) == [*APART, "Mul", "ScaledConvInteger"]
+    assert ops(rewritten(b.output(y), join_sums)) == [*APART, "ScaledConvInteger"]
 
 
 BIAS = np.linspace(-1, 1, 5, dtype=F)
@@ -54,6 +54,38 @@ def test_a_bias(name, first):
     y = b.Add(bias, y) if first else b.Add(y, bias)
     after = rewritten(b.output(b.Relu(y)), join_sums, passes.remove_dead)
     assert "Add" not in ops(after) and ops(after)[-2:] == ["ScaledConvInteger", "Relu"]
+
+
+I32 = np.dtype(np.int32)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (5, 1, 1), (1, 5, 1, 1)], ids=str)
+@pytest.mark.parametrize("first", [False, True])
+def test_int32_is_added_to_the_sums(shape, first):
+    b = Builder()
+    y, x_scale, x_zero = b.node("DynamicQuantizeLinear", b.input("x", 2, 4, 6, 7), n=3)
+    row = np.arange(-2, -2 + int(np.prod(shape)), dtype=I32).reshape(shape)
+    total = b.ConvInteger(y, weights(5, 4, 3, 3), x_zero)
+    y = b.Mul(b.Cast(b.Add(row, total) if first else b.Add(total, row), to=1), b.Mul(F(.5), x_scale))
+    after = rewritten(b.output(b.Add(y, BIAS.reshape(5, 1, 1))), join_sums, passes.remove_dead)
+    assert ops(after) == [*APART, "ScaledConvInteger"] and after.nodes[2].inputs[6] == x_scale
+
+
+@pytest.mark.parametrize("row", [np.ones((1, 1, 4), I32), np.ones((2, 1, 1, 1), I32), np.ones((1, 1, 1, 1, 1), I32)],
+                         ids=str)
+def test_other_integers_stay(row):
+    b = Builder()
+    y, x_scale, x_zero = b.node("DynamicQuantizeLinear", b.input("x", 2, 4, 6, 6), n=3)
+    total = b.Add(b.ConvInteger(y, weights(5, 4, 3, 3), x_zero), row)
+    unchanged(b.output(b.Mul(b.Cast(total, to=1), x_scale)), join_sums)
+
+
+def test_a_scale_that_is_no_product_of_a_constant_stays_one_value():
+    b = Builder()
+    y, x_scale, x_zero = b.node("DynamicQuantizeLinear", b.input("x", 2, 4, 6, 6), n=3)
+    total = b.Cast(b.ConvInteger(y, weights(5, 4, 3, 3), x_zero), to=1)
+    after = rewritten(b.output(b.Mul(total, b.Mul(x_scale, b.input("s", 5, 1, 1)))), join_sums)
+    assert ops(after) == [*APART, "Mul", "ScaledConvInteger"]
 
 
 def test_other_additions_stay():

@@ -39,20 +39,21 @@ def candidates(group, values) -> tuple[Candidate, ...]:
     def emit(out):
         source, target = out.plain(node.inputs[0]), out.plain(node.outputs[0])
         out.map(target.shape, source.ref(), source.strides, target.ref(), target.strides, op=function.op,
-                alpha=function.alpha, beta=function.beta)
+                alpha=function.alpha, beta=function.beta, name=group.output if target.contiguous else "")
     return (Candidate(emit, ((node.inputs[0], PLAIN),)),)
 
 
 def emit_blocked(out, group, function: Unary) -> None:
     source, target = out.blocked(group.node.inputs[0]), out.output(group.output)
     (dims, xs), (_, ys) = (elementwise.blocked_axes(view, target.shape) for view in (source, target))
+    whole = group.output if target.shape[1] % BLOCK == 0 else ""
     if function.slope:
         dims, xs, ss, ys = elementwise.by_rows(out, dims, xs, [0, 0, BLOCK, 0, 0, 1], ys)
         slope = out.vector(function.slope), ss
-        return elementwise.emit_zip(out, dims, (source.ref(), xs), slope, (target.ref(), ys), "prelu")
+        return elementwise.emit_zip(out, dims, (source.ref(), xs), slope, (target.ref(), ys), "prelu", name=whole)
     dims, xs, ys = elementwise.by_rows(out, dims, xs, ys)
     return out.map(dims, source.ref(), xs, target.ref(), ys, op=function.op, alpha=function.alpha,
-                   beta=function.beta)
+                   beta=function.beta, name=whole)
 
 
 def unary(*operators, attributes="", domain="", **kwargs):

@@ -118,24 +118,25 @@ class QuantizedConv(Conv):
         return dict(bias=padded(self.bias if bias is None else bias, I32), scale=padded(self.multiplier, F32),
                     table=table_ref(out, e.unary.slope), yz=self.y_zero, lo=0, hi=255, **before, **added)
 
-    def of_run(self, out) -> dict:
-        """What the kernels take besides, and the run has to find."""
+    def of_run(self, out, tiles: int) -> dict:
+        """What the kernels take besides in a step of so many tiles, and the run has to find."""
         return {}
 
 
 class ScaledConv(QuantizedConv):
     """The zero point of x, and the scale, are of the run. w : as the file has it"""
-    __slots__ = ("add", "known_zero")
+    __slots__ = ("add", "known_zero", "offset")
 
     def __init__(self, group: Group, values):
         node = group.node
-        w, self.w_zero, self.add = (values.constant(node.inputs[i]) for i in (1, 4, 5))
-        self.constants = w, self.w_zero, self.add
+        w, self.w_zero, self.add, self.offset = (values.constant(name) for name in (
+            node.inputs[1], *node.inputs[4:6], node.inputs[7] if len(node.inputs) > 7 else ""))
+        self.constants = w, self.w_zero, self.add, self.offset
         zero = values.constant(node.inputs[3])
         self.x_zero, self.known_zero = 0, None if zero is None else int(zero.item())
         Conv.__init__(self, group, node.attributes.get("group", 1), w)
         shifted = self.shifted().reshape(len(w), -1)
-        self.bias = np.zeros(len(w), np.int64)
+        self.bias = np.zeros(len(w), np.int64) if self.offset is None else self.offset.astype(np.int64)
         self._largest = [255 * f(shifted, 0).sum(1, np.int64) for f in (np.maximum, np.minimum)]
 
     @property
@@ -151,14 +152,24 @@ class ScaledConv(QuantizedConv):
         slope = e.unary.slope
         sums = self.shifted().reshape(len(self.w), -1).sum(1, np.int64)
         return dict(wsum=padded(sums, I32), add=padded(self.add, F32), slope=out.vector(slope) if slope else None,
-                    **activation_params(out, e))
+                    bias=None if self.offset is None else padded(self.offset, I32), **activation_params(out, e))
 
-    def of_run(self, out) -> dict:
-        scale, zero = (out.contiguous(self.group.node.inputs[i]) for i in (2, 3))
-        oc = len(self.w)
-        whole = out.scratch((round_up(oc),))
-        out.map((oc,), scale.ref(), (int(prod(scale.shape) > 1),), whole.ref(), (1,))
-        return dict(scale=whole.ref(), zero=zero.ref())
+    def of_run(self, out, tiles: int) -> dict:
+        node, oc = self.group.node, len(self.w)
+        more = out.ranged(self.group.output, tiles)
+        if more:
+            more["channels"] = oc
+        if len(node.inputs) > 6 and node.inputs[6]:
+            more["by"] = out.contiguous(node.inputs[6]).ref()
+        known = out.constant(node.inputs[2])
+        if known is not None:
+            scale = out.store.once(("in blocks", node.inputs[2], oc), known,
+                                   lambda: padded(np.resize(known.reshape(-1), oc), F32))
+        else:
+            view = out.contiguous(node.inputs[2])
+            scale = out.scratch((round_up(oc),)).ref()
+            out.map((oc,), view.ref(), (int(prod(view.shape) > 1),), scale, (1,))
+        return dict(more, scale=scale, zero=out.contiguous(node.inputs[3]).ref())
 
 
 def padded(values: np.ndarray, dtype):
@@ -224,7 +235,8 @@ def scaled_conv_integer(group, values):
     """As passes/join_sums.py makes it: all inputs are there, weights, their zero points and the bias are constants."""
     node, e = group.node, group.epilogue
     x, y, scale = (values.fact(name) for name in (node.inputs[0], node.outputs[0], node.inputs[2]))
-    constants = tuple(values.constant(node.inputs[i]) for i in (1, 4, 5)) if len(node.inputs) == 6 else (None,)
+    constants = tuple(values.constant(node.inputs[i]) for i in (1, 4, 5, *range(7, len(node.inputs)))) \
+        if len(node.inputs) > 5 else (None,)
     if any(each is None for each in constants) or x.dtype != U8 or scale.dtype != F32 or x.ndim not in (3, 4, 5) \
             or 0 in x.shape or 0 in y.shape or e.unary.op == "table":
         return ()
@@ -251,8 +263,8 @@ def candidates(conv: QuantizedConv, values) -> tuple[Candidate, ...]:
 
 def reads_of(conv: QuantizedConv) -> tuple:
     node, residual = conv.group.node, conv.group.epilogue.residual
-    late = ((node.inputs[2], CONTIGUOUS), (node.inputs[3], CONTIGUOUS)) if type(conv) is ScaledConv else ()
-    return ((conv.x, BLOCKED), *late, *(((residual, BLOCKED),) if residual else ()))
+    late = (name for name in (*node.inputs[2:4], *node.inputs[6:7]) if name) if type(conv) is ScaledConv else ()
+    return ((conv.x, BLOCKED), *((name, CONTIGUOUS) for name in late), *(((residual, BLOCKED),) if residual else ()))
 
 
 def fixed(out, kernel: str, conv: QuantizedConv, make):
@@ -275,10 +287,11 @@ def emit_direct(out, conv: QuantizedConv) -> None:
                              dw=dw, so=ic * kh * kw, si=kh * kw, sy=kw, sx=1, **grouped)
         return dict(w=w, ib=ib, last=(ic * groups - 1) % BLOCK + 1, ob=ob, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw,
                     xz=conv.x_zero, **grouped)
-    split, late = divided(out, y.n, y.h, y.w, ob, ic * kh * kw), conv.of_run(out)
-    out.step(fixed(out, "conv_u8", conv, params), y.n * split["row_tiles"] * split["oc_tiles"], dict(
-        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, **split, **late, **output_params(out, conv, y)),
-        flops=conv.flops(y))
+    split = divided(out, y.n, y.h, y.w, ob, ic * kh * kw)
+    tiles = y.n * split["row_tiles"] * split["oc_tiles"]
+    out.step(fixed(out, "conv_u8", conv, params), tiles, dict(
+        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, **split, **conv.of_run(out, tiles),
+        **output_params(out, conv, y)), flops=conv.flops(y))
 
 
 def emit_depthwise(out, conv: QuantizedConv) -> None:
@@ -291,9 +304,9 @@ def emit_depthwise(out, conv: QuantizedConv) -> None:
                              so=kh * kw, sy=kw, sx=1, sh=sh, dh=dh)
         return dict(w=w, cb=x.blocks, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw)
     rows, row_tiles = out.tiles.rows(y.h, y.w, x.n * x.blocks, BLOCK * kh * kw)
-    late = conv.of_run(out)
-    out.step(fixed(out, "depthwise_u8", conv, params), x.n * x.blocks * row_tiles, dict(
-        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, row_tiles=row_tiles, rows=rows, **late,
+    tiles = x.n * x.blocks * row_tiles
+    out.step(fixed(out, "depthwise_u8", conv, params), tiles, dict(
+        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, row_tiles=row_tiles, rows=rows, **conv.of_run(out, tiles),
         **output_params(out, conv, y)), flops=conv.flops(y))
 
 

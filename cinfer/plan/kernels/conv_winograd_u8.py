@@ -77,10 +77,11 @@ def emit(out, conv, m: int) -> None:
         return dict(conv.epilogue(out), w=w, ib=ib, last=(ic - 1) % BLOCK + 1, ob=ob, m=m, xz=conv.x_zero)
     total = -(-y.h // m) * -(-y.w // m)
     patches, blocks = out.tiles.ask(divided, 2, ob, total, y.n, out.table.conv_oc)
-    patch_tiles, oc_tiles, late = -(-total // patches), -(-ob // blocks), conv.of_run(out)
-    e = conv.group.epilogue
+    patch_tiles, oc_tiles, e = -(-total // patches), -(-ob // blocks), conv.group.epilogue
+    tiles = y.n * patch_tiles * oc_tiles
     out.step(out.store.fixed("winograd_u8", (node, e.residual, e.unary.key(), m), conv.constants, params),
-             y.n * patch_tiles * oc_tiles, dict(
+             tiles, dict(
                  x=x.ref(), xn=x.ns, xb=x.bs, xr=x.rs, ih=x.h, iw=x.w, pt=top, pl=left, patches=patches,
-                 patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **late, **output_params(out, conv, y)),
+                 patch_tiles=patch_tiles, oc_tiles=oc_tiles, blocks=blocks, **conv.of_run(out, tiles),
+                 **output_params(out, conv, y)),
              flops=conv.flops(y))

@@ -98,10 +98,12 @@ def operand(out, name: str, shape):
     return view.ref(), (sn if n > 1 else 0, sd if d > 1 else 0, 0, sh if h > 1 else 0, sw if w > 1 else 0, 0)
 
 
-def emit_zip(out, dims, a, b, y, op, e=None) -> None:
-    """y = act(a op b); each operand (Ref, strides over dims)."""
+def emit_zip(out, dims, a, b, y, op, e=None, name="") -> None:
+    """y = act(a op b); each operand (Ref, strides over dims). name : as of `Emitter.map`"""
     dims, (xs, bs, ys), outer, tiles = out.tiles.walk(tuple(dims), tuple(a[1]), tuple(b[1]), tuple(y[1]))
     act = activation_params(out, e) if e else {}
+    if name:
+        act |= out.ranged(name, tiles)
     out.step("zip", tiles, {
         "a": a[0], "b": b[0], "y": y[0], "dims": dims, "bs": bs, "ys": ys, "op": out.table.binary[op],
         "outer": outer, "as_": xs, **act})
@@ -135,13 +137,15 @@ def emit_blocked(out, group) -> None:
     b, b_strides = operand(out, node.inputs[1], shape)
     target = out.output(group.output)
     dims, ys, xs, bs = by_rows(out, *blocked_axes(target, shape), a_strides, b_strides)
-    emit_zip(out, dims, (a, xs), (b, bs), (target.ref(), ys), BINARY[node.op_type], group.epilogue)
+    emit_zip(out, dims, (a, xs), (b, bs), (target.ref(), ys), BINARY[node.op_type], group.epilogue,
+             group.output if shape[1] % BLOCK == 0 else "")
 
 
 def emit_plain(out, group) -> None:
     node, target = group.node, out.plain(group.output)
     a, b = ((view.ref(), broadcast_strides(view, target.shape)) for view in map(out.plain, node.inputs))
-    emit_zip(out, target.shape, a, b, (target.ref(), target.strides), BINARY[node.op_type], group.epilogue)
+    emit_zip(out, target.shape, a, b, (target.ref(), target.strides), BINARY[node.op_type], group.epilogue,
+             group.output if target.contiguous else "")
 
 
 # operator -> (name in arithmetic.h, whether the operands change places)

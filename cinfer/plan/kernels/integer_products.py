@@ -27,18 +27,19 @@ class Product:
     """(a - a_zero) (b - b_zero), and what becomes of it. Names of values, "" where there is none.
 
     turned : whether b is given as [n][k]; to : TO_INT32, TO_REAL or TO_BYTE
-    scale : of TO_REAL, the name of a value of one number or one for each column
+    scale, by : of TO_REAL, the names of a value of one number or one for each column, and of a number that it is
+        multiplied by; offset : a constant row of int32
     multipliers : of TO_BYTE, a function of what `constant` of values gives that gives them in float32
     bias : of TO_BYTE, the name of a constant; y_zero, slope : likewise
     """
-    __slots__ = ("group", "a", "b", "a_zero", "b_zero", "turned", "to", "scale", "multipliers", "parts", "bias",
-                 "y_zero", "slope")
+    __slots__ = ("group", "a", "b", "a_zero", "b_zero", "turned", "to", "scale", "by", "offset", "multipliers", "parts",
+                 "bias", "y_zero", "slope")
 
-    def __init__(self, group, a, b, a_zero="", b_zero="", *, turned=False, to=TO_INT32, scale="", multipliers=None,
-                 parts=(), bias="", y_zero="", slope=""):
+    def __init__(self, group, a, b, a_zero="", b_zero="", *, turned=False, to=TO_INT32, scale="", by="",
+                 offset="", multipliers=None, parts=(), bias="", y_zero="", slope=""):
         self.group, self.a, self.b, self.a_zero, self.b_zero, self.turned = group, a, b, a_zero, b_zero, turned
-        self.to, self.scale, self.multipliers, self.parts = to, scale, multipliers, parts
-        self.bias, self.y_zero, self.slope = bias, y_zero, slope
+        self.to, self.scale, self.by, self.offset, self.multipliers = to, scale, by, offset, multipliers
+        self.parts, self.bias, self.y_zero, self.slope = parts, bias, y_zero, slope
 
 
 def inputs_of(node, count: int) -> list[str]:
@@ -52,10 +53,10 @@ def matmul_integer(group, values):
 
 @kernel("ScaledMatMulInteger", domain=OWN_DOMAIN, takes=(ROW, RESIDUAL, UNARY, RESHAPE))
 def scaled_matmul_integer(group, values):
-    a, b, scale, *zeros = inputs_of(group.node, 5)
+    a, b, scale, a_zero, b_zero, by, offset = inputs_of(group.node, 7)
     if values.fact(scale).dtype != F32:
         return ()
-    return product(Product(group, a, b, *zeros, to=TO_REAL, scale=scale), values)
+    return product(Product(group, a, b, a_zero, b_zero, to=TO_REAL, scale=scale, by=by, offset=offset), values)
 
 
 @kernel("QLinearMatMul")
@@ -97,7 +98,7 @@ def product(x: Product, values) -> tuple[Candidate, ...]:
             or not 0 < a.shape[-1] <= MOST_TERMS:
         return ()
     n = y.shape[-1]
-    late = [name for name in (x.a_zero, x.b_zero, x.scale) if name]
+    late = [name for name in (x.a_zero, x.b_zero, x.scale, x.by) if name]
     if x.a_zero and not is_single(values.shape(x.a_zero)) or any(
             not is_single(values.shape(name)) and values.shape(name) != (n,) for name in (x.b_zero, x.scale) if name):
         return ()
@@ -166,7 +167,10 @@ def room_of(tiles, k: int, table) -> int:
 def multiply(out, x: Product, a: Plain, packed: Ref, y: Plain, *, m, n, k, batch0, batch1, **more) -> None:
     split = divided(out, batch0 * batch1, m, n, k)
     room = out.tiles.ask(partial(room_of, table=out.table), 1, k)
-    out.step("gemm_u8", batch0 * batch1 * split["row_tiles"] * split["col_tiles"], dict(
+    tiles = batch0 * batch1 * split["row_tiles"] * split["col_tiles"]
+    if x.to == TO_REAL:
+        more |= out.ranged(x.group.output, tiles)
+    out.step("gemm_u8", tiles, dict(
         a=a.ref(), a_zero=number(out, x.a_zero), w=packed, y=y.ref(), m=m, n=n, k=k, batch0=batch0, batch1=batch1,
         flip=flip(a.dtype), to=x.to, scratch_bytes=room, **finishing(out, x, n), **split, **more),
         flops=2 * batch0 * batch1 * m * n * k)
@@ -185,8 +189,8 @@ def finishing(out, x: Product, n: int) -> dict:
     e = x.group.epilogue
     if x.to == TO_REAL:
         row = out.store.array(e.row, out.constant(e.row)).ref() if e.row else None
-        return dict(scale=number(out, x.scale), each=int(prod(out.shape(x.scale)) > 1), bias=row,
-                    **activation_params(out, e))
+        return dict(scale=number(out, x.scale), each=int(prod(out.shape(x.scale)) > 1), by=number(out, x.by), bias=row,
+                    offset=number(out, x.offset), **activation_params(out, e))
     if x.to == TO_INT32:
         return {}
     parts = tuple(out.constant(name) for name in x.parts)

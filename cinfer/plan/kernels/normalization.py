@@ -125,5 +125,5 @@ def layer_norm(group, values):
         out.step("layer_norm", tiles, dict(
             x=source.ref(), scale=vector(out, node.inputs[1], scale, row), bias=shift, y=y.ref(), rows=rows,
             cols=cols, xr=cols, yr=cols, eps=get("epsilon", 1e-5), raw=node.op_type == "RMSNormalization",
-            chunk=chunk))
+            chunk=chunk, **out.ranged(node.outputs[0], tiles)))
     return (Candidate(emit, ((node.inputs[0], CONTIGUOUS),)),)

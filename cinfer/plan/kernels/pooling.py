@@ -40,10 +40,12 @@ def pool(group, values):
         rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK * win.kernel[0])
         (kh, kw), (sh, sw), (dh, dw), (pt, pl, pb, pr) = win.kernel, win.strides, win.dilations, win.pads
         depth = win.depth.params() | dict(pe=win.depth.back) if win.depth else {}
-        out.step("pool", y.n * y.blocks * row_tiles, dict(
+        tiles = y.n * y.blocks * row_tiles
+        out.step("pool", tiles, dict(
             x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, ih=x.h, iw=x.w, oh=y.h, ow=y.w, kh=kh, kw=kw, sh=sh,
             sw=sw, dh=dh, dw=dw, pt=pt, pl=pl, pb=pb, pr=pr, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns, yb=y.bs,
-            yr=y.rs, mode=mode, row_tiles=row_tiles, rows=rows, **depth))
+            yr=y.rs, mode=mode, row_tiles=row_tiles, rows=rows, channels=y.c,
+            **out.ranged(node.outputs[0], tiles), **depth))
     return (Candidate(emit, ((node.inputs[0], BLOCKED),), BLOCKED),)
 
 

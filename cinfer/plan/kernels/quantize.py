@@ -142,10 +142,16 @@ def emit_dynamic(out, node) -> None:
         [*node.outputs, "", ""], (x.shape, (1,), (1,)), (U8, F32, U8)))
     n = prod(x.shape)
     per, tiles = out.tiles.sums(n, 1)
+    parts, count = out.range_of(node.inputs[0]) or range_of(out, x, n, per, tiles)
+    out.step("dynamic_quantize", tiles, dict(x=x.ref(), parts=parts.ref(), y=y.ref(), scale=scale.ref(),
+                                             zero=zero.ref(), n=n, per=per, count=count))
+
+
+def range_of(out, x, n, per, tiles) -> tuple:
+    """As `out.range_of`, of n contiguous numbers."""
     parts = out.scratch((2, tiles))
     out.step("range_of", tiles, dict(x=x.ref(), parts=parts.ref(), n=n, per=per))
-    out.step("dynamic_quantize", tiles, dict(x=x.ref(), parts=parts.ref(), y=y.ref(), scale=scale.ref(),
-                                             zero=zero.ref(), n=n, per=per, count=tiles))
+    return parts, tiles
 
 
 @kernel("DynamicScale", domain=OWN_DOMAIN, reading=BLOCKED)
@@ -159,18 +165,20 @@ def dynamic_scale(group, values):
 
 
 def emit_scale(out, node, blocked: bool) -> None:
-    if blocked:
+    found = out.range_of(node.inputs[0])
+    if found is None and blocked:
         x = out.blocked(node.inputs[0])
         rows, row_tiles = out.tiles.rows(x.h, x.w, x.n * x.blocks, BLOCK)
         tiles = x.n * x.blocks * row_tiles
-        how = dict(c=x.c, h=x.h, w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, row_tiles=row_tiles, rows=rows)
-    else:
+        found = out.scratch((2, tiles)), tiles
+        out.step("range_of_blocked", tiles, dict(
+            x=x.ref(), parts=found[0].ref(), c=x.c, h=x.h, w=x.w, xn=x.ns, xb=x.bs, xr=x.rs, row_tiles=row_tiles,
+            rows=rows))
+    elif found is None:
         x = out.contiguous(node.inputs[0])
         n = prod(x.shape)
-        per, tiles = out.tiles.sums(n, 1)
-        how = dict(n=n, per=per)
-    parts = out.scratch((2, tiles))
-    out.step("range_of_blocked" if blocked else "range_of", tiles, dict(x=x.ref(), parts=parts.ref(), **how))
+        found = range_of(out, x, n, *out.tiles.sums(n, 1))
+    parts, count = found
     scale, zero = (out.plain(name).ref() if name else out.scratch((1,), dtype).ref()
                    for name, dtype in zip(node.outputs, (F32, U8)))
-    out.step("dynamic_scale", 1, dict(parts=parts.ref(), scale=scale, zero=zero, count=tiles))
+    out.step("dynamic_scale", 1, dict(parts=parts.ref(), scale=scale, zero=zero, count=count))
