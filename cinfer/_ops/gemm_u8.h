@@ -186,7 +186,9 @@ INL void finish_real_of(const finish_t *f, const int32_t *t, int64_t rows, int64
     }
     if (later) activate_rows((float *)f->y, n, rows, f->ldy, (int)f->e.act, f->e.alpha, f->e.beta);
     if (f->range) {
-        if (later) for (int64_t r = 0; r < rows; r++) range_row(&range, (float *)f->y + r * f->ldy, n);
+        if (later)
+            for (int64_t r = 0; r < rows; r++)
+                FOR(v, OVU) range_take(&range, ld_up_to_n((float *)f->y + r * f->ldy + v * VW, n - v * VW));
         *f->range = range;
     }
 }

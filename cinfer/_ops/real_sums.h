@@ -19,10 +19,9 @@ typedef struct {
 } real_sums_t;
 
 /* A run of n pixels at y, channels from c on; res: of the first one, or NULL. */
-static __attribute__((noinline)) void real_sums_row(real_sums_t *f, int64_t c, float *y, const float *res, int64_t n)
+INL void real_sums_of_row(real_sums_t *f, int64_t c, float *y, const float *res, int64_t n, const int ranges)
 {
-    const int later = acts_later(f->e.act), ranges = f->ranges && !later && f->channels - c >= CB;
-    range_t range = f->range;
+    range_t range = ranges ? f->range : range_of_zero();
     FOR(v, NV) {
         const vf scale = ld(f->scale + c + v * VW) * bc(f->by), bias = f->bias ? ld(f->bias + c + v * VW) : (vf){0};
         const float *slope = f->slope ? f->slope + c + v * VW : NULL;
@@ -51,9 +50,18 @@ static __attribute__((noinline)) void real_sums_row(real_sums_t *f, int64_t c, f
             st(at_y, a);
         }
     }
+    if (ranges) f->range = range;
+}
+static __attribute__((noinline)) void real_sums_row(real_sums_t *f, int64_t c, float *y, const float *res, int64_t n)
+{
+    const int later = acts_later(f->e.act);
+    if (f->ranges && !later && f->channels - c >= CB) {
+        real_sums_of_row(f, c, y, res, n, 1);
+        return;
+    }
+    real_sums_of_row(f, c, y, res, n, 0);
     if (later) activate_rows(y, n * CB, 1, 0, (int)f->e.act, f->e.alpha, f->e.beta);
-    if (f->ranges && !ranges) range_pixels(&range, y, n, f->channels - c);
-    f->range = range;
+    if (f->ranges) range_pixels(&f->range, y, n, f->channels - c);
 }
 /* n pixels wherever the lists say, by runs of neighbours. */
 static inline void real_sums_list(real_sums_t *f, int64_t c, float *y, const int64_t *yo, const float *res,
