@@ -1,7 +1,7 @@
 """RNN, GRU, LSTM against their equations in float64, one sample after the other."""
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import cinfer
@@ -133,12 +133,16 @@ def labels(data, feeds=None, **keywords) -> list[str]:
     return [step.label for step in session._plan_for(feeds and {k: v.shape for k, v in feeds.items()}).steps]
 
 
+MOST = 1e3                      # of an output: states that functions without bounds make grow lose digits, then all
+
+
 @pytest.mark.parametrize("isa", _ops.usable_levels())
 @settings(max_examples=30, deadline=None)
 @given(cases())
 def test_follows_the_equations(isa, case):
     data, feeds, want = prepared(**case)
     assert "numpy" not in labels(data, isa=isa), case
+    assume(all(np.abs(w).max(initial=0) < MOST for w in want))
     hold(data, feeds, want, str(case), isa)
 
 
