@@ -6,7 +6,7 @@ from .errors import Cancelled, Error, InputError, LimitError, ModelError, Unsupp
 from .version import __version__
 
 __all__ = ["Cancelled", "Error", "InputError", "LimitError", "ModelError", "Session", "UnsupportedError",
-           "__version__", "compare", "install_as_onnxruntime", "load", "quantize", "register_op", "vision"]
+           "__version__", "compare", "explain", "install_as_onnxruntime", "load", "quantize", "register_op", "vision"]
 
 
 def __getattr__(name: str):
@@ -15,7 +15,7 @@ def __getattr__(name: str):
         session = imported("cinfer.session")
         globals().update(load=session.load, Session=session.Session)
         return globals()[name]
-    if name in ("compare", "quantize", "vision"):
+    if name in ("compare", "explain", "quantize", "vision"):
         from .imports import imported
         return imported(f"cinfer.{name}")
     if name == "register_op":

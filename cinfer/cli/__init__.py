@@ -14,6 +14,7 @@ COMMANDS = {
     "info": "describe a model, or this machine",
     "bench": "measure how fast a model runs",
     "compare": "say how far a model's values are from those of another one",
+    "explain": "show what of a picture a model's answer comes from",
     "quantize": "make a model run in integers of 8 bits",
 }
 USAGE = """usage: cinfer COMMAND ...

@@ -129,7 +129,7 @@ class Reader:
             raise self._hinted(error) from None
         done = time.perf_counter()
         if self._batch > 1:
-            arrays = [first_of(value, port.shape, self._batch) for value, port in zip(arrays, self.session.outputs)]
+            arrays = [one_of(value, port.shape, self._batch) for value, port in zip(arrays, self.session.outputs)]
         outputs = dict(zip([port.name for port in self.session.outputs], arrays))
         with np.errstate(all="ignore"):         # outputs may hold anything; families drop what is not finite
             answer = self.family.decode(viewed(outputs, self.words, self.recipe, ready.where, self.options))
@@ -157,12 +157,16 @@ def batch_of(inputs, recipe) -> int:
     return batch if isinstance(batch, int) else 1
 
 
-def first_of(value, shape, batch: int):
-    """Of an output for a batch of pictures what is the first one's. shape : as the file says it; a free number of rows
-    is of all pictures"""
+def one_of(value, shape, batch: int, number: int = 0):
+    """Of an output for a batch of pictures what is one's, the first one's by default. shape : as the file says it; a
+    free number of rows is of all pictures"""
+    return value[number:number + 1] if is_batched(value, shape, batch) else value
+
+
+def is_batched(value, shape, batch: int) -> bool:
+    """Has an output something for each picture of a batch? The rest as of `one_of`."""
     ranked = getattr(value, "ndim", 0)
-    is_batch = ranked > 2 or ranked > 1 and bool(shape) and shape[0] == batch
-    return value[:1] if is_batch and len(value) == batch else value
+    return (ranked > 2 or ranked > 1 and bool(shape) and shape[0] == batch) and len(value) == batch
 
 
 # session -> options -> Reader, which refers to the session weakly: else neither would ever go
