@@ -128,6 +128,8 @@ def ranks_of(node: Node, facts: Sequence[Fact | None]) -> Sequence[int | None]:
             if rank is not None:
                 rank = facts[rank].ndim if type(rank) is int else rank(
                     *facts, **registry.arguments(operator, node))
+            if type(rank) is tuple:
+                return [rank[min(i, len(rank) - 1)] for i in range(count)]
             return [rank if type(rank) is int else None] * count
         except (Undecided, AttributeError, TypeError, Error, *registry.REFUSALS):
             pass                        # an input, or a size, that is not known
@@ -152,10 +154,12 @@ def _sketched(operator: registry.Operator, node: Node, facts, keywords: dict, si
         rank = None
     if rank is None and traits.broadcast:
         rank = _broadcast_rank(facts)
-    if type(rank) is not int:
+    if type(rank) is not int and type(rank) is not tuple:
         return [dtype and Unranked(dtype) for dtype in types]
-    return [dtype and Fact(dtype, tuple([sizes.free(f"{name}.{axis}", least=0) for axis in range(rank)]))
-            for dtype, name in zip(types, node.outputs)]
+    ranks = rank if type(rank) is tuple else (rank,)
+    return [dtype and Fact(dtype, tuple([sizes.free(f"{name}.{axis}", least=0)
+                                         for axis in range(ranks[min(i, len(ranks) - 1)])]))
+            for i, (dtype, name) in enumerate(zip(types, node.outputs))]
 
 
 def _broadcast_rank(facts) -> int | None:

@@ -26,8 +26,12 @@ def matmul_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     return check_size((*broadcast(a[:-2], b[:-2]), *rows, *columns), 4)
 
 
-@op("MatMul", since=1, one_type=True,
-    rank=lambda a, b: max(a.ndim, b.ndim) if min(a.ndim, b.ndim) > 1 else None)
+def matmul_rank(a, b) -> int | None:
+    """The rank of a product of matrices; None where one of them is a vector."""
+    return max(a.ndim, b.ndim) if min(a.ndim, b.ndim) > 1 else None
+
+
+@op("MatMul", since=1, one_type=True, rank=matmul_rank)
 class MatMul:
     """https://onnx.ai/onnx/operators/onnx__MatMul.html"""
     def infer(a, b):

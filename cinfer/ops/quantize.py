@@ -18,7 +18,7 @@ from .facts import rank_of_any
 from .families import MICROSOFT, OWN_DOMAIN
 from .geometry import transposed_geometry
 from .limits import check_axis
-from .matmul import matmul_shape
+from .matmul import matmul_rank, matmul_shape
 from .numeric import (F32, NARROW_INTS, along, check_kind, check_same, check_sizes, int_limits, is_float,
                       is_int, is_stored, matmul, settle, spec_of, widen)
 from .registry import evaluate, lookup, op
@@ -150,7 +150,7 @@ def dynamic_range(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(scale), np.asarray(np.rint(np.clip(-low / scale, 0, 255)).astype(U8))
 
 
-@op("DynamicQuantizeLinear", since=11, types=(U8, F32, U8))
+@op("DynamicQuantizeLinear", since=11, types=(U8, F32, U8), rank=lambda x: (x.ndim, 0, 0))
 class DynamicQuantizeLinear:
     def infer(x):
         check_kind(x, "float")
@@ -162,7 +162,7 @@ class DynamicQuantizeLinear:
         return quantize(x, scale, zero, U8), scale, zero
 
 
-@op("DynamicScale", domain=OWN_DOMAIN, types=(F32, U8))
+@op("DynamicScale", domain=OWN_DOMAIN, types=(F32, U8), rank=lambda *_: 0)
 class DynamicScale:
     """What DynamicQuantizeLinear gives beside the bytes: scale and zero point."""
     def infer(x):
@@ -195,6 +195,12 @@ def check_8_bit(**inputs) -> None:
             raise ValueError(f"{name} is {x.dtype}; it has to be int8 or uint8")
 
 
+def check_zeros(*pairs) -> None:
+    """ValueError unless each zero point, if there is one, is of the type of what it belongs to."""
+    for x, zero in pairs:
+        check_same(x.dtype, zero, what="numbers and their zero point")
+
+
 def check_scalars(**inputs) -> None:
     for name, x in inputs.items():
         if x is not None and x.shape not in ((), (1,)):
@@ -221,6 +227,7 @@ class ConvInteger:
     def infer(x, w, x_zero_point=None, w_zero_point=None, *, auto_pad="NOTSET", dilations=None, group=1,
               kernel_shape=None, pads=None, strides=None):
         check_8_bit(x=x, w=w)
+        check_zeros((x, x_zero_point), (w, w_zero_point))
         check_scalars(x_zero_point=x_zero_point)
         check_per_channel(w, w_zero_point=w_zero_point)
         return x.like(infer_conv(x, w, auto_pad=auto_pad, dilations=dilations, group=group,
@@ -295,6 +302,7 @@ class QLinearConv:
     def infer(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B=None, *,
               auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, pads=None, strides=None):
         check_8_bit(x=x, w=w, y_zero_point=y_zero_point)
+        check_zeros((x, x_zero_point), (w, w_zero_point))
         check_scalars(x_scale=x_scale, x_zero_point=x_zero_point, y_scale=y_scale, y_zero_point=y_zero_point)
         check_per_channel(w, w_scale=w_scale, w_zero_point=w_zero_point)
         check_sizes(B, w.shape[:1], "B")
@@ -413,10 +421,11 @@ def check_rows_columns(a, b, a_values, b_values) -> None:
         check(b, v, (*b.shape[:-2], 1, *b.shape[-1:]), b.shape[-1:], "b")
 
 
-@op("MatMulInteger", since=10, types=(I32,))
+@op("MatMulInteger", since=10, types=(I32,), rank=lambda a, b, *_: matmul_rank(a, b))
 class MatMulInteger:
     def infer(A, B, a_zero_point=None, b_zero_point=None):
         check_8_bit(A=A, B=B)
+        check_zeros((A, a_zero_point), (B, b_zero_point))
         check_rows_columns(A, B, [a_zero_point], [b_zero_point])
         return A.like(matmul_shape(A.shape, B.shape), I32)
 
@@ -425,7 +434,7 @@ class MatMulInteger:
         return to_int32(integer_product(A, B, a_zero_point, b_zero_point))
 
 
-@op("ScaledMatMulInteger", domain=OWN_DOMAIN, types=(F32,))
+@op("ScaledMatMulInteger", domain=OWN_DOMAIN, types=(F32,), rank=lambda a, b, *_: matmul_rank(a, b))
 class ScaledMatMulInteger:
     """MatMulInteger in float32, times a scale: one number, or one for each column. What the scale is multiplied by
     before, if anything, is a number, a_scale; offset, a row, is added to the sums, as int32."""
@@ -445,9 +454,10 @@ class ScaledMatMulInteger:
         return settle((y if offset is None else y + offset).astype(F32) * scale, F32)
 
 
-@op("QLinearMatMul", since=10, types=(7,))
+@op("QLinearMatMul", since=10, types=(7,), rank=lambda a, _, __, b, *___: matmul_rank(a, b))
 class QLinearMatMul:
     def infer(a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point):
+        check_zeros((a, a_zero_point), (b, b_zero_point))
         check_rows_columns(a, b, [a_scale, a_zero_point], [b_scale, b_zero_point])
         check_scalars(y_scale=y_scale, y_zero_point=y_zero_point)
         return a.like(matmul_shape(a.shape, b.shape), y_zero_point.dtype)

@@ -57,7 +57,8 @@ class Traits:
     moves : `evaluate` moves elements and does not look at them, so that they may be Symbols
     symbolic : the same as `evaluate`, for integers that may be Symbols; raises Undecided
     rank : the outputs have as many axes as the input at this position, or at these, the last one for all that
-        follow; or a function of the facts and attributes, as `infer`, that gives the number of axes
+        follow; or a function of the facts and attributes, as `infer`, that gives the number of axes, or as many
+        for each output
     types : the element type of each output, a dtype or the position of an input of the same type, the last
         one for all that follow; or a function, as `infer`, that gives them and asks for no sizes
     steps : a number that is a little off is answered quite differently

@@ -80,6 +80,8 @@ class _Expansion:
         if not (kind == "com.microsoft.QGemm" and not scale or zero and self.is_single(scale, zero)):
             return
         triples = [inputs[i:i + 3] for i in places or range(2, len(inputs), 3)]
+        if not all(triple[0] for triple in triples):            # whoever plans says what is wrong
+            return
         axes = [self.axis(kind, node, *triple) if i == 1 and kind in _WEIGHTS else None
                 for i, triple in enumerate(triples)]
         bias = self.bias(kind, node, triples) if kind in _BIAS else []
@@ -229,7 +231,8 @@ class _Expansion:
         if stored is None or stored.dtype != np.int32 or x_scale.size != 1:
             return None
         scale = x_scale.reshape(()).astype(np.float64) * w_scale * node.attributes.get("alpha", 1.0)
-        return [at.constant((stored * scale).astype(np.float32), node.inputs[place])]
+        with np.errstate(over="ignore", invalid="ignore"):
+            return [at.constant((stored * scale).astype(np.float32), node.inputs[place])]
 
     def real(self, node: Node, name: str, scale: str, zero: str, axis: int | None) -> str:
         """The tensor in floats."""

@@ -118,7 +118,7 @@ def _apply(at: Rewriter, node: Node, weights: np.ndarray, channels: int,
         return False
     alpha, beta = (node.attributes.get(key, 1.0) if is_gemm else 1.0 for key in ("alpha", "beta"))
     scaled = _scaled(node, weights, scale * alpha) if (scale * alpha != 1.0).any() else weights
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         shift = beta * bias.reshape(-1).astype(np.float64) * scale + offset
         shift = np.broadcast_to(shift, channels).astype(weights.dtype)
     if not np.isfinite(shift).all() or (weights.dtype.itemsize < 4 and not np.isfinite(scaled).all()):

@@ -39,10 +39,11 @@ def join_sums(graph: Graph, at: Rewriter) -> bool:
 def _joined(at: Rewriter, node: Node) -> bool:
     x, weights, zero, shift = node.inputs + [""] * (4 - len(node.inputs))
     w, rank = at.array(weights), at.rank(x)
-    oc = 0 if w is None else len(w)
-    end = scaled(at, node, lambda row: _fits_channels(row.shape, oc, rank))
-    if end is None or w is None or w.dtype.name not in BYTES or rank not in (3, 4, 5) or w.ndim != rank \
-            or at.dtype(x) != U8 or rank == 5 and node.attributes.get("group", 1) != 1:
+    if w is None or w.dtype.name not in BYTES or rank not in (3, 4, 5) or w.ndim != rank or at.dtype(x) != U8 \
+            or rank == 5 and node.attributes.get("group", 1) != 1:
+        return False
+    end = scaled(at, node, lambda row: _fits_channels(row.shape, len(w), rank))
+    if end is None:
         return False
     shifts = at.array(shift) if shift else np.zeros((), w.dtype)
     if shifts is None or shifts.dtype != w.dtype or not (is_single(shifts) or shifts.shape == w.shape[:1]):

@@ -11,7 +11,7 @@ from ..ops.numeric import F32
 from .pattern import Rewriter, has
 from .widen_halves import FLOAT
 
-U8 = np.dtype(np.uint8)
+U8, I32 = np.dtype(np.uint8), np.dtype(np.int32)
 # Of activations: products and ratios of such scales are float32 numbers, neither infinite nor denormal.
 SMALLEST, LARGEST = 2.0 ** -40, 2.0 ** 40
 
@@ -71,7 +71,7 @@ def scaled(at: Rewriter, node: Node, is_row) -> tuple[Node, str, np.ndarray | No
     cast = at.only_reader(out)
     if cast is not None and cast.op_type == "Add" and not cast.domain and not cast.attributes:
         row = at.array(cast.inputs[cast.inputs[0] == out])
-        if row is None or not is_row(row):
+        if row is None or row.dtype != I32 or not is_row(row):
             return None
         out = cast.outputs[0]
         cast = at.only_reader(out)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ..errors import InputError
 from ..model.graph import Graph, Model
 from ..model.writer import encoded
 
@@ -60,7 +61,15 @@ class Judge:
         session = load(encoded(model))
         self.outputs = [port.name for port in session.outputs]
         self.wanted = [session.run(None, each) for each in feeds]
+        self._refuse_no_numbers()
         self.scales = scales or [scale_of(answers) for answers in zip(*self.wanted)]
+
+    def _refuse_no_numbers(self) -> None:
+        for answers in self.wanted:
+            for name, answer in zip(self.outputs, answers):
+                if is_real(answer) and not np.isfinite(answer).all():
+                    raise InputError(f"output {name!r} of the model in floats has NaN or infinite numbers; errors are "
+                                     "measured by finite ones")
 
     def outcome(self, graph: Graph, count: int | None = None, limit: float | None = None,
                 most: float = np.inf) -> Outcome:

@@ -99,7 +99,7 @@ class Search:
         self.network = Network(model.graph)
         if not self.network.layers:
             raise UnsupportedError("nothing in it can be quantised: it has no Conv, ConvTranspose, Gemm or MatMul of "
-                                   "constant weights in float32")
+                                   "constant, finite weights in float32")
         self.judge = Judge(model, feeds, load, classes)
         self.tried: dict[str, Tried] = {}
         self.is_equalised = False

@@ -1,6 +1,6 @@
 """A network as units: what is quantised, or left in float, as one.
 
-    layer   Conv, ConvTranspose, Gemm, MatMul of constant weights, and a Relu or Clip behind it; of Conv and
+    layer   Conv, ConvTranspose, Gemm, MatMul of constant, finite weights, and a Relu or Clip behind it; of Conv and
             ConvTranspose also a LeakyRelu or PRelu, which goes to the sums before they are rounded
     table   a chain of functions of one number (SiLU, HardSwish as two to four nodes): 256 bytes become 256 bytes; or
             part of the layer before, if `activates`
@@ -142,12 +142,18 @@ class Finder:
     def is_constant(self, name: str) -> bool:
         return name in self.at.graph.constants
 
+    def is_bias(self, name: str) -> bool:
+        """Constants that integers can stand for."""
+        array = self.at.array(name)
+        return array is not None and bool(np.isfinite(array).all())
+
     def layer(self, node: Node) -> Unit | None:
         if node.op_type not in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
             return None
         x, weight, *rest = node.inputs
         w, bias = self.at.array(weight), rest[0] if rest else ""
-        if w is None or w.dtype != FLOAT32 or not w.size or self.is_constant(x) or bias and self.at.array(bias) is None:
+        if w is None or w.dtype != FLOAT32 or not w.size or self.is_constant(x) or not np.isfinite(w).all() \
+                or bias and not self.is_bias(bias):
             return None
         if node.op_type == "MatMul":
             return self.followed("layer", node, (x,), weight) if w.ndim == 2 else None
@@ -165,7 +171,7 @@ class Finder:
         if after is not None and node.op_type == "MatMul" and after.op_type == "Add" and not after.domain:
             other = [name for name in after.inputs if name != node.outputs[0]]
             array = self.at.array(other[0]) if other else None
-            if array is not None and array.shape == self.at.array(weight).shape[1:]:
+            if array is not None and array.shape == self.at.array(weight).shape[1:] and np.isfinite(array).all():
                 nodes.append(after)
                 after = self.at.only_reader(after.outputs[0])
         if after is not None and after.op_type in ("Relu", "Clip") and not after.domain \

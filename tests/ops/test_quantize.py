@@ -101,6 +101,22 @@ def test_sums_of_products_are_exact(terms, dtype):
         [[np.int64(255 * -255 * (terms - 1)).astype(np.int32)] * 2]
 
 
+A, B, KERNEL = scalar(0, np.uint8), scalar(0, np.int8), np.ones((2, 3, 1, 1), np.int8)
+
+
+@pytest.mark.parametrize("op_type, inputs", [
+    ("MatMulInteger", lambda x, w: (x[0, 0], w[:, :2, 0, 0], scalar(0, np.int16))),
+    ("MatMulInteger", lambda x, w: (x[0, 0], w[:, :2, 0, 0], A, A)),
+    ("ConvInteger", lambda x, w: (x, w, B)), ("ConvInteger", lambda x, w: (x, w, A, scalar(0, np.int16))),
+    ("QLinearConv", lambda x, w: (x, scalar(.1), B, w, scalar(.1), B, scalar(.1), A)),
+    ("QLinearConv", lambda x, w: (x, scalar(.1), A, w, scalar(.1), A, scalar(.1), A)),
+    ("QLinearMatMul", lambda x, w: (x[0, 0], scalar(.1), A, w[:, :2, 0, 0], scalar(.1), A, scalar(.1), A))])
+def test_zero_points_of_another_type_are_refused(op_type, inputs):
+    """Kernels read them as what they should be."""
+    with pytest.raises(ValueError, match="numbers and their zero point are u?int8 and u?int(8|16); they have to be of"):
+        run(op_type, *inputs(bytes_of(1, 3, 2, 2), KERNEL))
+
+
 @pytest.mark.parametrize("a_zero, b_zero", [
     (None, None), (3, 5), ([1], [2]), ([1, 2], [3, 4, 5, 6]), ([[1], [2]], [[3, 4, 5, 6]])])
 def test_zero_points_of_rows_and_columns(a_zero, b_zero):

@@ -243,3 +243,13 @@ def test_a_network_of_channels_behind_has_no_transposes_left(monkeypatch):
     feeds = {"x": np.random.default_rng(0).normal(size=(1, 4, 8, 8), scale=3).astype(F)}
     for want, got in zip(evaluate(graph, feeds), evaluate(after, feeds)):
         np.testing.assert_allclose(got, want, atol=1.01 * Y[0])
+
+
+@pytest.mark.parametrize("op_type, inputs", [
+    ("QLinearAdd", ("x", *X, "", *X, *Y)), ("QLinearMul", ("x", *X, "", *X, *Y)),
+    ("QLinearConcat", (*Y, "x", *X, "", *X))])
+def test_what_lacks_a_tensor_stays(op_type, inputs):
+    """To be refused by its operator."""
+    b = Builder()
+    picture(b)
+    unchanged(b.output(own(b, op_type, *inputs)), expand_quantized)

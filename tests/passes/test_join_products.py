@@ -56,9 +56,10 @@ def test_scales_of_columns():
 @pytest.mark.parametrize("row", [np.int32(7), np.arange(5, dtype=np.int32), np.arange(5, dtype=np.int32).reshape(1, 5)],
                          ids=str)
 @pytest.mark.parametrize("first", [False, True])
-def test_a_row_of_int32_is_added_to_the_sums(row, first):
+@pytest.mark.parametrize("shape", [(3, 6), ("n", 6), ("n", "rows", 6)], ids=str)
+def test_a_row_of_int32_is_added_to_the_sums(row, first, shape):
     b = Builder()
-    x, scale, shift = b.node("DynamicQuantizeLinear", b.input("x", 3, 6), n=3)
+    x, scale, shift = b.node("DynamicQuantizeLinear", b.input("x", *shape), n=3)
     total = b.MatMulInteger(x, weights(6, 5), shift)
     y = b.Mul(b.Cast(b.Add(row, total) if first else b.Add(total, row), to=1), b.Mul(COLUMNS[0], scale))
     after = rewritten(b.output(y), join_products)

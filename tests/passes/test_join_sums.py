@@ -71,6 +71,30 @@ def test_int32_is_added_to_the_sums(shape, first):
     assert ops(after) == [*APART, "ScaledConvInteger"] and after.nodes[2].inputs[6] == x_scale
 
 
+@pytest.mark.parametrize("shape", [("n", 4, 6, 7), ("n", 4, "h", "w")], ids=str)
+def test_of_free_sizes(shape):
+    """One behind the other: the rank of what is quantised, and that its scale is a number, are known without sizes."""
+    b = Builder()
+    y = b.input("x", *shape)
+    for ic, oc in ((4, 5), (5, 6)):
+        y, x_scale, x_zero = b.node("DynamicQuantizeLinear", y, n=3)
+        total = b.Add(b.ConvInteger(y, weights(oc, ic, 3, 3), x_zero, pads=[1] * 4), np.arange(oc, dtype=I32)
+                      .reshape(oc, 1, 1))
+        y = b.Relu(b.Mul(b.Cast(total, to=1), b.Mul(x_scale, F(.01))))
+    after = rewritten(b.output(y), join_sums, passes.remove_dead)
+    assert ops(after) == [*APART, "ScaledConvInteger", "Relu"] * 2
+
+
+@pytest.mark.parametrize("of_run", [False, True])
+def test_a_picture_of_a_rank_that_is_not_known_stays(of_run):
+    b = Builder()
+    x = b.Reshape(b.input("x", 2, 4, 6, 7), b.input("shape", "rank", dtype=np.int64))
+    y, x_scale, x_zero = b.node("DynamicQuantizeLinear", x, n=3)
+    w = b.input("w", 5, 4, 3, 3, dtype=np.int8) if of_run else weights(5, 4, 3, 3)
+    total = b.Add(b.ConvInteger(y, w, x_zero), np.ones((5, 1, 1), I32))
+    unchanged(b.output(b.Mul(b.Cast(total, to=1), x_scale)), join_sums)
+
+
 @pytest.mark.parametrize("row", [np.ones((1, 1, 4), I32), np.ones((2, 1, 1, 1), I32), np.ones((1, 1, 1, 1, 1), I32)],
                          ids=str)
 def test_other_integers_stay(row):

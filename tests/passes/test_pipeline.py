@@ -108,6 +108,17 @@ MALFORMED = {
         lambda b, x: b.Clip(x, np.zeros(())),
     "Mul 'v0': its inputs are float32 and int64; Mul takes one type": lambda b, x: b.Mul(np.int64([1]), x),
     "Gather 'v0': its attribute 'axis' is not of type INT": lambda b, x: b.Gather(x, x, axis=[0]),
+    "Relu 'v0_0' has 2 outputs; Relu makes 1": lambda b, x: b.node("Relu", x, n=2)[0],
+    "Add 'v0_0' has 2 outputs; Add makes 1": lambda b, x: b.node("Add", x, x, n=2)[0],
+    "DequantizeLinear 'v1_0' has 2 outputs; DequantizeLinear makes 1": lambda b, x: b.node(
+        "DequantizeLinear", b.QuantizeLinear(x, np.float32(1)), np.float32(1), n=2)[0],
+    "QuantizeLinear 'v0': its scale is int8; it has to be a float": lambda b, x: b.QuantizeLinear(x, np.int8(1)),
+    "DequantizeLinear 'v1': its scale is uint8; it has to be a float":
+        lambda b, x: b.DequantizeLinear(b.QuantizeLinear(x, np.float32(1)), np.uint8(1)),
+    "DequantizeLinear 'v1': its numbers are int8, their zero point uint8; they have to be of one type":
+        lambda b, x: b.DequantizeLinear(b.QuantizeLinear(x, np.float32(1), np.int8(3)), np.float32(1), np.uint8(3)),
+    "DequantizeLinear 'v0': its numbers are int32, their zero point float16; they have to be of one type":
+        lambda b, x: b.Add(x, b.DequantizeLinear(np.int32([1, 2, 3]), np.float32(1), np.float16(0))),
 }
 
 

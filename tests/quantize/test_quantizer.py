@@ -248,3 +248,26 @@ def test_layers_in_floats_stay_float16_and_nothing_in_integers_is_said():
         theirs = onnxruntime.InferenceSession(made.encoded(), providers=["CPUExecutionProvider"])
         for session in theirs, cinfer.load(made.encoded()):
             np.testing.assert_allclose(session.run(None, feeds)[0], want, atol=1e-5)
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_no_numbers_stay_in_floats(odd):
+    """Where limits behind them hide that."""
+    bias = biases(8)
+    bias[3] = odd
+    model = network([node("Conv", ["x", "w", "b"], ["a"], pads=[1] * 4), node("IsNaN", ["a"], ["n"]),
+                     node("Where", ["n", "low", "a"], ["c"]), node("Clip", ["c", "low", "high"], ["d"]),
+                     node("Conv", ["d", "v"], ["y"])],
+                    w=weights(8, 3, 3, 3), b=bias, v=weights(4, 8, 1, 1), low=np.float32(0), high=np.float32(6))
+    made = quantize(model, PICTURES, target=.5, threads=1)
+    assert made.report.layers[1] == 1 and np.isfinite(answers(made.encoded())[0]).all()
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_answers_that_are_no_numbers_are_refused(odd):
+    bias = biases(8)
+    bias[3] = odd
+    model = network([node("Conv", ["x", "w", "b"], ["a"]), node("Conv", ["a", "v"], ["y"])],
+                    w=weights(8, 3, 3, 3), b=bias, v=weights(4, 8, 1, 1))
+    with pytest.raises(cinfer.Error, match="has NaN or infinite numbers; errors are measured by finite ones"):
+        quantize(model, PICTURES, threads=1)

@@ -22,7 +22,8 @@ ATTRIBUTES = "axis saturate output_dtype precision"
 def quantize(group, values):
     """To integers of 8 or 16 bits."""
     node, y = group.node, values.fact(group.node.outputs[0]).dtype
-    if values.fact(node.inputs[0]).dtype != F32 or y.name not in ("uint8", "int8", "uint16", "int16"):
+    if values.fact(node.inputs[0]).dtype != F32 or y.name not in ("uint8", "int8", "uint16", "int16") \
+            or is_denormal(values.constant(node.inputs[1])):
         return ()
     name, blocked = node.inputs[0], values.is_blocked(node.inputs[0])
     if is_picture_of_bytes(node, values, node.outputs[0]) and (blocked or not wanted_plain(values, node.outputs[0])):
@@ -31,6 +32,11 @@ def quantize(group, values):
         return (Candidate(lambda out: emit_quantize(out, node, blocked), reads, BLOCKED),)
     limits = np.iinfo(y)
     return scaled(node, values, F32, how=1, lo=limits.min, hi=limits.max)
+
+
+def is_denormal(scale) -> bool:
+    """Does a constant have numbers that count as 0 in kernels, where 0 / 0 is no zero point?"""
+    return scale is not None and scale.dtype == F32 and bool((np.abs(scale) < np.finfo(F32).tiny).any())
 
 
 @kernel("DequantizeLinear", attributes=ATTRIBUTES, reading=BLOCKED)

@@ -207,3 +207,16 @@ def test_sums_of_whole_numbers_are_exact(isa):
     session = cinfer.load(data, threads=1, isa=isa)
     assert "numpy" not in [step.label for step in session._plan_for(None).steps]
     np.testing.assert_array_equal(session.run(None, feeds)[0], expected(data, feeds)[0])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16])
+def test_a_scale_that_is_no_normal_number(dtype):
+    """0 is the zero point, though the scale counts as 0 in kernels."""
+    m = Model(21)
+    x = m.Relu(m.input("x", 1, 20, 5, 6))
+    scale, zero = np.float32(1e-39), dtype(77)
+    y = m.QuantizeLinear(m.MaxPool(x, kernel_shape=[1, 1]), scale, zero)
+    m.outputs(y, m.QuantizeLinear(x, scale, zero), dtype=dtype)
+    data, feeds = m.bytes(), m.feeds()
+    for got, wanted in zip(cinfer.load(data).run(None, feeds), expected(data, feeds), strict=True):
+        np.testing.assert_array_equal(got, wanted)
