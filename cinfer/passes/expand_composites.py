@@ -1,4 +1,4 @@
-"""Operators that are compositions of others, spelt out."""
+"""Operators that are compositions of others, or others by another name, spelt out."""
 from __future__ import annotations
 
 from ..errors import Error
@@ -6,8 +6,12 @@ from ..model.graph import Graph
 from ..ops import registry
 from ..ops.composite import written
 from ..ops.facts import UnknownValue, Unranked
+from ..ops.families import MICROSOFT
 from ..ops.symbols import Undecided
 from .pattern import Rewriter, rewrite
+
+# of onnxruntime, which knew 16 and 4 bits before the standard did, and the standard's by this opset
+COPIES = {"QuantizeLinear": 21, "DequantizeLinear": 21}
 
 
 @rewrite
@@ -16,9 +20,15 @@ def expand_composites(graph: Graph, at: Rewriter) -> bool:
 
     Only where the ranks and types of all inputs are known. A composite that stays runs in NumPy, and says what
     is wrong with it when the graph is planned.
+
+    com.microsoft.QuantizeLinear and DequantizeLinear, which onnxruntime's quantiser writes where the file's opset lacks
+    a type, become the standard's, which all other passes look for.
     """
+    copies = [node for node in graph.nodes if node.domain == MICROSOFT and node.op_type in COPIES]
+    for node in copies:
+        at.change(node, node.op_type, node.inputs, COPIES[node.op_type], **node.attributes)
     waiting = [node for node in reversed(graph.nodes) if is_composite(node)]
-    changed = False
+    changed = bool(copies)
     while waiting:
         node = waiting.pop()
         operator = registry.find(node)

@@ -10,6 +10,7 @@ from .move_bytes import MOVES
 TO_FLOATS = frozenset(("DequantizeLinear", "QuantizeDequantize"))
 TO_BYTES = frozenset(("QuantizeLinear", "QuantizeDequantize"))
 ON_BYTES = ("QLinear", "QGemm", "LookUp", "MatMulInteger", "ScaledMatMulInteger", "ScaledConvInteger")
+BYTES = ("uint8", "int8")
 BY_RUN = ("DynamicQuantize", "DynamicScale")
 WHY = {"PRelu": "bytes have one slope; one for each channel goes to the sums of a convolution, with no QuantizeLinear "
                 "between"}
@@ -30,17 +31,25 @@ def in_float(graph: Graph) -> list[dict]:
     for node in graph.nodes:
         if node.op_type in TO_FLOATS | TO_BYTES | MOVES or node.op_type.startswith((*ON_BYTES, *BY_RUN)):
             continue
-        reads = any(is_border(makers.get(name), TO_FLOATS, makers) for name in node.inputs)
+        reads = [makers[name] for name in node.inputs if is_border(makers.get(name), TO_FLOATS, makers)]
         behind = [reader for name in node.outputs for reader in consumers.get(name, ())]
-        gives = any(is_border(reader, TO_BYTES, makers) for reader in behind)
+        gives = [reader for reader in behind if is_border(reader, TO_BYTES, makers)]
         if not reads and not gives:
             continue
         name = node.name or node.outputs[0]
+        others = [dtype for border in (*reads, *gives) if (dtype := type_of(border, graph)) not in BYTES]
         why = graph.in_float.get(name) or (
+            f"its numbers are stored as {others[0]}; only uint8 and int8 are computed as bytes" if others else
             WHY.get(node.op_type, "bytes are not computed by this operator") if reads and gives else
             "nothing quantises its output" if reads else "its inputs are not quantised")
         found.setdefault((node.op_type, why), []).append(name)
     return [{"operator": operator, "nodes": names, "why": why} for (operator, why), names in found.items()]
+
+
+def type_of(border: Node, graph: Graph) -> str:
+    """Of the integers of a DequantizeLinear or QuantizeLinear, as far as its zero point tells."""
+    zero = graph.constants.get(border.inputs[2]) if len(border.inputs) > 2 else None
+    return "uint8" if zero is None else zero.dtype.name
 
 
 def is_border(node: Node | None, operators: frozenset[str], makers: dict[str, Node]) -> bool:

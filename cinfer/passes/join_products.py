@@ -11,7 +11,7 @@ from ..ops.families import MICROSOFT, OWN_DOMAIN
 from ..ops.numeric import F32
 from .before_rounding import activated, as_parameters
 from .pattern import Rewriter, has, rewrite
-from .quantized import LARGEST, SMALLEST, factors, is_single, known_shape, scaled
+from .quantized import LARGEST, SMALLEST, WIDER, factors, is_single, known_shape, scaled
 
 I32 = np.dtype(np.int32)
 BYTES = ("uint8", "int8")
@@ -27,7 +27,7 @@ def join_products(graph: Graph, at: Rewriter) -> bool:
     x8 -> DequantizeLinear -> MatMul or Gemm -> QuantizeLinear, both matrices dequantised   becomes   QLinearMatMul or
     QGemm; without QuantizeLinear, or where a Gemm adds floats, ScaledMatMulInteger, and an Add. A Transpose, Reshape,
     Squeeze or Unsqueeze behind a DequantizeLinear moves the bytes. An activation between a Gemm and the QuantizeLinear
-    becomes part of a QGemm of our own (before_rounding.py).
+    becomes part of a QGemm of our own (before_rounding.py). Constant matrices of 4 bits become bytes, beside bytes.
 
     Guards: numbers of 8 bits; nobody else sees what is between; scales and zero points of the left matrix are single
     ones, those of the right one too, or of the columns of a constant; of DequantizeLinear and QuantizeLinear they are
@@ -37,6 +37,8 @@ def join_products(graph: Graph, at: Rewriter) -> bool:
     changed = False
     for node in at.of("MatMulInteger"):
         changed |= _scaled(at, node)
+    for node in chain(at.of("MatMul"), at.of("Gemm")):
+        changed |= _widened(at, node)
     for node in at.of("QuantizeLinear"):
         found = activated(at, node.inputs[0], "Gemm")
         changed |= found is not None and _dequantised(at, *found)
@@ -48,6 +50,25 @@ def join_products(graph: Graph, at: Rewriter) -> bool:
             graph.in_float[node.name or node.outputs[0]] = f"a matrix of it is stored as {narrow[0]}; products of " \
                                                            "integers are of 8 bits"
     return changed
+
+
+def _widened(at: Rewriter, node: Node) -> bool:
+    """The right matrix becomes one of 8 bits, if it is a constant of 4, not in blocks, and the left one is bytes."""
+    name = node.inputs[1]
+    back = at.maker(name, "DequantizeLinear", "Transpose")
+    while back is not None and back.op_type == "Transpose":
+        back = at.maker(back.inputs[0], "DequantizeLinear", "Transpose")
+    if back is None or back.attributes.get("block_size") or _stored(at, node.inputs[0]) is None:
+        return False
+    matrix, zero = at.array(back.inputs[0]), at.array(back.inputs[2]) if has(back, 2) else None
+    if matrix is None or matrix.dtype.name not in ("int4", "uint4") or has(back, 2) and zero is None:
+        return False
+    wide = WIDER[matrix.dtype.name]
+    inputs = [at.constant(matrix.astype(wide), back.inputs[0]), back.inputs[1]]
+    if zero is not None:
+        inputs.append(at.constant(zero.astype(wide), back.inputs[2]))
+    at.set_inputs(back, inputs)
+    return True
 
 
 def _narrow(at: Rewriter, name: str) -> np.dtype | None:

@@ -13,10 +13,9 @@ from ..ops.symbols import same
 from .before_rounding import activated, as_parameters
 from .fuse_pad import pad_value, whole_pads
 from .pattern import Rewriter, has, rewrite
-from .quantized import LARGEST, SMALLEST, U8, Stored, is_single, read, same_scale, stored
+from .quantized import LARGEST, SMALLEST, U8, WIDER, Stored, is_single, read, same_scale, stored
 from .spelling import Spelling
 
-WIDER = {name: np.dtype(name.replace("4", "8")) for name in ("int8", "uint8", "int4", "uint4")}
 NOT_PICTURES = "bytes are computed in pictures and volumes; or its ranks are not known"
 PICTURES = (3, 4, 5)                # ranks
 MOST_PRODUCT = 1 << 31              # of a sum in int32

@@ -20,7 +20,7 @@ def move_bytes(graph: Graph, at: Rewriter) -> bool:
     """
     changed = False
     for node in at.walk():
-        if not _moves(at, node):
+        if not moves(node):
             continue
         x = read(at, node.inputs[0])
         if x is None or not all(_becomes_bytes(at, name) for name in node.outputs if name):
@@ -36,7 +36,8 @@ def move_bytes(graph: Graph, at: Rewriter) -> bool:
     return changed
 
 
-def _moves(at: Rewriter, node: Node) -> bool:
+def moves(node: Node) -> bool:
+    """Are its outputs numbers of its first input?"""
     if node.op_type == "Resize":
         get = node.attributes.get
         return get("mode", "nearest") == "nearest" and get("coordinate_transformation_mode") != "tf_crop_and_resize"
@@ -49,5 +50,5 @@ def _becomes_bytes(at: Rewriter, name: str, depth: int = 0) -> bool:
     return bool(readers) and name not in at.pinned and depth < 8 and all(
         not reader.domain and reader.inputs[0] == name and name not in reader.inputs[1:] and (
             reader.op_type == "QuantizeLinear" and stored(at, reader) is not None
-            or _moves(at, reader) and all(_becomes_bytes(at, out, depth + 1) for out in reader.outputs if out))
+            or moves(reader) and all(_becomes_bytes(at, out, depth + 1) for out in reader.outputs if out))
         for reader in readers)

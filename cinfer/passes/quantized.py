@@ -14,6 +14,7 @@ from .widen_halves import FLOAT
 U8, I32 = np.dtype(np.uint8), np.dtype(np.int32)
 # Of activations: products and ratios of such scales are float32 numbers, neither infinite nor denormal.
 SMALLEST, LARGEST = 2.0 ** -40, 2.0 ** 40
+WIDER = {name: np.dtype(name.replace("4", "8")) for name in ("int8", "uint8", "int4", "uint4")}     # of weights
 
 
 class Stored(NamedTuple):

@@ -1,5 +1,4 @@
 """What is said of operators on bytes, and of those in floats among them."""
-import ml_dtypes
 import numpy as np
 
 from cinfer import passes
@@ -33,6 +32,15 @@ def test_what_nothing_quantises_and_what_has_no_kernel():
     found, floats = told(b, b.Add(softmax, b.input("z", 1, 5, 6, 6)))
     assert floats == [("Softmax", 1, "bytes are not computed by this operator"),
                       ("Add", 1, "nothing quantises its output")]
+
+
+def test_functions_of_numbers_of_16_bits_say_so():
+    b = Builder(opset=21)
+    at = grid(0.01, 0, np.int16)
+    x = stored(b, b.input("x", 1, 4, 6, 6), at)
+    found, floats = told(b, stored(b, b.HardSwish(x), at), stored(b, b.Softmax(x, axis=1), at))
+    why = "its numbers are stored as int16; only uint8 and int8 are computed as bytes"
+    assert (found, floats) == ({}, [("HardSwish", 1, why), ("Softmax", 1, why)])
 
 
 def test_why_a_convolution_stays():
@@ -69,9 +77,9 @@ def test_why_numbers_are_no_bytes():
 def test_why_products_and_slopes_stay():
     b = Builder(opset=21)
     x = stored(b, b.input("x", 4, 6))
-    w = b.DequantizeLinear(np.ones((6, 5), "int8").astype(ml_dtypes.int4), F(.1), np.zeros((), ml_dtypes.int4))
+    w = b.DequantizeLinear(np.ones((6, 5), np.int16), F(.1), np.int16(0))
     picture = stored(b, b.input("p", 1, 4, 6, 6))
     found, floats = told(b, stored(b, b.MatMul(x, w), Y),
                          stored(b, b.PRelu(picture, np.linspace(0, 1, 4, dtype=F).reshape(4, 1, 1)), Y))
     assert [(operator, why.split(";")[0]) for operator, _, why in floats] == [
-        ("MatMul", "a matrix of it is stored as int4"), ("PRelu", "bytes have one slope")]
+        ("MatMul", "a matrix of it is stored as int16"), ("PRelu", "bytes have one slope")]

@@ -7,6 +7,7 @@ import pytest
 from cinfer import passes
 from cinfer.passes.check import fault
 from cinfer.passes.join_products import join_products
+from cinfer.passes.remove_dead import remove_dead
 
 from handmade import Builder, ops, rewritten, unchanged
 from interpreter import evaluate
@@ -271,3 +272,32 @@ def test_activations_of_a_gemm_that_adds_floats_stay():
     y = b.Gemm(back(b, "x", 7, 6), b.DequantizeLinear(weights(6, 5), *W), np.ones(5, F))
     after = rewritten(b.output(b.QuantizeLinear(b.LeakyRelu(y), *Y)), join_products)
     assert ops(after)[-3:] == ["Add", "LeakyRelu", "QuantizeLinear"]
+
+
+@pytest.mark.parametrize("operator", ["MatMul", "Gemm"])
+@pytest.mark.parametrize("turned", [False, True], ids=["as it is", "transposed"])
+@pytest.mark.parametrize("zero", [None, 0, "columns"])
+@pytest.mark.parametrize("kind", ["int4", "uint4"])
+def test_matrices_of_4_bits_become_bytes(kind, zero, turned, operator):
+    dtype = np.dtype(getattr(pytest.importorskip("ml_dtypes"), kind))
+    b = Builder(opset=21)
+    w = np.random.default_rng(0).integers(0, 8, (5, 6) if turned else (6, 5)).astype(np.int8).astype(dtype)
+    zeros = [] if zero is None else [np.array(zero, np.int8).astype(dtype)] if zero == 0 \
+        else [np.arange(5, dtype=np.int8).astype(dtype)]
+    back_w = b.DequantizeLinear(w, COLUMNS[0] if zero == "columns" else F(0.02), *zeros, axis=0 if turned else 1)
+    x = back(b, "x", 2, 6)
+    if operator == "Gemm":
+        y = b.Gemm(x, back_w, transB=int(turned))
+    else:
+        y = b.MatMul(x, b.Transpose(back_w, perm=[1, 0]) if turned else back_w)
+    after = rewritten(b.output(y), join_products, remove_dead)
+    assert ops(after) == ["QuantizeLinear", "ScaledMatMulInteger"]
+
+
+def test_matrices_of_4_bits_stay_so_beside_floats_and_in_blocks():
+    dtype = np.dtype(pytest.importorskip("ml_dtypes").int4)
+    w = np.ones((6, 4), np.int8).astype(dtype)
+    b = Builder(opset=21)
+    y = b.MatMul(b.input("x", 2, 6), b.DequantizeLinear(w, F(0.02)))
+    z = b.MatMul(back(b, "z", 2, 6), b.DequantizeLinear(w, np.full((3, 4), 0.02, F), axis=0, block_size=2))
+    unchanged(b.output(y, z), join_products)
