@@ -7,7 +7,7 @@ import cinfer._ops as ops
 import test_conv_u8
 import test_depthwise_u8
 import test_winograd_u8
-from u8 import NOTHING, BlockedU8, address, convolved, integers, put
+from u8 import GUARD, NOTHING, BlockedU8, address, convolved, integers, put
 from u8 import channels as vector
 from windows import Blocked, activation, run
 
@@ -112,6 +112,37 @@ def test_ends_in_float(level, case, w_range):
 def rounded_product(v, f):
     """slope * v in float32: the product of two float32 in float64 is exact"""
     return f(v).astype(np.float32)
+
+
+# lanes beyond the channels would be 1/2 by the last of these, and what has no weights is not 0
+RANGES = [("none", -.1), ("relu", .2), ("hard_sigmoid", .3), ("sigmoid", 0), ("neg", .2)]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("case", [*CASES, ("conv_u8", 1, 1, 80, 70, 9, 7, (1, 1), (1, 1), (1, 1), NOTHING)], ids=str)
+def test_each_tile_finds_the_range_of_what_it_writes(level, case):
+    """Exactly that of the numbers of real channels and 0; all of them NaN where one is."""
+    kernel, n, groups, ic, oc, *_, strides, dilations, pads = case
+    x, zero, w, sums = problem(case, (-60, 60))
+    scale, parts = np.full(groups * oc, 3 / np.abs(sums).max(), np.float32), put(np.zeros(1 << 14, np.float32))
+    factor = vector(scale, np.float32)
+    for act, shift in RANGES:
+        for odd in (None, groups * oc - 1):
+            bias = np.full(groups * oc, shift, np.float32)
+            if odd is not None and act == "none":
+                bias[odd] = np.nan
+            add, parts[:] = vector(bias, np.float32), GUARD
+            how = dict(act=ops.table(level).unary["clip"], alpha=0., beta=np.inf) if act == "relu" else \
+                dict(act=ops.table(level).unary[act], alpha=.2, beta=.5)
+            end = dict(scale=address(factor), add=address(add), range=address(parts), channels=groups * oc, **how)
+            y = run_kernel(level, kernel, x, zero, w, groups, strides, dilations, pads, sums.shape, end, (1, 0, 0, 1),
+                           threads=2)
+            found = parts[parts != GUARD].reshape(-1, 2)
+            if np.isnan(y).any():
+                nan = np.isnan(found)
+                assert nan.any() and (nan[:, 0] == nan[:, 1]).all()
+                continue
+            assert [found[:, 0].min(), found[:, 1].max()] == [min(y.min(), 0), max(y.max(), 0)], f"{act} {level}"
 
 
 @pytest.mark.parametrize("level", LEVELS)
