@@ -6,7 +6,8 @@ from .errors import Cancelled, Error, InputError, LimitError, ModelError, Unsupp
 from .version import __version__
 
 __all__ = ["Cancelled", "Error", "InputError", "LimitError", "ModelError", "Session", "UnsupportedError",
-           "__version__", "compare", "explain", "install_as_onnxruntime", "load", "quantize", "register_op", "vision"]
+           "__version__", "adapt", "compare", "explain", "install_as_onnxruntime", "label", "load", "quantize",
+           "register_op", "vision"]
 
 
 def __getattr__(name: str):
@@ -15,7 +16,7 @@ def __getattr__(name: str):
         session = imported("cinfer.session")
         globals().update(load=session.load, Session=session.Session)
         return globals()[name]
-    if name in ("compare", "explain", "quantize", "vision"):
+    if name in ("adapt", "compare", "explain", "label", "quantize", "vision"):
         from .imports import imported
         return imported(f"cinfer.{name}")
     if name == "register_op":

@@ -16,6 +16,8 @@ COMMANDS = {
     "compare": "say how far a model's values are from those of another one",
     "explain": "show what of a picture a model's answer comes from",
     "quantize": "make a model run in integers of 8 bits",
+    "label": "write into a model how it is used",
+    "adapt": "teach a classifier classes of your own",
 }
 USAGE = """usage: cinfer COMMAND ...
 

@@ -90,6 +90,8 @@ def _named(view, classes: np.ndarray, channels: int | None = None, labels: list[
     labels = view.words.labels or labels
     if labels is not None and channels is not None and len(labels) == channels - 1:
         labels = ["background", *labels]                # OpenVINO's labels do not name it
+    elif channels is not None:
+        view.check_labels(channels)
     if view.options.classes is not None:
         every = np.arange(int(classes.max(initial=0)) + 1)
         classes = np.where(view.wanted(every)[classes], classes, np.asarray(_ignored(classes), classes.dtype))

@@ -55,6 +55,10 @@ class Words:
         if flags:
             self.evidence.append(f"as given: {', '.join(flag for _, flag in flags.values())}")
 
+    def said(self) -> dict[str, str]:
+        """All words, and their texts."""
+        return {key: text for key, (text, _) in self._said.items()}
+
     def __contains__(self, key: str) -> bool:
         return key in self._said
 

@@ -1,0 +1,56 @@
+"""cinfer adapt MODEL photos-by-class/ -o OUT: a classifier learns classes of one's own."""
+from __future__ import annotations
+
+import os
+
+from ..errors import InputError
+from .files import check_place, replacing
+from .flags import add_recipe, flags_of
+from .parser import add_threads, model_path
+from .text import Steps, say
+
+USAGE = "cinfer adapt MODEL FOLDER -o OUT.onnx [flags]"
+EPILOG = """FOLDER has a folder for each class, whose name is the label: photos/cat/1.jpg, photos/dog/1.jpg.
+The network's features stay as they are, its last layer is learned anew; what the report says
+is of pictures that were held out (docs/adapt.md).
+
+  cinfer adapt model.onnx photos/ -o mine.onnx
+  cinfer adapt model.onnx photos/ -o mine.onnx --report report.html"""
+
+
+def declare(parser) -> None:
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="an ONNX classifier")
+    add("folder", metavar="FOLDER", help="a folder with a folder of pictures for each class")
+    add("-o", "--output", metavar="OUT", required=True, help="the file to write")
+    add("--report", metavar="HTML", help="a page with the report and its pictures")
+    add("--json", action="store_true", help="the report as one JSON object")
+    add("--task", metavar="T", help="what the model does (docs/tasks.md)")
+    parser.set_defaults(output_scale=None)
+    add_threads(parser)
+    add_recipe(parser)
+
+
+def run(arguments) -> int:
+    path = model_path(arguments.model)
+    check_place(arguments.output, [path], "-o")
+    if arguments.report:
+        check_place(arguments.report, [path], "--report")
+        if os.path.realpath(arguments.report) == os.path.realpath(arguments.output):
+            raise InputError(f"--report {arguments.report}: that is the file of -o; name another one")
+
+    from ..adapt.adapter import adapt_by
+    with Steps() as steps:
+        made = adapt_by(path, arguments.folder, flags_of(arguments), threads=arguments.threads, show=steps.show)
+    with replacing(arguments.output, "-o") as file:
+        file.write(made.encoded())
+    if arguments.report:
+        with replacing(arguments.report, "--report") as file:
+            file.write(made.page().encode())
+    if arguments.json:
+        import json
+        print(json.dumps(made.report.data() | {"output": arguments.output}, indent=1))
+    else:
+        print("\n".join(made.report.lines()))
+    say(f"{arguments.output}: {made.report.summary()}")
+    return 0

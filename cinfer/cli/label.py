@@ -1,0 +1,42 @@
+"""cinfer label MODEL -o OUT: a copy of a model that says how to use itself."""
+from __future__ import annotations
+
+from ..table import shortened, table
+from .files import check_place
+from .flags import add_recipe, flags_of, read_labels
+from .parser import add_threads, model_path
+from .text import counted, say
+
+EPILOG = """Writes the keys of docs/metadata.md into a copy of the file: what the flags say, and for the
+rest what cinfer takes the model for. Nothing else is changed (docs/label.md).
+
+  cinfer label model.onnx -o mine.onnx --labels classes.txt --task classification --size 224
+  cinfer label model.onnx -o mine.onnx --recipe output.kind=logits"""
+
+
+def declare(parser) -> None:
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="an ONNX file")
+    add("-o", "--output", metavar="OUT", required=True, help="the file to write")
+    add("--labels", metavar="FILE", help="class names, one a line")
+    add("--task", metavar="T", help="what the model does (docs/tasks.md)")
+    add("--json", action="store_true", help="the keys as one JSON object")
+    parser.set_defaults(output_scale=None)
+    add_threads(parser)
+    add_recipe(parser)
+
+
+def run(arguments) -> int:
+    path = model_path(arguments.model)
+    check_place(arguments.output, [path, *([arguments.labels] if arguments.labels else [])], "-o")
+    labels = read_labels(arguments.labels) if arguments.labels else None
+
+    from ..label import label_by
+    keys = label_by(path, arguments.output, flags_of(arguments), labels, threads=arguments.threads)
+    if arguments.json:
+        import json
+        print(json.dumps(keys, indent=1))
+    else:
+        print("\n".join(table([[key, shortened(text)] for key, text in keys.items()])))
+    say(f"{arguments.output}: {counted(len(keys), 'key')} written")
+    return 0
