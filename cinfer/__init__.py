@@ -7,7 +7,7 @@ from .version import __version__
 
 __all__ = ["Cancelled", "Error", "InputError", "LimitError", "ModelError", "Session", "UnsupportedError",
            "__version__", "adapt", "compare", "explain", "install_as_onnxruntime", "label", "load", "quantize",
-           "register_op", "vision"]
+           "register_op", "serve", "vision"]
 
 
 def __getattr__(name: str):
@@ -16,7 +16,7 @@ def __getattr__(name: str):
         session = imported("cinfer.session")
         globals().update(load=session.load, Session=session.Session)
         return globals()[name]
-    if name in ("adapt", "compare", "explain", "label", "quantize", "vision"):
+    if name in ("adapt", "compare", "explain", "label", "quantize", "serve", "vision"):
         from .imports import imported
         return imported(f"cinfer.{name}")
     if name == "register_op":

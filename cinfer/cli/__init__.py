@@ -18,6 +18,7 @@ COMMANDS = {
     "quantize": "make a model run in integers of 8 bits",
     "label": "write into a model how it is used",
     "adapt": "teach a classifier classes of your own",
+    "serve": "answer requests over HTTP",
 }
 USAGE = """usage: cinfer COMMAND ...
 

@@ -119,12 +119,22 @@ class Reader:
         """Of a run. Several threads may `finish` at once, if they share them: by a Stop."""
         return self.session.threads
 
-    def finish(self, ready: Prepared, stop=None) -> Reading:
-        """Run and decode. stop : Stop (run/pool.py), which ends the run, or leaves it fewer threads"""
+    def fed(self, x: np.ndarray) -> Prepared:
+        """What another program has prepared: the input as the model takes it, of the whole picture."""
+        height, width = x.shape[-3:-1] if self.recipe.layout.endswith("C") else x.shape[-2:]
+        where = Geometry(width, height, width, height, 1.0, 1.0)
+        feeds = {self.recipe.input: x}
+        if self._others:
+            feeds |= self.family.feeds(self._others, where)
+        return Prepared(Frame(None, width, height, "the tensor"), feeds, where, 0.0)
+
+    def finish(self, ready: Prepared, stop=None, timeout: float | None = None) -> Reading:
+        """Run and decode. stop : Stop (run/pool.py), which ends the run, or leaves it fewer threads; timeout : as of
+        Session.run"""
         begin = time.perf_counter()
         run = self.session.run if stop is None else partial(self.session._run_until, stop)
         try:
-            arrays = run(None, ready.feeds)
+            arrays = run(None, ready.feeds) if timeout is None else run(None, ready.feeds, timeout=timeout)
         except InputError as error:
             raise self._hinted(error) from None
         done = time.perf_counter()

@@ -1,0 +1,32 @@
+"""Models behind a port: `cinfer serve MODEL...`, `cinfer.serve(["model.onnx"])`; docs/serve.md.
+
+    models.py           what is served: sessions by name, and what each makes of a picture
+    turns.py            as many requests at once as there are CPUs for
+    app.py              the WSGI application: paths, keys, limits, errors as one line of JSON
+    forms.py            what comes in the body of a request: forms with files, pictures, JSON
+    pictures.py         pictures in, answers out: DeepStack's paths, and /v1/read with all of docs/json.md
+    tensors.py          tensors in, tensors out: KServe's v2 protocol
+    metrics.py          what Prometheus asks for
+    replies.py          what is answered
+    index.html          the page for people
+    server.py           the application under waitress, and how it ends
+    channels.py         what waitress leaves open: clients that are too slow, bodies that are too large
+    frigate.py          Frigate's detector over ZeroMQ
+"""
+import sys
+
+from ..imports import Called, imported
+
+__all__ = ["Application", "Limits", "serve"]
+_HOME = {"Application": "app", "Limits": "app", "serve": "server"}
+
+
+def __getattr__(name: str):
+    if name in _HOME:
+        value = getattr(imported(f"{__name__}.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+sys.modules[__name__].__class__ = Called

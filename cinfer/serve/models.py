@@ -1,0 +1,95 @@
+"""What is served: sessions by name, and what each makes of a picture."""
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+
+from ..errors import Error, InputError
+from ..session import Session, load
+from .replies import Refused
+
+MEGABYTE = 1_000_000
+
+
+class Served:
+    """A model behind the port.
+
+    name : in paths; session : shared by all requests
+    reader : Reader, or None where the model takes no picture; why_not : the reason then
+    kind : "detection", "classification" or "", whichever its answers can be said in by DeepStack's protocol
+    """
+
+    def __init__(self, name: str, session: Session, flags=None, options=None, labels=None):
+        self.name, self.session = name, session
+        self.reader, self.why_not, self.kind = None, "", ""
+        try:
+            self._look(flags, options, labels)
+        except Error as error:
+            if flags or labels:                         # whoever says how pictures are fed wants to feed some
+                raise type(error)(f"{name}: {error}") from None
+            self.reader, self.why_not = None, str(error)
+
+    def _look(self, flags, options, labels) -> None:
+        """One grey picture is read: whether it can be, what kind of answer there is, and plans and weights are ready
+        before the first request."""
+        from PIL import Image
+
+        from ..vision.answers.classes import Classes
+        from ..vision.answers.objects import Objects
+        from ..vision.reader import Reader
+        self.reader = Reader(self.session, flags, options, labels)
+        answer = self.reader.read(Image.new("RGB", (256, 256), (128, 128, 128))).answer
+        self.kind = "detection" if isinstance(answer, Objects) else (
+            "classification" if isinstance(answer, Classes) and answer.task == "classification" else "")
+
+    def reads(self, conf: float | None, whole: bool):
+        """The Reader for one request. conf : the least score, None: the model's own; whole : are pictures drawn on?"""
+        if self.reader is None:
+            raise Refused(400, f"model {self.name!r} takes tensors only: {self.why_not}")
+        found = copy.copy(self.reader)
+        found.whole = whole
+        if conf is not None:
+            found.options = found.options._replace(conf=conf)
+        return found
+
+    def said(self) -> str:
+        """For people: what it is."""
+        if self.reader is None:
+            return f"{self.name}: tensors only, for {self.why_not}"
+        task = self.reader.words.task or "raw outputs"
+        return f"{self.name}: {task}: {self.reader.words.origin()}; fed {self.reader.recipe}"
+
+
+def named(text: str) -> tuple[str, str]:
+    """name=path, or a path: its file's name without the ending. A file of the whole name comes first."""
+    name, equals, path = text.partition("=")
+    if equals and name and path and not os.path.exists(text):
+        return name, path
+    return os.path.splitext(os.path.basename(text))[0] or text, text
+
+
+def served(models, threads: int | None = None, max_memory: int | None = None, precision: str = "fp32",
+           **how) -> dict[str, Served]:
+    """The models by name, the first one first.
+
+    models : paths or name=path; or a dict of name -> path, bytes or Session
+    how : flags, options and labels as of Reader
+    """
+    pairs = list(models.items()) if isinstance(models, Mapping) else [named(os.fspath(each)) for each in models]
+    if not pairs:
+        raise InputError("no model is named; right is at least one ONNX model")
+    found: dict[str, Served] = {}
+    for name, source in pairs:
+        check_name(name, found)
+        session = source if isinstance(source, Session) else load(
+            source, threads=threads, max_memory=max_memory, precision=precision)
+        found[name] = Served(name, session, **how)
+    return found
+
+
+def check_name(name: str, known) -> None:
+    if not name or "/" in name or not name.isprintable() or len(name) > 200:
+        raise InputError(f"{name!r} cannot be a model's name in a path; say another one, NAME=MODEL.onnx")
+    if name in known:
+        raise InputError(f"two models are called {name!r}; say another name for one, NAME=MODEL.onnx")

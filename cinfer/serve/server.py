@@ -1,0 +1,202 @@
+"""The application under waitress, which waits for slow clients in one thread, and ends with no request unanswered."""
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+import threading
+import time
+import warnings
+from contextlib import ExitStack, contextmanager
+
+from ..errors import InputError
+from .app import Application, Limits
+
+HOST, PORT, CONNECTIONS = "127.0.0.1", 8000, 100
+MOST_HEAD = 32_768                  # bytes of a request's first line and headers
+IN_MEMORY = 2_000_000               # bytes of a body; a larger one waits in a file without a name
+IDLE_SECONDS = 30.0                 # after which a connection on which nothing moves is closed
+GRACE_SECONDS = 20.0                # that requests have which are under way when the server is to end
+SPARE_THREADS = 4                   # for requests that need no turn at the CPU, or wait for theirs
+PER_SERVER = 2                      # what waitress counts as connections, and are none: the port, and what wakes it
+
+
+def serve(models, *, host: str = HOST, port: int = PORT, zmq: str | None = None, connections: int = CONNECTIONS,
+          ready=None, limits: Limits = Limits(), **options) -> None:
+    """Serve models over HTTP until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    models : a list of paths or of NAME=path; or a dict of name -> path, bytes or Session
+    host, port : where; port 0: one that is free. By default this machine alone is served
+    zmq : an address such as tcp://127.0.0.1:5555, for Frigate's detector (frigate.py), or None
+    connections : at once; further ones wait until one ends
+    ready : called with the Application and the URL, when requests are answered
+    limits : Limits of requests
+    options : of Application: api_key, threads, max_memory, precision
+
+    Raises
+    ------
+    InputError : the port is in use, a model cannot be served, waitress or pyzmq is not installed
+    """
+    needed("waitress", "serve")
+    sockets = bound(host, port)                         # what is in use is said before models are loaded
+    with ExitStack() as stack:
+        for each in sockets:
+            stack.callback(each.close)
+        if zmq:
+            needed("zmq", "frigate")
+        application = Application(models, limits=limits, **options)
+        with quiet(limits):
+            server = Server(application, sockets, connections)
+            stack.callback(server.close)
+            with server.ended_by_signals():
+                if zmq:
+                    from .frigate import Detector
+                    stack.enter_context(Detector(application, zmq))
+                if ready:
+                    ready(application, server.url)
+                server.run()
+
+
+def needed(module: str, extra: str) -> None:
+    from importlib.util import find_spec
+    if find_spec(module) is None:
+        name = {"zmq": "pyzmq"}.get(module, module)
+        raise InputError(f"{name} is not installed; pip install 'cinfer[{extra}]'")
+
+
+def bound(host: str, port: int) -> list[socket.socket]:
+    """Sockets that have the port, of each address of the host. Raises InputError."""
+    found: list[socket.socket] = []
+    try:
+        places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise InputError(f"--host {host}: {getattr(error, 'strerror', None) or error}") from None
+    for family, kind, protocol, _, place in dict.fromkeys(places):
+        one = socket.socket(family, kind, protocol)
+        try:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            if found and not port:                      # localhost has two addresses: one port for both
+                place = (place[0], found[0].getsockname()[1], *place[2:])
+            one.bind(place)
+            one.listen(1)                               # else a second server would be told too late
+        except OSError as error:
+            one.close()
+            if family == socket.AF_INET6 and found:     # a machine without IPv6
+                continue
+            for each in found:
+                each.close()
+            what = f"--port {port}" if host == HOST else f"--host {host} --port {port}"
+            more = "; is another server running? --port 0 takes one that is free" * (error.errno == errno.EADDRINUSE)
+            raise InputError(f"{what}: {(error.strerror or str(error)).lower()}{more}") from None
+        found.append(one)
+    return found
+
+
+class Server:
+    """waitress with its loop in our hands."""
+
+    def __init__(self, application: Application, sockets: list[socket.socket], connections: int):
+        from waitress import wasyncore
+        from waitress.server import BaseWSGIServer, create_server
+
+        from .channels import Channel
+        self._loop, self._map, self._limits = wasyncore, {}, application.limits
+        self._stop, self._closed = threading.Event(), False
+        first = create_server(
+            application, self._map, sockets=sockets, threads=application.turns.threads + SPARE_THREADS, ident="cinfer",
+            connection_limit=connections + PER_SERVER * len(sockets), max_request_header_size=MOST_HEAD,
+            max_request_body_size=application.limits.body + 1, inbuf_overflow=IN_MEMORY,
+            channel_timeout=int(IDLE_SECONDS), cleanup_interval=1, log_socket_errors=False, asyncore_use_poll=True)
+        self._servers = [each for each in self._map.values() if isinstance(each, BaseWSGIServer)]
+        for each in self._servers:
+            each.channel_class, each.metrics = Channel, application.metrics
+        self._dispatcher = first.task_dispatcher
+        host, port = sockets[0].getsockname()[:2]
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def run(self) -> None:
+        """Until `stop`; then what is under way is answered."""
+        checked = 0.0
+        while not self._stop.is_set():
+            self._loop.poll2(1.0, self._map)
+            now = time.time()
+            if now - checked >= 1:
+                checked = now
+                for channel in self._channels():
+                    channel.keep_time(now, self._limits.seconds, IDLE_SECONDS)
+        self._finish()
+
+    def stop(self) -> None:
+        """End soon; from any thread, or a signal's handler."""
+        self._stop.set()
+        for each in self._servers:
+            each.pull_trigger()                         # the loop wakes up
+
+    def _finish(self) -> None:
+        """No new connections; those that there are end when they have their answers."""
+        self._loop.poll2(0.0, self._map)                # who has just come is let in
+        for each in self._servers:
+            self._loop.dispatcher.close(each)           # not its own close, which would take the trigger too
+        deadline = time.time() + GRACE_SECONDS
+        while time.time() < deadline:
+            for channel in self._channels():
+                if channel.is_idle:
+                    channel.handle_close()
+            if not self._channels():
+                break
+            self._loop.poll2(0.1, self._map)
+
+    def _channels(self) -> list:
+        return [channel for each in self._servers for channel in list(each.active_channels.values())]
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._dispatcher.shutdown(timeout=1)
+            self._loop.close_all(self._map, ignore_all=True)
+
+    @contextmanager
+    def ended_by_signals(self):
+        """SIGTERM and SIGINT end it, gracefully the first time. Only in the main thread, which gets signals."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = signal.SIGTERM, signal.SIGINT
+        before = {number: signal.getsignal(number) for number in numbers}
+
+        def end(*_):
+            for number in numbers:                      # the second time as if there were no handler
+                signal.signal(number, signal.SIG_DFL)
+            self.stop()
+        for number in numbers:
+            signal.signal(number, end)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                signal.signal(number, before[number] if before[number] is not None else signal.SIG_DFL)
+
+
+@contextmanager
+def quiet(limits: Limits):
+    """What libraries say of single requests is not for the server's own output, and Pillow refuses what is much larger
+    than the limit by itself, in formats that tell their size late."""
+    from PIL import Image
+    loggers = [logging.getLogger(name) for name in ("waitress", "waitress.queue", "PIL")]
+    before, most = [each.level for each in loggers], Image.MAX_IMAGE_PIXELS
+    for each in loggers:
+        each.setLevel(logging.CRITICAL)
+    Image.MAX_IMAGE_PIXELS = max(1, limits.pixels // 2 + 1)         # twice of it is an error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = most
+            for each, level in zip(loggers, before):
+                each.setLevel(level)
