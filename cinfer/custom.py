@@ -1,6 +1,7 @@
 """Operators of one's own: a decorated Python function."""
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -57,6 +58,7 @@ def register_op(domain: str, name: str, *, since: int = 1, infer: Callable | Non
         if not hasattr(function, "__code__"):
             raise InputError(f"{shown(function)} is no Python function; decorate one")
         own = Own(function, infer)
+        own.evaluate.own = own
         operator = registry.describe(domain, name, since, own.evaluate, infer and own.infer, signature=function,
                                      random=True, own=True, mixes_floats=True,
                                      types=own.types if infer else (None,))
@@ -162,3 +164,35 @@ def outputs(count: int) -> str:
 def is_free(fact) -> bool:
     """Are sizes of it not numbers yet?"""
     return isinstance(fact, Unranked) or isinstance(fact, Fact) and any(type(size) is Symbol for size in fact.shape)
+
+
+# ---- in other processes
+
+def told(nodes) -> tuple:
+    """(domain, name, since, function, infer) of the operators of these nodes, as far as another process can be given
+    the functions: those that a pickle names, for they are in a module, or in the program. None for an `infer` that is
+    not, such as a lambda: the module that has the function registers it too, and without it values are the same."""
+    found = {}
+    for node in nodes:
+        operator = registry.find(node)
+        own = operator.evaluate.own
+        if is_named(own.function):
+            found[operator.domain, operator.name, operator.since] = (
+                own.function, own.foretell if own.foretell is None or is_named(own.foretell) else None)
+    return tuple((*key, *functions) for key, functions in found.items())
+
+
+def register_told(operators: tuple) -> None:
+    """Register what `told` gave, unless it is registered here: by the module that has the function, most often."""
+    known = {(each.domain, each.name, each.since) for each in registry.operators()}
+    for domain, name, since, function, infer in operators:
+        if (domain, name, since) not in known:
+            register_op(domain, name, since=since, infer=infer)(function)
+
+
+def is_named(function: Callable) -> bool:
+    """Does its name lead to it?"""
+    value = sys.modules.get(getattr(function, "__module__", None))
+    for name in getattr(function, "__qualname__", "").split("."):
+        value = getattr(value, name, None)
+    return value is function

@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import time
 import weakref
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,6 +100,7 @@ class Session:
                 f"max_memory={shown(max_memory)}: the limit is an int of at least 1, in bytes, or None")
         if not isinstance(precision, str) or precision not in PRECISIONS:
             raise InputError(f"precision={shown(precision)}: it is one of {', '.join(map(repr, PRECISIONS))}")
+        self._asked_threads = None if threads is None else self.threads
         self._asked_isa, self._max_memory = isa, None if max_memory is None else number
         self._asked_precision = precision
         self._table = _ops.table(isa)
@@ -417,9 +419,13 @@ class Session:
         return [session for ref in self._fed_refs if (session := ref()) is not None]
 
     def _feeding_session(self, names: tuple[str, ...]) -> Session:
+        return self._again(self._source, names)
+
+    def _again(self, source: Source, names: tuple[str, ...]) -> Session:
+        """Another session of these bytes that is fed these inputs too."""
         session = Session.__new__(Session)
         session._fed = names
-        session.__init__(self._source, threads=self.threads, isa=self._asked_isa, max_memory=self._max_memory,
+        session.__init__(source, threads=self.threads, isa=self._asked_isa, max_memory=self._max_memory,
                          precision=self._asked_precision)
         return session
 
@@ -508,9 +514,21 @@ class Session:
     def _refuse_unknown_operators(self) -> None:
         registry.refuse_unknown(self._graph, self._where)
 
+    # ---- copies, in other processes and here
+
     def __reduce__(self):
+        """What was asked for, and the bytes, or the path of the file and what it is told by."""
         self._pool.refuse_closed()
-        return _restore, (self._source.origin, self.threads, self._asked_isa, self._max_memory, self._asked_precision)
+        return _restore, (self._source.origin, self._source.identity(), self._asked_threads, self._asked_isa,
+                          self._max_memory, self._asked_precision, own_operators(self._graph))
+
+    def __copy__(self) -> Session:
+        """A session of the same bytes, whatever became of their file, that is closed for itself."""
+        self._pool.refuse_closed()
+        return self._again(copy(self._source), self._fed)
+
+    def __deepcopy__(self, memo) -> Session:
+        return self.__copy__()
 
 
 class UnderWay:
@@ -542,8 +560,24 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=renew_locks)
 
 
-def _restore(source, threads, isa, max_memory=None, precision=FP32):
-    return Session(source, threads=threads, isa=isa, max_memory=max_memory, precision=precision)
+def own_operators(graph: Graph) -> tuple:
+    """What registers, in another process, the operators of one's own that a graph has."""
+    nodes = [node for each in all_graphs(graph) for node in each.nodes if registry.traits(node).own]
+    if not nodes:
+        return ()
+    from .custom import told
+    return told(nodes)
+
+
+def _restore(source, identity: tuple, threads, isa, max_memory, precision, operators: tuple) -> Session:
+    """A session as it was pickled. Raises ModelError where its path leads to another file here."""
+    if operators:
+        from .custom import register_told
+        register_told(operators)
+    if isinstance(source, (str, os.PathLike)) and not os.path.exists(source):
+        raise InputError(f"{source}: no such file here; a session that was loaded from a path is pickled by it: put "
+                         "the file there, or load it from bytes")
+    return Session(Source(source, identity), threads=threads, isa=isa, max_memory=max_memory, precision=precision)
 
 
 def copied(value):

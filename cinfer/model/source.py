@@ -6,6 +6,7 @@ and watched: what writes over it in place must not change a model that is in use
 from __future__ import annotations
 
 import errno
+import hashlib
 import mmap
 import os
 import stat
@@ -33,16 +34,18 @@ TICK_NS = 20_000_000            # file systems count time in ticks of the kernel
 class Source:
     """The bytes of one model and of its external data; it can be read again, and is the same model then.
 
-    origin : the absolute path or the bytes, from which another process can load it
+    origin : the absolute path or the bytes, from which another process can load it; identity() tells it that the files
+        are still these
     data : the model's bytes, or a read-only mapping of its file
     path : None when the model is not read from a path
     check : raises ModelError if a file that is still read has been written over since; one fstat for each
     """
-    __slots__ = ("origin", "data", "path", "beside", "check")
+    __slots__ = ("origin", "data", "path", "beside", "check", "_files")
 
-    def __init__(self, source):
-        """source : path, bytes-like object or binary file object. Raises InputError."""
-        files = Files()
+    def __init__(self, source, identity: tuple = ()):
+        """source : path, bytes-like object or binary file object; identity : of another Source, whose files these have
+        to be: ModelError as soon as one is read that is not. Raises InputError."""
+        self._files = files = Files(identity)
         self.check = files.check
         content = from_memory(source)
         if content is not None:
@@ -53,7 +56,7 @@ class Source:
         if not self.path:
             raise InputError("the path of the model is empty; name an ONNX model")
         try:
-            self.origin = os.path.abspath(os.fspath(source))        # for a process in another folder
+            self.origin = os.path.abspath(self.path)        # for a process in another folder
             handle = os.open(self.path, FLAGS)
             status = os.fstat(handle)
             self.data = files.content(handle, self.path)
@@ -64,7 +67,14 @@ class Source:
     def close(self) -> None:
         """Forget the bytes and the files; arrays that were read go on."""
         self.data = self.origin = b""
-        self.beside, self.check = Beside(None), Files().check
+        self._files = Files()
+        self.beside, self.check = Beside(None), self._files.check
+
+    def identity(self) -> tuple:
+        """What another process tells these files by, of each that was read: see `Read`. All of them are read once for
+        that. Raises ModelError where one has been written over since."""
+        self.check()
+        return tuple(file.identity() for file in self._files.read)
 
 
 def from_memory(source) -> bytes | None:
@@ -116,12 +126,38 @@ FOLDER_FLAGS = (getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 
                 | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
 
 
-class Files:
-    """The files of one model."""
-    __slots__ = ("_copied", "_watched")
+class Read:
+    """A file that was read. Two of the same `stamp` are one file, unchanged; of others the content tells."""
+    __slots__ = ("stamp", "_data", "_digest")
 
-    def __init__(self):
-        self._copied = 0
+    def __init__(self, status: os.stat_result, data):
+        self.stamp, self._data, self._digest = stamp(status), data, b""
+
+    def identity(self) -> tuple:
+        """(stamp, digest)"""
+        if not self._digest:
+            self._digest = hashlib.blake2b(self._data, digest_size=20).digest()
+            if isinstance(self._data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+                self._data.madvise(mmap.MADV_DONTNEED)          # its pages come again when they are needed
+        return self.stamp, self._digest
+
+    def is_the(self, other: tuple) -> bool:
+        """other : an identity"""
+        (*_, size, _, _), digest = other
+        return self.stamp == other[0] or size == self.stamp[2] and digest == self.identity()[1]
+
+
+class Files:
+    """The files of one model.
+
+    read : a Read of each, in the order in which they were opened, which the model's content decides
+    """
+    __slots__ = ("read", "_expected", "_copied", "_watched")
+
+    def __init__(self, expected: tuple = ()):
+        """expected : identities; () for any files"""
+        self.read: list[Read] = []
+        self._expected, self._copied = expected, 0
         self._watched: list[Watched] = []
 
     def check(self) -> None:
@@ -130,7 +166,7 @@ class Files:
 
     def content(self, handle: int, path: str):
         """The content of an open file: bytes, or a mapping that is watched from now on. Takes the handle.
-        Raises OSError, ValueError."""
+        Raises OSError, ValueError, and ModelError where it is another file than expected."""
         file = None
         try:
             status = os.fstat(handle)
@@ -140,16 +176,26 @@ class Files:
                 raise OSError(errno.EINVAL, "it is no regular file", path)
             if self._copied + status.st_size <= MOST_COPIED:
                 self._copied += status.st_size
-                return copied(handle, status)
+                return self._known(copied(handle, status), status, path)
             age = time.time_ns() - status.st_mtime_ns
             if 0 <= age < TICK_NS:      # a write within this tick of the clock would leave the time as it is
                 time.sleep((TICK_NS - age) / 1e9)
             file = Watched(handle, path)
             self._watched.append(file)
-            return file.data
+            return self._known(file.data, status, path)
         finally:
             if file is None:
                 os.close(handle)
+
+    def _known(self, data, status: os.stat_result, path: str):
+        """The content, once it is the one expected."""
+        number = len(self.read)
+        self.read.append(Read(status, data))
+        if self._expected and not self.read[-1].is_the(self._expected[number]):
+            raise ModelError(f"{named(path)} is another file than the one of the session that was pickled "
+                             f"({status.st_size} bytes, that one had {self._expected[number][0][2]}); put the same one "
+                             "there, or load it from bytes")
+        return data
 
 
 def copied(handle: int, status: os.stat_result) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ..errors import Error, UnsupportedError
 from ..model.described import denotations
 from ..model.graph import Model, TensorType
+from ..model.source import Source
 from ..ops import registry
 from ..ops.facts import Fact
 from ..passes.known import Known
@@ -45,8 +46,8 @@ class Engine(Session):
             raise made(InvalidGraph, f"This is an invalid model. {error}: nobody has registered such an "
                        "operator, and cinfer takes no libraries of them") from None
 
-    def _feeding_session(self, names: tuple[str, ...]) -> Session:
-        return Engine(self._source, self._options, self.threads, names)
+    def _again(self, source: Source, names: tuple[str, ...]) -> Session:
+        return Engine(source, self._options, self.threads, names)
 
     def inputs_told(self) -> list[NodeArg]:
         return [told(name, declared) for name, declared in self._input_types.items()]

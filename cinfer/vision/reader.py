@@ -21,7 +21,7 @@ from .prepare.prepare import prepare
 from .prepare.recipe import recipe_for
 from .recognise import recognise
 from .recognise.model import Model
-from .recognise.words import quoted
+from .recognise.words import Words, quoted
 
 
 @dataclass(slots=True, eq=False)
@@ -70,9 +70,11 @@ class Reader:
 
         Raises InputError where the model cannot be fed with a picture, or a word is wrong."""
         check_session(session)
-        self.session, self.options = session, check_options(options or Options())
-        self.model = Model(session)
-        self.words = recognise(self.model, flags, labels)
+        options, model = check_options(options or Options()), Model(session)
+        self._begin(session, options, model, recognise(model, flags, labels))
+
+    def _begin(self, session, options: Options, model: Model, words: Words) -> None:
+        self.session, self.options, self.model, self.words = session, options, model, words
         if self.options.classes is not None and self.words.labels and self.words.task != "keypoints":   # of points
             numbers_of(self.options.classes, self.words.labels)         # wrong ones are refused before the work
         self.recipe = recipe_for(self.words, session.inputs)
@@ -83,6 +85,14 @@ class Reader:
         if unknown:
             raise InputError(f"the model also takes {quoted(unknown)}; "
                              "cinfer run feeds a picture only: use it from Python: cinfer.load")
+
+    def __getstate__(self) -> tuple:
+        """What is known of the model goes along: files beside it need not be where the copy is."""
+        return self.session, self.options, self.words, self.whole
+
+    def __setstate__(self, state: tuple) -> None:
+        session, options, words, self.whole = state
+        self._begin(session, options, Model(session), words)
 
     def opened(self, source, order: str = "RGB", name: str | None = None) -> Frame:
         """A Frame of whatever `frame` takes; any thread may do this."""
