@@ -44,13 +44,13 @@ class Row:
     def agrees(self) -> bool:
         return not self.differing
 
-    def by(self) -> str:
-        """How much it differs."""
+    def how(self) -> str:
+        """In what or by how much it differs."""
         if self.odd:
-            return f"{self.odd} of its {self.count} values are NaN or infinite in one of both alone"
+            return f"in {self.odd} of its {self.count} values, which are NaN or infinite in one of both alone"
         if self.largest is None:
-            return f"{self.differing} of its {self.count} texts"
-        return f"{number(self.of_scale)} of its scale, at {place(self.where)}"
+            return f"in {self.differing} of its {self.count} texts"
+        return f"by {number(self.of_scale)} of its scale, at {place(self.where)}"
 
 
 @dataclass(slots=True)
@@ -112,7 +112,7 @@ class Comparison:
                     key=lambda row: (row.odd > 0, math.inf if row.of_scale is None else row.of_scale))
         if worst is None:
             return f"{len(rows)} {what}{'s agree' if len(rows) != 1 else ' agrees'}; {within}"
-        return f"{what} {worst.name!r} differs by {worst.by()}; {within}"
+        return f"{what} {worst.name!r} differs {worst.how()}; {within}"
 
     def lines(self) -> list[str]:
         lines = [*self.table_of_both(), "", *self.table_of("output", self.outputs)]
@@ -162,7 +162,7 @@ class Comparison:
             found.append(f"no value differs; {len(self.values)} inner values were compared")
         else:
             what = f"output {first.name!r}" if first in self.outputs else f"{first.name!r}, made by {first.node},"
-            found.append(f"the first to differ: {what} by {first.by()}; {len(self.values)} inner values were compared")
+            found.append(f"the first to differ: {what} {first.how()}; {len(self.values)} inner values were compared")
         if any(not row.as_run for row in self.values):
             found.append("* is not there when the model runs; it was computed as the file spells it")
         if others:
