@@ -3,16 +3,14 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import Error, InputError
 from ..model import read
-from ..model.graph import Model
 from ..model.source import Source
-from ..model.writer import encoded
-from ..paths import replacing
+from ..model.writer import Written, encoded
 from ..session import Session, load
 from ..vision.arguments import flags_of
 from ..vision.keys import LABELS, VERSION, keys_of_input, text_of_labels
@@ -30,27 +28,13 @@ KEPT = ("cinfer.license", "cinfer.source")      # of the network's own keys
 
 
 @dataclass(slots=True)
-class Adapted:
+class Adapted(Written):
     """model : what is written; report : docs/adapt.md says what is in it"""
-    model: Model = field(repr=False)
     report: Report
-
-    def encoded(self) -> bytes:
-        """The content of the file."""
-        return encoded(self.model)
 
     def page(self) -> str:
         """The report as a page of HTML, with small pictures in it."""
         return page(self.report)
-
-    def save(self, path) -> None:
-        """Write an ONNX file, whole or not at all."""
-        data = self.encoded()
-        try:
-            with replacing(os.fspath(path)) as file:
-                file.write(data)
-        except OSError as error:
-            raise InputError(f"{os.fspath(path)}: {error.strerror or error}") from None
 
 
 def adapt(model, photos, *, threads: int | None = None, task: str | None = None, recipe: dict | None = None,

@@ -5,9 +5,9 @@ import os
 
 from ..errors import InputError
 from .files import check_place, replacing
-from .flags import add_recipe, flags_of
+from .flags import add_fed, flags_of
 from .parser import add_threads, model_path
-from .text import Steps, say
+from .text import Steps, tell
 
 USAGE = "cinfer adapt MODEL FOLDER -o OUT.onnx [flags]"
 EPILOG = """FOLDER has a folder for each class, whose name is the label: photos/cat/1.jpg, photos/dog/1.jpg.
@@ -25,10 +25,8 @@ def declare(parser) -> None:
     add("-o", "--output", metavar="OUT", required=True, help="the file to write")
     add("--report", metavar="HTML", help="a page with the report and its pictures")
     add("--json", action="store_true", help="the report as one JSON object")
-    add("--task", metavar="T", help="what the model does (docs/tasks.md)")
-    parser.set_defaults(output_scale=None)
+    add_fed(parser)
     add_threads(parser)
-    add_recipe(parser)
 
 
 def run(arguments) -> int:
@@ -47,10 +45,5 @@ def run(arguments) -> int:
     if arguments.report:
         with replacing(arguments.report, "--report") as file:
             file.write(made.page().encode())
-    if arguments.json:
-        import json
-        print(json.dumps(made.report.data() | {"output": arguments.output}, indent=1))
-    else:
-        print("\n".join(made.report.lines()))
-    say(f"{arguments.output}: {made.report.summary()}")
+    tell(made.report, arguments.output, arguments.json)
     return 0

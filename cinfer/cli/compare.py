@@ -4,7 +4,7 @@ from __future__ import annotations
 import argparse
 
 from ..errors import InputError
-from .flags import add_recipe, flags_of
+from .flags import add_fed, flags_of
 from .parser import add_precision, add_shape, add_threads, at_least_0, model_path, shape_flag, shapes_of
 from .text import Steps, say
 
@@ -33,12 +33,10 @@ def declare(parser) -> None:
     add("--tolerance", type=at_least_0, metavar="T",
         help="of a difference, over the largest number of the reference (1e-4; integers are to be the same)")
     add("--json", action="store_true", help="one JSON object")
-    add("--task", metavar="T", help="what the model does (docs/tasks.md)")
-    parser.set_defaults(output_scale=None)
+    add_fed(parser)
     add_shape(parser)
     add_threads(parser)
     add_precision(parser)
-    add_recipe(parser)
 
 
 def named_file(text: str) -> tuple[str | None, str]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from ..errors import InputError
 from .files import check_place, replacing
-from .flags import add_recipe, flags_of, read_labels
+from .flags import add_fed, flags_of, read_labels
 from .parser import add_threads, model_path
 from .text import Steps, say
 
@@ -34,10 +34,8 @@ def declare(parser) -> None:
     add("--labels", metavar="FILE", help="class names, one a line, instead of the model's own")
     add("--json", action="store_true", help="one JSON object")
     add("--font", metavar="FILE", help="a font for what is written below")
-    add("--task", metavar="T", help="what the model does (docs/tasks.md)")
-    parser.set_defaults(output_scale=None)
+    add_fed(parser)
     add_threads(parser)
-    add_recipe(parser)
 
 
 def run(arguments) -> int:

@@ -36,6 +36,13 @@ def add_recipe(parser) -> None:
     recipe.add_argument("--std", metavar="S", help="as --mean; input = (value - mean) / std")
 
 
+def add_fed(parser) -> None:
+    """What a model does and how a picture is prepared, for commands that make no pictures of outputs."""
+    parser.add_argument("--task", metavar="T", help="what the model does (docs/tasks.md)")
+    parser.set_defaults(output_scale=None)
+    add_recipe(parser)
+
+
 def flags_of(arguments) -> dict[str, tuple[str, str]]:
     """The words that flags say, as `recognise` takes them."""
     flags = {f"input.{flag}": (getattr(arguments, flag), f"--{flag}") for flag in RECIPE_FLAGS

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from ..table import shortened, table
 from .files import check_place
-from .flags import add_recipe, flags_of, read_labels
+from .flags import add_fed, flags_of, read_labels
 from .parser import add_threads, model_path
 from .text import counted, say
 
@@ -19,11 +19,9 @@ def declare(parser) -> None:
     add("model", metavar="MODEL", help="an ONNX file")
     add("-o", "--output", metavar="OUT", required=True, help="the file to write")
     add("--labels", metavar="FILE", help="class names, one a line")
-    add("--task", metavar="T", help="what the model does (docs/tasks.md)")
     add("--json", action="store_true", help="the keys as one JSON object")
-    parser.set_defaults(output_scale=None)
+    add_fed(parser)
     add_threads(parser)
-    add_recipe(parser)
 
 
 def run(arguments) -> int:

@@ -5,9 +5,9 @@ import argparse
 
 from ..errors import InputError
 from .files import check_place, replacing
-from .flags import add_recipe, flags_of
+from .flags import add_fed, flags_of
 from .parser import add_threads, model_path
-from .text import Steps, say
+from .text import Steps, tell
 
 USAGE = "cinfer quantize MODEL PICTURE... -o OUT.onnx [flags]"
 EPILOG = """PICTURE: files, folders, *.jpg, list.txt, or inputs as NumPy saves them (.npy, .npz);
@@ -35,10 +35,8 @@ def declare(parser) -> None:
     add("--weights", choices=("u8", "s8", "s7"), default="u8", help="bytes of weights (u8; docs/quantize.md)")
     add("--exact", action="store_true", help="the same bytes in all engines, a little less near (docs/quantize.md)")
     add("--json", action="store_true", help="the report as one JSON object")
-    add("--task", metavar="T", help="what the model does (docs/tasks.md)")
-    parser.set_defaults(output_scale=None)
+    add_fed(parser)
     add_threads(parser)
-    add_recipe(parser)
 
 
 def target(text: str) -> float:
@@ -65,10 +63,5 @@ def run(arguments) -> int:
                            show=steps.show)
         with replacing(arguments.output, "-o") as file:
             file.write(made.encoded())
-    if arguments.json:
-        import json
-        print(json.dumps(made.report.data() | {"output": arguments.output}, indent=1))
-    else:
-        print("\n".join(made.report.lines()))
-    say(f"{arguments.output}: {made.report.summary()}")
+    tell(made.report, arguments.output, arguments.json)
     return 0

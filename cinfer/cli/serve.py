@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 
 from ..errors import InputError
-from .flags import add_recipe, flags_of, read_labels
+from .flags import add_fed, flags_of, read_labels
 from .parser import add_precision, add_threads, count, fraction, seconds
 from .text import say
 
@@ -35,11 +35,9 @@ def declare(parser) -> None:
         help="seconds for a request to come, and again for its answer (30)")
     add("--conf", type=fraction, metavar="C", help="the least score, where a request says none")
     add("--labels", metavar="FILE", help="class names, one a line")
-    add("--task", metavar="T", help="what the model does (docs/tasks.md)")
-    parser.set_defaults(output_scale=None)
+    add_fed(parser)
     add_threads(parser)
     add_precision(parser)
-    add_recipe(parser)
 
 
 def run(arguments) -> int:

@@ -26,6 +26,16 @@ def say(text) -> None:
             drop(sys.stderr)
 
 
+def tell(report, output: str, as_json: bool) -> None:
+    """What was written to `output`: the report on stdout, and what it comes to in a line on stderr."""
+    if as_json:
+        import json
+        print(json.dumps(report.data() | {"output": output}, indent=1))
+    else:
+        print("\n".join(report.lines()))
+    say(f"{output}: {report.summary()}")
+
+
 def say_precision(session, asked: str) -> None:
     """Where another precision is in use than was asked for: which, and why."""
     if session.precision != asked:

@@ -5,13 +5,16 @@ are dense, and all weights lie inside the file, which therefore has to stay belo
 """
 from __future__ import annotations
 
+import dataclasses
+import os
 import struct
 import sys
 from collections.abc import Iterable
 
 import numpy as np
 
-from ..errors import LimitError, ModelError
+from ..errors import InputError, LimitError, ModelError
+from ..paths import replacing
 from .attributes import (ELEMENT_OF, FLOAT, FLOATS, GRAPH, GRAPHS, INT, INTS, KINDS, STRING, STRINGS, TENSOR, TENSORS,
                          TYPE_PROTO, TYPE_PROTOS)
 from .graph import Graph, Model, Node, OptionalType, SequenceType, TensorType
@@ -90,6 +93,25 @@ def write(model: Model, file) -> None:
     """Write a model into a binary file. Raises LimitError where it would be 2 GB or more."""
     for piece in pieces_of(model):
         file.write(piece)
+
+
+@dataclasses.dataclass(slots=True)
+class Written:
+    """What is made of a model, and is to become a file. model : what is written"""
+    model: Model = dataclasses.field(repr=False)
+
+    def encoded(self) -> bytes:
+        """The content of the file."""
+        return encoded(self.model)
+
+    def save(self, path) -> None:
+        """Write an ONNX file, whole or not at all."""
+        data = self.encoded()
+        try:
+            with replacing(os.fspath(path)) as file:
+                file.write(data)
+        except OSError as error:
+            raise InputError(f"{os.fspath(path)}: {error.strerror or error}") from None
 
 
 def encoded(model: Model) -> bytes:

@@ -3,18 +3,16 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from ..errors import InputError, is_real, wrong
 from ..model import read
-from ..model.graph import Model
 from ..model.source import Source
-from ..model.writer import encoded
+from ..model.writer import Written, encoded
 from ..ops.numeric import is_float
-from ..paths import replacing
 from ..session import Session, load
 from ..version import __version__
 from ..vision.arguments import flags_of
@@ -34,23 +32,9 @@ TIMED_SECONDS, TIMED_RUNS = 1.0, 30
 
 
 @dataclass(slots=True)
-class Quantized:
+class Quantized(Written):
     """model : what is written; report : docs/quantize.md says what is in it"""
-    model: Model = field(repr=False)
     report: Report
-
-    def encoded(self) -> bytes:
-        """The content of the file."""
-        return encoded(self.model)
-
-    def save(self, path) -> None:
-        """Write an ONNX file, whole or not at all."""
-        data = self.encoded()
-        try:
-            with replacing(os.fspath(path)) as file:
-                file.write(data)
-        except OSError as error:
-            raise InputError(f"{os.fspath(path)}: {error.strerror or error}") from None
 
 
 def quantize(model, pictures, *, check=None, target: float = .02, activations: str = "u8", ranges: str | None = None,

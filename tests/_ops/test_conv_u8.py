@@ -108,13 +108,20 @@ def scales(sums):
     return (RNG.uniform(100, 300, len(spread)) / spread).astype(np.float32)
 
 
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_conv_is_exact(level, case):
+def drawn(case):
+    """(x, w, bias, zero points of x and y, sums)"""
     n, groups, ic, oc, h, wd, k, strides, dilations, pads = case
     x, w = integers(RNG, (n, groups * ic, h, wd), 0, 255), integers(RNG, (groups * oc, ic, *k), -128, 127)
     x, bias, zeros = x.astype(np.uint8), RNG.integers(-9999, 9999, groups * oc), (RNG.integers(256), RNG.integers(256))
     sums = convolved(x, w, zeros[0], strides, dilations, pads, groups) + bias[:, None, None]
+    return x, w, bias, zeros, sums
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_conv_is_exact(level, case):
+    groups, (strides, dilations, pads) = case[1], case[7:]
+    x, w, bias, zeros, sums = drawn(case)
     scale = scales(sums)
     wanted = requantised(sums, scale, zeros[1])
     ways = (1, 1, 2, (1, 0, 0, 1)), (3, 2, 1, (0, 2, 1, 0)), (sums.shape[2], 1000, 1, NOTHING)
@@ -173,10 +180,8 @@ ADDED = [case for case in CASES if case[0] * case[1] * case[3] * case[4] * case[
 @pytest.mark.parametrize("case", ADDED, ids=str)
 def test_bytes_are_added_to_what_a_convolution_gives(level, case):
     """Of another scale and layout, through a table or not; what is added is what has been rounded and cut."""
-    n, groups, ic, oc, h, wd, k, strides, dilations, pads = case
-    x, w = integers(RNG, (n, groups * ic, h, wd), 0, 255), integers(RNG, (groups * oc, ic, *k), -128, 127)
-    x, bias, zeros = x.astype(np.uint8), RNG.integers(-9999, 9999, groups * oc), (RNG.integers(256), RNG.integers(256))
-    sums = convolved(x, w, zeros[0], strides, dilations, pads, groups) + bias[:, None, None]
+    groups, (strides, dilations, pads) = case[1], case[7:]
+    x, w, bias, zeros, sums = drawn(case)
     scale, table = scales(sums), RNG.permutation(256).astype(np.uint8)
     ways = (1, 1, 2, (1, 0, 0, 1), None, NOTHING), (3, 2, 1, NOTHING, table, (0, 2, 1, 0))
     for rows, blocks, threads, halo, through, around in ways:
