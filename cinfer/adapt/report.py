@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from math import ceil, floor
 
 import numpy as np
 
@@ -90,8 +91,9 @@ class Report:
 
     def claim(self) -> str:
         low, high = self.interval
-        return (f"{self.accuracy:.1%} of {self.pictures} held-out pictures right; of others like these {low:.0%} to "
-                f"{high:.0%} (95 % sure)")
+        low, high = floor(low * 1000) / 10, ceil(high * 1000) / 10       # outwards: 99.96 % is no certainty
+        return (f"{self.accuracy:.1%} of {self.pictures} held-out pictures right; of others like these {low:g}% to "
+                f"{high:g}% (95 % sure)")
 
     def lines(self) -> list[str]:
         return [*self.table_of_all(), "", *self.table_of_classes(), "", *self.table_of_doubts(), *self.table_of_twins(),

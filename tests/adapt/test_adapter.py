@@ -1,5 +1,6 @@
 """cinfer.adapt: from a classifier and folders of pictures to a classifier of these."""
 
+import dataclasses
 import re
 import shutil
 from html.parser import HTMLParser
@@ -261,3 +262,11 @@ def test_the_document_runs(photos, tmp_path, monkeypatch, capsys):
     program, = (piece for piece in pieces if "import cinfer" in piece)
     exec(program, {})
     assert "held-out pictures right" in capsys.readouterr().out
+
+
+def test_bounds_are_told_outwards(made):
+    """All of 2,320 pictures right is not every picture right."""
+    report = dataclasses.replace(made.report, accuracy=1., interval=(.99835, 1.))
+    assert "others like these 99.8% to 100% (95 % sure)" in report.claim()
+    report = dataclasses.replace(made.report, accuracy=.9995, interval=(.9972, .99991))
+    assert "others like these 99.7% to 100% (95 % sure)" in report.claim()
