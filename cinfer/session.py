@@ -16,7 +16,7 @@ from .graphs.scopes import separate
 from .metadata import labels_of
 from .model import read
 from .model.graph import Graph, Model, TensorType, all_graphs
-from .model.source import Source
+from .model.source import NOT_HERE, Source
 from .ops import registry
 from .ops.facts import Fact
 from .plan.plan import make_plan
@@ -575,8 +575,7 @@ def _restore(source, identity: tuple, threads, isa, max_memory, precision, opera
         from .custom import register_told
         register_told(operators)
     if isinstance(source, (str, os.PathLike)) and not os.path.exists(source):
-        raise InputError(f"{source}: no such file here; a session that was loaded from a path is pickled by it: put "
-                         "the file there, or load it from bytes")
+        raise InputError(f"{source}: {NOT_HERE}")
     return Session(Source(source, identity), threads=threads, isa=isa, max_memory=max_memory, precision=precision)
 
 

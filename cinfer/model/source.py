@@ -28,6 +28,8 @@ FOREIGN = (
 
 MOST_COPIED = 4 << 20           # bytes of a model's files that are copied: under 1 ms, 1 % of any load
 SAMPLES, SAMPLE_BYTES = 16, 4096
+NOT_HERE = ("no such file here; a session that was loaded from a path is pickled by it: put the file there, or load it "
+            "from bytes")
 TICK_NS = 20_000_000            # file systems count time in ticks of the kernel: 1 to 10 ms
 
 

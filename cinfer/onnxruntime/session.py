@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import Error
 from ..model.described import described
-from ..model.source import Source
+from ..model.source import NOT_HERE, Source
 from ..run.pool import Stop
 from ..threads import MOST
 from . import providers as execution
@@ -271,10 +271,11 @@ class InferenceSession(Session):
             self.disable_fallback()
         self._load(sess_options._copy() if sess_options else SessionOptions())
 
-    def _load(self, options: SessionOptions) -> None:
+    def _load(self, options: SessionOptions, identity: tuple | None = None) -> None:
+        """identity : of the Source of the session that was pickled; None: this one is loaded by the program"""
         profile = Profile(options.profile_file_prefix) if options.enable_profiling else None
         began = time.monotonic_ns()
-        engine = loaded(self._model_path, self._model_bytes, options)
+        engine = loaded(self._model_path, self._model_bytes, options, identity)
         if profile is not None:
             profile.add("session_initialization", began)
         self._sess, self._sess_options, self._profile = engine, options, profile
@@ -287,28 +288,34 @@ class InferenceSession(Session):
             keep_copy(engine._source, options.optimized_model_filepath)
 
     def __getstate__(self) -> dict:
-        """A session can be pickled: by its path, or with its bytes."""
+        """A session can be pickled: by its path and what its files are told by, or with its bytes."""
+        source = self._sess._source
+        try:
+            identity = source.identity()
+        except Error as error:                          # the file has been written over since
+            raise of_loading(error, self._model_path, is_read=True) from error
         return {name: value for name, value in self.__dict__.items() if name not in NOT_PICKLED} | {
-            "_model_path": None if self._model_path is None else os.path.abspath(self._model_path)}
+            "_model_path": None if self._model_path is None else source.origin, "_identity": identity}
 
     def __setstate__(self, state: dict) -> None:
+        identity = state.pop("_identity")
         self.__dict__.update(state)
-        self._load(self._sess_options)
+        self._load(self._sess_options, identity)
 
 
 NOT_PICKLED = {"_sess", "_profile", "_inputs_meta", "_outputs_told", "_overridable_initializers",
                "_model_meta", "_known_names"}
 
 
-def loaded(path: str | None, content: bytes | None, options: SessionOptions) -> Engine:
-    """The session of a file or of bytes, or what onnxruntime raises."""
+def loaded(path: str | None, content: bytes | None, options: SessionOptions, identity: tuple | None = None) -> Engine:
+    """The session of a file or of bytes, or what onnxruntime raises. identity : as of `_load`"""
     asked = options._entries.get("session.load_model_format", "").upper()
     if path is not None:
         if not path:
             raise TypeError("incompatible constructor arguments: the path of the model is empty")
         if not os.path.lexists(path):
-            raise made(NoSuchFile,
-                       f"Load model from {path} failed:Load model {path} failed. File doesn't exist")
+            raise made(NoSuchFile, f"Load model from {path} failed:Load model {path} failed. File doesn't exist"
+                       + ("" if identity is None else f": {NOT_HERE}"))
         if os.path.isdir(path):
             raise made(InvalidProtobuf,
                        f"Load model from {path} failed:Protobuf parsing failed. It is a folder")
@@ -316,7 +323,7 @@ def loaded(path: str | None, content: bytes | None, options: SessionOptions) -> 
         raise made(NotImplemented, f"Load model from {path} failed:{ORT_FORMAT}")
     engine = object.__new__(Engine)
     try:
-        source = Source(content if path is None else path)
+        source = Source(content if path is None else path, identity or ())
         if bytes(source.data[4:8]) == b"ORTM":
             raise made(NotImplemented, f"Load model from {path} failed:{ORT_FORMAT}")
         if options._external:
@@ -325,7 +332,8 @@ def loaded(path: str | None, content: bytes | None, options: SessionOptions) -> 
     except (NotImplemented, InvalidArgument, InvalidGraph):
         raise
     except Error as error:
-        raise of_loading(error, path, getattr(engine, "is_read", False)) from error
+        is_read = identity is not None or getattr(engine, "is_read", False)     # what was pickled had been read
+        raise of_loading(error, path, is_read) from error
     return engine
 
 

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 import cinfer
 import cinfer.onnxruntime as ours
+from cinfer.model.source import MOST_COPIED
 
 from both import (FLOAT, INT64, X, Y, added, defaulted, identity, model, optional, outcome, plain, same,
                   sequence, tensor, value)
@@ -231,6 +232,41 @@ def test_pickles_and_subclasses(tmp_path):
         assert type(copy) is type(session) and isinstance(copy, ours.InferenceSession)
         np.testing.assert_array_equal(copy.run(None, {"x": X, "y": Y})[0], X + Y)
     assert pickle.loads(pickle.dumps(ours.InferenceSession(path, options)))._sess.threads == 1
+
+
+@pytest.mark.parametrize("there", ["a copy", "same size", "longer", "gone"])
+def test_another_file_under_the_path_of_a_pickled_session(there, tmp_path, monkeypatch):
+    """As of cinfer's own sessions, in onnxruntime's words. The path counts from where the session was loaded."""
+    monkeypatch.chdir(tmp_path)
+    path, data = tmp_path / "m.onnx", added()
+    path.write_bytes(data)
+    session = ours.InferenceSession("m.onnx")
+    monkeypatch.chdir("/")
+    pickled = pickle.dumps(session)
+    path.unlink()
+    if there != "gone":
+        path.write_bytes({"same size": data.replace(b"Add", b"Sub"), "longer": data + b"\x2a\0"}.get(there, data))
+    if there == "a copy":
+        np.testing.assert_array_equal(pickle.loads(pickled).run(None, {"x": X, "y": Y})[0], X + Y)
+        return
+    state = ours.capi.onnxruntime_pybind11_state
+    with pytest.raises(state.NoSuchFile if there == "gone" else state.Fail) as caught:
+        pickle.loads(pickled)
+    text = str(caught.value)
+    assert text.startswith("[ONNXRuntimeError] : ") and f"Load model from {path} failed:" in text
+    assert ("no such file here; a session that was loaded from a path is pickled by it" if there == "gone" else
+            f"{path} is another file than the one of the session that was pickled ({path.stat().st_size} bytes, that one "
+            f"had {len(data)})") in text
+
+
+def test_a_file_that_was_written_over_is_said_when_its_session_is_pickled(tmp_path):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(added(doc_string="mapped, for it is large" + " " * MOST_COPIED))
+    session = ours.InferenceSession(path)
+    with open(path, "r+b") as file:
+        file.write(b"written over")
+    with pytest.raises(ours.capi.onnxruntime_pybind11_state.Fail, match="m.onnx has changed since it was loaded"):
+        pickle.dumps(session)
 
 
 def long_model() -> bytes:
