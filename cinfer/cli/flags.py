@@ -8,11 +8,12 @@ from contextlib import ExitStack
 from ..errors import InputError
 from ..paths import check_regular, unreadable
 from .files import Places, check_place
-from .writers import Drawn, Filmed, Saved, SavedMap
+from .writers import Drawn, Filmed, Saved, SavedMap, Table
 
 RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
 MOST_LABEL_BYTES = 10_000_000
 MAPS = ".png", ".tif", ".tiff"      # of --save
+TABLE = ".parquet"                  # of -o
 
 
 def listed(text: str) -> tuple[str, ...]:
@@ -106,7 +107,7 @@ def check_show(arguments) -> bool:
 def check_font(arguments) -> None:
     if arguments.font is None:
         return
-    if not arguments.show and (not arguments.output or arguments.format == "yolo"):
+    if not arguments.show and (not arguments.output or arguments.format == "yolo" or is_table(arguments.output)):
         raise InputError("--font is for what is drawn, by -o or --show")
     from ..vision.answers.labels import font_of
     font_of(arguments.font, 16)
@@ -122,12 +123,24 @@ def places_of(arguments, sources) -> Places | None:
     many = sources.several or of_text
     if path.endswith("/") or os.path.isdir(path) or many and not os.path.splitext(path)[1]:
         return Places(path, ".txt" if of_text else None, sources.within(path))
-    if arguments.resume:
+    if arguments.resume and not is_table(path):
         raise InputError(f"--resume needs a folder; -o {path} names a file")
     if of_text:
         raise InputError(f"-o {path}: --format yolo writes a text for each picture; name a folder (with a / at its "
                          "end)")
     return None
+
+
+def is_table(path: str | None) -> bool:
+    """Is that of -o a file for all answers?"""
+    return path is not None and path.lower().endswith(TABLE) and not os.path.isdir(path)
+
+
+def table_into(arguments, models: list[str]) -> Table | None:
+    """InputError before the work where nothing can be written."""
+    if not is_table(arguments.output):
+        return None
+    return Table(arguments.output, [*models, *arguments.sources])
 
 
 def drawn_into(arguments, places: Places | None, models: list[str], sources) -> Drawn | Filmed:

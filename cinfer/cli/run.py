@@ -10,8 +10,8 @@ from contextlib import ExitStack, closing, contextmanager
 from ..errors import Error, InputError
 from ..vision.chains import reader_of, split
 from . import complain
-from .flags import (add_recipe, check_font, check_save, check_show, drawn_into, flags_of, label_expected, listed,
-                    places_of, read_labels, saved_into)
+from .flags import (add_recipe, check_font, check_save, check_show, drawn_into, flags_of, label_expected, is_table,
+                    listed, places_of, read_labels, saved_into, table_into)
 from .parser import add_precision, add_threads, count, fraction, model_path, model_source, seconds
 from .tally import Tally, some
 from .text import STDERR, Progress, counted, hint, say, say_precision
@@ -32,7 +32,7 @@ def declare(parser) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL", help="an ONNX file; A.onnx+B.onnx: one after the other")
     add("sources", metavar="SOURCE", nargs="+", help="picture, folder, *.jpg, list.txt, video, camera:0, -")
-    add("-o", "--output", metavar="PATH", help="where drawn pictures go: a file, a folder/, out.mp4")
+    add("-o", "--output", metavar="PATH", help="drawn: a file, folder/, out.mp4; table: out.parquet")
     add("-r", "--recursive", action="store_true", help="also what is below folders")
     add("--json", action="store_true", help="one JSON object a picture and line (docs/json.md)")
     add("--format", choices=("coco", "yolo", "csv", "labelstudio"), metavar="F",
@@ -43,7 +43,7 @@ def declare(parser) -> None:
     add("--every", type=count(1, 10**6), metavar="N", help="of a video or camera only each Nth frame")
     add("--seconds", type=seconds, metavar="S", help="of a video or camera only the first S seconds")
     add("--expect", metavar="LABEL", help="exit status 1 unless a picture shows it")
-    add("--resume", action="store_true", help="leave out what is in the folder of -o already")
+    add("--resume", action="store_true", help="leave out what is there already by -o")
     add("--top", type=count(1, 10**6), metavar="N", help="classes to show (5)")
     add("--conf", type=fraction, metavar="C", help="the least score")
     add("--iou", type=fraction, metavar="F", help="of two that overlap by more only the better one")
@@ -76,7 +76,11 @@ def run(arguments) -> int:
     several = sources.several
     check_font(arguments)
     places, drawn = places_of(arguments, sources), None
-    if arguments.output and arguments.format != "yolo":
+    table = table_into(arguments, models)
+    if table and arguments.resume and os.path.exists(table.path):       # it is whole, or it would not be there
+        say(f"{table.path} left out: already there")
+        return 0
+    if arguments.output and not table and arguments.format != "yolo":
         drawn = drawn_into(arguments, places, models, sources)
     check_save(arguments, models, sources)
     shown = Shown(sources.moving, arguments.font) if check_show(arguments) else None
@@ -99,8 +103,10 @@ def run(arguments) -> int:
         with ExitStack() as stack:
             if isinstance(drawn, Filmed):
                 stack.enter_context(drawn)
+            if table:
+                stack.enter_context(table)
             pictures = stack.enter_context(closing(sources.each(opens)))
-            if arguments.resume:
+            if arguments.resume and places:
                 pictures = tally.missing(pictures, places.of)
             saved = saved_into(arguments.save, several, stack) if arguments.save else None
             screen = Screen(several, arguments.json, quiet=arguments.format is not None)
@@ -115,8 +121,11 @@ def run(arguments) -> int:
             for name, found in found_of:
                 if isinstance(found, Error):
                     progress.clear()
-                    if not several or sources.alone and not tally.done and isinstance(name, Broken):
+                    is_alone = not several or sources.alone and not tally.done and isinstance(name, Broken)
+                    if is_alone and not table:
                         raise found
+                    if table:
+                        table.failed(name, found)
                     screen.failed(name, found)
                     tally.failed(name)
                     complain(found)
@@ -130,6 +139,8 @@ def run(arguments) -> int:
                 progress.make_room()
                 if saved:
                     saved.write(tally.seen, found)
+                if table:
+                    table.write(name, found)
                 if formatted:
                     formatted.write(tally.seen, name, found)
                 written = drawn.write(name, found) if drawn else None
@@ -216,7 +227,7 @@ def said_of(answer, reader, arguments) -> str:
         more = f"; not used: {', '.join(idle)}"
     if isinstance(answer, Summary):
         what = "raw outputs" if what == RAW else f"raw outputs, for nothing reads them as {what}"
-        if arguments.output:
+        if arguments.output and not is_table(arguments.output):
             more += "; -o writes the picture as it is: if the output is one, --task image says so"
     return f"{what}: {reader.words.origin()}; fed {reader.recipe}{more}"
 

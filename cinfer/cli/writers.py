@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from ..errors import InputError
 from ..table import printable
 from .files import Arrays, Places, check_place, replacing
-from .text import say
+from .text import counted, say
 
 MOST_REPEATED = 10_000                          # frames of a film that show one answer
 CLEAR, HOME, FORGET = "\x1b[2J\x1b[H", "\x1b[H", "\x1b_Ga=d,q=2\x1b\\"    # of a terminal; kitty's, of its pictures
@@ -114,6 +114,42 @@ class Filmed:
         if self._held is not None and times > 0:
             self._film.write(self._held, times)
             self.count += times
+
+
+class Table:
+    """All answers in one Parquet file, a row for each thing that was found, and one for a picture that cannot be read.
+
+    reads : what must not be written over. A context: written when it ends well"""
+
+    def __init__(self, path: str, reads: list[str]):
+        from ..vision.answers.parquet import pyarrow
+        self.path, self._stack, self._rows = path, ExitStack(), None
+        try:
+            pyarrow()
+        except InputError as error:
+            raise InputError(f"-o {path}: {error}") from None
+        check_place(path, reads, "-o")
+
+    def write(self, name: str, reading) -> None:
+        if hasattr(reading.answer, "pixels"):
+            raise InputError(f"-o {self.path}: this model makes pictures, which a table does not take; name a folder "
+                             "(with a / at its end)")
+        self._rows.write({"image": name, **reading.data()})
+
+    def failed(self, name: str, error) -> None:
+        self._rows.write({"image": name, "error": str(error)})
+
+    def __enter__(self):
+        from ..vision.answers.parquet import Rows
+        with ExitStack() as stack:
+            self._rows = stack.enter_context(Rows(stack.enter_context(replacing(self.path, "-o"))))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error):
+        self._stack.__exit__(*error)
+        if error[0] is None:
+            say(f"{self.path}: {counted(self._rows.count, 'row')}")
 
 
 class Shown:

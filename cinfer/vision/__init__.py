@@ -20,7 +20,7 @@ _HOME = {"read": "reader", "read_many": "many", "Reader": "reader", "Reading": "
          "Class": "answers.classes", "Classes": "answers.classes", "Mask": "answers.objects",
          "Object": "answers.objects", "Objects": "answers.objects", "Map": "answers.map", "Line": "answers.text",
          "Text": "answers.text", "Embedding": "answers.embedding", "Picture": "answers.picture",
-         "Summary": "answers.summary", "Video": "pictures.video"}
+         "Summary": "answers.summary", "Video": "pictures.video", "to_parquet": "answers.parquet"}
 __all__ = sorted(_HOME)
 
 

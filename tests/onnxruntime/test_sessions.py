@@ -255,8 +255,8 @@ def test_another_file_under_the_path_of_a_pickled_session(there, tmp_path, monke
     text = str(caught.value)
     assert text.startswith("[ONNXRuntimeError] : ") and f"Load model from {path} failed:" in text
     assert ("no such file here; a session that was loaded from a path is pickled by it" if there == "gone" else
-            f"{path} is another file than the one of the session that was pickled ({path.stat().st_size} bytes, that one "
-            f"had {len(data)})") in text
+            f"{path} is another file than the one of the session that was pickled ({path.stat().st_size} bytes, that "
+            f"one had {len(data)})") in text
 
 
 def test_a_file_that_was_written_over_is_said_when_its_session_is_pickled(tmp_path):
