@@ -71,6 +71,20 @@ def label_by(model, path, flags: dict[str, tuple[str, str]], labels: list[str] |
     return keys
 
 
+def stream_by(model, file, flags: dict[str, tuple[str, str]], labels: list[str] | None,
+              threads: int | None = None) -> dict[str, str]:
+    """As `label_by`, to a binary file object that has no folder: weights in files of their own are refused."""
+    source = Source(model)
+    keys = keys_to_write(Session(source, threads=threads), flags, labels)
+    apart = source.beside.locations()
+    if apart:
+        raise InputError(f"-o -: weights of the model are in {apart[0]}, which has to lie beside its file; name a file")
+    source.check()
+    for piece in with_metadata(source.data, keys):
+        file.write(piece)
+    return keys
+
+
 def keys_to_write(session: Session, flags: dict[str, tuple[str, str]], labels: list[str] | None) -> dict[str, str]:
     """Raises InputError where a picture cannot be read so."""
     reader = Reader(session, flags, labels=labels)

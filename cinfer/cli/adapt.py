@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 
 from ..errors import InputError
-from .files import check_place, replacing
+from .files import check_model_place, check_place, model_file, replacing
 from .flags import add_fed, flags_of
 from .parser import add_threads, model_path
 from .text import Steps, tell
@@ -22,7 +22,7 @@ def declare(parser) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL", help="an ONNX classifier")
     add("folder", metavar="FOLDER", help="a folder with a folder of pictures for each class")
-    add("-o", "--output", metavar="OUT", required=True, help="the file to write")
+    add("-o", "--output", metavar="OUT", required=True, help="the file to write, or - for standard output")
     add("--report", metavar="HTML", help="a page with the report and its pictures")
     add("--json", action="store_true", help="the report as one JSON object")
     add_fed(parser)
@@ -31,7 +31,7 @@ def declare(parser) -> None:
 
 def run(arguments) -> int:
     path = model_path(arguments.model)
-    check_place(arguments.output, [path], "-o")
+    check_model_place(arguments.output, [path], arguments.json)
     if arguments.report:
         check_place(arguments.report, [path], "--report")
         if os.path.realpath(arguments.report) == os.path.realpath(arguments.output):
@@ -40,7 +40,7 @@ def run(arguments) -> int:
     from ..adapt.adapter import adapt_by
     with Steps() as steps:
         made = adapt_by(path, arguments.folder, flags_of(arguments), threads=arguments.threads, show=steps.show)
-    with replacing(arguments.output, "-o") as file:
+    with model_file(arguments.output) as file:
         file.write(made.encoded())
     if arguments.report:
         with replacing(arguments.report, "--report") as file:

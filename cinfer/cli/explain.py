@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from ..errors import InputError
-from .files import check_place, replacing
+from .files import check_named, check_place, replacing
 from .flags import add_fed, flags_of, read_labels
 from .parser import add_threads, model_path
 from .text import Steps, say
@@ -78,6 +78,7 @@ def check(arguments, path: str) -> None:
         raise InputError("which PICTURE? cinfer explain MODEL PICTURE -o OUT.png is right")
     if arguments.output is None:
         raise InputError("-o OUT.png names the picture to write; it is missing")
+    check_named(arguments.output, "-o")
     from ..vision.answers.encode import format_of
     format_of(arguments.output, "-o ")
     check_place(arguments.output, [path, arguments.picture], "-o")

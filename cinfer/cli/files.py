@@ -3,14 +3,25 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from contextlib import contextmanager
 
 from .. import paths
 from ..errors import InputError
 
 
+STDOUT = "-"                        # as the name of a file that is written
+
+
+def check_named(path: str, flag: str) -> None:
+    """InputError where what is written has to be a file of a name."""
+    if path == STDOUT:
+        raise InputError(f"{flag} -: this is not written to standard output; name a file (./- is one of that name)")
+
+
 def check_writable(path: str, flag: str) -> None:
     """InputError before the work, not after it, unless the folder is writable and the name free or a file."""
+    check_named(path, flag)
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.basename(path) or os.path.isdir(path):
         raise InputError(f"{flag} {path}: that is a folder; name a file")
@@ -85,10 +96,32 @@ def check_place(path: str, reads: list[str], flag: str) -> None:
         check_not_read(path, read, flag)
 
 
+def check_model_place(path: str, reads: list[str], as_json: bool) -> None:
+    """As check_place, of a model: - is standard output, which has nothing else then. as_json : does --json go there?"""
+    if path != STDOUT:
+        check_place(path, reads, "-o")
+    elif as_json:
+        raise InputError("-o - and --json both write to standard output; name a file for one of them")
+    elif sys.stdout is None or sys.stdout.isatty():
+        raise InputError("-o -: a model is no text for a terminal; name a file, or hand it on: > FILE")
+
+
 def check_not_read(path: str, read: str, flag: str) -> None:
     """InputError where what is written would replace what is read."""
     if os.path.exists(path) and os.path.exists(read) and os.path.samefile(path, read):
         raise InputError(f"{flag} {path}: that would overwrite what is read; name another file")
+
+
+@contextmanager
+def model_file(path: str):
+    """As `replacing`, of -o; - is standard output."""
+    if path != STDOUT:
+        with replacing(path, "-o") as file:
+            yield file
+        return
+    sys.stdout.flush()
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
 
 
 @contextmanager

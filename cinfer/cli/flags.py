@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from ..errors import InputError
 from ..paths import check_regular, unreadable
-from .files import Places, check_place
+from .files import Places, check_named, check_place
 from .writers import Drawn, Filmed, Saved, SavedMap, Table
 
 RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
@@ -120,6 +120,7 @@ def places_of(arguments, sources) -> Places | None:
         raise InputError("--resume needs the folder of -o: what is there is left out")
     if not path:
         return None
+    check_named(path, "-o")
     many = sources.several or of_text
     if path.endswith("/") or os.path.isdir(path) or many and not os.path.splitext(path)[1]:
         return Places(path, ".txt" if of_text else None, sources.within(path))
@@ -164,6 +165,7 @@ def check_save(arguments, models: list[str], sources) -> None:
     path = arguments.save
     if not path:
         return
+    check_named(path, "--save")
     ending = os.path.splitext(path)[1].lower()
     if ending not in (".npz", *MAPS):
         raise InputError(f"--save {path}: all outputs go into a .npz file, a map of pixels such as depth into a .png "

@@ -4,7 +4,7 @@ from __future__ import annotations
 import argparse
 
 from ..errors import InputError
-from .files import check_place, replacing
+from .files import check_model_place, model_file
 from .flags import add_fed, flags_of
 from .parser import add_threads, model_path
 from .text import Steps, tell
@@ -24,7 +24,7 @@ def declare(parser) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL", help="an ONNX file in floats")
     add("pictures", metavar="PICTURE", nargs="+", help="to calibrate with: files, folders, lists, arrays")
-    add("-o", "--output", metavar="OUT", required=True, help="the file to write")
+    add("-o", "--output", metavar="OUT", required=True, help="the file to write, or - for standard output")
     add("--check", metavar="P", action="append", help="held-out pictures, instead of every fifth; may be repeated")
     add("-r", "--recursive", action="store_true", help="also what is below folders")
     add("--target", type=target, default=.02, metavar="E",
@@ -51,7 +51,7 @@ def target(text: str) -> float:
 
 def run(arguments) -> int:
     path = model_path(arguments.model)
-    check_place(arguments.output, [path, *arguments.pictures, *(arguments.check or ())], "-o")
+    check_model_place(arguments.output, [path, *arguments.pictures, *(arguments.check or ())], arguments.json)
     if "-" in (*arguments.pictures, *(arguments.check or ())):
         raise InputError("pictures to calibrate with are not read from standard input; name files or folders")
 
@@ -61,7 +61,7 @@ def run(arguments) -> int:
                            activations=arguments.activations, ranges=arguments.ranges, weights=arguments.weights,
                            exact=arguments.exact, threads=arguments.threads, recursive=arguments.recursive,
                            show=steps.show)
-        with replacing(arguments.output, "-o") as file:
+        with model_file(arguments.output) as file:
             file.write(made.encoded())
     tell(made.report, arguments.output, arguments.json)
     return 0

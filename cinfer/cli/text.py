@@ -14,26 +14,42 @@ PACE = 0.1                          # seconds between two states of a Progress
 
 
 def say(text) -> None:
-    """One line on stderr; where that cannot be written, for its disk is full, the work goes on."""
+    """One line on stderr."""
     text = str(text)
     if len(text) > MOST_CHARACTERS:
         text = f"{text[:MOST_CHARACTERS // 2]} ... {text[-MOST_CHARACTERS // 4:]}"
+    to_stderr(f"cinfer: {printable(text)}")
+
+
+def to_stderr(text: str) -> None:
+    """Where that cannot be written, for its disk is full, the work goes on."""
     if sys.stderr is not None:
         try:
             with STDERR:
-                print(f"cinfer: {printable(text)}", file=sys.stderr, flush=True)
+                print(text, file=sys.stderr, flush=True)
         except OSError:
             drop(sys.stderr)
 
 
 def tell(report, output: str, as_json: bool) -> None:
-    """What was written to `output`: the report on stdout, and what it comes to in a line on stderr."""
+    """What was written to `output`: the report on stdout, and what it comes to in a line on stderr. Where the file went
+    to stdout, all of it on stderr."""
     if as_json:
         import json
         print(json.dumps(report.data() | {"output": output}, indent=1))
     else:
-        print("\n".join(report.lines()))
-    say(f"{output}: {report.summary()}")
+        show(report.lines(), output)
+    say_written(output, report.summary())
+
+
+def show(lines: list[str], output: str) -> None:
+    """Lines beside a file: on stdout, unless that has the file."""
+    (to_stderr if output == "-" else print)("\n".join(lines))
+
+
+def say_written(output: str, text: str) -> None:
+    """What a written file is, in a line on stderr."""
+    say(f"{'standard output' if output == '-' else output}: {text}")
 
 
 def say_precision(session, asked: str) -> None:

@@ -23,12 +23,12 @@ from .ranges import METHODS
 from .report import Report, report_of
 from .search import Search, Settings
 from .standard import standard
+from .timing import timed
 from .weights import GRIDS
 
 ACTIVATIONS = {"u8": np.dtype(np.uint8), "s8": np.dtype(np.int8)}
 HELD_OUT = 5                            # one picture in so many is not calibrated with
 MOST_PICTURES = 100                     # more say no more; they are held in memory, prepared
-TIMED_SECONDS, TIMED_RUNS = 1.0, 30
 
 
 @dataclass(slots=True)
@@ -96,8 +96,9 @@ def quantize_by(model, pictures, check, flags: dict[str, tuple[str, str]], *, ta
     after = load(data, threads=threads)
     by_name = [each for each in checking if not isinstance(each, dict) and not is_arrays(each)]
     seen = objects(reader, after, by_name) if by_name else None
+    times = timed(*(partial(each.run, None, prepared[-1]) for each in (session, after)))
     report = report_of(search, found, where, counts=(len(calibrating), len(held)), held_out=outcome, objects=seen,
-                       sizes=(len(source.data), len(data)), times_ms=timed(session, after, prepared[-1]),
+                       sizes=(len(source.data), len(data)), times=times,
                        seconds=time.perf_counter() - begin)
     return Quantized(made, report)
 
@@ -134,16 +135,3 @@ def split(pictures: list, check: list | None) -> tuple[list, list]:
 def few(pictures: list) -> list:
     count = min(len(pictures), MOST_PICTURES)
     return [pictures[i * len(pictures) // count] for i in range(count)]
-
-
-def timed(before, after, feeds: dict) -> tuple[float, float]:
-    """ms of a run of each session, the least of several, one after the other in turns."""
-    best, begin = [float("inf")] * 2, time.perf_counter()
-    for number in range(TIMED_RUNS):
-        for place, session in enumerate((before, after)):
-            start = time.perf_counter()
-            session.run(None, feeds)
-            best[place] = min(best[place], 1000 * (time.perf_counter() - start))
-        if number > 1 and time.perf_counter() - begin > TIMED_SECONDS:
-            break
-    return best[0], best[1]

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from ..table import in_units, table
 from .answers import Objects
 from .measure import Outcome
+from .timing import Times
 from .units import Unit
 
 IN_FLOAT = "float"
@@ -39,6 +40,8 @@ class Report:
     objects : what a detector finds on pictures that were held out; None for other networks
     tried : a way of quantising -> errors of search.Tried
     share : of the multiply-adds and memory traffic that is in integers
+    ms : of a run before and now, the least; ms_ratio : now over before lies between these; None: too few runs
+    is_faster : None: this machine's times do not tell
     """
     model: str
     target: float
@@ -56,6 +59,8 @@ class Report:
     objects: Objects | None
     bytes: tuple[int, int]
     ms: tuple[float, float]
+    ms_ratio: tuple[float, float] | None
+    is_faster: bool | None
     seconds: float
     notes: list[str] = field(default_factory=list)
 
@@ -107,11 +112,12 @@ class Report:
             rows.append(["found", f"{self.objects}, on held-out pictures"])
         before, after = self.bytes
         rows += [["file", f"{in_units(before, 'B')} before, {in_units(after, 'B')} now"],
-                 ["a run", f"{self.ms[0]:.3g} ms before, {self.ms[1]:.3g} ms now, on this machine"]]
+                 ["a run", f"{self.ms[0]:.3g} ms before, {self.ms[1]:.3g} ms now, on this machine"
+                  + (f": {self.ms_ratio[0]:.2f} to {self.ms_ratio[1]:.2f} of the time" if self.ms_ratio else "")]]
         return table(rows)
 
 
-def report_of(search, found, model: str, *, counts, held_out, objects, sizes, times_ms, seconds: float) -> Report:
+def report_of(search, found, model: str, *, counts, held_out, objects, sizes, times: Times, seconds: float) -> Report:
     """search, found : of search.py"""
     network, inside = found.way.network, set(found.units)
     scales = found.way.scales(found.units)
@@ -128,7 +134,8 @@ def report_of(search, found, model: str, *, counts, held_out, objects, sizes, ti
     layers = network.layers
     report = Report(model, found.way.settings.target, counts, (sum(unit in inside for unit in layers), len(layers)),
                     found.share, search.method, search.is_equalised, network.activates, found.way.is_corrected,
-                    found.tried, rows, found.outcome, held_out, objects, sizes, times_ms, seconds)
+                    found.tried, rows, found.outcome, held_out, objects, sizes, times.ms, times.ratio,
+                    times.is_faster, seconds)
     report.notes += notes(report)
     return report
 
@@ -144,8 +151,11 @@ def notes(report: Report) -> list[str]:
     else:
         if report.share < FEW:
             found.append(f"{1 - report.share:.0%} of the work stays in float: a wider --target lets more be integers")
-        if report.ms[1] > 1.05 * report.ms[0]:
+        if report.is_faster is False:
             found.append("this machine does not run it faster; newer CPUs may")
+        elif report.is_faster is None:
+            found.append("whether this machine runs it faster its times do not tell, they vary too much; cinfer bench "
+                         "does, where nothing else runs")
     if report.held_out is None:
         found.append("no picture was held out: nothing tells how it does on others; two or more are right")
     elif report.held_out.typical > report.target:

@@ -249,7 +249,7 @@ def test_model_from_standard_input(cinfer, tmp_path, red):
 
 
 def test_save_takes_arrays_only_by_their_name(cinfer, tmp_path, red):
-    for name in ("-", "out.txt", "out.npy"):
+    for name in ("out.txt", "out.npy"):
         done = cinfer("run", halves(tmp_path / "m.onnx"), red, "--save", name)
         assert done.status == 2 and done.err == (
             f"cinfer: --save {name}: all outputs go into a .npz file, a map of pixels such as depth into a .png or "

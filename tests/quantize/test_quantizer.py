@@ -202,6 +202,9 @@ def test_what_is_not_as_it_should_be_is_said():
     assert not any("held-out" in note or "stays in float" in note for note in report.notes)
     missed = replace(report, target=report.held_out.typical * .9, share=.3, notes=[])
     assert notes(missed)[0] == "70% of the work stays in float: a wider --target lets more be integers"
+    assert [any(words in note for note in notes(replace(report, is_faster=known)))
+            for known in (True, False, None) for words in ("does not run it faster", "its times do not tell")] == [
+                False, False, True, False, False, True]
     assert notes(missed)[-1].startswith(f"held-out pictures miss the target: {report.held_out.typical:.4f}; more ")
 
 
