@@ -30,6 +30,7 @@ cinfer COMMAND --help says more; cinfer --version prints the version."""
 def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit status. argv : without the program's name; sys.argv's by default"""
     argv = sys.argv[1:] if argv is None else list(argv)
+    fill_standard_files()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):              # labels and file names in any script, on any terminal
             stream.reconfigure(errors="backslashreplace")
@@ -56,6 +57,15 @@ def main(argv: list[str] | None = None) -> int:
         return complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
     except Exception as error:
         return 130 if interrupted(error) else defect(error)
+
+
+def fill_standard_files() -> None:
+    """Of those that are closed: else the next file or connection would be one of them, and libraries print there."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def defect(error: Exception) -> int:

@@ -10,7 +10,8 @@
     replies.py          what is answered
     index.html          the page for people
     server.py           the application under waitress, and how it ends
-    channels.py         what waitress leaves open: clients that are too slow, bodies that are too large
+    ports.py            who is let in where many come, and which thread answers
+    channels.py         what waitress leaves open: clients that are too slow or gone, bodies that are too large
     frigate.py          Frigate's detector over ZeroMQ
 """
 import sys

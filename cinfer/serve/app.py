@@ -118,6 +118,7 @@ class Request:
 
     def __init__(self, environ, limits: Limits, deadline: float):
         self.environ, self.limits, self.deadline = environ, limits, deadline
+        self.gone = environ.get("cinfer.gone", lambda: False)           # does the client seem to be?
         self.method = environ["REQUEST_METHOD"]
         self.path = environ.get("PATH_INFO", "").encode("latin-1", "replace").decode("utf-8", "replace")
         self._body: bytes | None = None

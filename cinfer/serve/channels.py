@@ -1,10 +1,14 @@
-"""What waitress leaves open: a client may be slow as a whole, not only fall silent; a body that is refused is not read;
-and what waitress itself refuses is one line of JSON too."""
+"""What waitress leaves open: a client may be slow as a whole, not only fall silent; it may be gone before its turn
+comes; a body that is refused is not read; one that is large wants a file, and there may be no room for any; and what
+waitress itself refuses is one line of JSON too."""
 from __future__ import annotations
 
 import socket
+import sys
+import threading
 import time
 
+from waitress.buffers import OverflowableBuffer
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.task import ErrorTask, WSGITask
@@ -14,30 +18,76 @@ from .replies import failure, line_of
 
 DRAIN_SECONDS = 2.0                 # that a client has to read a refusal while what it still sends is dropped
 DRAIN_BYTES = 65_536
+MOST_IN_MEMORY = 8                  # large bodies at once that are kept in memory where files cannot be had
+NEW_SECONDS = 0.1                   # that a connection may be there without a request where others wait for one
+USED_SECONDS = 1.0                  # that it may be idle between two requests there
+HEAD_SECONDS = 2.0                  # that a head of a request may take there
 TEXTS = {413: "the body is larger than this server takes (--max-body)",
          431: "the request's head is larger than this server takes",
          500: "internal error; the server's own output says more",
-         501: "this transfer encoding is not taken; chunked is"}
+         501: "this transfer encoding is not taken; chunked is",
+         507: "there is no room for a body as large as this one; the server's folder for temporary files is full"}
 
 
 class TooSlow(BadRequest):
     code, reason = 408, "Request Timeout"
 
 
+class NoRoom(BadRequest):
+    code, reason = 507, "Insufficient Storage"
+
+
+class Body(OverflowableBuffer):
+    """A body in memory, or a large one in a file without a name; where there can be none, a few also in memory."""
+    _slots = threading.BoundedSemaphore(MOST_IN_MEMORY)
+    _has_slot = False
+
+    def _set_large_buffer(self):
+        try:
+            super()._set_large_buffer()
+        except OSError:                                 # the disk is full, or no folder can be written to
+            if not self._slots.acquire(blocking=False):
+                raise
+            self._has_slot, self.overflow = True, sys.maxsize
+
+    def close(self):
+        if self._has_slot:
+            self._has_slot = False
+            self._slots.release()
+        try:
+            super().close()
+        except OSError:                                 # of what could not be written
+            pass
+
+
 class Parser(HTTPRequestParser):
+    def parse_header(self, header_plus):
+        super().parse_header(header_plus)
+        if self.body_rcv is not None:
+            self.body_rcv.buf = Body(self.adj.inbuf_overflow)
+
     def received(self, data):
-        consumed = super().received(data)
+        try:
+            consumed = super().received(data)
+        except OSError as error:                        # of a file for a body
+            self.error, self.completed, consumed = NoRoom(str(error)), True, len(data)
         if self.error is not None:                      # else whoever sent Expect: 100-continue would be asked to go on
             self.expect_continue = False
         return consumed
 
 
 class Answer(WSGITask):
-    """What the application is asked; it learns when the request came, for it may have waited for a thread."""
+    """What the application is asked; it learns when the request came, for it may have waited for a thread, and whether
+    the client seems to be gone."""
+
+    def execute(self):
+        if self.channel.server.is_crowded:              # somebody waits for a connection
+            self.set_close_on_finish()
+        super().execute()
 
     def get_environment(self):
         environ = super().get_environment()
-        environ["cinfer.came"] = self.channel.came
+        environ["cinfer.came"], environ["cinfer.gone"] = self.channel.came, self.channel.is_gone
         return environ
 
 
@@ -62,15 +112,18 @@ class Channel(HTTPChannel):
     began : when its present request did; came : when that was whole, as of time.monotonic()
     drains : is what still comes to be dropped before the end? A socket that is closed with unread bytes makes the
         system reset the connection, and the answer may be lost on the way
+    at_end : has the client said that nothing more comes? It is gone, or waits for its answer, which nobody can tell:
+        it gets one, unless it would have to wait for its turn
+    used : was there a request?
     """
     parser_class, task_class, error_task_class = Parser, Answer, Refusal
-    began, came, drains, drained_until = 0.0, 0.0, False, 0.0
+    began, came, drains, drained_until, at_end, used = 0.0, 0.0, False, 0.0, False, False
 
     def received(self, data):
         """More of a request; of several, one behind the other, all count from when the last one came."""
         if self.request is None:
             self.began = time.time()
-        self.came = time.monotonic()
+        self.came, self.used = time.monotonic(), True
         return super().received(data)
 
     def handle_write(self):
@@ -88,18 +141,30 @@ class Channel(HTTPChannel):
                 self.handle_close()
 
     def readable(self):
-        return bool(self.drained_until) or super().readable()
+        return bool(self.drained_until) or not (self.at_end and self.requests) and super().readable()
 
     def writable(self):
         return not self.drained_until and super().writable()
 
     def handle_read(self):
-        if not self.drained_until:
-            return super().handle_read()
         try:
-            self.recv(DRAIN_BYTES)                      # which closes at the end of what comes
+            if self.drained_until:
+                self.recv(DRAIN_BYTES)                  # which closes at the end of what comes
+            elif not self.requests:
+                super().handle_read()
+            elif data := self.socket.recv(self.adj.recv_bytes):
+                self.last_activity = time.time()
+                self.received(data)
+            else:
+                self.at_end = True
+        except BlockingIOError:
+            pass
         except OSError:
             self.handle_close()
+
+    def is_gone(self) -> bool:
+        """Does the client seem to be?"""
+        return self.at_end or not self.connected
 
     def keep_time(self, now: float, request_seconds: float, idle_seconds: float) -> None:
         """Called about once a second, by the thread that reads."""
@@ -108,8 +173,26 @@ class Channel(HTTPChannel):
                 self.handle_close()
         elif self.request is not None and now - self.began > request_seconds and not self.requests:
             self._too_slow(request_seconds)
-        elif not self.requests and self.total_outbufs_len and now - self.last_activity > idle_seconds:
-            self.handle_close()                         # it does not take its answer
+        elif (self.total_outbufs_len or self.is_idle) and now - self.last_activity > idle_seconds:
+            self.handle_close()                         # it does not take its answer, or asks nothing
+
+    def dispensable(self, now: float) -> tuple[int, float] | None:
+        """Whether this connection may be closed for another one, that of the least value first: one that has never
+        asked anything; an idle one; one whose first lines do not come to an end. None: it is needed."""
+        if self.is_idle:
+            if now - self.last_activity > (USED_SECONDS if self.used else NEW_SECONDS):
+                return int(self.used), self.last_activity
+        elif self.request is not None and not (self.request.headers_finished or self.requests):
+            if now - self.began > HEAD_SECONDS:
+                return 2, self.began
+        return None
+
+    def has_sent(self) -> bool:
+        """Is there something that has not been read?"""
+        try:
+            return bool(self.socket.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
 
     def _too_slow(self, seconds: float) -> None:
         with self.requests_lock:

@@ -53,7 +53,7 @@ def whatever(app, request, name: str | None = None) -> Reply:
     found = read(app, request, app.model_of(name, None), draw)
     data = {"success": True, **found.data(), "lines": found.answer.lines()}
     if draw:
-        with app.turns.turn(request.deadline):
+        with app.turns.turn(request.deadline, request.gone):
             data["drawn"] = as_url(found.answer.draw(found.frame.picture))
     return of(data)
 
@@ -61,7 +61,7 @@ def whatever(app, request, name: str | None = None) -> Reply:
 def read(app, request, served, whole: bool = False):
     """The Reading of the picture in a request."""
     picture, conf = request.picture(RIGHT), confidence(request.asked("min_confidence"))
-    with app.turns.turn(request.deadline):
+    with app.turns.turn(request.deadline, request.gone):
         reader = served.reads(conf, whole)
         check_pixels(picture, app.limits.pixels)
         ready = reader.prepare(reader.opened(picture, name=SENT))

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import signal
 import socket
 import threading
@@ -16,10 +17,12 @@ from .app import Application, Limits
 HOST, PORT, CONNECTIONS = "127.0.0.1", 8000, 100
 MOST_HEAD = 32_768                  # bytes of a request's first line and headers
 IN_MEMORY = 2_000_000               # bytes of a body; a larger one waits in a file without a name
+ANSWER_IN_MEMORY = 64_000_000       # bytes of an answer, which was there anyway, while it is taken
+BACKLOG = 1024                      # connections that the system holds until they are taken
 IDLE_SECONDS = 30.0                 # after which a connection on which nothing moves is closed
 GRACE_SECONDS = 20.0                # that requests have which are under way when the server is to end
 SPARE_THREADS = 4                   # for requests that need no turn at the CPU, or wait for theirs
-PER_SERVER = 2                      # what waitress counts as connections, and are none: the port, and what wakes it
+OTHER_FILES = 16                    # that the process may have open at once beside what it has at the start
 
 
 def serve(models, *, host: str = HOST, port: int = PORT, zmq: str | None = None, connections: int = CONNECTIONS,
@@ -49,7 +52,11 @@ def serve(models, *, host: str = HOST, port: int = PORT, zmq: str | None = None,
             needed("zmq", "frigate")
         application = Application(models, limits=limits, **options)
         with quiet(limits):
-            server = Server(application, sockets, connections)
+            may_be = affordable(connections)
+            if may_be < connections:
+                from ..cli.text import say
+                say(f"{may_be} connections at once, for this process may not have more files open (ulimit -n)")
+            server = Server(application, sockets, may_be)
             stack.callback(server.close)
             with server.ended_by_signals():
                 if zmq:
@@ -83,7 +90,7 @@ def bound(host: str, port: int) -> list[socket.socket]:
             if found and not port:                      # localhost has two addresses: one port for both
                 place = (place[0], found[0].getsockname()[1], *place[2:])
             one.bind(place)
-            one.listen(1)                               # else a second server would be told too late
+            one.listen(BACKLOG)                         # who comes before the models are loaded waits
         except OSError as error:
             one.close()
             if family == socket.AF_INET6 and found:     # a machine without IPv6
@@ -102,20 +109,23 @@ class Server:
 
     def __init__(self, application: Application, sockets: list[socket.socket], connections: int):
         from waitress import wasyncore
-        from waitress.server import BaseWSGIServer, create_server
+        from waitress.adjustments import Adjustments
+        from waitress.task import ThreadedTaskDispatcher
 
-        from .channels import Channel
+        from .ports import Port
         self._loop, self._map, self._limits = wasyncore, {}, application.limits
         self._stop, self._closed = threading.Event(), False
-        first = create_server(
-            application, self._map, sockets=sockets, threads=application.turns.threads + SPARE_THREADS, ident="cinfer",
-            connection_limit=connections + PER_SERVER * len(sockets), max_request_header_size=MOST_HEAD,
-            max_request_body_size=application.limits.body + 1, inbuf_overflow=IN_MEMORY,
-            channel_timeout=int(IDLE_SECONDS), cleanup_interval=1, log_socket_errors=False, asyncore_use_poll=True)
-        self._servers = [each for each in self._map.values() if isinstance(each, BaseWSGIServer)]
-        for each in self._servers:
-            each.channel_class, each.metrics = Channel, application.metrics
-        self._dispatcher = first.task_dispatcher
+        self._dispatchers = workers, prompt = ThreadedTaskDispatcher(), ThreadedTaskDispatcher()
+        workers.set_thread_count(application.turns.threads + SPARE_THREADS)
+        prompt.set_thread_count(1)
+        settings = Adjustments(
+            ident="cinfer", sockets=sockets, connection_limit=connections, backlog=BACKLOG, log_socket_errors=False,
+            max_request_header_size=MOST_HEAD, max_request_body_size=application.limits.body + 1,
+            inbuf_overflow=IN_MEMORY, outbuf_overflow=ANSWER_IN_MEMORY,
+            channel_request_lookahead=1)                # so that it is seen who goes away
+        self._ports: list = []
+        for each in sockets:
+            self._ports.append(Port(application, each, settings, self._map, workers, prompt, self._channels))
         host, port = sockets[0].getsockname()[:2]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
@@ -123,7 +133,7 @@ class Server:
         """Until `stop`; then what is under way is answered."""
         checked = 0.0
         while not self._stop.is_set():
-            self._loop.poll2(1.0, self._map)
+            self._loop.poll2(.1 if any(each.rests for each in self._ports) else 1.0, self._map)
             now = time.time()
             if now - checked >= 1:
                 checked = now
@@ -134,13 +144,13 @@ class Server:
     def stop(self) -> None:
         """End soon; from any thread, or a signal's handler."""
         self._stop.set()
-        for each in self._servers:
+        for each in self._ports:
             each.pull_trigger()                         # the loop wakes up
 
     def _finish(self) -> None:
         """No new connections; those that there are end when they have their answers."""
         self._loop.poll2(0.0, self._map)                # who has just come is let in
-        for each in self._servers:
+        for each in self._ports:
             self._loop.dispatcher.close(each)           # not its own close, which would take the trigger too
         deadline = time.time() + GRACE_SECONDS
         while time.time() < deadline:
@@ -152,12 +162,13 @@ class Server:
             self._loop.poll2(0.1, self._map)
 
     def _channels(self) -> list:
-        return [channel for each in self._servers for channel in list(each.active_channels.values())]
+        return [channel for each in self._ports for channel in list(each.active_channels.values())]
 
     def close(self) -> None:
         if not self._closed:
             self._closed = True
-            self._dispatcher.shutdown(timeout=1)
+            for each in self._dispatchers:
+                each.shutdown(timeout=1)
             self._loop.close_all(self._map, ignore_all=True)
 
     @contextmanager
@@ -171,7 +182,7 @@ class Server:
 
         def end(*_):
             for number in numbers:                      # the second time as if there were no handler
-                signal.signal(number, signal.SIG_DFL)
+                signal.signal(number, killed)
             self.stop()
         for number in numbers:
             signal.signal(number, end)
@@ -180,6 +191,40 @@ class Server:
         finally:
             for number in numbers:
                 signal.signal(number, before[number] if before[number] is not None else signal.SIG_DFL)
+
+
+def killed(number: int, *_) -> None:
+    """Of a signal, as if it had no handler; but the first process of a container, too, to which the system then would
+    not deliver it."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    os._exit(128 + number)
+
+
+def affordable(connections: int) -> int:
+    """As many connections as there may be open files for: each may have one more, for a body or an answer. The limit of
+    this process is raised where it may be. Raises InputError where there are too few files for any."""
+    try:
+        import resource
+        open_now = len(os.listdir("/proc/self/fd"))
+    except (ImportError, OSError):                      # a system that does not say
+        return connections
+    needed = open_now + OTHER_FILES + 2 * connections
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return connections
+    if hard == resource.RLIM_INFINITY or hard > soft:
+        more = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
+            soft = more
+        except (OSError, ValueError):
+            pass
+    found = min(connections, (soft - open_now - OTHER_FILES) // 2)
+    if found < 1:
+        raise InputError(f"this process may have {soft} files open, which is too few for connections; ulimit -n says "
+                         "how many")
+    return found
 
 
 @contextmanager

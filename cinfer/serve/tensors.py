@@ -49,7 +49,7 @@ def name_of(dtype) -> str:
 def infer(app, request, name: str) -> Reply:
     served = app.model_of(name)
     head, rest = split(request.body(), request.header(HEADER))
-    with app.turns.turn(request.deadline):
+    with app.turns.turn(request.deadline, request.gone):
         asked = json_of(head)
         if not isinstance(asked, dict) or not isinstance(asked.get("inputs"), list):
             raise Refused(400, 'the body is no request of KServe v2: right is {"inputs": [{"name": ..., '

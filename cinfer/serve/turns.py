@@ -25,9 +25,14 @@ class Turns:
         return len(self._queue)
 
     @contextmanager
-    def turn(self, deadline: float):
-        """A block of work; within it `share` gives what a run may have. deadline : time.monotonic() by which it has to
-        begin. Raises Refused (503) where it cannot."""
+    def turn(self, deadline: float, gone=lambda: False):
+        """A block of work; within it `share` gives what a run may have.
+
+        deadline : time.monotonic() by which it has to begin; gone : function that says whether nobody seems to wait for
+            it any more: then it is left out where it has waited, else who gives up and asks again keeps the others
+            waiting
+        Raises Refused (503) where it cannot begin.
+        """
         left_of(deadline)
         with self._lock:
             mine = threading.Event() if self.busy >= self.threads else None
@@ -42,6 +47,8 @@ class Turns:
                     self._queue.remove(mine)
                     raise too_late()
         try:
+            if mine is not None and gone():
+                raise Refused(503, "the client went away before its request's turn came", (("Retry-After", "1"),))
             yield
         finally:
             with self._lock:

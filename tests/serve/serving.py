@@ -74,10 +74,10 @@ def answer(status, headers, body):
 
 
 @contextmanager
-def running(*arguments):
-    """`cinfer serve ARGUMENTS` at a free port: url, port, process, and ask(path, body, kind, ...)."""
+def running(*arguments, **more):
+    """`cinfer serve ARGUMENTS` at a free port: url, port, process, and ask(path, body, kind, ...). more : of start"""
     pytest.importorskip("waitress")
-    process = start("serve", *arguments, "--port", "0")
+    process = start("serve", *arguments, "--port", "0", **more)
     try:
         said = []
         for line in process.stderr:
