@@ -6,7 +6,7 @@
 #   x            points at pixel (-pad_t, -pad_l) of a picture whose halo is its zero point, so that every read is
 #                legal; strides xn xb xr. No zero point is subtracted: bias has -x_zero times the sum of the weights
 #   ib, last     blocks of input channels, channels in the last of them; what lies beyond meets weights of 0
-#   goc, gic     0, or the channels of a group, out and in: ib and last are then of all groups together
+#   goc, gic     0, or the channels of a group, out and in: last, and so ib, are then of all groups together
 #   w            packed by pack_conv_u8
 #   bias, scale  int32 and float32, padded to whole blocks
 #   table        absent, or 256 bytes through which y goes
@@ -14,25 +14,27 @@
 #   y            pixel (0, 0); strides yn yb yr, and yp from pixel to pixel (0: they are neighbours). The last block is
 #                written whole
 #   kd .. od     kd 0, or slices of volumes as depth.h has them: pictures of x are slices, ib counts the blocks of kd
-#                slices, w has their channels one slice after the other, whole blocks each (last is 16, no groups).
-#                Slices beyond the volume are xz, its zero point
+#                slices. Slices beyond the volume are xz, its zero point. Volumes of y are yv apart, its slices yn
 #   Kernel tile = (image*row_tiles + r)*oc_tiles + c: output rows r*rows .., output blocks c*blocks ..; blocks is a
 #   multiple of conv_oc/16 unless oc_tiles is 1.
-# pack_conv_u8   from int16 weights of any strides so (oc) si (ic) sy sx, in elements; ic: of the weights, gic where
-#                there are groups; dw: dilation along rows, 0 where it is not known. Zero points are subtracted
-#                before. Kernel tile = a tile of conv_oc channels, the last one of half as many if they are enough
+# pack_conv_u8   from int16 weights of any strides so (oc) si (ic) sz sy sx, in elements; ic: of the weights, gic where
+#                there are groups; kd: 0, or slices; dw: dilation along rows, 0 where it is not known. Zero points are
+#                subtracted before. Kernel tile = a tile of conv_oc channels, the last one of half as many if they are
+#                enough
 #
 # Packed: 64 bytes that begin with parts, oc and is_of_runs, then tile after tile, as conv_u8_tile.h says: the k are
 # parts x blocks x kernel rows x taps x groups of DOT_K channels. The channels that a tile reads are whole blocks from
-# that of the first channel of its first group on; weights of others' groups are 0. Of pairs, `parts` is how many bytes
-# a weight has: where it is one, a tile of them is widened to scratch for all pixels of a chunk. While these are
+# that of the first channel of its first group on; weights of others' groups are 0. Of volumes each block of channels
+# stands for kd blocks, one for each slice: to a tile, slices are more channels. Of pairs, `parts` is how many bytes a
+# weight has: where it is one, a tile of them is widened to scratch for all pixels of a chunk. While these are
 # multiplied, what comes next is fetched.
 #
 # Where products take int16, or windows lie on slices, x is widened or copied first, for a chunk of pixels, to a strip
 # in scratch that holds each needed pixel once: it serves all output channels. Its room is strip_room's.
 #
 # Of few channels (is_of_runs) the strip has these alone: so a row of a window is one run of kw*ic neighbours, which are
-# multiplied as if they were the channels of one tap.
+# multiplied as if they were the channels of one tap. Rows of slices are then more rows of the window: a chunk is a row
+# of the output, so that all are equally far apart in the strip.
 
 cdef extern from "dot_u8.h" nogil:
     enum: DOT_GROUP, DOT_STARTS_AT, MOST_PIXEL
@@ -72,7 +74,7 @@ ctypedef struct conv_u8_t:
     buf_t x, w, bias, scale, table, y
     int64_t n, ib, last, ob, goc, gic, kh, kw, dh, dw, sh, sw, oh, ow
     int64_t xn, xb, xr, yn, yb, yr, yp, yz, lo, hi, row_tiles, rows, oc_tiles, blocks
-    int64_t kd, sd, dd, pf, id, od, xz
+    int64_t kd, sd, dd, pf, id, od, yv, xz
     buf_t wsum, zero, add, slope, res, by, range    # real_end_t
     int64_t rn, rb, rr, act, channels
     double alpha, beta, step
@@ -81,7 +83,7 @@ ctypedef struct conv_u8_t:
 
 ctypedef struct pack_conv_u8_t:
     buf_t w, y
-    int64_t oc, ic, goc, gic, kh, kw, dw, so, si, sy, sx, parts
+    int64_t oc, ic, goc, gic, kd, kh, kw, dw, so, si, sz, sy, sx, parts
 
 DEF HEADER = 64                         # bytes of packed weights before the first tile
 DEF U8_PIXELS = 448                     # of a chunk: their offsets are on the stack
@@ -93,8 +95,10 @@ ctypedef struct channels_u8_t:
     int64_t width, block, full, last, groups
 
 
-cdef channels_u8_t channels_u8_of(int64_t o, int64_t oc, int64_t ic, int64_t goc, int64_t gic) noexcept nogil:
-    """ic : of all groups together; goc, gic : of a group, 0 where there is one"""
+cdef channels_u8_t channels_u8_of(int64_t o, int64_t oc, int64_t ic, int64_t goc, int64_t gic,
+                                  int64_t kd) noexcept nogil:
+    """ic : of all groups together; goc, gic : of a group, 0 where there is one; kd : 0, or slices, whose blocks lie
+    side by side"""
     cdef channels_u8_t t
     cdef int64_t first = 0, end = ic, last
     t.width = HALF if oc - o <= HALF else OCT
@@ -105,6 +109,8 @@ cdef channels_u8_t channels_u8_of(int64_t o, int64_t oc, int64_t ic, int64_t goc
     t.block = first // CB
     end -= t.block * CB
     t.full, t.last = end // CB, (end % CB + DOT_GROUP - 1) // DOT_GROUP
+    if kd > 0:                                   # whole blocks
+        t.block, t.full, t.last = t.block * kd, (t.full + (t.last > 0)) * kd, 0
     t.groups = t.full * (CB // DOT_GROUP) + t.last
     return t
 
@@ -134,6 +140,16 @@ cdef int64_t strip_bytes(const conv_u8_t *A, int64_t rows, int64_t columns) noex
     return A.ib * s.block * <int64_t>sizeof(dot_x_t)
 
 
+cdef inline int64_t slice_channels(const conv_u8_t *A) noexcept nogil:
+    """Of the input, of all groups together."""
+    return (A.ib // max(A.kd, <int64_t>1) - 1) * CB + A.last
+
+
+cdef inline int64_t picture_of_y(const conv_u8_t *A, int64_t image) noexcept nogil:
+    """Where it begins."""
+    return image * A.yn if A.kd == 0 else image // A.od * A.yv + image % A.od * A.yn
+
+
 cdef inline bint takes_strip(const conv_u8_t *A) noexcept nogil:
     return DOT_GROUP == 2 or A.kd > 0
 
@@ -152,7 +168,7 @@ cdef int64_t strip_room(const void *params, char *const *base) noexcept nogil:
     cdef channels_u8_t reads
     if DOT_GROUP == 2:
         while o < A.ob * CB:
-            reads = channels_u8_of(o, A.ob * CB, (A.ib - 1) * CB + A.last, A.goc, A.gic)
+            reads = channels_u8_of(o, A.ob * CB, slice_channels(A), A.goc, A.gic, A.kd)
             most = max(most, reads.width * reads.groups * A.kh * A.kw * DOT_GROUP * <int64_t>sizeof(dot_w_t))
             o += reads.width
     return strip_part(A) + most
@@ -186,25 +202,33 @@ cdef void fill_strip(const conv_u8_t *A, const strip_t *s, const uint8_t *x, int
     cdef int64_t b, i, down = A.xr if A.kh > 1 else A.sh * A.xr, right = CB if A.kw > 1 else A.sw * CB
     cdef int64_t k, d = 0, slices = max(A.kd, <int64_t>1), blocks = A.ib // slices
     x += (image if A.kd == 0 else image // A.od * A.id) * A.xn
-    for k in range(slices):
-        if A.kd > 0:
-            d = image % A.od * A.sd - A.pf + k * A.dd
-            if d < 0 or d >= A.id:
-                dot_row_of(<int>zero, blocks * s.rows * s.columns, y)
-                y += blocks * s.block
-                continue
-        for b in range(blocks):
+    for b in range(blocks):
+        for k in range(slices):
+            if A.kd > 0:
+                d = image % A.od * A.sd - A.pf + k * A.dd
+                if d < 0 or d >= A.id:
+                    dot_row_of(<int>zero, s.rows * s.columns, y)
+                    y += s.block
+                    continue
             for i in range(s.rows):
                 dot_row(x + d * A.xn + b * A.xb + i * down, s.columns, right, y)
                 y += s.columns * CB
 
 
-cdef void fill_runs(const conv_u8_t *A, const strip_t *s, const uint8_t *x, dot_x_t *y) noexcept nogil:
-    """Likewise, with the channels alone."""
-    cdef int64_t i, down = A.xr if A.kh > 1 else A.sh * A.xr
-    for i in range(s.rows):
-        dot_pixels(x + i * down, s.columns, CB, A.last, y)
-        y += s.columns * A.last
+cdef void fill_runs(const conv_u8_t *A, const strip_t *s, const uint8_t *x, int64_t image, int64_t zero,
+                    dot_x_t *y) noexcept nogil:
+    """Likewise, with the channels alone; slices are kh*dh rows apart, or one."""
+    cdef int64_t i, k, d = 0, down = A.xr if A.kh > 1 else A.sh * A.xr, row = s.columns * A.last
+    x += (image if A.kd == 0 else image // A.od * A.id) * A.xn
+    for k in range(max(A.kd, <int64_t>1)):
+        if A.kd > 0:
+            d = image % A.od * A.sd - A.pf + k * A.dd
+        if A.kd > 0 and (d < 0 or d >= A.id):
+            dot_row_of(<int>zero, (s.rows * row + CB - 1) // CB, y)     # beyond: no harm
+        else:
+            for i in range(s.rows):
+                dot_pixels(x + d * A.xn + i * down, s.columns, CB, A.last, y + i * row)
+        y += (A.kh * A.dh if A.kh > 1 else 1) * row
 
 
 cdef void look_up_pixels(const look_up_t *table, uint8_t *y, int64_t yb, const int64_t *yo, int64_t pixels,
@@ -226,9 +250,9 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
     cdef const conv_u8_t *A = <const conv_u8_t *>params
     cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles
     cdef int64_t image = tile // A.oc_tiles // A.row_tiles
-    cdef int64_t c0 = c * A.blocks * CB, c1 = (c + 1) * A.blocks * CB, ic = (A.ib - 1) * CB + A.last
+    cdef int64_t c0 = c * A.blocks * CB, c1 = (c + 1) * A.blocks * CB, ic = slice_channels(A), kd = A.kd
     cdef int64_t first = r * A.rows, end = min((r + 1) * A.rows, A.oh), taps = A.kh * A.kw
-    cdef int64_t down, across, parts_of_row, chunk, i, j, rows, columns, o, oc, n, b
+    cdef int64_t most_rows = end - first, down, across, parts_of_row, chunk, i, j, rows, columns, o, oc, n, b
     cdef int64_t yp = A.yp if A.yp else CB, size = 1, zero = A.xz
     cdef const uint8_t *x = <const uint8_t *>at(base, A.x)
     cdef const uint8_t *corner
@@ -259,21 +283,23 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
     elif at(base, A.res) != NULL:
         res_u8 = <const uint8_t *>at(base, A.res) + image * A.rn
         T.added = added_of(A.yz, A.lo, A.hi, A.sa, A.sb, A.zb, A.sy, A.zy)
-    y = <char *>at(base, A.y) + image * A.yn * size
+    y = <char *>at(base, A.y) + picture_of_y(A, image) * size
     if table != NULL:
         look_up_begin(&look_up, table)
     T.parts, T.kh, T.kw, T.yb = (<const int64_t *>packed)[0], A.kh, A.kw, A.yb
     oc, of_runs = (<const int64_t *>packed)[1], (<const int64_t *>packed)[2] != 0
     c1 = min(c1, oc)
     if of_runs:
-        ic, taps, T.kw = ic * A.kw, A.kh, 1
+        if kd > 0:
+            T.kh, kd, most_rows = A.kh * kd, 0, 1
+        ic, taps, T.kw = ic * A.kw, T.kh, 1
     T.q = requant_by(<const real_end_t *>&A.wsum, A.yz, A.lo, A.hi)
     o = 0
     while o < c0:                                # where the first tile's weights are
-        reads = channels_u8_of(o, oc, ic, A.goc, A.gic)
+        reads = channels_u8_of(o, oc, ic, A.goc, A.gic, kd)
         w0 += tile_u8_bytes(&reads, T.parts, taps)
         o += reads.width
-    chunk_u8_of(A, end - first, strip_bytes, STRIP_BYTES if takes_strip(A) else 0, PM_U8, &down, &across)
+    chunk_u8_of(A, most_rows, strip_bytes, STRIP_BYTES if takes_strip(A) else 0, PM_U8, &down, &across)
     parts_of_row = (A.ow + across - 1) // across
     for chunk in range((end - first + down - 1) // down * parts_of_row):
         i, j = first + chunk // parts_of_row * down, chunk % parts_of_row * across
@@ -285,8 +311,10 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
             from_x = <const dot_x_t *>scratch
             s = strip_of(A, rows, columns, A.last if of_runs else CB)
             if of_runs:
-                fill_runs(A, &s, corner + image * A.xn, <dot_x_t *>scratch)
+                fill_runs(A, &s, corner, image, zero, <dot_x_t *>scratch)
                 s.block = CB
+                if A.kh == 1:
+                    s.tap_row = s.columns * A.last
             else:
                 fill_strip(A, &s, corner, image, zero, <dot_x_t *>scratch)
             pixel_offsets(xo, n, 0, 0, columns, s.row, s.pixel)
@@ -301,7 +329,7 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
             pixel_offsets(ro, n, i, 0, columns, A.rr, CB)
         o, w = c0, w0
         while o < c1:
-            reads = channels_u8_of(o, oc, ic, A.goc, A.gic)
+            reads = channels_u8_of(o, oc, ic, A.goc, A.gic, kd)
             bytes_of_tile = tile_u8_bytes(&reads, T.parts, taps)
             T.w = <const dot_w_t *>(w + 4 * reads.width)
             T.ahead, T.lines = w + bytes_of_tile, 0
@@ -376,6 +404,15 @@ cdef inline int64_t taps_of(const pack_conv_u8_t *A) noexcept nogil:
     return 1 if is_of_runs(A) else A.kw
 
 
+cdef inline int64_t rows_of(const pack_conv_u8_t *A) noexcept nogil:
+    """Of the window, with those of all slices where these are no channels."""
+    return A.kh * max(A.kd, <int64_t>1) if is_of_runs(A) else A.kh
+
+
+cdef inline channels_u8_t packed_channels_of(const pack_conv_u8_t *A, int64_t o) noexcept nogil:
+    return channels_u8_of(o, A.oc, all_ic_of(A), A.goc, A.gic, 0 if is_of_runs(A) else A.kd)
+
+
 cdef inline int64_t all_ic_of(const pack_conv_u8_t *A) noexcept nogil:
     if is_of_runs(A):
         return A.kw * A.ic
@@ -384,13 +421,14 @@ cdef inline int64_t all_ic_of(const pack_conv_u8_t *A) noexcept nogil:
 
 cdef int64_t parts_of_weights(const pack_conv_u8_t *A, const int16_t *w) noexcept nogil:
     """Of how many parts of int8 they are."""
-    cdef int64_t low = 0, high = 0, o, c, i, j, v
+    cdef int64_t low = 0, high = 0, o, c, z, i, j, v
     for o in range(A.oc):
         for c in range(A.ic):
-            for i in range(A.kh):
-                for j in range(A.kw):
-                    v = w[o * A.so + c * A.si + i * A.sy + j * A.sx]
-                    low, high = min(low, v), max(high, v)
+            for z in range(max(A.kd, <int64_t>1)):
+                for i in range(A.kh):
+                    for j in range(A.kw):
+                        v = w[o * A.so + c * A.si + z * A.sz + i * A.sy + j * A.sx]
+                        low, high = min(low, v), max(high, v)
     return parts_s8(low, high)
 
 
@@ -404,8 +442,8 @@ cdef packed_t pack_conv_u8_packed(const void *params, char *const *base) noexcep
     if DOT_GROUP == 2:
         found.parts = min(found.parts, <int64_t>2)
     while o < A.oc:
-        reads = channels_u8_of(o, A.oc, all_ic_of(A), A.goc, A.gic)
-        found.bytes += tile_u8_bytes(&reads, found.parts, A.kh * taps_of(A))
+        reads = packed_channels_of(A, o)
+        found.bytes += tile_u8_bytes(&reads, found.parts, rows_of(A) * taps_of(A))
         o += reads.width
         found.tiles += 1
     return found
@@ -431,25 +469,26 @@ cdef void pack_conv_u8_run(const void *params, char *const *base, char *scratch,
     cdef int32_t *start
     cdef dot_w_t *to
     cdef signed char *narrow
-    cdef int64_t o = 0, t, b, i, j, g, k, lane, part, c, v
-    cdef channels_u8_t reads = channels_u8_of(0, A.oc, all_ic_of(A), A.goc, A.gic)
+    cdef int64_t o = 0, t, b, z, i, j, g, k, lane, part, c, v, slices = 1 if is_of_runs(A) else max(A.kd, <int64_t>1)
+    cdef channels_u8_t reads = packed_channels_of(A, 0)
     if tile == 0:
         memset(packed, 0, HEADER)
         (<int64_t *>packed)[0], (<int64_t *>packed)[1], (<int64_t *>packed)[2] = A.parts, A.oc, is_of_runs(A)
     for t in range(tile):
-        y += tile_u8_bytes(&reads, A.parts, A.kh * taps_of(A))
+        y += tile_u8_bytes(&reads, A.parts, rows_of(A) * taps_of(A))
         o += reads.width
-        reads = channels_u8_of(o, A.oc, all_ic_of(A), A.goc, A.gic)
+        reads = packed_channels_of(A, o)
     start, to = <int32_t *>y, <dot_w_t *>(y + 4 * reads.width)
     narrow = <signed char *>to
     memset(start, 0, 4 * reads.width)
     for part in range(A.parts if DOT_GROUP > 2 else 1):
         for b in range(reads.full + (reads.last > 0)):
-            for i in range(A.kh):
+            for i in range(rows_of(A)):
+                z = (reads.block + b) % slices + i // A.kh
                 for j in range(taps_of(A)):
-                    tap = w + i * A.sy + j * A.sx
+                    tap = w + z * A.sz + i % A.kh * A.sy + j * A.sx
                     for g in range(CB // DOT_GROUP if b < reads.full else reads.last):
-                        c = (reads.block + b) * CB + g * DOT_GROUP
+                        c = (reads.block + b) // slices * CB + g * DOT_GROUP
                         for lane in range(reads.width):
                             for k in range(DOT_GROUP):
                                 v = weight_of(A, tap, o + lane, c + k)

@@ -78,12 +78,11 @@ cdef amx_k_t k_of(int64_t form, int64_t ib, int64_t kh, int64_t kw) noexcept nog
 
 cdef amx_k_t packed_k_of(const pack_conv_u8_t *A) noexcept nogil:
     """In the form that has fewer groups; in none where these would be less than half full."""
-    cdef int64_t ib = (A.ic + CB - 1) // CB
+    cdef int64_t ib = (A.ic + CB - 1) // CB * max(A.kd, <int64_t>1), terms = A.ic * max(A.kd, <int64_t>1) * A.kh * A.kw
     cdef amx_k_t k = k_of(FORM_BY_TAPS, ib, A.kh, A.kw), rows = k_of(FORM_BY_ROWS, ib, A.kh, A.kw)
     if A.dw == 1 and rows.pieces * rows.groups < k.pieces * k.groups:
         k = rows
-    if A.goc > 0 or k.pieces > MOST_PIECES or A.ic * A.kh * A.kw < LEAST_K or (
-            2 * A.ic * A.kh * A.kw < DEEP * k.pieces * k.groups):
+    if A.goc > 0 or k.pieces > MOST_PIECES or terms < LEAST_K or 2 * terms < DEEP * k.pieces * k.groups:
         k.form = FORM_VECTORS
     return k
 
@@ -206,7 +205,7 @@ cdef void conv_u8_amx_run(const void *params, char *const *base, char *scratch, 
         res = real.res
     elif at(base, A.res) != NULL:
         res_u8 = <const uint8_t *>at(base, A.res) + image * A.rn
-    y = <char *>at(base, A.y) + image * A.yn * size
+    y = <char *>at(base, A.y) + picture_of_y(A, image) * size
     if table != NULL:
         look_up_begin(&look_up, table)
     J.piece, J.pieces, J.parts = S.piece, k.pieces, (<const int64_t *>packed)[0]
@@ -293,7 +292,8 @@ cdef void pack_conv_u8_amx_run(const void *params, char *const *base, char *scra
     cdef char *packed = <char *>at(base, A.y)
     cdef signed char *to
     cdef int64_t each = (A.ic + CB - 1) // CB * CB, taps = A.kw if k.form == FORM_BY_ROWS else 1
-    cdef int64_t bytes = A.parts * k.pieces * k.groups * TILE_BYTES, part, i, j, o, c, at_k
+    cdef int64_t bytes = A.parts * k.pieces * k.groups * TILE_BYTES, slices = max(A.kd, <int64_t>1)
+    cdef int64_t part, z, i, j, o, c, at_k
     if tile == 0:
         memset(packed, 0, HEADER)
         (<int64_t *>packed)[0], (<int64_t *>packed)[3] = A.parts, k.form
@@ -304,11 +304,12 @@ cdef void pack_conv_u8_amx_run(const void *params, char *const *base, char *scra
             for j in range(A.kw):
                 # of piece i or (i, j), with the tap's place in it
                 to = <signed char *>packed + (i * (A.kw // taps) + j // taps) * k.groups * TILE_BYTES
-                for c in range(A.ic):
-                    at_k = j % taps * each + c
-                    for o in range(min(<int64_t>CB, A.oc - tile * CB)):
-                        to[at_k // 4 * DEEP + 4 * o + at_k % 4] = part_s8(
-                            weight_of(A, w + i * A.sy + j * A.sx, tile * CB + o, c), part)
+                for z in range(slices):
+                    for c in range(A.ic):
+                        at_k = (j % taps * slices + z) * each + c
+                        for o in range(min(<int64_t>CB, A.oc - tile * CB)):
+                            to[at_k // 4 * DEEP + 4 * o + at_k % 4] = part_s8(
+                                weight_of(A, w + z * A.sz + i * A.sy + j * A.sx, tile * CB + o, c), part)
         packed += k.pieces * k.groups * TILE_BYTES
 
 

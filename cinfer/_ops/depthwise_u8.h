@@ -3,7 +3,8 @@
  * A product takes DOT_K neighbours of k (dot_u8.h); here these are rows of the window. So DOT_K rows of the picture are
  * interleaved, once, to a strip [column][16][DOT_K], which meets all taps of a row and both of two rows of output where
  * the stride is 1: row i of them by weights that begin i rows further down, after zeros. That is a *phase*, with
- * weights of its own. Rows of which a window of the picture needs none are not read.
+ * weights of its own. Rows of which a window of the picture needs none are not read. Each slice of a window of a volume
+ * has strips of its own.
  *
  * w     [int32[16] that the sums begin with][phase][part][strip][tap][16][DOT_K]
  *

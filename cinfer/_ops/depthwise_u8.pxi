@@ -9,11 +9,15 @@
 #   bias, scale      int32 and float32, padded to whole blocks
 #   table            absent, or 256 bytes through which y goes
 #   y                pixel (0, 0); strides yn yb yr. The last block is written whole
+#   kd .. od         kd 0, or slices of volumes as depth.h has them: pictures are slices. Those beyond the volume are
+#                    xz, its zero point
 #   Kernel tile = (image*row_tiles + r)*cb + block, rows r*rows .. of the output.
-# pack_depthwise_u8  from int16 weights, strides so (channel) sy sx in elements, zero points subtracted before; sh, dh
-#                    as the convolution has them. HEADER bytes that begin with parts, then blocks. Kernel tile = a block
+# pack_depthwise_u8  from int16 weights, strides so (channel) sz sy sx in elements, zero points subtracted before; kd,
+#                    sh, dh as the convolution has them. HEADER bytes that begin with parts, then blocks. Kernel tile =
+#                    a block
 #
-# The strips of a chunk of columns, those of the rows that two rows of output need, lie in scratch.
+# The strips of a chunk of columns, those of the rows that two rows of output need, lie in scratch, one slice after the
+# other.
 
 cdef extern from "depthwise_u8.h" nogil:
     enum: DW_U8_PX
@@ -31,27 +35,30 @@ cdef extern from "depthwise_u8.h" nogil:
 ctypedef struct depthwise_u8_t:
     buf_t x, w, bias, scale, table, y
     int64_t n, cb, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yn, yb, yr, yz, lo, hi, row_tiles, rows
+    int64_t kd, sd, dd, pf, id, od, xz
     buf_t wsum, zero, add, slope, res, by, range    # real_end_t
     int64_t rn, rb, rr, act, channels
     double alpha, beta, step
 
 ctypedef struct pack_depthwise_u8_t:
     buf_t w, y
-    int64_t c, kh, kw, so, sy, sx, sh, dh, parts
+    int64_t c, kd, kh, kw, so, sz, sy, sx, sh, dh, parts
 
 DEF DW_STRIPS_BYTES = 24576             # of all strips: a part of L1
 DEF DW_START = 64                       # bytes that the sums of a block begin with
 DEF DW_PIXEL = 64                       # bytes of a pixel in a strip
 
 ctypedef struct phases_t:
-    # Rows of output that share strips, how many strips these need, bytes of the weights of one phase and of a block
-    int64_t phases, groups, bytes, block
+    # Rows of output that share strips, how many strips these need of each slice and in all, bytes of the weights of one
+    # phase and of a block
+    int64_t phases, slices, each, groups, bytes, block
 
 
-cdef phases_t phases_of(int64_t kh, int64_t kw, int64_t sh, int64_t dh, int64_t parts) noexcept nogil:
+cdef phases_t phases_of(int64_t kd, int64_t kh, int64_t kw, int64_t sh, int64_t dh, int64_t parts) noexcept nogil:
     cdef phases_t p
-    p.phases = 2 if sh == 1 and dh == 1 and kh > 1 else 1
-    p.groups = (kh + p.phases - 1 + DOT_GROUP - 1) // DOT_GROUP
+    p.phases, p.slices = 2 if sh == 1 and dh == 1 and kh > 1 else 1, max(kd, <int64_t>1)
+    p.each = (kh + p.phases - 1 + DOT_GROUP - 1) // DOT_GROUP
+    p.groups = p.slices * p.each
     p.bytes = parts * p.groups * kw * CB * DOT_GROUP * <int64_t>sizeof(dot_w_t)
     p.block = DW_START + p.phases * p.bytes
     return p
@@ -70,7 +77,7 @@ cdef int64_t chunk_columns(const depthwise_u8_t *A, int64_t groups) noexcept nog
 cdef int64_t depthwise_u8_room(const void *params, char *const *base) noexcept nogil:
     """Strips, and their addresses before them."""
     cdef const depthwise_u8_t *A = <const depthwise_u8_t *>params
-    cdef int64_t groups = phases_of(A.kh, A.kw, A.sh, A.dh, 1).groups
+    cdef int64_t groups = phases_of(A.kd, A.kh, A.kw, A.sh, A.dh, 1).groups
     return groups * (DW_PIXEL * (strip_columns(A, chunk_columns(A, groups)) + 1))
 
 
@@ -78,10 +85,11 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
     cdef const depthwise_u8_t *A = <const depthwise_u8_t *>params
     cdef int64_t b = tile % A.cb, r = tile // A.cb % A.row_tiles, image = tile // A.cb // A.row_tiles
     cdef int64_t y0 = r * A.rows, y1 = min(y0 + A.rows, A.oh), last = (A.oh - 1) * A.sh + (A.kh - 1) * A.dh
-    cdef int64_t i, j, g, k, columns, width, phase, first, row
+    cdef int64_t i, j, g, z, d = 0, k, columns, width, phase, first, row, zero = A.xz
     cdef const char *packed = <const char *>at(base, A.w)
     cdef const uint8_t *table = <const uint8_t *>at(base, A.table)
-    cdef const uint8_t *x = <const uint8_t *>at(base, A.x) + image * A.xn + b * A.xb
+    cdef const uint8_t *x = <const uint8_t *>at(base, A.x) + b * A.xb
+    cdef const uint8_t *from_slice
     cdef const uint8_t *rows[4]
     cdef const int32_t *wsum = <const int32_t *>at(base, A.wsum)
     cdef int64_t size = 1 if wsum == NULL else 4
@@ -97,7 +105,8 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
     cdef phases_t p
     cdef bint kept
     T.parts, T.kw, T.dw, T.sw = (<const int64_t *>packed)[0], A.kw, A.dw, A.sw
-    p = phases_of(A.kh, A.kw, A.sh, A.dh, T.parts)
+    p = phases_of(A.kd, A.kh, A.kw, A.sh, A.dh, T.parts)
+    x += (image if A.kd == 0 else image // A.od * A.id) * A.xn
     kept = A.dh == 1 and p.phases * A.sh == DOT_GROUP          # of the next rows' strips all but one are there
     packed += HEADER + b * p.block
     T.groups, T.strips = p.groups, strips
@@ -105,9 +114,9 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
     T.scale = <const float *>at(base, A.scale)
     if wsum != NULL:
         real = real_sums_of(<const real_end_t *>&A.wsum, base, T.scale, image)
-        T.scale = NULL
-        begin_by_zero(T.start, <const int32_t *>packed, <const int32_t *>at(base, A.bias), b * CB, wsum,
-                      (<const uint8_t *>at(base, A.zero))[0], CB)
+        T.scale, zero = NULL, (<const uint8_t *>at(base, A.zero))[0]
+        begin_by_zero(T.start, <const int32_t *>packed, <const int32_t *>at(base, A.bias), b * CB, wsum, <int32_t>zero,
+                      CB)
     else:
         T.scale += b * CB
         requant_from(&T.q, <const real_end_t *>&A.wsum, base, T.scale, b * CB, CB)
@@ -122,10 +131,17 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
             strips[g] = <const dot_x_t *>(scratch + p.groups * DW_PIXEL + g * DW_PIXEL * strip_columns(A, width))
         i, first = y0, 0
         while i < y1:
-            for g in range(first, p.groups):
-                for row in range(DOT_GROUP):
-                    rows[row] = x + min(i * A.sh + (g * DOT_GROUP + row) * A.dh, last) * A.xr + j * A.sw * CB
-                interleave_rows(rows, strip_columns(A, columns), <dot_x_t *>strips[g])
+            for z in range(p.slices):
+                if A.kd > 0:
+                    d = image % A.od * A.sd - A.pf + z * A.dd
+                from_slice = x + d * A.xn + j * A.sw * CB
+                for g in range(first, p.each):
+                    if A.kd > 0 and (d < 0 or d >= A.id):
+                        dot_row_of(<int>zero, strip_columns(A, columns) * DOT_GROUP, <dot_x_t *>strips[z * p.each + g])
+                        continue
+                    for row in range(DOT_GROUP):
+                        rows[row] = from_slice + min(i * A.sh + (g * DOT_GROUP + row) * A.dh, last) * A.xr
+                    interleave_rows(rows, strip_columns(A, columns), <dot_x_t *>strips[z * p.each + g])
             for phase in range(min(p.phases, y1 - i)):
                 T.w = <const dot_w_t *>(packed + DW_START + phase * p.bytes)
                 to = y + ((i + phase) * A.yr + j * CB) * size
@@ -137,10 +153,12 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
                 elif table != NULL and (A.yr != A.ow * CB or width != A.ow):
                     look_up_row(&look_up, <uint8_t *>to, <uint8_t *>to, columns * CB)
             if kept:
-                first, oldest = p.groups - 1, strips[0]
-                for g in range(first):
-                    strips[g] = strips[g + 1]
-                strips[first] = oldest
+                first = p.each - 1
+                for z in range(p.slices):
+                    oldest = strips[z * p.each]
+                    for g in range(z * p.each, z * p.each + first):
+                        strips[g] = strips[g + 1]
+                    strips[z * p.each + first] = oldest
             i += p.phases
     if wsum != NULL:
         real_sums_end(&real, <const real_end_t *>&A.wsum, base, tile)
@@ -162,16 +180,17 @@ cdef inline void depthwise_u8_row(const dw_u8_t *T, const dw_u8_fn *form, int64_
 cdef packed_t pack_depthwise_u8_packed(const void *params, char *const *base) noexcept nogil:
     cdef const pack_depthwise_u8_t *A = <const pack_depthwise_u8_t *>params
     cdef const int16_t *w = <const int16_t *>at(base, A.w)
-    cdef int64_t low = 0, high = 0, c, i, j, v
+    cdef int64_t low = 0, high = 0, c, z, i, j, v
     cdef phases_t p
     cdef packed_t found
     for c in range(A.c):
-        for i in range(A.kh):
-            for j in range(A.kw):
-                v = w[c * A.so + i * A.sy + j * A.sx]
-                low, high = min(low, v), max(high, v)
+        for z in range(max(A.kd, <int64_t>1)):
+            for i in range(A.kh):
+                for j in range(A.kw):
+                    v = w[c * A.so + z * A.sz + i * A.sy + j * A.sx]
+                    low, high = min(low, v), max(high, v)
     found.parts, found.tiles = dot_parts(low, high), (A.c + CB - 1) // CB
-    p = phases_of(A.kh, A.kw, A.sh, A.dh, found.parts)
+    p = phases_of(A.kd, A.kh, A.kw, A.sh, A.dh, found.parts)
     found.bytes = HEADER + found.tiles * p.block
     return found
 
@@ -180,7 +199,7 @@ cdef void pack_depthwise_u8_run(const void *params, char *const *base, char *scr
     cdef const pack_depthwise_u8_t *A = <const pack_depthwise_u8_t *>params
     cdef const int16_t *w = <const int16_t *>at(base, A.w)
     cdef char *y = <char *>at(base, A.y)
-    cdef phases_t p = phases_of(A.kh, A.kw, A.sh, A.dh, A.parts)
+    cdef phases_t p = phases_of(A.kd, A.kh, A.kw, A.sh, A.dh, A.parts)
     cdef int32_t *start
     cdef dot_w_t *to
     cdef int64_t phase, part, g, j, lane, k, c, tap, v
@@ -196,9 +215,9 @@ cdef void pack_depthwise_u8_run(const void *params, char *const *base, char *scr
                 for j in range(A.kw):
                     for lane in range(CB):
                         for k in range(DOT_GROUP):
-                            c, tap, v = tile * CB + lane, g * DOT_GROUP + k - phase, 0
+                            c, tap, v = tile * CB + lane, g % p.each * DOT_GROUP + k - phase, 0
                             if 0 <= tap < A.kh and c < A.c:
-                                v = w[c * A.so + tap * A.sy + j * A.sx]
+                                v = w[c * A.so + g // p.each * A.sz + tap * A.sy + j * A.sx]
                             to[0] = dot_part(v, part)
                             to += 1
                             if phase == 0 and part == 0:

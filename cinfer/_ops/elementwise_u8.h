@@ -9,7 +9,9 @@
  * neighbour where a number lies on the border.
  *
  * A row has w elements (16 times the pixels, in blocks), rows are r apart, blocks b, pictures n; in plain memory a row
- * may be of any length. The operands of zip_u8 have two strides more, w from pixel to pixel and l from lane to lane:
+ * may be of any length. Of volumes the pictures of zip_u8 are d slices of each (d 0: none), and the strides n of its
+ * operands lead from volume to volume, z from slice to slice. These have two strides more, w from pixel to pixel and l
+ * from lane to lane:
  * w 16 l 1  their own element for each of y        w 0 l 1  16 channels for all pixels of a row
  * w 16 l 0  the first lane of each pixel for all   w 0 l 0  one element for all
  * y may be x, a or b. Tile = (image*row_tiles + r)*cb + block, rows r*rows .. of h. */
@@ -18,7 +20,8 @@
 #include "api.h"
 #include "look_up.h"
 #define ZIP_U8_FIELDS(B, I, F, A) B(a) B(b) B(table) B(y) I(n) I(cb) I(h) I(w) I(an) I(ab) I(ar) I(aw) I(al) I(bn) \
-    I(bb) I(br) I(bw) I(bl) I(yn) I(yb) I(yr) I(op) F(sa) I(za) F(sb) I(zb) F(sy) I(zy) I(lo) I(hi) I(row_tiles) I(rows)
+    I(bb) I(br) I(bw) I(bl) I(yn) I(yb) I(yr) I(d) I(az) I(bz) I(op) F(sa) I(za) F(sb) I(zb) F(sy) I(zy) I(lo) I(hi) \
+    I(row_tiles) I(rows)
 PARAMS(zip_u8_t, ZIP_U8_FIELDS)
 enum { ZIP_u8_add, ZIP_u8_mul, ZIP_PIECE = 1024 };
 

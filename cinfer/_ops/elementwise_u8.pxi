@@ -3,7 +3,7 @@
 cdef extern from "elementwise_u8.h" nogil:
     ctypedef struct zip_u8_t:
         buf_t a, b, table, y
-        int64_t cb, h, w, an, ab, ar, bn, bb, br, yn, yb, yr, row_tiles, rows
+        int64_t cb, h, w, an, ab, ar, bn, bb, br, yn, yb, yr, d, az, bz, row_tiles, rows
     ctypedef struct zip_scales_t:
         pass
     const char *zip_u8_t_fields
@@ -33,8 +33,9 @@ cdef void look_up_u8_run(const void *params, char *const *base, char *scratch, i
 cdef void zip_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const zip_u8_t *A = <const zip_u8_t *>params
     cdef part_t k = part_of(tile, A.cb * CB, A.h, A.row_tiles, A.rows)
-    cdef const uint8_t *a = <const uint8_t *>at(base, A.a) + k.image * A.an + k.block * A.ab
-    cdef const uint8_t *b = <const uint8_t *>at(base, A.b) + k.image * A.bn + k.block * A.bb
+    cdef int64_t volume = k.image if A.d == 0 else k.image // A.d, z = 0 if A.d == 0 else k.image % A.d
+    cdef const uint8_t *a = <const uint8_t *>at(base, A.a) + volume * A.an + z * A.az + k.block * A.ab
+    cdef const uint8_t *b = <const uint8_t *>at(base, A.b) + volume * A.bn + z * A.bz + k.block * A.bb
     cdef uint8_t *y = <uint8_t *>at(base, A.y) + k.image * A.yn + k.block * A.yb
     cdef const uint8_t *table = <const uint8_t *>at(base, A.table)
     cdef zip_scales_t scales = zip_scales_of(A)

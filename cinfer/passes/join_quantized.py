@@ -38,7 +38,7 @@ def join_quantized(graph: Graph, at: Rewriter) -> bool:
 
     Guards: uint8, one constant scale and zero point for each activation; constant weights of 8 bits, by one scale or
     one for each output channel; nobody else sees the number in between; sums that int32 holds; what has kernels for
-    bytes: pictures of one or two axes, volumes without groups.
+    bytes: pictures of one to three axes.
     """
     join = _Join(at)
     changed = False
@@ -146,13 +146,11 @@ class _Join:
         w, *parameters = weights
         shape = at.array(w).shape
         groups = node.attributes.get("group", 1)
-        if not 3 <= len(shape) <= 5 or 0 in shape or len(shape) == 5 and (transposed or groups > 1):
-            return "convolutions of bytes have one or two spatial axes; or three, but no groups, and are not transposed"
+        if not 3 <= len(shape) <= 5 or 0 in shape:
+            return "convolutions of bytes have one to three spatial axes"
         terms, channels = prod(shape[1:]), shape[0]
         if transposed:
             terms, channels = prod(shape) // shape[1] // groups, shape[1] * groups
-            if self.lacks_taps(node, shape[2:]):
-                return "of bytes only ConvTranspose without dilations, of kernels as large as its strides, is computed"
         if terms * 255 * 255 >= MOST_PRODUCT:
             return "int32 does not hold sums of so many products"
         inputs = [*x, w, *parameters, y.scale, y.zero]
@@ -168,12 +166,6 @@ class _Join:
         if transposed:
             return "QLinearConvTranspose", inputs, 1, OWN_DOMAIN, node.attributes
         return "QLinearConv", inputs, 10, "", node.attributes
-
-    @staticmethod
-    def lacks_taps(node: Node, kernel: tuple[int, ...]) -> bool:
-        """Whether outputs of a ConvTranspose lie between its windows, or in their holes."""
-        strides, dilations = (node.attributes.get(name) or [1] * len(kernel) for name in ("strides", "dilations"))
-        return any(s > k or d != 1 for k, s, d in zip(kernel, strides, dilations))
 
     def weights(self, name: str, axis: int):
         """Names of the bytes, scale and zero point of constant weights, or why they are none. Those of 4 bits become
@@ -237,7 +229,7 @@ class _Join:
         if a is None or b is None or at.array(a.name) is not None and at.array(b.name) is not None:
             return self.not_bytes(*node.inputs)
         ranks = [at.rank(x.name) for x in (a, b)]
-        if None in ranks or max(ranks) == 0 or max(ranks) not in (3, 4) and not self.by_rows(node):
+        if None in ranks or max(ranks) == 0 or max(ranks) not in PICTURES and not self.by_rows(node):
             return "of bytes that are no pictures, operands have to be alike, or of one number for each row or column"
         a, b = (self.of_rank(x, max(ranks), node) for x in (a, b))
         if node.op_type == "Sub":
@@ -310,9 +302,11 @@ class _Join:
             return self.not_bytes(node.inputs[0])
         pads, value, mode = whole_pads(node, at), pad_value(node, at), node.attributes.get("mode", "constant")
         rank = at.rank(x.name)
-        if rank not in (3, 4) or pads is None or value is None or mode not in PAD_MODES \
+        if rank not in PICTURES or pads is None or value is None or mode not in PAD_MODES \
                 or mode != "constant" and any((*pads[:2], *pads[rank:rank + 2])):
             return "bytes are padded by constants; along the axes of pictures also in modes reflect and edge"
+        if rank == 5 and any(pads[1::5]) and any(pads[2::5]):
+            return "bytes of volumes are padded along channels or along slices, not both at once"
         byte, real = np.array(0, U8), np.array(value, F32)
         if mode == "constant":
             byte = self.quantized(real, x)
@@ -350,23 +344,23 @@ class _Join:
         x = read(at, node.inputs[0])
         if x is None:
             return self.not_bytes(node.inputs[0])
-        if at.rank(x.name) != 4 or node.opset < 11 or get("mode") != "linear" or get("antialias", 0) \
-                or get("exclude_outside", 0) or get("coordinate_transformation_mode") == "tf_crop_and_resize":
-            return "of bytes only linear and nearest Resize of pictures is computed"
-        if not self.keeps_channels(node):
-            return "of bytes only linear and nearest Resize of pictures is computed"
+        rank = at.rank(x.name)
+        if rank not in PICTURES or node.opset < 11 or get("mode") != "linear" or get("antialias", 0) \
+                or get("exclude_outside", 0) or get("coordinate_transformation_mode") == "tf_crop_and_resize" \
+                or not self.keeps_others(node, rank):
+            return "of bytes only linear and nearest Resize of pictures is computed; linear not from slice to slice"
         kept = {name: value for name, value in node.attributes.items() if name in RESIZES}
         inputs = [x.name, *node.inputs[1:], "", "", ""][:4]
         return "QLinearResize", [*inputs, *x[1:], y.scale, y.zero], 1, OWN_DOMAIN, kept
 
-    def keeps_channels(self, node: Node) -> bool:
-        """Does a Resize of pictures leave batch and channels as they are?"""
-        at, axes = self.at, node.attributes.get("axes") or range(4)
+    def keeps_others(self, node: Node, rank: int) -> bool:
+        """Does a Resize leave all axes but the two of a picture as they are?"""
+        at, axes, others = self.at, node.attributes.get("axes") or range(rank), max(2, rank - 2)
         scales = at.array(node.inputs[2]) if has(node, 2) else None
         if scales is not None and scales.size:          # fractions of free sizes have no known fact
-            return all(scale == 1 or axis % 4 > 1 for axis, scale in zip(axes, scales.reshape(-1).tolist()))
+            return all(scale == 1 or axis % rank >= others for axis, scale in zip(axes, scales.reshape(-1).tolist()))
         before, after = at.fact(node.inputs[0]), at.fact(node.outputs[0])
-        return before is not None and after is not None and same(before.shape[:2], after.shape[:2])
+        return before is not None and after is not None and same(before.shape[:others], after.shape[:others])
 
 
 def _may_miss(node: Node) -> bool:

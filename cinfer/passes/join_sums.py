@@ -28,7 +28,7 @@ def join_sums(graph: Graph, at: Rewriter) -> bool:
     Guards: nobody else sees what is between. Constant weights of 8 bits, with one zero point or one for each output
     channel, whose sums int32 holds by any zero point of x. The zero point of x is that of its DynamicQuantizeLinear, or
     a constant, or absent. The scale is known to be one number, or one for each output channel; the bias is a constant
-    likewise. Pictures of one to three axes, of volumes no groups.
+    likewise. Pictures of one to three axes.
     """
     changed = False
     for node in at.of("ConvInteger"):
@@ -39,8 +39,7 @@ def join_sums(graph: Graph, at: Rewriter) -> bool:
 def _joined(at: Rewriter, node: Node) -> bool:
     x, weights, zero, shift = node.inputs + [""] * (4 - len(node.inputs))
     w, rank = at.array(weights), at.rank(x)
-    if w is None or w.dtype.name not in BYTES or rank not in (3, 4, 5) or w.ndim != rank or at.dtype(x) != U8 \
-            or rank == 5 and node.attributes.get("group", 1) != 1:
+    if w is None or w.dtype.name not in BYTES or rank not in (3, 4, 5) or w.ndim != rank or at.dtype(x) != U8:
         return False
     end = scaled(at, node, lambda row: _fits_channels(row.shape, len(w), rank))
     if end is None:

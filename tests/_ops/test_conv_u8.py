@@ -4,7 +4,7 @@ import pytest
 
 import cinfer._ops as ops
 from u8 import (FUNCTIONS, GUARD, NOTHING, BlockedU8, Residual, address, assert_activated, channels, convolved,
-                integers, put, requantised)
+                convolved_slices, integers, put, requantised, slices)
 from windows import run
 
 LEVELS = [level for level in ops.usable_levels() if "conv_u8" in ops.table(level).index]
@@ -54,12 +54,13 @@ CASES = [
 
 
 def pack(level, w, groups=1, strides=None, at=0, source=None, threads=1, dw=0):
-    """w : whole numbers [oc][ic][kh][kw]; strides : of (oc, ic, y, x) in source, from element `at` on."""
-    oc, ic, kh, kw = w.shape
-    source = put(w if source is None else source, np.int16)
-    so, si, sy, sx = strides or (ic * kh * kw, kh * kw, kw, 1)
-    params = dict(w=address(source, 2 * at), oc=oc, ic=ic, kh=kh, kw=kw, so=so, si=si, sy=sy, sx=sx,
-                  dw=dw)
+    """w : whole numbers [oc][ic][kh][kw], of volumes [oc][ic][kd][kh][kw]; strides : of (oc, ic, y, x), or
+    (oc, ic, z, y, x), in source, from element `at` on."""
+    oc, ic, *depth, kh, kw = w.shape
+    source, kd = put(w if source is None else source, np.int16), depth[0] if depth else 0
+    of = "so si sz sy sx" if depth else "so si sy sx"
+    strides = strides or [int(np.prod(w.shape[i:])) for i in range(1, w.ndim + 1)]
+    params = dict(w=address(source, 2 * at), oc=oc, ic=ic, kd=kd, kh=kh, kw=kw, dw=dw, **dict(zip(of.split(), strides)))
     if groups > 1:
         params.update(goc=oc // groups, gic=ic)
     size, tiles, parts = ops.table(level).packed("pack_conv_u8", ops.table(level).pack("pack_conv_u8", **params))
@@ -250,6 +251,16 @@ def test_packing_of_runs_from_any_strides(level):
 
 
 @pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("groups, shape, dw", [(1, (17, 3, 2, 3, 5), 1), (1, (40, 21, 3, 1, 2), 1),
+                                               (5, (40, 12, 2, 3, 1), 2)])
+def test_packing_of_slices_from_any_strides(level, groups, shape, dw):
+    w = RNG.integers(-255, 256, shape)
+    wanted, turned = pack(level, w, groups, dw=dw), np.ascontiguousarray(w.transpose(3, 1, 4, 0, 2))
+    strides = tuple(turned.strides[axis] // w.itemsize for axis in (3, 1, 4, 0, 2))
+    np.testing.assert_array_equal(pack(level, w, groups, strides, 0, turned, 2, dw), wanted)
+
+
+@pytest.mark.parametrize("level", LEVELS)
 def test_weights_of_a_dilation_that_is_not_known(level):
     x, w = integers(RNG, (1, 40, 6, 9), 0, 255).astype(np.uint8), integers(RNG, (20, 40, 3, 3), -128, 127)
     for dilations in (1, 1), (1, 2):
@@ -280,31 +291,44 @@ def test_pixels_of_the_output_apart(level, ic):
     np.testing.assert_array_equal(ys.result(), wanted)
 
 
+VOLUMES = [     # groups, channels of a group in and out, slices, kernel, strides, dilations, slices before, of y
+    (1, 3, 18, 5, (3, 3, 3), (1, 1, 1), (1, 1, 1), 1, 5), (1, 17, 18, 4, (2, 1, 1), (2, 2, 1), (1, 1, 1), 0, 2),
+    (1, 20, 18, 3, (3, 1, 2), (1, 1, 2), (2, 1, 1), 2, 3), (1, 5, 18, 2, (3, 3, 3), (1, 1, 1), (1, 1, 1), 4, 3),
+    (1, 3, 40, 4, (2, 3, 3), (1, 2, 1), (2, 2, 1), 1, 4), (1, 2, 8, 3, (3, 1, 3), (1, 2, 2), (1, 3, 1), 1, 3),   # runs
+    (1, 8, 8, 2, (2, 2, 2), (1, 1, 1), (1, 4, 1), 1, 2),
+    (4, 3, 5, 4, (3, 3, 3), (1, 1, 1), (1, 1, 1), 1, 4), (2, 16, 16, 3, (2, 1, 3), (2, 1, 2), (1, 1, 1), 1, 2),
+    (3, 24, 20, 3, (3, 2, 1), (1, 2, 1), (2, 1, 1), 2, 3), (20, 1, 2, 3, (3, 3, 3), (1, 1, 1), (1, 1, 2), 1, 3),
+    (7, 5, 33, 2, (1, 3, 3), (1, 1, 1), (1, 1, 1), 0, 2),
+    (1, 64, 32, 3, (3, 3, 3), (1, 1, 1), (1, 1, 1), 1, 3), (1, 70, 17, 4, (2, 1, 1), (1, 1, 1), (2, 1, 1), 0, 2)]   # AMX
+
+
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("ic, size, kernel, strides, dilations, front, od", [
-    (3, 5, (3, 3, 3), (1, 1, 1), (1, 1, 1), 1, 5), (17, 4, (2, 1, 1), (2, 2, 1), (1, 1, 1), 0, 2),
-    (20, 3, (3, 1, 2), (1, 1, 2), (2, 1, 1), 2, 3), (5, 2, (3, 3, 3), (1, 1, 1), (1, 1, 1), 4, 3)])
-def test_slices_of_volumes(level, ic, size, kernel, strides, dilations, front, od):
-    """Two volumes; windows reach beyond the first and the last slice."""
-    (kd, *k), (sd, *s), (dd, *d), zero = kernel, strides, dilations, 131
-    x = integers(RNG, (2, size, ic, 6, 7), 0, 255).astype(np.uint8)             # slices before channels
-    w, pads = integers(RNG, (18, ic, *kernel), -128, 127), (1, 1, 1, 1)
-    behind = (od - 1) * sd + (kd - 1) * dd + 1 - front - size
-    padded = np.pad(x, ((0, 0), (front, max(behind, 0)), (0, 0), (0, 0), (0, 0)), constant_values=zero)
-    sums = np.stack([sum(convolved(padded[:, z * sd + i * dd], w[:, :, i], zero, s, d, pads) for i in range(kd))
-                     for z in range(od)], 1)
-    sums = sums.reshape(2 * od, *sums.shape[2:])
-    blocks, (_, oc, oh, ow) = -(-ic // 16), sums.shape
-    whole = np.zeros((oc, kd, blocks * 16, *k), int)
-    whole[:, :, :ic] = w.swapaxes(1, 2)
-    xs, ys = BlockedU8.of(x.reshape(-1, ic, 6, 7), pads, zero), BlockedU8(sums.shape)
-    packed, scale = pack(level, whole.reshape(oc, -1, *k)), scales(sums)
+@pytest.mark.parametrize("case", VOLUMES, ids=str)
+def test_slices_of_volumes(level, case):
+    """Two volumes; windows reach beyond the first and the last slice. Slices and volumes of the output lie apart."""
+    groups, ic, oc, size, kernel, (sd, *s), (dd, *d), front, od = case
+    (kd, *k), zero, depth, pads = kernel, 131, (sd, dd, front, od), (1, 1, 1, 1)
+    x = integers(RNG, (2, size, groups * ic, 7, 9), 0, 255).astype(np.uint8)
+    w = integers(RNG, (groups * oc, ic, *kernel), -128, 127)
+    sums = convolved_slices(x, w, zero, s, d, pads, depth, groups)
+    (_, oc, oh, ow), blocks = sums.shape, -(-groups * ic // 16)
+    xs, apart = BlockedU8.of(x.reshape(-1, *x.shape[2:]), pads, zero), 3
+    ys = BlockedU8((2 * (od + 1) * apart, oc, oh, ow))
+    packed, scale = pack(level, w, groups, dw=d[1]), scales(sums)
     bias, factor = channels(folded(w, np.zeros(oc, int), zero), np.int32), channels(scale, np.float32)
-    run(level, "conv_u8", 2 * od * oh, threads=2, x=xs.at(-1, -1), w=address(packed), bias=address(bias),
-        scale=address(factor), y=ys.at(), n=2 * od, ib=kd * blocks, last=16, ob=2, kh=k[0], kw=k[1], dh=d[0], dw=d[1],
-        sh=s[0], sw=s[1], oh=oh, ow=ow, yz=99, lo=0, hi=255, row_tiles=oh, rows=1, oc_tiles=1, blocks=2, kd=kd, sd=sd,
-        dd=dd, pf=front, id=size, od=od, xz=zero, **xs.params("x"), **ys.params("y"))
-    np.testing.assert_array_equal(ys.result(), requantised(sums, scale, 99))
+    step = max(1, ops.table(level).conv_oc // 16)
+    oc_tiles, grouped = -(-ys.blocks // step), dict(goc=oc // groups, gic=ic) if groups > 1 else {}
+    strides = ys.params("y") | dict(yn=ys.n * apart, yv=ys.n * apart * (od + 1))
+    for rows in (1, oh):
+        ys.data[...] = GUARD
+        run(level, "conv_u8", 2 * od * -(-oh // rows) * oc_tiles, threads=2, x=xs.at(-1, -1), w=address(packed),
+            bias=address(bias), scale=address(factor), y=ys.at(), ib=kd * blocks, last=(groups * ic - 1) % 16 + 1,
+            ob=ys.blocks, kh=k[0], kw=k[1], dh=d[0], dw=d[1], sh=s[0], sw=s[1], oh=oh, ow=ow, yz=99, lo=0, hi=255,
+            row_tiles=-(-oh // rows), rows=rows, oc_tiles=oc_tiles, blocks=step, xz=zero, **slices(x, w, depth),
+            **grouped, **xs.params("x"), **strides)
+        found = ys.result().reshape(2, od + 1, apart, oc, oh, ow)
+        np.testing.assert_array_equal(found[:, :od, 0].reshape(sums.shape), requantised(sums, scale, 99))
+        assert (found[:, od] == GUARD).all() and (found[:, :, 1:] == GUARD).all()
 
 
 @pytest.mark.parametrize("level", LEVELS)

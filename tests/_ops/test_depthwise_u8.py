@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 import cinfer._ops as ops
-from u8 import (FUNCTIONS, GUARD, NOTHING, BlockedU8, address, assert_activated, channels, convolved, integers, put,
-                requantised)
+from u8 import (FUNCTIONS, GUARD, NOTHING, BlockedU8, address, assert_activated, channels, convolved,
+                convolved_slices, integers, put, requantised, slices)
 from windows import run
 
 LEVELS = [level for level in ops.usable_levels() if "depthwise_u8" in ops.table(level).index]
@@ -22,11 +22,12 @@ CASES = [  # channels, h, w, (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, r
 
 
 def pack(level, w, stride, dilation, source=None, strides=None):
-    """w : whole numbers [c][kh][kw]; stride, dilation : along y."""
-    c, kh, kw = w.shape
-    source = put(w if source is None else source, np.int16)
-    so, sy, sx = strides or (kh * kw, kw, 1)
-    params = dict(w=address(source), c=c, kh=kh, kw=kw, so=so, sy=sy, sx=sx, sh=stride, dh=dilation)
+    """w : whole numbers [c][kh][kw], of volumes [c][kd][kh][kw]; stride, dilation : along y."""
+    c, *depth, kh, kw = w.shape
+    source, kd, of = put(w if source is None else source, np.int16), depth[0] if depth else 0, "so sz sy sx"
+    strides = strides or [int(np.prod(w.shape[i:])) for i in range(1, w.ndim + 1)]
+    params = dict(w=address(source), c=c, kd=kd, kh=kh, kw=kw, sh=stride, dh=dilation,
+                  **dict(zip((of if depth else of.replace("sz ", "")).split(), strides)))
     table = ops.table(level)
     size, tiles, parts = table.packed("pack_depthwise_u8", table.pack("pack_depthwise_u8", **params))
     packed = put(np.full(size + 64, GUARD, np.uint8))
@@ -48,10 +49,11 @@ def run_depthwise(level, x, w, bias, scale, strides, dilations, pads, out_shape,
         table = put(table, np.uint8)
         more["table"] = address(table)
     before = xs.data.copy()
-    run(level, "depthwise_u8", n * xs.blocks * row_tiles, threads=threads, x=xs.at(-pads[0], -pads[1]),
-        w=address(packed), bias=address(b), scale=address(s), y=ys.at(), n=n, cb=xs.blocks, kh=w.shape[1],
-        kw=w.shape[2], dh=dilations[0], dw=dilations[1], sh=strides[0], sw=strides[1], oh=oh, ow=ow, yz=zeros[1], lo=lo,
-        hi=hi, row_tiles=row_tiles, rows=rows, **xs.params("x"), **ys.params("y"), **more)
+    more = dict(n=n) | more
+    run(level, "depthwise_u8", out_shape[0] * xs.blocks * row_tiles, threads=threads, x=xs.at(-pads[0], -pads[1]),
+        w=address(packed), bias=address(b), scale=address(s), y=ys.at(), cb=xs.blocks, kh=w.shape[-2], kw=w.shape[-1],
+        dh=dilations[0], dw=dilations[1], sh=strides[0], sw=strides[1], oh=oh, ow=ow, yz=zeros[1], lo=lo, hi=hi,
+        row_tiles=row_tiles, rows=rows, **xs.params("x"), **ys.params("y"), **more)
     np.testing.assert_array_equal(xs.data, before)
     return ys.result()
 
@@ -77,6 +79,39 @@ def test_depthwise_is_exact(level, case):
     for rows, threads, halo in (1, 2, (1, 0, 0, 1)), (3, 1, (0, 2, 1, 0)), (999, 1, NOTHING):
         y = run_depthwise(level, x, w, bias, scale, *window, sums.shape, zeros, rows, threads, halo)
         np.testing.assert_array_equal(y, wanted, f"{case} {level} rows={rows} threads={threads}")
+
+
+VOLUMES = [     # channels, slices, h, w, kernel, strides, dilations, pads, slices before, of y
+    (17, 4, 7, 7, (3, 3, 3), (1, 1, 1), (1, 1, 1), (1, 1, 1, 1), 1, 4),
+    (24, 5, 9, 14, (3, 3, 3), (2, 2, 2), (1, 1, 1), (1, 1, 1, 1), 1, 3),
+    (5, 3, 6, 7, (5, 1, 1), (1, 1, 1), (1, 1, 1), (0, 0, 0, 0), 2, 3),
+    (16, 4, 5, 9, (2, 5, 3), (1, 1, 1), (2, 1, 1), (2, 1, 2, 1), 3, 6),
+    (3, 2, 13, 9, (3, 4, 5), (1, 1, 2), (1, 2, 1), (3, 2, 3, 2), 5, 4),
+    (20, 3, 4, 411, (3, 3, 3), (1, 1, 1), (1, 1, 1), (1, 1, 1, 1), 1, 3),
+    (16, 3, 8, 6, (1, 3, 3), (2, 1, 1), (1, 1, 1), (1, 1, 1, 1), 0, 2)]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("case", VOLUMES, ids=str)
+def test_slices_of_volumes(level, case):
+    """Two volumes; windows reach beyond the first and the last slice, or lie beyond them."""
+    c, size, h, wd, kernel, (sd, *s), (dd, *d), pads, front, od = case
+    x, w = integers(RNG, (2, size, c, h, wd), 0, 255).astype(np.uint8), integers(RNG, (c, *kernel), -255, 255)
+    bias, zeros, depth = RNG.integers(-9999, 9999, c), (RNG.integers(256), RNG.integers(256)), (sd, dd, front, od)
+    sums = convolved_slices(x, w[:, None], zeros[0], s, d, pads, depth, c) + bias[:, None, None]
+    scale = scales(sums)
+    wanted = requantised(sums, scale, zeros[1])
+    for rows, threads, halo in (1, 2, (1, 0, 0, 1)), (3, 1, (0, 2, 1, 0)), (999, 1, NOTHING):
+        y = run_depthwise(level, x.reshape(-1, c, h, wd), w, bias, scale, s, d, pads, sums.shape, zeros, rows, threads,
+                          halo, xz=zeros[0], **slices(x, w[:, None], depth))
+        np.testing.assert_array_equal(y, wanted, f"{case} {level} rows={rows} threads={threads}")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_packing_of_slices_from_any_strides(level):
+    w = RNG.integers(-255, 256, (21, 2, 3, 5))
+    turned = np.ascontiguousarray(w.transpose(3, 0, 1, 2))
+    np.testing.assert_array_equal(pack(level, w, 1, 1, turned, (6, 3, 1, 126)), pack(level, w, 1, 1))
 
 
 @pytest.mark.parametrize("level", LEVELS)

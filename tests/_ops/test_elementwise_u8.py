@@ -36,13 +36,13 @@ def strides(name, x, w=16, lane=1, block=True):
     return {name + k: v for k, v in rows.items()}
 
 
-def run_zip(level, op, a, b, shape, scales, rows, threads=1, lo=0, hi=255, table=None, halo=(0, 1, 1, 0)):
+def run_zip(level, op, a, b, shape, scales, rows, threads=1, lo=0, hi=255, table=None, halo=(0, 1, 1, 0), d=0):
     """a, b : (BlockedU8, its strides)"""
     y, h = BlockedU8(shape, halo), shape[2]
     look = {} if table is None else {"table": address(table)}
     run(level, "zip_u8", shape[0] * y.blocks * -(-h // rows), threads=threads, a=a[0].at(), **a[1], b=b[0].at(), **b[1],
-        y=y.at(), **y.params("y"), n=shape[0], cb=y.blocks, h=h, w=16 * shape[3], op=op, **scales_of(*scales), lo=lo,
-        hi=hi, rows=rows, row_tiles=-(-h // rows), **look)
+        y=y.at(), **y.params("y"), n=shape[0], d=d, cb=y.blocks, h=h, w=16 * shape[3], op=op, **scales_of(*scales),
+        lo=lo, hi=hi, rows=rows, row_tiles=-(-h // rows), **look)
     return y.result()
 
 
@@ -78,6 +78,19 @@ def test_zip_with_what_is_broadcast(level, op, shape):
         np.testing.assert_array_equal(y, zipped(op, x, z, *SCALES[0]), f"{level} {op} {sizes}")
         y = run_zip(level, op, (b, strides("a", b, **how)), (a, strides("b", a)), shape, SCALES[0], 2)
         np.testing.assert_array_equal(y, zipped(op, z, x, *SCALES[0]), f"{level} {op} {sizes} first")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("sizes", [(2, 17, 3, 4, 5), (2, 17, 1, 1, 1), (1, 17, 3, 4, 5), (2, 17, 1, 4, 5)], ids=str)
+def test_zip_of_volumes(level, sizes):
+    """An operand of one slice for all of a volume, or of one volume for all."""
+    shape = 2, 17, 3, 4, 5
+    x, z = bytes_of(shape, "random"), bytes_of(sizes, "random")
+    pictures = [BlockedU8.of(v.swapaxes(1, 2).reshape(-1, 17, *v.shape[3:])) for v in (x, z)]
+    a, b = ((v, {**strides(name, v, w=16 if v.shape[3] > 1 else 0), f"{name}n": v.n * of.shape[2] * (of.shape[0] > 1),
+                 f"{name}z": v.n * (of.shape[2] > 1)}) for name, v, of in zip("ab", pictures, (x, z)))
+    y = run_zip(level, ADD, a, b, (6, 17, 4, 5), SCALES[0], 2, 2, d=3)
+    np.testing.assert_array_equal(y.reshape(2, 3, 17, 4, 5).swapaxes(1, 2), zipped(ADD, x, z, *SCALES[0]))
 
 
 @pytest.mark.parametrize("level", LEVELS)

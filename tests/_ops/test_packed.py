@@ -54,12 +54,15 @@ def of_bf16(draw, table):
 
 
 def of_depthwise_u8(draw, table):
-    s = plain(draw)
-    return dict(c=s["oc"], kh=s["kh"], kw=s["kw"], so=s["kh"] * s["kw"], sy=s["kw"], sx=1, sh=draw(TAPS), dh=draw(TAPS))
+    s, kd = plain(draw), draw(st.integers(0, 3))
+    area = s["kh"] * s["kw"]
+    return dict(c=s["oc"], kd=kd, kh=s["kh"], kw=s["kw"], so=max(kd, 1) * area, sz=area, sy=s["kw"], sx=1,
+                sh=draw(TAPS), dh=draw(TAPS))
 
 
 def of_conv_u8(draw, table):
-    s = with_strides(plain(draw))
+    s, kd = with_strides(plain(draw)), draw(st.integers(0, 3))
+    s.update(kd=kd, sz=s["si"], so=max(kd, 1) * s["so"], si=max(kd, 1) * s["si"])
     if draw(st.booleans()):
         groups = draw(st.integers(2, 5))
         s.update(goc=s["oc"], gic=s["ic"], oc=s["oc"] * groups)

@@ -111,6 +111,25 @@ def integers(rng, shape, lo, hi, kind="random"):
     return np.full(shape, {"lo": lo, "hi": hi}[kind])
 
 
+def convolved_slices(x, w, zero, strides, dilations, pads, depth, groups=1):
+    """As `convolved`, of volumes: x [n][slices][c][h][w], w [oc][ic][kd][kh][kw] -> [n * od][oc][oh][ow].
+
+    depth : (stride, dilation, padding before the first slice, slices of the output)
+    """
+    (n, size), kd, (sd, dd, front, od) = x.shape[:2], w.shape[2], depth
+    behind = max(0, (od - 1) * sd + (kd - 1) * dd + 1 - front - size)
+    x = np.pad(x, ((0, 0), (front, behind), (0, 0), (0, 0), (0, 0)), constant_values=zero)
+    sums = [sum(convolved(x[:, z * sd + i * dd], w[:, :, i], zero, strides, dilations, pads, groups)
+                for i in range(kd)) for z in range(od)]
+    return np.stack(sums, 1).reshape(n * od, *sums[0].shape[1:])
+
+
+def slices(x, w, depth) -> dict:
+    """What a kernel is told of these, as depth.h has it."""
+    sd, dd, front, od = depth
+    return dict(n=len(x) * od, kd=w.shape[2], sd=sd, dd=dd, pf=front, id=x.shape[1], od=od)
+
+
 def convolved(x, w, zero, strides, dilations, pads, groups=1):
     """int64 sums of (x - zero) * w, straight from the definition; what lies outside is the zero point."""
     x = np.pad(x.astype(np.int64) - zero, ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])))

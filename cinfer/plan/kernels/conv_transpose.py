@@ -1,13 +1,15 @@
 """ConvTranspose -> convolutions (`conv` or `conv_few`), one for each phase of the stride, all in one step; in bfloat16
 (`conv_bf16`) where that was asked for, is faster, and each phase has one tap.
 
-Output row y takes input row i and kernel row k where y + pad = i * stride + k. The rows of one phase, which
-is y modulo the stride, share their kernel rows; from the largest k down these read consecutive input rows.
+Output row y takes input row i and kernel row k where y + pad = i * stride + k * dilation. The rows of one phase, which
+is y modulo the stride, share their kernel rows; from the largest k down these read input rows at equal distances:
+consecutive ones, where nothing is dilated.
 """
 from __future__ import annotations
 
 from itertools import product
-from math import prod
+from math import gcd, prod
+from operator import index
 
 from ..candidate import BLOCKED, PLAIN, SLOPE, TURN, UNARY, Candidate, kernel
 from ..epilogue import epilogue_params
@@ -21,27 +23,34 @@ class Phase:
     """Along one axis, the outputs first, first + stride, ...
 
     count : of outputs
-    taps : elements of the kernel that they take, descending
+    taps : elements of the kernel that they take, descending; none where these outputs lie between windows
+    apart : how far apart in the input what two neighbouring taps read is
     before, after : how many elements before and behind the input they read
     """
-    __slots__ = ("first", "count", "taps", "before", "after")
+    __slots__ = ("first", "count", "taps", "apart", "before", "after")
 
-    def __init__(self, first: int, count: int, taps: range, before: int, after: int):
-        self.first, self.count, self.taps, self.before, self.after = first, count, taps, before, after
+    def __init__(self, first: int, count: int, taps: range, apart: int, before: int, after: int):
+        self.first, self.count, self.taps, self.apart = first, count, taps, apart
+        self.before, self.after = before, after
 
 
-def phases(kernel: int, stride: int, pad: int, outputs: int, inputs: int) -> list[Phase]:
+def phases(kernel: int, stride: int, dilation: int, pad: int, outputs: int, inputs: int) -> list[Phase]:
     """The phases of one axis."""
-    found = []
+    found, common = [], gcd(stride, dilation)
+    step = stride // common                         # from tap to tap of a phase
     for first in range(min(stride, outputs)):
         count = -(-(outputs - first) // stride)
-        taps = range((first + pad) % stride, kernel, stride)[::-1]
-        before = len(taps) - 1 - (first + pad) // stride
-        found.append(Phase(first, count, taps, before, count - 1 + len(taps) - before - inputs))
+        rest = index((first + pad) % stride)
+        taps = range(next((k for k in range(min(step, kernel)) if (k * dilation - rest) % stride == 0), kernel),
+                     kernel, step)[::-1]
+        # outputs without a tap may be said to read any elements
+        before = (taps[0] * dilation - rest) // stride - (first + pad) // stride if taps else 0
+        reach = max(0, len(taps) - 1) * (dilation // common)
+        found.append(Phase(first, count, taps, dilation // common, before, reach + count - before - inputs))
     return found
 
 
-ONE_SLICE = Phase(0, 1, range(1), 0, 0)
+ONE_SLICE = Phase(0, 1, range(1), 1, 0, 0)
 
 
 class Transposed:
@@ -52,9 +61,10 @@ class Transposed:
         """values : Values or Emitter"""
         self.group, self.w = group, w
         self.win = win = window(group.node, values, w.shape[2:])
-        self.along_y, self.along_x = map(phases, win.kernel, win.strides, win.pads, win.picture, win.count)
+        self.along_y, self.along_x = map(phases, win.kernel, win.strides, win.dilations, win.pads, win.picture,
+                                         win.count)
         d = win.depth
-        self.along_z = phases(d.kernel, d.stride, d.front, d.size, d.count) if d else [ONE_SLICE]
+        self.along_z = phases(d.kernel, d.stride, d.dilation, d.front, d.size, d.count) if d else [ONE_SLICE]
         n, _, h, w_ = nchw(values.shape(group.node.inputs[0]))
         self.flops = 2 * n * h * w_ * w.size
 

@@ -91,12 +91,13 @@ class QuantizedConv(Conv):
 
     @property
     def channels(self) -> int:
-        """How many of the input a sum runs over, of volumes those of all slices of the window, whole blocks each."""
+        """How many of the input a sum of a group runs over, of volumes those of all slices of the window, whole blocks
+        each."""
         ic = self.w.shape[1]
         return self.w.shape[2] * round_up(ic) if self.w.ndim == 5 else ic
 
     def by_channels(self) -> np.ndarray:
-        """The shifted weights as [oc][channels][kernel]."""
+        """The shifted weights as [oc][channels][kernel], slice after slice."""
         if self.w.ndim < 5:
             return self.shifted()
         oc, ic, kd, *kernel = self.w.shape
@@ -246,7 +247,7 @@ def scaled_conv_integer(group, values):
 
 def candidates(conv: QuantizedConv, values) -> tuple[Candidate, ...]:
     x = values.fact(conv.x)
-    if not conv.sums_within(LIMIT) or x.ndim == 5 and conv.groups > 1:
+    if not conv.sums_within(LIMIT):
         return ()
     depthwise = conv.groups == values.shape(conv.x)[1] == len(conv.w) and conv.groups > 1
     if depthwise and conv.group.epilogue.quantised is not None:
@@ -277,21 +278,34 @@ def fixed(out, kernel: str, conv: QuantizedConv, make):
 def emit_direct(out, conv: QuantizedConv) -> None:
     win = conv.window(out)
     (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = win.kernel, win.strides, win.dilations, win.pads
-    oc, ic, groups = len(conv.w), conv.channels, conv.groups
+    (oc, ic), groups, kd = conv.w.shape[:2], conv.groups, slices_of(win)
     grouped = dict(goc=oc // groups, gic=ic) if groups > 1 else {}
-    ib, ob = -(-ic * groups // BLOCK), -(-oc // BLOCK)
+    ib, ob = max(kd, 1) * -(-ic * groups // BLOCK), -(-oc // BLOCK)
     x, y = out.blocked(conv.x), out.output(conv.group.output)
 
     def params():
-        w = out.store.packed("pack_conv_u8", conv.w_name, conv.w, shifted=conv.by_channels, oc=oc, ic=ic, kh=kh, kw=kw,
-                             dw=dw, so=ic * kh * kw, si=kh * kw, sy=kw, sx=1, **grouped)
+        w = out.store.packed("pack_conv_u8", conv.w_name, conv.w, shifted=conv.shifted, **sizes_of(conv, win), oc=oc,
+                             ic=ic, dw=dw, **grouped)
         return dict(w=w, ib=ib, last=(ic * groups - 1) % BLOCK + 1, ob=ob, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw,
                     xz=conv.x_zero, **grouped)
-    split = divided(out, y.n, y.h, y.w, ob, ic * kh * kw)
+    split = divided(out, y.n, y.h, y.w, ob, ic * max(kd, 1) * kh * kw)
     tiles = y.n * split["row_tiles"] * split["oc_tiles"]
     out.step(fixed(out, "conv_u8", conv, params), tiles, dict(
-        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, **split, **conv.of_run(out, tiles),
-        **output_params(out, conv, y)), flops=conv.flops(y))
+        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, yv=y.ns * y.d, **split, **conv.of_run(out, tiles),
+        **output_params(out, conv, y) | dict(kd=kd)), flops=conv.flops(y))
+
+
+def slices_of(win) -> int:
+    """How many a window has, 0 where they are pictures."""
+    return 0 if win.depth is None or win.depth.is_flat else win.depth.kernel
+
+
+def sizes_of(conv: QuantizedConv, win) -> dict:
+    """Those of a window, and strides over the weights, as the kernels that pack take them."""
+    (kh, kw), kd = win.kernel, slices_of(win)
+    area = kh * kw
+    si = max(kd, 1) * area
+    return dict(kd=kd, kh=kh, kw=kw, so=conv.w.shape[1] * si, si=si, sz=area, sy=kw, sx=1)
 
 
 def emit_depthwise(out, conv: QuantizedConv) -> None:
@@ -300,20 +314,22 @@ def emit_depthwise(out, conv: QuantizedConv) -> None:
     x, y = out.blocked(conv.x), out.output(conv.group.output)
 
     def params():
-        w = out.store.packed("pack_depthwise_u8", conv.w_name, conv.w, shifted=conv.shifted, c=x.c, kh=kh, kw=kw,
-                             so=kh * kw, sy=kw, sx=1, sh=sh, dh=dh)
-        return dict(w=w, cb=x.blocks, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw)
-    rows, row_tiles = out.tiles.rows(y.h, y.w, x.n * x.blocks, BLOCK * kh * kw)
-    tiles = x.n * x.blocks * row_tiles
+        sizes = sizes_of(conv, win)
+        del sizes["si"]                             # of one channel a group
+        w = out.store.packed("pack_depthwise_u8", conv.w_name, conv.w, shifted=conv.shifted, c=x.c, **sizes, sh=sh,
+                             dh=dh)
+        return dict(w=w, cb=x.blocks, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, xz=conv.x_zero)
+    rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * x.blocks, BLOCK * (conv.w.size // len(conv.w)))
+    tiles = y.n * x.blocks * row_tiles
     out.step(fixed(out, "depthwise_u8", conv, params), tiles, dict(
         x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, row_tiles=row_tiles, rows=rows, **conv.of_run(out, tiles),
-        **output_params(out, conv, y)), flops=conv.flops(y))
+        **output_params(out, conv, y) | dict(kd=slices_of(win))), flops=conv.flops(y))
 
 
 def strip_bytes(conv: QuantizedConv, win, depthwise: bool) -> int:
     """About what the kernel takes for one register tile at least (strip_of, strip_columns in _ops)."""
     (kh, kw), (_, sw), (dh, dw) = win.kernel, win.strides, win.dilations
-    columns = MOST_TILE * sw + (kw - 1) * dw + 1
+    columns = max(slices_of(win), 1) * (MOST_TILE * sw + (kw - 1) * dw + 1)
     if depthwise:
         return 4 * BLOCK * (kh + 2) * columns
-    return 2 * round_up(conv.channels * conv.groups) * ((kh - 1) * dh + 1) * columns
+    return 2 * round_up(conv.w.shape[1] * conv.groups) * ((kh - 1) * dh + 1) * columns

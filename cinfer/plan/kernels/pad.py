@@ -42,8 +42,9 @@ def pad(group, values):
     if min(before + after, default=0) < 0 or mode not in PAD_MODES:
         return ()
     if x.dtype == U8:
-        if x.ndim not in (3, 4) or any(before[:2] + after[:2]) and (
-                mode != "constant" or type(y.shape[1]) is not int):
+        if x.ndim not in (3, 4, 5) or any(before[:2] + after[:2]) and (
+                mode != "constant" or type(y.shape[1]) is not int) \
+                or x.ndim == 5 and before[1] + after[1] and before[2] + after[2]:
             return ()
         return (Candidate(lambda out: emit_bytes(out, node, *amounts(node, out)), ((name, BLOCKED),), BLOCKED),)
     if in_channels(name, values) and not any(before[:2] + after[:1]) \
@@ -60,10 +61,6 @@ def pad(group, values):
 
 def emit_blocked(out, node, before, after, mode, value) -> None:
     x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
-
-    def by_blocks(amounts) -> list:             # over the axes (n, slice, block, row, pixel, lane)
-        d, h, w = [0] * (5 - len(amounts)) + list(amounts[2:])
-        return [amounts[0], d, 0, h, w, 0]
     before, after, (n, _, d, h, w) = by_blocks(before), by_blocks(after), ncdhw(x.shape)
     xs, ys = ((v.ns * v.d, v.ns, v.bs, v.rs, BLOCK, 1) for v in (x, y))
     if y.c == x.c:
@@ -77,22 +74,30 @@ def emit_blocked(out, node, before, after, mode, value) -> None:
     return None
 
 
+def by_blocks(amounts) -> list:
+    """Over the axes (n, slice, block, row, pixel, lane)."""
+    d, h, w = [0] * (5 - len(amounts)) + list(amounts[2:])
+    return [amounts[0], d, 0, h, w, 0]
+
+
 def emit_bytes(out, node, before, after, mode, value) -> None:
     """Blocks of bytes are moved as words, four a pixel; where channels are added, between lanes."""
     x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
-    dims, (xs, ys) = [x.n, x.blocks, x.h, x.w, 4], ([v.ns // 4, v.bs // 4, v.rs // 4, 4, 1] for v in (x, y))
-    (top, left), (bottom, right) = ((0, *amounts)[-2:] for amounts in (before[2:], after[2:]))
+    (n, _, d, h, w), first = ncdhw(x.shape), before[1]
+    before, after, dims = by_blocks(before), by_blocks(after), [n, d, x.blocks, h, w, 4]
+    xs, ys = ([v.ns * v.d // 4, v.ns // 4, v.bs // 4, v.rs // 4, 4, 1] for v in (x, y))
     if mode != "constant":
-        return pad_axes(out, dims, x.ref(), xs, y, ys, [0, 0, top, left, 0], [0, 0, bottom, right, 0], mode, value)
-    if before[0] or after[0]:
+        return pad_axes(out, dims, x.ref(), xs, y, ys, before, after, mode, value)
+    (_, _, _, top, left, _), (_, _, _, bottom, right, _) = before, after
+    if any(before[:2] + after[:2]):
         fill_bytes(out, y, y.h, y.w, value)
     else:
         out.step("fill_halo", y.n * y.blocks, dict(
             y=y.ref(top, left), n=y.n, cb=y.blocks, h=x.h, w=x.w, yn=y.ns, yb=y.bs, yr=y.rs, t=top, l=left, b=bottom,
             r=right, size=1, fill=int(value)), beside=True)
-    to = y.ref(top, left, 0, before[0])
+    to = y.ref(top, left, 0, before[0] * y.d + before[1])
     if x.c != y.c:
-        return add_channels(out, x, y, to, before[1], value)
+        return add_channels(out, x, y, to, first, value)
     return out.map(dims, x.ref(), xs, to, ys)
 
 

@@ -63,7 +63,7 @@ def zipped(group, values):
             or not is_scale(values.constant(node.inputs[6])) \
             or not all(is_scale(np.abs(values.constant(node.inputs[i]))) for i in (1, 4)):
         return ()
-    axes, is_picture = row_axes([fact.shape for fact in facts], shape), are_pictures(facts, shape)
+    axes, is_picture = row_axes([fact.shape for fact in facts], shape), len(shape) in (3, 4, 5)
     if not axes and not is_picture:
         return ()
     axis = next((axis for axis in axes[::-1] if prod(shape[axis:]) >= LEAST_ROW), axes[0] if axes else None)
@@ -75,6 +75,7 @@ def zipped(group, values):
         if blocked:
             dims, (strides,), tiles = rows_of(out, (y,))
             params = [operand_strides(x, y) for x in operands]
+            dims["d"] = y.d
         else:
             h, w = prod(y.shape[:axis]), prod(y.shape[axis:])
             rows, row_tiles = out.tiles.sums(h, w)
@@ -88,12 +89,6 @@ def zipped(group, values):
             op=OPS[node.op_type], sa=sa, za=za, sb=sb, zb=zb, sy=sy, zy=zy, lo=0, hi=255))
     reads = tuple((name, layout_of(blocked)) for name in dict.fromkeys(given))
     return (Candidate(emit, reads, BLOCKED if blocked else PLAIN),)
-
-
-def are_pictures(operands, shape) -> bool:
-    """Whether what broadcasts to a shape can lie in blocks: volumes have all slices of it, or one slice for all."""
-    return len(shape) in (3, 4) or len(shape) == 5 and all(
-        x.shape[::2][:2] == shape[::2][:2] or x.shape[::2][:2] == (1, 1) for x in operands)
 
 
 def operand(out, name: str, blocked: bool):
@@ -137,5 +132,6 @@ def named(letter: str, strides: dict) -> dict:
 
 def operand_strides(x: Blocked, y: Blocked) -> dict:
     """Of an operand that broadcasts to y: axes of one step 0."""
-    return dict(n=x.ns if x.n == y.n else 0, b=x.bs if x.c == y.c else 0, r=x.rs if x.h == y.h else 0,
-                w=BLOCK if x.w == y.w else 0, l=1 if x.c == y.c else 0)
+    return dict(n=x.ns * x.d if x.shape[0] == y.shape[0] else 0, z=x.ns if x.d == y.d else 0,
+                b=x.bs if x.c == y.c else 0, r=x.rs if x.h == y.h else 0, w=BLOCK if x.w == y.w else 0,
+                l=1 if x.c == y.c else 0)

@@ -61,12 +61,14 @@ def resize_quantized(group, values):
 
 
 def of_bytes(node, axes, values) -> tuple[Candidate, ...]:
-    """Pictures, in blocks, by one tap or two along each axis."""
-    get = node.attributes.get
-    if values.fact(node.inputs[0]).ndim != 4 or min(axes, default=2) < 2 or has_outside(node) \
-            or MODES[get("mode", "nearest")] == "cubic" or get("antialias", 0):
+    """Pictures, in blocks, by one tap or two along each axis; volumes slice by slice, each of one."""
+    get, rank = node.attributes.get, values.fact(node.inputs[0]).ndim
+    mode, along_slices = MODES[get("mode", "nearest")], rank == 5 and 2 in axes
+    if rank not in (3, 4, 5) or min(axes, default=2) < 2 or has_outside(node) or mode == "cubic" \
+            or get("antialias", 0) or along_slices and mode != "nearest":
         return ()
-    return (Candidate(partial(emit_picture, node, axes), ((node.inputs[0], BLOCKED),), BLOCKED),)
+    emit = emit_slices if along_slices else emit_picture
+    return (Candidate(partial(emit, node, axes), ((node.inputs[0], BLOCKED),), BLOCKED),)
 
 
 def axes_of(node, values) -> list[int] | None:
@@ -226,8 +228,8 @@ def emit_blocked(node, order, out) -> None:
 
 def tables(node, axes, values, h, w, oh, ow) -> np.ndarray:
     """For each axis first taps, last taps, weights of the last; axes : those that do not stay as they are"""
-    found = []
-    for axis, wanted in ((2, oh), (3, ow)):
+    found, rank = [], len(values.shape(node.inputs[0]))
+    for axis, wanted in ((rank - 2 if rank > 3 else None, oh), (rank - 1, ow)):
         index, weights = taps_of(node, values, axis) if axis in axes else 2 * [np.arange(wanted)[:, None]]
         table = np.zeros((3, len(index)), np.int32)
         table[0], table[1] = index[:, 0], index[:, -1]
@@ -237,21 +239,33 @@ def tables(node, axes, values, h, w, oh, ow) -> np.ndarray:
     return np.concatenate(found)
 
 
-def emit_picture(node, axes, out) -> None:
+def emit_slices(node, axes, out) -> None:
+    """Each slice of the output, of all volumes, from the nearest one."""
     x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
+    nearest = taps_of(node, out, 2)[0][:, 0].tolist()
+    for i, source in enumerate(nearest):
+        emit_picture(node, axes, out, dict(x=x.ref(picture=source), y=y.ref(picture=i), xn=x.ns * x.d, yn=y.ns * y.d,
+                                           n=x.shape[0]), i < len(nearest) - 1)
+
+
+def emit_picture(node, axes, out, part=None, beside: bool = False) -> None:
+    """part : which pictures, if not all"""
+    x, y = out.blocked(node.inputs[0]), out.output(node.outputs[0])
+    part = dict(x=x.ref(), y=y.ref(), xn=x.ns, yn=y.ns, n=y.n) if part is None else part
     mode = MODES[node.attributes.get("mode", "nearest")]
     at, params = out.table_of(partial(tables, node, axes), x.h, x.w, y.h, y.w).buffer, {}
     for axis, wanted, first in (("y", y.h, 0), ("x", y.w, 12 * y.h)):
         params |= {f"i{axis}0": Ref(at, first), f"i{axis}1": Ref(at, first + 4 * wanted),
                    f"w{axis}": Ref(at, first + 8 * wanted)}
-    rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK)
+    pictures = part["n"] * y.blocks
+    rows, row_tiles = out.tiles.rows(y.h, y.w, pictures, BLOCK)
     kernel = "resize"
     if y.dtype == U8:
         kernel = "resize_u8"
         params |= dict(iw=x.w, **(scales(out, node) if node.domain else {}))
-    out.step(kernel, y.n * y.blocks * row_tiles, dict(
-        x=x.ref(), y=y.ref(), n=y.n, cb=y.blocks, oh=y.h, ow=y.w, xn=x.ns, xb=x.bs, xr=x.rs, yn=y.ns,
-        yb=y.bs, yr=y.rs, linear=int(mode == "linear"), row_tiles=row_tiles, rows=rows, **params))
+    out.step(kernel, pictures * row_tiles, dict(
+        part, cb=y.blocks, oh=y.h, ow=y.w, xb=x.bs, xr=x.rs, yb=y.bs, yr=y.rs, linear=int(mode == "linear"),
+        row_tiles=row_tiles, rows=rows, **params), beside=beside)
 
 
 def scales(out, node) -> dict:

@@ -17,6 +17,11 @@ class Depth:
         self.kernel, self.stride, self.dilation, self.front, self.back = kernel, stride, dilation, front, back
         self.size, self.count = size, count
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether each slice is a window: then slices are so many pictures."""
+        return self.kernel == self.stride == 1 and not self.front and not self.back
+
     def params(self) -> dict:
         """As depth.h has them."""
         return dict(kd=self.kernel, sd=self.stride, dd=self.dilation, pf=self.front, id=self.size,
