@@ -18,6 +18,10 @@ def conv(b: Builder, x: str, w, w_at, *bias, axis=0, **attributes) -> str:
     return b.Conv(x, b.DequantizeLinear(w, *w_at, axis=axis), *bias, **attributes)
 
 
+def volume(b: Builder, at=X) -> str:
+    return b.DequantizeLinear(b.input("x", 2, 4, 3, 4, 3, dtype=U8), *at)
+
+
 def plain(b: Builder) -> str:
     return conv(b, picture(b), weights(5, 4, 1, 1), per_channel(5))
 
@@ -41,8 +45,14 @@ JOINED = {
     "groups transposed": (lambda b: b.ConvTranspose(
         picture(b), b.DequantizeLinear(weights(4, 3, 2, 2), *per_channel(3), axis=1), np.linspace(-3, 3, 6, dtype=F),
         strides=[2, 2], group=2), ["QLinearConvTranspose"]),
-    "volumes": (lambda b: conv(b, b.DequantizeLinear(b.input("x", 1, 4, 3, 3, 3, dtype=U8), *X),
-                               weights(5, 4, 2, 1, 3), per_channel(5)), ["QLinearConv"]),
+    "transposed with holes": (lambda b: b.ConvTranspose(picture(b), b.DequantizeLinear(
+        weights(4, 5, 2, 2), *grid(0.02, 0, S8)), strides=[3, 2], dilations=[2, 2]), ["QLinearConvTranspose"]),
+    "volumes": (lambda b: conv(b, volume(b), weights(5, 4, 2, 1, 3), per_channel(5)), ["QLinearConv"]),
+    "groups of volumes": (lambda b: conv(b, volume(b), weights(6, 2, 1, 2, 1), per_channel(6), group=2),
+                          ["QLinearConv"]),
+    "volumes transposed": (lambda b: b.ConvTranspose(
+        volume(b), b.DequantizeLinear(weights(4, 5, 2, 3, 2), *per_channel(5), axis=1), strides=[2, 2, 1]),
+        ["QLinearConvTranspose"]),
     "limits that saturate": (lambda b: b.Clip(conv(b, picture(b), weights(5, 4, 1, 1), per_channel(5)), F(-50),
                                               F(78)), ["QLinearConv"]),
     "limits": (lambda b: b.Relu(conv(b, picture(b), weights(5, 4, 1, 1), per_channel(5))),
@@ -79,6 +89,8 @@ JOINED = {
                              b.DequantizeLinear(weights(6), F(0.1))), ["QLinearAdd"]),
     "volumes alike": (lambda b: b.Mul(*(b.DequantizeLinear(b.input(name, 1, 4, 3, 3, 3, dtype=U8), *X)
                                         for name in "xy")), ["QLinearMul"]),
+    "channels of several volumes": (lambda b: b.Mul(volume(b), b.DequantizeLinear(weights(4, 1, 1, 1), F(0.1))),
+                                    ["QLinearMul"]),
     "max pool": (lambda b: b.MaxPool(picture(b, at=Y), kernel_shape=[2, 2], pads=[0, 1, 1, 0]), ["MaxPool"]),
     "max pool to another grid": (lambda b: b.MaxPool(picture(b), kernel_shape=[2, 2]),
                                  ["MaxPool", "LookUp", "Identity"]),
@@ -95,6 +107,11 @@ JOINED = {
     "linear": (lambda b: b.Resize(picture(b), None, F([1, 1, 2, 1.5]), mode="linear"), ["QLinearResize"]),
     "linear by scales of some axes": (lambda b: b.Resize(picture(b), None, F([2, 1.5]), mode="linear", axes=[2, -1]),
                                       ["QLinearResize"]),
+    "pad of volumes": (lambda b: b.Pad(volume(b), np.array([1, 0, 0, 0, 2, 0, 0, 1, 1, 0])),
+                       ["Pad", "LookUp", "Identity"]),
+    "edges of volumes": (lambda b: b.Pad(volume(b, at=Y), np.array([0, 0, 1, 0, 2] * 2), mode="edge"),
+                         ["Pad", "Identity"]),
+    "linear of slices": (lambda b: b.Resize(volume(b), None, F([1, 1, 1, 2, 1.5]), mode="linear"), ["QLinearResize"]),
     "linear by sizes": (lambda b: b.Resize(picture(b), None, None, np.array([9, 3]), mode="linear", axes=[2, 3],
                                            coordinate_transformation_mode="align_corners"), ["QLinearResize"]),
 }
@@ -119,18 +136,10 @@ KEPT = {
     "weights of the run": lambda b: b.QuantizeLinear(b.Conv(picture(b), b.input("w", 5, 4, 1, 1)), *Y),
     "scales of other channels": lambda b: b.QuantizeLinear(
         conv(b, picture(b), weights(4, 4, 1, 1), per_channel(4), axis=1), *Y),
-    "transposed with holes": lambda b: b.QuantizeLinear(b.ConvTranspose(picture(b), b.DequantizeLinear(
-        weights(4, 5, 2, 2), *grid(0.02, 0, S8)), strides=[3, 2]), *Y),
     "transposed by scales of input channels": lambda b: b.QuantizeLinear(b.ConvTranspose(
         picture(b), b.DequantizeLinear(weights(4, 4, 2, 2), *per_channel(4), axis=0)), *Y),
     "constants of many scales": lambda b: b.QuantizeLinear(b.Add(picture(b), b.DequantizeLinear(
         weights(4, 1, 1), *per_channel(4), axis=0)), *Y),
-    "channels of several volumes": lambda b: b.QuantizeLinear(b.Mul(
-        b.DequantizeLinear(b.input("x", 2, 4, 3, 3, 3, dtype=U8), *X),
-        b.DequantizeLinear(weights(4, 1, 1, 1), F(0.1))), *Y),
-    "groups of volumes": lambda b: b.QuantizeLinear(conv(
-        b, b.DequantizeLinear(b.input("x", 1, 4, 3, 3, 3, dtype=U8), *X), weights(6, 2, 1, 1, 1), per_channel(6),
-        group=2), *Y),
     "a bias of half steps": lambda b: b.QuantizeLinear(conv(
         b, picture(b), weights(5, 4, 1, 1), grid(2.0, 0, S8), np.full(5, 0.05, F)), *grid(0.05, 0)),
     "sums beyond int32": lambda b: b.QuantizeLinear(conv(
@@ -145,6 +154,9 @@ KEPT = {
     "cubic": lambda b: b.QuantizeLinear(b.Resize(picture(b), None, F([1, 1, 2, 2]), mode="cubic"), *Y),
     "antialiased": lambda b: b.QuantizeLinear(b.Resize(picture(b), None, F([1, 1, .5, .5]), mode="linear",
                                                        antialias=1), *Y),
+    "linear between slices": lambda b: b.QuantizeLinear(b.Resize(volume(b), None, F([1, 1, 2, 2, 2]), mode="linear"),
+                                                        *Y),
+    "slices and channels": lambda b: b.QuantizeLinear(b.Pad(volume(b), np.array([0, 1, 1, 0, 0] * 2)), *Y),
     "channels too": lambda b: b.QuantizeLinear(b.Resize(picture(b), None, F([1, 2, 1, 1]), mode="linear"), *Y),
     "means over some axes": lambda b: b.QuantizeLinear(b.ReduceMean(picture(b), axes=[2], keepdims=1), *Y),
     "maxima of nothing": lambda b: b.QuantizeLinear(b.MaxPool(picture(b), kernel_shape=[2, 2], dilations=[12, 12],

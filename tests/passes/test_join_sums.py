@@ -32,11 +32,12 @@ def test_dynamic(zero, how):
     assert ops(after) == [*APART, "ScaledConvInteger"]
 
 
+@pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("rank", [3, 5])
-def test_of_one_and_three_axes(rank):
+def test_of_one_and_three_axes(rank, groups):
     b, n = Builder(), rank - 2
-    y = dynamic(b, w=weights(5, 4, *(2,) * n), x=(1, 4, *(4,) * n),
-                scale=np.linspace(.1, .2, 5, dtype=F).reshape(5, *[1] * n))
+    y = dynamic(b, w=weights(6, 4 // groups, *(2,) * n), x=(1, 4, *(4,) * n), group=groups,
+                scale=np.linspace(.1, .2, 6, dtype=F).reshape(6, *[1] * n))
     assert ops(rewritten(b.output(y), join_sums)) == [*APART, "ScaledConvInteger"]
 
 
@@ -147,7 +148,6 @@ STAYS = {
         b.input("x", 1, 4, 6, 6, dtype=S8), weights(5, 4, 3, 3)), to=1), F(.5)),
     "weights of the run": lambda b: dynamic(b, w=b.input("w", 5, 4, 3, 3, dtype=S8)),
     "a zero point of the run": lambda b: dynamic(b, of=b.input("z", dtype=U8)),
-    "groups of volumes": lambda b: dynamic(b, w=weights(4, 2, 1, 1, 1), x=(1, 4, 3, 3, 3), group=2),
     "sums beyond int32": lambda b: dynamic(b, w=np.full((1, 66000, 1, 1), -128, S8), x=(1, 66000, 1, 1)),
 }
 
