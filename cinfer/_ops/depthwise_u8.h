@@ -126,6 +126,45 @@ INL const dw_u8_fn *dw_u8_form(int64_t kw, int64_t sw, int64_t dw)
     return dw_u8_tiles[4 + (sw == 1)];
 }
 
+/* Where the channels of a block of y lie in x, if `each` of them read one: in block `first` and, if `second` is 1, the
+ * one behind; lane: of each channel, those of the second block from CB on. */
+typedef struct {
+    int64_t first, second;
+    uint8_t lane[CB];
+} spread_t;
+/* c: channels of y. The lanes beyond them read what the last one does. */
+static inline spread_t spread_of(int64_t block, int64_t each, int64_t c)
+{
+    spread_t s = {.first = block * CB / each / CB};
+    for (int64_t i = 0; i < CB; i++) {
+        const int64_t o = block * CB + i < c ? block * CB + i : c - 1;
+        s.lane[i] = (uint8_t)(o / each - s.first * CB);
+        if (s.lane[i] >= CB) s.second = 1;
+    }
+    return s;
+}
+/* n pixels of a row of x, whose blocks are xb apart, as the channels of y. */
+static __attribute__((noinline)) void spread_row(const spread_t *s, const uint8_t *x, int64_t xb, int64_t n, uint8_t *y)
+{
+    const uint8_t *behind = s->second ? x + xb : x;
+#if defined(__SSSE3__)
+    const __m128i lane = _mm_loadu_si128((const __m128i *)s->lane), few = _mm_set1_epi8(CB - 1);
+    const __m128i beyond = _mm_cmpgt_epi8(lane, few);
+    const __m128i left = _mm_or_si128(lane, beyond), right = _mm_or_si128(_mm_sub_epi8(lane, _mm_set1_epi8(CB)),
+                                                                          _mm_andnot_si128(beyond, _mm_set1_epi8(-1)));
+    for (int64_t i = 0; i < n * CB; i += CB)
+        _mm_storeu_si128((__m128i *)(y + i), _mm_or_si128(
+            _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(x + i)), left),
+            _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(behind + i)), right)));
+#elif defined(__aarch64__)
+    const uint8x16_t lane = vld1q_u8(s->lane);
+    for (int64_t i = 0; i < n * CB; i += CB)
+        vst1q_u8(y + i, vqtbl2q_u8((uint8x16x2_t){{vld1q_u8(x + i), vld1q_u8(behind + i)}}, lane));
+#else
+    for (int64_t i = 0; i < n * CB; i += CB)
+        FOR(c, CB) y[i + c] = s->lane[c] < CB ? x[i + s->lane[c]] : behind[i + s->lane[c] - CB];
+#endif
+}
 /* n pixels of DOT_K rows, channel by channel. */
 static __attribute__((noinline)) void interleave_rows(const uint8_t *const *row, int64_t n, dot_x_t *y)
 {

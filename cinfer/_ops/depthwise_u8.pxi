@@ -1,10 +1,11 @@
 # Depthwise convolution of bytes; register tiles, strips, the packed form are in depthwise_u8.h.
 #
-# depthwise_u8       y[n, c, i, j] = requantised(sum over (p, q) of w[c, p, q] * x[n, c, i*sh + p*dh, j*sw + q*dw],
+# depthwise_u8       y[n, c, i, j] = requantised(sum over (p, q) of w[c, p, q] * x[n, c/each, i*sh + p*dh, j*sw + q*dw],
 #                    bias[c], scale[c]), as requantise.h says: zero point yz, limits lo and hi; or in float32
 #                    (requantise.pxi)
 #   x                points at pixel (-pad_t, -pad_l) of a picture whose halo is its zero point; strides xn xb xr. No
 #                    zero point is subtracted: bias has -x_zero times the sum of the weights
+#   each             channels of y that read one of x; 0 is 1. Where they are more, x is spread in scratch
 #   w                packed by pack_depthwise_u8
 #   bias, scale      int32 and float32, padded to whole blocks
 #   table            absent, or 256 bytes through which y goes
@@ -13,8 +14,8 @@
 #                    xz, its zero point
 #   Kernel tile = (image*row_tiles + r)*cb + block, rows r*rows .. of the output.
 # pack_depthwise_u8  from int16 weights, strides so (channel) sz sy sx in elements, zero points subtracted before; kd,
-#                    sh, dh as the convolution has them. HEADER bytes that begin with parts, then blocks. Kernel tile =
-#                    a block
+#                    sh, dh as the convolution has them. HEADER bytes that begin with parts and c, then blocks. Kernel
+#                    tile = a block
 #
 # The strips of a chunk of columns, those of the rows that two rows of output need, lie in scratch, one slice after the
 # other.
@@ -31,11 +32,15 @@ cdef extern from "depthwise_u8.h" nogil:
     ctypedef void (*dw_u8_fn)(const dw_u8_t *, int64_t, void *, int64_t) noexcept nogil
     const dw_u8_fn *dw_u8_form(int64_t, int64_t, int64_t)
     void interleave_rows(const uint8_t **, int64_t, dot_x_t *)
+    ctypedef struct spread_t:
+        int64_t first, second
+    spread_t spread_of(int64_t, int64_t, int64_t)
+    void spread_row(const spread_t *, const uint8_t *, int64_t, int64_t, uint8_t *)
 
 ctypedef struct depthwise_u8_t:
     buf_t x, w, bias, scale, table, y
     int64_t n, cb, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, yn, yb, yr, yz, lo, hi, row_tiles, rows
-    int64_t kd, sd, dd, pf, id, od, xz
+    int64_t kd, sd, dd, pf, id, od, xz, each
     buf_t wsum, zero, add, slope, res, by, range    # real_end_t
     int64_t rn, rb, rr, act, channels
     double alpha, beta, step
@@ -75,10 +80,11 @@ cdef int64_t chunk_columns(const depthwise_u8_t *A, int64_t groups) noexcept nog
 
 
 cdef int64_t depthwise_u8_room(const void *params, char *const *base) noexcept nogil:
-    """Strips, and their addresses before them."""
+    """Strips, and their addresses before them; behind them rows that are spread."""
     cdef const depthwise_u8_t *A = <const depthwise_u8_t *>params
     cdef int64_t groups = phases_of(A.kd, A.kh, A.kw, A.sh, A.dh, 1).groups
-    return groups * (DW_PIXEL * (strip_columns(A, chunk_columns(A, groups)) + 1))
+    cdef int64_t columns = strip_columns(A, chunk_columns(A, groups))
+    return groups * DW_PIXEL * (columns + 1) + (DOT_GROUP * CB * columns if A.each > 1 else 0)
 
 
 cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
@@ -88,8 +94,10 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
     cdef int64_t i, j, g, z, d = 0, k, columns, width, phase, first, row, zero = A.xz
     cdef const char *packed = <const char *>at(base, A.w)
     cdef const uint8_t *table = <const uint8_t *>at(base, A.table)
-    cdef const uint8_t *x = <const uint8_t *>at(base, A.x) + b * A.xb
+    cdef const uint8_t *x = <const uint8_t *>at(base, A.x)
     cdef const uint8_t *from_slice
+    cdef uint8_t *spread_to
+    cdef spread_t spread = spread_of(b, max(A.each, <int64_t>1), (<const int64_t *>packed)[1])
     cdef const uint8_t *rows[4]
     cdef const int32_t *wsum = <const int32_t *>at(base, A.wsum)
     cdef int64_t size = 1 if wsum == NULL else 4
@@ -106,7 +114,7 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
     cdef bint kept
     T.parts, T.kw, T.dw, T.sw = (<const int64_t *>packed)[0], A.kw, A.dw, A.sw
     p = phases_of(A.kd, A.kh, A.kw, A.sh, A.dh, T.parts)
-    x += (image if A.kd == 0 else image // A.od * A.id) * A.xn
+    x += (image if A.kd == 0 else image // A.od * A.id) * A.xn + spread.first * A.xb
     kept = A.dh == 1 and p.phases * A.sh == DOT_GROUP          # of the next rows' strips all but one are there
     packed += HEADER + b * p.block
     T.groups, T.strips = p.groups, strips
@@ -124,6 +132,7 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
     if table != NULL:
         look_up_begin(&look_up, table)
     width = chunk_columns(A, p.groups)
+    spread_to = <uint8_t *>scratch + p.groups * DW_PIXEL * (strip_columns(A, width) + 1)
     for k in range((A.ow + width - 1) // width):
         j = k * width
         columns = min(width, A.ow - j)
@@ -141,6 +150,10 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
                         continue
                     for row in range(DOT_GROUP):
                         rows[row] = from_slice + min(i * A.sh + (g * DOT_GROUP + row) * A.dh, last) * A.xr
+                        if A.each > 1:
+                            spread_row(&spread, rows[row], A.xb, strip_columns(A, columns),
+                                       spread_to + row * CB * strip_columns(A, width))
+                            rows[row] = spread_to + row * CB * strip_columns(A, width)
                     interleave_rows(rows, strip_columns(A, columns), <dot_x_t *>strips[z * p.each + g])
             for phase in range(min(p.phases, y1 - i)):
                 T.w = <const dot_w_t *>(packed + DW_START + phase * p.bytes)
@@ -205,7 +218,7 @@ cdef void pack_depthwise_u8_run(const void *params, char *const *base, char *scr
     cdef int64_t phase, part, g, j, lane, k, c, tap, v
     if tile == 0:
         memset(y, 0, HEADER)
-        (<int64_t *>y)[0] = A.parts
+        (<int64_t *>y)[0], (<int64_t *>y)[1] = A.parts, A.c
     y += HEADER + tile * p.block
     start, to = <int32_t *>y, <dot_w_t *>(y + DW_START)
     memset(start, 0, DW_START)

@@ -1,14 +1,16 @@
 /* DynamicQuantizeLinear: y = rint(x / scale) + zero, limited to 0..255, by the range of x itself, which holds 0.
  *
  * range_of          tile t: the least and the largest of 0 and of x[t*per ..] -> parts[2t], parts[2t + 1]
- * dynamic_quantize  scale = (high - low) / 255, or 1 where all is 0; zero = rint(-low / scale); tile t: y[t*per ..];
- *                   the first one writes scale (float32) and zero (a byte), too
+ * dynamic_quantize  scale = (high - low) / 255, or 1 where that is no normal number, as if all were 0; zero =
+ *                   rint(-low / scale); tile t: y[t*per ..]; the first one writes scale (float32) and zero (a byte),
+ *                   too
  * range_of_blocked  range_of of blocks, strides xn xb xr in floats; tile = (image*row_tiles + r)*blocks + b, rows
  *                   r*rows ..
  * dynamic_scale     scale and zero alone; one tile
  * n floats, `count` tiles of range_of. A NaN gives NaN as range; as a number, it becomes 0. Bits as onnxruntime's. */
 #ifndef DYNAMIC_QUANTIZE_H
 #define DYNAMIC_QUANTIZE_H
+#include <float.h>
 #include "api.h"
 #include "layout_u8.h"
 #include "range.h"
@@ -39,7 +41,7 @@ static void scale_of_range(const float *part, int64_t count, float *scale, float
 {
     float range[2] = {0, 0};
     for (int64_t i = 0; i < count; i++) wider(range, part + 2 * i);
-    float width = range[1] - range[0], step = width == 0 ? 1 : width / 255, z = -range[0] / step;
+    float width = range[1] - range[0], step = width < 255 * FLT_MIN ? 1 : width / 255, z = -range[0] / step;
     *scale = step;
     *zero = vrint(bc(z < 0 ? 0 : z > 255 ? 255 : z != z ? 0 : z))[0];
 }

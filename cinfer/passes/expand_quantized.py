@@ -72,7 +72,8 @@ class _Expansion:
             return self.expand_sum(node)
         if kind == "com.microsoft.DynamicQuantizeLSTM":
             return self.expand_lstm(node)
-        if kind not in _FLOATS or node.attributes.get("channels_last") and not self.is_picture(node):
+        if kind not in _FLOATS or len(node.outputs) != 1 \
+                or node.attributes.get("channels_last") and not self.is_picture(node):
             return
         op_type, opset, places, end = _FLOATS[kind]
         inputs = node.inputs + [""] * (end + 2 - len(node.inputs))
@@ -80,8 +81,8 @@ class _Expansion:
         if not (kind == "com.microsoft.QGemm" and not scale or zero and self.is_single(scale, zero)):
             return
         triples = [inputs[i:i + 3] for i in places or range(2, len(inputs), 3)]
-        if not all(triple[0] for triple in triples):            # whoever plans says what is wrong
-            return
+        if not all(triple[0] and self.agrees(triple[0], triple[2]) for triple in triples):
+            return                                              # whoever plans says what is wrong
         axes = [self.axis(kind, node, *triple) if i == 1 and kind in _WEIGHTS else None
                 for i, triple in enumerate(triples)]
         bias = self.bias(kind, node, triples) if kind in _BIAS else []
@@ -208,6 +209,11 @@ class _Expansion:
         return (scales is not None and scales.size == 1 and scales.ndim < 2 and scales.dtype == np.float32
                 and (not zero or zeros is not None and zeros.size == 1 and zeros.ndim < 2
                      and zeros.dtype.name in ("uint8", "int8")))
+
+    def agrees(self, name: str, zero: str) -> bool:
+        """Is a zero point, if it is said, of the type of its tensor, or is one of them not known?"""
+        zeros, dtype = self.at.array(zero) if zero else None, self.at.dtype(name)
+        return zeros is None or dtype is None or zeros.dtype == dtype
 
     def axis(self, kind: str, node: Node, weights: str, scale: str, zero: str) -> int | None:
         """The axis of constant weights along which scales and zero points lie; None where they do not."""

@@ -39,9 +39,9 @@ def pack(level, w, stride, dilation, source=None, strides=None):
 def run_depthwise(level, x, w, bias, scale, strides, dilations, pads, out_shape, zeros, rows, threads=1, halo=NOTHING,
                   lo=0, hi=255, table=None, **more):
     """zeros : zero points of x and y."""
-    n, c = x.shape[:2]
+    n, c = len(x), len(w)
     oh, ow = out_shape[2:]
-    packed = pack(level, w, strides[0], dilations[0])
+    packed, blocks = pack(level, w, strides[0], dilations[0]), -(-c // 16)
     xs, ys = BlockedU8.of(x, pads, zeros[0]), BlockedU8(out_shape, halo)
     b = channels(bias - zeros[0] * w.reshape(c, -1).sum(1), np.int32)
     s, row_tiles = channels(scale, np.float32), -(-oh // rows)
@@ -50,8 +50,8 @@ def run_depthwise(level, x, w, bias, scale, strides, dilations, pads, out_shape,
         more["table"] = address(table)
     before = xs.data.copy()
     more = dict(n=n) | more
-    run(level, "depthwise_u8", out_shape[0] * xs.blocks * row_tiles, threads=threads, x=xs.at(-pads[0], -pads[1]),
-        w=address(packed), bias=address(b), scale=address(s), y=ys.at(), cb=xs.blocks, kh=w.shape[-2], kw=w.shape[-1],
+    run(level, "depthwise_u8", out_shape[0] * blocks * row_tiles, threads=threads, x=xs.at(-pads[0], -pads[1]),
+        w=address(packed), bias=address(b), scale=address(s), y=ys.at(), cb=blocks, kh=w.shape[-2], kw=w.shape[-1],
         dh=dilations[0], dw=dilations[1], sh=strides[0], sw=strides[1], oh=oh, ow=ow, yz=zeros[1], lo=lo, hi=hi,
         row_tiles=row_tiles, rows=rows, **xs.params("x"), **ys.params("y"), **more)
     np.testing.assert_array_equal(xs.data, before)
@@ -105,6 +105,21 @@ def test_slices_of_volumes(level, case):
         y = run_depthwise(level, x.reshape(-1, c, h, wd), w, bias, scale, s, d, pads, sums.shape, zeros, rows, threads,
                           halo, xz=zeros[0], **slices(x, w[:, None], depth))
         np.testing.assert_array_equal(y, wanted, f"{case} {level} rows={rows} threads={threads}")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("c, each", [(1, 2), (5, 3), (16, 2), (17, 5), (6, 17), (33, 3), (3, 32)])
+def test_channels_that_read_one_of_x(level, c, each):
+    """Of a block of the output they lie in one block of x, or in two."""
+    for h, wd, k, *window in ((7, 9, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+                              (9, 300, (2, 5), (2, 1), (1, 2), (0, 4, 1, 4))):
+        x, w = integers(RNG, (2, c, h, wd), 0, 255).astype(np.uint8), integers(RNG, (c * each, *k), -128, 127)
+        bias, zeros = RNG.integers(-9999, 9999, c * each), (RNG.integers(256), RNG.integers(256))
+        sums = convolved(x, w[:, None], zeros[0], *window, c) + bias[:, None, None]
+        scale = scales(sums)
+        for rows, threads in (1, 2), (999, 1):
+            y = run_depthwise(level, x, w, bias, scale, *window, sums.shape, zeros, rows, threads, each=each)
+            np.testing.assert_array_equal(y, requantised(sums, scale, zeros[1]), f"{level} rows={rows}")
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -148,6 +148,11 @@ KEPT = {
         b.input("x", 5, 7, dtype=S8), *per_channel(5), weights(7, 4), *whole(0.1, 3, S8), *Y),
     "no zero point that tells the type": lambda b: own(b, "QLinearAdd", picture(b), *X, picture(b), *X, Y[0]),
     "float64 scales": lambda b: own(b, "QLinearSigmoid", picture(b), np.array(0.1), X[1], *Y),
+    "a zero point of another type": lambda b: b.QLinearConv(
+        picture(b), X[0], S8(3), weights(5, 4, 3, 3), *per_channel(5), *Y),
+    "a zero point of weights of another type": lambda b: b.QLinearConv(
+        picture(b), *X, weights(5, 4, 3, 3), F(.02), U8(3), *Y),
+    "two outputs": lambda b: b.QLinearConv(picture(b), *X, weights(5, 4, 3, 3), *per_channel(5), *Y, n=2)[0],
     "a domain of one's own": lambda b: own(b, "QLinearSigmoid", picture(b), *X, *Y, domain="own"),
 }
 

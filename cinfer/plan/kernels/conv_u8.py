@@ -249,7 +249,7 @@ def candidates(conv: QuantizedConv, values) -> tuple[Candidate, ...]:
     x = values.fact(conv.x)
     if not conv.sums_within(LIMIT):
         return ()
-    depthwise = conv.groups == values.shape(conv.x)[1] == len(conv.w) and conv.groups > 1
+    depthwise = conv.w.shape[1] == 1 and conv.groups > 1
     if depthwise and conv.group.epilogue.quantised is not None:
         return ()
     if strip_bytes(conv, conv.window(values), depthwise) > MOST_STRIP:
@@ -316,11 +316,11 @@ def emit_depthwise(out, conv: QuantizedConv) -> None:
     def params():
         sizes = sizes_of(conv, win)
         del sizes["si"]                             # of one channel a group
-        w = out.store.packed("pack_depthwise_u8", conv.w_name, conv.w, shifted=conv.shifted, c=x.c, **sizes, sh=sh,
+        w = out.store.packed("pack_depthwise_u8", conv.w_name, conv.w, shifted=conv.shifted, c=y.c, **sizes, sh=sh,
                              dh=dh)
-        return dict(w=w, cb=x.blocks, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, xz=conv.x_zero)
-    rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * x.blocks, BLOCK * (conv.w.size // len(conv.w)))
-    tiles = y.n * x.blocks * row_tiles
+        return dict(w=w, cb=y.blocks, kh=kh, kw=kw, dh=dh, dw=dw, sh=sh, sw=sw, xz=conv.x_zero, each=y.c // conv.groups)
+    rows, row_tiles = out.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK * (conv.w.size // len(conv.w)))
+    tiles = y.n * y.blocks * row_tiles
     out.step(fixed(out, "depthwise_u8", conv, params), tiles, dict(
         x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, row_tiles=row_tiles, rows=rows, **conv.of_run(out, tiles),
         **output_params(out, conv, y) | dict(kd=slices_of(win))), flops=conv.flops(y))

@@ -196,6 +196,63 @@ def test_volumes_between_convolutions(isa):
 
 
 @pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("op", ["Add", "Mul"])
+@pytest.mark.parametrize("shape", [(2, 20, 1, 1, 1), (1, 20, 4, 6, 7), (2, 1, 4, 1, 7), (2, 20, 1, 6, 7),
+                                   (1, 1, 4, 6, 1), (20, 1, 1, 1), (7,)], ids=str)
+def test_operands_that_are_broadcast_in_volumes(isa, op, shape):
+    m = Model(18)
+    a, b = m.DequantizeLinear(volume(m, "a", 20), *X), m.DequantizeLinear(m.input("b", *shape, dtype=U8), *Y)
+    y = m.QuantizeLinear(m.node(op, a, b), *Y), m.QuantizeLinear(m.node(op, b, a), *X)
+    check(m.outputs(*y, dtype=U8), isa, "zip_u8")
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("mode", ["constant", "reflect", "edge"])
+@pytest.mark.parametrize("before, after", [((0, 0, 1, 2, 0), (0, 0, 2, 0, 3)), ((0, 0, 0, 1, 1), (0, 0, 0, 0, 2)),
+                                           ((1, 0, 2, 0, 1), (2, 0, 0, 1, 0)), ((0, 9, 0, 1, 0), (0, 4, 0, 0, 2)),
+                                           ((1, 3, 0, 0, 1), (0, 0, 0, 0, 0))], ids=str)
+def test_pad_of_volumes(isa, mode, before, after):
+    if mode != "constant" and any(before[:2] + after[:2]):
+        return
+    for scale in X, Y:
+        m = Model(18)
+        x = m.DequantizeLinear(volume(m, "x", 19), *X)
+        y = m.Pad(x, np.array([*before, *after]), *[np.float32(1 / 16)] * (mode == "constant"), mode=mode)
+        y = m.MaxPool(m.QuantizeLinear(y, *scale), kernel_shape=[1, 2, 2])
+        check(m.outputs(y, dtype=U8), isa, "gather_channels_u8" if before[1] else "map")
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("sizes", [(4, 12, 14), (8, 6, 7), (3, 9, 5), (9, 3, 20), (2, 6, 14)], ids=str)
+def test_nearest_of_volumes(isa, sizes):
+    m = Model(18)
+    x, size = volume(m, "x", 19), np.array([2, 19, *sizes])
+    y = m.Resize(x, None, None, size, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+    z = m.Resize(m.DequantizeLinear(x, *X), None, None, np.array([2, 19, 4, *sizes[1:]]), mode="linear")
+    check(m.outputs(m.MaxPool(y, kernel_shape=[2, 2, 2]), m.QuantizeLinear(z, *Y), dtype=U8), isa, "resize_u8", 1)
+
+
+def test_volumes_of_other_sizes():
+    """Plans from the second size on are replayed."""
+    m = Model(18)
+    x = m.DequantizeLinear(m.input("x", 1, 20, 4, 5, 6, dtype=U8, declared=("n", 20, "d", "h", "w")), *X)
+    w = m.DequantizeLinear(m.rng.integers(-9, 10, (20, 5, 3, 3, 3)).astype(np.int8), np.float32(1 / 64), np.int8(0))
+    y = m.DequantizeLinear(m.QuantizeLinear(m.Conv(x, w, group=4, pads=[1] * 6), *Y), *Y)
+    u = m.DequantizeLinear(m.rng.integers(-9, 10, (20, 1, 2, 3, 2)).astype(np.int8), np.float32(1 / 64), np.int8(0))
+    z = m.DequantizeLinear(m.QuantizeLinear(m.Add(m.Conv(y, u, group=20, pads=[1, 1, 0, 0, 1, 1]), y), *Y), *Y)
+    v = m.DequantizeLinear(m.rng.integers(-9, 10, (20, 3, 3, 1, 2)).astype(np.int8), np.float32(1 / 64), np.int8(0))
+    t = m.ConvTranspose(z, v, group=4, strides=[2, 2, 1], dilations=[1, 1, 2])
+    t = m.DequantizeLinear(m.QuantizeLinear(t, *Y), *Y)
+    t = m.Resize(m.Pad(t, np.array([0, 0, 1, 0, 1, 0, 0, 0, 2, 0])), None, np.float32([1, 1, 2, 2, 1]), mode="nearest")
+    data = m.outputs(m.QuantizeLinear(t, *Y), dtype=U8).bytes()
+    session, rng = cinfer.load(data, threads=1), np.random.default_rng(5)
+    for n, *sizes in ((1, 4, 5, 6), (2, 2, 7, 9), (1, 1, 1, 1), (3, 5, 4, 12), (1, 4, 5, 6), (2, 2, 7, 9)):
+        feeds = {"x": rng.integers(0, 256, (n, 20, *sizes)).astype(U8)}
+        np.testing.assert_array_equal(session.run(None, feeds)[0], by_numpy(data, feeds)[0], f"{n} {sizes}")
+        assert "numpy" not in {step.label for step in session._plan_for({"x": (n, 20, *sizes)}).steps}
+
+
+@pytest.mark.parametrize("isa", LEVELS)
 @pytest.mark.parametrize("mode", ["constant", "reflect", "edge"])
 @pytest.mark.parametrize("pads", [(2, 1, 0, 3), (0, 0, 1, 0)], ids=str)
 def test_pad(isa, mode, pads):

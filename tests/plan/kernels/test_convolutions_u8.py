@@ -139,3 +139,80 @@ def test_conv_integer(data, dynamic):
     each = m.Mul(x_scale, each) if dynamic else x_scale * each
     y = m.Mul(m.Cast(m.ConvInteger(x, w, x_zero, zero, **case.how), to=1), each)
     check(m.outputs(y), case, level, by_numpy, exact=False)
+
+
+def grid(exponent: int, zero: int = 128) -> tuple:
+    return F32(2.0 ** exponent), U8(zero)
+
+
+class Network:
+    """A network of volumes, as quantisers write it: QuantizeLinear and DequantizeLinear between all operators. Numbers
+    halfway between two are common, and rounding is to even: all is exact in float32."""
+
+    def __init__(self):
+        self.m = Model(13)
+
+    def stored(self, y: str, exponent: int, zero: int = 128) -> str:
+        at = grid(exponent, zero)
+        return self.m.DequantizeLinear(self.m.QuantizeLinear(y, *at), *at)
+
+    def conv(self, x: str, ic: int, oc: int, kernel, exponent: int = -3, transposed: bool = False, relu: bool = True,
+             **how) -> str:
+        m, groups = self.m, how.get("group", 1)
+        shape = (ic, oc // groups, *kernel) if transposed else (oc, ic // groups, *kernel)
+        w = m.DequantizeLinear(m.rng.integers(-20, 21, shape).astype(S8), F32(2.0 ** -7), S8(0))
+        if not transposed:
+            how.setdefault("pads", [k // 2 for k in kernel] * 2)
+        y = (m.ConvTranspose if transposed else m.Conv)(x, w, (m.rng.integers(-64, 65, oc) / 64).astype(F32), **how)
+        return self.stored(m.Relu(y) if relu else y, exponent, 0 if relu else 128)
+
+    def video(self) -> Model:
+        """As the networks for video have it: planes, then slices; depthwise in a residual, with a gate of channels."""
+        m = self.m
+        x = self.stored(m.input("x", 2, 3, 8, 16, 16), -5)
+        x = self.conv(self.conv(x, 3, 20, (1, 3, 3), strides=[1, 2, 2]), 20, 20, (3, 1, 1), group=20)
+        y = self.conv(self.conv(x, 20, 40, (1, 1, 1)), 40, 40, (3, 3, 3), group=40, dilations=[1, 2, 1],
+                      pads=[1, 2, 1] * 2, relu=False)
+        gate = self.stored(m.GlobalAveragePool(y), -4)
+        gate = self.conv(self.conv(gate, 40, 8, (1, 1, 1)), 8, 40, (1, 1, 1), relu=False)
+        gate = self.stored(m.HardSigmoid(gate, alpha=.25, beta=.5), -7, 0)
+        y = self.conv(self.stored(m.Mul(y, gate), -3), 40, 20, (1, 1, 1), relu=False)
+        x = self.stored(m.Relu(m.Add(y, x)), -3, 0)
+        x = self.stored(m.MaxPool(x, kernel_shape=[2, 2, 2], strides=[2, 2, 2]), -3, 0)
+        x = self.conv(x, 20, 24, (3, 3, 3), -2, relu=False, group=4)
+        m.outputs(m.QuantizeLinear(x, *grid(-2)), m.QuantizeLinear(m.GlobalAveragePool(x), *grid(-5)), dtype=U8)
+        return m
+
+    def segmentation(self) -> Model:
+        """Down, and up again in three ways; parts side by side; frames and single slices."""
+        m = self.m
+        a = self.conv(self.stored(m.input("x", 1, 3, 6, 8, 12), -5), 3, 16, (3, 3, 3))
+        x = self.stored(m.AveragePool(a, kernel_shape=[2, 2, 2], strides=[2, 2, 2]), -3, 0)
+        x = self.conv(x, 16, 32, (3, 3, 3), group=2)
+        x = self.conv(x, 32, 24, (3, 2, 2), transposed=True, strides=[2, 2, 2], pads=[0, 0, 0, 1, 0, 0], group=8)
+        x = self.stored(m.Concat(x, a, axis=1), -2)
+        x = self.conv(x, 40, 16, (2, 1, 1), -4, transposed=True, relu=False, strides=[1, 2, 1], dilations=[2, 1, 1],
+                      pads=[1, 0, 0] * 2, output_padding=[0, 1, 0])
+        x = self.stored(m.Pad(x, np.array([0, 0, 1, 0, 1, 0, 0, 1, 0, 0])), -4)
+        x = self.stored(m.Resize(x, "", F32([1, 1, 2, 1, 2]), mode="nearest", nearest_mode="floor",
+                                 coordinate_transformation_mode="asymmetric"), -4)
+        x = self.stored(m.Slice(x, np.array([1, 0]), np.array([14, 99]), np.array([2, 3]), np.array([3, 2])), -4)
+        m.outputs(m.QuantizeLinear(x, *grid(-4)), dtype=U8)
+        return m
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("name", ["video", "segmentation"])
+def test_a_network_of_volumes_is_an_island(name, level):
+    m = getattr(Network(), name)()
+    data, feeds = m.bytes(), m.feeds()
+    session = cinfer.load(data, threads=2, isa=level)
+    steps = [step.label for step in session._plan_for(None).steps]
+    floats = [label for label in steps if not label.endswith("_u8") and label not in ("map", "copy")]
+    assert floats in (["quantize_blocked"], ["quantize"]), steps
+    assert not session.integers()["in_float"]
+    got, one_thread = (cinfer.load(data, threads=n, isa=level).run(None, feeds) for n in (2, 1))
+    for y, again, wanted in zip(got, one_thread, expected(data, feeds)):
+        np.testing.assert_array_equal(y, wanted)
+        assert y.tobytes() == again.tobytes()
+        assert len(np.unique(y)) > 20 and np.bincount(y.reshape(-1)).max() < y.size / 2

@@ -134,6 +134,7 @@ def test_layer_normalisation_finds_the_range_of_what_it_writes(isa):
 
 
 SPECIAL = {"zeros": lambda x: x * 0, "equal": lambda x: x * 0 + F(-3), "tiny": lambda x: x * F(1e-30),
+           "flushed": lambda x: x * F(1e-37), "denormal": lambda x: x * F(1e-39),
            "huge": lambda x: x * F(1e30), "nan": lambda x: with_one(x, np.nan), "inf": lambda x: with_one(x, np.inf),
            "-inf": lambda x: with_one(x, -np.inf)}
 
