@@ -197,8 +197,8 @@ def test_volumes_between_convolutions(isa):
 
 @pytest.mark.parametrize("isa", LEVELS)
 @pytest.mark.parametrize("op", ["Add", "Mul"])
-@pytest.mark.parametrize("shape", [(2, 20, 1, 1, 1), (1, 20, 4, 6, 7), (2, 1, 4, 1, 7), (2, 20, 1, 6, 7),
-                                   (1, 1, 4, 6, 1), (20, 1, 1, 1), (7,)], ids=str)
+@pytest.mark.parametrize("shape", [(2, 20, 1, 1, 1), (1, 20, 5, 6, 7), (2, 1, 5, 1, 7), (2, 20, 1, 6, 7),
+                                   (1, 1, 5, 6, 1), (20, 1, 1, 1), (7,)], ids=str)
 def test_operands_that_are_broadcast_in_volumes(isa, op, shape):
     m = Model(18)
     a, b = m.DequantizeLinear(volume(m, "a", 20), *X), m.DequantizeLinear(m.input("b", *shape, dtype=U8), *Y)
@@ -223,12 +223,12 @@ def test_pad_of_volumes(isa, mode, before, after):
 
 
 @pytest.mark.parametrize("isa", LEVELS)
-@pytest.mark.parametrize("sizes", [(4, 12, 14), (8, 6, 7), (3, 9, 5), (9, 3, 20), (2, 6, 14)], ids=str)
+@pytest.mark.parametrize("sizes", [(5, 12, 14), (8, 6, 7), (3, 9, 5), (9, 3, 20), (2, 6, 14)], ids=str)
 def test_nearest_of_volumes(isa, sizes):
     m = Model(18)
     x, size = volume(m, "x", 19), np.array([2, 19, *sizes])
     y = m.Resize(x, None, None, size, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
-    z = m.Resize(m.DequantizeLinear(x, *X), None, None, np.array([2, 19, 4, *sizes[1:]]), mode="linear")
+    z = m.Resize(m.DequantizeLinear(x, *X), None, None, np.array([2, 19, 5, *sizes[1:]]), mode="linear")
     check(m.outputs(m.MaxPool(y, kernel_shape=[2, 2, 2]), m.QuantizeLinear(z, *Y), dtype=U8), isa, "resize_u8", 1)
 
 
