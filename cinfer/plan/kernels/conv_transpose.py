@@ -3,7 +3,7 @@
 
 Output row y takes input row i and kernel row k where y + pad = i * stride + k * dilation. The rows of one phase, which
 is y modulo the stride, share their kernel rows; from the largest k down these read input rows at equal distances:
-consecutive ones, where nothing is dilated.
+consecutive ones, where nothing is dilated. Rows without any, between windows or in their holes, have a weight of 0.
 """
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from itertools import product
 from math import gcd, prod
 from operator import index
 
+import numpy as np
+
 from ..candidate import BLOCKED, PLAIN, SLOPE, TURN, UNARY, Candidate, kernel
 from ..epilogue import epilogue_params
-from ..views import BLOCK, nchw
+from ..views import BLOCK, F32, nchw
 from . import bf16, conv_direct, conv_few
 from .conv_params import bias_ref, has_known_bias
 from .window import GEOMETRY, Depth, is_picture, window
@@ -51,15 +53,17 @@ def phases(kernel: int, stride: int, dilation: int, pad: int, outputs: int, inpu
 
 
 ONE_SLICE = Phase(0, 1, range(1), 1, 0, 0)
+NO_WEIGHT = np.zeros(1, F32)
 
 
 class Transposed:
-    """A ConvTranspose as the kernels want to know it. along_z, .. : the phases; w : [ic][oc][*kernel]"""
-    __slots__ = ("group", "win", "along_z", "along_y", "along_x", "w", "flops")
+    """A ConvTranspose as the kernels want to know it. along_z, .. : the phases; groups : of channels; w :
+    [ic][oc/groups][*kernel]"""
+    __slots__ = ("group", "win", "along_z", "along_y", "along_x", "groups", "w", "flops")
 
     def __init__(self, group, values, w):
         """values : Values or Emitter"""
-        self.group, self.w = group, w
+        self.group, self.w, self.groups = group, w, group.node.attributes.get("group", 1)
         self.win = win = window(group.node, values, w.shape[2:])
         self.along_y, self.along_x = map(phases, win.kernel, win.strides, win.dilations, win.pads, win.picture,
                                          win.count)
@@ -72,13 +76,14 @@ class Transposed:
     def joined(self) -> bool:
         """Whether windows lie side by side, none of them cropped: each output belongs to one input pixel."""
         win = self.win
-        return win.kernel == win.strides and not any(win.pads) and win.picture == tuple(
+        return win.kernel == win.strides and win.dilations == (1, 1) and not any(win.pads) and win.picture == tuple(
             count * stride for count, stride in zip(win.count, win.strides))
 
     @property
     def of_single_taps(self) -> bool:
-        """Whether each phase takes one tap, of pictures."""
-        return self.win.depth is None and all(len(f.taps) == 1 for f in (*self.along_y, *self.along_x))
+        """Whether each phase takes one tap, of pictures without groups."""
+        return self.win.depth is None and self.groups == 1 and all(
+            len(f.taps) == 1 for f in (*self.along_y, *self.along_x))
 
     def overhang(self) -> tuple[int, int, int, int]:
         """How far beyond the input is read (top, left, bottom, right)."""
@@ -92,17 +97,14 @@ class Transposed:
 def conv_transpose(group, values):
     node, e = group.node, group.epilogue
     w = values.constant(node.inputs[1])
-    if not is_picture(node, values, 3) or w is None or node.attributes.get("group", 1) != 1 \
-            or not has_known_bias(node, values):
+    if not is_picture(node, values, 3) or w is None or not has_known_bias(node, values):
         return ()
     x, t = node.inputs[0], Transposed(group, values, w)
     win = t.win
-    if win.dilations != (1, 1) or win.depth and win.depth.dilation != 1 \
-            or not all(f.taps for f in (*t.along_z, *t.along_y, *t.along_x)):
-        return ()
     halo = x, lambda values: Transposed(group, values, w).overhang(), 0
     ic, oc = w.shape[:2]
-    if not win.depth and conv_few.pays(values, node.outputs[0], ic, oc, prod(win.kernel) / prod(win.strides)):
+    if not win.depth and t.groups == 1 and conv_few.pays(
+            values, node.outputs[0], ic, oc, prod(win.kernel) / prod(win.strides)):
         return (Candidate(lambda out: emit_few(out, Transposed(group, out, w)),
                           ((x, BLOCKED),), PLAIN, halo=halo),)
     if e.turned:
@@ -124,14 +126,24 @@ def conv_transpose(group, values):
                                                                  ic * pixels(values))))
 
 
-def weights_of(t: Transposed, fz: Phase, fy: Phase, fx: Phase) -> tuple:
+def taps_of(phase: Phase) -> int:
+    return max(len(phase.taps), 1)
+
+
+def weights_of(out, t: Transposed, fz: Phase, fy: Phase, fx: Phase) -> tuple:
     """What the packing of a phase's weights reads: taps descend, so strides into the weights are negative."""
-    ic, oc = t.w.shape[:2]
-    (kh, kw), (sh, sw), d = t.win.kernel, t.win.strides, t.win.depth
-    kd, sd = (d.kernel, d.stride) if d else (1, 1)
-    return (t.w, t.group.node.inputs[1], oc, ic,
-            (kd * kh * kw, oc * kd * kh * kw, -sd * kh * kw, -sh * kw, -sw),
-            (len(fz.taps), len(fy.taps), len(fx.taps)), (fz.taps[0] * kh + fy.taps[0]) * kw + fx.taps[0])
+    (ic, oc), groups, (kh, kw), name = t.w.shape[:2], t.groups, t.win.kernel, t.group.node.inputs[1]
+    taps, each = (taps_of(fz), taps_of(fy), taps_of(fx)), ic // groups
+    if not (fz.taps and fy.taps and fx.taps):
+        return NO_WEIGHT, "", oc * groups, each, (0,) * 5, taps, 0
+    area = kh * kw * (t.win.depth.kernel if t.win.depth else 1)
+    w, so, si = t.w, area, oc * area
+    if groups > 1:                                  # those of an output channel follow each other
+        name, so, si = f"{name} by outputs", each * area, area
+        w = out.store.once((name,), t.w, lambda: np.ascontiguousarray(
+            t.w.reshape(groups, each, oc, area).swapaxes(1, 2)))
+    return (w, name, oc * groups, each, (so, si, fz.taps.step * kh * kw, fy.taps.step * kw, fx.taps.step), taps,
+            (fz.taps[0] * kh + fy.taps[0]) * kw + fx.taps[0])
 
 
 def emit_bf16(out, t: Transposed) -> None:
@@ -141,28 +153,29 @@ def emit_bf16(out, t: Transposed) -> None:
 
 def emit(out, t: Transposed, kernel: str = "conv") -> None:
     e, (sh, sw), sd = t.group.epilogue, t.win.strides, t.win.depth.stride if t.win.depth else 1
-    ic, oc = t.w.shape[:2]
+    ic, oc = t.w.shape[0], t.w.shape[1] * t.groups
     x, y = out.blocked(t.group.node.inputs[0]), out.output(e.name)
     volumes = y.shape[0]
     common = dict(ib=x.blocks, last=(ic - 1) % BLOCK + 1, ob=y.blocks, xn=x.ns, xb=x.bs, xr=x.rs,
-                  yn=y.ns * sd, yb=y.bs, dh=1, dw=1, sh=1, sw=1, yr=y.rs * sh,
-                  yp=BLOCK * sw, **epilogue_params(out, e, bias_ref(out, t.group.node, oc)))
+                  yn=y.ns * sd, yb=y.bs, sh=1, sw=1, yr=y.rs * sh, yp=BLOCK * sw,
+                  **epilogue_params(out, e, bias_ref(out, t.group.node, oc)))
     if kernel == "conv":
         common |= dict(yv=y.ns * y.d)
     triples = list(product(t.along_z, t.along_y, t.along_x))
     for i, (fz, fy, fx) in enumerate(triples):
-        n, taps = volumes * fz.count, (len(fz.taps), len(fy.taps), len(fx.taps))
-        split = conv_direct.divided(out, n, fy.count, fx.count, y.blocks, ic * prod(taps))
-        depth = Depth(taps[0], 1, 1, fz.before, 0, x.d, fz.count).params() if t.win.depth else {}
-        source = weights_of(t, fz, fy, fx)
+        source = weights_of(out, t, fz, fy, fx)
+        w, name, _, each, strides, taps, offset = source
+        n = volumes * fz.count
+        split = conv_direct.divided(out, n, fy.count, fx.count, y.blocks, each * prod(taps))
+        depth = Depth(taps[0], 1, fz.apart, fz.before, 0, x.d, fz.count).params() if t.win.depth else {}
         if kernel == "conv":
-            packed = conv_direct.packed_weights(out, *source)
+            pack = conv_direct.packed_weights if t.groups == 1 else conv_direct.packed_groups
+            packed = pack(out, *source, t.groups)
         else:
-            w, name, _, _, strides, _, offset = source
             packed = dict(w=bf16.packed(out, name, w, oc, ic, strides[:2], offset=offset))
         out.step(kernel, n * split["row_tiles"] * split["oc_tiles"], dict(
             x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first, fx.first, picture=fz.first), n=n, kh=taps[1],
-            kw=taps[2], oh=fy.count, ow=fx.count, **split, **depth, **common, **packed),
+            kw=taps[2], dh=fy.apart, dw=fx.apart, oh=fy.count, ow=fx.count, **split, **depth, **common, **packed),
             beside=i < len(triples) - 1, flops=t.flops)
 
 
@@ -173,12 +186,12 @@ def emit_few(out, t: Transposed) -> None:
         return emit_joined(out, t, x, y)
     _, _, yr, yp = y.strides
     common = conv_few.common_params(out, x, y, t.group)
-    common |= dict(dh=1, dw=1, sh=1, sw=1, yr=yr * sh, yp=yp * sw)
+    common |= dict(sh=1, sw=1, yr=yr * sh, yp=yp * sw)
     pairs = [(fy, fx) for fy in t.along_y for fx in t.along_x]
     for i, (fy, fx) in enumerate(pairs):
-        conv_few.step(out, conv_few.packed_weights(out, *weights_of(t, ONE_SLICE, fy, fx)), dict(
-            x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first * yr + fx.first * yp), kh=len(fy.taps),
-            kw=len(fx.taps), oh=fy.count, ow=fx.count, **common), beside=i < len(pairs) - 1, flops=t.flops)
+        conv_few.step(out, conv_few.packed_weights(out, *weights_of(out, t, ONE_SLICE, fy, fx)), dict(
+            x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first * yr + fx.first * yp), kh=taps_of(fy), kw=taps_of(fx),
+            dh=fy.apart, dw=fx.apart, oh=fy.count, ow=fx.count, **common), beside=i < len(pairs) - 1, flops=t.flops)
     return None
 
 

@@ -15,7 +15,7 @@ from ..candidate import BLOCKED, SLOPE, UNARY, Candidate, kernel
 from ..views import BLOCK, U8
 from .conv_direct import divided
 from .conv_params import output_params
-from .conv_transpose import Phase, Transposed
+from .conv_transpose import Phase, Transposed, taps_of
 from .conv_u8 import BEFORE_ROUNDING, I16, LIMIT, MOST_STRIP, MOST_TILE, QuantizedConv
 from .window import GEOMETRY, Depth
 
@@ -44,10 +44,6 @@ class QuantizedTransposed(QuantizedConv):
         left_out = (whole.sum((1, 2, 3, 4), np.int64) - part.sum((1, 2, 3, 4), np.int64)) * self.x_zero
         part = part if part.size else np.zeros((*whole.shape[:2], *map(taps_of, phases)), I16)
         return np.ascontiguousarray(part), self.bias + left_out
-
-
-def taps_of(phase: Phase) -> int:
-    return max(len(phase.taps), 1)
 
 
 @kernel("QLinearConvTranspose", domain=OWN_DOMAIN, attributes=GEOMETRY + "group output_padding output_shape" +

@@ -86,6 +86,15 @@ for k, s, p, extra in [((2, 2, 2), (2, 2, 2), [0] * 6, None), ((3, 4, 3), (2, 2,
             return conv(m, m.Relu(y), 20, 5)
 
 
+for groups, oc in (3, 12), (6, 12), (24, 24):
+    @case(f"transposed_groups_{groups}", groups=groups, oc=oc)
+    def transposed_groups(m, groups, oc):
+        x = m.Relu(conv(m, m.input("x", 2, 3, 3, 4, 5), 3, 24))
+        y = m.ConvTranspose(x, m.weights(24, oc // groups, 3, 2, 4), m.vector(oc), strides=[2, 3, 1], group=groups,
+                            dilations=[1, 1, 2], pads=[1, 0, 2, 0, 1, 1], kernel_shape=[3, 2, 4])
+        return conv(m, m.Relu(y), oc, 5)
+
+
 @case()
 def everything_between(m):
     """Operands that are broadcast along any axes, slopes, moves of channels, padding."""
