@@ -3,13 +3,6 @@
 cdef extern from "attention.h" nogil:
     void softmax_blocks(float *, int64_t, int64_t, float *)
 
-ctypedef struct attention_t:
-    buf_t q, k, v, mask, y
-    int64_t batch0, batch1, m, n, d, dv, ldq, ldm, ldy, q0, q1, k0, k1, v0, v1, m0, m1, y0, y1, rows, row_tiles, pack
-    int64_t kd, kn, vn, vd
-    double scale
-
-
 cdef void pack_matrix(const float *w, int64_t sk, int64_t sn, int64_t k, int64_t n, float *y) noexcept nogil:
     """All of w[k][n] as pack_gemm has it."""
     cdef int64_t packed_n = (n + CB - 1) // CB * CB, c = 0
@@ -59,5 +52,4 @@ cdef int64_t attention_scratch(const void *params, char *const *base) noexcept n
     return (A.rows * (n + d + 3 * VW) + packed) * <int64_t>sizeof(float)
 
 
-cdef attention_t attention_params
 enter("attention", fields_of(attention_params), sizeof(attention_t), attention_run, attention_scratch)

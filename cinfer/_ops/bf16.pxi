@@ -1,5 +1,5 @@
 # What kernels of bfloat16 have in common, by vectors (conv_bf16.pxi, gemm_bf16.pxi) and in AMX tiles (bf16_amx.pxi):
-# their parameters and packed weights. All is in float32 but x and w, which are rounded to bfloat16.
+# their parameters, strips of rows and packed weights. All is in float32 but x and w, which are rounded to bfloat16.
 #
 # conv_bf16      as conv (conv.h), blocked in and out
 #   x            points at pixel (-pad_t, -pad_l) of a picture with a halo, so that every read is legal; strides
@@ -14,16 +14,17 @@
 #   kd .. od     kd 0, or slices of volumes as depth.h has them, which are pictures in x, y and res; no groups then
 #   Kernel tile = (image*row_tiles + r)*oc_tiles + c: output rows r*rows .., output blocks c*blocks ..; blocks is a
 #   multiple of conv_oc/16 unless oc_tiles is 1.
-# gemm_bf16      y[m, n] = act(scale * sum_k a[m, k] w[k, n] + bias[n] + res[m, n]), row-major
+# gemm_bf16      y[b, m, n] = act(scale * sum_k a[b, m, k] w[b, k, n] + bias[n] + res[m, n]), row-major, b = (b0, b1)
+#   batch0 ..    of the batch, 0 where there is none; a0 a1, w0 w1, y0 y1 floats apart, 0: the same for all
 #   a            rows lda floats apart, columns side by side; likewise y by ldy and res by ldr. Nothing is read beyond
 #                k columns of a or n of res, nothing written beyond n of y
 #   w            packed by pack_bf16 of one tap
-#   bias         absent, or padded to whole blocks of 16, as slope; res may be absent
-#   Kernel tile = r*col_tiles + c: rows r*rows .., columns c*cols ..; cols is a multiple of OCT = table.gemm_n unless
-#   col_tiles is 1.
+#   bias         absent, or padded to whole blocks of 16, as slope; res may be absent, and is where there is a batch
+#   Kernel tile = ((b0*batch1 + b1)*row_tiles + r)*col_tiles + c: rows r*rows .., columns c*cols ..; cols is a multiple of
+#   OCT = table.gemm_n unless col_tiles is 1.
 # pack_bf16      oc outputs of the sums over ic channels x kd x kh x kw, in this order sk floats apart, outputs so
-#                apart; goc as above. Kernel tile = a tile of outputs: table.conv_oc of them, or CB where groups leave
-#                no whole tiles
+#                apart; goc as above; of a batch, where batch0 is not 0, one after the other, w0 w1 apart in w. Kernel
+#                tile = batch*tiles + a tile of outputs: table.conv_oc of them, or CB where groups leave no whole tiles
 #
 # Packed: [oc tile][kd][blocks of 32 channels][kh][kw][pairs of the block][oc tile][2]. The last block has only the
 # pairs that its channels make, in whole groups of table.bf16_group, unless there are several slices, whose blocks are
@@ -47,11 +48,11 @@ ctypedef struct conv_bf16_t:
 
 ctypedef struct pack_bf16_t:
     buf_t w, y
-    int64_t oc, ic, kd, kh, kw, so, sk, goc
+    int64_t oc, ic, kd, kh, kw, so, sk, goc, batch0, batch1, w0, w1
 
 ctypedef struct gemm_bf16_t:
     buf_t a, w, bias, slope, res, y
-    int64_t m, n, k, lda, ldy, ldr, act, row_tiles, rows, col_tiles, cols
+    int64_t batch0, batch1, m, n, k, lda, ldy, ldr, a0, a1, w0, w1, y0, y1, act, row_tiles, rows, col_tiles, cols
     double scale, alpha, beta
 
 DEF STRIP_BF16 = 262144                 # bytes of a strip, a part of L2, if a register tile needs no more
@@ -60,6 +61,27 @@ DEF STRIP_BF16 = 262144                 # bytes of a strip, a part of L2, if a r
 cdef inline int64_t pixel_pairs(int64_t blocks) noexcept nogil:
     """Pairs from pixel to pixel of a strip of so many blocks of 32 channels."""
     return (blocks + (blocks % 16 == 0)) * CB
+
+
+cdef inline int64_t groups_of(int64_t k) noexcept nogil:
+    """Of PAIR_LANES neighbours each, in a row of k."""
+    return (k + PAIR_LANES - 1) // PAIR_LANES
+
+
+cdef inline int64_t in_batch(int64_t b, int64_t batch1, int64_t step0, int64_t step1) noexcept nogil:
+    """Where member b of a batch lies."""
+    batch1 = max(batch1, <int64_t>1)
+    return b // batch1 * step0 + b % batch1 * step1
+
+
+cdef void round_rows(const float *a, int64_t lda, int64_t n, int64_t k, float *strip, int64_t each) noexcept nogil:
+    """n rows of k floats to a strip, [row][blocks of 32 columns], zeros behind the columns."""
+    cdef int64_t i, whole = k // PAIR_LANES
+    for i in range(n):
+        round_runs(a, CB, PAIR_LANES, whole, PAIR_LANES, strip, CB)
+        if k % PAIR_LANES > 0:
+            round_part(a + whole * PAIR_LANES, k % PAIR_LANES, strip + whole * CB)
+        a, strip = a + lda, strip + each
 
 
 cdef inline int64_t pairs_of_sum(int64_t ic, int64_t kd) noexcept nogil:
@@ -73,16 +95,48 @@ cdef int64_t pack_bf16_scratch(const void *params, char *const *base) noexcept n
     return 4 * PAIR_LANES * A.kd * A.kh * A.kw * OCT
 
 
+cdef void pack_pairs(const float *w, int64_t so, int64_t sk, int64_t k, int64_t have, int64_t width, float *room,
+                     float *y) noexcept nogil:
+    """The outputs of one tap that a tile has, `have` of `width`, of k terms. room: PAIR_LANES * OCT floats"""
+    cdef int64_t pairs = pairs_of_sum(k, 1), first = 0, n, of_block, p, step
+    cdef const float *rows
+    while first < k:
+        n, of_block = min(<int64_t>PAIR_LANES, k - first), min(<int64_t>CB, pairs - first // 2)
+        if sk == 1 and so != 1:                  # pairs lie side by side: rounded, they are turned as one number
+            if n == PAIR_LANES:
+                round_runs(w, CB, so, have, PAIR_LANES, room, CB)
+            else:
+                for p in range(have):
+                    round_part(w + p * so, n, room + p * CB)
+            pack_columns(room, 1, CB, of_block, have, width, y)
+        else:
+            rows, step = w, sk
+            if so != 1 or have < width:
+                pack_columns(w, sk, so, n, have, width, room)
+                rows, step = room, width
+            for p in range(of_block):
+                if 2 * p < n:
+                    join_rows(rows + 2 * p * step, rows + (2 * p + 1) * step if 2 * p + 1 < n else NULL, width,
+                              y + p * width)
+                else:
+                    memset(y + p * width, 0, width * sizeof(float))
+        w, y, first = w + n * sk, y + of_block * width, first + n
+
+
 cdef void pack_bf16_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const pack_bf16_t *A = <const pack_bf16_t *>params
-    cdef int64_t taps = A.kh * A.kw, wide = OCT if A.goc == 0 or A.goc % OCT == 0 else CB, o = tile * wide
-    cdef int64_t width = min(wide, (A.oc + CB - 1) // CB * CB - o), pairs = pairs_of_sum(A.ic, A.kd) // A.kd
+    cdef int64_t taps = A.kh * A.kw, wide = OCT if A.goc == 0 or A.goc % OCT == 0 else CB
+    cdef int64_t packed_oc = (A.oc + CB - 1) // CB * CB, tiles = (packed_oc + wide - 1) // wide
+    cdef int64_t o = tile % tiles * wide, width = min(wide, packed_oc - o), pairs = pairs_of_sum(A.ic, A.kd) // A.kd
     cdef int64_t b, z, t, p, have, of_block
-    cdef const float *w = <const float *>at(base, A.w) + o * A.so
+    cdef const float *w = <const float *>at(base, A.w) + in_batch(tile // tiles, A.batch1, A.w0, A.w1) + o * A.so
     cdef float *rows = <float *>scratch                      # [channel of a block][kd][tap][width]
-    cdef float *y = <float *>at(base, A.y) + o * pairs * A.kd * taps
+    cdef float *y = <float *>at(base, A.y) + (tile // tiles * packed_oc + o) * pairs * A.kd * taps
     cdef float *to
     cdef const float *row
+    if A.kd * taps == 1:
+        pack_pairs(w, A.so, A.sk, A.ic, min(width, A.oc - o), width, rows, y)
+        return
     for b in range((A.ic + PAIR_LANES - 1) // PAIR_LANES):
         have = min(<int64_t>PAIR_LANES, A.ic - b * PAIR_LANES)
         of_block = min(<int64_t>CB, pairs - b * CB)
@@ -103,7 +157,9 @@ cdef void pack_bf16_run(const void *params, char *const *base, char *scratch, in
 cdef packed_t pack_bf16_packed(const void *params, char *const *base) noexcept nogil:
     cdef const pack_bf16_t *A = <const pack_bf16_t *>params
     cdef int64_t wide = OCT if A.goc == 0 or A.goc % OCT == 0 else CB, packed_oc = (A.oc + CB - 1) // CB * CB
-    return packed_floats(packed_oc * pairs_of_sum(A.ic, A.kd) * A.kh * A.kw, (packed_oc + wide - 1) // wide)
+    cdef int64_t batch = max(A.batch0 * A.batch1, <int64_t>1)
+    return packed_floats(batch * packed_oc * pairs_of_sum(A.ic, A.kd) * A.kh * A.kw,
+                         batch * ((packed_oc + wide - 1) // wide))
 
 
 cdef conv_bf16_t conv_bf16_params

@@ -177,32 +177,63 @@ cdef int64_t conv_bf16_amx_scratch(const void *params, char *const *base) noexce
     return conv_bf16_amx_room(A) + pieces_of_bf16(A) * <int64_t>sizeof(amx_piece_t)
 
 
+cdef inline int64_t rows_at_once() noexcept nogil:
+    return 2 * ROWS_OF_TILE
+
+
+cdef void rows_of_strip(bf16_amx_t *P, amx_piece_t *piece, const float *strip, int64_t each, const float *w, int64_t k,
+                        int64_t n, const int64_t *at_row, const int64_t *yo, const int64_t *ro) noexcept nogil:
+    """A product of rows of k numbers and n packed columns; the caller goes on with what becomes of the sums."""
+    piece.x, piece.ld, piece.groups = <const char *>strip, 4 * each, groups_of(k)
+    P.piece, P.pieces, P.x_step, P.groups = piece, 1, GROUP_BYTES, piece.groups
+    P.w = <const char *>w
+    P.n, P.packed_n, P.wide, P.yb, P.rb = n, (n + CB - 1) // CB * CB, OCT, CB, CB
+    P.at, P.yo, P.ro = at_row, yo, ro
+    P.slope = NULL
+
+
+cdef void multiply_strip(const float *strip, int64_t each, const float *w, int64_t m, int64_t k, int64_t n,
+                         const float *res, int64_t ldr, float scale, float *y, int64_t ldy) noexcept nogil:
+    """y = scale * strip w + res: rows_at_once() rows of k numbers or fewer, n columns. res may be NULL"""
+    cdef int64_t[2 * ROWS_OF_TILE] at_row, yo, ro
+    cdef amx_piece_t piece
+    cdef bf16_stack_t S
+    cdef bf16_amx_t P
+    pixel_offsets(at_row, m, 0, 0, m, 0, 1)
+    pixel_offsets(yo, m, 0, 0, m, 0, ldy)
+    pixel_offsets(ro, m, 0, 0, m, 0, ldr)
+    rows_of_strip(&P, &piece, strip, each, w, k, n, at_row, yo, ro)
+    P.y, P.res, P.scale, P.e.act, P.bias = y, res, scale, U_none, NULL
+    begin_bf16(&S)
+    multiply_bf16(&S, &P, m, 0, n)
+    amx_behind_all(&S.behind)
+    amx_end()
+
+
 cdef inline int64_t amx_rows_of(const gemm_bf16_t *A, int64_t *each) noexcept nogil:
     """How many rows of a matrix are a chunk at most; `each` pairs apart."""
-    each[0] = pixel_pairs((A.k + PAIR_LANES - 1) // PAIR_LANES)
+    each[0] = pixel_pairs(groups_of(A.k))
     return min(<int64_t>CHUNK_PIXELS, max(<int64_t>STRIP_BF16 // (4 * each[0]), <int64_t>ROWS_OF_TILE))
 
 
 cdef void gemm_bf16_amx_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const gemm_bf16_t *A = <const gemm_bf16_t *>params
-    cdef int64_t c = tile % A.col_tiles, r = tile // A.col_tiles, c0 = c * A.cols, c1 = min(c0 + A.cols, A.n)
-    cdef int64_t first = r * A.rows, end = min(first + A.rows, A.m), whole = A.k // PAIR_LANES
-    cdef int64_t each, most = amx_rows_of(A, &each), n, i
-    cdef const float *a = <const float *>at(base, A.a)
-    cdef float *y = <float *>at(base, A.y)
+    cdef int64_t c = tile % A.col_tiles, r = tile // A.col_tiles % A.row_tiles, b = tile // A.col_tiles // A.row_tiles
+    cdef int64_t c0 = c * A.cols, c1 = min(c0 + A.cols, A.n), first = r * A.rows, end = min(first + A.rows, A.m)
+    cdef int64_t each, most = amx_rows_of(A, &each), n
+    cdef const float *a = <const float *>at(base, A.a) + in_batch(b, A.batch1, A.a0, A.a1)
+    cdef const float *w = <const float *>at(base, A.w) + in_batch(b, A.batch1, A.w0, A.w1)
+    cdef float *y = <float *>at(base, A.y) + in_batch(b, A.batch1, A.y0, A.y1)
     cdef const float *res = <const float *>at(base, A.res)
     cdef float *strip = <float *>scratch
     cdef int64_t[CHUNK_PIXELS] at_row, yo, ro
     cdef amx_piece_t piece
     cdef bf16_stack_t S
     cdef bf16_amx_t P
-    piece.x, piece.ld, piece.groups = scratch, 4 * each, (A.k + PAIR_LANES - 1) // PAIR_LANES
-    P.piece, P.pieces, P.x_step, P.groups = &piece, 1, GROUP_BYTES, piece.groups
-    P.w = <const char *>at(base, A.w)
+    rows_of_strip(&P, &piece, strip, each, w, A.k, A.n, at_row, yo, ro)
     P.bias = <const float *>at(base, A.bias)
     P.slope = <const float *>at(base, A.slope)
-    P.n, P.packed_n, P.wide = A.n, (A.n + CB - 1) // CB * CB, OCT
-    P.yb, P.rb, P.scale, P.at, P.yo, P.ro = CB, CB, A.scale, at_row, yo, ro
+    P.scale = A.scale
     P.e.act, P.e.alpha, P.e.beta = A.act, A.alpha, A.beta
     most = even(end - first, most)
     pixel_offsets(at_row, most, 0, 0, most, 0, 1)
@@ -211,11 +242,7 @@ cdef void gemm_bf16_amx_run(const void *params, char *const *base, char *scratch
     begin_bf16(&S)
     while first < end:
         n = min(most, end - first)
-        for i in range(n):
-            round_runs(a + (first + i) * A.lda, CB, PAIR_LANES, whole, PAIR_LANES, strip + i * each, CB)
-            if A.k % PAIR_LANES > 0:
-                round_part(a + (first + i) * A.lda + whole * PAIR_LANES, A.k % PAIR_LANES,
-                           strip + i * each + whole * CB)
+        round_rows(a + first * A.lda, A.lda, n, A.k, strip, each)
         P.y, P.res = y + first * A.ldy, res + first * A.ldr if res != NULL else NULL
         multiply_bf16(&S, &P, n, c0, c1)
         amx_behind_all(&S.behind)

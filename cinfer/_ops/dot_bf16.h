@@ -51,12 +51,17 @@ INL vi to_bf16(vf x)
     return (vi)pick(nan_of(x), (vf)(u | 0x400000u), (vf)(u + 0x7fffu + (u >> 16 & 1u)));
 }
 
+#if defined(__AVX512BF16__) && VW == 16
+INL __m512i bf16_lanes(vf x)            /* VW bfloat16 in the lower half, anything in the upper one */
+{
+    return _mm512_castsi256_si512((__m256i)_mm512_cvtneps_pbh((__m512)x));
+}
+#endif
 /* CB floats, as CB bfloat16 one after another. */
 INL void st_bf16(uint16_t *y, const vf *x)
 {
 #if defined(__AVX512BF16__) && VW == 16
-    const __m256bh v = _mm512_cvtneps_pbh((__m512)x[0]);
-    memcpy(y, &v, sizeof v);
+    _mm256_storeu_si256((__m256i *)y, _mm512_castsi512_si256(bf16_lanes(x[0])));
 #else
     vi v[NV];
     FOR(i, NV) v[i] = to_bf16(x[i]);
@@ -95,10 +100,19 @@ static inline void round_part(const float *x, int64_t n, float *y)
 /* A row of k channels and the next: `width` pairs. second may be NULL, which is zeros. */
 INL void join_rows(const float *first, const float *second, int64_t width, float *y)
 {
+#if defined(__AVX512BF16__) && VW == 16
+    uint16_t place[2 * VW];             /* of each bfloat16 of y, in those of first and of second */
+    FOR(i, 2 * VW) place[i] = i / 2 + i % 2 * 2 * VW;
+    for (int64_t o = 0; o < width; o += VW) {
+        const __m512i low = bf16_lanes(ld(first + o)), high = bf16_lanes(second ? ld(second + o) : (vf){0});
+        st(y + o, (vf)_mm512_permutex2var_epi16(low, _mm512_loadu_si512(place), high));
+    }
+#else
     for (int64_t o = 0; o < width; o += VW) {
         vu pair = (vu)to_bf16(ld(first + o)) >> 16;
         if (second) pair |= (vu)to_bf16(ld(second + o)) & 0xffff0000u;
         st(y + o, (vf)pair);
     }
+#endif
 }
 #endif

@@ -9,6 +9,8 @@ include "conv_u8_amx.pxi"
 include "gemm_u8.pxi"
 include "bf16.pxi"
 include "bf16_amx.pxi"
+include "attention_params.pxi"
+include "attention_bf16.pxi"
 
 cdef table_t the_table                  # zeroed: what is not set is as the level below has it
 the_table.panel_u8 = panel_u8

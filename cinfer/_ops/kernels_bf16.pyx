@@ -6,6 +6,8 @@ include "multiply.pxi"
 include "bf16.pxi"
 include "conv_bf16.pxi"
 include "gemm_bf16.pxi"
+include "attention_params.pxi"
+include "attention_bf16.pxi"
 
 cdef table_t the_table                  # zeroed: what is not set is as the level below has it
 the_table.bf16_rate = RATE_OF_BF16

@@ -19,17 +19,22 @@ def wanted(q, k, v, mask, scale):
         return e / e.sum(-1, keepdims=True) @ v.astype(float)
 
 
-def packed(level, w):
+def packed(level, w, kernel):
     t = ops.table(level)
     b, k, n = w.shape
-    y = aligned(b * k * blocks(n))
-    params = t.pack("pack_gemm", w=ref(w), y=ref(y), batch0=1, batch1=b, k=k, n=n, sk=n, sn=1, w1=k * n)
-    EXECUTOR.run_once(t, "pack_gemm", params, b * -(-n // t.gemm_n))
+    sizes = dict(k=k, n=n, sk=n, sn=1) if kernel == "pack_gemm" else dict(ic=k, oc=n, kd=1, kh=1, kw=1, sk=n, so=1)
+    params = dict(w=ref(w), batch0=1, batch1=b, w1=k * n, **sizes)
+    size, tiles, _ = t.packed(kernel, t.pack(kernel, **params))
+    y = aligned(size // 4)
+    EXECUTOR.run_once(t, kernel, t.pack(kernel, y=ref(y), **params), tiles)
     return y
 
 
-def run(level, q, k, v, mask=None, scale=1.0, rows=5, threads=1, own=False):
-    """q [b][m][d], k [b][d][n], v [b][n][dv], mask [b or 1][m or 1][n]"""
+def run(level, q, k, v, mask=None, scale=1.0, rows=5, threads=1, own=False, kernel="attention", packs="pack_gemm"):
+    """q [b][m][d], k [b][d][n], v [b][n][dv], mask [b or 1][m or 1][n]
+
+    own : each tile packs k and v; else `packs` does
+    """
     t = ops.table(level)
     (b, m, d), n, dv = q.shape, k.shape[2], v.shape[2]
     out = aligned(b * m * (dv + 1) + 32)
@@ -43,7 +48,7 @@ def run(level, q, k, v, mask=None, scale=1.0, rows=5, threads=1, own=False):
         params |= dict(pack=1, k=ref(turned), v=ref(v), k1=n * d, v1=n * dv, kd=1, kn=d, vn=dv, vd=1)
     else:
         for name, w in (("k", k), ("v", v)):
-            params[name], params[f"{name}1"] = ref(w := packed(level, w)), w.size // b
+            params[name], params[f"{name}1"] = ref(w := packed(level, w, packs)), w.size // b
             params[f"keep_{name}"] = w
     keep = [params.pop(f"keep_{name}", None) for name in "kv"]
     if mask is not None:
@@ -51,7 +56,7 @@ def run(level, q, k, v, mask=None, scale=1.0, rows=5, threads=1, own=False):
         wide[..., :n] = mask
         params |= dict(mask=ref(wide), ldm=0 if mask.shape[1] == 1 else n + 2,
                        m1=0 if mask.shape[0] == 1 else mask.shape[1] * (n + 2))
-    EXECUTOR.run_once(t, "attention", t.pack("attention", **params), b * params["row_tiles"], threads)
+    EXECUTOR.run_once(t, kernel, t.pack(kernel, **params), b * params["row_tiles"], threads)
     del keep
     rows_of_y = out[16:-16].reshape(b, m, dv + 1)
     assert (out[:16] == GUARD).all() and (out[-16:] == GUARD).all() and (rows_of_y[..., dv] == GUARD).all()

@@ -17,7 +17,7 @@ NEEDS = {"baseline": "", "sse41": "ssse3 sse4_1", "avx2": "avx2 fma", "avxvnni":
 NEEDS_ON_ARM = {"baseline": "", "neon": "asimd", "dotprod": "asimddp", "i8mm": "asimddp i8mm",
                 "bf16": "asimddp i8mm bf16"}
 OF_BF16 = ("bf16", "avx512bf16")
-PRODUCTS_OF_BF16 = {"conv_bf16", "gemm_bf16", "pack_bf16"}
+PRODUCTS_OF_BF16 = {"conv_bf16", "gemm_bf16", "pack_bf16", "attention_bf16"}
 PRODUCTS = {"conv_u8", "pack_conv_u8", "gemm_u8", "pack_gemm_u8"}
 ADDING = [level for level in ops.usable_levels() if level in ops.ADDS_TO and level not in OF_BF16]
 

@@ -47,7 +47,9 @@ def of_product(draw, table):
 def of_bf16(draw, table):
     s, kd = plain(draw), draw(TAPS)
     s.update(kd=kd, so=s["ic"] * kd * s["kh"] * s["kw"], sk=1)
-    if kd == 1 and draw(st.booleans()):
+    if kd == s["kh"] == s["kw"] == 1 and draw(st.booleans()):
+        s.update(batch0=draw(TAPS), batch1=draw(TAPS), w0=3 * s["oc"] * s["ic"], w1=s["oc"] * s["ic"])
+    elif kd == 1 and draw(st.booleans()):
         goc = draw(st.sampled_from([16, 32, 48]))
         s.update(goc=goc, oc=goc * draw(st.integers(2, 4)))
     return s

@@ -1,4 +1,4 @@
-"""FusedAttention -> `attention`: the scores stay in the scratch of a thread."""
+"""FusedAttention -> `attention`, or `attention_bf16` where that is faster: the scores stay in the scratch of a thread."""
 from __future__ import annotations
 
 from math import prod
@@ -6,12 +6,14 @@ from math import prod
 from ...ops.families import OWN_DOMAIN
 from ..candidate import CONTIGUOUS, PLAIN, Candidate, kernel
 from ..views import F32, round_up
+from . import bf16
 from .elementwise import broadcasts
-from .matmul import LEAST_ROWS, fits_order, transposed_order, two_batch_axes, two_batch_sizes
+from .matmul import LEAST_ROWS, fits_order, packed_value, transposed_order, two_batch_axes, two_batch_sizes
 
 SCORES = 1 << 16                # floats, a part of L2
 FEW_ROWS = 12                   # whole register tiles (_ops/conv_tile.h), or nearly
 SMALL = 256                     # rows and columns of scores of which a tile has all, or nearly
+ROWS_OF_BF16 = 32               # that are multiplied at a time, or nearly (_ops/attention_bf16.h)
 
 
 @kernel("FusedAttention", domain=OWN_DOMAIN, attributes="alpha")
@@ -31,8 +33,26 @@ def attention(group, values):
     order = transposed_order(values, group.output)
     if order is not None and not fits_order(y.shape, order, batch):
         order = None
-    return (Candidate(lambda out: emit_attention(out, node, layouts), tuple(zip(node.inputs, layouts)),
-                      order=order),)
+    reads, store = tuple(zip(node.inputs, layouts)), values.store
+    if not store.bf16_rate or not (bf16.fits(q.shape[-1]) and bf16.fits(n)):
+        return (Candidate(lambda out: emit_attention(out, node, layouts), reads, order=order),)
+
+    def of_floats(values):
+        m, n, d, dv, batch = sizes(values, node)
+        return batch * (bf16.float_cost(d, n, m) + bf16.float_cost(n, dv, m))
+
+    def of_bf16(values):
+        m, n, d, dv, batch = sizes(values, node)
+        return batch * (bf16.cost(store, 1, d, n, m, d * (m + n)) + bf16.cost(store, 1, n, dv, m, n * (m + dv)))
+
+    return (Candidate(lambda out: emit_attention(out, node, layouts), reads, order=order, cost_ns=of_floats),
+            Candidate(lambda out: emit_attention(out, node, layouts, True), reads, order=order, cost_ns=of_bf16))
+
+
+def sizes(values, node) -> tuple:
+    """(rows and columns of the scores, terms of a score, columns of y, how many such there are)"""
+    (*_, m, d), n, y = values.shape(node.inputs[0]), values.shape(node.inputs[1])[-1], values.shape(node.outputs[0])
+    return m, n, d, y[-1], prod(y[:-2])
 
 
 def layout(values, name: str, batch, columns: bool) -> str:
@@ -44,7 +64,7 @@ def layout(values, name: str, batch, columns: bool) -> str:
     return PLAIN
 
 
-def emit_attention(out, node, layouts) -> None:
+def emit_attention(out, node, layouts, of_bf16: bool = False) -> None:
     q, k, v, *mask = (out.plain(name) if how is PLAIN else out.contiguous(name)
                       for name, how in zip(node.inputs, layouts))
     y = out.plain(node.outputs[0])
@@ -61,25 +81,14 @@ def emit_attention(out, node, layouts) -> None:
         v_ref, (v0, v1) = v.ref(), two_batch_axes(v, batch)
         params |= dict(pack=1, kd=k.strides[-2], kn=k.strides[-1], vn=v.strides[-2], vd=v.strides[-1])
     else:
-        k_ref, k0, k1 = packed(out, k, batch, beside=True)
-        v_ref, v0, v1 = packed(out, v, batch)
-    rows, row_tiles = out.tiles.ask(rows_of, 2, batch0 * batch1, m, n, d + dv)
-    out.step("attention", batch0 * batch1 * row_tiles, dict(
+        k_ref, k0, k1 = packed_value(out, k, batch, of_bf16, beside=True)
+        v_ref, v0, v1 = packed_value(out, v, batch, of_bf16)
+    rows, row_tiles = out.tiles.ask(rows_of_bf16 if of_bf16 else rows_of, 2, batch0 * batch1, m, n, d + dv)
+    out.step("attention_bf16" if of_bf16 else "attention", batch0 * batch1 * row_tiles, dict(
         q=q.ref(), k=k_ref, v=v_ref, y=y.ref(), batch0=batch0, batch1=batch1, m=m, n=n, d=d, dv=dv,
         ldq=q.strides[-2], ldy=y.strides[-2], q0=q0, q1=q1, k0=k0, k1=k1, v0=v0, v1=v1, y0=y0, y1=y1,
         scale=float(node.attributes.get("alpha", 1.0)), rows=rows, row_tiles=row_tiles, **params),
         flops=2 * batch0 * batch1 * m * n * (d + dv))
-
-
-def packed(out, w, batch, beside: bool = False) -> tuple:
-    """(a matrix of each batch packed in memory, the distances of the batches)"""
-    (batch0, batch1), (w0, w1), (k, n) = two_batch_sizes(batch), two_batch_axes(w, batch), w.shape[-2:]
-    each0, each1, packed_n = (batch0 if w0 else 1), (batch1 if w1 else 1), round_up(n)
-    y = out.scratch((each0, each1, k, packed_n)).ref()
-    out.step("pack_gemm", each0 * each1 * -(-n // out.table.gemm_n), dict(
-        w=w.ref(), y=y, batch0=each0, batch1=each1, k=k, n=n, sk=w.strides[-2], sn=w.strides[-1], w0=w0,
-        w1=w1), beside=beside)
-    return y, k * packed_n * each1 if w0 else 0, k * packed_n if w1 else 0
 
 
 def scores_of(out, mask, m: int, n: int):
@@ -99,4 +108,12 @@ def rows_of(tiles, batch: int, m: int, n: int, columns: int) -> tuple[int, int]:
     most = max(2 * FEW_ROWS, SCORES // round_up(n) // FEW_ROWS * FEW_ROWS)
     row_tiles = max(-(-m // most), min(wanted, m // LEAST_ROWS))
     rows = min(m, -(-m // row_tiles // FEW_ROWS) * FEW_ROWS)
+    return rows, -(-m // rows)
+
+
+def rows_of_bf16(tiles, batch: int, m: int, n: int, columns: int) -> tuple[int, int]:
+    """(rows of a tile, tiles): the scores of a few rows at a time are in cache, however many rows a tile has."""
+    wanted = -(-tiles.enough(batch * m * n * columns) // batch)
+    row_tiles = max(1, min(wanted, m // LEAST_ROWS))
+    rows = min(m, -(-m // row_tiles // ROWS_OF_BF16) * ROWS_OF_BF16)
     return rows, -(-m // rows)

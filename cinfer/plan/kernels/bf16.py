@@ -36,6 +36,11 @@ def cost(store, taps: int, ic: int, outputs: int, sums: int, rounded: int) -> fl
     return (products + STRIP_COST * rounded) * MULTIPLY_ADD_NS
 
 
+def fits(terms: int) -> bool:
+    """Whether rows of so many numbers can be multiplied, as far as sums and the strip allow."""
+    return terms <= MOST_TERMS and strip_bytes(terms, 1, MOST_TILE) <= MOST_STRIP
+
+
 def group(table) -> int:
     """Terms of a sum that one step multiplies: a pair, or in tiles of AMX many, where sums leave the registers."""
     return table.bf16_group

@@ -84,7 +84,7 @@ def constant_matrix(x: Matrix, values) -> tuple[Candidate, ...]:
         return () if residual else (Candidate(lambda out: emit_few_rows(out, x), ((x.a, layout),)),)
     reads = ((x.a, layout), (residual, CONTIGUOUS)) if residual else ((x.a, layout),)
     store = values.store
-    if not store.bf16_rate or x.k > bf16.MOST_TERMS or bf16.strip_bytes(x.k, 1, bf16.MOST_TILE) > bf16.MOST_STRIP:
+    if not store.bf16_rate or not bf16.fits(x.k):
         return (Candidate(lambda out: emit_packed(out, x), reads),)
     return (Candidate(lambda out: emit_packed(out, x), reads,
                       cost_ns=lambda values: bf16.float_cost(x.k, x.n, x.rows(values))),
@@ -156,9 +156,9 @@ def emit_bf16(out, x: Matrix) -> None:
     residual = out.contiguous(e.residual).ref() if e.residual else None
     rows, split = rows_of(out, x.a, m, x.k), divided(out, 1, m, x.n, x.k)
     out.step("gemm_bf16", split["row_tiles"] * split["col_tiles"], dict(
-        a=rows.ref(), w=bf16.packed(out, x.w_name, x.w, x.n, x.k, x.strides), y=out.plain(x.group.output).ref(), m=m,
-        n=x.n, k=x.k, lda=rows.strides[0], ldy=x.n, res=residual, ldr=x.n, scale=x.scale, **split,
-        **epilogue_params(out, e, bias_ref(out, x))), flops=2 * m * x.n * x.k)
+        a=rows.ref(), w=bf16.packed(out, x.w_name, x.w, x.n, x.k, x.strides), y=out.plain(x.group.output).ref(),
+        batch0=1, batch1=1, m=m, n=x.n, k=x.k, lda=rows.strides[0], ldy=x.n, res=residual, ldr=x.n, scale=x.scale,
+        **split, **epilogue_params(out, e, bias_ref(out, x))), flops=2 * m * x.n * x.k)
 
 
 def packed_product(out, w, w_name: str, strides, rows: Plain, y: Ref, n: int, **params) -> None:
@@ -226,8 +226,41 @@ def batched(group, values, scale: float) -> tuple[Candidate, ...]:
     layouts = batched_layouts(values, a_name, b_name, values.shape(group.node.outputs[0])[:-2])
     if layouts is None:
         return ()
-    return (Candidate(lambda out: emit_batched(out, group, scale, *layouts), tuple(zip((a_name, b_name), layouts)),
-                      order=batched_order(group, values)),)
+    reads, order, store = tuple(zip((a_name, b_name), layouts)), batched_order(group, values), values.store
+    if not store.bf16_rate or not bf16.fits(values.shape(a_name)[-1]):
+        return (Candidate(lambda out: emit_batched(out, group, scale, *layouts), reads, order=order),)
+
+    def sizes(values):
+        y = values.shape(group.node.outputs[0])
+        return prod(y[:-2]), *y[-2:], values.shape(a_name)[-1]
+
+    def of_floats(values):
+        batch, m, n, k = sizes(values)
+        return batch * bf16.float_cost(k, n, m)
+
+    def of_bf16(values):
+        batch, m, n, k = sizes(values)
+        return batch * bf16.cost(store, 1, k, n, m, k * (m + n))
+
+    return (Candidate(lambda out: emit_batched(out, group, scale, *layouts), reads, order=order, cost_ns=of_floats),
+            Candidate(lambda out: emit_batched(out, group, scale, *layouts, True), reads, order=order,
+                      cost_ns=of_bf16))
+
+
+def packed_value(out, w, batch, of_bf16: bool, beside: bool = False) -> tuple:
+    """(the matrices [k][n] of a value, packed in each run; the distances of the batches in floats, 0: the same for all)
+
+    w : a plain view with up to two axes of batch"""
+    (batch0, batch1), (w0, w1), (k, n) = two_batch_sizes(batch), two_batch_axes(w, batch), w.shape[-2:]
+    sk, sn = w.strides[-2:]
+    floats = round_up(n) * (bf16.filled(out.table, 1, k) // 2 if of_bf16 else k)
+    batches = dict(batch0=batch0 if w0 else 1, batch1=batch1 if w1 else 1, w0=w0, w1=w1)
+    y = out.scratch((batches["batch0"], batches["batch1"], floats)).ref()
+    sizes = dict(oc=n, ic=k, kd=1, kh=1, kw=1, so=sn, sk=sk, goc=0) if of_bf16 else dict(k=k, n=n, sk=sk, sn=sn)
+    out.step("pack_bf16" if of_bf16 else "pack_gemm",
+             batches["batch0"] * batches["batch1"] * -(-n // out.table.gemm_n),
+             dict(w=w.ref(), y=y, **sizes, **batches), beside=beside)
+    return y, floats * batches["batch1"] if w0 else 0, floats if w1 else 0
 
 
 def batched_layouts(values, a_name: str, b_name: str, batch) -> tuple[str, str] | None:
@@ -267,24 +300,18 @@ def fits_order(shape, order, batch) -> bool:
     return y.strides[-1] == 1 and two_batch_axes(y, batch) is not None
 
 
-def emit_batched(out, group, scale: float, a_layout, b_layout) -> None:
+def emit_batched(out, group, scale: float, a_layout, b_layout, of_bf16: bool = False) -> None:
     e, (a_name, b_name) = group.epilogue, group.node.inputs[:2]
     a, b = (out.contiguous(name) if layout is CONTIGUOUS else out.plain(name)
             for name, layout in ((a_name, a_layout), (b_name, b_layout)))
     y = out.plain(group.output)
     batch, (m, n), k = y.shape[:-2], y.shape[-2:], a.shape[-1]
-    (a0, a1), (w0, w1), (y0, y1) = (two_batch_axes(view, batch) for view in (a, b, y))
+    (a0, a1), (y0, y1) = (two_batch_axes(view, batch) for view in (a, y))
     batch0, batch1 = two_batch_sizes(batch)
-    packed_n = round_up(n)
-    each0, each1 = (batch0 if w0 else 1), (batch1 if w1 else 1)
-    packed = out.scratch((each0, each1, k, packed_n))
-    out.step("pack_gemm", each0 * each1 * -(-n // out.table.gemm_n), dict(
-        w=b.ref(), y=packed.ref(), batch0=each0, batch1=each1, k=k, n=n, sk=b.strides[-2], sn=b.strides[-1],
-        w0=w0, w1=w1))
+    packed, w0, w1 = packed_value(out, b, batch, of_bf16)
     split = divided(out, batch0 * batch1, m, n, k)
     row = out.store.vector(e.row, out.constant(e.row)) if e.row else None
-    out.step("gemm", batch0 * batch1 * split["row_tiles"] * split["col_tiles"], dict(
-        a=a.ref(), w=packed.ref(), y=y.ref(), batch0=batch0, batch1=batch1, m=m, n=n, k=k, lda=a.strides[-2],
-        ldy=y.strides[-2], a0=a0, a1=a1, w0=k * packed_n * each1 if w0 else 0, w1=k * packed_n if w1 else 0,
-        y0=y0, y1=y1, scale=scale, **split, **epilogue_params(out, e, row)),
+    out.step("gemm_bf16" if of_bf16 else "gemm", batch0 * batch1 * split["row_tiles"] * split["col_tiles"], dict(
+        a=a.ref(), w=packed, y=y.ref(), batch0=batch0, batch1=batch1, m=m, n=n, k=k, lda=a.strides[-2],
+        ldy=y.strides[-2], a0=a0, a1=a1, w0=w0, w1=w1, y0=y0, y1=y1, scale=scale, **split, **epilogue_params(out, e, row)),
         flops=2 * batch0 * batch1 * m * n * k)
