@@ -1,12 +1,12 @@
 /* attention_bf16: attention (attention.h) whose products are of bfloat16 (dot_bf16.h), what is between them of float32.
  *
- * The rows of a tile are taken some at a time, as many as two tiles of AMX have or whole register tiles: their scores and
- * what becomes of these stay in L1 or L2. Rows of q are rounded to a strip, multiplied by k and scaled, the mask is added;
- * e^(score - the largest of its row) is rounded to a strip again, of which v makes a row of y, which then is divided by
- * the sum of what was not yet rounded. So weights are off by 2^-9 of each, whatever their sum is.
+ * The rows of a tile are taken some at a time, as many as two tiles of AMX have or whole register tiles: their scores
+ * and what becomes of these stay in L1 or L2. Rows of q are rounded to a strip, multiplied by k and scaled, the mask is
+ * added; e^(score - the largest of its row) is rounded to a strip again, of which v makes a row of y, which then is
+ * divided by the sum of what was not yet rounded.
  *
- * k, v  packed by pack_bf16, outputs being columns, batches k0 k1 and v0 v1 apart, in floats (of two bfloat16 each); or,
- *       where `pack`, as they are
+ * k, v  packed by pack_bf16, outputs being columns, batches k0 k1 and v0 v1 apart, in floats (of two bfloat16 each);
+ *       or, where `pack`, as they are
  * scratch of a tile, in floats (attention_bf16_scratch), for `rows` rows at a time:
  *     scores  rows * ld, row-major
  *     q, e    strips of rows, [row][groups of 32]
@@ -20,8 +20,8 @@
 #include "dot_bf16.h"
 #include "sums.h"
 
-/* Rows of n scores, ld floats apart -> e^(score - the largest), n of them and zeros up to whole groups of PAIR_LANES, in
- * rows of a strip `each` pairs apart, and 1 / their sum. ld has room for these groups, which is written over. */
+/* Rows of n scores, ld_s floats apart -> e^(score - the largest), n of them and zeros up to whole groups of PAIR_LANES,
+ * in rows of a strip `each` pairs apart, and 1 / their sum. Rows have room for these groups, which is written over. */
 static __attribute__((noinline)) void exp_to_bf16(float *s, int64_t ld_s, int64_t rows, int64_t n, float *y,
                                                   int64_t each, float *inverse)
 {

@@ -1,5 +1,5 @@
-# Attention in bfloat16: the contract in attention_bf16.h; both products are `multiply_strip`, by vectors (gemm_bf16.pxi)
-# or in AMX tiles (bf16_amx.pxi).
+# Attention in bfloat16: the contract in attention_bf16.h; both products are `multiply_strip`, by vectors
+# (gemm_bf16.pxi) or in AMX tiles (bf16_amx.pxi).
 
 cdef extern from "attention_bf16.h" nogil:
     void exp_to_bf16(float *, int64_t, int64_t, int64_t, float *, int64_t, float *)

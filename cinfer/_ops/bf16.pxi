@@ -20,8 +20,8 @@
 #                k columns of a or n of res, nothing written beyond n of y
 #   w            packed by pack_bf16 of one tap
 #   bias         absent, or padded to whole blocks of 16, as slope; res may be absent, and is where there is a batch
-#   Kernel tile = ((b0*batch1 + b1)*row_tiles + r)*col_tiles + c: rows r*rows .., columns c*cols ..; cols is a multiple of
-#   OCT = table.gemm_n unless col_tiles is 1.
+#   Kernel tile = ((b0*batch1 + b1)*row_tiles + r)*col_tiles + c: rows r*rows .., columns c*cols ..; cols is a
+#   multiple of OCT = table.gemm_n unless col_tiles is 1.
 # pack_bf16      oc outputs of the sums over ic channels x kd x kh x kw, in this order sk floats apart, outputs so
 #                apart; goc as above; of a batch, where batch0 is not 0, one after the other, w0 w1 apart in w. Kernel
 #                tile = batch*tiles + a tile of outputs: table.conv_oc of them, or CB where groups leave no whole tiles

@@ -93,7 +93,8 @@ def test_matrices_are_packed_by_pairs(level, k, n, how):
     t, (b0, b1) = ops.table(level), (2, 3)
     w = RNG.standard_normal((b0, b1, k, n)).astype(np.float32)
     w[0, 1, k // 2, n // 2], w[1, 2, 0, 0] = np.nan, 1 + 2**-8                          # between two: to the even one
-    sk, sn, size = {"rows": (n + 1, 1, k * (n + 1)), "columns": (1, k + 3, n * (k + 3)), "apart": (5 * n, 5, 5 * k * n)}[how]
+    sk, sn, size = {"rows": (n + 1, 1, k * (n + 1)), "columns": (1, k + 3, n * (k + 3)),
+                    "apart": (5 * n, 5, 5 * k * n)}[how]
     source = np.full(b0 * (b1 * size + 7) + 5, np.nan, np.float32)
     strides = [4 * step for step in (b1 * size + 7, size, sk, sn)]
     np.lib.stride_tricks.as_strided(source, w.shape, strides)[...] = w

@@ -1,4 +1,4 @@
-"""FusedAttention -> `attention`, or `attention_bf16` where that is faster: the scores stay in the scratch of a thread."""
+"""FusedAttention -> `attention`, or `attention_bf16`: the scores stay in the scratch of a thread."""
 from __future__ import annotations
 
 from math import prod
@@ -39,11 +39,11 @@ def attention(group, values):
 
     def of_floats(values):
         m, n, d, dv, batch = sizes(values, node)
-        return batch * (bf16.float_cost(d, n, m) + bf16.float_cost(n, dv, m))
+        return batch * (bf16.float_cost(d, n, m, 0) + bf16.float_cost(n, dv, m, 0))
 
     def of_bf16(values):
         m, n, d, dv, batch = sizes(values, node)
-        return batch * (bf16.cost(store, 1, d, n, m, d * (m + n)) + bf16.cost(store, 1, n, dv, m, n * (m + dv)))
+        return batch * (bf16.cost(store, 1, d, n, m, d * m, 0) + bf16.cost(store, 1, n, dv, m, n * m, 0))
 
     return (Candidate(lambda out: emit_attention(out, node, layouts), reads, order=order, cost_ns=of_floats),
             Candidate(lambda out: emit_attention(out, node, layouts, True), reads, order=order, cost_ns=of_bf16))

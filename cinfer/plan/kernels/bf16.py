@@ -21,16 +21,17 @@ MOST_TERMS = 1 << 15            # of a sum: an AMX tile adds those of 32 terms o
 BFLOAT16 = 2                    # of the types of _ops/narrow.h
 
 
-def float_cost(terms: int, outputs: int, sums: int) -> float:
-    """Of a product in float32: `terms` of each sum, so many outputs for each of so many pixels or rows."""
-    return terms * round_up(outputs) * max(sums, WEIGHT_COST) * MULTIPLY_ADD_NS
+def float_cost(terms: int, outputs: int, sums: int, weight: float = WEIGHT_COST) -> float:
+    """Of a product in float32: `terms` of each sum, so many outputs for each of so many pixels or rows. weight : what
+    one costs at least, in multiply-adds of float32; 0 where the run makes and packs them, in whatever precision"""
+    return terms * round_up(outputs) * max(sums, weight) * MULTIPLY_ADD_NS
 
 
-def cost(store, taps: int, ic: int, outputs: int, sums: int, rounded: int) -> float:
+def cost(store, taps: int, ic: int, outputs: int, sums: int, rounded: int, weight: float = WEIGHT_COST) -> float:
     """The same in bfloat16, of `taps` times ic terms. rounded : numbers that go into strips"""
     tiles, outputs = group(store.table) > 2, round_up(outputs)
     rate = store.bf16_rate * (REACH if tiles else 1)
-    products = filled(store.table, taps, ic) * outputs * max(sums, WEIGHT_COST * rate / 2) / rate
+    products = filled(store.table, taps, ic) * outputs * max(sums, weight * rate / 2) / rate
     if tiles:
         products = max(products, TILE_COST * outputs * sums)
     return (products + STRIP_COST * rounded) * MULTIPLY_ADD_NS

@@ -236,11 +236,11 @@ def batched(group, values, scale: float) -> tuple[Candidate, ...]:
 
     def of_floats(values):
         batch, m, n, k = sizes(values)
-        return batch * bf16.float_cost(k, n, m)
+        return batch * bf16.float_cost(k, n, m, 0)
 
     def of_bf16(values):
         batch, m, n, k = sizes(values)
-        return batch * bf16.cost(store, 1, k, n, m, k * (m + n))
+        return batch * bf16.cost(store, 1, k, n, m, k * m, 0)
 
     return (Candidate(lambda out: emit_batched(out, group, scale, *layouts), reads, order=order, cost_ns=of_floats),
             Candidate(lambda out: emit_batched(out, group, scale, *layouts, True), reads, order=order,
@@ -313,5 +313,6 @@ def emit_batched(out, group, scale: float, a_layout, b_layout, of_bf16: bool = F
     row = out.store.vector(e.row, out.constant(e.row)) if e.row else None
     out.step("gemm_bf16" if of_bf16 else "gemm", batch0 * batch1 * split["row_tiles"] * split["col_tiles"], dict(
         a=a.ref(), w=packed, y=y.ref(), batch0=batch0, batch1=batch1, m=m, n=n, k=k, lda=a.strides[-2],
-        ldy=y.strides[-2], a0=a0, a1=a1, w0=w0, w1=w1, y0=y0, y1=y1, scale=scale, **split, **epilogue_params(out, e, row)),
+        ldy=y.strides[-2], a0=a0, a1=a1, w0=w0, w1=w1, y0=y0, y1=y1, scale=scale, **split,
+        **epilogue_params(out, e, row)),
         flops=2 * batch0 * batch1 * m * n * k)

@@ -99,10 +99,22 @@ def vector(m):
     return m.Gemm(m.input("x", 2, 45), whole(m, 45, 33), whole(m, 33))
 
 
+def two_values(m):
+    """Both sides come of the run; one is the same for all of a batch."""
+    return m.MatMul(m.input("x", 2, 3, 20, 41), m.Transpose(m.input("z", 3, 17, 41), perm=[0, 2, 1]))
+
+
+def two_values_in_heads(m):
+    x = m.Transpose(m.input("x", 2, 20, 3, 40), perm=[0, 2, 1, 3])
+    y = m.MatMul(x, m.Transpose(m.input("z", 2, 33, 3, 40), perm=[0, 2, 3, 1]))
+    return m.Transpose(m.Mul(m.Relu(y), np.float32(.5)), perm=[0, 2, 1, 3])
+
+
 EXACT = {residual: {"conv_bf16": 1}, grouped: {"conv_bf16": 1}, grouped_by_odd_channels: {"conv": 1},
          dilated: {"conv_bf16": 1}, upsampled: {"conv_bf16": 1}, upsampled_and_cropped: {"conv_bf16": 1},
          overlapping: {"conv": 1}, with_a_prelu: {"conv_bf16": 1}, rows: {"conv_bf16": 1}, volume: {"conv_bf16": 1},
-         matrices: {"gemm_bf16": 1}, gemm: {"gemm_bf16": 1}, vector: {}}
+         two_values: {"gemm_bf16": 1}, two_values_in_heads: {"gemm_bf16": 1}, matrices: {"gemm_bf16": 1},
+         gemm: {"gemm_bf16": 1}, vector: {}}
 
 
 @pytest.mark.parametrize("isa", LEVELS)
@@ -143,6 +155,50 @@ def test_any_number_of_threads_gives_the_same_bits(fast, isa):
     first, *others = (bits(cinfer.load(data, threads=threads, isa=isa, precision="bf16").run(None, feeds))
                       for threads in range(1, 9))
     assert all(other == first for other in others)
+
+
+def attention(m, mask=None, n=2, h=3, rows=70, columns=45, d=40, dv=24, free=False):
+    def heads(name, count, size, perm):
+        declared = ("n", f"{name} positions", h, size) if free else None
+        return m.Transpose(m.input(name, n, count, h, size, declared=declared), perm=perm)
+    q, k = heads("q", rows, d, [0, 2, 1, 3]), heads("k", columns, d, [0, 2, 3, 1])
+    scores = m.MatMul(m.Mul(q, np.float32(d**-.5)), k)
+    if mask is not None:
+        scores = m.Add(scores, mask)
+    y = m.MatMul(m.Softmax(scores, axis=-1), heads("v", columns, dv, [0, 2, 1, 3]))
+    return m.Reshape(m.Transpose(y, perm=[0, 2, 1, 3]), np.array([0, 0, -1]))
+
+
+CAUSAL = np.where(np.tri(70, 45, 3, bool), np.float32(0), np.float32(-np.inf))
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("sizes", [{}, dict(columns=300), dict(rows=1, columns=300), dict(mask=(2, 3, 70, 45)),
+                                   dict(mask=(2, 1, 1, 45)), dict(mask=(70, 1)), dict(mask=CAUSAL)], ids=str)
+def test_attention(fast, sizes, isa):
+    """The same bits of any number of threads, whatever memory held; nothing is written beside buffers."""
+    m = Model(seed=9)
+    mask = sizes.get("mask")
+    data = m.outputs(attention(m, **dict(sizes, mask=m.input("mask", *mask) if type(mask) is tuple else mask))).bytes()
+    feeds = m.feeds()
+    first, second = (run_watched(data, feeds, threads=threads, isa=isa, fill=fill, spaced=spaced, precision="bf16")
+                     for threads, fill, spaced in ((1, NAN, True), (3, LARGE, False)))
+    assert bits(first) == bits(second)
+    assert kernels(cinfer.load(data, isa=isa, precision="bf16"))["attention_bf16"] == 1
+    assert_close(first[0], expected(data, feeds)[0], f"{sizes} {isa}", 1e-2)
+    assert not np.array_equal(first[0], cinfer.load(data, isa=isa).run(None, feeds)[0])
+
+
+def test_sizes_of_attention_may_be_free(fast):
+    m = Model(seed=10)
+    data = m.outputs(attention(m, free=True)).bytes()
+    session = cinfer.load(data, threads=2, precision="bf16")
+    for n, rows, columns in [(2, 70, 45), (1, 45, 300), (3, 1, 1), (2, 290, 33), (1, 45, 310)]:
+        feeds = m.feeds(q=(n, rows, 3, 40), k=(n, columns, 3, 40), v=(n, columns, 3, 24))
+        got, = session.run(None, feeds)
+        fresh, = cinfer.load(data, threads=1, precision="bf16").run(None, feeds)
+        np.testing.assert_array_equal(got, fresh)
+        assert_close(got, expected(data, feeds)[0], str((n, rows, columns)), 1e-2)
 
 
 # Trained networks. The root mean square of the error over that of the answer in float32, seen: 9e-4 and 1e-2.
@@ -214,6 +270,25 @@ def test_products_in_tiles_of_amx(monkeypatch, m, k, n, want):
     model = Model()
     data = model.outputs(model.MatMul(model.input("x", m, k), np.zeros((k, n), np.float32))).bytes()
     assert labels(data, TILES_OF_AMX, monkeypatch) == {want: 1}
+
+
+@pytest.mark.parametrize("rows, columns, d, want", [(197, 197, 64, "attention_bf16"), (64, 4, 3, "attention"),
+                                                    (2, 40000, 64, "attention")])
+def test_attention_in_tiles_of_amx(monkeypatch, rows, columns, d, want):
+    """Few terms do not fill tiles; more than 2^15 are too many for sums of float32."""
+    monkeypatch.setattr("cinfer.plan.kernels.bf16.group", lambda table: 32)
+    m = Model()
+    data = m.outputs(attention(m, None, 1, 3, rows, columns, d, d)).bytes()
+    assert want in labels(data, TILES_OF_AMX, monkeypatch)
+
+
+@pytest.mark.parametrize("rows, d, columns, want", [(197, 64, 197, "gemm_bf16"), (64, 4, 64, "gemm")])
+def test_products_of_two_values_in_tiles_of_amx(monkeypatch, rows, d, columns, want):
+    monkeypatch.setattr("cinfer.plan.kernels.bf16.group", lambda table: 32)
+    m = Model()
+    data = m.outputs(m.MatMul(m.input("x", 3, rows, d), m.input("z", 3, d, columns))).bytes()
+    found = labels(data, TILES_OF_AMX, monkeypatch)
+    assert found == {want: 1, "pack_bf16" if want == "gemm_bf16" else "pack_gemm": 1}
 
 
 def test_large_weights_are_kept_once_for_all_sizes(monkeypatch):
