@@ -1,9 +1,9 @@
 """Conv: which algorithm.
 
 A pixel of one picture is a product of a matrix and a vector; few input channels are read from plain memory
-(conv_stem.py), few output channels written to plain memory (conv_few.py); 3x3 windows may go by Winograd's
-way (conv_winograd.py); everything else is summed as it stands (conv_direct.py), in bfloat16 where that was asked for
-(conv_bf16.py).
+(conv_stem.py), few output channels written to plain memory (conv_few.py); 3x3 windows may go by Winograd's way
+(conv_winograd.py); everything else is summed as it stands (conv_direct.py). Where bfloat16 was asked for, there is a
+way in it beside the first (conv_patches.py) and the last two (conv_bf16.py).
 """
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from math import prod
 from ..candidate import BLOCKED, RESIDUAL, SLOPE, TURN, UNARY, kernel
 from ..epilogue import epilogue_params
 from ..views import BLOCK
-from . import conv_bf16, conv_direct, conv_few, conv_stem, conv_winograd
+from . import conv_bf16, conv_direct, conv_few, conv_patches, conv_stem, conv_winograd
 from .conv_params import Conv, bias_ref, blocked_candidate, has_known_bias
 from .matmul import vector_product
 from .window import GEOMETRY, is_picture
@@ -31,7 +31,7 @@ def conv(group, values):
         if is_vector(conv, win, values):
             return () if e.residual or e.turned else (blocked_candidate(conv, vector, halo=False),)
         if conv_stem.fits(conv, win, values):
-            return () if e.turned else (conv_stem.candidate(conv),)
+            return () if e.turned else conv_patches.beside(conv, win, conv_stem.candidate(conv), values)
         if win.depth is None and conv_few.pays(values, node.outputs[0], ic, oc, prod(win.kernel)):
             return (conv_few.candidate(conv),)
     if e.turned:

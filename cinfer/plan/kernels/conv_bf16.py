@@ -1,7 +1,7 @@
 """Conv in bfloat16 -> `conv_bf16`, beside what it would be in float32: whichever takes less time by its cost.
 
-Sums as they stand only: rounded numbers lose more digits in Winograd's transforms. First convolutions, few output
-channels, depthwise ones and vectors are of float32 in any case.
+Sums as they stand only: rounded numbers lose more digits in Winograd's transforms. First convolutions (but for those of
+patches, conv_patches.py), few output channels, depthwise ones and vectors are of float32 in any case.
 """
 from __future__ import annotations
 

@@ -99,6 +99,38 @@ def vector(m):
     return m.Gemm(m.input("x", 2, 45), whole(m, 45, 33), whole(m, 33))
 
 
+def of_patches(m, conv, oc):
+    return m.Transpose(m.Reshape(m.Relu(conv), np.array([0, oc, -1])), perm=[0, 2, 1])
+
+
+def patches(m):
+    """Rows and columns of the picture are left over; the answer is read by pixels."""
+    x = m.input("x", 2, 3, 14, 19)
+    return of_patches(m, m.Conv(x, whole(m, 40, 3, 4, 5), whole(m, 40), strides=[4, 5]), 40)
+
+
+def one_patch(m):
+    return of_patches(m, m.Conv(m.input("x", 3, 1, 8, 8), whole(m, 17, 1, 8, 8), strides=[8, 8]), 17)
+
+
+def patches_that_overlap(m):
+    return of_patches(m, m.Conv(m.input("x", 1, 3, 16, 16), whole(m, 32, 3, 4, 4), strides=[4, 3]), 32)
+
+
+def patches_with_a_frame(m):
+    x = m.input("x", 1, 3, 16, 16)
+    return of_patches(m, m.Conv(x, whole(m, 32, 3, 4, 4), strides=[4, 4], pads=[1, 1, 2, 2]), 32)
+
+
+def patches_that_are_the_answer(m):
+    return m.Conv(m.input("x", 1, 3, 16, 16), whole(m, 32, 3, 4, 4), strides=[4, 4])
+
+
+def patches_that_are_read_in_blocks(m):
+    y = m.Conv(m.input("x", 1, 3, 32, 32), whole(m, 32, 3, 4, 4), strides=[4, 4])
+    return m.MaxPool(y, kernel_shape=[2, 2])
+
+
 def two_values(m):
     """Both sides come of the run; one is the same for all of a batch."""
     return m.MatMul(m.input("x", 2, 3, 20, 41), m.Transpose(m.input("z", 3, 17, 41), perm=[0, 2, 1]))
@@ -113,8 +145,10 @@ def two_values_in_heads(m):
 EXACT = {residual: {"conv_bf16": 1}, grouped: {"conv_bf16": 1}, grouped_by_odd_channels: {"conv": 1},
          dilated: {"conv_bf16": 1}, upsampled: {"conv_bf16": 1}, upsampled_and_cropped: {"conv_bf16": 1},
          overlapping: {"conv": 1}, with_a_prelu: {"conv_bf16": 1}, rows: {"conv_bf16": 1}, volume: {"conv_bf16": 1},
-         two_values: {"gemm_bf16": 1}, two_values_in_heads: {"gemm_bf16": 1}, matrices: {"gemm_bf16": 1},
-         gemm: {"gemm_bf16": 1}, vector: {}}
+         patches: {"gemm_bf16": 1}, one_patch: {"gemm_bf16": 1}, patches_that_overlap: {"conv_stem": 1},
+         patches_with_a_frame: {"conv_stem": 1}, patches_that_are_the_answer: {"conv_stem": 1},
+         patches_that_are_read_in_blocks: {"conv_stem": 1}, two_values: {"gemm_bf16": 1}, two_values_in_heads: {"gemm_bf16": 1},
+         matrices: {"gemm_bf16": 1}, gemm: {"gemm_bf16": 1}, vector: {}}
 
 
 @pytest.mark.parametrize("isa", LEVELS)
@@ -187,6 +221,19 @@ def test_attention(fast, sizes, isa):
     assert kernels(cinfer.load(data, isa=isa, precision="bf16"))["attention_bf16"] == 1
     assert_close(first[0], expected(data, feeds)[0], f"{sizes} {isa}", 1e-2)
     assert not np.array_equal(first[0], cinfer.load(data, isa=isa).run(None, feeds)[0])
+
+
+def test_sizes_of_patches_may_be_free(fast):
+    m = Model(seed=11)
+    x = m.input("x", 1, 3, 16, 16, declared=("n", 3, "h", "w"))
+    data = m.outputs(of_patches(m, m.conv(x, 3, 24, 4, strides=[4, 4], pads=[0] * 4), 24)).bytes()
+    session = cinfer.load(data, threads=2, precision="bf16")
+    for shape in [(1, 3, 16, 16), (2, 3, 9, 30), (1, 3, 33, 4), (1, 3, 64, 64)]:
+        feeds = m.feeds(x=shape)
+        got, = session.run(None, feeds)
+        assert kernels(session, {"x": shape})["gemm_bf16"] == 1
+        np.testing.assert_array_equal(got, cinfer.load(data, threads=1, precision="bf16").run(None, feeds)[0])
+        assert_close(got, expected(data, feeds)[0], str(shape), 2e-2)
 
 
 def test_sizes_of_attention_may_be_free(fast):
@@ -280,6 +327,16 @@ def test_attention_in_tiles_of_amx(monkeypatch, rows, columns, d, want):
     m = Model()
     data = m.outputs(attention(m, None, 1, 3, rows, columns, d, d)).bytes()
     assert want in labels(data, TILES_OF_AMX, monkeypatch)
+
+
+@pytest.mark.parametrize("size, oc, want", [(16, 192, "gemm_bf16"), (4, 96, "gemm_bf16"), (1, 96, "conv_stem")])
+def test_patches_in_tiles_of_amx(monkeypatch, size, oc, want):
+    monkeypatch.setattr("cinfer.plan.kernels.bf16.group", lambda table: 32)
+    m = Model()
+    x = m.input("x", 1, 3, 14 * size, 14 * size)
+    data = m.outputs(of_patches(m, m.conv(x, 3, oc, size, strides=[size] * 2, pads=[0] * 4), oc)).bytes()
+    for rate, kernel in ((TILES_OF_AMX, want), (0, "conv_stem")):
+        assert [name for name in labels(data, rate, monkeypatch) if name.startswith(("conv", "gemm"))] == [kernel]
 
 
 @pytest.mark.parametrize("rows, d, columns, want", [(197, 64, 197, "gemm_bf16"), (64, 4, 64, "gemm")])
