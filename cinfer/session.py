@@ -388,11 +388,21 @@ class Session:
                 "kernels": kernels, "in_numpy": in_numpy,
                 "later": 0 if plan.rest is None else len(plan.rest.graph.nodes) + len(plan.rest.evaluated)}
 
-    def integers(self) -> dict:
+    def integers(self, shapes: dict | None = None) -> dict:
         """{'on_bytes': {operator: nodes that compute on bytes}, 'in_float': [{'operator', 'nodes': their names,
-        'why'}] of those that are computed in float32 among them}."""
+        'why', 'macs'}] of those that are computed in float32 beside them}. shapes : as of `summary`; without any that
+        are fixed, macs are None."""
         from .passes.islands import in_float, on_bytes
-        return {"on_bytes": on_bytes(self._graph), "in_float": in_float(self._graph)}
+        found = {"on_bytes": on_bytes(self._graph), "in_float": in_float(self._graph)}
+        is_planned = shapes or all(is_fixed(t) for t in self._input_types.values())
+        macs: dict[str, int] = {}
+        for step in self._plan_for(shapes).steps if is_planned and found["in_float"] else ():
+            if step.flops:                              # conversions have none, and no node
+                name = step.node.name or step.node.outputs[0]
+                macs[name] = macs.get(name, 0) + step.flops // 2
+        for group in found["in_float"]:
+            group["macs"] = sum(macs.get(name, 0) for name in group["nodes"]) if is_planned else None
+        return found
 
     # ---- inside
 

@@ -103,7 +103,7 @@ def of_session(path: str, arguments) -> dict:
         raise InputError(str(error).replace("shapes={...}", "--shape NAME=SIZES")) from None
     return {
         "isa": session.isa, "precision": session.precision, "threads": session.threads, **of_pictures(session),
-        **session.integers(),
+        **session.integers(shapes or None),
         **{key: summary.get(key) for key in ("macs", "planned_bytes", "kernels", "in_numpy", "later")},
     }
 
@@ -152,9 +152,8 @@ def model_lines(data: dict) -> list[str]:
             rows.append(["in NumPy" if i == 0 else "", f"{len(nodes)} {operator} ({shortened(', '.join(nodes))})"])
     if data.get("on_bytes"):
         rows.append(["integers", in_order(data["on_bytes"])])
-    for i, group in enumerate(data.get("in_float", ())):
-        rows.append(["in float" if i == 0 else "", f"{len(group['nodes'])} {group['operator']}: {group['why']} "
-                     f"({shortened(', '.join(group['nodes']))})"])
+    for i, text in enumerate(float_lines(data.get("in_float", ()), data.get("macs"))):
+        rows.append(["in float" if i == 0 else "", text])
     if data.get("recipe"):
         rows.append(["task", data["task"]])
         rows.append(["pictures", data["recipe"]])
@@ -162,6 +161,23 @@ def model_lines(data: dict) -> list[str]:
         rows.append(["metadata" if i == 0 else "", f"{key} = {shortened(text)}"])
     width = max(len(name) for name, _ in rows)
     return [f"{name:{width}}  {printable(text)}".rstrip() for name, text in rows]
+
+
+def float_lines(groups: list[dict], macs: int | None) -> list[str]:
+    """A line for each reason, what is most work first: how many nodes of which operators, the share of the work, the
+    reason, names."""
+    found: dict[str, list[dict]] = {}
+    for group in groups:
+        found.setdefault(group["why"], []).append(group)
+    work_of = {why: sum(group["macs"] or 0 for group in alike) for why, alike in found.items()}
+    lines = []
+    for why, alike in sorted(found.items(), key=lambda item: -work_of[item[0]]):
+        share = work_of[why] / (macs or 1)
+        work = f", {share:.0%} of the MACs" if share >= .005 else ""
+        names = [name for group in alike for name in group["nodes"]]
+        counts = in_order({group["operator"]: len(group["nodes"]) for group in alike})
+        lines.append(f"{counts}{work}: {why} ({shortened(', '.join(names))})")
+    return lines
 
 
 def in_order(counts: dict[str, int]) -> str:

@@ -28,7 +28,7 @@ from .join_products import join_products
 from .join_quantized import join_quantized
 from .join_sums import join_sums
 from .keep_narrow import keep_narrow
-from .merge_equal import merge_equal
+from .merge_equal import merge_equal, merge_quantizers
 from .merge_quantization import merge_quantization
 from .move_bytes import move_bytes
 from .pattern import Rewriter
@@ -52,6 +52,7 @@ PIPELINE = (
     inline_branches,
     expand_composites,
     widen_halves,
+    merge_quantizers,
     store_unsigned,
     join_products,
     join_sums,

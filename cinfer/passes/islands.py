@@ -5,6 +5,7 @@ from collections import Counter
 
 from ..model.graph import Graph, Node
 from ..ops.families import MICROSOFT, OWN_DOMAIN
+from ..ops.numeric import F32
 from .move_bytes import MOVES
 
 TO_FLOATS = frozenset(("DequantizeLinear", "QuantizeDequantize"))
@@ -12,8 +13,17 @@ TO_BYTES = frozenset(("QuantizeLinear", "QuantizeDequantize"))
 ON_BYTES = ("QLinear", "QGemm", "LookUp", "MatMulInteger", "ScaledMatMulInteger", "ScaledConvInteger")
 BYTES = ("uint8", "int8")
 BY_RUN = ("DynamicQuantize", "DynamicScale")
-WHY = {"PRelu": "bytes have one slope; one for each channel goes to the sums of a convolution, with no QuantizeLinear "
-                "between"}
+LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+NO_FLOATS = ("Cast", "Constant", "ConstantOfShape", "Range", "Shape", "Size")
+AMONG = "among floats: nothing beside it is quantised; cinfer bench --profile says whether its time matters"
+LEFT = "neither its inputs nor its output are quantised; whoever made the file may have left it out " \
+       "(nodes_to_exclude, op_types_to_quantize), or it makes answers, for which bytes may be too coarse"
+ANSWER = "it makes an output of the model, in floats, as it should"
+READS = "it reads bytes, but nothing quantises its output; QuantizeLinear and DequantizeLinear behind it make it bytes"
+GIVES = "its output is quantised, but its input is not; QuantizeLinear and DequantizeLinear before it make it bytes"
+SLOPES = "bytes have one slope; one for each channel goes to the sums of a convolution, with no QuantizeLinear between"
+NO_KERNEL = "it has no kernel for bytes, so it runs between two conversions; a quantiser that leaves it out " \
+            "(nodes_to_exclude) brings its answer nearer"
 
 
 def on_bytes(graph: Graph) -> dict[str, int]:
@@ -24,26 +34,45 @@ def on_bytes(graph: Graph) -> dict[str, int]:
 
 
 def in_float(graph: Graph) -> list[dict]:
-    """[{"operator", "nodes": names, "why"}, ...] of what is computed in float32 beside bytes: it reads numbers that
-    were bytes, or gives numbers that become bytes."""
+    """[{"operator", "nodes": names, "why"}, ...] of what is computed in float32 in a network that has bytes: what reads
+    numbers that were bytes, or gives numbers that become bytes, and, last, what stands among floats."""
     makers, consumers = graph.producers(), graph.consumers()
     found: dict[tuple[str, str], list[str]] = {}
+    among: dict[tuple[str, str], list[str]] = {}
     for node in graph.nodes:
         if node.op_type in TO_FLOATS | TO_BYTES | MOVES or node.op_type.startswith((*ON_BYTES, *BY_RUN)):
             continue
+        name = node.name or node.outputs[0]
         reads = [makers[name] for name in node.inputs if is_border(makers.get(name), TO_FLOATS, makers)]
         behind = [reader for name in node.outputs for reader in consumers.get(name, ())]
         gives = [reader for reader in behind if is_border(reader, TO_BYTES, makers)]
-        if not reads and not gives:
-            continue
-        name = node.name or node.outputs[0]
-        others = [dtype for border in (*reads, *gives) if (dtype := type_of(border, graph)) not in BYTES]
-        why = graph.in_float.get(name) or (
-            f"its numbers are stored as {others[0]}; only uint8 and int8 are computed as bytes" if others else
-            WHY.get(node.op_type, "bytes are not computed by this operator") if reads and gives else
-            "nothing quantises its output" if reads else "its inputs are not quantised")
-        found.setdefault((node.op_type, why), []).append(name)
-    return [{"operator": operator, "nodes": names, "why": why} for (operator, why), names in found.items()]
+        if reads or gives:
+            why = graph.in_float.get(name) or reason(node, reads, gives, graph)
+            found.setdefault((node.op_type, why), []).append(name)
+        elif node.op_type not in NO_FLOATS and may_be_float(node, graph):
+            why = LEFT if node.op_type in LAYERS else AMONG
+            among.setdefault((node.op_type, why), []).append(name)
+    if not found and not on_bytes(graph):
+        return []
+    return [{"operator": operator, "nodes": names, "why": why} for (operator, why), names in (found | among).items()]
+
+
+def reason(node: Node, reads: list[Node], gives: list[Node], graph: Graph) -> str:
+    """Why it is in float32, of a node beside bytes. reads, gives : the borders before and behind it"""
+    others = [dtype for border in (*reads, *gives) if (dtype := type_of(border, graph)) not in BYTES]
+    if others:
+        return f"its numbers are stored as {others[0]}; only uint8 and int8 are computed as bytes"
+    if reads and gives:
+        return SLOPES if node.op_type == "PRelu" else NO_KERNEL
+    if gives:
+        return GIVES
+    return ANSWER if any(name in graph.outputs for name in node.outputs) else READS
+
+
+def may_be_float(node: Node, graph: Graph) -> bool:
+    """Whether none of its outputs is known to be of another type."""
+    facts = [graph.known.get(name) for name in node.outputs if name]
+    return all(fact is None or getattr(fact, "dtype", None) in (None, F32) for fact in facts)
 
 
 def type_of(border: Node, graph: Graph) -> str:

@@ -48,7 +48,7 @@ def join_products(graph: Graph, at: Rewriter) -> bool:
         narrow = () if joined else [dtype for name in node.inputs[:2] if (dtype := _narrow(at, name))]
         if narrow:
             graph.in_float[node.name or node.outputs[0]] = f"a matrix of it is stored as {narrow[0]}; products of " \
-                                                           "integers are of 8 bits"
+                                                           "integers are of 8 bits (QUInt8, QInt8)"
     return changed
 
 

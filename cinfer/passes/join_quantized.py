@@ -67,7 +67,7 @@ class _Join:
         if y is None:
             found = f"its output is stored as {self.of_type(node.outputs[0])}"
         elif at.only_reader(node.inputs[0]) is not node or at.only_reader(name) is None:
-            found = "others read its numbers too, before they are quantised"
+            found = "others read its numbers too, before they are quantised; DequantizeLinear's are right for them"
         else:
             found = WAYS[operator.op_type](self, operator, y)
             if activation is not None and type(found) is not str:
@@ -120,10 +120,10 @@ class _Join:
         """What integers are that no kernel for bytes takes."""
         dtype = self.at.dtype(name)
         if dtype is None or dtype == U8:
-            return "bytes, but not by one constant scale and zero point"
+            return "bytes, but not by one constant scale and zero point, which are right for activations"
         if dtype.name == "int8":
-            return "int8 that not only QuantizeLinear and DequantizeLinear see; uint8 is computed as it is"
-        return f"{dtype}; only uint8 and int8 are computed as bytes"
+            return "int8 that others than QuantizeLinear and DequantizeLinear see; uint8 (QUInt8) is computed as it is"
+        return f"{dtype}; only uint8 and int8 (QUInt8, QInt8) are computed as bytes"
 
     def not_bytes(self, *names: str) -> str:
         """Why inputs are no bytes."""
@@ -131,7 +131,7 @@ class _Join:
             node = self.at.makers.get(name)
             if read(self.at, name) is None and node is not None and node.op_type == "DequantizeLinear":
                 return f"an input is stored as {self.of_type(node.inputs[0])}"
-        return "an input is not quantised"
+        return "an input is not quantised; QuantizeLinear and DequantizeLinear before it would make bytes of it"
 
     # ---- operators: (its type, inputs, opset, domain, attributes), or why it stays as it is
 
@@ -173,20 +173,20 @@ class _Join:
         at = self.at
         node = at.maker(name, "DequantizeLinear")
         if node is None or at.dtype(name) != F32:
-            return "its weights are not quantised"
+            return "its weights are not quantised; as bytes, with a scale for each output channel, they would be"
         w, scale = map(at.array, node.inputs[:2])
         zero = at.array(node.inputs[2]) if has(node, 2) else None
         if w is None or scale is None or has(node, 2) and zero is None:
-            return "its weights are no constants"
+            return "its weights are computed in the run; only constant ones are multiplied as bytes"
         wide = WIDER.get(w.dtype.name)
         if wide is None or scale.dtype != F32 or not w.ndim or not scale.size \
                 or not ((scale > 0) & (scale <= LARGEST)).all():
             return f"its weights are {w.dtype}, scales {scale.dtype}; 8 or 4 bits by positive float32 scales are right"
         if node.attributes.get("block_size") or not is_single(scale) and (
                 node.attributes.get("axis", 1) not in (axis, axis - w.ndim) or scale.shape != w.shape[axis:axis + 1]):
-            return "its weights have scales along another axis than the output channels"
+            return f"its weights have scales along another axis than the output channels (axis {axis} is right)"
         if zero is not None and (zero.dtype != w.dtype or zero.ndim > 1 or zero.size != scale.size):
-            return "its weights have a zero point of another type or shape"
+            return "its weights have a zero point of another type or shape than weights and scale"
         names = [node.inputs[0], node.inputs[1], node.inputs[2] if zero is not None else ""]
         if zero is None:
             names[2] = at.constant(np.zeros(scale.shape, wide), "zero")

@@ -1,6 +1,8 @@
 """Nodes that compute the same."""
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..model.graph import Graph, Node
@@ -18,6 +20,21 @@ def merge_equal(graph: Graph, at: Rewriter) -> bool:
     input where they are equal. Not for random ones and users' own functions, those with subgraphs, and where an
     output of the second is one of the graph or is captured.
     """
+    return _merge(graph, at, lambda node: bool(node.inputs))
+
+
+@rewrite
+def merge_quantizers(graph: Graph, at: Rewriter) -> bool:
+    """x -> QuantizeLinear -> y8, and once more by the same scale   becomes   the first alone
+
+    Quantisers write a pair of QuantizeLinear and DequantizeLinear for each reader of a value (dedicated pairs); what
+    makes bytes is one operator (join_quantized). Guards: as of merge_equal.
+    """
+    return _merge(graph, at, lambda node: node.op_type == "QuantizeLinear")
+
+
+def _merge(graph: Graph, at: Rewriter, is_one: Callable[[Node], bool]) -> bool:
+    """is_one : of a node, whether it is looked at"""
     first: dict[tuple, str] = {}
     alike = {}                                  # a small constant -> the first that equals it
     for name, array in graph.constants.items():
@@ -26,7 +43,7 @@ def merge_equal(graph: Graph, at: Rewriter) -> bool:
     found: dict[tuple, list[Node]] = {}         # by operator and inputs, which tell most nodes from each other
     changed = False
     for node in graph.nodes:
-        if not node.inputs:
+        if not is_one(node):
             continue
         key = node.op_type, *[alike.get(name, name) for name in node.inputs]
         others = found.setdefault(key, [])

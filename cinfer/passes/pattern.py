@@ -40,6 +40,7 @@ class Rewriter(Index):
     def __init__(self, graph: Graph, *, inner: bool = False):
         self.graph = graph
         self.inner = inner                  # a subgraph: the types of its inputs may differ from turn to turn
+        self.spelled: frozenset[str] = frozenset()      # activations that stay as they are spelled
         self.coarse: set[str] = set()       # constants that are of float32, but have been rounded to float16
         self._serial = 0
         self._known: Known | None = None

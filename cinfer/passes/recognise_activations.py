@@ -20,12 +20,17 @@ def recognise_activations(graph: Graph, at: Rewriter) -> bool:
     x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))       becomes   Gelu(approximate="tanh")
     x * tanh(softplus(x))                                          becomes   Mish
     log(1 + exp(x))                                                becomes   Softplus
+    1 / (1 + exp(-x))                                              becomes   Sigmoid
+    x / (1 + exp(-c * x))                                          becomes   Swish(alpha=c)
+    x / (1 + abs(x))                                               becomes   Softsign
+    max(x, 0) + c * min(x, 0), max(x, 0) - c * max(-x, 0)          becomes   PRelu
+    x where x > 0, else c * x                                      becomes   PRelu
     max(x, c * x) with 0 <= c <= 1, PRelu with one slope for all   becomes   LeakyRelu
     max(x, 0)                                                      becomes   Relu
     chains of Relu, Clip, Min and Max with constants               become    one Clip
 
-    Products and sums may stand in any order and grouping, a factor c as Mul by c or Div by 1/c.
-    A slope must be of x's type and sure to fit its shape. The other constants must be scalars of floating point
+    Products and sums may stand in any order and grouping, a factor c as Mul by c or Div by 1/c. A slope must be of
+    x's type and sure to fit its shape. The other constants must be scalars of floating point
     that cannot raise the rank of x, and equal the formula's but for rounding; no value inside may be read by
     anything else or be a graph output.
     """
@@ -42,9 +47,10 @@ def recognised(node: Node, at: Rewriter) -> bool:
 
 
 def _replace(spelling: Spelling, node: Node, op_type: str, x: str, opset: int, **attributes) -> bool:
-    if not spelling.at.encloses(spelling.inside, node):
+    """opset : the first that has the operator so"""
+    if op_type in spelling.at.spelled or not spelling.at.encloses(spelling.inside, node):
         return False
-    spelling.at.change(node, op_type, [x], opset, **attributes)
+    spelling.at.change(node, op_type, [x], max(opset, node.opset), **attributes)
     return True
 
 
@@ -53,7 +59,7 @@ def _product(node: Node, at: Rewriter) -> bool:
     outer = Spelling(at)
     read = outer.product(node)
     if read is None:
-        return False
+        return node.op_type == "Div" and _quotient(node, at)
     scale, factors = read
     if len(factors) == 1:
         return scale != 1.0 and _hard_sigmoid(outer, node, factors[0], scale)
@@ -146,7 +152,7 @@ def _clamp(node: Node, at: Rewriter) -> bool:
     spelling.inside.remove(node)
     alone = not spelling.inside
     if low == 0.0 and high == inf:
-        return not (alone and node.op_type == "Relu") and _replace(spelling, node, "Relu", x, 14)
+        return not (alone and node.op_type == "Relu") and _replace(spelling, node, "Relu", x, 6)
     if (alone and node.op_type == "Clip") or (low, high) == (-inf, inf):
         return False
     if not at.encloses(spelling.inside, node):
@@ -170,8 +176,95 @@ def _leaky_maximum(node: Node, at: Rewriter) -> bool:
         spelling = Spelling(at)
         one = spelling.step(scaled)
         if one is not None and one[0] == x and 0.0 <= one[1] <= 1.0 and one[2] == 0.0:
-            return _replace(spelling, node, "LeakyRelu", x, 16, alpha=one[1])
+            return _replace(spelling, node, "LeakyRelu", x, 6, alpha=one[1])
     return False
+
+
+def _quotient(node: Node, at: Rewriter) -> bool:
+    """x / (1 + exp(-c * x)), x / (1 + abs(x)), 1 / (1 + exp(-x))."""
+    spelling, x = Spelling(at), node.inputs[0]
+    one = spelling.step(node.inputs[1])
+    if node.attributes or not one or one[1:] != (1.0, 1.0):
+        return False
+    inner = spelling.maker(one[0], "Exp", "Abs")
+    if inner is None:
+        return False
+    if inner.op_type == "Abs":
+        return inner.inputs[0] == x and _replace(spelling, node, "Softsign", x, 1)
+    if spelling.scalar(x, one[0]) == 1.0:
+        return _sigmoid(spelling, node, inner)
+    polynomial = spelling.polynomial(inner.inputs[0], x)
+    return polynomial is not None and set(polynomial) == {1} and _replace(
+        spelling, node, "Swish", x, 24, alpha=-polynomial[1])
+
+
+def _reciprocal(node: Node, at: Rewriter) -> bool:
+    """1 / (1 + exp(-x))."""
+    spelling = Spelling(at)
+    one = spelling.step(node.inputs[0])
+    exp = one and one[1:] == (1.0, 1.0) and spelling.maker(one[0], "Exp")
+    return bool(exp) and _sigmoid(spelling, node, exp)
+
+
+def _sigmoid(spelling: Spelling, node: Node, exp: Node) -> bool:
+    one = spelling.step(exp.inputs[0])
+    return one is not None and one[1:] == (-1.0, 0.0) and _replace(spelling, node, "Sigmoid", one[0], 6)
+
+
+def _two_slopes(node: Node, at: Rewriter) -> bool:
+    """Add or Sub: max(x, 0) and min(x, 0), or max(-x, 0), by a slope."""
+    if node.attributes:
+        return False
+    for above, below in (node.inputs, node.inputs[::-1])[:2 if node.op_type == "Add" else 1]:
+        spelling = Spelling(at)
+        clamp, mul = spelling.clamp(above), spelling.maker(below, "Mul")
+        if clamp is None or clamp[1:] != (0.0, inf) or mul is None or mul.attributes:
+            continue
+        for name, slope in (mul.inputs, mul.inputs[::-1]):
+            low = spelling.clamp(name) if at.array(slope) is not None else None
+            if low is None:
+                continue
+            sign = 1 if node.op_type == "Add" else -1
+            if low[1:] == (0.0, inf):
+                one, sign = spelling.step(low[0]), -sign
+                if one is None or one[1:] != (-1.0, 0.0):
+                    continue
+                low = one[0], -inf, 0.0
+            if low == (clamp[0], -inf, 0.0):
+                return _with_slope(spelling, node, clamp[0], sign * at.array(slope))
+    return False
+
+
+def _where(node: Node, at: Rewriter) -> bool:
+    """Where x > 0, x, else x by a slope; or the other way round."""
+    spelling = Spelling(at)
+    test = spelling.maker(node.inputs[0], *_SIDES)
+    if test is None:
+        return False
+    side, (x, limit) = _SIDES[test.op_type], test.inputs
+    if spelling.scalar(limit, x) is None:
+        side, x, limit = -side, limit, x
+    if spelling.scalar(limit, x) != 0.0:
+        return False
+    same, other = node.inputs[1:] if side > 0 else node.inputs[:0:-1]
+    mul = spelling.maker(other, "Mul")
+    if same != x or mul is None or mul.attributes or x not in mul.inputs:
+        return False
+    slope = at.array(mul.inputs[mul.inputs[0] == x])
+    return slope is not None and _with_slope(spelling, node, x, slope)
+
+
+_SIDES = {"Greater": 1, "GreaterOrEqual": 1, "Less": -1, "LessOrEqual": -1}
+
+
+def _with_slope(spelling: Spelling, node: Node, x: str, slope: np.ndarray) -> bool:
+    at = spelling.at
+    if slope.dtype.kind != "f" or at.dtype(x) != slope.dtype or not slope.size or not np.isfinite(slope).all() \
+            or not _broadcasts(x, slope, at) or not at.encloses(spelling.inside, node):
+        return False
+    at.change(node, "PRelu", [x, at.constant(slope, "slope")], max(9, node.opset))
+    _uniform_slope(node, at)
+    return True
 
 
 def _softplus(node: Node, at: Rewriter) -> bool:
@@ -184,24 +277,24 @@ def _softplus(node: Node, at: Rewriter) -> bool:
 def _uniform_slope(node: Node, at: Rewriter) -> bool:
     x, slope = node.inputs[0], at.array(node.inputs[1])
     if slope is None or slope.dtype.kind != "f" or not slope.size or (slope != slope.flat[0]).any() \
-            or at.dtype(x) not in (None, slope.dtype) or not _broadcasts(node, slope, at):
+            or at.dtype(x) not in (None, slope.dtype) or not _broadcasts(x, slope, at, node.opset):
         return False
-    at.change(node, "LeakyRelu", node.inputs[:1], 16, alpha=float(slope.flat[0]))
+    at.change(node, "LeakyRelu", node.inputs[:1], max(6, node.opset), alpha=float(slope.flat[0]))
     return True
 
 
-def _broadcasts(node: Node, slope: np.ndarray, at: Rewriter) -> bool:
-    """Is the slope sure to fit x? Nobody asks again when it is gone."""
-    x = node.inputs[0]
-    if slope.size == 1 and (at.fits(slope, x) or node.opset < 7):
+def _broadcasts(x: str, slope: np.ndarray, at: Rewriter, opset: int = 16) -> bool:
+    """Is the slope sure to fit x? Nobody asks again when it is gone. opset : of the PRelu"""
+    if slope.size == 1 and (at.fits(slope, x) or opset < 7):
         return True
     fact = at.fact(x)
     if fact is None or type(fact) is Unranked:
         return False
-    shape = slope.shape if node.opset >= 7 else slope.shape + (1,) * (fact.ndim - 1 - slope.ndim)
+    shape = slope.shape if opset >= 7 else slope.shape + (1,) * (fact.ndim - 1 - slope.ndim)
     return len(shape) <= fact.ndim and all(
         a == 1 or type(b) is int and a == b for a, b in zip(shape[::-1], fact.shape[::-1]))
 
 
-_RECOGNISERS = {"Mul": _product, "Div": _product, "Log": _softplus, "PRelu": _uniform_slope,
+_RECOGNISERS = {"Mul": _product, "Div": _product, "Log": _softplus, "PRelu": _uniform_slope, "Add": _two_slopes,
+                "Sub": _two_slopes, "Where": _where, "Reciprocal": _reciprocal,
                 **dict.fromkeys(("Clip", "Relu", "Min", "Max"), _clamp)}

@@ -83,11 +83,13 @@ class Spelling:
         value = self.scalar(name, x)
         if value is not None:
             return {0: value}
-        node = self.at.maker(name, "Add", "Sub", "Mul", "Div", "Pow")
+        node = self.at.maker(name, "Add", "Sub", "Mul", "Div", "Neg", "Pow")
         if node is None or node.attributes or depth == _DEEPEST:
             return None
         self.inside.append(node)
         left = self.polynomial(node.inputs[0], x, depth + 1)
+        if left and node.op_type == "Neg":
+            return {k: -c for k, c in left.items()}
         if left and node.op_type == "Pow":
             exponent = self.at.array(node.inputs[1])        # may be an integer
             return _power(left, exponent.item()) if exponent is not None and exponent.size == 1 else None

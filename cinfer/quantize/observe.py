@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..model.graph import Graph, Model, Node, TensorType
+from ..model.graph import Graph, Model, TensorType
 from ..model.writer import encoded
 from ..ops import registry
 from .ranges import METHODS, Spread, through
@@ -18,7 +18,7 @@ UNTYPED = TensorType(np.dtype(np.float32))
 class Observed:
     """spreads : of each value; functions : of those that only a table reads, what it computes
     sizes : elements of each value in a picture, on average
-    means, peaks : of what layers read, by channel
+    means, peaks : of what layers read, by channel; not of MatMul, whose channels lie along another axis
     halves : the same of the pictures of either half of them alone, or ()"""
     spreads: dict[str, Spread] = field(default_factory=dict)
     functions: dict[str, object] = field(default_factory=dict)
@@ -52,7 +52,7 @@ def observe(model: Model, network: Network, feeds: list[dict], load, show=lambda
     session = load(encoded(replace(model, graph=watched)))
     counts = [count for count in (first, len(feeds) - first) if count]
     halves = [Observed({name: Spread() for name in names}, functions_of(network)) for _ in counts]
-    read = {unit.inputs[0]: unit for unit in network.layers}
+    read = {unit.inputs[0] for unit in network.layers if unit.node.op_type != "MatMul"}
     for number, each in enumerate(feeds, 1):
         show(number)
         arrays = dict(zip(inner, session.run(None, each)))
@@ -62,7 +62,7 @@ def observe(model: Model, network: Network, feeds: list[dict], load, show=lambda
             found.spreads[name].add(x)
             found.sizes[name] = found.sizes.get(name, 0) + x.size / count
             if name in read and x.ndim > 1 and x.size:
-                found.add_channels(name, by_channel(x, read[name].node), count)
+                found.add_channels(name, x.reshape(len(x), x.shape[1], -1), count)
     return joined(*halves, counts[0] / len(feeds)) if len(halves) > 1 else halves[0]
 
 
@@ -74,13 +74,6 @@ def joined(a: Observed, b: Observed, share: float) -> Observed:
                     {name: mean(size, b.sizes[name]) for name, size in a.sizes.items()},
                     {name: mean(x, b.means[name]) for name, x in a.means.items() if name in b.means},
                     {name: np.maximum(x, b.peaks[name]) for name, x in a.peaks.items() if name in b.peaks}, (a, b))
-
-
-def by_channel(x: np.ndarray, node: Node) -> np.ndarray:
-    """(others, channels, others) of what a layer reads."""
-    if node.op_type == "MatMul":
-        return x.reshape(-1, x.shape[-1], 1)
-    return x.reshape(len(x), x.shape[1], -1)
 
 
 def functions_of(network: Network) -> dict[str, object]:

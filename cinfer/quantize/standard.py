@@ -14,17 +14,38 @@ from ..passes.fuse_pad import fuse_pad
 from ..passes.inline_branches import inline_branches
 from ..passes.merge_equal import merge_equal
 from ..passes.pattern import Rewriter
+from ..passes.recognise_activations import recognise_activations
 from ..passes.remove_dead import remove_dead
 from ..passes.remove_identity import remove_identity
 from ..passes.sink_transposes import sink_transposes
 from ..passes.widen_halves import widen_halves
 from .opsets import LEAST, raise_opset
 
-PASSES = (inline_branches, widen_halves, remove_identity, fold_constants, sink_transposes, fuse_pad, fold_batch_norm,
-          fold_scale, fold_input_scale, merge_equal, remove_dead)
+# Activations that newer opsets have as one operator: the file's own may not. A ramp from 0 to 1 is better as it is
+# spelled: a Clip goes with the layer, what is added and multiplied into the weights
+GATED = {"HardSwish": 14, "Mish": 18, "Gelu": 20, "Swish": 24}
+RAMP = "HardSigmoid"
 QUANTISED = frozenset((
     "QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"))
 IR_VERSION = 8                      # the one that came with opset 13 to 18; onnxruntime takes it from 1.10 on
+
+
+def whole_activations(graph: Graph, at: Rewriter) -> None:
+    """What is spelled out becomes one operator, as far as the file's opset has it. Of the others, the factor that comes
+    last, as of x * clip(x + 3, 0, 6) / 6, is not to be folded into what lies behind: they would be no such activations
+    any more."""
+    opset = max((node.opset for node in graph.nodes if not node.domain), default=LEAST)
+    at.spelled = frozenset((RAMP, *(name for name, since in GATED.items() if since > max(opset, LEAST))))
+    recognise_activations(graph, at)
+    alone = Graph("", [replace(node, inputs=list(node.inputs), outputs=list(node.outputs),
+                               attributes=dict(node.attributes)) for node in graph.nodes],
+                  graph.inputs, graph.outputs, dict(graph.constants), graph.types)
+    recognise_activations(alone)
+    at.pinned.update(node.outputs[0] for node in alone.nodes if node.op_type in GATED)
+
+
+PASSES = (inline_branches, widen_halves, remove_identity, fold_constants, sink_transposes, fuse_pad, whole_activations,
+          fold_batch_norm, fold_scale, fold_input_scale, merge_equal, remove_dead)
 
 
 def standard(model: Model, where: str) -> Model:

@@ -231,14 +231,17 @@ class Finder:
         """The one value that a function of one number reads; None for what is none. made : what comes of it alone"""
         if node.op_type not in FUNCTIONS or node.domain or len(node.outputs) != 1:
             return None
-        root = None
+        root, constants = None, []
         for name in node.inputs:
             array = self.at.array(name) if name else None
-            if not name or array is not None and array.size == 1 and array.ndim <= 1:
+            if not name or array is not None and array.size == 1:
+                constants.append(array)
                 continue
             if array is not None or not made and root not in (None, name) or made and name not in made:
                 return None
             root = name
+        if not all(array is None or array.ndim <= 1 or root and self.at.fits(array, root) for array in constants):
+            return None
         return next(iter(made)) if made and root else root
 
     def join(self, node: Node) -> Unit | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from networks import residual
+from networks import network, node, residual, weights
 from PIL import Image
 from program import DATA, cinfer, start  # noqa: F401 (fixtures)
 from test_progress import a_terminal, said
@@ -90,6 +90,30 @@ def test_mistakes_are_one_line(cinfer, model, photos, tmp_path, arguments, words
     assert done.status == 2 and len(done.errors) == 1 and not done.out
     assert words.format(**names) in done.err
     assert not (tmp_path / "out.onnx").exists()
+
+
+def test_info_says_of_layers_in_float_how_much_of_the_work_they_are(cinfer, tmp_path):  # noqa: F811
+    """Two convolutions of bytes, one that nothing is known of, a Softmax between bytes."""
+    rng = np.random.default_rng(1)
+
+    def pair(x, y):
+        return [node("QuantizeLinear", [x, "step", "byte"], [f"{y}8"]),
+                node("DequantizeLinear", [f"{y}8", "step", "byte"], [y])]
+    nodes = [node("DequantizeLinear", ["w8", "step"], ["w"]), *pair("x", "a"),
+             node("Conv", ["a", "w"], ["b"], "first"), *pair("b", "c"), node("Softmax", ["c"], ["d"], "soft", axis=1),
+             *pair("d", "e"), node("Conv", ["e", "w"], ["f"], "second"), node("Exp", ["f"], ["g"], "exp"),
+             node("Conv", ["g", "v"], ["y"], "third")]
+    path = tmp_path / "q.onnx"
+    path.write_bytes(network(nodes, shape=(1, 3, 16, 16), w8=rng.integers(-99, 99, (3, 3, 1, 1), np.int8),
+                             v=weights(6, 3, 1, 1), step=np.float32(.01), byte=np.uint8(128)))
+    lines = cinfer("info", path).lines
+    at = next(i for i, line in enumerate(lines) if line.startswith("in float"))
+    found = [line[len("in float"):].strip() for line in lines[at:at + 4]]
+    assert [line.partition(":")[0] for line in found] == [
+        "1 Conv, 50% of the MACs", "1 Conv, 25% of the MACs", "1 Softmax", "1 Exp"]
+    assert "(third)" in found[0] and "(second)" in found[1] and "(soft)" in found[2] and "no kernel" in found[2]
+    groups = json.loads(cinfer("info", path, "--json").out)["in_float"]
+    assert [group["macs"] for group in groups] == [0, 2304, 0, 4608]
 
 
 def test_a_terminal_shows_how_far_it_is(monkeypatch, model, photos, tmp_path):

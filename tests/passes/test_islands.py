@@ -2,6 +2,7 @@
 import numpy as np
 
 from cinfer import passes
+from cinfer.passes import islands
 from cinfer.passes.islands import in_float, on_bytes
 from handmade import Builder
 from quantised import F, S8, Y, grid, per_channel, stored, weights
@@ -29,9 +30,25 @@ def test_an_island_from_end_to_end():
 def test_what_nothing_quantises_and_what_has_no_kernel():
     b, y = network()
     softmax = stored(b, b.Softmax(y, axis=1))
-    found, floats = told(b, b.Add(softmax, b.input("z", 1, 5, 6, 6)))
-    assert floats == [("Softmax", 1, "bytes are not computed by this operator"),
-                      ("Add", 1, "nothing quantises its output")]
+    total = b.Add(softmax, b.input("z", 1, 5, 6, 6))
+    found, floats = told(b, b.Add(y, b.input("k", 1, 5, 6, 6)), stored(b, b.Softmax(b.Exp(total), axis=1)))
+    assert floats == [("Softmax", 1, islands.NO_KERNEL), ("Add", 1, islands.READS), ("Add", 1, islands.ANSWER),
+                      ("Softmax", 1, islands.GIVES), ("Exp", 1, islands.AMONG)]
+
+
+def test_what_stands_among_floats_is_said_last():
+    b, y = network()
+    z = b.Conv(b.Relu(b.Add(y, b.input("z", 1, 5, 6, 6))), weights(3, 5, 1, 1).astype(F))
+    cast = b.Cast(b.Shape(z), to=1)
+    found, floats = told(b, b.Mul(b.Exp(z), b.ReduceMean(cast)))
+    assert floats == [("Add", 1, islands.READS), ("Relu", 1, islands.AMONG), ("Conv", 1, islands.LEFT),
+                      ("Exp", 1, islands.AMONG), ("ReduceMean", 1, islands.AMONG), ("Mul", 1, islands.AMONG)]
+
+
+def test_of_weights_alone_that_are_bytes_nothing_is_said():
+    b = Builder()
+    w = b.DequantizeLinear(weights(5, 4, 1, 1), *per_channel(5), axis=0)
+    assert told(b, b.Relu(b.Conv(b.input("x", 1, 4, 6, 6), w))) == ({}, [])
 
 
 def test_functions_of_numbers_of_16_bits_say_so():
@@ -51,7 +68,8 @@ def test_why_a_convolution_stays():
         reasons[name] = stored(b, b.Conv(y, w))
     found, floats = told(b, *reasons.values())
     assert [why for _, _, why in floats] == [
-        "its weights are not quantised", "its weights have scales along another axis than the output channels"]
+        "its weights are not quantised; as bytes, with a scale for each output channel, they would be",
+        "its weights have scales along another axis than the output channels (axis 0 is right)"]
 
 
 def test_nothing_is_said_of_a_network_of_floats():
@@ -68,10 +86,10 @@ def test_why_numbers_are_no_bytes():
                          stored(b, b.Conv(b.DequantizeLinear(b.input("k", 1, 5, 6, 6, dtype=S8), *grid(.1, 0, S8)), w)),
                          stored(b, b.Conv(b.input("f", 1, 5, 6, 6), w)))
     assert [why for _, _, why in floats] == [
-        "an input is stored as uint16; only uint8 and int8 are computed as bytes",
-        "its output is stored as int16; only uint8 and int8 are computed as bytes",
-        "an input is stored as int8 that not only QuantizeLinear and DequantizeLinear see; uint8 is computed as it is",
-        "an input is not quantised"]
+        "an input is stored as uint16; only uint8 and int8 (QUInt8, QInt8) are computed as bytes",
+        "its output is stored as int16; only uint8 and int8 (QUInt8, QInt8) are computed as bytes",
+        "an input is stored as int8 that others than QuantizeLinear and DequantizeLinear see; uint8 (QUInt8) is computed "
+        "as it is", "an input is not quantised; QuantizeLinear and DequantizeLinear before it would make bytes of it"]
 
 
 def test_why_products_and_slopes_stay():

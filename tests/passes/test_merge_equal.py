@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from cinfer.model.graph import Graph, Node, TensorType
-from cinfer.passes.merge_equal import merge_equal
+from cinfer.passes.merge_equal import merge_equal, merge_quantizers
 from handmade import Builder, ops, rewritten, unchanged
 
 F = np.float32
@@ -56,3 +56,13 @@ def test_outputs_of_the_graph_and_what_is_captured_keep_their_names():
     b.graph.nodes.append(Node("If", [b.constant(np.array(True))], ["w"],
                               {"then_branch": inner, "else_branch": inner}, opset=17))
     unchanged(b.output(y, "w"), merge_equal)
+
+
+def test_quantizers_of_one_scale_are_one_and_nothing_else_is():
+    b = Builder()
+    y = b.Exp(b.input("x", 4, 4))
+    stored = [b.QuantizeLinear(y, F(scale), np.uint8(3)) for scale in (0.1, 0.1, 0.2)]
+    graph = b.output(b.Sum(*[b.DequantizeLinear(each, F(0.1), np.uint8(3)) for each in stored],
+                           b.Abs(b.Neg(y)), b.Exp(b.Neg(y))))
+    found = ops(rewritten(graph, merge_quantizers))
+    assert found.count("QuantizeLinear") == 2 and found.count("DequantizeLinear") == 3 and found.count("Neg") == 2

@@ -8,6 +8,7 @@ from interpreter import evaluate
 
 F = np.float32
 SIXTH = F(1 / 6)
+SLOPES = np.linspace(-0.2, 0.5, 8, dtype=F).reshape(8, 1, 1)
 
 
 def relu6(b, x):
@@ -17,6 +18,7 @@ def relu6(b, x):
 SPELLINGS = {
     "swish": ("Swish", lambda b, x: b.Mul(x, b.Sigmoid(x))),
     "swish, sigmoid first": ("Swish", lambda b, x: b.Mul(b.Sigmoid(x), x)),
+    "swish of a negative slope": ("Swish", lambda b, x: b.Mul(x, b.Sigmoid(b.Neg(x)))),
     "swish with a slope": ("Swish", lambda b, x: b.Mul(x, b.Sigmoid(b.Mul(x, F(1.702))))),
     "hard swish of paddle": ("HardSwish", lambda b, x: b.Div(b.Mul(x, relu6(b, b.Add(x, F(3)))), F(6))),
     "hard swish of tf": ("HardSwish", lambda b, x: b.Mul(b.Mul(x, SIXTH), relu6(b, b.Add(F(3), x)))),
@@ -43,6 +45,22 @@ SPELLINGS = {
         b.Mul(F((2 / np.pi) ** 0.5), x), b.Add(F(1), b.Mul(F(0.044715), b.Mul(x, x))))))))),
     "mish": ("Mish", lambda b, x: b.Mul(x, b.Tanh(b.Softplus(x)))),
     "softplus": ("Softplus", lambda b, x: b.Log(b.Add(b.Exp(x), F(1)))),
+    "sigmoid by Exp": ("Sigmoid", lambda b, x: b.Div(F(1), b.Add(F(1), b.Exp(b.Neg(x))))),
+    "sigmoid by Exp and Reciprocal": ("Sigmoid", lambda b, x: b.Reciprocal(b.Add(b.Exp(b.Mul(x, F(-1))), F(1)))),
+    "sigmoid by Exp of a difference": ("Sigmoid", lambda b, x: b.Reciprocal(b.Add(b.Exp(b.Sub(F(0), x)), F(1)))),
+    "swish by Exp": ("Swish", lambda b, x: b.Div(x, b.Add(b.Exp(b.Neg(x)), F(1)))),
+    "swish by Exp and Reciprocal": ("Swish", lambda b, x: b.Mul(x, b.Reciprocal(b.Add(F(1), b.Exp(b.Neg(x)))))),
+    "swish with a slope by Exp": ("Swish", lambda b, x: b.Div(x, b.Add(F(1), b.Exp(b.Mul(b.Neg(x), F(1.702)))))),
+    "softsign": ("Softsign", lambda b, x: b.Div(x, b.Add(F(1), b.Abs(x)))),
+    "mish by Log and Exp": ("Mish", lambda b, x: b.Mul(b.Tanh(b.Log(b.Add(F(1), b.Exp(x)))), x)),
+    "slopes of keras": ("PRelu", lambda b, x: b.Add(b.Relu(x), b.Mul(-SLOPES, b.Relu(b.Neg(x))))),
+    "slopes of mxnet": ("PRelu", lambda b, x: b.Sub(b.Relu(x), b.Mul(b.Relu(b.Neg(x)), SLOPES))),
+    "slopes by Max and Min": ("PRelu", lambda b, x: b.Add(b.Mul(b.Min(x, F(0)), SLOPES), b.Max(x, F(0)))),
+    "slopes by Where": ("PRelu", lambda b, x: b.Where(b.Greater(x, F(0)), x, b.Mul(SLOPES, x))),
+    "leaky relu of two Relus": ("LeakyRelu", lambda b, x: b.Sub(b.Relu(x), b.Mul(F(0.1), b.Relu(b.Neg(x))))),
+    "leaky relu by Where": ("LeakyRelu", lambda b, x: b.Where(b.GreaterOrEqual(x, F(0)), x, b.Mul(x, F(0.1)))),
+    "leaky relu by Where of jax": ("LeakyRelu", lambda b, x: b.Where(b.Less(x, F(0)), b.Mul(x, F(0.1)), x)),
+    "leaky relu by Where, turned": ("LeakyRelu", lambda b, x: b.Where(b.LessOrEqual(F(0), x), x, b.Mul(x, F(0.1)))),
     "relu by Max": ("Relu", lambda b, x: b.Max(x, F(0))),
     "relu by Clip": ("Relu", lambda b, x: b.Clip(x, F(0))),
     "relu6 by Relu and Clip": ("Clip", lambda b, x: b.Clip(b.Relu(x), None, F(6))),
@@ -83,7 +101,7 @@ def test_keeps_swish_when_the_gate_has_two_readers():
 
 
 NEAR_MISSES = {
-    "sigmoid of something else": lambda b, x: b.Mul(x, b.Sigmoid(b.Neg(x))),
+    "sigmoid of something else": lambda b, x: b.Mul(x, b.Sigmoid(b.Abs(x))),
     "swish with an offset": lambda b, x: b.Mul(x, b.Sigmoid(b.Add(x, F(1)))),
     "hard swish with 2": lambda b, x: b.Div(b.Mul(x, relu6(b, b.Add(x, F(2)))), F(6)),
     "hard swish over 5": lambda b, x: b.Div(b.Mul(x, relu6(b, b.Add(x, F(3)))), F(5)),
@@ -94,6 +112,18 @@ NEAR_MISSES = {
     "slope per channel": lambda b, x: b.PRelu(x, np.linspace(0, 1, 8, dtype=F).reshape(8, 1, 1)),
     "leaky with a slope above 1": lambda b, x: b.Max(x, b.Mul(x, F(2))),
     "limits per channel": lambda b, x: b.Max(x, np.zeros((8, 1, 1), F)),
+    "sigmoid of twice the number": lambda b, x: b.Reciprocal(b.Add(F(1), b.Exp(b.Mul(x, F(-2))))),
+    "sigmoid turned round": lambda b, x: b.Reciprocal(b.Add(F(1), b.Exp(x))),
+    "exp over 2 + exp": lambda b, x: b.Div(x, b.Add(b.Exp(b.Neg(x)), F(2))),
+    "swish by another number": lambda b, x: b.Div(b.Neg(x), b.Add(b.Exp(b.Neg(b.Abs(x))), F(1))),
+    "softsign of another number": lambda b, x: b.Div(b.Neg(x), b.Add(F(1), b.Abs(b.Exp(x)))),
+    "slopes above": lambda b, x: b.Sub(b.Mul(b.Relu(b.Neg(x)), SLOPES), b.Relu(x)),
+    "slopes of another number": lambda b, x: b.Add(b.Relu(x), b.Mul(b.Relu(b.Neg(b.Abs(x))), SLOPES)),
+    "slopes without a minus": lambda b, x: b.Add(b.Relu(x), b.Mul(b.Relu(x), SLOPES)),
+    "slopes that do not fit": lambda b, x: b.Add(b.Relu(x), b.Mul(b.Relu(b.Neg(x)), np.ones((3, 1, 8, 1, 1), F))),
+    "a slope where numbers are above": lambda b, x: b.Where(b.Greater(x, F(0)), b.Mul(x, F(0.1)), x),
+    "a slope below 1": lambda b, x: b.Where(b.Greater(x, F(1)), x, b.Mul(x, F(0.1))),
+    "a slope by another number": lambda b, x: b.Where(b.Greater(b.Neg(x), F(0)), x, b.Mul(x, F(0.1))),
     "log of 2 + exp": lambda b, x: b.Log(b.Add(b.Exp(x), F(2))),
 }
 

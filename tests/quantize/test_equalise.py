@@ -17,10 +17,10 @@ from cinfer.quantize.units import Network
 from cinfer.quantize.weights import GRIDS, lost
 
 
-def observed(content: bytes):
+def observed(content: bytes, shape=(1, 3, 16, 16)):
     model = standard(read(content), "net")
     net = Network(model.graph)
-    return model, net, observe.observe(model, net, pictures(4), cinfer.load)
+    return model, net, observe.observe(model, net, pictures(4, shape), cinfer.load)
 
 
 def uneven(group: int, after: str = "Relu") -> bytes:
@@ -70,6 +70,16 @@ def test_weights_of_two_layers_are_left_alone():
              node("Conv", ["d", "v"], ["y"], "third")]
     model, net, seen = observed(network(nodes, w=weights(4, 3, 1, 1), v=weights(4, 4, 1, 1)))
     assert equalised(net, seen, .5) is None
+
+
+def test_channels_are_those_of_the_convolution_where_a_product_of_rows_reads_the_same_value():
+    nodes = [node("Conv", ["x", "w"], ["c"], "first"), node("Conv", ["c", "v", "b"], ["y"], "second"),
+             node("MatMul", ["c", "m"], ["z"], "rows")]
+    model, net, seen = observed(network(nodes, ["y", "z"], (1, 3, 12, 7), w=weights(4, 3, 1, 1), v=weights(5, 4, 1, 1),
+                                        b=biases(5), m=weights(7, 6)), (1, 3, 12, 7))
+    assert seen.means["c"].shape == seen.peaks["c"].shape == (4,)
+    assert corrected(net, net.units, scales(net, net.units, seen.ranges("min-max"), np.dtype(np.uint8)), seen,
+                     GRIDS["s8"])["b"].shape == (5,)
 
 
 @pytest.mark.parametrize("kind", ["Conv", "grouped", "ConvTranspose", "Gemm"])

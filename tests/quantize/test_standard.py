@@ -10,6 +10,7 @@ import cinfer
 from cinfer.model import read
 from cinfer.model.writer import encoded
 from cinfer.quantize.standard import standard
+from cinfer.quantize.units import Network
 
 
 def runs(content: bytes, feeds: dict) -> list[np.ndarray]:
@@ -105,3 +106,68 @@ def test_weights_among_the_inputs_become_constants():
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)], ir_version=3)
     made = assert_equal(model.SerializeToString(), pictures(1)[0])
     assert list(made.graph.inputs) == ["x"] and not made.defaults and made.ir_version >= 7
+
+
+def between(*operators, opset=13, **constants) -> bytes:
+    """Two convolutions, and what turns c into a."""
+    nodes = [node("Conv", ["x", "w", "b"], ["c"], "conv"), *operators, node("Conv", ["a", "v"], ["y"], "last")]
+    return network(nodes, opset=opset, w=weights(8, 3, 1, 1), b=biases(8), v=weights(8, 8, 1, 1, seed=2), **constants)
+
+
+CLIPPED = [node("Add", ["c", "three"], ["d"]), node("Clip", ["d", "zero", "six"], ["e"])]
+NUMBERS = {name: np.float32(value) for name, value in
+           dict(three=3, zero=0, six=6, half=.5, one=1, two=2, root=2 ** .5, minus=-1).items()}
+GATED = {
+    "by Div": [*CLIPPED, node("Mul", ["c", "e"], ["f"]), node("Div", ["f", "six"], ["a"])],
+    "Div within": [*CLIPPED, node("Div", ["e", "six"], ["f"]), node("Mul", ["f", "c"], ["a"])],
+    "Gelu": [node("Div", ["c", "root"], ["d"]), node("Erf", ["d"], ["e"]), node("Add", ["e", "one"], ["f"]),
+             node("Mul", ["c", "f"], ["g"]), node("Mul", ["g", "half"], ["a"])],
+    "SiLU by Exp": [node("Neg", ["c"], ["d"]), node("Exp", ["d"], ["e"]), node("Add", ["e", "one"], ["f"]),
+                    node("Div", ["c", "f"], ["a"])],
+    "SiLU of twice": [node("Mul", ["c", "two"], ["d"]), node("Sigmoid", ["d"], ["e"]), node("Mul", ["c", "e"], ["a"])],
+}
+
+
+@pytest.mark.parametrize("name", GATED)
+@pytest.mark.parametrize("opset", [13, 17, 20])
+def test_no_part_of_an_activation_is_folded_into_weights(name, opset):
+    """So that it is one unit, and may be part of the layer."""
+    made = assert_equal(between(*GATED[name], opset=opset, **NUMBERS), pictures(1)[0])
+    kinds = [[unit.kind for unit in Network(made.graph, activates).units] for activates in (False, True)]
+    assert kinds == [["layer", "table", "layer"], ["layer", "layer"]]
+    operators = [each.op_type for each in made.graph.nodes]
+    whole, since = {"Gelu": ("Gelu", 20), "by Div": ("HardSwish", 14), "Div within": ("HardSwish", 14)}.get(
+        name, ("Swish", 24))
+    assert operators[1:-1] == [whole] if opset >= since else len(operators) == 2 + len(GATED[name])
+
+
+def test_a_ramp_goes_to_limits_and_weights():
+    made = assert_equal(between(*CLIPPED, node("Div", ["e", "six"], ["a"]), **NUMBERS), pictures(1)[0])
+    assert [each.op_type for each in made.graph.nodes] == ["Conv", "Clip", "Conv"]
+
+
+SLOPED = {
+    "keras": [node("Relu", ["c"], ["d"]), node("Neg", ["c"], ["e"]), node("Relu", ["e"], ["f"]),
+              node("Mul", ["f", "slopes"], ["g"]), node("Add", ["d", "g"], ["a"])],
+    "Where": [node("Greater", ["c", "zero"], ["d"]), node("Mul", ["c", "half"], ["e"]),
+              node("Where", ["d", "c", "e"], ["a"])],
+    "Max": [node("Mul", ["c", "half"], ["d"]), node("Max", ["c", "d"], ["a"])],
+    "Min of Relu": [node("Relu", ["c"], ["d"]), node("Min", ["d", "six"], ["a"])],
+}
+
+
+@pytest.mark.parametrize("name", SLOPED)
+def test_what_convolutions_take_with_them_is_one_operator(name):
+    slopes = np.linspace(-.3, .1, 8, dtype=np.float32).reshape(8, 1, 1)
+    made = assert_equal(between(*SLOPED[name], **NUMBERS, slopes=slopes), pictures(1)[0])
+    assert [each.op_type for each in made.graph.nodes][1:2] == [
+        {"keras": "PRelu", "Where": "LeakyRelu", "Max": "LeakyRelu", "Min of Relu": "Clip"}[name]]
+    assert [len(unit.nodes) for unit in Network(made.graph).units] == [2, 1]
+
+
+def test_constants_of_one_element_may_have_as_many_axes_as_the_value():
+    wide = {name: np.full((1, 1, 1, 1), value, np.float32) for name, value in (("three", 3), ("six", 6))}
+    made = assert_equal(between(*CLIPPED[:1], node("Sigmoid", ["d"], ["e"]), node("Mul", ["c", "e"], ["f"]),
+                                node("Div", ["f", "six"], ["a"]), **wide), pictures(1)[0])
+    units = Network(made.graph).units
+    assert [unit.kind for unit in units] == ["layer", "table", "layer"] and len(units[1].nodes) == 3
