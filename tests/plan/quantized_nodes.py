@@ -176,6 +176,8 @@ def binary(g: Graph):
     other, rng = operand(g, x), g.rng
     kind = rng.choice(("Add", "Add", "Add", "Mul", "Mul", "Sub", "Max", "Min", "PRelu"))
     if kind == "PRelu":
+        if g.free and x in g.constants and other not in g.constants:    # a batch of slopes fits no single picture
+            raise Declined("slopes of free sizes")
         return g.quantize(g.add("PRelu", g.real(x), g.real(other)))
     first, second = rng.sample((x, other), 2)
     if kind in ("Add", "Mul") and rng.random() < 0.4 and is_8_bit(g, x) and are_alike(g, x, other):
