@@ -1,11 +1,14 @@
 """`python -m cinfer`, and the program `cinfer`."""
+import gc
 import signal
 import sys
 
 AGAIN = 1.0             # seconds
+GARBAGE = 50_000        # objects that are made before Python looks for cycles: modules are many objects, and none
 
 
 def main() -> int:
+    gc.set_threshold(GARBAGE)
     try:
         if hasattr(signal, "setitimer"):
             for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):

@@ -8,9 +8,11 @@ from contextlib import ExitStack
 from ..errors import InputError
 from ..paths import check_regular, unreadable
 from .files import Places, check_named, check_place
+from .parser import count, fraction
 from .writers import Drawn, Filmed, Saved, SavedMap, Table
 
 RECIPE_FLAGS = ("size", "layout", "channels", "resize", "filter", "mean", "std")
+ASKED = ("conf", "iou", "max_det", "classes", "top")        # flags that are Options
 MOST_LABEL_BYTES = 10_000_000
 MAPS = ".png", ".tif", ".tiff"      # of --save
 TABLE = ".parquet"                  # of -o
@@ -42,6 +44,21 @@ def add_fed(parser) -> None:
     parser.add_argument("--task", metavar="T", help="what the model does (docs/tasks.md)")
     parser.set_defaults(output_scale=None)
     add_recipe(parser)
+
+
+def add_options(parser) -> None:
+    """What of an answer is wanted; `options_of` says it."""
+    add = parser.add_argument
+    add("--top", type=count(1, 10**6), metavar="N", help="classes to show (5)")
+    add("--conf", type=fraction, metavar="C", help="the least score")
+    add("--iou", type=fraction, metavar="F", help="of two that overlap by more only the better one")
+    add("--max-det", type=count(1, 10**5), metavar="N", help="objects at most")
+    add("--classes", type=listed, metavar="A,B", help="only these classes")
+
+
+def options_of(arguments) -> dict:
+    """Those of Options that flags say."""
+    return {name: value for name in ASKED if (value := getattr(arguments, name)) is not None}
 
 
 def flags_of(arguments) -> dict[str, tuple[str, str]]:

@@ -10,14 +10,13 @@ from contextlib import ExitStack, closing, contextmanager
 from ..errors import Error, InputError
 from ..vision.chains import reader_of, split
 from . import complain
-from .flags import (add_recipe, check_font, check_save, check_show, drawn_into, flags_of, label_expected, is_table,
-                    listed, places_of, read_labels, saved_into, table_into)
-from .parser import add_precision, add_threads, count, fraction, model_path, model_source, seconds
+from .flags import (ASKED, add_options, add_recipe, check_font, check_save, check_show, drawn_into, flags_of, is_table,
+                    label_expected, options_of, places_of, read_labels, saved_into, table_into)
+from .parser import add_precision, add_threads, count, model_path, model_source, seconds
 from .tally import Tally, some
 from .text import STDERR, Progress, counted, hint, say, say_precision
 from .writers import Filmed, Formatted, Screen, Shown
 
-ASKED = ("conf", "iou", "max_det", "classes", "top")        # flags that are Options
 USAGE = "cinfer run MODEL SOURCE... [flags]"
 EPILOG = """What the model is, and how pictures are prepared, comes from these flags, else
 from the model's metadata, files beside it, its outputs; a line on stderr says
@@ -44,11 +43,7 @@ def declare(parser) -> None:
     add("--seconds", type=seconds, metavar="S", help="of a video or camera only the first S seconds")
     add("--expect", metavar="LABEL", help="exit status 1 unless a picture shows it")
     add("--resume", action="store_true", help="leave out what is there already by -o")
-    add("--top", type=count(1, 10**6), metavar="N", help="classes to show (5)")
-    add("--conf", type=fraction, metavar="C", help="the least score")
-    add("--iou", type=fraction, metavar="F", help="of two that overlap by more only the better one")
-    add("--max-det", type=count(1, 10**5), metavar="N", help="objects at most")
-    add("--classes", type=listed, metavar="A,B", help="only these classes")
+    add_options(parser)
     add("--labels", metavar="FILE", help="class names, one a line")
     add("--exact", action="store_true", help="decode large JPEGs whole (docs/sources.md)")
     add("--task", metavar="T", help="what the model does (docs/tasks.md)")
@@ -91,7 +86,7 @@ def run(arguments) -> int:
             raise
         raise type(error)(f"standard input: {str(error).removeprefix('model: ')}") from None
     say_precision(sessions[0], arguments.precision)
-    options = Options(**{name: value for name in ASKED if (value := getattr(arguments, name)) is not None})
+    options = Options(**options_of(arguments))
     reader = reader_of(sessions, flags_of(arguments), options, labels)
     reader.whole = bool(arguments.exact or arguments.save or shown or drawn)
     expected = label_expected(arguments.expect, reader)

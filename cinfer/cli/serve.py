@@ -4,8 +4,8 @@ from __future__ import annotations
 import os
 
 from ..errors import InputError
-from .flags import add_fed, flags_of, read_labels
-from .parser import add_precision, add_threads, count, fraction, seconds
+from .flags import add_fed, add_options, flags_of, options_of, read_labels
+from .parser import add_precision, add_threads, count, seconds
 from .text import say
 
 USAGE = "cinfer serve MODEL... [flags]"
@@ -33,7 +33,7 @@ def declare(parser) -> None:
     add("--max-connections", metavar="N", type=count(1, 10_000), default=100, help="connections at once (100)")
     add("--timeout", metavar="S", type=seconds, default=30.0,
         help="seconds for a request to come, and again for its answer (30)")
-    add("--conf", type=fraction, metavar="C", help="the least score, where a request says none")
+    add_options(parser)
     add("--labels", metavar="FILE", help="class names, one a line")
     add_fed(parser)
     add_threads(parser)
@@ -41,16 +41,15 @@ def declare(parser) -> None:
 
 
 def run(arguments) -> int:
-    from ..serve.models import MEGABYTE, named
-    from ..serve.server import Limits, serve
-    from ..vision.families.view import Options
+    from ..serve.limits import MEGABYTE, Limits
+    from ..serve.models import named
+    from ..serve.server import serve
     from .parser import model_path
     key = arguments.api_key if arguments.api_key is not None else os.environ.get(KEY)
     if key is not None and not (key.strip() == key and key.isprintable() and key):
         raise InputError("--api-key: a key is one word without blanks at its ends")
     for each in arguments.models:
         model_path(named(each)[1])
-    options = Options() if arguments.conf is None else Options(conf=arguments.conf)
     limits = Limits(arguments.max_body * MEGABYTE, arguments.max_pixels * 1_000_000, arguments.timeout)
 
     def ready(application, url: str) -> None:
@@ -64,6 +63,6 @@ def run(arguments) -> int:
     serve(arguments.models, host=arguments.host, port=arguments.port, zmq=arguments.zmq,
           connections=arguments.max_connections, ready=ready, limits=limits, api_key=key, threads=arguments.threads,
           max_memory=arguments.max_memory * MEGABYTE, precision=arguments.precision, flags=flags_of(arguments),
-          options=options, labels=read_labels(arguments.labels) if arguments.labels else None)
+          options=options_of(arguments), labels=read_labels(arguments.labels) if arguments.labels else None)
     say("ended")
     return 0

@@ -6,7 +6,6 @@ and watched: what writes over it in place must not change a model that is in use
 from __future__ import annotations
 
 import errno
-import hashlib
 import mmap
 import os
 import stat
@@ -138,6 +137,7 @@ class Read:
     def identity(self) -> tuple:
         """(stamp, digest)"""
         if not self._digest:
+            import hashlib                              # which loads OpenSSL
             self._digest = hashlib.blake2b(self._data, digest_size=20).digest()
             if isinstance(self._data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
                 self._data.madvise(mmap.MADV_DONTNEED)          # its pages come again when they are needed

@@ -68,11 +68,14 @@ def quantize(x: np.ndarray, scale, zero, dtype: np.dtype, saturate: bool = True,
 
 def dequantize(x: np.ndarray, scale: np.ndarray, zero: np.ndarray | None,
                dtype: np.dtype = F32) -> np.ndarray:
-    if is_float(x.dtype):
-        y = x.astype(F32) if zero is None else x.astype(F32) - zero.astype(F32)
+    if is_float(x.dtype) or x.dtype.kind in "iu" and x.dtype.itemsize <= 2:     # their differences are exact in float32
+        y = x.astype(F32)
+        if zero is not None and zero.any():
+            y -= zero.astype(F32)
     else:
-        y = x.astype(I32) if zero is None else x.astype(I32) - zero.astype(I32)
-    return settle(y.astype(F32) * widen(scale), dtype)
+        y = (x.astype(I32) if zero is None else x.astype(I32) - zero.astype(I32)).astype(F32)
+    y, scale = np.asarray(y), widen(scale)
+    return settle(np.multiply(y, scale, out=y if scale.dtype == F32 else None), dtype)
 
 
 def target(zero, output_dtype: int) -> np.dtype:

@@ -1,6 +1,7 @@
 """Models behind a port: `cinfer serve MODEL...`, `cinfer.serve(["model.onnx"])`; docs/serve.md.
 
     models.py           what is served: sessions by name, and what each makes of a picture
+    limits.py           what a request may take
     turns.py            as many requests at once as there are CPUs for
     app.py              the WSGI application: paths, keys, limits, errors as one line of JSON
     forms.py            what comes in the body of a request: forms with files, pictures, JSON
@@ -19,7 +20,7 @@ import sys
 from ..imports import Called, imported
 
 __all__ = ["Application", "Limits", "serve"]
-_HOME = {"Application": "app", "Limits": "app", "serve": "server"}
+_HOME = {"Application": "app", "Limits": "limits", "serve": "server"}
 
 
 def __getattr__(name: str):

@@ -1,21 +1,19 @@
 """The WSGI application: each request gets one answer, an error one line of JSON. Any WSGI server can run it."""
 from __future__ import annotations
 
-import hmac
 import os
 import re
 import sys
 import time
 import traceback
-from typing import NamedTuple
-from urllib.parse import parse_qs
 
 from ..errors import Cancelled, Error, InputError, LimitError, UnsupportedError
 from ..threads import checked
 from . import pictures, tensors
 from .forms import Form, form_of
+from .limits import MEGABYTE, Limits
 from .metrics import KIND, Metrics
-from .models import MEGABYTE, Served, served
+from .models import LIST, Served, served
 from .replies import Refused, Reply, failure
 from .turns import Turns
 
@@ -25,13 +23,6 @@ PAGE_POLICY = ("default-src 'none'; script-src 'unsafe-inline'; style-src 'unsaf
                "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 BODIES = "multipart/form-data", "application/octet-stream", "image/"
 MOST_QUERY = 10_000
-
-
-class Limits(NamedTuple):
-    """body : bytes; pixels : of a picture; seconds : from a whole request to its answer"""
-    body: int = 32 * MEGABYTE
-    pixels: int = 25_000_000
-    seconds: float = 30.0
 
 
 class Application:
@@ -94,8 +85,9 @@ class Application:
     def _check_key(self, request) -> None:
         if self._key is None:
             return
+        from hmac import compare_digest
         given = request.key()
-        if given is None or not hmac.compare_digest(given.encode(), self._key):
+        if given is None or not compare_digest(given.encode(), self._key):
             raise Refused(401, f"the API key is {'missing' if given is None else 'wrong'}: send it as the form's field "
                                "api_key, or as the header Authorization: Bearer KEY", (("WWW-Authenticate", "Bearer"),))
 
@@ -162,6 +154,7 @@ class Request:
         return self.query(name)
 
     def query(self, name: str) -> str | None:
+        from urllib.parse import parse_qs
         try:
             found = parse_qs(self.environ.get("QUERY_STRING", "")[:MOST_QUERY], max_num_fields=100)
         except ValueError:
@@ -228,6 +221,7 @@ ROUTES = [(re.compile(pattern), *rest) for pattern, *rest in (
     (r"/metrics", "GET", "/metrics", False, metrics),
     (r"/v1/vision/detection/?", "POST", "/v1/vision/detection", False, pictures.detection),
     (r"/v1/vision/scene/?", "POST", "/v1/vision/scene", False, pictures.scene),
+    (rf"/v1/vision/custom/{LIST}/?", "POST", "/v1/vision/custom/list", False, pictures.listed),
     (rf"/v1/vision/custom/{NAME}/?", "POST", "/v1/vision/custom", False, pictures.custom),
     (rf"/v1/read(?:/{NAME})?/?", "POST", "/v1/read", False, pictures.whatever),
     (r"/v2/?", "GET", "/v2", False, tensors.about),

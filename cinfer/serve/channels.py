@@ -19,7 +19,7 @@ from .replies import failure, line_of
 DRAIN_SECONDS = 2.0                 # that a client has to read a refusal while what it still sends is dropped
 DRAIN_BYTES = 65_536
 MOST_IN_MEMORY = 8                  # large bodies at once that are kept in memory where files cannot be had
-NEW_SECONDS = 0.1                   # that a connection may be there without a request where others wait for one
+NEW_SECONDS = 0.25                  # that a connection may be there without a request where others wait for one
 USED_SECONDS = 1.0                  # that it may be idle between two requests there
 HEAD_SECONDS = 2.0                  # that a head of a request may take there
 TEXTS = {413: "the body is larger than this server takes (--max-body)",

@@ -6,10 +6,9 @@ import os
 from collections.abc import Mapping
 
 from ..errors import Error, InputError
-from ..session import Session, load
 from .replies import Refused
 
-MEGABYTE = 1_000_000
+LIST = "list"                       # /v1/vision/custom/list
 
 
 class Served:
@@ -20,13 +19,13 @@ class Served:
     kind : "detection", "classification" or "", whichever its answers can be said in by DeepStack's protocol
     """
 
-    def __init__(self, name: str, session: Session, flags=None, options=None, labels=None):
+    def __init__(self, name: str, session, flags=None, options=None, labels=None):
         self.name, self.session = name, session
         self.reader, self.why_not, self.kind = None, "", ""
         try:
             self._look(flags, options, labels)
         except Error as error:
-            if flags or labels:                         # whoever says how pictures are fed wants to feed some
+            if flags or labels or options and options.classes:         # who says how pictures are fed has some
                 raise type(error)(f"{name}: {error}") from None
             self.reader, self.why_not = None, str(error)
 
@@ -70,12 +69,14 @@ def named(text: str) -> tuple[str, str]:
 
 
 def served(models, threads: int | None = None, max_memory: int | None = None, precision: str = "fp32",
-           **how) -> dict[str, Served]:
+           flags=None, options=None, labels=None) -> dict[str, Served]:
     """The models by name, the first one first.
 
     models : paths or name=path; or a dict of name -> path, bytes or Session
-    how : flags, options and labels as of Reader
+    flags, labels : as of Reader; options : a dict of what Options says
     """
+    from ..session import Session, load
+    from ..vision.families.view import Options
     pairs = list(models.items()) if isinstance(models, Mapping) else [named(os.fspath(each)) for each in models]
     if not pairs:
         raise InputError("no model is named; right is at least one ONNX model")
@@ -84,12 +85,15 @@ def served(models, threads: int | None = None, max_memory: int | None = None, pr
         check_name(name, found)
         session = source if isinstance(source, Session) else load(
             source, threads=threads, max_memory=max_memory, precision=precision)
-        found[name] = Served(name, session, **how)
+        found[name] = Served(name, session, flags, Options(**options or {}), labels)
     return found
 
 
 def check_name(name: str, known) -> None:
     if not name or "/" in name or not name.isprintable() or len(name) > 200:
         raise InputError(f"{name!r} cannot be a model's name in a path; say another one, NAME=MODEL.onnx")
+    if name == LIST:
+        raise InputError(f"a model cannot be called {name!r}, by whose path clients ask for a list of all; say another "
+                         "name, NAME=MODEL.onnx")
     if name in known:
         raise InputError(f"two models are called {name!r}; say another name for one, NAME=MODEL.onnx")

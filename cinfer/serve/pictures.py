@@ -47,6 +47,11 @@ def custom(app, request, name: str) -> Reply:
     return (scene if is_classifier else detection)(app, request, name)
 
 
+def listed(app, request) -> Reply:
+    """The names for `custom`, as Blue Iris asks for them: of what it calls AI models of one's own."""
+    return of({"success": True, "models": [name for name, each in app.models.items() if each.kind]})
+
+
 def whatever(app, request, name: str | None = None) -> Reply:
     """The JSON object of docs/json.md; with the field, or the query, draw=1 also `drawn`, a picture as a data URL."""
     draw = request.asked("draw") in ("1", "true", "yes")

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import signal
@@ -12,7 +13,7 @@ import warnings
 from contextlib import ExitStack, contextmanager
 
 from ..errors import InputError
-from .app import Application, Limits
+from .limits import Limits
 
 HOST, PORT, CONNECTIONS = "127.0.0.1", 8000, 100
 MOST_HEAD = 32_768                  # bytes of a request's first line and headers
@@ -20,6 +21,7 @@ IN_MEMORY = 2_000_000               # bytes of a body; a larger one waits in a f
 ANSWER_IN_MEMORY = 64_000_000       # bytes of an answer, which was there anyway, while it is taken
 BACKLOG = 1024                      # connections that the system holds until they are taken
 IDLE_SECONDS = 30.0                 # after which a connection on which nothing moves is closed
+AT_ONCE_SECONDS = 0.3               # within which two signals are one: timeout(1) sends it to the group as well
 GRACE_SECONDS = 20.0                # that requests have which are under way when the server is to end
 SPARE_THREADS = 4                   # for requests that need no turn at the CPU, or wait for theirs
 OTHER_FILES = 16                    # that the process may have open at once beside what it has at the start
@@ -50,6 +52,7 @@ def serve(models, *, host: str = HOST, port: int = PORT, zmq: str | None = None,
             stack.callback(each.close)
         if zmq:
             needed("zmq", "frigate")
+        from .app import Application
         application = Application(models, limits=limits, **options)
         with quiet(limits):
             may_be = affordable(connections)
@@ -62,6 +65,7 @@ def serve(models, *, host: str = HOST, port: int = PORT, zmq: str | None = None,
                 if zmq:
                     from .frigate import Detector
                     stack.enter_context(Detector(application, zmq))
+                gc.freeze()                             # what is there stays: Python need not look through it again
                 if ready:
                     ready(application, server.url)
                 server.run()
@@ -107,7 +111,7 @@ def bound(host: str, port: int) -> list[socket.socket]:
 class Server:
     """waitress with its loop in our hands."""
 
-    def __init__(self, application: Application, sockets: list[socket.socket], connections: int):
+    def __init__(self, application, sockets: list[socket.socket], connections: int):
         from waitress import wasyncore
         from waitress.adjustments import Adjustments
         from waitress.task import ThreadedTaskDispatcher
@@ -180,9 +184,12 @@ class Server:
         numbers = signal.SIGTERM, signal.SIGINT
         before = {number: signal.getsignal(number) for number in numbers}
 
-        def end(*_):
-            for number in numbers:                      # the second time as if there were no handler
-                signal.signal(number, killed)
+        asked: list[float] = []
+
+        def end(*args):
+            if asked and time.monotonic() - asked[0] > AT_ONCE_SECONDS:
+                killed(*args)
+            asked.append(time.monotonic())
             self.stop()
         for number in numbers:
             signal.signal(number, end)

@@ -84,6 +84,8 @@ def feeds_of(inputs: list, rest: memoryview, ports: dict) -> dict:
             raise Refused(400, f"no input {name!r}; the model has {', '.join(map(repr, ports))}")
         dtype, shape = type_of(each, name, ports[name]), shape_of(each, name)
         size = parameter(each, "binary_data_size")
+        if size is None and "data" not in each and len(inputs) == 1:    # as OpenVINO Model Server has it
+            size = len(rest) or None
         if size is None:
             feeds[name] = from_json(each.get("data"), name, dtype, shape)
         else:

@@ -1,5 +1,6 @@
 """Many clients, busy threads, few files: who is answered, and who waits."""
 
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from program import ROOT, start
 from serving import ended, form, models, over_http, picture, running  # noqa: F401 (fixtures)
@@ -31,7 +33,7 @@ def served(models, connections=40):  # noqa: F811
     pytest.importorskip("waitress")
     from cinfer.serve import Application
     from cinfer.serve.server import Server, bound
-    app = Application([str(models / "colours.onnx")], threads=1)
+    app = Application([str(models / "colours.onnx"), f"tensors={models}/halves.onnx"], threads=1)
     sockets = bound("127.0.0.1", 0)
     server = Server(app, sockets, connections)
     thread = threading.Thread(target=server.run)
@@ -155,6 +157,30 @@ def test_connections_in_use_end_with_their_answers_where_others_wait(models):  #
         for each in threads:
             each.join()
     assert not failed and answers == [200] * 100 and any(ends)
+
+
+def test_an_answer_that_nobody_takes_holds_no_thread(models, monkeypatch):  # noqa: F811
+    """Two large answers to one client, which reads neither: the second one has to wait for room."""
+    from cinfer.serve import server
+    monkeypatch.setattr(server, "IDLE_SECONDS", 1.0)
+    x = np.zeros((1, 3, 1200, 1600), np.float32)
+    asked = {"inputs": [{"name": "x", "shape": x.shape, "datatype": "FP32",
+                         "parameters": {"binary_data_size": x.nbytes}}], "parameters": {"binary_data_output": True}}
+    text = json.dumps(asked).encode()
+    head = (f"POST /v2/models/tensors/infer HTTP/1.1\r\nInference-Header-Content-Length: {len(text)}\r\n"
+            f"Content-Length: {len(text) + x.nbytes}\r\n\r\n").encode()
+    with served(models) as one:
+        workers = one.server._dispatchers[0]
+        until(lambda: workers.active_count == 0)
+        with connected(one.port) as client:
+            client.sendall((head + text + x.tobytes()) * 2)
+            until(lambda: workers.active_count == 1)
+            until(lambda: workers.active_count == 0)
+            client.settimeout(5)
+            with pytest.raises(OSError):
+                while client.recv(1 << 20):
+                    pass
+                raise OSError
 
 
 @contextmanager

@@ -202,6 +202,8 @@ def test_a_port_in_use_is_one_line(server, cinfer, models):  # noqa: F811
     (["colours.onnx", "--api-key", " x"], "--api-key: a key is one word"),
     (["colours.onnx", "--timeout", "0"], "'0' is no number of seconds"),
     (["halves.onnx", "--size", "8x8"], "halves: cinfer.input.name is 'none'"),
+    (["list=colours.onnx"], "a model cannot be called 'list'"),
+    (["colours.onnx", "--classes", "a,z"], "colours: the model has no class 'z'"),
     (["colours.onnx", "--zmq", "tcp://127.0.0.1:5555"], "--zmq: no model that is served finds objects"),
     (["colours.onnx", "--prot", "1"], "unknown flag '--prot', do you mean --port?"),
 ])  # fmt: skip
