@@ -22,7 +22,7 @@ KEY = "CINFER_API_KEY"
 
 def declare(parser) -> None:
     add = parser.add_argument
-    add("models", metavar="MODEL", nargs="+", help="an ONNX file, or NAME=FILE")
+    add("models", metavar="MODEL", nargs="+", help="an ONNX file, or NAME=FILE; A.onnx+B.onnx: one after the other")
     add("--host", metavar="H", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine alone)")
     add("--port", metavar="P", type=count(0, 65535), default=8000, help="port (8000); 0: one that is free")
     add("--api-key", metavar="KEY", help="which requests have to send")
@@ -44,12 +44,14 @@ def run(arguments) -> int:
     from ..serve.limits import MEGABYTE, Limits
     from ..serve.models import named
     from ..serve.server import serve
+    from ..vision.chains import split
     from .parser import model_path
     key = arguments.api_key if arguments.api_key is not None else os.environ.get(KEY)
     if key is not None and not (key.strip() == key and key.isprintable() and key):
         raise InputError("--api-key: a key is one word without blanks at its ends")
     for each in arguments.models:
-        model_path(named(each)[1])
+        for path in split(named(each)[1]):
+            model_path(path)
     limits = Limits(arguments.max_body * MEGABYTE, arguments.max_pixels * 1_000_000, arguments.timeout)
 
     def ready(application, url: str) -> None:

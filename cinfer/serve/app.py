@@ -208,8 +208,9 @@ def model_ready(app, request, name: str) -> Reply:
 def models(app, request) -> Reply:
     """What is served, for people and the page."""
     from .replies import of
-    return of({"models": [{"name": each.name, "task": each.reader.words.task if each.reader else None,
-                           "takes": "pictures and tensors" if each.reader else "tensors", "note": each.why_not}
+    return of({"models": [{"name": each.name, "task": each.task,
+                           "takes": " and ".join(["pictures"] * (each.reader is not None)
+                                                 + ["tensors"] * (each.session is not None)), "note": each.why_not}
                           for each in app.models.values()]})
 
 

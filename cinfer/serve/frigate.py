@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import Error, InputError
 from ..vision.answers.objects import Objects
+from ..vision.reader import opener
 from .pictures import sure
 from .replies import Refused
 from .turns import left_of
@@ -101,7 +102,9 @@ class Detector:
         with self._app.turns.turn(deadline):
             reader = self._served.reads(None, whole=True)
             is_picture = x.dtype == np.uint8
-            ready = reader.prepare(reader.opened(as_picture(x))) if is_picture else reader.fed(x)
+            if not (is_picture or hasattr(reader, "fed")):
+                raise Refused(400, "what is served are several models, which take a picture: Frigate's input_dtype int")
+            ready = reader.prepare(opener(reader)(as_picture(x))) if is_picture else reader.fed(x)
             return rows_of(reader.finish(ready, self._app.turns.share(), left_of(deadline)))
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 
 from ..errors import Error, InputError
+from ..vision.chains import split
 from .replies import Refused
 
 LIST = "list"                       # /v1/vision/custom/list
@@ -14,18 +15,18 @@ LIST = "list"                       # /v1/vision/custom/list
 class Served:
     """A model behind the port.
 
-    name : in paths; session : shared by all requests
-    reader : Reader, or None where the model takes no picture; why_not : the reason then
-    kind : "detection", "classification" or "", whichever its answers can be said in by DeepStack's protocol
+    name : in paths; session : shared by all requests, or None where it is a chain of several
+    reader : Reader, or a chain; None where the model takes no picture; why_not : the reason then
+    task : of its answers; kind : "detection", "classification", "text" or "", as DeepStack's protocol can say them
     """
 
-    def __init__(self, name: str, session, flags=None, options=None, labels=None):
-        self.name, self.session = name, session
-        self.reader, self.why_not, self.kind = None, "", ""
+    def __init__(self, name: str, sessions: list, flags=None, options=None, labels=None):
+        self.name, self.session = name, sessions[0] if len(sessions) == 1 else None
+        self._sessions, self.reader, self.why_not, self.task, self.kind = sessions, None, "", None, ""
         try:
             self._look(flags, options, labels)
         except Error as error:
-            if flags or labels or options and options.classes:         # who says how pictures are fed has some
+            if self.session is None or flags or labels or options and options.classes:     # then pictures are meant
                 raise type(error)(f"{name}: {error}") from None
             self.reader, self.why_not = None, str(error)
 
@@ -36,10 +37,12 @@ class Served:
 
         from ..vision.answers.classes import Classes
         from ..vision.answers.objects import Objects
-        from ..vision.reader import Reader
-        self.reader = Reader(self.session, flags, options, labels)
+        from ..vision.answers.text import Text
+        from ..vision.chains import reader_of
+        self.reader = reader_of(self._sessions, flags, options, labels)
         answer = self.reader.read(Image.new("RGB", (256, 256), (128, 128, 128))).answer
-        self.kind = "detection" if isinstance(answer, Objects) else (
+        self.task = answer.task or getattr(self.reader.words, "task", None)
+        self.kind = "detection" if isinstance(answer, Objects) else "text" if isinstance(answer, Text) else (
             "classification" if isinstance(answer, Classes) and answer.task == "classification" else "")
 
     def reads(self, conf: float | None, whole: bool):
@@ -56,23 +59,24 @@ class Served:
         """For people: what it is."""
         if self.reader is None:
             return f"{self.name}: tensors only, for {self.why_not}"
-        task = self.reader.words.task or "raw outputs"
-        return f"{self.name}: {task}: {self.reader.words.origin()}; fed {self.reader.recipe}"
+        return f"{self.name}: {self.task or 'raw outputs'}: {self.reader.words.origin()}; fed {self.reader.recipe}"
 
 
 def named(text: str) -> tuple[str, str]:
-    """name=path, or a path: its file's name without the ending. A file of the whole name comes first."""
+    """name=path, or a path: its file's name without the ending; of a chain those of all, with a + between them. A file
+    of the whole name comes first."""
     name, equals, path = text.partition("=")
     if equals and name and path and not os.path.exists(text):
         return name, path
-    return os.path.splitext(os.path.basename(text))[0] or text, text
+    return "+".join(os.path.splitext(os.path.basename(each))[0] for each in split(text)) or text, text
 
 
 def served(models, threads: int | None = None, max_memory: int | None = None, precision: str = "fp32",
            flags=None, options=None, labels=None) -> dict[str, Served]:
     """The models by name, the first one first.
 
-    models : paths or name=path; or a dict of name -> path, bytes or Session
+    models : paths or name=path, also of chains, A.onnx+B.onnx; or a dict of name -> path, bytes or Session, or a list
+        of them, one after the other
     flags, labels : as of Reader; options : a dict of what Options says
     """
     from ..session import Session, load
@@ -83,9 +87,10 @@ def served(models, threads: int | None = None, max_memory: int | None = None, pr
     found: dict[str, Served] = {}
     for name, source in pairs:
         check_name(name, found)
-        session = source if isinstance(source, Session) else load(
-            source, threads=threads, max_memory=max_memory, precision=precision)
-        found[name] = Served(name, session, flags, Options(**options or {}), labels)
+        parts = source if isinstance(source, (list, tuple)) else split(source) if isinstance(source, str) else [source]
+        sessions = [each if isinstance(each, Session) else load(
+            each, threads=threads, max_memory=max_memory, precision=precision) for each in parts]
+        found[name] = Served(name, sessions, flags, Options(**options or {}), labels)
     return found
 
 

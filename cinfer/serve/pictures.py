@@ -13,6 +13,8 @@ import math
 from ..errors import LimitError
 from ..vision.answers.classes import Classes
 from ..vision.answers.objects import Objects
+from ..vision.answers.text import Line, Text
+from ..vision.reader import opener
 from .replies import Refused, Reply, of
 from .turns import left_of
 
@@ -25,8 +27,8 @@ def detection(app, request, name: str | None = None) -> Reply:
     """DeepStack's object detection; also of a model of one's own, /v1/vision/custom/NAME."""
     served = app.model_of(name, "detection", "finds objects")
     answer = read(app, request, served).answer
-    if not isinstance(answer, Objects):
-        raise Refused(400, f"model {served.name!r} finds no objects, it is for {served.reader.words.task or 'no task'}")
+    if not isinstance(answer, (Objects, Text)):
+        raise Refused(400, f"model {served.name!r} finds no objects, it is for {served.task or 'no task'}")
     return of({"success": True, "predictions": predictions(answer), "duration": round(answer.ms / 1e3, 5)})
 
 
@@ -35,7 +37,7 @@ def scene(app, request, name: str | None = None) -> Reply:
     served = app.model_of(name, "classification", "classifies")
     answer = read(app, request, served).answer
     if not isinstance(answer, Classes):
-        raise Refused(400, f"model {served.name!r} says no classes, it is for {served.reader.words.task or 'no task'}")
+        raise Refused(400, f"model {served.name!r} says no classes, it is for {served.task or 'no task'}")
     found = [{"label": str(each), "confidence": sure(each.score)} for each in answer.best]
     best = found[0] if found else {"label": "", "confidence": 0.0}
     return of({"success": True, **best, "predictions": found, "duration": round(answer.ms / 1e3, 5)})
@@ -69,7 +71,7 @@ def read(app, request, served, whole: bool = False):
     with app.turns.turn(request.deadline, request.gone):
         reader = served.reads(conf, whole)
         check_pixels(picture, app.limits.pixels)
-        ready = reader.prepare(reader.opened(picture, name=SENT))
+        ready = reader.prepare(opener(reader)(picture, name=SENT))
         return reader.finish(ready, app.turns.share(), left_of(request.deadline))
 
 
@@ -94,16 +96,18 @@ def check_pixels(picture: bytes, most: int) -> None:
                          "(--max-pixels)")
 
 
-def predictions(answer: Objects) -> list[dict]:
+def predictions(answer: Objects | Text) -> list[dict]:
+    """Of objects, or of lines of text, whose labels are what is written."""
     found = []
     for each in answer.found:
-        box = each.box
-        if box is None and each.points is not None and len(each.points):
-            box = (*each.points[:, :2].min(axis=0), *each.points[:, :2].max(axis=0))
+        is_line = isinstance(each, Line)
+        box, points = (None, each.quad) if is_line else (each.box, each.points)
+        if box is None and points is not None and len(points):
+            box = (*points[:, :2].min(axis=0), *points[:, :2].max(axis=0))
         if box is not None and all(map(math.isfinite, box)):
             x_min, y_min, x_max, y_max = (round(float(v)) for v in box)
-            found.append({"label": str(each), "confidence": sure(each.score), "x_min": x_min, "y_min": y_min,
-                          "x_max": x_max, "y_max": y_max})
+            found.append({"label": each.text if is_line else str(each), "confidence": sure(each.score),
+                          "x_min": x_min, "y_min": y_min, "x_max": x_max, "y_max": y_max})
     return sorted(found, key=lambda each: -each["confidence"])
 
 

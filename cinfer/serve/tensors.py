@@ -31,9 +31,9 @@ def about(app, request) -> Reply:
 
 def about_model(app, request, name: str) -> Reply:
     served = app.model_of(name)
-    session = served.session
+    inputs, outputs = (served.session.inputs, served.session.outputs) if served.session else ((), ())
     return of({"name": served.name, "versions": ["1"], "platform": "onnx_cinfer",
-               "inputs": list(map(port_data, session.inputs)), "outputs": list(map(port_data, session.outputs))})
+               "inputs": list(map(port_data, inputs)), "outputs": list(map(port_data, outputs))})
 
 
 def port_data(port) -> dict:
@@ -48,6 +48,8 @@ def name_of(dtype) -> str:
 
 def infer(app, request, name: str) -> Reply:
     served = app.model_of(name)
+    if served.session is None:
+        raise Refused(400, f"model {served.name!r} is several, one after the other, and takes pictures only")
     head, rest = split(request.body(), request.header(HEADER))
     with app.turns.turn(request.deadline, request.gone):
         asked = json_of(head)

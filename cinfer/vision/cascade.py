@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from .answers.objects import Object, Objects
-from .chains import Origins
+from .chains import Origins, Share
 from .families.faces import mtcnn_kind, p_net
 from .families.overlap import likeliest, suppress
 from .families.view import Options, numbers_of
@@ -66,36 +66,37 @@ class Cascade:
     def read(self, picture) -> Reading:
         return self.finish(self.prepare(picture))
 
-    def finish(self, ready: Prepared) -> Reading:
+    def finish(self, ready: Prepared, stop=None, timeout: float | None = None) -> Reading:
+        """As of a Reader; stop gives the threads of each run."""
         begin = time.perf_counter()
-        boxes, scores, points = self._faces(ready.frame.picture.convert("RGB"))
+        boxes, scores, points = self._faces(ready.frame.picture.convert("RGB"), Share(stop, timeout))
         order = likeliest(scores)[:self.options.max_det or len(scores)]
         found = [Object(0, LABEL, float(s), tuple(b), points=p) for s, b, p in zip(
             scores[order], ready.where.boxes(boxes[order]).tolist(), ready.where.points(points[order]))]
         return Reading(ready.frame, Objects(found), ready.where, {"boxes": boxes, "scores": scores, "points": points},
                        (ready.seconds, time.perf_counter() - begin, 0.0))
 
-    def _faces(self, picture):
+    def _faces(self, picture, share: Share):
         """(boxes (n, 4), scores (n), points (n, 5, 2)) in pixels of the picture."""
-        boxes = square(self._candidates(picture))
-        boxes, scores, (offsets,) = self._judged(picture, boxes, 1, 24)
+        boxes = square(self._candidates(picture, share))
+        boxes, scores, (offsets,) = self._judged(picture, boxes, share, 1, 24)
         kept = suppress(boxes, scores, .7, MOST_PIECES)
         boxes = square(moved(boxes[kept], offsets[kept]))
         least = THRESHOLDS[2] if self.options.conf is None else self.options.conf
-        boxes, scores, (offsets, dots) = self._judged(picture, boxes, 2, 48, least)
+        boxes, scores, (offsets, dots) = self._judged(picture, boxes, share, 2, 48, least)
         size = boxes[:, None, 2:] - boxes[:, None, :2] + 1
         points = boxes[:, None, :2] - 1 + size * dots.reshape(-1, 2, 5).transpose(0, 2, 1)
         boxes = moved(boxes, offsets)
         kept = least_overlapping(boxes, scores, .7)
         return boxes[kept], scores[kept], points[kept]
 
-    def _candidates(self, picture) -> np.ndarray:
+    def _candidates(self, picture, share: Share) -> np.ndarray:
         """P-Net's boxes of all scales."""
         from PIL import Image
         found, scale = [(np.empty((0, 4)), np.empty(0), np.empty((0, 4)))], 12 / LEAST_FACE
         while min(picture.size) * scale >= 12:
             small = picture.resize([int(side * scale + 1) for side in picture.size], Image.Resampling.BOX)
-            windows, scores, offsets = p_net(self._run(0, np.asarray(small)[None]))
+            windows, scores, offsets = p_net(self._run(share, 0, np.asarray(small)[None]))
             sure = scores >= THRESHOLDS[0]
             boxes, scores, offsets = np.floor(windows[sure] / scale), scores[sure], offsets[sure]
             kept = suppress(boxes, scores, .5, MOST_PIECES)
@@ -106,7 +107,7 @@ class Cascade:
         boxes, offsets = boxes[kept], offsets[kept]
         return boxes + offsets * np.tile(boxes[:, 2:] - boxes[:, :2], 2)
 
-    def _judged(self, picture, boxes, which: int, side: int, least: float | None = None):
+    def _judged(self, picture, boxes, share: Share, which: int, side: int, least: float | None = None):
         """Those boxes that a network takes for faces, its scores, and its other outputs, by their width."""
         from PIL import Image
         limit = np.array([*picture.size] * 2)
@@ -115,7 +116,7 @@ class Cascade:
         inside = (cut[:, 2:] > cut[:, :2]).all(1)
         boxes, cut = boxes[inside], cut[inside]
         pieces = [np.asarray(picture.resize((side, side), Image.Resampling.BOX, box=each)) for each in cut.tolist()]
-        runs = [self._run(which, np.stack(pieces[i:i + BATCH])) for i in range(0, len(pieces), BATCH)]
+        runs = [self._run(share, which, np.stack(pieces[i:i + BATCH])) for i in range(0, len(pieces), BATCH)]
         widths = (2, 4, 10)[:which + 1]
         arrays = [np.concatenate([np.empty((0, n)), *(next(a for a in run if a.shape[1] == n) for run in runs)])
                   for n in widths]
@@ -123,13 +124,14 @@ class Cascade:
         kept = scores > (THRESHOLDS[which] if least is None else least)
         return boxes[kept], scores[kept], [a[kept] for a in arrays[1:]]
 
-    def _run(self, which: int, pixels: np.ndarray) -> list[np.ndarray]:
+    def _run(self, share: Share, which: int, pixels: np.ndarray) -> list[np.ndarray]:
         """Outputs of a network for pictures (n, height, width, 3)."""
         reader = self.nets[which]
         recipe = reader.recipe
         pixels = pixels[..., ::-1] if recipe.channels == "BGR" else pixels
         x = ((pixels - np.array(recipe.mean)) / np.array(recipe.std)).transpose(0, 3, 1, 2).astype(recipe.dtype)
-        return [np.asarray(a, np.float64) for a in reader.session.run(None, {recipe.input: np.ascontiguousarray(x)})]
+        feeds = {recipe.input: np.ascontiguousarray(x)}
+        return [np.asarray(a, np.float64) for a in share.run(reader.session, feeds)]
 
 
 def square(boxes: np.ndarray) -> np.ndarray:

@@ -4,13 +4,14 @@ is.
 A chain is a module here with
 
     chain(sessions, flags, options, labels)
-                        -> what reads pictures as a Reader does (prepare, finish, read, words, recipe), or None: these
-                           are none of its
+                        -> what reads pictures as a Reader does (prepare, finish, read, words, recipe, options), or
+                           None: these are none of its
     RIGHT               the models it takes, for people
 """
 from __future__ import annotations
 
 import os
+import time
 
 from ..errors import InputError
 from ..imports import imported
@@ -51,6 +52,28 @@ def reader_of(sessions, flags=None, options=None, labels=None):
             return found
     tasks = " + ".join(Reader(session).words.task or "no known task" for session in sessions)
     raise InputError(f"these models are {tasks}; right is {' or '.join(module.RIGHT for module in modules)}")
+
+
+class Share:
+    """What the runs of a chain for one picture have: threads each, and time together. stop, timeout : as of
+    Reader.finish; who ends such a stop does not end these runs"""
+
+    def __init__(self, stop, timeout: float | None):
+        self._threads = None if stop is None else stop.threads
+        self._end = None if timeout is None else time.monotonic() + timeout
+
+    def stop(self):
+        """For one session: a Stop is of one alone."""
+        from ..run.pool import Stop
+        return None if self._threads is None else Stop(self._threads)
+
+    def left(self) -> float | None:
+        return None if self._end is None else max(1e-9, self._end - time.monotonic())
+
+    def run(self, session, feeds: dict) -> list:
+        if self._threads is None and self._end is None:
+            return session.run(None, feeds)
+        return session._run_until(self.stop(), None, feeds, self.left())
 
 
 class Origins:

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import InputError
 from .answers.embedding import Embedding
 from .answers.objects import Objects
-from .chains import Origins
+from .chains import Origins, Share
 from .families import alignment
 from .families.view import Options
 from .pictures.frames import Frame
@@ -54,8 +54,19 @@ class Pair:
     def read(self, picture) -> Reading:
         return self.finish(self.prepare(picture))
 
-    def finish(self, ready: Prepared) -> Reading:
-        reading, begin = self.first.finish(ready), time.perf_counter()
+    @property
+    def options(self) -> Options:
+        return self.first.options
+
+    @options.setter
+    def options(self, options: Options) -> None:
+        self.first = copy(self.first)                   # others may read with it
+        self.first.options = options
+
+    def finish(self, ready: Prepared, stop=None, timeout: float | None = None) -> Reading:
+        """As of a Reader; stop gives the threads of each run."""
+        share = Share(stop, timeout)
+        reading, begin = self.first.finish(ready, share.stop(), share.left()), time.perf_counter()
         taken, answer = reading.frame, reading.answer
         if isinstance(taken.held, np.ndarray) and isinstance(answer, Objects) and answer.found:
             taken = taken._replace(held=taken.picture, order="RGB")         # once for all objects
@@ -66,13 +77,13 @@ class Pair:
         outputs, found = dict(reading.outputs), []
         for number, each in enumerate(answer.found):
             if each.box is not None and (not with_persons or each.label == "person"):
-                each = self._seen(taken, each, number, outputs)
+                each = self._seen(taken, each, number, outputs, share)
             found.append(each)
         seconds = (*reading.seconds[:2], reading.seconds[2] + time.perf_counter() - begin)
         task = "keypoints" if self.second.words.task == "keypoints" else answer.task
         return Reading(reading.frame, Objects(found, task), reading.where, outputs, seconds)
 
-    def _seen(self, taken: Frame, each, number: int, outputs: dict):
+    def _seen(self, taken: Frame, each, number: int, outputs: dict, share: Share):
         """The object with what the second network says of it."""
         matrix, size = self._cut(each)
         picture = taken.picture
@@ -80,7 +91,8 @@ class Pair:
         picture = alignment.cut(picture, matrix, size, factor)
         second = copy(self.second)                      # other threads may look at other objects with it
         second.recipe = second.recipe._replace(size=Size("fixed", size[::-1]), resize=("stretch", None))
-        reading = second.read(Frame(picture, *size, taken.name))
+        ready = second.prepare(Frame(picture, *size, taken.name))
+        reading = second.finish(ready, share.stop(), share.left())
         outputs |= {f"object{number}/{name}": value for name, value in reading.outputs.items()}
         if isinstance(reading.answer, Embedding):
             return replace(each, embedding=reading.answer.vector)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from .answers.text import Line, Text
-from .chains import Origins
+from .chains import Origins, Share
 from .families import text, text_lines
 from .families.view import Options, viewed
 from .pictures.frames import Frame
@@ -79,10 +79,10 @@ class TextChain:
         """picture : whatever `frame` takes"""
         return self.finish(self.prepare(picture))
 
-    def finish(self, ready: Prepared) -> Reading:
-        """Run all, line after line. The reading's outputs are the detector's."""
-        taken, timed = ready.frame, Timed([ready.seconds, 0., 0.])
-        arrays = timed(1, lambda: self.detector.session.run(None, ready.feeds))
+    def finish(self, ready: Prepared, stop=None, timeout: float | None = None) -> Reading:
+        """Run all, line after line. The reading's outputs are the detector's. stop gives the threads of each run."""
+        taken, timed = ready.frame, Timed([ready.seconds, 0., 0.], Share(stop, timeout))
+        arrays = timed.run(self.detector.session, ready.feeds)
         outputs = dict(zip([port.name for port in self.detector.session.outputs], arrays))
         view = viewed(outputs, self.detector.words, self.detector.recipe, ready.where, Options())
         quads = timed(2, lambda: text.lines_of(view, text.likely_of(view))[0][:self.options.max_det])
@@ -127,10 +127,13 @@ class TextChain:
 
 
 class Timed:
-    """seconds : of preparing, running and decoding"""
+    """seconds : of preparing, running and decoding; share : what runs have"""
 
-    def __init__(self, seconds: list[float]):
-        self.seconds = seconds
+    def __init__(self, seconds: list[float], share: Share):
+        self.seconds, self._share = seconds, share
+
+    def run(self, session, feeds: dict) -> list:
+        return self(1, lambda: self._share.run(session, feeds))
 
     def __call__(self, stage: int, work):
         begin = time.perf_counter()
@@ -147,7 +150,7 @@ def _batches(reader: Reader, crops: list, which, recipe, timed: Timed):
     for begin in range(0, len(which), 1 if fixed else BATCH):
         some = which[begin:begin + (1 if fixed else BATCH)]
         x = timed(0, lambda: np.concatenate([prepare(crops[i], recipe)[0] for i in some]))
-        yield some, np.asarray(timed(1, lambda: reader.session.run(None, {recipe.input: x}))[0])
+        yield some, np.asarray(timed.run(reader.session, {recipe.input: x})[0])
 
 
 def padded(recipe, ratio: float):
