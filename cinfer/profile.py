@@ -78,8 +78,9 @@ def profile(session, feeds: dict | None, runs: int) -> Profile:
             shape = what.specs[step.node.outputs[0]].shape if step.node is not None else ()
             part = Part(step.node, shape, step.label, end - begin, step.flops, what.threads)
             parts += [part] if step.host is None else in_numpy(part, called(kernels, begin, end))
-    rows = [row_of(part, limit * (session._packed.bf16_rate if part.kernel.endswith("_bf16") else 1), total_ms)
-            for part in parts]
+    store = session._packed
+    rates = {"bf16": store.bf16_rate, "s16": store.table.s16_rate}
+    rows = [row_of(part, limit * (rates.get(part.kernel.rpartition("_")[2]) or 1), total_ms) for part in parts]
     return Profile(rows, total_ms, total_ms - sum(row.ms for row in rows))
 
 

@@ -1,7 +1,8 @@
 /* The unary operators over vectors and rows: activations of an epilogue, and the elementwise kernel.
  *
  * activate_sums        sums in registers before they are stored, by the activations that are cheap enough;
- *                      the others (acts_later) are done on what was just stored, while it is in L1
+ *                      the others (acts_later) are done on what was just stored, while it is in L1. Sums are rounded to
+ *                      16 bits by a product with the inverse of the scale, less than 1/64 of a step off, as they are
  * activate             one vector; op is a constant, or its switch costs a jump each time
  * unary_row            y[i] = op(x[i]), n floats, nothing beyond them is read or written; y may be x
  * activate_rows        rows of n floats, step floats apart, in place
@@ -13,12 +14,12 @@
 
 /* Named as in ONNX. Their two numbers alpha, beta are float attributes in the order of the standard, but for
  *   clip: lo, hi; prelu: a slope per channel instead; hard_swish: x * hard_sigmoid(x, alpha, beta);
- *   quant_u8, quant_s8: scale, zero point of QuantizeLinear followed by DequantizeLinear. */
+ *   quant_u8 and the like: scale, zero point of QuantizeLinear followed by DequantizeLinear. */
 #define UNARY_OPS(X) \
     X(none) X(clip) X(prelu) X(leaky_relu) X(hard_sigmoid) X(hard_swish) X(sigmoid) X(swish) X(tanh) X(gelu) \
     X(gelu_tanh) X(elu) X(celu) X(selu) X(softplus) X(mish) X(exp) X(log) X(sqrt) X(abs) X(neg) \
     X(reciprocal) X(erf) X(floor) X(ceil) X(round) X(sign) X(softsign) X(sin) X(cos) X(thresholded_relu) \
-    X(quant_u8) X(quant_s8)
+    X(quant_u8) X(quant_s8) X(quant_u16) X(quant_s16)
 #define ENUM_U_(n) U_##n,
 enum { UNARY_OPS(ENUM_U_) U_COUNT };
 #define UNARY_NAME_(n) #n " "
@@ -40,13 +41,18 @@ INL void activate_sums(vf *a, int n, const epilogue_t *f, const float *slope)
         vf k = bc(f->alpha), b = bc(f->beta);
         int times = f->act == U_hard_swish;
         FOR(p, n) { vf s = vmin(bc(1.f), vmax((vf){0}, a[p] * k + b)); if (times) s *= a[p]; a[p] = s; }
+    } else if (f->act == U_quant_u16 || f->act == U_quant_s16) {
+        const float low = f->act == U_quant_u16 ? 0 : -32768;
+        const vf scale = bc(f->alpha), inverse = bc(1 / f->alpha);
+        const vf lo = bc(low - f->beta), hi = bc(low + 65535 - f->beta);
+        FOR(p, n) a[p] = vmin(hi, vmax(vrint(a[p] * inverse), lo)) * scale;
     }
 }
 /* Whether an activation is left to activate_rows(). */
 INL int acts_later(int64_t act)
 {
     return !(act == U_none || act == U_clip || act == U_prelu || act == U_leaky_relu ||
-             act == U_hard_sigmoid || act == U_hard_swish);
+             act == U_hard_sigmoid || act == U_hard_swish || act == U_quant_u16 || act == U_quant_s16);
 }
 
 /* NaN is stored as 0 */
@@ -98,6 +104,8 @@ INL vf activate(vf x, int op, float alpha, float beta)
     case U_thresholded_relu: return pick(lt(bc(alpha), x), x, zero);
     case U_quant_u8:     return quantised(x, alpha, beta, 0, 255);
     case U_quant_s8:     return quantised(x, alpha, beta, -128, 127);
+    case U_quant_u16:    return quantised(x, alpha, beta, 0, 65535);
+    case U_quant_s16:    return quantised(x, alpha, beta, -32768, 32767);
     default:             return x;
     }
 }

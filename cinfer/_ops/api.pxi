@@ -28,5 +28,6 @@ cdef extern from "api.h" nogil:
         int kernels
         const kernel_t *kernel
         int bf16_rate, bf16_group
+        double s16_rate
     void *at(char *const *, buf_t)
     void refuse(char *const *, const void *)

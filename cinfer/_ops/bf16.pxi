@@ -12,6 +12,7 @@
 #   y, res       pixel (0, 0); strides yn yb yr, rn rb rr; pixels of y are yp floats apart, or 16 where that is 0. The
 #                last block of y is written whole
 #   kd .. od     kd 0, or slices of volumes as depth.h has them, which are pictures in x, y and res; no groups then
+#   zero, inverse  0; of kernels of int16 as s16.pxi says
 #   Kernel tile = (image*row_tiles + r)*oc_tiles + c: output rows r*rows .., output blocks c*blocks ..; blocks is a
 #   multiple of conv_oc/16 unless oc_tiles is 1.
 # gemm_bf16      y[b, m, n] = act(scale * sum_k a[b, m, k] w[b, k, n] + bias[n] + res[m, n]), row-major, b = (b0, b1)
@@ -43,8 +44,8 @@ ctypedef struct conv_bf16_t:
     buf_t x, w, bias, slope, res, y
     int64_t n, ib, last, ob, goc, gic, kh, kw, dh, dw, sh, sw, oh, ow, xn, xb, xr, act
     int64_t yn, yb, yr, yp, rn, rb, rr, row_tiles, rows, oc_tiles, blocks
-    int64_t kd, sd, dd, pf, id, od
-    double alpha, beta
+    int64_t kd, sd, dd, pf, id, od, zero
+    double alpha, beta, inverse
 
 ctypedef struct pack_bf16_t:
     buf_t w, y
@@ -52,8 +53,8 @@ ctypedef struct pack_bf16_t:
 
 ctypedef struct gemm_bf16_t:
     buf_t a, w, bias, slope, res, y
-    int64_t batch0, batch1, m, n, k, lda, ldy, ldr, a0, a1, w0, w1, y0, y1, act, row_tiles, rows, col_tiles, cols
-    double scale, alpha, beta
+    int64_t batch0, batch1, m, n, k, lda, ldy, ldr, a0, a1, w0, w1, y0, y1, act, row_tiles, rows, col_tiles, cols, zero
+    double scale, alpha, beta, inverse
 
 DEF STRIP_BF16 = 262144                 # bytes of a strip, a part of L2, if a register tile needs no more
 

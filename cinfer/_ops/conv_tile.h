@@ -227,11 +227,12 @@ static __attribute__((noinline, unused)) void rows_to_blocks(const float *x, int
 typedef struct {
     const float *x, *w, *bias, *slope, *res;    /* bias, res may be NULL */
     float *y;
-    int64_t k;                          /* floats of w to a channel, */
+    int64_t k;                          /* floats of w to a channel, what lies before them included, */
     int64_t first, terms;               /* of which a sum takes so many, from this one on; with reads these two
                                          * are of each channel of input */
     int64_t across, xi, xj, yi, yj, ri, rj;
     int64_t pixel_bytes;                /* input that a pixel takes, about */
+    int64_t whole;                      /* sums are of integers until they are finished: all terms at once */
     int64_t packed_n, n;                /* channels packed, channels that y has; no others are written */
     int64_t near, list;                 /* forms for pixels at steps of xj, and for any */
     float *copy;                        /* NULL, or room: rows of a matrix are copied to blocks, by chunks */

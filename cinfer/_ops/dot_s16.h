@@ -56,4 +56,62 @@ INL w_s16 ld_w_s16(const int16_t *w) { w_s16 v; memcpy(&v, w, sizeof v); return 
 INL x_s16 bc_x_s16(const int16_t *x) { return *x; }
 INL vu dot_s16(vu a, w_s16 w, x_s16 x) { return a + (vu)(__builtin_convertvector(w, vi) * x); }
 #endif
+
+/* Both products of a pair of neighbours, in the 4 bytes of a float32, added to each of VW sums, which lie in the room
+ * of floats: the step of conv_s16_tile.h. S16_RATE: such multiply-adds in the time of one of float32, 0 where there are
+ * no more of them: an instruction of its own for the sum halves it (on Intel's CPUs, which have 3 ports for both). */
+#if defined(__AVX512VNNI__) && VW == 16 || defined(__AVXVNNI__) && VW == 8
+# define S16_RATE 2
+#elif defined(__SSE2__) && VW < 16
+# define S16_RATE 1.5
+#else
+# define S16_RATE 0
+#endif
+#define RATE_OF_S16 S16_RATE
+#if defined(__SSE2__)
+# define DOT_PAIR(a, x, w) ((a) = (vf)dot_s16((vu)(a), w, x))
+#elif defined(__aarch64__)
+# define DOT_PAIR(a, x, w) \
+    ((a) = (vf)dot_pairs_s16((int32x4_t)(a), (int16x8_t)(x), (int16x8_t)(w)))
+INL int32x4_t dot_pairs_s16(int32x4_t a, int16x8_t x, int16x8_t w)
+{
+    return vaddq_s32(a, vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(w)), vmull_high_s16(x, w)));
+}
+#else
+# define DOT_PAIR(a, x, w) \
+    ((a) = (vf)((vu)(a) + (vu)(((x) << 16 >> 16) * ((w) << 16 >> 16)) + (vu)(((x) >> 16) * ((w) >> 16))))
+#endif
+
+/* CB lanes of int32 as int16, cut where that is no more instructions. */
+INL void st_s16(int16_t *y, const vi *v)
+{
+#if VW == 16 && defined(__AVX512F__)
+    _mm256_storeu_si256((__m256i *)y, _mm512_cvtsepi32_epi16((__m512i)v[0]));
+#elif VW == 8 && defined(__AVX2__)
+    _mm256_storeu_si256((__m256i *)y, _mm256_permute4x64_epi64(_mm256_packs_epi32((__m256i)v[0], (__m256i)v[1]), 0xd8));
+#elif VW == 4 && defined(__SSE2__)
+    FOR(i, 2) _mm_storeu_si128((__m128i *)y + i, _mm_packs_epi32((__m128i)v[2 * i], (__m128i)v[2 * i + 1]));
+#else
+    FOR(i, CB) y[i] = (int16_t)v[i / VW][i % VW];
+#endif
+}
+
+/* n runs of 2 CB floats, each a whole number of steps of 1 / inverse -> as many int16 each: those numbers, and `zero`
+ * more. Run i is [CB] at x + i*step and [CB] xb behind that; in y runs are `each` pairs apart. From lane `have` on they
+ * are anything, from there to the end of its part of CB; what is behind that is not read. have 0: all are `zero`. */
+static __attribute__((noinline, unused)) void step_runs(const float *x, int64_t xb, int64_t step, int64_t n,
+                                                        int64_t have, float inverse, int32_t zero, float *y,
+                                                        int64_t each)
+{
+    const vi z = zero - (vi){0};
+    const vf s = bc(inverse);
+    vi first[NV], second[NV];
+    FOR(v, NV) first[v] = second[v] = z;
+    for (; n > 0; n--, x += step, y += each) {
+        if (have > 0) FOR(v, NV) first[v] = nearest_int(ld(x + v * VW) * s) + z;
+        if (have > CB) FOR(v, NV) second[v] = nearest_int(ld(x + xb + v * VW) * s) + z;
+        st_s16((int16_t *)y, first);
+        st_s16((int16_t *)y + CB, second);
+    }
+}
 #endif

@@ -158,6 +158,7 @@ cdef class Table:
     cdef const table_t *of_bytes
     cdef readonly str level
     cdef readonly int vw, conv_oc, conv_half, gemm_n, dot_group, bf16_rate, bf16_group
+    cdef readonly double s16_rate
     cdef readonly dict index, unary, binary, arithmetic, elements
     cdef dict structs
 
@@ -166,7 +167,7 @@ cdef class Table:
         self.c = self.of_bytes = <const table_t *>PyCapsule_GetPointer(capsule, "cinfer.table")
         self.level, self.dot_group, self.bf16_rate = level, self.c.dot_group, self.c.bf16_rate
         self.vw, self.conv_oc, self.conv_half = self.c.vw, self.c.conv_oc, self.c.conv_half
-        self.gemm_n, self.bf16_group = self.c.gemm_n, 2
+        self.gemm_n, self.bf16_group, self.s16_rate = self.c.gemm_n, 2, self.c.s16_rate
         self.unary = {n: i for i, n in enumerate(self.c.unary.decode().split())}
         self.binary = {n: i for i, n in enumerate(self.c.binary.decode().split())}
         self.arithmetic = {n: i for i, n in enumerate(self.c.arithmetic.decode().split())}
@@ -177,6 +178,7 @@ cdef class Table:
             table = <const table_t *>PyCapsule_GetPointer(each, "cinfer.table")
             if table.dot_group:
                 self.of_bytes, self.dot_group = table, table.dot_group
+            self.s16_rate = table.s16_rate or self.s16_rate
             if table.bf16_rate:
                 self.bf16_rate, self.bf16_group = table.bf16_rate, table.bf16_group or 2
             self.enter(table)

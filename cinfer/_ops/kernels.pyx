@@ -13,8 +13,11 @@ include "conv.pxi"
 include "conv_few.pxi"
 include "matmul.pxi"
 include "bf16.pxi"
+include "conv_pairs.pxi"
+include "gemm_pairs.pxi"
 include "conv_bf16.pxi"
 include "gemm_bf16.pxi"
+include "s16.pxi"
 include "gemv.pxi"
 include "winograd.pxi"
 include "requantise.pxi"
@@ -71,6 +74,7 @@ the_table.panel_u8 = panel_u8
 the_table.room_u8 = room_u8
 the_table.dot_group = DOT_GROUP
 the_table.bf16_rate = RATE_OF_BF16
+the_table.s16_rate = RATE_OF_S16
 the_table.kernels = n_entries
 the_table.kernel = entries
 

@@ -26,7 +26,7 @@ cdef extern from "conv_tile.h" nogil:
         const float *slope
         const float *res
         float *y
-        int64_t k, first, terms, across, xi, xj, yi, yj, ri, rj, pixel_bytes, packed_n, n, near, list
+        int64_t k, first, terms, across, xi, xj, yi, yj, ri, rj, pixel_bytes, whole, packed_n, n, near, list
         float *copy
         const int64_t *reads
         int64_t goc, gic
@@ -202,7 +202,7 @@ cdef void multiply_tiles(const product_t *P, int64_t c, int64_t width, int64_t n
     T.slope = P.slope + c
     T.y = P.y + c // CB * T.yb + c % CB
     T.res = P.res + c // CB * T.rb + c % CB if P.res != NULL else NULL
-    long_sums = terms > PRODUCT_WHOLE or T.head > 0 or T.slices > 1 and terms > 0
+    long_sums = terms > PRODUCT_WHOLE and not P.whole or T.head > 0 or T.slices > 1 and terms > 0
     if reads != NULL and P.goc > 0 and reads[1] > P.gic and terms > 0:
         groups = P
     if long_sums:
@@ -251,7 +251,7 @@ cdef chunks_t chunks_of(const product_t *P, int64_t pixels) noexcept nogil:
     cdef chunks_t found
     cdef int64_t bytes = P.pixel_bytes, most = CHUNK_BYTES
     memset(&found, 0, sizeof(chunks_t))
-    if not (P.terms <= PANELS_ABOVE or pixels <= PM or P.t.kh == 0 or P.reads != NULL or P.t.slices > 1
+    if not (P.whole or P.terms <= PANELS_ABOVE or pixels <= PM or P.t.kh == 0 or P.reads != NULL or P.t.slices > 1
             or P.res == P.y):
         found.panels = pieces_of(P.t.full + (P.t.last > 0), P.t.kh, P.t.kw, CB)
         found.by_panels = number_of_pieces(&found.panels) <= RUN

@@ -46,7 +46,8 @@ DOMAINS = {
     "ai.onnx.preview.training": ("training",),
 }
 # operators of our own that are in another file
-OF_OUR_OWN = {"NarrowMatMul": "matmul_narrow", "QLinearResize": "resize"}
+OF_OUR_OWN = {"GridConv": "grids", "GridConvTranspose": "grids", "GridGemm": "grids", "GridMatMul": "grids",
+              "NarrowMatMul": "matmul_narrow", "QLinearResize": "resize"}
 FILE_OF = {name: file for file, names in WHEN_ASKED.items() for name in names.split()}
 
 

@@ -127,7 +127,7 @@ for _domain, _since in (("", 10), (MICROSOFT, 1)):    # that one knew 16 bits be
 
 @op("QuantizeDequantize", since=1, domain=OWN_DOMAIN, elementwise=True)
 class QuantizeDequantize:
-    """QuantizeLinear and DequantizeLinear of one scale, to uint8 or int8 and back: rounding to a grid."""
+    """QuantizeLinear and DequantizeLinear of one scale, to 8 or 16 bits and back: rounding to a grid."""
     def infer(x, *, scale, zero_point, dtype):
         return x.like()
 

@@ -24,6 +24,7 @@ from .fold_product_scale import fold_product_scale
 from .fuse_attention import fuse_attention
 from .fuse_pad import fuse_pad
 from .inline_branches import inline_branches
+from .join_grids import join_grids
 from .join_products import join_products
 from .join_quantized import join_quantized
 from .join_sums import join_sums
@@ -63,6 +64,7 @@ PIPELINE = (
     tabulate,
     join_quantized,
     keep_narrow,
+    join_grids,
     remove_identity,
     fold_constants,
     recognise_layer_norm,

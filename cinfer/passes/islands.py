@@ -10,7 +10,7 @@ from .move_bytes import MOVES
 
 TO_FLOATS = frozenset(("DequantizeLinear", "QuantizeDequantize"))
 TO_BYTES = frozenset(("QuantizeLinear", "QuantizeDequantize"))
-ON_BYTES = ("QLinear", "QGemm", "LookUp", "MatMulInteger", "ScaledMatMulInteger", "ScaledConvInteger")
+ON_BYTES = ("QLinear", "QGemm", "Grid", "LookUp", "MatMulInteger", "ScaledMatMulInteger", "ScaledConvInteger")
 BYTES = ("uint8", "int8")
 BY_RUN = ("DynamicQuantize", "DynamicScale")
 LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -61,7 +61,8 @@ def reason(node: Node, reads: list[Node], gives: list[Node], graph: Graph) -> st
     """Why it is in float32, of a node beside bytes. reads, gives : the borders before and behind it"""
     others = [dtype for border in (*reads, *gives) if (dtype := type_of(border, graph)) not in BYTES]
     if others:
-        return f"its numbers are stored as {others[0]}; only uint8 and int8 are computed as bytes"
+        return f"its numbers are stored as {others[0]}; uint8 and int8 are computed as bytes, of 16 bits " \
+               "only sums of products by constants are of integers"
     if reads and gives:
         return SLOPES if node.op_type == "PRelu" else NO_KERNEL
     if gives:
@@ -76,7 +77,9 @@ def may_be_float(node: Node, graph: Graph) -> bool:
 
 
 def type_of(border: Node, graph: Graph) -> str:
-    """Of the integers of a DequantizeLinear or QuantizeLinear, as far as its zero point tells."""
+    """Of the integers of a DequantizeLinear, QuantizeLinear or both, as far as its zero point tells."""
+    if border.op_type == "QuantizeDequantize":
+        return border.attributes["dtype"]
     zero = graph.constants.get(border.inputs[2]) if len(border.inputs) > 2 else None
     return "uint8" if zero is None else zero.dtype.name
 

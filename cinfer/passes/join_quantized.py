@@ -13,7 +13,7 @@ from ..ops.symbols import same
 from .before_rounding import activated, as_parameters
 from .fuse_pad import pad_value, whole_pads
 from .pattern import Rewriter, has, rewrite
-from .quantized import LARGEST, SMALLEST, U8, WIDER, Stored, is_single, read, same_scale, stored
+from .quantized import LARGEST, SMALLEST, U8, Stored, is_single, read, same_scale, stored, weights_of
 from .spelling import Spelling
 
 NOT_PICTURES = "bytes are computed in pictures and volumes; or its ranks are not known"
@@ -138,7 +138,7 @@ class _Join:
     def conv(self, node: Node, y: Stored):
         at = self.at
         transposed = node.op_type == "ConvTranspose"
-        x, weights = read(at, node.inputs[0]), self.weights(node.inputs[1], axis=int(transposed))
+        x, weights = read(at, node.inputs[0]), weights_of(at, node.inputs[1], axis=int(transposed))
         if x is None:
             return self.not_bytes(node.inputs[0])
         if type(weights) is str:
@@ -167,34 +167,6 @@ class _Join:
             return "QLinearConvTranspose", inputs, 1, OWN_DOMAIN, node.attributes
         return "QLinearConv", inputs, 10, "", node.attributes
 
-    def weights(self, name: str, axis: int):
-        """Names of the bytes, scale and zero point of constant weights, or why they are none. Those of 4 bits become
-        bytes. axis : of the output channels"""
-        at = self.at
-        node = at.maker(name, "DequantizeLinear")
-        if node is None or at.dtype(name) != F32:
-            return "its weights are not quantised; as bytes, with a scale for each output channel, they would be"
-        w, scale = map(at.array, node.inputs[:2])
-        zero = at.array(node.inputs[2]) if has(node, 2) else None
-        if w is None or scale is None or has(node, 2) and zero is None:
-            return "its weights are computed in the run; only constant ones are multiplied as bytes"
-        wide = WIDER.get(w.dtype.name)
-        if wide is None or scale.dtype != F32 or not w.ndim or not scale.size \
-                or not ((scale > 0) & (scale <= LARGEST)).all():
-            return f"its weights are {w.dtype}, scales {scale.dtype}; 8 or 4 bits by positive float32 scales are right"
-        if node.attributes.get("block_size") or not is_single(scale) and (
-                node.attributes.get("axis", 1) not in (axis, axis - w.ndim) or scale.shape != w.shape[axis:axis + 1]):
-            return f"its weights have scales along another axis than the output channels (axis {axis} is right)"
-        if zero is not None and (zero.dtype != w.dtype or zero.ndim > 1 or zero.size != scale.size):
-            return "its weights have a zero point of another type or shape than weights and scale"
-        names = [node.inputs[0], node.inputs[1], node.inputs[2] if zero is not None else ""]
-        if zero is None:
-            names[2] = at.constant(np.zeros(scale.shape, wide), "zero")
-        if w.dtype != wide:
-            for i, array in ((0, w), (2, zero)):
-                if array is not None:
-                    names[i] = at.constant(array.astype(wide), names[i])
-        return names
 
     def bias(self, name: str, unit: np.ndarray, y_scale: float, channels: int) -> str | None:
         """A bias in units of the products, as int32. unit : what one of them is worth, for each channel"""
@@ -280,7 +252,7 @@ class _Join:
             return NOT_PICTURES
         if same_scale(self.at, x, y):
             return "MaxPool", [x.name], max(node.opset, 12), "", node.attributes
-        if _may_miss(node):
+        if may_miss(node):
             return "its windows may lie beyond the picture"
         inner = Node("MaxPool", [x.name], [self.at.fresh(y.name)], node.attributes, opset=max(node.opset, 12),
                      name=node.name or node.outputs[0])
@@ -363,7 +335,7 @@ class _Join:
         return before is not None and after is not None and same(before.shape[:others], after.shape[:others])
 
 
-def _may_miss(node: Node) -> bool:
+def may_miss(node: Node) -> bool:
     """May a window of a pool have no pixel? Its maximum is the least number, which is no byte of x."""
     get, kernel = node.attributes.get, node.attributes["kernel_shape"]
     pads = get("pads") or [0]

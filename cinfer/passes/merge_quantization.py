@@ -8,16 +8,24 @@ import numpy as np
 from ..model.graph import Graph, Node
 from ..ops.families import OWN_DOMAIN
 from ..ops.numeric import F32
+from .join_quantized import may_miss
+from .move_bytes import moves
 from .pattern import Rewriter, has, rewrite
-from .quantized import is_single
+from .quantized import LARGEST, SMALLEST, is_single
 from .spelling import Spelling
+
+MOST_MOVED = 32                         # values between two roundings
+INTEGERS = ("uint8", "int8", "uint16", "int16")
 
 
 @rewrite
 def merge_quantization(graph: Graph, at: Rewriter) -> bool:
     """[Relu or Clip ->] QuantizeLinear -> DequantizeLinear, one or several   becomes   QuantizeDequantize
 
-    Guards: of float32, to uint8 or int8, by one constant scale that both have, and nobody else sees the
+    What only moves numbers of a grid, or takes the largest, leaves them there: a QuantizeDequantize by the same scale
+    behind it goes.
+
+    Guards: of float32, to 8 or 16 bits, by one constant scale that both have, and nobody else sees the
     integers. A Clip before it goes when nobody else sees its output and its limits saturate anyway.
     """
     changed = False
@@ -31,7 +39,38 @@ def merge_quantization(graph: Graph, at: Rewriter) -> bool:
         if len(found) == 1 and None not in found:
             _merge(at, node, back, *found.pop())
             changed = True
+    for node in graph.nodes:
+        if node.op_type == "QuantizeDequantize" and _is_on_grid(at, node.inputs[0], node.attributes):
+            changed |= at.alias(node, node.inputs[0])
     return changed
+
+
+def _is_on_grid(at: Rewriter, name: str, grid: dict) -> bool:
+    """Are all numbers of a value what a QuantizeDequantize of these attributes gives?"""
+    waiting, seen = [name], set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        node = at.makers.get(name)
+        if node is None or len(seen) > MOST_MOVED:
+            return False
+        if node.op_type == "QuantizeDequantize":
+            if node.attributes != grid:
+                return False
+        elif node.domain:
+            return False
+        elif node.op_type == "DequantizeLinear":
+            if _scale_of(at, node) != (grid["scale"], grid["zero_point"], grid["dtype"]):
+                return False
+        elif node.op_type == "Concat":
+            waiting += node.inputs
+        elif moves(node) or node.op_type == "MaxPool" and not any(node.outputs[1:]) and not may_miss(node):
+            waiting.append(node.inputs[0])
+        else:
+            return False
+    return True
 
 
 def _merge(at: Rewriter, node: Node, back: Iterable[Node], scale: float, zero: int, dtype: str) -> None:
@@ -53,7 +92,7 @@ def _merge(at: Rewriter, node: Node, back: Iterable[Node], scale: float, zero: i
 
 
 def _scale_of(at: Rewriter, node: Node) -> tuple[float, int, str] | None:
-    """(scale, zero point, integer type) of a QuantizeLinear or DequantizeLinear between float32 and 8 bits,
+    """(scale, zero point, integer type) of a QuantizeLinear or DequantizeLinear between float32 and 8 or 16 bits,
     of one positive scale; else None."""
     scale = at.array(node.inputs[1])
     zero = at.array(node.inputs[2]) if has(node, 2) else np.zeros(1, np.int8)
@@ -63,7 +102,8 @@ def _scale_of(at: Rewriter, node: Node) -> tuple[float, int, str] | None:
     number, integer = map(at.dtype, (node.inputs[0], node.outputs[0]))
     if node.op_type == "DequantizeLinear":
         number, integer = integer, number
-    if number != F32 or integer is None or integer.name not in ("uint8", "int8"):
+    if number != F32 or integer is None or integer.name not in INTEGERS \
+            or integer.itemsize == 2 and not SMALLEST <= scale.item() <= LARGEST:   # kernels take its inverse
         return None
     return float(scale.reshape(-1)[0]), int(zero.reshape(-1)[0]), integer.name
 

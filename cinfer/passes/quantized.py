@@ -64,6 +64,35 @@ def same_scale(at: Rewriter, a: Stored, b: Stored) -> bool:
     return at.array(a.scale).item() == at.array(b.scale).item() and at.array(a.zero).item() == at.array(b.zero).item()
 
 
+def weights_of(at: Rewriter, name: str, axis: int) -> list[str] | str:
+    """Names of the bytes, scale and zero point of constant weights, or why they are none. Those of 4 bits become
+    bytes. axis : of the output channels"""
+    node = at.maker(name, "DequantizeLinear")
+    if node is None or at.dtype(name) != F32:
+        return "its weights are not quantised; as bytes, with a scale for each output channel, they would be"
+    w, scale = map(at.array, node.inputs[:2])
+    zero = at.array(node.inputs[2]) if has(node, 2) else None
+    if w is None or scale is None or has(node, 2) and zero is None:
+        return "its weights are computed in the run; only constant ones are multiplied as bytes"
+    wide = WIDER.get(w.dtype.name)
+    if wide is None or scale.dtype != F32 or not w.ndim or not scale.size \
+            or not ((scale > 0) & (scale <= LARGEST)).all():
+        return f"its weights are {w.dtype}, scales {scale.dtype}; 8 or 4 bits by positive float32 scales are right"
+    if node.attributes.get("block_size") or not is_single(scale) and (
+            node.attributes.get("axis", 1) not in (axis, axis - w.ndim) or scale.shape != w.shape[axis:axis + 1]):
+        return f"its weights have scales along another axis than the output channels (axis {axis} is right)"
+    if zero is not None and (zero.dtype != w.dtype or zero.ndim > 1 or zero.size != scale.size):
+        return "its weights have a zero point of another type or shape than weights and scale"
+    names = [node.inputs[0], node.inputs[1], node.inputs[2] if zero is not None else ""]
+    if zero is None:
+        names[2] = at.constant(np.zeros(scale.shape, wide), "zero")
+    if w.dtype != wide:
+        for i, array in ((0, w), (2, zero)):
+            if array is not None:
+                names[i] = at.constant(array.astype(wide), names[i])
+    return names
+
+
 def scaled(at: Rewriter, node: Node, is_row) -> tuple[Node, str, np.ndarray | None] | None:
     """(the Mul behind the Cast of integer sums, its scale, what is added to them before as int32, if anything)
 

@@ -156,7 +156,9 @@ FUNCTIONS = {  # name: (alpha, beta, float64)
     "cos": (0, 0, np.cos),
     "thresholded_relu": (.75, 0, lambda x: np.where(x > .75, x, 0)),
     "quant_u8": (.1, 3, quantise(0, 255)),
-    "quant_s8": (.1, 3, quantise(-128, 127))}
+    "quant_s8": (.1, 3, quantise(-128, 127)),
+    "quant_u16": (.1, 3, quantise(0, 65535)),
+    "quant_s16": (.1, 3, quantise(-32768, 32767))}
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -56,7 +56,8 @@ def test_functions_of_numbers_of_16_bits_say_so():
     at = grid(0.01, 0, np.int16)
     x = stored(b, b.input("x", 1, 4, 6, 6), at)
     found, floats = told(b, stored(b, b.HardSwish(x), at), stored(b, b.Softmax(x, axis=1), at))
-    why = "its numbers are stored as int16; only uint8 and int8 are computed as bytes"
+    why = "its numbers are stored as int16; uint8 and int8 are computed as bytes, of 16 bits only sums of products by " \
+          "constants are of integers"
     assert (found, floats) == ({}, [("HardSwish", 1, why), ("Softmax", 1, why)])
 
 
@@ -81,7 +82,7 @@ def test_why_numbers_are_no_bytes():
     b, y = network()
     b.opset = 21
     w = b.DequantizeLinear(weights(5, 5, 1, 1), *per_channel(5), axis=0)
-    wide = b.Conv(stored(b, y, grid(0.01, 0, np.uint16)), w)
+    wide = b.Add(stored(b, y, grid(0.01, 0, np.uint16)), stored(b, b.input("z", 1, 5, 6, 6)))
     found, floats = told(b, stored(b, wide), stored(b, b.Conv(y, w), grid(0.01, 0, np.int16)),
                          stored(b, b.Conv(b.DequantizeLinear(b.input("k", 1, 5, 6, 6, dtype=S8), *grid(.1, 0, S8)), w)),
                          stored(b, b.Conv(b.input("f", 1, 5, 6, 6), w)))
@@ -101,3 +102,16 @@ def test_why_products_and_slopes_stay():
                          stored(b, b.PRelu(picture, np.linspace(0, 1, 4, dtype=F).reshape(4, 1, 1)), Y))
     assert [(operator, why.split(";")[0]) for operator, _, why in floats] == [
         ("MatMul", "a matrix of it is stored as int16"), ("PRelu", "bytes have one slope")]
+
+
+def test_products_of_16_bits():
+    """Those whose sums int32 holds are counted; of the others it is said, as of what is between them."""
+    b, at = Builder(opset=21), grid(0.01, 0, np.uint16)
+    x = stored(b, b.input("x", 1, 4, 6, 6), at)
+    y = stored(b, b.Conv(x, b.DequantizeLinear(weights(5, 4, 1, 1), *per_channel(5), axis=0)), at)
+    w = b.DequantizeLinear(np.full((5, 600, 1, 1), 100, S8), F(.1), S8(0))
+    z = stored(b, b.Conv(stored(b, b.input("z", 1, 600, 6, 6), at), w), at)
+    found, floats = told(b, stored(b, b.Add(y, z), at))
+    assert found == {"GridConv": 1}
+    assert [(operator, count) for operator, count, _ in floats] == [("Conv", 1), ("Add", 1)]
+    assert floats[0][2].startswith("int32 does not hold sums") and "uint16" in floats[1][2]

@@ -35,7 +35,8 @@ INTERNAL = {("cinfer", "QuantizeDequantize"), ("cinfer", "DynamicStateLSTM"), ("
             ("cinfer", "FusedAttention"), ("cinfer", "LookUp"), ("cinfer", "NarrowMatMul"),
             ("cinfer", "QGemm"), ("cinfer", "QLinearConv"), ("cinfer", "QLinearConvTranspose"),
             ("cinfer", "QLinearResize"), ("cinfer", "ScaledMatMulInteger"),
-            ("cinfer", "DynamicScale"), ("cinfer", "ScaledConvInteger")}
+            ("cinfer", "DynamicScale"), ("cinfer", "ScaledConvInteger"), ("cinfer", "GridConv"),
+            ("cinfer", "GridConvTranspose"), ("cinfer", "GridGemm"), ("cinfer", "GridMatMul")}
 
 
 def kernel_operators() -> list[tuple[str, str]]:

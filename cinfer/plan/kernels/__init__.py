@@ -7,7 +7,8 @@ FAMILIES = frozenset("activations attention cast conv conv_transpose conv_transp
                      "pooling_u8 quantize quantized recurrent reduce resize scan shape".split())
 # an operator, or a file of ops/ -> the file of its kernels, where that has another name
 ELSEWHERE = {"ConvTranspose": "conv_transpose", "CumProd": "scan", "CumSum": "scan", "Dropout": "shape",
-             "DynamicStateLSTM": "recurrent", "FusedAttention": "attention", "LookUp": "quantized",
+             "DynamicStateLSTM": "recurrent", "FusedAttention": "attention", "GridConv": "conv",
+             "GridConvTranspose": "conv_transpose", "GridGemm": "matmul", "GridMatMul": "matmul", "LookUp": "quantized",
              "MatMulInteger": "integer_products", "Pad": "pad", "QGemm": "integer_products", "QLinearAdd": "quantized",
              "QLinearAveragePool": "pooling_u8", "QLinearConv": "conv_u8", "QLinearConvTranspose": "conv_transpose_u8",
              "QLinearGlobalAveragePool": "pooling_u8",

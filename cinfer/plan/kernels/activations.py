@@ -127,7 +127,7 @@ def gelu(node, values):
 @unary("QuantizeDequantize", attributes="scale zero_point dtype", domain=OWN_DOMAIN)
 def quantize_dequantize(node, values):
     get = node.attributes.get
-    return Unary("quant_u8" if get("dtype") == "uint8" else "quant_s8", get("scale"), get("zero_point"))
+    return Unary("quant_" + get("dtype").replace("uint", "u").replace("int", "s"), get("scale"), get("zero_point"))
 
 
 @unary("PRelu")

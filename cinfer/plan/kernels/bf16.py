@@ -39,7 +39,12 @@ def cost(store, taps: int, ic: int, outputs: int, sums: int, rounded: int, weigh
 
 def fits(terms: int) -> bool:
     """Whether rows of so many numbers can be multiplied, as far as sums and the strip allow."""
-    return terms <= MOST_TERMS and strip_bytes(terms, 1, MOST_TILE) <= MOST_STRIP
+    return terms <= MOST_TERMS and strip_fits(terms)
+
+
+def strip_fits(terms: int) -> bool:
+    """Whether the rows of a register tile stay in L2."""
+    return strip_bytes(terms, 1, MOST_TILE) <= MOST_STRIP
 
 
 def group(table) -> int:

@@ -3,21 +3,25 @@
 A pixel of one picture is a product of a matrix and a vector; few input channels are read from plain memory
 (conv_stem.py), few output channels written to plain memory (conv_few.py); 3x3 windows may go by Winograd's way
 (conv_winograd.py); everything else is summed as it stands (conv_direct.py). Where bfloat16 was asked for, there is a
-way in it beside the first (conv_patches.py) and the last two (conv_bf16.py).
+way in it beside the first (conv_patches.py) and the last two (conv_bf16.py); where numbers of 16 bits are, one in
+integers beside the last (conv_s16.py).
 """
 from __future__ import annotations
 
 from math import prod
 
+from ...ops.families import OWN_DOMAIN
 from ..candidate import BLOCKED, RESIDUAL, SLOPE, TURN, UNARY, kernel
 from ..epilogue import epilogue_params
 from ..views import BLOCK
-from . import conv_bf16, conv_direct, conv_few, conv_patches, conv_stem, conv_winograd
+from . import conv_bf16, conv_direct, conv_few, conv_patches, conv_s16, conv_stem, conv_winograd
 from .conv_params import Conv, bias_ref, blocked_candidate, has_known_bias
 from .matmul import vector_product
 from .window import GEOMETRY, is_picture
 
 
+@kernel("GridConv", domain=OWN_DOMAIN, attributes=GEOMETRY + "group", reading=BLOCKED,
+        takes=(UNARY, SLOPE, RESIDUAL, TURN))
 @kernel("Conv", attributes=GEOMETRY + "group", reading=BLOCKED, takes=(UNARY, SLOPE, RESIDUAL, TURN))
 def conv(group, values):
     node, e = group.node, group.epilogue
@@ -41,9 +45,11 @@ def conv(group, values):
     if of_whole_numbers(conv, values):
         return summed(conv, win)
     if groups == 1 and win.kernel == (3, 3) and win.strides == win.dilations == (1, 1):
-        return conv_bf16.beside(conv, conv_winograd.candidates(conv, values.store.any_size), values,
-                                conv_winograd.is_kept_alone(conv, values.store.any_size))
-    return conv_bf16.beside(conv, summed(conv, win), values, False)
+        found = conv_winograd.candidates(conv, values.store.any_size)
+        alone = conv_winograd.is_kept_alone(conv, values.store.any_size)
+    else:
+        found, alone = summed(conv, win), False
+    return conv_s16.beside(conv, conv_bf16.beside(conv, found, values, alone), values, alone)
 
 
 def summed(conv: Conv, win) -> tuple:

@@ -1,5 +1,6 @@
 """ConvTranspose -> convolutions (`conv` or `conv_few`), one for each phase of the stride, all in one step; in bfloat16
-(`conv_bf16`) where that was asked for, is faster, and each phase has one tap.
+(`conv_bf16`) where that was asked for, or in integers (`conv_s16`) where numbers of 16 bits are: where that is faster,
+and each phase has one tap.
 
 Output row y takes input row i and kernel row k where y + pad = i * stride + k * dilation. The rows of one phase, which
 is y modulo the stride, share their kernel rows; from the largest k down these read input rows at equal distances:
@@ -13,10 +14,11 @@ from operator import index
 
 import numpy as np
 
+from ...ops.families import OWN_DOMAIN
 from ..candidate import BLOCKED, PLAIN, SLOPE, TURN, UNARY, Candidate, kernel
 from ..epilogue import epilogue_params
 from ..views import BLOCK, F32, nchw
-from . import bf16, conv_direct, conv_few
+from . import bf16, conv_direct, conv_few, s16
 from .conv_params import bias_ref, has_known_bias
 from .window import GEOMETRY, Depth, is_picture, window
 
@@ -92,6 +94,8 @@ class Transposed:
                 *(max(0, *(f.after for f in axis)) for axis in both))
 
 
+@kernel("GridConvTranspose", domain=OWN_DOMAIN, attributes=GEOMETRY + "group output_padding output_shape",
+        reading=BLOCKED, takes=(UNARY, SLOPE, TURN))
 @kernel("ConvTranspose", attributes=GEOMETRY + "group output_padding output_shape", reading=BLOCKED,
         takes=(UNARY, SLOPE, TURN))
 def conv_transpose(group, values):
@@ -113,17 +117,21 @@ def conv_transpose(group, values):
     def candidate(emit, cost_ns=None):
         return Candidate(lambda out: emit(out, Transposed(group, out, w)), ((x, BLOCKED),), BLOCKED, halo=halo,
                          cost_ns=cost_ns)
-    if not values.store.bf16_rate or not t.of_single_taps or ic > bf16.MOST_TERMS or bf16.strip_bytes(
-            ic, 1, bf16.MOST_TILE) > bf16.MOST_STRIP:
+    store, taps, grid = values.store, prod(win.kernel), s16.grid_of(node, values)
+    if not t.of_single_taps or bf16.strip_bytes(ic, 1, bf16.MOST_TILE) > bf16.MOST_STRIP:
         return (candidate(emit),)
-    store, taps = values.store, prod(win.kernel)
 
     def pixels(values):
         n, _, h, w_ = nchw(values.shape(x))
         return n * h * w_
-    return (candidate(emit, lambda values: taps * bf16.float_cost(ic, oc, pixels(values))),
-            candidate(emit_bf16, lambda values: taps * bf16.cost(store, 1, ic, oc, pixels(values),
-                                                                 ic * pixels(values))))
+    def cost_by(way):
+        return lambda values: taps * way.cost(store, 1, ic, oc, pixels(values), ic * pixels(values))
+    found = [candidate(emit, lambda values: taps * bf16.float_cost(ic, oc, pixels(values)))]
+    if store.bf16_rate and ic <= bf16.MOST_TERMS:
+        found.append(candidate(emit_bf16, cost_by(bf16)))
+    if grid is not None and values.table.s16_rate:
+        found.append(candidate(lambda out, t: emit(out, t, "conv_s16", grid), cost_by(s16)))
+    return tuple(found)
 
 
 def taps_of(phase: Phase) -> int:
@@ -151,7 +159,7 @@ def emit_bf16(out, t: Transposed) -> None:
     emit(out, t, "conv_bf16")
 
 
-def emit(out, t: Transposed, kernel: str = "conv") -> None:
+def emit(out, t: Transposed, kernel: str = "conv", grid: s16.Grid | None = None) -> None:
     e, (sh, sw), sd = t.group.epilogue, t.win.strides, t.win.depth.stride if t.win.depth else 1
     ic, oc = t.w.shape[0], t.w.shape[1] * t.groups
     x, y = out.blocked(t.group.node.inputs[0]), out.output(e.name)
@@ -161,6 +169,8 @@ def emit(out, t: Transposed, kernel: str = "conv") -> None:
                   **epilogue_params(out, e, bias_ref(out, t.group.node, oc)))
     if kernel == "conv":
         common |= dict(yv=y.ns * y.d)
+    elif grid is not None:
+        common |= dict(zero=grid.zero, inverse=grid.inverse)
     triples = list(product(t.along_z, t.along_y, t.along_x))
     for i, (fz, fy, fx) in enumerate(triples):
         source = weights_of(out, t, fz, fy, fx)
@@ -172,7 +182,8 @@ def emit(out, t: Transposed, kernel: str = "conv") -> None:
             pack = conv_direct.packed_weights if t.groups == 1 else conv_direct.packed_groups
             packed = pack(out, *source, t.groups)
         else:
-            packed = dict(w=bf16.packed(out, name, w, oc, ic, strides[:2], offset=offset))
+            packed = dict(w=bf16.packed(out, name, w, oc, ic, strides[:2], offset=offset) if grid is None else
+                          s16.packed(out, t.group.node, grid, oc, ic, strides[:2], offset=offset))
         out.step(kernel, n * split["row_tiles"] * split["oc_tiles"], dict(
             x=x.ref(-fy.before, -fx.before), y=y.ref(fy.first, fx.first, picture=fz.first), n=n, kh=taps[1],
             kw=taps[2], dh=fy.apart, dw=fx.apart, oh=fy.count, ow=fx.count, **split, **depth, **common, **packed),

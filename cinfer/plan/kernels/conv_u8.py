@@ -246,7 +246,6 @@ def scaled_conv_integer(group, values):
 
 
 def candidates(conv: QuantizedConv, values) -> tuple[Candidate, ...]:
-    x = values.fact(conv.x)
     if not conv.sums_within(LIMIT):
         return ()
     depthwise = conv.w.shape[1] == 1 and conv.groups > 1

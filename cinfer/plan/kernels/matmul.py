@@ -5,13 +5,13 @@ from math import prod
 
 import numpy as np
 
-from ...ops.families import MICROSOFT
+from ...ops.families import MICROSOFT, OWN_DOMAIN
 from ..candidate import CONTIGUOUS, PLAIN, RESIDUAL, ROW, UNARY, Candidate, kernel
 from ..epilogue import epilogue_params
 from ..store import channel_vector
 from ..tiles import MOST_MOVED
 from ..views import F32, Plain, Ref, round_up, row_major
-from . import bf16
+from . import bf16, s16
 
 FEW_ROWS = 2                    # so many rows or fewer: the weights are read in place, they are the cost
 LEAST_ROWS = 48                 # of a tile
@@ -46,6 +46,7 @@ def gemm_takes(node):
 
 
 @kernel("FusedMatMul", domain=MICROSOFT, attributes="alpha", takes=matmul_takes)
+@kernel("GridMatMul", domain=OWN_DOMAIN, takes=matmul_takes)
 @kernel("MatMul", takes=matmul_takes)
 def matmul(group, values):
     node = group.node
@@ -59,6 +60,7 @@ def matmul(group, values):
     return batched(group, values, scale) if a.ndim >= 2 else ()
 
 
+@kernel("GridGemm", domain=OWN_DOMAIN, attributes="alpha beta transB", takes=gemm_takes)
 @kernel("Gemm", attributes="alpha beta transB broadcast", takes=gemm_takes)
 def gemm(group, values):
     node, get = group.node, group.node.attributes.get
@@ -84,12 +86,17 @@ def constant_matrix(x: Matrix, values) -> tuple[Candidate, ...]:
         return () if residual else (Candidate(lambda out: emit_few_rows(out, x), ((x.a, layout),)),)
     reads = ((x.a, layout), (residual, CONTIGUOUS)) if residual else ((x.a, layout),)
     store = values.store
-    if not store.bf16_rate or not bf16.fits(x.k):
-        return (Candidate(lambda out: emit_packed(out, x), reads),)
-    return (Candidate(lambda out: emit_packed(out, x), reads,
-                      cost_ns=lambda values: bf16.float_cost(x.k, x.n, x.rows(values))),
-            Candidate(lambda out: emit_bf16(out, x), reads,
-                      cost_ns=lambda values: bf16.cost(store, 1, x.k, x.n, x.rows(values), x.k * x.rows(values))))
+    in_float = Candidate(lambda out: emit_packed(out, x), reads,
+                         cost_ns=lambda values: bf16.float_cost(x.k, x.n, x.rows(values)))
+    found = [in_float]
+    if store.bf16_rate and bf16.fits(x.k):
+        found.append(Candidate(lambda out: emit_bf16(out, x), reads, cost_ns=lambda values: bf16.cost(
+            store, 1, x.k, x.n, x.rows(values), x.k * x.rows(values))))
+    grid = s16.grid_of(x.group.node, values)
+    if grid is not None and values.table.s16_rate and bf16.strip_fits(x.k):
+        found.append(Candidate(lambda out: emit_s16(out, x, grid), reads, cost_ns=lambda values: s16.cost(
+            store, 1, x.k, x.n, x.rows(values), x.k * x.rows(values))))
+    return tuple(found)
 
 
 def rows_layout(values, name: str, m: int, k: int) -> str:
@@ -159,6 +166,18 @@ def emit_bf16(out, x: Matrix) -> None:
         a=rows.ref(), w=bf16.packed(out, x.w_name, x.w, x.n, x.k, x.strides), y=out.plain(x.group.output).ref(),
         batch0=1, batch1=1, m=m, n=x.n, k=x.k, lda=rows.strides[0], ldy=x.n, res=residual, ldr=x.n, scale=x.scale,
         **split, **epilogue_params(out, e, bias_ref(out, x))), flops=2 * m * x.n * x.k)
+
+
+def emit_s16(out, x: Matrix, grid) -> None:
+    """emit_packed with sums of integers."""
+    e, m, node = x.group.epilogue, x.rows(out), x.group.node
+    residual = out.contiguous(e.residual).ref() if e.residual else None
+    rows, split = rows_of(out, x.a, m, x.k), divided(out, 1, m, x.n, x.k)
+    w = s16.packed(out, node, grid, x.n, x.k, x.strides)
+    out.step("gemm_s16", split["row_tiles"] * split["col_tiles"], dict(
+        a=rows.ref(), w=w, y=out.plain(x.group.output).ref(), m=m, n=x.n, k=x.k, lda=rows.strides[0], ldy=x.n,
+        res=residual, ldr=x.n, scale=x.scale, zero=grid.zero, inverse=grid.inverse, **split,
+        **epilogue_params(out, e, bias_ref(out, x))), flops=2 * m * x.n * x.k)
 
 
 def packed_product(out, w, w_name: str, strides, rows: Plain, y: Ref, n: int, **params) -> None:

@@ -5,7 +5,7 @@ from ...ops.geometry import conv_geometry, transposed_geometry
 from ..views import F32
 
 GEOMETRY = "auto_pad dilations kernel_shape pads strides "          # attributes that `window` reads
-TRANSPOSED = ("ConvTranspose", "QLinearConvTranspose")
+TRANSPOSED = ("ConvTranspose", "GridConvTranspose", "QLinearConvTranspose")
 OF_GEOMETRY = frozenset(f"ceil_mode output_padding output_shape {GEOMETRY}".split()) - {"kernel_shape"}
 
 
