@@ -49,7 +49,7 @@ static inline void amx_behind_all(amx_behind_t *k) { amx_behind(k, k->end - k->a
 static __attribute__((noinline)) void amx_##name##_##R##_##C(const amx_job_t *J, int64_t row, int64_t second, \
                                                              void *t, amx_behind_t *behind) \
 { \
-    const int64_t each = ((behind->end - behind->at + J->groups - 1) / J->groups + 1) & ~1, ldt = 64 * C; \
+    const int64_t each = ((behind->end - behind->at + J->groups - 1) / J->groups + 3) & ~3, ldt = 64 * C; \
     const char *w = J->w, *start = J->start; \
     const int64_t x_step = STEP; \
     char *low = (char *)t + (second - row) * ldt; \

@@ -27,6 +27,7 @@ typedef struct {                        /* pixels of the sums t, whose first row
     float *y;
     const int64_t *at, *yo, *ro;
     int64_t row, blocks, last, yb, rb;  /* last: channels in the last of these blocks */
+    int64_t y_step, r_step;
     float scale;
     epilogue_t e;
     int in_place;                       /* what is done needs more than registers, or ends within a vector */
@@ -61,9 +62,57 @@ INL void bf16_block(const bf16_pixels_t *k, int64_t b, int64_t from, int64_t to,
         else FOR(i, PIXELS) FOR(v, NV) st(y + k->yo[pixel[i]] + v * VW, a[v][i]);
     }
 }
+/* Rows from .. to - 1 of one block of a matrix, whose activation is none or left for later: to y, or where they are. */
+INL void bf16_row_block(const bf16_pixels_t *k, int64_t b, int64_t from, int64_t to, int in_place)
+{
+    const int64_t wide = k->blocks * CB, have = b == k->blocks - 1 ? k->last : CB, rows = to - from;
+    const float *t = k->t + (from - k->row) * wide + b * CB, *res = k->res + b * k->rb + from * k->r_step;
+    const int64_t step = in_place ? wide : k->y_step;
+    float *y = in_place ? (float *)t : k->y + b * k->yb + from * step;
+    const vf scale = bc(k->scale);
+    vf bias[NV];
+    FOR(v, NV) bias[v] = ld(k->bias + b * CB + v * VW);
+    if (!k->res)
+        UNROLL(4) for (int64_t p = 0; p < rows; p++)
+            FOR(v, NV) st(y + p * step + v * VW, ld(t + p * wide + v * VW) * scale + bias[v]);
+    else if (have == CB)
+        UNROLL(4) for (int64_t p = 0; p < rows; p++)
+            FOR(v, NV) st(y + p * step + v * VW,
+                          ld(t + p * wide + v * VW) * scale + bias[v] + ld(res + p * k->r_step + v * VW));
+    else
+        for (int64_t p = 0; p < rows; p++, res += k->r_step)
+            FOR(v, NV) {
+                const int64_t n = have - v * VW;
+                const vf r = n >= VW ? ld(res + v * VW) : ld_part(res + v * VW, n > 0 ? n : 0, 0);
+                st(y + p * step + v * VW, ld(t + p * wide + v * VW) * scale + bias[v] + r);
+            }
+}
+INL void bf16_rows(const bf16_pixels_t *k, int64_t from, int64_t to)
+{
+    const int64_t wide = k->blocks * CB, rows = to - from;
+    float *t = k->t + (from - k->row) * wide;
+    if (!k->in_place) {
+        for (int64_t b = 0; b < k->blocks; b++) bf16_row_block(k, b, from, to, 0);
+        return;
+    }
+    for (int64_t b = 0; b < k->blocks; b++) bf16_row_block(k, b, from, to, 1);
+    if (acts_later(k->e.act)) activate_rows(t, rows * wide, 1, 0, (int)k->e.act, k->e.alpha, k->e.beta);
+    for (int64_t b = 0; b < k->blocks; b++, t += CB) {
+        float *y = k->y + b * k->yb + from * k->y_step;
+        if (b < k->blocks - 1 || k->last == CB)
+            UNROLL(4) for (int64_t p = 0; p < rows; p++)
+                FOR(v, NV) st(y + p * k->y_step + v * VW, ld(t + p * wide + v * VW));
+        else
+            for (int64_t p = 0; p < rows; p++) memcpy(y + p * k->y_step, t + p * wide, 4 * k->last);
+    }
+}
 static __attribute__((noinline)) void finish_bf16(const void *of, int64_t from, int64_t to)
 {
     const bf16_pixels_t *k = of;
+    if (k->y_step && (k->e.act == U_none || acts_later(k->e.act))) {
+        bf16_rows(k, from, to);
+        return;
+    }
     const int64_t wide = k->blocks * CB, first = k->at[from], rows = k->at[to - 1] + 1 - first;
     if (!k->in_place) {
         for (int64_t b = 0; b < k->blocks; b++) bf16_block(k, b, from, to, 0);
@@ -89,6 +138,7 @@ typedef struct {
     float *y;
     int64_t n, yb, rb;                  /* n: channels that y has */
     const int64_t *at, *yo, *ro;
+    int64_t y_step, r_step;             /* of a matrix, whose at, yo and ro are p times 1, these two; else 0 */
     float scale;
     epilogue_t e;
 } bf16_amx_t;
@@ -105,6 +155,20 @@ INL void begin_bf16(bf16_stack_t *S)
 {
     S->behind = (amx_behind_t){.run = finish_bf16};
     S->now = S->rows = 0;
+}
+/* Pixels offset[0] .. offset[n - 1] of a block, and of the one `second` floats behind it. */
+INL void fetch_pixels(const float *block, const int64_t *offset, int64_t n, int64_t second, int to_write)
+{
+    UNROLL(4) for (int64_t p = 0; p < n; p++) {
+        const float *pixel = block + offset[p];
+        if (to_write) {
+            __builtin_prefetch(pixel, 1);
+            __builtin_prefetch(pixel + second, 1);
+        } else {
+            __builtin_prefetch(pixel);
+            __builtin_prefetch(pixel + second);
+        }
+    }
 }
 /* Channels c0 .. c1 - 1 of the n pixels of a chunk. at, yo and ro have to stay until amx_behind_all. */
 static __attribute__((noinline)) void multiply_bf16(bf16_stack_t *S, const bf16_amx_t *P, int64_t n, int64_t c0,
@@ -134,18 +198,16 @@ static __attribute__((noinline)) void multiply_bf16(bf16_stack_t *S, const bf16_
             const amx_rows_t now = amx_rows(row, rows);
             bf16_pixels_t *of = S->of + S->now;
             int64_t end = p;
-            for (; end < n && P->at[end] < now.end; end++)
-                for (int64_t b = c / CB; b < c / CB + blocks; b++) {
-                    __builtin_prefetch(P->y + b * P->yb + P->yo[end], 1);
-                    if (P->res) __builtin_prefetch(P->res + b * P->rb + P->ro[end]);
-                }
+            while (end < n && P->at[end] < now.end) end++;
+            fetch_pixels(P->y + c / CB * P->yb, P->yo + p, end - p, (blocks - 1) * P->yb, 1);
+            if (P->res) fetch_pixels(P->res + c / CB * P->rb, P->ro + p, end - p, (blocks - 1) * P->rb, 0);
             amx_bf16[now.tiles - 1][blocks - 1](&J, now.first, now.second, S->t[S->now], &S->behind);
             *of = (bf16_pixels_t){
                 .t = S->t[S->now], .bias = P->bias ? P->bias + c : no_bias_bf16,
                 .slope = P->slope ? P->slope + c : no_bias_bf16,
                 .res = P->res ? P->res + c / CB * P->rb : NULL, .y = P->y + c / CB * P->yb, .at = P->at, .yo = P->yo,
                 .ro = P->ro, .row = now.first, .blocks = blocks, .last = have - (blocks - 1) * CB, .yb = P->yb,
-                .rb = P->rb, .scale = P->scale, .e = P->e};
+                .rb = P->rb, .y_step = P->y_step, .r_step = P->r_step, .scale = P->scale, .e = P->e};
             of->in_place = acts_later(P->e.act) || of->last < CB;
             S->behind.of = of;
             S->behind.at = p;

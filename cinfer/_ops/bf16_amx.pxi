@@ -29,6 +29,7 @@ cdef extern from "bf16_amx.h" nogil:
         const int64_t *at
         const int64_t *yo
         const int64_t *ro
+        int64_t y_step, r_step
         float scale
         epilogue_t e
     ctypedef struct bf16_stack_t:
@@ -143,7 +144,7 @@ cdef void conv_bf16_amx_run(const void *params, char *const *base, char *scratch
     P.slope = <const float *>at(base, A.slope)
     P.n = P.packed_n = A.ob * CB
     P.wide = OCT if goc % OCT == 0 or A.goc == 0 else CB
-    P.yb, P.rb, P.scale, P.at, P.yo, P.ro = A.yb, A.rb, 1, at_row, yo, ro
+    P.yb, P.rb, P.scale, P.at, P.yo, P.ro, P.y_step = A.yb, A.rb, 1, at_row, yo, ro, 0
     P.e.act, P.e.alpha, P.e.beta = A.act, A.alpha, A.beta
     begin_bf16(&S)
     amx_bf16_chunk(A, end - first, &down, &across)
@@ -181,14 +182,19 @@ cdef inline int64_t rows_at_once() noexcept nogil:
     return 2 * ROWS_OF_TILE
 
 
-cdef void rows_of_strip(bf16_amx_t *P, amx_piece_t *piece, const float *strip, int64_t each, const float *w, int64_t k,
-                        int64_t n, const int64_t *at_row, const int64_t *yo, const int64_t *ro) noexcept nogil:
-    """A product of rows of k numbers and n packed columns; the caller goes on with what becomes of the sums."""
+cdef void rows_of_strip(bf16_amx_t *P, amx_piece_t *piece, const float *strip, int64_t each, const float *w, int64_t m,
+                        int64_t k, int64_t n, int64_t ldy, int64_t ldr, int64_t *at_row, int64_t *yo,
+                        int64_t *ro) noexcept nogil:
+    """A product of m rows of k numbers and n packed columns; the caller goes on with what becomes of the sums. at_row,
+    yo, ro: room for m offsets"""
+    pixel_offsets(at_row, m, 0, 0, m, 0, 1)
+    pixel_offsets(yo, m, 0, 0, m, 0, ldy)
+    pixel_offsets(ro, m, 0, 0, m, 0, ldr)
     piece.x, piece.ld, piece.groups = <const char *>strip, 4 * each, groups_of(k)
     P.piece, P.pieces, P.x_step, P.groups = piece, 1, GROUP_BYTES, piece.groups
     P.w = <const char *>w
     P.n, P.packed_n, P.wide, P.yb, P.rb = n, (n + CB - 1) // CB * CB, OCT, CB, CB
-    P.at, P.yo, P.ro = at_row, yo, ro
+    P.at, P.yo, P.ro, P.y_step, P.r_step = at_row, yo, ro, ldy, ldr
     P.slope = NULL
 
 
@@ -199,10 +205,7 @@ cdef void multiply_strip(const float *strip, int64_t each, const float *w, int64
     cdef amx_piece_t piece
     cdef bf16_stack_t S
     cdef bf16_amx_t P
-    pixel_offsets(at_row, m, 0, 0, m, 0, 1)
-    pixel_offsets(yo, m, 0, 0, m, 0, ldy)
-    pixel_offsets(ro, m, 0, 0, m, 0, ldr)
-    rows_of_strip(&P, &piece, strip, each, w, k, n, at_row, yo, ro)
+    rows_of_strip(&P, &piece, strip, each, w, m, k, n, ldy, ldr, at_row, yo, ro)
     P.y, P.res, P.scale, P.e.act, P.bias = y, res, scale, U_none, NULL
     begin_bf16(&S)
     multiply_bf16(&S, &P, m, 0, n)
@@ -230,15 +233,12 @@ cdef void gemm_bf16_amx_run(const void *params, char *const *base, char *scratch
     cdef amx_piece_t piece
     cdef bf16_stack_t S
     cdef bf16_amx_t P
-    rows_of_strip(&P, &piece, strip, each, w, A.k, A.n, at_row, yo, ro)
+    most = even(end - first, most)
+    rows_of_strip(&P, &piece, strip, each, w, most, A.k, A.n, A.ldy, A.ldr, at_row, yo, ro)
     P.bias = <const float *>at(base, A.bias)
     P.slope = <const float *>at(base, A.slope)
     P.scale = A.scale
     P.e.act, P.e.alpha, P.e.beta = A.act, A.alpha, A.beta
-    most = even(end - first, most)
-    pixel_offsets(at_row, most, 0, 0, most, 0, 1)
-    pixel_offsets(yo, most, 0, 0, most, 0, A.ldy)
-    pixel_offsets(ro, most, 0, 0, most, 0, A.ldr)
     begin_bf16(&S)
     while first < end:
         n = min(most, end - first)
