@@ -6,6 +6,7 @@ a signal's handler has ended in the middle, must not be taken for all there is.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from importlib import import_module
 from types import ModuleType
@@ -17,6 +18,18 @@ def imported(name: str):
     """The module of this name."""
     with LOCK:
         return import_module(name)
+
+
+def on_demand(package: str, home: dict[str, str]):
+    """The `__getattr__` of a package whose names are in modules of its own. home: the module of each name."""
+    def get(name: str):
+        if name not in home:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(imported(f"{package}.{home[name]}"), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return get
 
 
 class Called(ModuleType):

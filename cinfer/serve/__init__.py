@@ -17,18 +17,9 @@
 """
 import sys
 
-from ..imports import Called, imported
+from ..imports import Called, on_demand
 
 __all__ = ["Application", "Limits", "serve"]
-_HOME = {"Application": "app", "Limits": "limits", "serve": "server"}
-
-
-def __getattr__(name: str):
-    if name in _HOME:
-        value = getattr(imported(f"{__name__}.{_HOME[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
+__getattr__ = on_demand(__name__, {"Application": "app", "Limits": "limits", "serve": "server"})
 
 sys.modules[__name__].__class__ = Called

@@ -16,21 +16,15 @@ prepare/ makes the input; families/ decode the outputs; answers/ say and draw wh
 """
 from __future__ import annotations
 
+from ..imports import on_demand
+
 _HOME = {"read": "reader", "read_many": "many", "Reader": "reader", "Reading": "reader", "Options": "families.view",
          "Class": "answers.classes", "Classes": "answers.classes", "Mask": "answers.objects",
          "Object": "answers.objects", "Objects": "answers.objects", "Map": "answers.map", "Line": "answers.text",
          "Text": "answers.text", "Embedding": "answers.embedding", "Picture": "answers.picture",
          "Summary": "answers.summary", "Video": "pictures.video", "to_parquet": "answers.parquet"}
 __all__ = sorted(_HOME)
-
-
-def __getattr__(name: str):
-    if name in __all__:
-        from ..imports import imported
-        value = getattr(imported(f"{__name__}.{_HOME[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = on_demand(__name__, _HOME)
 
 
 def __dir__():

@@ -4,18 +4,13 @@ import json
 
 import pytest
 from drawn import draw_set
-from networks import residual
+from networks import classifier
 from program import DATA, cinfer  # noqa: F401 (fixture)
-
-RECIPE = {"cinfer.recipe": "1", "cinfer.task": "classification", "cinfer.input.size": "16x16",
-          "cinfer.input.std": "64", "cinfer.license": "MIT"}  # fmt: skip
 
 
 @pytest.fixture
 def model(tmp_path):
-    path = tmp_path / "model.onnx"
-    path.write_bytes(residual(metadata=RECIPE))
-    return path
+    return classifier(tmp_path, license="MIT")
 
 
 @pytest.fixture

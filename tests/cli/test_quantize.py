@@ -9,20 +9,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from networks import network, node, residual, weights
+from networks import classifier, network, node, weights
 from PIL import Image
 from program import DATA, cinfer, start  # noqa: F401 (fixtures)
 from test_progress import a_terminal, said
 
-CLASSES = {"cinfer.recipe": "1", "cinfer.task": "classification", "cinfer.input.size": "16x16",
-           "cinfer.input.std": "64", "cinfer.labels": "\n".join("abcdefghij")}  # fmt: skip
-
 
 @pytest.fixture
 def model(tmp_path):
-    path = tmp_path / "model.onnx"
-    path.write_bytes(residual(metadata=CLASSES))
-    return path
+    return classifier(tmp_path, labels="\n".join("abcdefghij"))
 
 
 @pytest.fixture

@@ -73,3 +73,11 @@ def detector() -> bytes:
         node("Sigmoid", ["logits"], ["scores"], "scores"), node("Concat", ["boxes", "scores"], ["y"], "join", axis=1)]
     return network(nodes, w0=weights(8, 3, 3, 3), b0=biases(8), w1=weights(16, 8, 3, 3), b1=biases(16),
                    w2=weights(4, 16, 1, 1) * 50, b2=biases(4), w3=weights(5, 16, 1, 1), b3=biases(5))
+
+
+def classifier(folder, **more):
+    """A file of a classifier of 16x16 pixels that says so. more : what else it says, by the keys' last words"""
+    keys = {"recipe": "1", "task": "classification", "input.size": "16x16", "input.std": "64"} | more
+    path = folder / "model.onnx"
+    path.write_bytes(residual(metadata={f"cinfer.{key}": value for key, value in keys.items()}))
+    return path
