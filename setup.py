@@ -1,8 +1,8 @@
 """Builds the executor once and the kernels once per ISA level; pyproject.toml has the rest.
 
-cythonize() wants one source a module, so kernels.pyx is copied to build/ under each level's module name; the
-compiler flags differ, the text does not. Levels that bring something for bytes alone have kernels_bytes.pyx, those that
-bring products of bfloat16 kernels_bf16.pyx, those of tiles kernels_amx.pyx, and the rest of the level that they add to.
+Cython translates kernels.pyx once; each level compiles what comes out under a module name of its own, with its own
+flags. Levels that bring something for bytes alone have kernels_bytes.pyx, those that bring products of bfloat16
+kernels_bf16.pyx, those of tiles kernels_amx.pyx, and the rest of the level that they add to.
 Compiler flags are probed: GCC and Clang know different ones, and a compiler without OpenMP gives a single-threaded
 cinfer.
 CINFER_BUILD_LEVELS=avx2,baseline builds only these levels (for development).
@@ -83,30 +83,43 @@ def extensions():
               "install libomp-dev)", file=sys.stderr)
     chosen = os.environ.get("CINFER_BUILD_LEVELS")
     all_levels = LEVELS | OF_BYTES | OF_BF16 | OF_TILES
-    sources = {**dict.fromkeys(OF_BYTES, "kernels_bytes.pyx"), **dict.fromkeys(OF_BF16, "kernels_bf16.pyx"),
-               **dict.fromkeys(OF_TILES, "kernels_amx.pyx")}
+    sources = {**dict.fromkeys(OF_BYTES, "kernels_bytes"), **dict.fromkeys(OF_BF16, "kernels_bf16"),
+               **dict.fromkeys(OF_TILES, "kernels_amx")}
     unknown = set(chosen.split(",")) - all_levels.keys() if chosen else ()
     if unknown:
         sys.exit(f"CINFER_BUILD_LEVELS={chosen}: no level {', '.join(sorted(unknown))}; "
                  f"there are {', '.join(all_levels)}")
     levels = {k: v for k, v in all_levels.items() if compiles(v) and (not chosen or k in chosen.split(","))}
-    copies = pathlib.Path("build", "kernels")
-    copies.mkdir(parents=True, exist_ok=True)
+    yield extension("executor", "executor", ["-O2", "-g0", *openmp], [*strip, *openmp])
     for level, level_flags in levels.items():
-        text = (HERE / OPS / sources.get(level, "kernels.pyx")).read_text()
-        copy = copies / f"_kernels_{level}.pyx"
-        if not copy.exists() or copy.read_text() != text:
-            copy.write_text(text)
-        yield extension(f"_kernels_{level}", copy, [*flags, *level_flags], strip)
-    yield extension("executor", OPS / "executor.pyx", ["-O2", "-g0", *openmp], [*strip, *openmp])
+        yield extension(f"_kernels_{level}", sources.get(level, "kernels"), [*flags, *level_flags], strip)
 
 
 def extension(name, source, compile_flags, link_flags):
     headers = [str(p) for p in sorted([*OPS.glob("**/*.h"), *OPS.glob("*.pxi")])]
-    return Extension(f"cinfer._ops.{name}", [str(source)], include_dirs=[str(OPS), str(OPS / "isa")], depends=headers,
-                     extra_compile_args=compile_flags, extra_link_args=link_flags)
+    return Extension(f"cinfer._ops.{name}", [str(OPS / f"{source}.pyx")], include_dirs=[str(OPS), str(OPS / "isa")],
+                     depends=headers, extra_compile_args=compile_flags, extra_link_args=link_flags)
+
+
+def in_c(made):
+    """These extensions with sources in C: each .pyx is translated once, as a module of its own name, and where the
+    extension has another, that is what its function of initialisation is called."""
+    modules = {each.sources[0]: pathlib.Path(each.sources[0]).stem for each in made}
+    found = cythonize([Extension(f"cinfer._ops.{name}", [source]) for source, name in modules.items()],
+                      include_path=[str(OPS)], build_dir="build")
+    translated = {name: pathlib.Path(each.sources[0]) for name, each in zip(modules.values(), found)}
+    for each in made:
+        module, name = modules[each.sources[0]], each.name.rpartition(".")[2]
+        source = translated[module]
+        if name != module:
+            each.depends.append(str(source))
+            text = f'#define PyInit_{module} PyInit_{name}\n#include "{source.name}"\n'
+            source = source.with_name(f"{name}.c")
+            if not source.exists() or source.read_text() != text:
+                source.write_text(text)
+        each.sources = [str(source)]
+    return made
 
 
 os.chdir(HERE)
-setup(cmdclass={"build_ext": BuildExt},
-      ext_modules=cythonize(list(extensions()), include_path=[str(OPS)], nthreads=0, build_dir="build"))
+setup(cmdclass={"build_ext": BuildExt}, ext_modules=in_c(list(extensions())))
