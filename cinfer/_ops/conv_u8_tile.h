@@ -9,7 +9,8 @@
  * y     block o of a pixel is o*yb elements from it, 16 each, written whole: bytes, or where there is no `scale` the
  *       sums, int32
  * res   NULL, or bytes in blocks rb apart, which are added (requantise.h)
- * Pixels: wherever the lists xo, yo, ro say; `near`: those of x are 16 elements apart.
+ * Pixels: wherever the lists xo, yo, ro say; `near`: those of x are 16 elements apart. Of few there is no such form:
+ * their offsets stay in registers.
  * Sums of integers have no order: they wrap where they do not fit in int32, everywhere alike.
  *
  * Sums, weights, a group of x and, of pairs, a product: AVX-512 2 x 12 (28 of 32), AVX2 2 x 6 (16 of 16), NEON 4 x 5,
@@ -19,26 +20,39 @@
 #include "conv_tile.h"
 #include "dot_u8.h"
 #include "requantise.h"
-#if VW == 16
+#define FROM_5_TO_6(X, ...) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
+#define FROM_5_TO_10(X, ...) FROM_5_TO_6(X, __VA_ARGS__) X(7, __VA_ARGS__) X(8, __VA_ARGS__) X(9, __VA_ARGS__) \
+    X(10, __VA_ARGS__)
+#define FROM_5_TO_12(X, ...) FROM_5_TO_10(X, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__)
+#define NO_MORE(X, ...)
+#if VW == 16                            /* few pixels, and more */
 # define PM_U8 12
-# define EACH_PX_U8 UP_TO_12
+# define FEW_PX_U8 UP_TO_4
+# define MORE_PX_U8 FROM_5_TO_12
 # define PM_U8_HALF 12
-# define EACH_PX_U8_HALF UP_TO_12
+# define FEW_PX_U8_HALF UP_TO_4
+# define MORE_PX_U8_HALF FROM_5_TO_12
 #elif VW == 8
 # define PM_U8 6
-# define EACH_PX_U8 UP_TO_6
+# define FEW_PX_U8 UP_TO_4
+# define MORE_PX_U8 FROM_5_TO_6
 # define PM_U8_HALF 10
-# define EACH_PX_U8_HALF UP_TO_10
+# define FEW_PX_U8_HALF UP_TO_4
+# define MORE_PX_U8_HALF FROM_5_TO_10
 #elif defined(__aarch64__)
 # define PM_U8 5
-# define EACH_PX_U8 UP_TO_5
+# define FEW_PX_U8 UP_TO_5
+# define MORE_PX_U8 NO_MORE
 # define PM_U8_HALF 10
-# define EACH_PX_U8_HALF UP_TO_10
+# define FEW_PX_U8_HALF UP_TO_4
+# define MORE_PX_U8_HALF FROM_5_TO_10
 #else
 # define PM_U8 2
-# define EACH_PX_U8 UP_TO_2
+# define FEW_PX_U8 UP_TO_2
+# define MORE_PX_U8 NO_MORE
 # define PM_U8_HALF 4
-# define EACH_PX_U8_HALF UP_TO_4
+# define FEW_PX_U8_HALF UP_TO_4
+# define MORE_PX_U8_HALF NO_MORE
 #endif
 typedef struct {
     int32_t start[OCT];                 /* what sums begin with, and the bias */
@@ -90,6 +104,33 @@ typedef struct {
         const dot_x_t *v = block; \
         GROUPS_U8(1, last, OV, PX, X) \
     }
+/* What becomes of sums [ov][px] where that is not requantising alone: in one loop for tiles of all sizes, beside what it
+ * takes to divide. */
+static __attribute__((noinline)) void tile_u8_end(const tile_u8_t *T, const vi *a, int ov, int px, const int64_t *yo,
+                                                  const int64_t *ro)
+{
+    if (!T->scale) {
+        for (int p = 0; p < px; p++)
+            for (int o = 0; o < ov; o++)
+                memcpy((int32_t *)T->y + yo[p] + o * VW / CB * T->yb + o * VW % CB, a + o * px + p, sizeof(vi));
+        return;
+    }
+    const added_t k = T->added;
+    for (int b = 0; b * NV < ov; b++)
+        for (int p = 0; p < px; p += 2) {
+            const int next = p + 1 < px ? p + 1 : p;
+            vi s[NV], t[NV];
+            FOR(v, NV) {
+                const int o = b * NV + v < ov ? b * NV + v : ov - 1;
+                const vf scale = ld(T->scale + o * VW);
+                const uint8_t *res = T->res + o * VW / CB * T->rb + o * VW % CB;
+                s[v] = added_lanes(to_float(a[o * px + p]) * scale, res + ro[p], &k);
+                t[v] = added_lanes(to_float(a[o * px + next]) * scale, res + ro[next], &k);
+            }
+            uint8_t *y = (uint8_t *)T->y + b * T->yb;
+            requant_store(y + yo[p], y + yo[next], s, t, &k.q);
+        }
+}
 /* Blocks of which a tile has a part are written whole, with anything in the lanes beyond. */
 #define STORE_U8(OV, PX, q) \
     FOR(b, (OV + NV - 1) / NV) { \
@@ -123,21 +164,10 @@ static __attribute__((noinline)) void tile_u8_##NAME##_##OV##_##PX(TILE_U8_ARGS)
         FOR(o, OV) FOR(p, PX) a[o][p] = ldi(T->start + o * VW); \
         LOOPS(OV, PX, X) \
         FOR(o, OV) FOR(p, PX) PIN(a[o][p]); \
-        if (__builtin_expect(!T->scale, 0)) { \
-            const int64_t yb = T->yb; \
-            FOR(p, PX) FOR(o, OV) memcpy((int32_t *)T->y + Y_AT(o, p), &a[o][p], sizeof(vi)); \
-            continue; \
-        } \
-        if (T->res) { \
-            const added_t k = T->added; \
-            const uint8_t *res = T->res; \
-            const int64_t rb = T->rb; \
-            FOR(o, OV) { \
-                const vf scale = ld(T->scale + o * VW); \
-                const uint8_t *from = res + o * VW / CB * rb + o * VW % CB; \
-                FOR(p, PX) a[o][p] = added_lanes(to_float(a[o][p]) * scale, from + ro[p], &k); \
-            } \
-            STORE_U8(OV, PX, &k.q) \
+        if (__builtin_expect(!T->scale || T->res, 0)) { \
+            vi s[OV][PX];               /* not the sums: these would have to have an address */ \
+            FOR(o, OV) FOR(p, PX) s[o][p] = a[o][p]; \
+            tile_u8_end(T, s[0], OV, PX, yo, ro); \
             continue; \
         } \
         const requant_t q = T->q;               /* here: registers are the sums' till now */ \
@@ -153,15 +183,20 @@ static __attribute__((noinline)) void tile_u8_##NAME##_##OV##_##PX(TILE_U8_ARGS)
 typedef void (*tile_u8_run)(TILE_U8_ARGS);
 enum { FORM_U8_NEAR, FORM_U8_LIST, FORMS_U8_OF_TAPS, FORMS_U8 = 2 * FORMS_U8_OF_TAPS };   /* of one tap, of more */
 #define TILE_U8_REF(PX, NAME, OV, LOOPS, X) tile_u8_##NAME##_##OV##_##PX,
-#define EACH_U8_FORM(OPEN, MAKE, CLOSE, OV, EACH) \
-    OPEN EACH(MAKE, near, OV, ONE_TAP_U8, BY_16) CLOSE \
-    OPEN EACH(MAKE, list, OV, ONE_TAP_U8, BY_LIST) CLOSE \
-    OPEN EACH(MAKE, near_taps, OV, WINDOW_U8, BY_16) CLOSE \
-    OPEN EACH(MAKE, list_taps, OV, WINDOW_U8, BY_LIST) CLOSE
-EACH_U8_FORM(NOTHING, TILE_U8, NOTHING, OCV, EACH_PX_U8)
-EACH_U8_FORM(NOTHING, TILE_U8, NOTHING, OV_HALF, EACH_PX_U8_HALF)
-static const tile_u8_run tiles_u8[FORMS_U8][PM_U8 + 1] = {
-    EACH_U8_FORM(TABLE_OPEN, TILE_U8_REF, TABLE_CLOSE, OCV, EACH_PX_U8)};
-static const tile_u8_run tiles_u8_half[FORMS_U8][PM_U8_HALF + 1] = {
-    EACH_U8_FORM(TABLE_OPEN, TILE_U8_REF, TABLE_CLOSE, OV_HALF, EACH_PX_U8_HALF)};
+#define TILES_U8(OV, FEW, MORE) \
+    MORE(TILE_U8, near, OV, ONE_TAP_U8, BY_16) \
+    FEW(TILE_U8, list, OV, ONE_TAP_U8, BY_LIST) MORE(TILE_U8, list, OV, ONE_TAP_U8, BY_LIST) \
+    MORE(TILE_U8, near_taps, OV, WINDOW_U8, BY_16) \
+    FEW(TILE_U8, list_taps, OV, WINDOW_U8, BY_LIST) MORE(TILE_U8, list_taps, OV, WINDOW_U8, BY_LIST)
+#define TILE_U8_REFS(FEW, few, MORE, more, OV) {0, FEW(TILE_U8_REF, few, OV, , ) MORE(TILE_U8_REF, more, OV, , )}
+#define FORMS_OF_U8(OV, FEW, MORE) { \
+    [FORM_U8_NEAR] = TILE_U8_REFS(FEW, list, MORE, near, OV), \
+    [FORM_U8_LIST] = TILE_U8_REFS(FEW, list, MORE, list, OV), \
+    [FORMS_U8_OF_TAPS + FORM_U8_NEAR] = TILE_U8_REFS(FEW, list_taps, MORE, near_taps, OV), \
+    [FORMS_U8_OF_TAPS + FORM_U8_LIST] = TILE_U8_REFS(FEW, list_taps, MORE, list_taps, OV)}
+TILES_U8(OCV, FEW_PX_U8, MORE_PX_U8)
+TILES_U8(OV_HALF, FEW_PX_U8_HALF, MORE_PX_U8_HALF)
+static const tile_u8_run tiles_u8[FORMS_U8][PM_U8 + 1] = FORMS_OF_U8(OCV, FEW_PX_U8, MORE_PX_U8);
+static const tile_u8_run tiles_u8_half[FORMS_U8][PM_U8_HALF + 1] =
+    FORMS_OF_U8(OV_HALF, FEW_PX_U8_HALF, MORE_PX_U8_HALF);
 #endif

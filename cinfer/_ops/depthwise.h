@@ -47,7 +47,7 @@ static __attribute__((noinline)) void dw_##K##_##S##_##PX(DW_ARGS) \
     vf q[DW_KEPT(K) ? K * K : K]; \
     if (DW_KEPT(K)) FOR(j, K * K) q[j] = ld(w + j * CB); \
     for (; rows > 0; rows--, x += S * xr, y += yr) \
-        FOR(h, NV) { \
+        for (int h = 0; h < NV; h++) { \
             vf a[PX], b = ld(bias + h * VW); \
             FOR(p, PX) a[p] = (vf){0}; \
             const float *r = x + h * VW, *u = w + h * VW; \

@@ -77,7 +77,7 @@ static __attribute__((noinline)) void dw_u8_any_##S##_##PX(DW_U8_ARGS) \
     const dot_x_t *const *strips = T->strips; \
     for (; tiles > 0; tiles--) { \
         vi done[PX][NV]; \
-        FOR(h, NV) { \
+        for (int h = 0; h < NV; h++) { \
             const dot_w_t *w = T->w + h * VW * DOT_K; \
             vi a[PX]; \
             FOR(p, PX) a[p] = ldi(T->start + h * VW); \

@@ -40,25 +40,25 @@ static inline int32_t requant_cut(const float *scale, int64_t n, int64_t act)
     return cut;
 }
 
-/* act(x) / step of n products */
-static __attribute__((noinline, unused)) void requant_activate(vf *x, int n, const requant_t *q)
+/* act(x) / step of n products of the same channels; lane: as below */
+static __attribute__((noinline, unused)) void requant_activate(vf *x, int n, int64_t lane, const requant_t *q)
 {
     const int act = (int)q->e.act;
-    if (acts_later(act)) unary_row((float *)x, (float *)x, (int64_t)n * VW, act, q->e.alpha, q->e.beta);
-    else activate_sums(x, n, &q->e, NULL);
-    if (q->step > 0) FOR(p, n) x[p] /= q->step;
+    if (act == U_prelu) {
+        const vf s = ld(q->slope + lane);
+        for (int p = 0; p < n; p++) x[p] = vmax((vf){0}, x[p]) + s * vmin((vf){0}, x[p]);
+    } else if (acts_later(act)) unary_row((float *)x, (float *)x, (int64_t)n * VW, act, q->e.alpha, q->e.beta);
+    else for (int p = 0; p < n; p++) activate_sums(x + p, 1, &q->e, NULL);
+    if (q->step > 0) for (int p = 0; p < n; p++) x[p] /= q->step;
 }
 /* round(sum * scale) of n sums of the same channels, in place; lane: where these lie among those of q */
 INL void requant_lanes(vi *a, int n, vf scale, int64_t lane, const requant_t *q)
 {
     FOR(p, n) a[p] = (vi)(to_float(a[p]) * scale);
-    if (__builtin_expect(q->e.act == U_prelu, 0)) {
-        const vf s = ld(q->slope + lane);
-        FOR(p, n) a[p] = (vi)(vmax((vf){0}, (vf)a[p]) + s * vmin((vf){0}, (vf)a[p]));
-    } else if (__builtin_expect(q->e.act, 0)) {
+    if (__builtin_expect(q->e.act, 0)) {
         vf x[16];                       /* not the sums: these would have to have an address */
         FOR(p, n) x[p] = (vf)a[p];
-        requant_activate(x, n, q);
+        requant_activate(x, n, lane, q);
         FOR(p, n) a[p] = (vi)x[p];
     }
     if (__builtin_expect(q->cut, 0)) FOR(p, n) a[p] = (vi)vmin((vf)a[p], bc(q->high));
