@@ -72,8 +72,8 @@ cdef void fill_strip_bf16(const conv_bf16_t *A, const strip_bf16_t *s, const flo
 
 cdef void conv_pairs(const conv_bf16_t *A, char *const *base, char *scratch, int64_t tile, const tile_run *full,
                      const tile_run *half, int64_t head) noexcept nogil:
-    """full, half : register tiles; head : floats before the pairs of each channel in its packed weights, 0 or what makes
-    numbers of sums of integers"""
+    """full, half : register tiles; head : floats before the pairs of each channel in its packed weights, 0 or what
+    makes numbers of sums of integers"""
     cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles
     cdef int64_t image = tile // A.oc_tiles // A.row_tiles
     cdef int64_t c0 = c * A.blocks * CB, c1 = min((c + 1) * A.blocks, A.ob) * CB

@@ -1,5 +1,5 @@
-/* Register tiles of int16: those of conv_tile.h with another step, sums in int32, exact modulo 2^32, and in float32 from
- * there on.
+/* Register tiles of int16: those of conv_tile.h with another step, sums in int32, exact modulo 2^32, and in float32
+ * from there on.
  *
  * All is said there but what an element of x and w is: a pair of neighbours of k (dot_s16.h), in the room of a float;
  * and before the pairs of a tile w has, for each of its channels, what the sums begin with (int32), then what a sum is

@@ -104,8 +104,8 @@ typedef struct {
         const dot_x_t *v = block; \
         GROUPS_U8(1, last, OV, PX, X) \
     }
-/* What becomes of sums [ov][px] where that is not requantising alone: in one loop for tiles of all sizes, beside what it
- * takes to divide. */
+/* What becomes of sums [ov][px] where that is not requantising alone: in one loop for tiles of all sizes, beside what
+ * it takes to divide. */
 static __attribute__((noinline)) void tile_u8_end(const tile_u8_t *T, const vi *a, int ov, int px, const int64_t *yo,
                                                   const int64_t *ro)
 {

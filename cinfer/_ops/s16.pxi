@@ -1,8 +1,8 @@
 # Products of numbers of 16 bits by whole weights, exactly, in float32 before and behind: conv_s16 and gemm_s16 are told
 # what conv_bf16 and gemm_bf16 are (bf16.pxi), and run as they do (conv_pairs.pxi, gemm_pairs.pxi).
 #
-#   x, a         are whole numbers of steps of 1 / inverse, which `zero` more makes int16: so a halo of zeros is the zero
-#                point, and a number of 16 bits that was dequantised is what it was, or 2^15 less
+#   x, a         are whole numbers of steps of 1 / inverse, which `zero` more makes int16: so a halo of zeros is the
+#                zero point, and a number of 16 bits that was dequantised is what it was, or 2^15 less
 #   w            packed by pack_s16; sums are exact if int32 holds them
 #   scale        of gemm_s16: 1, or what all is multiplied by besides
 # pack_s16       int16 weights w as pack_bf16 has floats, and `each`, a float32 for each output, by which its sums are

@@ -147,8 +147,8 @@ class LookUp:
 
 
 def dynamic_range(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(scale, zero point) by which the numbers of x, and 0, fill uint8; scale 1 where they are so near to 0 that it were
-    no normal number, which kernels flush to 0."""
+    """(scale, zero point) by which the numbers of x, and 0, fill uint8; scale 1 where they are so near to 0 that it
+    were no normal number, which kernels flush to 0."""
     low, high = x.min(initial=0).astype(F32), x.max(initial=0).astype(F32)
     scale = F32.type((high - low) / F32.type(255))
     scale = F32.type(1) if scale < np.finfo(F32).tiny else scale

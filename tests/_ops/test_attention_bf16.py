@@ -29,8 +29,8 @@ def in_all_ways(level, q, k, v, mask=None, scale=1.):
 
 
 def wanted(q, k, v, mask, scale):
-    """Products of rounded numbers, exactly; e^x rounded too, but not where it is summed. And how far rows may be off, of
-    the largest v: where e^x is near the middle of two bfloat16 it may go to the other one."""
+    """Products of rounded numbers, exactly; e^x rounded too, but not where it is summed. And how far rows may be off,
+    of the largest v: where e^x is near the middle of two bfloat16 it may go to the other one."""
     with np.errstate(all="ignore"):
         scores = scale * (rounded(q).astype(float) @ rounded(k).astype(float)) + (0 if mask is None else mask)
         e = np.exp(scores - scores.max(-1, keepdims=True))

@@ -1,4 +1,4 @@
-"""Products of numbers of 16 bits by whole weights: sums are those of integers, each bit of what they become is known."""
+"""Products of numbers of 16 bits by whole weights: sums are those of integers, and each bit behind them is known."""
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -83,7 +83,8 @@ def pack(level, w, each, zero, groups=1, threads=1):
 def run_conv(level, x, w, each, bias, zero, scale, groups, strides, dilations, pads, out_shape, rows, blocks, threads=1,
              halo=(0, 0, 0, 0), res=None, **more):
     (n, ic), (oh, ow), (kh, kw) = x.shape[:2], out_shape[2:], w.shape[2:]
-    packed, xs, ys, b = pack(level, w, each, zero, groups), Blocked.of(x, pads), Blocked(out_shape, halo), channels(bias)
+    packed, b = pack(level, w, each, zero, groups), channels(bias)
+    xs, ys = Blocked.of(x, pads), Blocked(out_shape, halo)
     ob, step = ys.blocks, max(1, ops.table(level).conv_oc // 16)
     blocks = min(-(-blocks // step) * step, ob)
     row_tiles, oc_tiles = -(-oh // rows), -(-ob // blocks)

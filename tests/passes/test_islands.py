@@ -56,8 +56,8 @@ def test_functions_of_numbers_of_16_bits_say_so():
     at = grid(0.01, 0, np.int16)
     x = stored(b, b.input("x", 1, 4, 6, 6), at)
     found, floats = told(b, stored(b, b.HardSwish(x), at), stored(b, b.Softmax(x, axis=1), at))
-    why = "its numbers are stored as int16; uint8 and int8 are computed as bytes, of 16 bits only sums of products by " \
-          "constants are of integers"
+    why = "its numbers are stored as int16; uint8 and int8 are computed as bytes, of 16 bits only sums of products " \
+          "by constants are of integers"
     assert (found, floats) == ({}, [("HardSwish", 1, why), ("Softmax", 1, why)])
 
 
@@ -89,8 +89,9 @@ def test_why_numbers_are_no_bytes():
     assert [why for _, _, why in floats] == [
         "an input is stored as uint16; only uint8 and int8 (QUInt8, QInt8) are computed as bytes",
         "its output is stored as int16; only uint8 and int8 (QUInt8, QInt8) are computed as bytes",
-        "an input is stored as int8 that others than QuantizeLinear and DequantizeLinear see; uint8 (QUInt8) is computed "
-        "as it is", "an input is not quantised; QuantizeLinear and DequantizeLinear before it would make bytes of it"]
+        "an input is stored as int8 that others than QuantizeLinear and DequantizeLinear see; uint8 (QUInt8) is "
+        "computed as it is",
+        "an input is not quantised; QuantizeLinear and DequantizeLinear before it would make bytes of it"]
 
 
 def test_why_products_and_slopes_stay():

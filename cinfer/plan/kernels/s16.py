@@ -10,8 +10,8 @@ from ..views import round_up
 from . import bf16
 
 OPERATORS = ("GridConv", "GridConvTranspose", "GridGemm", "GridMatMul")
-# Multiply-adds of float32 in the time of what float32 need not do: narrow a number on its way into a strip, and make one
-# of a sum. From 1x1 convolutions of 16 to 960 channels on Zen 3.
+# Multiply-adds of float32 in the time of what float32 need not do: narrow a number on its way into a strip, and make
+# one of a sum. From 1x1 convolutions of 16 to 960 channels on Zen 3.
 STRIP_COST, FINISH_COST = 8, 4
 HALF = 1 << 15                  # what numbers of uint16 are less in the kernels
 
