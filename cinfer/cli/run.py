@@ -14,7 +14,7 @@ from .flags import (ASKED, add_options, add_recipe, check_font, check_save, chec
                     label_expected, options_of, places_of, read_labels, saved_into, table_into)
 from .parser import add_precision, add_threads, count, model_path, model_source, seconds
 from .tally import Tally, some
-from .text import STDERR, Progress, counted, hint, say, say_precision
+from .text import TIFF, Progress, counted, hint, say, say_precision, without_stderr
 from .writers import Filmed, Formatted, Screen, Shown
 
 USAGE = "cinfer run MODEL SOURCE... [flags]"
@@ -253,15 +253,8 @@ def quiet_libraries(source):
     if not is_tiff(source):
         yield
         return
-    with STDERR:
-        kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nothing, 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(nothing)
+    with without_stderr():
+        yield
 
 
 def is_tiff(source) -> bool:
@@ -271,6 +264,6 @@ def is_tiff(source) -> bool:
         if not os.path.isfile(source):
             return False
         with open(source, "rb") as file:
-            return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+            return file.read(4) in TIFF
     except (OSError, ValueError):
         return False

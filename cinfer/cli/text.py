@@ -5,11 +5,13 @@ import os
 import sys
 import threading
 import time
+from contextlib import contextmanager, nullcontext
 
 from ..table import printable
 
 MOST_CHARACTERS = 2000                # of a line: models may hold texts of any length
 STDERR = threading.RLock()          # held by whoever writes there, or lets nobody write
+TIFF = b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"       # of what libtiff says something on stderr by itself
 PACE = 0.1                          # seconds between two states of a Progress
 
 
@@ -67,6 +69,25 @@ def hint(text: str) -> None:
     """What may help a person: nothing where stderr is no terminal."""
     if sys.stderr is not None and sys.stderr.isatty():
         say(text)
+
+
+def quiet_libtiff(head: bytes):
+    """A block in which a picture that begins so is decoded. Not of others: one block at a time is without stderr."""
+    return without_stderr() if head[:4] in TIFF else nullcontext()
+
+
+@contextmanager
+def without_stderr():
+    """What libraries of C print in such a block goes nowhere; nobody else writes there meanwhile."""
+    with STDERR:
+        kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nothing, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nothing)
 
 
 def drop(stream) -> None:

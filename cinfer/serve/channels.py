@@ -12,7 +12,7 @@ from waitress.buffers import OverflowableBuffer
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.task import ErrorTask, WSGITask
-from waitress.utilities import BadRequest
+from waitress.utilities import BadRequest, RequestEntityTooLarge
 
 from .replies import failure, line_of
 
@@ -71,9 +71,20 @@ class Parser(HTTPRequestParser):
             consumed = super().received(data)
         except OSError as error:                        # of a file for a body
             self.error, self.completed, consumed = NoRoom(str(error)), True, len(data)
-        if self.error is not None:                      # else whoever sent Expect: 100-continue would be asked to go on
+        if self.chunked and not self.completed:
+            self._check_chunks()
+        if self.completed:                              # else whoever sent Expect: 100-continue would be asked to go on
             self.expect_continue = False
         return consumed
+
+    def _check_chunks(self) -> None:
+        """waitress keeps a chunk's first line, and what comes behind the last chunk, however long they are, and looks
+        at all of it again with each piece that comes."""
+        chunks = self.body_rcv
+        if len(chunks.control_line) + len(chunks.trailer) > self.adj.max_request_header_size:
+            self.error, self.completed = BadRequest("a chunk's size, or the trailer, is too long"), True
+        elif chunks.chunk_remainder > self.adj.max_request_body_size:
+            self.error, self.completed = RequestEntityTooLarge("a chunk is"), True
 
 
 class Answer(WSGITask):

@@ -10,6 +10,7 @@ import base64
 import io
 import math
 
+from ..cli.text import quiet_libtiff
 from ..errors import LimitError
 from ..vision.answers.classes import Classes
 from ..vision.answers.objects import Objects
@@ -70,8 +71,10 @@ def read(app, request, served, whole: bool = False):
     picture, conf = request.picture(RIGHT), confidence(request.asked("min_confidence"))
     with app.turns.turn(request.deadline, request.gone):
         reader = served.reads(conf, whole)
-        check_pixels(picture, app.limits.pixels)
-        ready = reader.prepare(opener(reader)(picture, name=SENT))
+        with quiet_libtiff(picture):                    # what is wrong with a picture is for who sent it
+            check_pixels(picture, app.limits.pixels)
+            opened = opener(reader)(picture, name=SENT)
+        ready = reader.prepare(opened)
         return reader.finish(ready, app.turns.share(), left_of(request.deadline))
 
 

@@ -83,6 +83,12 @@ def counted(server) -> int:
     (b"POST /v1/read HTTP/1.1\r\nContent-Length: 1, 2\r\n\r\n", 400),
     (b"POST /v1/read HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
     (b"POST /v1/read HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+    (b"POST /v1/read HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"f" * 16 + b"\r\nx", 413),
+    (b"POST /v1/read HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"a" * 50_000, 400),
+    (b"POST /v1/read HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"a: b\r\n" * 10_000, 400),
+    (b"POST /v1/vision/custom/list HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 0\r\n"
+     b"Connection: close\r\n\r\n", 200),
+    (b"GET /v2 HTTP/1.1\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n", 200),
     (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 10_000 + b"\r\n", 431), (b"GET /" + b"a" * 50_000, 431),
     (b"GET /..%2f..%2f%00 HTTP/1.0\r\n\r\n", 404), (b"GET http://other/metrics HTTP/1.0\r\n\r\n", 200),
     (b"GET //etc/passwd HTTP/1.0\r\n\r\n", 404), (b"OPTIONS * HTTP/1.0\r\n\r\n", 404),
@@ -213,6 +219,18 @@ def test_mistakes_are_one_line(cinfer, models, monkeypatch, arguments, words):  
     port = [] if "--port" in arguments else ["--port", "0"]
     done = cinfer("serve", *arguments, *port)
     assert done.status == 2 and len(done.errors) == 1 and words in done.err, done.err
+
+
+def test_what_a_library_says_of_a_picture_is_not_for_the_servers_output(models):  # noqa: F811
+    from PIL import Image
+    file = io.BytesIO()
+    Image.new("RGB", (300, 200), (9, 9, 200)).save(file, "TIFF", compression="jpeg")
+    damaged = bytearray(file.getvalue())
+    damaged[len(damaged) // 2:len(damaged) // 2 + 40] = b"\xff" * 40      # libjpeg warns of it, through libtiff
+    with running(models / "colours.onnx") as server:
+        assert server.ask("/v1/vision/scene", bytes(damaged), "image/tiff").status in (200, 400)
+        assert server.ask("/v1/vision/scene", b"II*\0 is no picture", "image/tiff").status == 400
+        assert ended(server) == (0, "cinfer: ended\n")
 
 
 def test_without_waitress_it_says_what_to_install(cinfer, models, monkeypatch):  # noqa: F811
