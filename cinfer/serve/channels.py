@@ -19,9 +19,8 @@ from .replies import failure, line_of
 DRAIN_SECONDS = 2.0                 # that a client has to read a refusal while what it still sends is dropped
 DRAIN_BYTES = 65_536
 MOST_IN_MEMORY = 8                  # large bodies at once that are kept in memory where files cannot be had
-NEW_SECONDS = 0.25                  # that a connection may be there without a request where others wait for one
-USED_SECONDS = 1.0                  # that it may be idle between two requests there
-HEAD_SECONDS = 2.0                  # that a head of a request may take there
+HEAD_SECONDS = 0.25                 # that a request's first lines may take where others wait for a connection
+USED_SECONDS = 1.0                  # that a connection may be idle between two requests there
 TEXTS = {413: "the body is larger than this server takes (--max-body)",
          431: "the request's head is larger than this server takes",
          500: "internal error; the server's own output says more",
@@ -191,7 +190,7 @@ class Channel(HTTPChannel):
         """Whether this connection may be closed for another one, that of the least value first: one that has never
         asked anything; an idle one; one whose first lines do not come to an end. None: it is needed."""
         if self.is_idle:
-            if now - self.last_activity > (USED_SECONDS if self.used else NEW_SECONDS):
+            if now - self.last_activity > (USED_SECONDS if self.used else HEAD_SECONDS):
                 return int(self.used), self.last_activity
         elif self.request is not None and not (self.request.headers_finished or self.requests):
             if now - self.began > HEAD_SECONDS:
