@@ -21,7 +21,7 @@ IN_MEMORY = 2_000_000               # bytes of a body; a larger one waits in a f
 ANSWER_IN_MEMORY = 64_000_000       # bytes of an answer, which was there anyway, while it is taken
 BACKLOG = 1024                      # connections that the system holds until they are taken
 IDLE_SECONDS = 30.0                 # after which a connection on which nothing moves is closed
-AT_ONCE_SECONDS = 0.3               # within which two signals are one: timeout(1) sends it to the group as well
+AT_ONCE_SECONDS = 0.1               # within which two signals are one: timeout(1) sends it to the group as well
 GRACE_SECONDS = 20.0                # that requests have which are under way when the server is to end
 SPARE_THREADS = 4                   # for requests that need no turn at the CPU, or wait for theirs
 OTHER_FILES = 16                    # that the process may have open at once beside what it has at the start
@@ -153,7 +153,10 @@ class Server:
 
     def _finish(self) -> None:
         """No new connections; those that there are end when they have their answers."""
-        self._loop.poll2(0.0, self._map)                # who has just come is let in
+        known = -1
+        while len(self._channels()) != known:           # who has come already is let in, one a turn
+            known = len(self._channels())
+            self._loop.poll2(0.0, self._map)
         for each in self._ports:
             self._loop.dispatcher.close(each)           # not its own close, which would take the trigger too
         deadline = time.time() + GRACE_SECONDS

@@ -160,7 +160,7 @@ def test_connections_in_use_end_with_their_answers_where_others_wait(models):  #
 def test_an_answer_that_nobody_takes_holds_no_thread(models, monkeypatch):  # noqa: F811
     """Two large answers to one client, which reads neither: the second one has to wait for room."""
     from cinfer.serve import server
-    monkeypatch.setattr(server, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(server, "IDLE_SECONDS", 3.0)
     x = np.zeros((1, 3, 1200, 1600), np.float32)
     asked = {"inputs": [{"name": "x", "shape": x.shape, "datatype": "FP32",
                          "parameters": {"binary_data_size": x.nbytes}}], "parameters": {"binary_data_output": True}}

@@ -185,7 +185,7 @@ def test_a_second_signal_does_not_wait(models):  # noqa: F811
         late.sendall(WHOLE[:-10])
         time.sleep(.3)
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(.3)
+        time.sleep(1)
         assert server.process.poll() is None
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(10) == -signal.SIGTERM
