@@ -33,13 +33,15 @@ def serve(models, *, host: str = HOST, port: int = PORT, zmq: str | None = None,
 
     Parameters
     ----------
-    models : a list of paths or of NAME=path; or a dict of name -> path, bytes or Session
+    models : a list of paths or of NAME=path, also of chains, A.onnx+B.onnx; or a dict of name -> path, bytes or
+        Session, or a list of them, one after the other
     host, port : where; port 0: one that is free. By default this machine alone is served
     zmq : an address such as tcp://127.0.0.1:5555, for Frigate's detector (frigate.py), or None
-    connections : at once; further ones wait until one ends
+    connections : at once; fewer where the process may not have so many files open
     ready : called with the Application and the URL, when requests are answered
     limits : Limits of requests
-    options : of Application: api_key, threads, max_memory, precision
+    options : of Application: api_key, threads, max_memory, precision; labels, and options, a dict such as
+        {"conf": .5, "max_det": 20}
 
     Raises
     ------
@@ -153,10 +155,11 @@ class Server:
 
     def _finish(self) -> None:
         """No new connections; those that there are end when they have their answers."""
-        known = -1
-        while len(self._channels()) != known:           # who has come already is let in, one a turn
+        for _ in range(BACKLOG):                        # who has come already is let in, one a turn
             known = len(self._channels())
             self._loop.poll2(0.0, self._map)
+            if len(self._channels()) == known:
+                break
         for each in self._ports:
             self._loop.dispatcher.close(each)           # not its own close, which would take the trigger too
         deadline = time.time() + GRACE_SECONDS
@@ -185,9 +188,7 @@ class Server:
             yield
             return
         numbers = signal.SIGTERM, signal.SIGINT
-        before = {number: signal.getsignal(number) for number in numbers}
-
-        asked: list[float] = []
+        before, asked = {number: signal.getsignal(number) for number in numbers}, []
 
         def end(*args):
             if asked and time.monotonic() - asked[0] > AT_ONCE_SECONDS:

@@ -4,6 +4,7 @@ import copy
 import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from program import cinfer  # noqa: F401 (a fixture)
 from serving import ask, form, models, picture, running  # noqa: F401 (fixtures)
@@ -98,3 +99,18 @@ def test_what_is_no_chain_is_one_line(cinfer, models):  # noqa: F811
                          (f"{path}+", "a model is missing beside a +")):
         done = cinfer("serve", chain, "--port", "0")
         assert done.status == 2 and len(done.errors) == 1 and words in done.err, done.err
+
+
+def test_frigates_floats_are_for_one_model():
+    """A chain prepares its pictures itself."""
+    pytest.importorskip("zmq")
+    from test_frigate import message
+
+    from cinfer.serve import Limits
+    from cinfer.serve.frigate import Detector
+    from cinfer.serve.turns import Turns
+    served = SimpleNamespace(reads=lambda conf, whole: SimpleNamespace())
+    app = SimpleNamespace(model_of=lambda *_: served, limits=Limits(), turns=Turns(1))
+    with Detector(app, "inproc://chain") as detector:
+        status, answer = detector.answered(message(np.zeros((1, 3, 8, 8), np.float32)))
+    assert status == 400 and b"input_dtype int" in answer[0] and app.turns.busy == 0
