@@ -6,8 +6,11 @@ engine: the same pictures, one run after the other in turns, so that all meet th
                                      [--size 16] [--model MODEL.onnx] [--sources PICTURE ...]
 
 A rate is counted from the moment when the last worker has its first picture done to the one when the first worker has
-its last one done: what all of them do while all of them work. Beside it, the seconds until all work. A ratio is that of
-an engine's rate to the mean of the rates alone before and behind it; said is the median, and the range, of all rounds.
+its last one done: what all of them do while all of them work. Beside it, the seconds until all work, and the time of
+CPUs that a picture takes between these moments, in all processes of the engine: where workers are as many as CPUs,
+nothing else can be lost, and other programs on the machine do not change it much. A ratio is that of an engine to the
+mean of the runs alone before and behind it, of rates and of the time of CPUs; said is the median, and the range, of all
+rounds. Ray's workers would get a lower priority than other programs; here they have the same.
 """
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from statistics import median
@@ -59,23 +63,63 @@ def prepared(place: Path, model: Path, sources: list[Path], pictures: int, size:
         shutil.copy(source, place / "pictures" / f"{number:06}{source.suffix}")
 
 
-def run(place: Path, engine: str, workers: int, pictures: int) -> tuple[float, float]:
-    """(pictures a second while all work, seconds until all work)"""
+class Spent:
+    """The time of CPUs that some processes and all below them have taken, as of any moment."""
+
+    def __init__(self, processes: list[int]):
+        self._roots, self._ended, self._of = processes, threading.Event(), {}
+        self._at, self._seconds = [], []
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(.2):
+            parents, taken = {}, {}
+            for name in filter(str.isdecimal, os.listdir("/proc")):
+                try:
+                    fields = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
+                except OSError:                         # it has ended meanwhile
+                    continue
+                parents[int(name)], taken[int(name)] = int(fields[1]), int(fields[11]) + int(fields[12])
+            for process in taken:
+                above = process
+                while above not in self._roots and above in parents:
+                    above = parents[above]
+                if above in self._roots or process in self._of:         # also one that has lost its parent
+                    self._of[process] = taken[process]
+            self._at.append(time.time())
+            self._seconds.append(sum(self._of.values()) / os.sysconf("SC_CLK_TCK"))
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def between(self, first: float, last: float) -> float:
+        import numpy as np
+        begin, end = np.interp([first, last], self._at, self._seconds)
+        return float(end - begin)
+
+
+def run(place: Path, engine: str, workers: int, pictures: int) -> dict[str, float]:
+    """rate : pictures a second while all work; cpu : milliseconds of CPUs for a picture; start : seconds until all
+    work"""
     answers = place / "answers.jsonl"
     command = [sys.executable, f"{engine}.py", "model.onnx", "pictures", str(workers), answers.name]
     paths = [answers] if engine != "alone" else [place / f"{answers.name}.{number}" for number in range(workers)]
     begin = time.time()
-    environment = os.environ | {"PYTHONPATH": f"{place}{os.pathsep}{ROOT}", "RAY_DEDUP_LOGS": "0"}
+    environment = os.environ | {"PYTHONPATH": f"{place}{os.pathsep}{ROOT}", "RAY_worker_niceness": "0"}
     processes = [subprocess.Popen([*command, path.suffix[1:]], cwd=place, env=environment, stderr=subprocess.PIPE,
                                   text=True) for path in paths]
+    spent = Spent([process.pid for process in processes])
     said = [process.communicate()[1] for process in processes]
+    spent.end()
     if any(process.returncode for process in processes):
         raise SystemExit(f"{engine}: {said[-1].splitlines()[-1:]}")
     records = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
     for path in paths:
         path.unlink()
-    if sorted({each["image"] for each in records}) != sorted(map(str, (place / "pictures").iterdir())) \
-            or len(records) != pictures:
+    names = sorted(each["image"] for each in records)
+    if names != sorted(map(str, (place / "pictures").iterdir())):
         raise SystemExit(f"{engine}: answers are missing")
     times: dict[int, list[float]] = {}
     for each in records:
@@ -83,7 +127,8 @@ def run(place: Path, engine: str, workers: int, pictures: int) -> tuple[float, f
     if len(times) != workers:
         raise SystemExit(f"{engine}: {len(times)} workers did something, not {workers}")
     first, last = max(map(min, times.values())), min(map(max, times.values()))
-    return sum(first < each <= last for of in times.values() for each in of) / (last - first), first - begin
+    done = sum(first < each <= last for of in times.values() for each in of)
+    return {"rate": done / (last - first), "cpu": 1e3 * spent.between(first, last) / done, "start": first - begin}
 
 
 def main() -> None:
@@ -96,28 +141,27 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=DATA / "efficientnet_lite0_w8.onnx")
     parser.add_argument("--sources", type=Path, nargs="+", default=[DATA / "dog.jpg", DATA / "horses.jpg"])
     arguments = parser.parse_args()
-    rates, ratios, starts = {}, {}, {}
+    found: dict[str, list[dict]] = {engine: [] for engine in ("alone", *arguments.engines)}
     with tempfile.TemporaryDirectory() as place:
         place = Path(place)
         prepared(place, arguments.model, arguments.sources, arguments.pictures, arguments.size)
-        before, start = run(place, "alone", arguments.workers, arguments.pictures)
-        rates["alone"], starts["alone"] = [before], [start]
+        found["alone"].append(run(place, "alone", arguments.workers, arguments.pictures))
         for number in range(arguments.rounds):
             for engine in arguments.engines:
-                rate, start = run(place, engine, arguments.workers, arguments.pictures)
-                after, alone_start = run(place, "alone", arguments.workers, arguments.pictures)
-                ratio, before = 2 * rate / (before + after), after
-                for table, value in ((rates, rate), (ratios, ratio), (starts, start)):
-                    table.setdefault(engine, []).append(value)
-                rates["alone"].append(after)
-                starts["alone"].append(alone_start)
-                print(f"round {number + 1}: {engine} {rate:.1f} a second, {ratio:.3f} of those alone", flush=True)
-    for engine in rates:
-        said = f"{engine:8} {median(rates[engine]):6.1f} a second, all at work after {median(starts[engine]):.1f} s"
-        if engine in ratios:
-            least, most = min(ratios[engine]), max(ratios[engine])
-            said += f"; {median(ratios[engine]):.3f} of the workers alone ({least:.3f} to {most:.3f})"
-        print(said)
+                one = run(place, engine, arguments.workers, arguments.pictures)
+                found["alone"].append(run(place, "alone", arguments.workers, arguments.pictures))
+                before, after = found["alone"][-2:]
+                one["of rates"] = 2 * one["rate"] / (before["rate"] + after["rate"])
+                one["of CPUs"] = (before["cpu"] + after["cpu"]) / 2 / one["cpu"]
+                found[engine].append(one)
+                print(f"round {number + 1}: {engine} {one['of rates']:.3f} of the rate alone, {one['of CPUs']:.3f} by the "
+                      "time of CPUs", flush=True)
+    for engine, runs in found.items():
+        rate, cpu, start = (median(each[key] for each in runs) for key in ("rate", "cpu", "start"))
+        print(f"{engine:8} {rate:6.1f} a second, {cpu:.2f} ms of CPUs each; all at work after {start:.1f} s")
+        for key in ("of rates", "of CPUs") if engine != "alone" else ():
+            values = sorted(each[key] for each in runs)
+            print(f"         {key}: {median(values):.3f} of the workers alone ({values[0]:.3f} to {values[-1]:.3f})")
 
 
 if __name__ == "__main__":
