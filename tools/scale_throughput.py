@@ -154,8 +154,8 @@ def main() -> None:
                 one["of rates"] = 2 * one["rate"] / (before["rate"] + after["rate"])
                 one["of CPUs"] = (before["cpu"] + after["cpu"]) / 2 / one["cpu"]
                 found[engine].append(one)
-                print(f"round {number + 1}: {engine} {one['of rates']:.3f} of the rate alone, {one['of CPUs']:.3f} by the "
-                      "time of CPUs", flush=True)
+                print(f"round {number + 1}: {engine} {one['of rates']:.3f} of the rate alone, "
+                      f"{one['of CPUs']:.3f} by the time of CPUs", flush=True)
     for engine, runs in found.items():
         rate, cpu, start = (median(each[key] for each in runs) for key in ("rate", "cpu", "start"))
         print(f"{engine:8} {rate:6.1f} a second, {cpu:.2f} ms of CPUs each; all at work after {start:.1f} s")
