@@ -30,6 +30,8 @@ FIELDS = {FLOAT: 2, INT: 3, STRING: 4, TENSOR: 5, GRAPH: 6, FLOATS: 7, INTS: 8, 
           TYPE_PROTO: 14, TYPE_PROTOS: 15}
 LISTS = {ELEMENT_OF[code]: code for code in (FLOATS, INTS, STRINGS, TENSORS, GRAPHS, TYPE_PROTOS)}
 
+BYTE = [bytes((value,)) for value in range(256)]
+
 
 class Message:
     """The encoding of one message, in pieces: large arrays stay where they are until the file is written.
@@ -46,6 +48,10 @@ class Message:
         self.pieces.append(piece)
         self.size += len(piece)
 
+    def text(self, field: int, text: str | bytes) -> None:
+        data = text if isinstance(text, bytes) else text.encode()
+        self._put(varint(field << 3 | BYTES) + varint(len(data)) + data)
+
     def number(self, field: int, value: int) -> None:
         self._put(varint(field << 3 | VARINT) + varint(value))
 
@@ -56,9 +62,6 @@ class Message:
         """data : bytes, or a memoryview of bytes"""
         self._put(varint(field << 3 | BYTES) + varint(len(data)))
         self._put(data)
-
-    def text(self, field: int, text: str | bytes) -> None:
-        self.content(field, text if isinstance(text, bytes) else text.encode())
 
     def said(self, field: int, text: str) -> None:
         """A text, unless it is empty."""
@@ -73,6 +76,8 @@ class Message:
 
 def varint(value: int) -> bytes:
     """A number of at most 64 bits, signed or not."""
+    if 0 <= value <= 0x7F:                              # nearly all of them
+        return BYTE[value]
     value &= (1 << 64) - 1
     digits = bytearray()
     while value > 0x7F:

@@ -28,15 +28,17 @@ OUTSIDE = .0001                     # the share that `percentile` leaves outside
 class Spread:
     """How the numbers of a value are spread: a histogram that grows with them, from -limit to limit.
 
-    low, high : the extremes, 0 among them
+    low, high : the extremes, 0 among them; least : what `mse` has found, None: it was not asked yet
     """
-    __slots__ = ("counts", "limit", "low", "high")
+    __slots__ = ("counts", "limit", "low", "high", "least")
 
     def __init__(self):
         self.counts = np.zeros(BINS, np.int64)
         self.limit = self.low = self.high = 0.0
+        self.least: tuple[float, float] | None = None
 
     def add(self, x: np.ndarray) -> None:
+        self.least = None
         flat = np.ascontiguousarray(x).reshape(-1)
         low, high = float(flat.min(initial=0)), float(flat.max(initial=0))
         if not np.isfinite(low) or not np.isfinite(high):
@@ -94,8 +96,10 @@ def percentile(spread: Spread) -> tuple[float, float]:
 
 
 def mse(spread: Spread) -> tuple[float, float]:
-    middles, counts = spread.filled()
-    return searched(spread, lambda low, high: square_error(middles, counts, low, high))
+    if spread.least is None:
+        middles, counts = spread.filled()
+        spread.least = searched(spread, lambda low, high: square_error(middles, counts, low, high))
+    return spread.least
 
 
 def middle(spread: Spread) -> tuple[float, float]:
@@ -149,8 +153,15 @@ def searched(spread: Spread, loss) -> tuple[float, float]:
 def square_error(middles, counts, low: float, high: float, function=None, wanted=None) -> float:
     step = (high - low) / STEPS
     zero = round(-low / step)
-    rounded = np.clip(np.rint(middles / step), -zero, STEPS - zero) * step
+    rounded = limited(np.rint(middles / step), -zero, STEPS - zero)
+    rounded *= step
     return float(((function(rounded) - wanted if function else rounded - middles) ** 2 @ counts) / counts.sum())
+
+
+def limited(x: np.ndarray, low: float, high: float) -> np.ndarray:
+    """x itself, within limits: np.clip takes longer than that for a few thousand numbers."""
+    np.maximum(x, low, out=x)
+    return np.minimum(x, high, out=x)
 
 
 def divergence(middles, counts, low: float, high: float) -> float:
@@ -159,7 +170,7 @@ def divergence(middles, counts, low: float, high: float) -> float:
     wanted = np.where(np.abs(middles) < step / 4, 0, counts)[inside]        # zeros are exact in any range
     if not wanted.any():
         return np.inf
-    levels = np.clip(np.rint((middles[inside] - low) / step), 0, STEPS).astype(np.int64)
+    levels = limited(np.rint((middles[inside] - low) / step), 0, STEPS).astype(np.int64)
     # each step's count, spread evenly over the bins that it stands for
     some = (wanted > 0).astype(np.float64)
     bins = np.maximum(np.bincount(levels, some, STEPS + 1), 1)
