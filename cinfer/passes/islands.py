@@ -14,8 +14,9 @@ ON_BYTES = ("QLinear", "QGemm", "Grid", "LookUp", "MatMulInteger", "ScaledMatMul
 BYTES = ("uint8", "int8")
 BY_RUN = ("DynamicQuantize", "DynamicScale")
 LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+ALSO_OF_BYTES = frozenset(("Concat", "MaxPool", "Pad"))      # as join_quantized.py makes them
 NO_FLOATS = ("Cast", "Constant", "ConstantOfShape", "Range", "Shape", "Size")
-AMONG = "among floats: nothing beside it is quantised; cinfer bench --profile says whether its time matters"
+AMONG = "among floats: no QuantizeLinear or DequantizeLinear is beside it; cinfer bench --profile says what it takes"
 LEFT = "neither its inputs nor its output are quantised; whoever made the file may have left it out " \
        "(nodes_to_exclude, op_types_to_quantize), or it makes answers, for which bytes may be too coarse"
 ANSWER = "it makes an output of the model, in floats, as it should"
@@ -49,7 +50,8 @@ def in_float(graph: Graph) -> list[dict]:
         if reads or gives:
             why = graph.in_float.get(name) or reason(node, reads, gives, graph)
             found.setdefault((node.op_type, why), []).append(name)
-        elif node.op_type not in NO_FLOATS and may_be_float(node, graph):
+        elif node.op_type not in NO_FLOATS and may_be_float(node, graph) and not ends_sums(node, graph, makers) \
+                and not any(gives_bytes(makers.get(name), graph, makers) for name in node.inputs):
             why = LEFT if node.op_type in LAYERS else AMONG
             among.setdefault((node.op_type, why), []).append(name)
     if not found and not on_bytes(graph):
@@ -68,6 +70,23 @@ def reason(node: Node, reads: list[Node], gives: list[Node], graph: Graph) -> st
     if gives:
         return GIVES
     return ANSWER if any(name in graph.outputs for name in node.outputs) else READS
+
+
+def gives_bytes(maker: Node | None, graph: Graph, makers: dict[str, Node]) -> bool:
+    """Whether values are bytes, as far as what makes them tells."""
+    while maker is not None and maker.op_type in MOVES | ALSO_OF_BYTES and maker.inputs:
+        maker = makers.get(maker.inputs[0])
+    if maker is None or maker.op_type in TO_FLOATS:
+        return False
+    if maker.op_type == "LookUp":
+        return graph.constants[maker.inputs[1]].dtype.name in BYTES
+    return maker.op_type.startswith(("QLinear", "QuantizeLinear", "DynamicQuantizeLinear"))
+
+
+def ends_sums(node: Node, graph: Graph, makers: dict[str, Node]) -> bool:
+    """Whether it goes with sums of integers, as an activation behind a convolution does."""
+    values = [name for name in node.inputs if name and name not in graph.constants]
+    return len(values) == 1 and values[0] in makers and makers[values[0]].op_type.startswith("Scaled")
 
 
 def may_be_float(node: Node, graph: Graph) -> bool:

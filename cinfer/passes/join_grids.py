@@ -62,7 +62,7 @@ def _joined(at: Rewriter, node: Node, x: Stored) -> list[str] | str | None:
         return None
     if transposed and (get("group", 1) > 1 or list(w.shape[2:]) != get("strides")
                        or max(get("dilations") or [1]) > 1):
-        return "of numbers of 16 bits only ConvTranspose without groups, of kernels as large as strides, is computed"
+        return "of 16 bits only ConvTranspose without groups, of kernels as large as its strides, is in integers"
     if node.op_type == "Conv" and get("group", 1) > 1 and w.shape[1] == 1:
         return "a convolution of one channel each takes the time of reading it, in integers too"
     steps = steps_of(w, zero, axis)

@@ -167,7 +167,6 @@ class _Join:
             return "QLinearConvTranspose", inputs, 1, OWN_DOMAIN, node.attributes
         return "QLinearConv", inputs, 10, "", node.attributes
 
-
     def bias(self, name: str, unit: np.ndarray, y_scale: float, channels: int) -> str | None:
         """A bias in units of the products, as int32. unit : what one of them is worth, for each channel"""
         at, node = self.at, self.at.maker(name, "DequantizeLinear")

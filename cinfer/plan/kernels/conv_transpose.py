@@ -124,6 +124,7 @@ def conv_transpose(group, values):
     def pixels(values):
         n, _, h, w_ = nchw(values.shape(x))
         return n * h * w_
+
     def cost_by(way):
         return lambda values: taps * way.cost(store, 1, ic, oc, pixels(values), ic * pixels(values))
     found = [candidate(emit, lambda values: taps * bf16.float_cost(ic, oc, pixels(values)))]

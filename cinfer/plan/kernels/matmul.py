@@ -86,9 +86,8 @@ def constant_matrix(x: Matrix, values) -> tuple[Candidate, ...]:
         return () if residual else (Candidate(lambda out: emit_few_rows(out, x), ((x.a, layout),)),)
     reads = ((x.a, layout), (residual, CONTIGUOUS)) if residual else ((x.a, layout),)
     store = values.store
-    in_float = Candidate(lambda out: emit_packed(out, x), reads,
-                         cost_ns=lambda values: bf16.float_cost(x.k, x.n, x.rows(values)))
-    found = [in_float]
+    found = [Candidate(lambda out: emit_packed(out, x), reads,
+                       cost_ns=lambda values: bf16.float_cost(x.k, x.n, x.rows(values)))]
     if store.bf16_rate and bf16.fits(x.k):
         found.append(Candidate(lambda out: emit_bf16(out, x), reads, cost_ns=lambda values: bf16.cost(
             store, 1, x.k, x.n, x.rows(values), x.k * x.rows(values))))
