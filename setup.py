@@ -1,8 +1,9 @@
 """Builds the executor once and the kernels once per ISA level; pyproject.toml has the rest.
 
 Cython translates kernels.pyx once; each level compiles what comes out under a module name of its own, with its own
-flags. Levels that bring something for bytes alone have kernels_bytes.pyx, those that bring products of bfloat16
-kernels_bf16.pyx, those of tiles kernels_amx.pyx, and the rest of the level that they add to.
+flags. Levels that bring something for bytes alone have kernels_bytes.pyx, those that bring products of int16 besides
+kernels_vnni.pyx, of bfloat16 kernels_bf16.pyx, those of tiles kernels_amx.pyx, and the rest of the level that they add
+to.
 Compiler flags are probed: GCC and Clang know different ones, and a compiler without OpenMP gives a single-threaded
 cinfer.
 CINFER_BUILD_LEVELS=avx2,baseline builds only these levels (for development).
@@ -25,10 +26,11 @@ OPS = pathlib.Path("cinfer/_ops")
 AVX2 = ["-mavx2", "-mfma", "-mf16c"]
 AVX512 = [*AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
 LEVELS = {"baseline": []}
-OF_BYTES, OF_BF16, OF_TILES = {}, {}, {}        # levels of kernels_bytes.pyx, kernels_bf16.pyx, kernels_amx.pyx
+OF_BYTES, OF_VNNI, OF_BF16, OF_TILES = {}, {}, {}, {}       # levels of kernels_bytes.pyx, kernels_vnni.pyx, ...
 if platform.machine() in ("x86_64", "AMD64"):
     LEVELS |= {"avx2": AVX2, "avx512": AVX512}
-    OF_BYTES = {"sse41": ["-msse4.1"], "avxvnni": [*AVX2, "-mavxvnni"], "avx512vnni": [*AVX512, "-mavx512vnni"]}
+    OF_BYTES = {"sse41": ["-msse4.1"]}
+    OF_VNNI = {"avxvnni": [*AVX2, "-mavxvnni"], "avx512vnni": [*AVX512, "-mavx512vnni"]}
     OF_BF16 = {"avx512bf16": [*AVX512, "-mavx512vnni", "-mavx512bf16"]}
     OF_TILES = {"amx": [*AVX512, "-mavx512vnni", "-mavx512bf16", "-mamx-tile", "-mamx-int8", "-mamx-bf16"]}
 elif platform.machine() in ("aarch64", "arm64"):
@@ -82,9 +84,9 @@ def extensions():
         print("cinfer: this compiler has no OpenMP; cinfer will use one thread (GCC has it; for Clang "
               "install libomp-dev)", file=sys.stderr)
     chosen = os.environ.get("CINFER_BUILD_LEVELS")
-    all_levels = LEVELS | OF_BYTES | OF_BF16 | OF_TILES
-    sources = {**dict.fromkeys(OF_BYTES, "kernels_bytes"), **dict.fromkeys(OF_BF16, "kernels_bf16"),
-               **dict.fromkeys(OF_TILES, "kernels_amx")}
+    all_levels = LEVELS | OF_BYTES | OF_VNNI | OF_BF16 | OF_TILES
+    sources = {**dict.fromkeys(OF_BYTES, "kernels_bytes"), **dict.fromkeys(OF_VNNI, "kernels_vnni"),
+               **dict.fromkeys(OF_BF16, "kernels_bf16"), **dict.fromkeys(OF_TILES, "kernels_amx")}
     unknown = set(chosen.split(",")) - all_levels.keys() if chosen else ()
     if unknown:
         sys.exit(f"CINFER_BUILD_LEVELS={chosen}: no level {', '.join(sorted(unknown))}; "

@@ -23,7 +23,7 @@
 INL vf ld_up_to(const float *p, int64_t n) { return n >= VW ? ld(p) : ld_part(p, n > 0 ? n : 0, 0); }
 
 /* n columns of k rows into a tile `width` wide: source columns sn apart, rows sk. */
-static __attribute__((noinline)) void pack_columns(const float *w, int64_t sk, int64_t sn, int64_t k,
+static __attribute__((noinline, unused)) void pack_columns(const float *w, int64_t sk, int64_t sn, int64_t k,
                                                    int64_t n, int64_t width, float *y)
 {
     int64_t i = 0;

@@ -18,6 +18,7 @@ NEEDS_ON_ARM = {"baseline": "", "neon": "asimd", "dotprod": "asimddp", "i8mm": "
                 "bf16": "asimddp i8mm bf16"}
 OF_BF16 = ("bf16", "avx512bf16")
 PRODUCTS_OF_BF16 = {"conv_bf16", "gemm_bf16", "pack_bf16", "attention_bf16"}
+PRODUCTS_OF_INT16 = {"conv_s16", "gemm_s16", "pack_s16"}
 PRODUCTS = {"conv_u8", "pack_conv_u8", "gemm_u8", "pack_gemm_u8"}
 ADDING = [level for level in ops.usable_levels() if level in ops.ADDS_TO and level not in OF_BF16]
 
@@ -56,8 +57,10 @@ def test_a_level_that_adds_has_products_of_bytes_and_all_else_of_the_level_below
         assert table.bf16_rate > 2 and below.bf16_rate == 0
         assert table.panel_u8(65) == table.panel_u8(128) > table.panel_u8(64)
         return
-    assert own == PRODUCTS | {"depthwise_u8", "pack_depthwise_u8", "winograd_u8",
-                              "pack_winograd_u8", "look_up_u8", "zip_u8"}
+    of_int16 = PRODUCTS_OF_INT16 if level.endswith("vnni") else set()
+    assert own == PRODUCTS | of_int16 | {"depthwise_u8", "pack_depthwise_u8", "winograd_u8",
+                                         "pack_winograd_u8", "look_up_u8", "zip_u8"}
+    assert table.s16_rate == (2 if of_int16 else below.s16_rate)
     if level == "sse41":                # tables in registers, and no more
         assert table.dot_group == below.dot_group == 2
         return

@@ -55,6 +55,11 @@ def of_bf16(draw, table):
     return s
 
 
+def of_s16(draw, table):
+    s = of_bf16(draw, table)
+    return {name: value for name, value in s.items() if name not in ("batch0", "batch1", "w0", "w1")}
+
+
 def of_depthwise_u8(draw, table):
     s, kd = plain(draw), draw(st.integers(0, 3))
     area = s["kh"] * s["kw"]
@@ -80,6 +85,7 @@ KERNELS = {
     "pack_gemm": (FLOATS, of_product),
     "pack_winograd": (FLOATS, lambda draw, table: dict(of_winograd(draw, table), kd=draw(TAPS), sz=9)),
     "pack_bf16": (FLOATS, of_bf16),
+    "pack_s16": (WORDS, of_s16),
     "widen": (FLOATS, lambda draw, table: dict(n=draw(SIZE), k=draw(SIZE), sn=1, sk=70, ss=0)),
     "pack_winograd_u8": (WORDS, of_winograd),
     "pack_conv_u8": (WORDS, of_conv_u8),
@@ -104,6 +110,9 @@ def test_all_is_written_that_is_said_and_nothing_behind(level, name, data, most)
     if name == "widen":
         one = np.ones(1, np.float32)
         params["s"] = (0, one.ctypes.data)
+    if name == "pack_s16":
+        each = np.ones(300, np.float32)             # more than any oc
+        params["each"] = (0, each.ctypes.data)
     size, tiles, parts = table.packed(name, table.pack(name, **params))
     if parts:
         params["parts"] = parts

@@ -350,6 +350,6 @@ def test_mistakes_of_our_own_are_no_damaged_pictures(mistake, monkeypatch):
 def test_importing_the_package_does_not_import_pillow():
     code = "import sys, cinfer.vision.pictures.decode, cinfer.vision.prepare.prepare; print('PIL' in sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=DATA.parents[1]
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=DATA.parents[2]
     )
     assert done.stdout == "False\n"
