@@ -24,6 +24,7 @@ from ..model.graph import Graph, Node, node_reads
 # what leaves the numbers of one picture in their order
 SAME = ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast", "Transpose")
 ROUNDED = ("QuantizeLinear", "DequantizeLinear")
+OF_SIZES = ("Shape", "Size")            # exporters write Reshape(x, [Shape(x)[0], -1]) for a flattening
 # what makes a score of a number, the larger the larger
 SCORES = ("Softmax", "LogSoftmax", "Sigmoid")
 POOLS = ("GlobalAveragePool", "AveragePool", "ReduceMean", "QLinearGlobalAveragePool")
@@ -122,15 +123,16 @@ def find(graph: Graph, output: str) -> Head:
         name = read[0]
     if node is None:
         raise NoHead("there is no mean over all places before its last layer")
-    constants = [each for one in (*layers, node) for each in one.inputs if each and each not in moving]
+    constants = [each for one in (*layers, node) if LAYERS.get(one.op_type) is not same
+                 for each in one.inputs if each and each not in moving]
     return Head(node.inputs[0], node, number, layers, list(dict.fromkeys([node.inputs[0], number, *constants])))
 
 
 def depending(graph: Graph) -> set[str]:
-    """The values that depend on what is fed."""
+    """The values that depend on the numbers that are fed, not on their sizes alone."""
     found = set(graph.inputs)
     for node in graph.nodes:
-        if not found.isdisjoint(node_reads(node)):
+        if node.op_type not in OF_SIZES and not found.isdisjoint(node_reads(node)):
             found.update(node.outputs)
     return found
 
