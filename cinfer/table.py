@@ -25,6 +25,11 @@ def dims(shape) -> str:
     return ("x" if all(w.isdecimal() or w == "?" for w in words) else " x ").join(words) or "scalar"
 
 
+def fixed(value: float, digits: int) -> str:
+    """With so many digits behind the point; a number below 0 that is rounded to it has no sign."""
+    return f"{round(float(value), digits) + 0.0:.{digits}f}"
+
+
 def in_units(value: float, unit: str = "", step: int = 1000) -> str:
     """4.85 MB, 385 M, 17"""
     for prefix in ("", "k", "M", "G", "T"):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
+from ..table import fixed
 from ..vision.answers.answer import called, finite, rounded
 
 CAM, OCCLUSION = METHODS = "cam", "occlusion"
@@ -46,7 +47,7 @@ class Explanation:
 
     def title(self) -> str:
         """German shepherd 0.97"""
-        place = "" if self.box is None else " at ({:.0f},{:.0f})-({:.0f},{:.0f})".format(*self.box)
+        place = "" if self.box is None else " at ({},{})-({},{})".format(*(fixed(v, 0) for v in self.box))
         return f"{called(self.index, self.label)} {self.score:.2f}{place}"
 
     def meaning(self) -> str:
@@ -66,8 +67,8 @@ class Explanation:
         if self.method == CAM:
             mean = self.grid.mean()
             is_rounded = bool(abs(mean + self.bias - self.logit) > .005)        # by a network of 8 bits
-            return f"added by a place: the mean {mean:.2f} and the bias {self.bias:.2f} are " \
-                   f"{'rounded to ' * is_rounded}{self.logit:.2f}, before any softmax"
+            return f"added by a place: the mean {fixed(mean, 2)} and the bias {fixed(self.bias, 2)} are " \
+                   f"{'rounded to ' * is_rounded}{fixed(self.logit, 2)}, before any softmax"
         rows, columns = self.grid.shape
         return f"fall of the score, each of {rows}x{columns} parts covered in turn"
 

@@ -1,4 +1,6 @@
 """What of a picture raised a score: places in pixels of the picture, scores by their definition."""
+import dataclasses
+
 import numpy as np
 import pytest
 from explained import KEYS, N, colours, model, picture, session, softmax
@@ -214,6 +216,9 @@ def test_the_words():
                          "or lowered it."
     assert f"falls by {occluded.most:.2f} when the brightest part is covered" in occluded.line()
     assert f"the mean {cam.grid.mean():.2f} and the bias 0.00 are {cam.logit:.2f}" in cam.scale()
+    little = dataclasses.replace(cam, grid=np.full((2, 2), -.001), bias=-.001, logit=-.002, box=(-.4, -0.0, 7.6, 9))
+    assert little.scale() == "added by a place: the mean 0.00 and the bias 0.00 are 0.00, before any softmax"
+    assert little.title().endswith(" at (0,0)-(8,9)")
     assert cinfer.explain(made, np.zeros((8, 8, 3), np.uint8), label="red").meaning() == "No place raised this score."
     same = cinfer.explain(made, np.full((8, 8, 3), 99, np.uint8), method="occlusion")
     assert same.meaning().startswith("No part alone matters")

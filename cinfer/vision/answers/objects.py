@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...table import fixed
 from .answer import Answer, called, finite, rounded
 
 MOST_NAMED = 8                  # objects in one line
@@ -75,7 +76,7 @@ class Object:
     def place(self) -> str:
         if self.box is None:
             return f"{len(self.points)} points" if self.points is not None else ""
-        x1, y1, x2, y2 = (f"{v:.0f}" for v in self.box)
+        x1, y1, x2, y2 = (fixed(v, 0) for v in self.box)
         return f"({x1},{y1})-({x2},{y2})"
 
 
