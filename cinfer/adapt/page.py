@@ -139,5 +139,6 @@ def small(path: str) -> str:
     stream = io.BytesIO()
     picture.save(stream, "JPEG", quality=QUALITY)
     data = base64.b64encode(stream.getvalue()).decode()
-    return (f'<img width="{picture.width}" height="{picture.height}" alt="{text(path)}" '
+    factor = max(1, SIDE // max(picture.size))          # pictures of a few pixels, such as digits, are enlarged
+    return (f'<img width="{picture.width * factor}" height="{picture.height * factor}" alt="{text(path)}" '
             f'src="data:image/jpeg;base64,{data}">')

@@ -175,6 +175,13 @@ def test_the_page_needs_nothing_else(of_odd):
     assert of_odd.report.claim().replace("&", "&amp;") in page
 
 
+def test_pictures_of_a_few_pixels_are_shown_larger(tmp_path):
+    from cinfer.adapt.page import SIDE, small
+    for size, shown in (((28, 14), (4 * 28, 4 * 14)), ((SIDE, 40), (SIDE, 40)), ((2 * SIDE, 80), (SIDE, 40))):
+        Image.new("L", size, 99).save(tmp_path / "one.png")
+        assert 'width="{}" height="{}"'.format(*shown) in small(str(tmp_path / "one.png"))
+
+
 def test_labels_of_odd_names_survive(of_odd):
     session = cinfer.load(of_odd.encoded())
     assert session.labels == ['<b>&amp; "7" ü x', "circle", "cross"]
