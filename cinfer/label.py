@@ -12,10 +12,12 @@ from .model.edit import with_metadata
 from .model.source import Source
 from .paths import replacing
 from .session import Session
+from .vision.answers.summary import Summary
 from .vision.arguments import flags_of, labels_of
 from .vision.families.classify import are_probabilities
-from .vision.keys import keys_of
+from .vision.keys import RECIPE, keys_of
 from .vision.reader import Reader
+from .vision.recognise.words import RAW
 
 TRIED = 120, 160, 3                 # a picture's shape
 
@@ -59,7 +61,7 @@ def label_by(model, path, flags: dict[str, tuple[str, str]], labels: list[str] |
     try:
         copy_data(source, path, begun)
         with replacing(path) as file:
-            for piece in with_metadata(source.data, keys):
+            for piece in with_metadata(source.data, keys, RECIPE):
                 file.write(piece)
             source.check()
     except BaseException as error:
@@ -80,7 +82,7 @@ def stream_by(model, file, flags: dict[str, tuple[str, str]], labels: list[str] 
     if apart:
         raise InputError(f"-o -: weights of the model are in {apart[0]}, which has to lie beside its file; name a file")
     source.check()
-    for piece in with_metadata(source.data, keys):
+    for piece in with_metadata(source.data, keys, RECIPE):
         file.write(piece)
     return keys
 
@@ -89,10 +91,16 @@ def keys_to_write(session: Session, flags: dict[str, tuple[str, str]], labels: l
     """Raises InputError where a picture cannot be read so."""
     reader = Reader(session, flags, labels=labels)
     noise = np.random.default_rng(0).integers(0, 256, TRIED, np.uint8)
-    outputs = reader.read(noise).outputs                # families check labels and words when they decode
+    reading = reader.read(noise)                        # families check labels and words when they decode
+    said = next((key for key in ("task", "family") if key in flags), None)
+    if said is not None and flags[said][0] != RAW and isinstance(reading.answer, Summary):
+        text, flag = flags[said]
+        raise InputError(f"{flag} is {text!r}, but nothing reads this model's outputs so; docs/tasks.md says which "
+                         "outputs a task has")
     if reader.family.__name__.endswith(".classify") and "output.kind" not in reader.words:
         # without this key readers go by the values of each picture; a file that has a recipe says it
-        scores = np.asarray(outputs[reader.words.text("output.name") or next(iter(outputs))], np.float64)
+        name = reader.words.text("output.name") or next(iter(reading.outputs))
+        scores = np.asarray(reading.outputs[name], np.float64)
         kind = "probabilities" if are_probabilities(scores.reshape(len(scores), -1)[0]) else "logits"
         reader.words.add({"output.kind": kind}, "the numbers of its output")
     return keys_of(reader)

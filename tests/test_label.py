@@ -13,6 +13,7 @@ from PIL import Image
 
 import cinfer
 from cinfer.model.edit import with_metadata
+from cinfer.vision.arguments import flags_of
 from cinfer.vision.reader import Reader
 
 ROOT = Path(__file__).parents[1]
@@ -84,6 +85,27 @@ def test_says_what_was_given_and_keeps_other_keys(tmp_path):
     answer = cinfer.vision.read(cinfer.load(out), DATA / "dog.jpg")
     given = cinfer.vision.read(cinfer.load(model), DATA / "dog.jpg", labels=LABELS)
     assert answer.data() == given.data() and answer.best[0].label in LABELS
+
+
+RECIPE = {"cinfer.recipe": "1", "cinfer.family": "classify", "cinfer.task": "classification",
+          "cinfer.output.kind": "logits", "cinfer.input.size": "16x16", "cinfer.input.resize": "stretch",
+          "cinfer.input.scale": "2", "cinfer.labels": "\n".join(LABELS)}
+
+
+@pytest.mark.parametrize("arguments", [
+    {"task": "embedding"}, {"task": "raw"}, {"recipe": {"input.size": "16x16"}}, {"labels": LABELS[::-1]},
+    {"recipe": {"output.kind": "multilabel"}}, {"recipe": {"family": "embedding", "task": "embedding"}}], ids=str)
+def test_of_an_older_recipe_nothing_is_left_that_contradicts(arguments, tmp_path):
+    model = residual(metadata=RECIPE | {"cinfer.title": "kept"})
+    keys = cinfer.label(model, tmp_path / "out.onnx", **arguments)
+    made, told = cinfer.load(tmp_path / "out.onnx"), dict(arguments)
+    assert made.metadata == {"cinfer.title": "kept", **keys}
+    given = Reader(cinfer.load(model), flags_of(told.get("task"), told.get("recipe")), labels=told.get("labels"))
+    reader = Reader(made)
+    assert reader.recipe == given.recipe and reader.family is given.family and reader.words.labels == given.words.labels
+    picture = Image.open(DATA / "dog.jpg").resize((40, 30))
+    answers = [each.read(picture).answer.record() | {"ms": 0} for each in (reader, given)]
+    assert answers[0] == answers[1]
 
 
 def test_softmax_gives_probabilities(tmp_path):
@@ -185,7 +207,7 @@ def test_the_document_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     model = DATA / "efficientnet_lite0_w8.onnx"
     shutil.copy(model, "model.onnx")
-    (tmp_path / "classes.txt").write_text("\n".join(cinfer.load(model).labels))
+    (tmp_path / "classes.txt").write_text("".join(f"{label}\n" for label in cinfer.load(model).labels))
     text = (ROOT / "docs" / "label.md").read_text()
     pieces = re.findall(r"\n\n((?: {4}.*\n|\n)+)", text)
     from cinfer.cli import main

@@ -8,6 +8,7 @@ from .recognise.words import KNOWN
 
 VERSION = {"cinfer.recipe": "1"}
 LABELS = "cinfer.labels"
+RECIPE = frozenset({*VERSION, LABELS, *(f"cinfer.{key}" for key in KNOWN)})     # all keys by which a file is read
 
 
 def keys_of_input(reader: Reader) -> dict[str, str]:

@@ -50,6 +50,8 @@ def test_as_json(cinfer, model, tmp_path):  # noqa: F811
     (["{model}", "-o", "{out}", "--labels", "none.txt"], "--labels none.txt: no such file"),
     (["{model}", "-o", "{out}", "--labels", "{model}"], "this is no text in UTF-8"),
     (["{model}", "-o", "{out}", "--task", "dogs"], "--task is 'dogs'; the tasks are"),
+    (["{model}", "-o", "{out}", "--task", "detection"], "--task is 'detection', but nothing reads this model's"),
+    (["{model}", "-o", "{out}", "--recipe", "family=boxes"], "--recipe family is 'boxes', but nothing reads"),
     (["{model}", "-o", "{out}", "--size", "0"], "--size is '0'; right is"),
     (["{model}", "-o", "{out}", "--recipe", "size"], "right is KEY=TEXT"),
 ])
