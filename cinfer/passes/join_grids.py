@@ -6,7 +6,7 @@ import numpy as np
 from ..model.graph import Graph, Node
 from ..ops.families import OWN_DOMAIN
 from ..ops.grids import steps_of
-from ..ops.numeric import int_limits
+from ..ops.numeric import F32, int_limits
 from .pattern import Rewriter, has, rewrite
 from .quantized import Stored, read, weights_of
 
@@ -26,8 +26,9 @@ def join_grids(graph: Graph, at: Rewriter) -> bool:
     become bytes.
 
     Guards: uint16 or int16 by one constant scale and zero point; weights are constants of 8 or 4 bits, by one scale or
-    one for each output; int32 holds what a sum may be of any numbers of 16 bits; not depthwise, which is bound by
-    reading and writing; no constants behind that could be folded into the weights.
+    one for each output; both scales multiply to normal numbers; int32 holds what a sum may be of any numbers of 16
+    bits; not depthwise, which is bound by reading and writing; no constants behind that could be folded into the
+    weights.
     """
     changed = False
     for node in at.of(*TYPES):
@@ -60,11 +61,13 @@ def _joined(at: Rewriter, node: Node, x: Stored) -> list[str] | str | None:
     if node.op_type in ATTRIBUTES and (w.ndim != 2 or get("transA", 0) or node.opset < 7 and node.op_type == "Gemm") \
             or w.size == 0 or node.op_type != "MatMul" and _is_scaled(at, node.outputs[0]):
         return None
-    if transposed and (get("group", 1) > 1 or list(w.shape[2:]) != get("strides")
+    if transposed and (get("group", 1) > 1 or list(w.shape[2:]) != (get("strides") or [1] * (w.ndim - 2))
                        or max(get("dilations") or [1]) > 1):
         return "of 16 bits only ConvTranspose without groups, of kernels as large as its strides, is in integers"
     if node.op_type == "Conv" and get("group", 1) > 1 and w.shape[1] == 1:
         return "a convolution of one channel each takes the time of reading it, in integers too"
+    if (at.array(x.scale) * at.array(found[1]) < np.finfo(F32).tiny).any():
+        return "the scales of its input and its weights multiply to less than kernels tell from 0"
     steps = steps_of(w, zero, axis)
     x_zero = at.array(x.zero)
     low, high = (limit - int(x_zero.item()) for limit in int_limits(x_zero.dtype))

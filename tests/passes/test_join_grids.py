@@ -88,6 +88,27 @@ def test_a_transposed_convolution_has_the_sums_of_one_tap(terms, fits):
         unchanged(graph, join_grids)
 
 
+@pytest.mark.parametrize("by, fits", [(1e-34, True), (1e-36, False)])
+@pytest.mark.parametrize("each", [False, True])
+def test_scales_have_to_multiply_to_normal_numbers(by, fits, each):
+    """Kernels take others for 0, and sums of 2^30 of them with them."""
+    scale, zero = (np.linspace(1, 2, 6, dtype=F) * F(by), np.zeros(6, S8)) if each else (F(by), S8(0))
+    b = Builder(21)
+    graph = b.output(network(b, grid(1e-3, 0, U16), scales=(scale, zero)))
+    if fits:
+        assert ops(rewritten(graph, join_grids, tolerance=0))[-1] == "GridConv"
+    else:
+        unchanged(graph, join_grids)
+        assert not join_grids(graph) and "scales" in "".join(graph.in_float.values())
+
+
+def test_transposed_without_strides():
+    b = Builder(21)
+    x = stored(b, b.input("x", 1, 4, 3, 5), X)
+    y = b.ConvTranspose(x, b.DequantizeLinear(weights(4, 6, 1, 1), F(.1), S8(0)), np.ones(6, F))
+    assert ops(rewritten(b.output(y), join_grids, tolerance=0))[-1] == "GridConvTranspose"
+
+
 STAYS = {
     "transposed, of several taps": lambda b: b.ConvTranspose(
         stored(b, b.input("x", 1, 4, 3, 4), X), b.DequantizeLinear(weights(4, 6, 3, 3), F(.1), S8(0)), strides=[2, 2]),
