@@ -391,12 +391,18 @@ class Session:
     def integers(self, shapes: dict | None = None) -> dict:
         """{'on_bytes': {operator: nodes that compute on bytes}, 'in_float': [{'operator', 'nodes': their names,
         'why', 'macs'}] of those that are computed in float32 beside them}. shapes : as of `summary`; without any that
-        are fixed, macs are None."""
-        from .passes.islands import in_float, on_bytes
+        are fixed, macs are None, and sums of 16 bits count as those of bytes, though float32 may be faster."""
+        from .passes.islands import GRID, in_float, on_bytes, planned_in_float
         found = {"on_bytes": on_bytes(self._graph), "in_float": in_float(self._graph)}
         is_planned = shapes or all(is_fixed(t) for t in self._input_types.values())
+        steps = self._plan_for(shapes).steps if is_planned and any(found.values()) else ()
+        for group in planned_in_float(steps):
+            operator = group["operator"]
+            left = found["on_bytes"].pop(operator) - len(group["nodes"])
+            found["on_bytes"] |= {operator: left} if left else {}
+            found["in_float"].append({**group, "operator": operator.removeprefix(GRID)})
         macs: dict[str, int] = {}
-        for step in self._plan_for(shapes).steps if is_planned and found["in_float"] else ():
+        for step in steps:
             if step.flops:                              # conversions have none, and no node
                 name = step.node.name or step.node.outputs[0]
                 macs[name] = macs.get(name, 0) + step.flops // 2

@@ -23,6 +23,8 @@ ANSWER = "it makes an output of the model, in floats, as it should"
 READS = "it reads bytes, but nothing quantises its output; QuantizeLinear and DequantizeLinear behind it make it bytes"
 GIVES = "its output is quantised, but its input is not; QuantizeLinear and DequantizeLinear before it make it bytes"
 SLOPES = "bytes have one slope; one for each channel goes to the sums of a convolution, with no QuantizeLinear between"
+FASTER = "its sums, of numbers of 16 bits, take less time in float32 here"
+GRID, GRID_KERNELS = "Grid", ("conv_s16", "gemm_s16")      # operators of sums that may be of integers; where they are
 NO_KERNEL = "it has no kernel for bytes, so it runs between two conversions; a quantiser that leaves it out " \
             "(nodes_to_exclude) brings its answer nearer"
 
@@ -57,6 +59,19 @@ def in_float(graph: Graph) -> list[dict]:
     if not found and not on_bytes(graph):
         return []
     return [{"operator": operator, "nodes": names, "why": why} for (operator, why), names in (found | among).items()]
+
+
+def planned_in_float(steps) -> list[dict]:
+    """As of in_float, of operators of on_bytes for which a plan has taken float32. steps : of the plan"""
+    found: dict[str, list[str]] = {}
+    for step in steps:
+        if step.node is not None and step.node.op_type.startswith(GRID) and step.node.domain == OWN_DOMAIN \
+                and step.label not in GRID_KERNELS:
+            names = found.setdefault(step.node.op_type, [])
+            name = step.node.name or step.node.outputs[0]
+            if name not in names:
+                names.append(name)
+    return [{"operator": operator, "nodes": names, "why": FASTER} for operator, names in found.items()]
 
 
 def reason(node: Node, reads: list[Node], gives: list[Node], graph: Graph) -> str:

@@ -4,6 +4,7 @@ import pytest
 
 import cinfer
 from cinfer import _ops
+from cinfer.passes.islands import FASTER
 from cinfer.plan.kernels import s16
 
 from onnx_models import Model, expected
@@ -169,6 +170,24 @@ def test_floats_give_the_same_but_for_a_unit(case, monkeypatch):
     got, = session.run(None, feeds)
     want, = cinfer.load(data, threads=1).run(None, feeds)
     assert np.abs(got.astype(int) - want).max() <= 2
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_said_of_them_is_what_was_planned(case, monkeypatch):
+    """Beside what numbers of 16 bits never are integers of."""
+    data, _ = made(case)
+
+    def told(cost):
+        monkeypatch.setattr(s16, "cost", lambda *_: cost)
+        session = cinfer.load(data, threads=1)
+        found = session.integers()
+        faster = [name for group in found["in_float"] if group["why"] == FASTER for name in group["nodes"]]
+        return sum(n for name, n in found["on_bytes"].items() if name.startswith("Grid")), len(faster), session
+    monkeypatch.setattr("cinfer.plan.plan.FEW_FLOPS", -1)
+    whole, none, session = told(0.0)
+    assert whole > 0 == none and sum(map(session.summary()["kernels"].get, KERNELS, (0, 0))) >= whole
+    none, floats, _ = told(1e30)
+    assert floats == whole and none == 0
 
 
 def test_pictures_of_free_sizes(integers):
