@@ -31,9 +31,9 @@ def declare(parser) -> None:
 
 def run(arguments) -> int:
     path = model_path(arguments.model)
-    check_model_place(arguments.output, [path], arguments.json)
+    check_model_place(arguments.output, [path, arguments.folder], arguments.json)
     if arguments.report:
-        check_place(arguments.report, [path], "--report")
+        check_place(arguments.report, [path, arguments.folder], "--report")
         if os.path.realpath(arguments.report) == os.path.realpath(arguments.output):
             raise InputError(f"--report {arguments.report}: that is the file of -o; name another one")
 

@@ -81,7 +81,7 @@ def check(arguments, path: str) -> None:
     check_named(arguments.output, "-o")
     from ..vision.answers.encode import format_of
     format_of(arguments.output, "-o ")
-    check_place(arguments.output, [path, arguments.picture], "-o")
+    check_place(arguments.output, [path, arguments.picture, *filter(None, (arguments.labels, arguments.font))], "-o")
     if arguments.font is not None:
         from ..vision.answers.labels import font_of
         font_of(arguments.font, 16)

@@ -90,10 +90,30 @@ class Places:
 
 
 def check_place(path: str, reads: list[str], flag: str) -> None:
-    """InputError before the work unless the file can be written, over none of those that are read."""
+    """InputError before the work unless the file can be written, over none of those that are read: files, and pictures
+    in folders, patterns and lists."""
     check_writable(path, flag)
     for read in reads:
         check_not_read(path, read, flag)
+    if not os.path.exists(path):
+        return
+    from ..vision.pictures.listed import ENDINGS
+    if os.path.splitext(path)[1].lower() in ENDINGS:
+        for read in reads:
+            for picture in pictures_at(read):
+                check_not_read(path, picture, flag)
+
+
+def pictures_at(name: str):
+    """The pictures that a name stands for, below folders too; none where it stands for none, which others say."""
+    import warnings
+    from ..vision.pictures.listed import pictures_of
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield from pictures_of([name], recursive=True)
+    except InputError:
+        return
 
 
 def check_model_place(path: str, reads: list[str], as_json: bool) -> None:

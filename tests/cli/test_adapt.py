@@ -45,6 +45,8 @@ def test_as_json_with_another_recipe(cinfer, model, photos, tmp_path):  # noqa: 
 @pytest.mark.parametrize("arguments, words", [
     (["{model}", "{photos}"], "-o/--output"),
     (["{model}", "{photos}", "-o", "{model}"], "-o {model}: that would overwrite what is read"),
+    (["{model}", "{photos}", "-o", "{picture}"], "-o {picture}: that would overwrite what is read"),
+    (["{model}", "{photos}", "-o", "{out}", "--report", "{picture}"], "--report {picture}: that would overwrite what"),
     (["{model}", "{photos}", "-o", "{photos}"], "that is a folder; name a file"),
     (["{model}", "{photos}", "-o", "{out}", "--report", "{out}"], "--report {out}: that is the file of -o"),
     (["{model}", "{photos}", "-o", "{out}", "--report", "none/r.html"], "there is no folder none"),
@@ -57,7 +59,8 @@ def test_as_json_with_another_recipe(cinfer, model, photos, tmp_path):  # noqa: 
     (["{model}", "{photos}", "-o", "{out}", "--recipe", "output.name=z"], "has no output 'z'"),
 ])
 def test_mistakes_are_one_line(cinfer, model, photos, tmp_path, arguments, words):  # noqa: F811
-    names = {"model": model, "photos": photos, "out": tmp_path / "out.onnx"}
+    names = {"model": model, "photos": photos, "out": tmp_path / "out.onnx",
+             "picture": min(each for each in photos.rglob("*.*") if each.is_file())}
     done = cinfer("adapt", *(each.format(**names) for each in arguments))
     assert done.status == 2 and len(done.errors) == 1 and words.format(**names) in done.err
     assert not (tmp_path / "out.onnx").exists()

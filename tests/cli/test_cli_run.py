@@ -175,6 +175,20 @@ def test_unwritable_outputs_are_refused_before_anything_runs(cinfer, tmp_path, r
     assert done.status == 2 and words in done.errors[-1] and not done.out
 
 
+@pytest.mark.parametrize("source", ["list.txt", "rea*.png"])
+def test_a_picture_of_a_list_or_pattern_is_not_written_over(cinfer, tmp_path, red, source):
+    model = enlarger(tmp_path / "m.onnx")
+    shutil.copy(red, tmp_path / "read.png")
+    (tmp_path / "list.txt").write_text("read.png\n")
+    before = (tmp_path / "read.png").read_bytes()
+    for flag in ("-o", "--save"):
+        done = cinfer("run", model, tmp_path / source, flag, tmp_path / "read.png")
+        assert done.status == 2 and len(done.errors) == 1 and not done.out
+    assert (tmp_path / "read.png").read_bytes() == before
+    assert cinfer("run", model, tmp_path / source, "-o", tmp_path / "out.png").status == 0
+    assert cinfer("run", model, tmp_path / source, "-o", tmp_path / "out.png").status == 0      # its own answer it may
+
+
 def test_several_pictures_go_into_a_folder(cinfer, tmp_path, red):
     model = enlarger(tmp_path / "m.onnx")
     blue = tmp_path / "in" / "below" / "blue.png"

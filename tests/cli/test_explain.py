@@ -72,6 +72,8 @@ def test_layers_and_features(cinfer, files):  # noqa: F811
     ("m.onnx cut.jpg -o o.png", "cut.jpg"), ("- p.png -o o.png", "not read from standard input"),
     ("m.onnx p.png p.png -o o.png", "unknown argument 'p.png'"),
     ("m.onnx p.png -o p.png", "that would overwrite what is read"),
+    ("m.onnx p.png --labels cut.jpg -o cut.jpg", "that would overwrite what is read"),
+    ("m.onnx p.png --font cut.jpg -o cut.jpg", "that would overwrite what is read"),
     ("m.onnx p.png -o m.onnx", "the ending says no picture format"),
     ("m.onnx p.png -o no/o.png", "there is no folder no"), ("m.onnx p.png -o photos", "-o photos: the ending says no"),
     ("m.onnx p.png -o o.gif", "the ending says no picture format"),

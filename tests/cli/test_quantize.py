@@ -63,6 +63,7 @@ def test_as_json_by_arrays_and_other_pictures(cinfer, model, photos, tmp_path): 
 @pytest.mark.parametrize("arguments, words", [
     (["{model}", "{photos}"], "-o/--output"),
     (["{model}", "{photos}", "-o", "{model}"], "-o {model}: that would overwrite what is read"),
+    (["{model}", "{photos}", "-o", "{picture}"], "-o {picture}: that would overwrite what is read"),
     (["{model}", "{photos}", "-o", "{photos}"], "that is a folder; name a file"),
     (["{model}", "{photos}", "-o", "none/out.onnx"], "there is no folder none"),
     (["{model}", "none.png", "-o", "{out}"], "none.png: no such file"),
@@ -78,7 +79,8 @@ def test_as_json_by_arrays_and_other_pictures(cinfer, model, photos, tmp_path): 
     (["{quantised}", "{photos}", "-o", "{out}"], "is quantised already"),
 ])  # fmt: skip
 def test_mistakes_are_one_line(cinfer, model, photos, tmp_path, arguments, words):  # noqa: F811
-    names = {"model": model, "photos": photos, "out": tmp_path / "out.onnx", "quantised": tmp_path / "q.onnx"}
+    names = {"model": model, "photos": photos, "out": tmp_path / "out.onnx", "quantised": tmp_path / "q.onnx",
+             "picture": min(each for each in photos.rglob("*.*") if each.is_file())}
     if "{quantised}" in arguments:
         assert cinfer("quantize", model, photos, "-o", names["quantised"], "--target", "1").status == 0
     done = cinfer("quantize", *[each.format(**names) for each in arguments])
