@@ -87,7 +87,7 @@ class Application:
             return
         from hmac import compare_digest
         given = request.key()
-        if given is None or not compare_digest(given.encode(), self._key):
+        if given is None or not any([compare_digest(each, self._key) for each in spelt(given)]):
             raise Refused(401, f"the API key is {'missing' if given is None else 'wrong'}: send it as the form's field "
                                "api_key, or as the header Authorization: Bearer KEY", (("WWW-Authenticate", "Bearer"),))
 
@@ -162,6 +162,7 @@ class Request:
         return found.get(name, [None])[0]
 
     def key(self) -> str | None:
+        """Of a header as WSGI gives it: each of its bytes is a letter."""
         bearer = re.fullmatch(r"bearer\s+(.+)", self.header("Authorization") or "", re.IGNORECASE)
         return bearer[1] if bearer else self.form().texts.get("api_key")
 
@@ -175,6 +176,14 @@ class Request:
         if not found:
             raise Refused(400, f"there is no picture; right is {right}")
         return found
+
+
+def spelt(key: str) -> list[bytes]:
+    """The ways to read a key in UTF-8: its letters, or, of a header, the bytes that WSGI makes letters of."""
+    try:
+        return [key.encode("utf-8", "surrogateescape"), key.encode("latin-1")]
+    except UnicodeEncodeError:
+        return [key.encode("utf-8", "surrogatepass")]
 
 
 def too_large(most: int) -> Refused:

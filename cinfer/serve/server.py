@@ -120,7 +120,7 @@ class Server:
 
         from .ports import Port
         self._loop, self._map, self._limits = wasyncore, {}, application.limits
-        self._stop, self._closed = threading.Event(), False
+        self._stop, self._closed, self._checked = threading.Event(), False, 0.0
         self._dispatchers = workers, prompt = ThreadedTaskDispatcher(), ThreadedTaskDispatcher()
         workers.set_thread_count(application.turns.threads + SPARE_THREADS)
         prompt.set_thread_count(1)
@@ -137,15 +137,18 @@ class Server:
 
     def run(self) -> None:
         """Until `stop`; then what is under way is answered."""
-        checked = 0.0
         while not self._stop.is_set():
             self._loop.poll2(.1 if any(each.rests for each in self._ports) else 1.0, self._map)
-            now = time.time()
-            if now - checked >= 1:
-                checked = now
-                for channel in self._channels():
-                    channel.keep_time(now, self._limits.seconds, IDLE_SECONDS)
+            self._keep_time()
         self._finish()
+
+    def _keep_time(self) -> None:
+        """About once a second: who is too slow has its answer."""
+        now = time.time()
+        if now - self._checked >= 1:
+            self._checked = now
+            for channel in self._channels():
+                channel.keep_time(now, self._limits.seconds, IDLE_SECONDS)
 
     def stop(self) -> None:
         """End soon; from any thread, or a signal's handler."""
@@ -170,6 +173,7 @@ class Server:
             if not self._channels():
                 break
             self._loop.poll2(0.1, self._map)
+            self._keep_time()
 
     def _channels(self) -> list:
         return [channel for each in self._ports for channel in list(each.active_channels.values())]

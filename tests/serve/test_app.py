@@ -85,6 +85,18 @@ def test_a_key_is_asked_for(models):  # noqa: F811
         assert ask(app, path).status == 200
 
 
+@pytest.mark.parametrize("key", ["s\u00e9cret", "\u043a\u043b\u044e\u0447", "\U0001f511", "a b", "\u00c3\u00a9"])
+def test_a_key_in_any_script_is_taken_wherever_it_is_sent(models, key):  # noqa: F811
+    """A header holds bytes, which WSGI gives as letters of Latin-1; clients send keys in UTF-8."""
+    from cinfer.serve import Application
+    app = Application([str(models / "colours.onnx")], api_key=key, threads=1)
+    sent = key.encode().decode("latin-1")
+    assert ask(app, "/v2", authorization=f"Bearer {sent}").status == 200
+    assert ask(app, "/v1/vision/scene", *form({"image": picture()}, api_key=key)).status == 200
+    for wrong in (sent[:-1], sent + sent[-1], "?" * len(key), "?" * len(sent)):
+        assert ask(app, "/v2", authorization=f"Bearer {wrong}").status == 401
+
+
 @pytest.mark.parametrize("path, body, kind, status, words", [
     ("/v1/vision/scene", b"{}", "application/json", 415, "the content type is 'application/json'; right is a picture"),
     ("/v1/vision/scene", b"x", "", 415, "the content type is ''"),

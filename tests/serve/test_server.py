@@ -179,6 +179,17 @@ def test_what_is_under_way_is_answered_at_the_end(models, number):  # noqa: F811
         assert server.process.returncode == 0 and server.process.stderr.read() == b"cinfer: ended\n"
 
 
+def test_who_is_too_slow_does_not_hold_the_end_up(models):  # noqa: F811
+    with running(models / "colours.onnx", "--timeout", "2") as server:
+        late = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+        late.sendall(WHOLE[:-10])
+        time.sleep(.3)
+        server.process.send_signal(signal.SIGTERM)
+        assert statuses(late.recv(4096)) == [408]
+        late.close()
+        assert server.process.wait(10) == 0
+
+
 def test_a_second_signal_does_not_wait(models):  # noqa: F811
     with running(models / "colours.onnx", "--threads", "1") as server:
         late = socket.create_connection(("127.0.0.1", server.port), timeout=20)
