@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 
 from ..errors import InputError
-from .files import check_model_place, check_place, model_file, replacing
+from .files import check_model_place, check_not_weights, check_place, model_file, replacing
 from .flags import add_fed, flags_of
 from .parser import add_threads, model_path
 from .text import Steps, tell
@@ -38,8 +38,13 @@ def run(arguments) -> int:
             raise InputError(f"--report {arguments.report}: that is the file of -o; name another one")
 
     from ..adapt.adapter import adapt_by
+    from ..model.source import Source
+    source = Source(path)
     with Steps() as steps:
-        made = adapt_by(path, arguments.folder, flags_of(arguments), threads=arguments.threads, show=steps.show)
+        made = adapt_by(source, arguments.folder, flags_of(arguments), threads=arguments.threads, show=steps.show)
+    for name, flag in ((arguments.output, "-o"), (arguments.report, "--report")):
+        if name:
+            check_not_weights(name, source, flag)
     with model_file(arguments.output) as file:
         file.write(made.encoded())
     if arguments.report:

@@ -116,6 +116,13 @@ def pictures_at(name: str):
         return
 
 
+def check_not_weights(path: str, source, flag: str) -> None:
+    """InputError where what is written would replace a file with the weights of a model, a model.source.Source that
+    has been loaded."""
+    for each in source.beside.locations():
+        check_not_read(path, os.path.join(source.beside.folder, each), flag)
+
+
 def check_model_place(path: str, reads: list[str], as_json: bool) -> None:
     """As check_place, of a model: - is standard output, which has nothing else then. as_json : does --json go there?"""
     if path != STDOUT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import argparse
 
 from ..errors import InputError
-from .files import check_model_place, model_file
+from .files import check_model_place, check_not_weights, model_file
 from .flags import add_fed, flags_of
 from .parser import add_threads, model_path
 from .text import Steps, tell
@@ -55,12 +55,15 @@ def run(arguments) -> int:
     if "-" in (*arguments.pictures, *(arguments.check or ())):
         raise InputError("pictures to calibrate with are not read from standard input; name files or folders")
 
+    from ..model.source import Source
     from ..quantize.quantizer import quantize_by
+    source = Source(path)
     with Steps() as steps:
-        made = quantize_by(path, arguments.pictures, arguments.check, flags_of(arguments), target=arguments.target,
+        made = quantize_by(source, arguments.pictures, arguments.check, flags_of(arguments), target=arguments.target,
                            activations=arguments.activations, ranges=arguments.ranges, weights=arguments.weights,
                            exact=arguments.exact, threads=arguments.threads, recursive=arguments.recursive,
                            show=steps.show)
+        check_not_weights(arguments.output, source, "-o")
         with model_file(arguments.output) as file:
             file.write(made.encoded())
     tell(made.report, arguments.output, arguments.json)

@@ -2,6 +2,7 @@
 
 import json
 
+import onnx
 import pytest
 from drawn import draw_set
 from networks import classifier
@@ -64,3 +65,14 @@ def test_mistakes_are_one_line(cinfer, model, photos, tmp_path, arguments, words
     done = cinfer("adapt", *(each.format(**names) for each in arguments))
     assert done.status == 2 and len(done.errors) == 1 and words.format(**names) in done.err
     assert not (tmp_path / "out.onnx").exists()
+
+
+@pytest.mark.parametrize("command, flags", [("adapt", ["-o"]), ("adapt", ["-o", "{}/out.onnx", "--report"]),
+                                            ("quantize", ["-r", "-o"])])
+def test_weights_beside_the_model_are_not_written_over(cinfer, model, photos, tmp_path, command, flags):  # noqa: F811
+    path, weights = tmp_path / "beside.onnx", tmp_path / "beside.data"
+    onnx.save(onnx.load(model), path, save_as_external_data=True, location=weights.name, size_threshold=0)
+    before = weights.read_bytes()
+    done = cinfer(command, path, photos, *[each.format(tmp_path) for each in flags], weights)
+    assert done.status == 2 and len(done.errors) == 1 and f"{weights}: that would overwrite what is read" in done.err
+    assert weights.read_bytes() == before and not (tmp_path / "out.onnx").exists()
