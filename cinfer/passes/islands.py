@@ -23,7 +23,7 @@ ANSWER = "it makes an output of the model, in floats, as it should"
 READS = "it reads bytes, but nothing quantises its output; QuantizeLinear and DequantizeLinear behind it make it bytes"
 GIVES = "its output is quantised, but its input is not; QuantizeLinear and DequantizeLinear before it make it bytes"
 SLOPES = "bytes have one slope; one for each channel goes to the sums of a convolution, with no QuantizeLinear between"
-FASTER = "its sums, of numbers of 16 bits, take less time in float32 here, or no kernel of integers takes its shape"
+FASTER = "its sums, of numbers of 16 bits, take less time in float32 here, or no integer kernel takes its shape"
 GRID, GRID_KERNELS = "Grid", ("conv_s16", "gemm_s16")      # operators of sums that may be of integers; where they are
 NO_KERNEL = "it has no kernel for bytes, so it runs between two conversions; a quantiser that leaves it out " \
             "(nodes_to_exclude) brings its answer nearer"

@@ -133,7 +133,9 @@ def labels(data, feeds=None, **keywords) -> list[str]:
     return [step.label for step in session._plan_for(feeds and {k: v.shape for k, v in feeds.items()}).steps]
 
 
-MOST = 1e3                      # of an output: states that functions without bounds make grow lose digits, then all
+# Of an output: states that functions without bounds make grow lose digits, then all; and so do numbers that are all near
+# 0, as differences of numbers near 1
+LEAST, MOST = 1e-2, 1e3
 
 
 @pytest.mark.parametrize("isa", _ops.usable_levels())
@@ -142,7 +144,7 @@ MOST = 1e3                      # of an output: states that functions without bo
 def test_follows_the_equations(isa, case):
     data, feeds, want = prepared(**case)
     assert "numpy" not in labels(data, isa=isa), case
-    assume(all(np.abs(w).max(initial=0) < MOST for w in want))
+    assume(all(LEAST < np.abs(w).max() < MOST for w in want if w.any()))
     hold(data, feeds, want, str(case), isa)
 
 
