@@ -133,8 +133,8 @@ def labels(data, feeds=None, **keywords) -> list[str]:
     return [step.label for step in session._plan_for(feeds and {k: v.shape for k, v in feeds.items()}).steps]
 
 
-# Of an output: states that functions without bounds make grow lose digits, then all; and so do numbers that are all near
-# 0, as differences of numbers near 1
+# Of an output: states that functions without bounds make grow lose digits, then all; and so do numbers that are all
+# near 0, as differences of numbers near 1
 LEAST, MOST = 1e-2, 1e3
 
 
