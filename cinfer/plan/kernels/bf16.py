@@ -58,7 +58,7 @@ def filled(table, taps: int, ic: int) -> int:
 
 
 def strip_bytes(terms: int, rows: int, columns: int) -> int:
-    """About what one register tile reads. terms : of a pixel; rows, columns : of them (_ops/conv_bf16.pxi)"""
+    """About what one register tile reads. terms : of a pixel; rows, columns : of them (_ops/conv_pairs.pxi)"""
     return 2 * round_up(terms) * rows * columns
 
 
