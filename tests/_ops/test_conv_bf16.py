@@ -57,26 +57,30 @@ def size_of(level, oc, ic, kd, kh, kw):
     return round_up(oc) * pairs * kh * kw
 
 
-def run_conv(level, x, w, bias, groups, strides, dilations, pads, out_shape, rows, blocks, threads=1,
-             halo=(0, 0, 0, 0), res=None, **act):
-    t = ops.table(level)
+def run_pairs(level, kernel, packed, x, w, bias, groups, strides, dilations, pads, out_shape, rows, blocks, threads=1,
+              halo=(0, 0, 0, 0), res=None, **more):
+    """A convolution by pairs of 16 bits, `conv_bf16` or `conv_s16`. packed : its weights w"""
     (n, ic), (oh, ow), (kh, kw) = x.shape[:2], out_shape[2:], w.shape[2:]
-    packed, xs, ys, b = pack(level, w, groups), Blocked.of(x, pads), Blocked(out_shape, halo), channels(bias)
-    ob, step = ys.blocks, max(1, t.conv_oc // 16)
+    xs, ys, b = Blocked.of(x, pads), Blocked(out_shape, halo), channels(bias)
+    ob, step = ys.blocks, max(1, ops.table(level).conv_oc // 16)
     blocks = min(-(-blocks // step) * step, ob)
     row_tiles, oc_tiles = -(-oh // rows), -(-ob // blocks)
     if res is not None:
         rs = Blocked.of(res, (0, 1, 2, 0))
-        act.update(res=rs.at(), **rs.params("r"))
+        more.update(res=rs.at(), **rs.params("r"))
     if groups > 1:
-        act.update(goc=len(w) // groups, gic=ic // groups)
+        more.update(goc=len(w) // groups, gic=ic // groups)
     before = xs.data.copy()
-    run(level, "conv_bf16", n * row_tiles * oc_tiles, threads=threads, x=xs.at(-pads[0], -pads[1]), w=ref(packed),
+    run(level, kernel, n * row_tiles * oc_tiles, threads=threads, x=xs.at(-pads[0], -pads[1]), w=ref(packed),
         bias=ref(b), y=ys.at(), n=n, ib=xs.blocks, last=(ic - 1) % 16 + 1, ob=ob, kh=kh, kw=kw, dh=dilations[0],
         dw=dilations[1], sh=strides[0], sw=strides[1], oh=oh, ow=ow, row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles,
-        blocks=blocks, **xs.params("x"), **ys.params("y"), **act)
+        blocks=blocks, **xs.params("x"), **ys.params("y"), **more)
     np.testing.assert_array_equal(xs.data, before)
     return ys.result()
+
+
+def run_conv(level, x, w, bias, groups, *how, **more):
+    return run_pairs(level, "conv_bf16", pack(level, w, groups), x, w, bias, groups, *how, **more)
 
 
 def same_in_several_ways(level, x, w, bias, groups, window, wanted, what):

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_conv import in_several_ways
+from test_conv_bf16 import run_pairs
 from test_matmul import SIZES, padded_rows
 from windows import GUARD, LEVELS, Blocked, aligned, channels, convolve, ref, run
 
@@ -80,26 +81,9 @@ def pack(level, w, each, zero, groups=1, threads=1):
     return packed[:-16]
 
 
-def run_conv(level, x, w, each, bias, zero, scale, groups, strides, dilations, pads, out_shape, rows, blocks, threads=1,
-             halo=(0, 0, 0, 0), res=None, **more):
-    (n, ic), (oh, ow), (kh, kw) = x.shape[:2], out_shape[2:], w.shape[2:]
-    packed, b = pack(level, w, each, zero, groups), channels(bias)
-    xs, ys = Blocked.of(x, pads), Blocked(out_shape, halo)
-    ob, step = ys.blocks, max(1, ops.table(level).conv_oc // 16)
-    blocks = min(-(-blocks // step) * step, ob)
-    row_tiles, oc_tiles = -(-oh // rows), -(-ob // blocks)
-    if res is not None:
-        rs = Blocked.of(res)
-        more.update(res=rs.at(), **rs.params("r"))
-    if groups > 1:
-        more.update(goc=len(w) // groups, gic=ic // groups)
-    before = xs.data.copy()
-    run(level, "conv_s16", n * row_tiles * oc_tiles, threads=threads, x=xs.at(-pads[0], -pads[1]), w=ref(packed),
-        bias=ref(b), y=ys.at(), n=n, ib=xs.blocks, last=(ic - 1) % 16 + 1, ob=ob, kh=kh, kw=kw, dh=dilations[0],
-        dw=dilations[1], sh=strides[0], sw=strides[1], oh=oh, ow=ow, row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles,
-        blocks=blocks, zero=zero, inverse=1 / float(F32(scale)), **xs.params("x"), **ys.params("y"), **more)
-    np.testing.assert_array_equal(xs.data, before)
-    return ys.result()
+def run_conv(level, x, w, each, bias, zero, scale, groups, *how, **more):
+    return run_pairs(level, "conv_s16", pack(level, w, each, zero, groups), x, w, bias, groups, *how, zero=zero,
+                     inverse=1 / float(F32(scale)), **more)
 
 
 def drawn(rng, dtype, case):
