@@ -86,7 +86,7 @@ def run_conv(level, x, w, bias, groups, *how, **more):
 def same_in_several_ways(level, x, w, bias, groups, window, wanted, what):
     results = [run_conv(level, x, w, bias, groups, *window, wanted.shape, rows, blocks, threads, halo)
                for rows, blocks, threads, halo in in_several_ways(wanted.shape[2])]
-    close_and_same(results, wanted, what)
+    close_and_same(results, wanted, what, w)
 
 
 @pytest.mark.parametrize("level, case", [(level, case) for level in LEVELS for case in CASES

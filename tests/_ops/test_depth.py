@@ -5,7 +5,7 @@ from hypothesis import given, settings, strategies as st
 
 import cinfer._ops as ops
 from cinfer.plan.kernels.conv_direct import reads_of
-from windows import LEVELS, RNG, Blocked, aligned, assert_close, channels, put, ref, run
+from windows import LEVELS, RNG, Blocked, aligned, assert_close, channels, put, ref, run, size_of_sums
 
 TOLERANCE = 6e-6                # as F(4,3) of pictures, see test_winograd.py
 
@@ -110,7 +110,7 @@ def test_conv_sums_over_the_slices_of_its_window(level, n, ic, oc, h, w, windows
         dw=dw, sh=sh, sw=sw, oh=oh, ow=ow, yp=16, row_tiles=row_tiles, rows=rows, oc_tiles=1,
         blocks=-(-ob // 2) * 2, yv=od * ys.n, **depth(along), **xs.params("x"), **ys.params("y"), **more,
         **of_groups)
-    assert_close(as_volumes(ys.result(), od), wanted + res, TOLERANCE, level)
+    assert_close(as_volumes(ys.result(), od), wanted + res, TOLERANCE, level, size_of_sums(weights))
 
 
 @settings(max_examples=60, deadline=None)

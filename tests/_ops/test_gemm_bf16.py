@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_conv_bf16 import size_of
 from test_matmul import SIZES, matrices, padded_rows, row_activation
-from windows import ACTIVATIONS, GUARD, LEVELS, RNG, aligned, assert_close, channels, put, ref, run
+from windows import ACTIVATIONS, GUARD, LEVELS, RNG, aligned, assert_close, channels, put, ref, run, size_of_sums
 
 import cinfer._ops as ops
 
@@ -45,7 +45,7 @@ def check(level, a, w, bias, transposed=False):
     wanted = .5 * (rounded(a).astype(float) @ rounded(w).astype(float)) + bias
     results = [run_gemm(level, a, w, bias, .5, rows, cols, threads, transposed=transposed)
                for rows, cols, threads in ((1, 1, 3), (9, 70, 1), (m, n, 1))]
-    assert_close(results[0], wanted, TOLERANCE, f"{m} x {n} x {a.shape[1]} {level}")
+    assert_close(results[0], wanted, TOLERANCE, f"{m} x {n} x {a.shape[1]} {level}", size_of_sums(w.T))
     for y in results[1:]:
         np.testing.assert_array_equal(y, results[0])
 

@@ -4,7 +4,7 @@ import pytest
 
 import cinfer._ops as ops
 from windows import (ACTIVATIONS, GUARD, LEVELS, RNG, activation, aligned, assert_close, channels, put, ref,
-                     run)
+                     run, size_of_sums)
 
 # Of the largest output: up to 5000 terms in float32, one after another; measured 3e-6 there, 6e-7 at 1000.
 TOLERANCE = 6e-6
@@ -103,7 +103,7 @@ def test_gemm_matches_float64(level, m, n, k):
     bias = RNG.standard_normal(n).astype(np.float32)
     wanted = .5 * (a.astype(float) @ w.astype(float)) + bias
     results = [run_gemm(level, a, w, bias, .5, *way) for way in ((1, 1, 2), (9, 70, 1), (m, n, 1), (5, n, 2))]
-    assert_close(results[0], wanted, TOLERANCE, f"{m} x {n} x {k} {level}")
+    assert_close(results[0], wanted, TOLERANCE, f"{m} x {n} x {k} {level}", size_of_sums(w.T))
     for y in results[1:]:
         np.testing.assert_array_equal(y, results[0])
 
@@ -182,7 +182,7 @@ def test_gemv_matches_float64(level, transposed, m, n, k):
     wanted = .25 * (x.astype(float) @ w.astype(float)) + bias
     results = [run_gemv(level, x, w, transposed, bias, .25, cols, threads)
                for cols, threads in ((16, 2), (48, 1), (1008, 1))]
-    assert_close(results[0], wanted, TOLERANCE, f"{m} x {n} x {k} {level}")
+    assert_close(results[0], wanted, TOLERANCE, f"{m} x {n} x {k} {level}", size_of_sums(w.T))
     for y in results[1:]:
         np.testing.assert_array_equal(y, results[0])
 

@@ -6,7 +6,7 @@ import pytest
 
 import cinfer._ops as ops
 from windows import (ACTIVATIONS, LEVELS, RNG, Blocked, activation, aligned, assert_close, channels, put, ref,
-                     run)
+                     run, size_of_sums)
 
 # Of the largest output, for 64 / 512 normal input channels: F(4,3) 1.4e-6 / 4e-6, F(2,3) 3e-7 / 1e-6.
 # Half as much again.
@@ -80,7 +80,7 @@ def test_winograd_matches_float64(level, m, case):
     wanted = convolve(x, w, bias, pads)
     ways = (3, 1, 2, (1, 0, 0, 1)), (14, 2, 1, (0, 2, 1, 0)), (1000, 1000, 1, (0, 0, 0, 0))
     results = [run_winograd(level, x, w, bias, pads, m, wanted.shape, *way) for way in ways]
-    assert_close(results[0], wanted, TOLERANCE[m], f"{case} F({m},3) {level}")
+    assert_close(results[0], wanted, TOLERANCE[m], f"{case} F({m},3) {level}", size_of_sums(w))
     for y in results[1:]:
         np.testing.assert_array_equal(y, results[0])
 

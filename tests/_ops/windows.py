@@ -145,10 +145,16 @@ def activation(name, c):
 ACTIVATIONS = ["none", "relu", "clip", "prelu", "leaky_relu", "hard_sigmoid", "hard_swish", "tanh", "swish"]
 
 
-def assert_close(y, wanted, tolerance, what, scale=None):
-    """tolerance: of scale, the largest wanted value by default; NaN where NaN is wanted."""
+def size_of_sums(w):
+    """What sums of products by these weights [oc][...], and their bias, are like, if all is drawn from the normal
+    distribution: a sum or two alone may nearly cancel."""
+    return np.sqrt(w[0].size + 1)
+
+
+def assert_close(y, wanted, tolerance, what, scale=0):
+    """tolerance: of the largest wanted value, or of scale where that is larger; NaN where NaN is wanted."""
     assert (np.isnan(y) == np.isnan(wanted)).all(), f"{what}: NaN in other places than wanted"
-    scale = scale or max(np.nanmax(np.abs(wanted), initial=0), 1e-30)
+    scale = max(scale, np.nanmax(np.abs(wanted), initial=1e-30))
     off = np.nan_to_num(np.abs(y - wanted)) / scale
     worst = np.unravel_index(off.argmax(), off.shape)
-    assert off.max() <= tolerance, f"{what}: off by {off.max():.1e} of the largest value at {worst}"
+    assert off.max() <= tolerance, f"{what}: off by {off.max():.1e} of the scale at {worst}"
