@@ -34,13 +34,18 @@ def check_regular(path, name: str, right: str, pipes: bool = False) -> None:
 
 @contextmanager
 def replacing(path: str):
-    """A binary file that takes the place of `path` when the block ends well, and vanishes otherwise. Raises OSError."""
-    path = os.path.realpath(path)                       # a link stays a link
-    temporary = os.path.join(os.path.dirname(path), f".cinfer-{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    """A binary file that takes the place of `path` when the block ends well, and vanishes otherwise. Raises OSError,
+    whose filename is `path`."""
+    place = os.path.realpath(path)                      # a link stays a link
+    temporary = os.path.join(os.path.dirname(place), f".cinfer-{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:
             yield file
-        os.replace(temporary, path)
+        os.replace(temporary, place)
+    except OSError as error:
+        if error.filename == temporary:                 # nobody knows it by this name
+            error.filename, error.filename2 = os.fspath(path), None
+        raise
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
