@@ -58,9 +58,9 @@ def wrong(name: str, value, right: str) -> InputError:
     return InputError(f"{name} is {shown(value)}; right is {right}")
 
 
-def nearest(word: str, words, before: str = "; ") -> str:
-    """'; do you mean X?' for the nearest of the words, if one is near. before : what it begins with"""
+def nearest(word: str, words) -> str:
+    """'; do you mean X?' for the nearest of the words, if one is near; it ends a message."""
     from difflib import get_close_matches
     bare = {each.lstrip("-"): each for each in words}       # that both are flags makes them no nearer
     found = get_close_matches(word.lstrip("-"), bare, 1)
-    return f"{before}do you mean {bare[found[0]]}?" if found else ""
+    return f"; do you mean {bare[found[0]]}?" if found else ""

@@ -98,8 +98,8 @@ def dispatch(argv: list[str]) -> int:
     if command not in COMMANDS:
         from ..errors import nearest
         kind = "flag" if command.startswith("-") else "command"
-        raise InputError(f"unknown {kind} {command!r}{nearest(command, [*COMMANDS, '--help', '--version'], ', ')}; "
-                         f"the commands are {', '.join(COMMANDS)}")
+        right = nearest(command, [*COMMANDS, "--help", "--version"]) or f"; the commands are {', '.join(COMMANDS)}"
+        raise InputError(f"unknown {kind} {command!r}{right}")
     from importlib import import_module
 
     from .parser import parse

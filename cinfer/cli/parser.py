@@ -43,7 +43,7 @@ def parse(module, command: str, summary: str, argv: list[str]) -> argparse.Names
         flags = [flag for action in parser._actions for flag in action.option_strings]
         first = unknown[0].partition("=")[0]
         kind = "flag" if first.startswith("-") else "argument"
-        raise InputError(f"unknown {kind} {first!r}{nearest(first, flags, ', ')}; see cinfer {command} --help")
+        raise InputError(f"unknown {kind} {first!r}{nearest(first, flags) or f'; see cinfer {command} --help'}")
     return arguments
 
 

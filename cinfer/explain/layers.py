@@ -107,8 +107,8 @@ def layer_named(layers: list[Layer], name: str, known: set[str]) -> Layer:
         (each for each in layers if each.node == name), None)
     if found is None:
         what = f"{name!r} is no map, rows and columns of numbers" if name in known else f"no layer {name!r}"
-        raise InputError(f"{what}{nearest(name, [each.name for each in layers]) or ''}; cinfer explain MODEL --layers "
-                         "lists what can be looked at")
+        raise InputError(f"{what}; cinfer explain MODEL --layers lists what can be looked at"
+                         f"{nearest(name, [each.name for each in layers])}")
     return found
 
 

@@ -84,7 +84,8 @@ def check_names(given: Iterable[str]) -> None:
     known = ("labels", "task", "recipe", "exact", "order", *Options._fields)
     for name in given:
         if name not in known:
-            raise TypeError(f"there is no option {name!r}{nearest(name, known)}; the options are {', '.join(known)}")
+            right = nearest(name, known) or f"; the options are {', '.join(known)}"
+            raise TypeError(f"there is no option {name!r}{right}")
 
 
 def check_workers(workers) -> int | None:

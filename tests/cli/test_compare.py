@@ -132,7 +132,7 @@ def test_free_sizes_are_said(cinfer, files):  # noqa: F811
     (["c.onnx", "c.onnx", "--input", "x.npy"], "x.npy: input 'x': got shape (2, 4)"),
     (["m.onnx", "same.onnx", "--tolerance", "-1"], "'-1' is no number of at least 0"),
     (["m.onnx", "same.onnx", "--tolerance", "nan"], "'nan' is no number of at least 0"),
-    (["m.onnx", "same.onnx", "--every"], "unknown flag '--every', do you mean --every-value?"),
+    (["m.onnx", "same.onnx", "--every"], "unknown flag '--every'; do you mean --every-value?"),
     (["m.onnx", "same.onnx", "--recipe", "sise=3"], "sise"),
 ])  # fmt: skip
 def test_mistakes_are_one_line(cinfer, files, monkeypatch, arguments, words):  # noqa: F811

@@ -74,7 +74,7 @@ def test_as_json_by_arrays_and_other_pictures(cinfer, model, photos, tmp_path): 
     (["{model}", "{photos}", "-o", "{out}", "--target", "2"], "'2' is no number above 0 and up to 1"),
     (["{model}", "{photos}", "-o", "{out}", "--target", "x"], "'x' is no number above 0 and up to 1"),
     (["{model}", "{photos}", "-o", "{out}", "--ranges", "best"], "invalid choice: 'best'"),
-    (["{model}", "{photos}", "-o", "{out}", "--tagret", "1"], "unknown flag '--tagret', do you mean --target?"),
+    (["{model}", "{photos}", "-o", "{out}", "--tagret", "1"], "unknown flag '--tagret'; do you mean --target?"),
     (["{model}", "{photos}", "-o", "{out}", "--recipe", "size=3"], "size"),
     (["{quantised}", "{photos}", "-o", "{out}"], "is quantised already"),
 ])  # fmt: skip

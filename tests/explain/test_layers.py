@@ -63,7 +63,7 @@ def test_what_lies_on_the_picture():
 
 def test_a_layer_that_is_not_there():
     made = network()
-    with pytest.raises(InputError, match="no layer 'bb'; .*--layers lists"):
+    with pytest.raises(InputError, match="no layer 'bb'; .*--layers lists what can be looked at; do you mean b[?]$"):
         cinfer.explain.features(made, PICTURE, "bb")
     with pytest.raises(InputError, match="'m' is no map, rows and columns of numbers"):
         cinfer.explain.features(made, PICTURE, "m")

@@ -222,7 +222,7 @@ def test_a_port_in_use_is_one_line(server, cinfer, models):  # noqa: F811
     (["list=colours.onnx"], "a model cannot be called 'list'"),
     (["colours.onnx", "--classes", "a,z"], "colours: the model has no class 'z'"),
     (["colours.onnx", "--zmq", "tcp://127.0.0.1:5555"], "--zmq: no model that is served finds objects"),
-    (["colours.onnx", "--prot", "1"], "unknown flag '--prot', do you mean --port?"),
+    (["colours.onnx", "--prot", "1"], "unknown flag '--prot'; do you mean --port?"),
 ])  # fmt: skip
 def test_mistakes_are_one_line(cinfer, models, monkeypatch, arguments, words):  # noqa: F811
     pytest.importorskip("zmq")
