@@ -61,8 +61,8 @@ class Comparison:
     outputs : a Row each; values : of inner values that both have by one name, in the order of the file
     skipped : value -> why it could not be compared
     alone, reference_alone : outputs that only one has; order : inner values, in the order of the file
-    same_class : (rows with the same likeliest class, rows), of a classifier
-    classes : (its, the reference's), where there is one row
+    same_class : (rows with the same likeliest class, rows), of a classifier; a row that has NaN has none
+    classes : (its, the reference's), where there is one row; None: it has NaN
     """
     model: str
     precision: str | None
@@ -78,7 +78,7 @@ class Comparison:
     reference_alone: list[str]
     order: list[str]
     same_class: tuple[int, int] | None
-    classes: tuple[int, int] | None
+    classes: tuple[int | None, int | None] | None
 
     @property
     def agrees(self) -> bool:
@@ -182,8 +182,8 @@ class Comparison:
         if self.same_class is not None:
             same, rows = self.same_class
             if self.classes is not None:
-                ours, theirs = self.classes
-                found.append(f"same class: yes, {ours}" if same else f"same class: no, {ours}, the reference {theirs}")
+                ours, theirs = ("none, for it has NaN" if each is None else each for each in self.classes)
+                found.append(f"same class: yes, {ours}" if same else f"same class: no, {ours}; the reference {theirs}")
             else:
                 found.append(f"same class: {same} of {rows}")
         for names, name in ((self.alone, self.model), (self.reference_alone, self.reference)):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import Error, InputError
-from .difference import Difference
+from ..vision.inputs import likeliest
+from .difference import Difference, kind_of
 from .fed import Fed
 from .inner import fetched
 from .sides import Arrays, Network, fed_both
@@ -26,18 +27,21 @@ class Pair:
 
 @dataclass(slots=True)
 class Classes:
-    """The likeliest classes. output : that has them; same : of so many rows; both : of the first row"""
+    """The likeliest classes.
+
+    output : that has them; same : of so many rows; both : of the first row, None where it has NaN
+    """
     output: str
     same: int = 0
     rows: int = 0
-    both: tuple[int, int] | None = None
+    both: tuple[int | None, int | None] | None = None
 
     def add(self, got, wanted) -> None:
-        if not all(isinstance(x, np.ndarray) and x.ndim and x.shape[-1] for x in (got, wanted)):
+        if not all(isinstance(x, np.ndarray) and x.size and kind_of(x.dtype) != "text" for x in (got, wanted)):
             return
-        a, b = (np.argmax(x.reshape(-1, x.shape[-1]), axis=-1) for x in (got, wanted))
-        self.same, self.rows = self.same + int((a == b).sum()), self.rows + len(a)
-        self.both = self.both or next(((int(i), int(j)) for i, j in zip(a, b)), None)
+        a, b = map(likeliest, (got, wanted))
+        self.same, self.rows = self.same + int(((a == b) & (a >= 0)).sum()), self.rows + len(a)
+        self.both = self.both or tuple(int(each[0]) if each[0] >= 0 else None for each in (a, b))
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ import numpy as np
 from ..errors import InputError
 from ..model.graph import Graph, Model
 from ..model.writer import encoded
+from ..vision.inputs import likeliest
 
 
 @dataclass(slots=True)
@@ -107,7 +108,7 @@ class Judge:
             if pairs:
                 outcome.errors[name] = error_of(pairs, scale)
                 if name == self.classes:
-                    same = [(got.argmax(-1) == wanted.argmax(-1)).reshape(-1) for got, wanted in pairs]
+                    same = [likeliest(got) == likeliest(wanted) for got, wanted in pairs]
                     outcome.agreement = float(np.concatenate(same).mean())
         return outcome
 

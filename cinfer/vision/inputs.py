@@ -139,6 +139,14 @@ def classes_of(session, reader: Reader | None) -> str | None:
     return reader.words.text("output.name") or session.outputs[0].name
 
 
+def likeliest(numbers: np.ndarray) -> np.ndarray:
+    """The likeliest class of each row of a classifier's numbers, shape (n, classes), (n, classes, 1, 1) or (classes,);
+    -1 of a row that has NaN, whose classes have no order."""
+    rows = numbers.reshape(len(numbers), -1) if numbers.ndim > 1 else numbers.reshape(1, -1)
+    rows = rows.astype(np.float64)
+    return np.where(np.isnan(rows).any(1), -1, rows.argmax(1))
+
+
 def input_shapes(session, given: dict, spelt) -> dict[str, tuple[int, ...]]:
     """Sizes of each input: as given, else the model's; a free batch is 1, a free picture as its recipe.
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import pytest
 from compared import FLOAT, N, X, chain, info, model
 from onnx import TensorProto, helper
@@ -347,11 +348,33 @@ def test_a_classifier_says_whether_the_class_is_the_same(tmp_path):
     x[0, 1] = 1
     same = cinfer.compare(path, {"logits": np.float32([[0, 1, 0]])}, [{"x": x}])
     other = cinfer.compare(path, {"logits": np.float32([[0, 1, 2]])}, [{"x": x}])
-    assert "same class: yes, 1" in same.lines() and "same class: no, 1, the reference 2" in other.lines()
+    assert "same class: yes, 1" in same.lines() and "same class: no, 1; the reference 2" in other.lines()
     assert other.same_class == (0, 1) and other.classes == (1, 2)
     several = cinfer.compare(path, {"0/logits": np.float32([[0, 1, 0]]), "1/logits": np.float32([[9, 1, 0]])},
                              [{"x": x}, {"x": x}])
     assert "same class: 1 of 2" in several.lines()
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1, 1)])
+@pytest.mark.parametrize("ours, theirs, classes", [
+    ((0, 1, 0), (0, 1, 0), (1, 1)), ((0, 1, 0), (0, 1, 2), (1, 2)), ((NAN, 1, 2), (0, 1, 2), (None, 2)),
+    ((2, 1, 0), (NAN, 1, 0), (0, None)), ((NAN, 1, 2), (NAN, 1, 2), (None, None))])
+def test_the_likeliest_class_by_hand(shape, ours, theirs, classes):
+    """Of outputs of both shapes that a classifier has; a row with NaN has none."""
+    keys = {"cinfer.recipe": "1", "cinfer.task": "classification", "cinfer.input.size": "1x1"}
+    made = onnx.load_from_string(model([N("Reshape", ["x", "s"], ["y"])], {"x": (FLOAT, [1, 3, 1, 1])},
+                                       {"y": (FLOAT, shape)}, s=np.int64(shape)))
+    onnx.helper.set_model_props(made, keys)
+    feeds = {"x": np.float32(ours).reshape(1, 3, 1, 1)}
+    found = cinfer.compare(made.SerializeToString(), {"y": np.float32(theirs).reshape(shape)}, [feeds])
+    is_same = classes[0] == classes[1] is not None
+    assert found.classes == classes and found.same_class == (int(is_same), 1)
+    said = ["none, for it has NaN" if each is None else str(each) for each in classes]
+    assert f"same class: {f'yes, {said[0]}' if is_same else f'no, {said[0]}; the reference {said[1]}'}" in found.lines()
+    assert json.loads(json.dumps(found.data(), allow_nan=False))["classes"] == list(classes)
 
 
 def product() -> bytes:

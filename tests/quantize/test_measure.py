@@ -55,6 +55,15 @@ def test_errors_by_hand(model):
     assert outcome.typical == b.typical and outcome.largest == b.largest
 
 
+def test_agreement_of_maps_of_one_pixel_and_of_what_is_no_number(model):
+    """Classes are along the second axis of (1, classes, 1, 1)."""
+    floats = Scripted(*([[each]] for each in np.float64([[[[.1]], [[.9]]], [[[.6]], [[.4]]], [[[.2]], [[.8]]]])))
+    other = Scripted(*([[each]] for each in np.float64([[[[.9]], [[.1]]], [[[.6]], [[.4]]], [[[.2]], [[np.nan]]]])))
+    sessions = iter([floats, other])
+    judge = Judge(model, FEEDS, lambda _: next(sessions), classes="a")
+    assert judge.outcome(model.graph).agreement == pytest.approx(1 / 3)
+
+
 def test_scales_may_be_those_of_other_pictures(model):
     other = Scripted([[1., 3.], [[.1, .9]]], [[-4., 0.], [[.6, .4]]], [[2., 2.], [[.2, .8]]])
     assert judge(model, other, scales=[10., 1.]).outcome(model.graph).errors["a"].largest == pytest.approx(.1)
