@@ -80,7 +80,8 @@ def by_map(reader: Reader, scores: Scores, ready: Prepared, target: Target) -> E
         raise NoHead("the score is an object's")
     head = find(file_graph(reader.session), scores.output)
     values = dict(zip(head.names, reader.session.run(head.names, ready.feeds)))
-    grid, bias, logit = head.map(values, target.index, reader.session.precision != "fp32")
+    with np.errstate(all="ignore"):                     # of other classes numbers may be infinite
+        grid, bias, logit = head.map(values, target.index, reader.session.precision != "fp32")
     return explanation(ready, target, CAM, grid, maps.smooth(grid, ready.where), logit=logit, bias=bias)
 
 

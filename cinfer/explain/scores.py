@@ -60,22 +60,30 @@ class Scores:
         answer = self.answer(outputs, where)
         index = None if label is None else numbers_of((str(label),), self.reader.words.labels)[0]
         if isinstance(answer, Classes):
-            best = [each for each in answer.best if index in (None, each.index)]
-            if best:
-                return Target(best[0].index, best[0].label, best[0].score)
-            count = classes_in(outputs, self.output)
-            if index is None:
-                raise InputError(f"{name}: the model gives no class a score above 0, there is nothing to explain")
-            if index >= count:
-                raise InputError(f"the model has no class {label!r}; right is a number from 0 to {count - 1}")
-            return Target(index, self.reader.words.label(index), 0.0)
+            return self._class(answer, numbers_in(outputs, self.output), index, label, name)
         found = [each for each in answer.found
                  if each.score is not None and outline(each) is not None and index in (None, each.index)]
         if not found:
             what = "object" if index is None else called(index, self.reader.words.label(index))
-            raise InputError(f"{name}: there is no {what} with a score of at least {LEAST} to explain")
+            odd = next((f"; output {key!r} has NaN" for key, value in outputs.items() if has_nan(value)), "")
+            raise InputError(f"{name}: there is no {what} with a score of at least {LEAST} to explain{odd}")
         best = max(found, key=lambda each: each.score)
         return Target(best.index, best.label, best.score, outline(best))
+
+    def _class(self, answer: Classes, numbers: np.ndarray, index: int | None, label, name: str) -> Target:
+        """numbers : those of all classes; the rest as of `target`"""
+        if index is not None and index >= numbers.size:
+            raise InputError(f"the model has no class {label!r}; right is a number from 0 to {numbers.size - 1}")
+        best = next((each for each in answer.best if index in (None, each.index)), None)
+        if best is not None and np.isfinite(best.score):
+            return Target(best.index, best.label, best.score)
+        if has_nan(numbers if index is None else numbers[index]):
+            raise InputError(f"{name}: output {self.output!r} has NaN for this picture; there is nothing to explain")
+        if best is not None:
+            raise InputError(f"{name}: the score of {best} is infinite; there is nothing to explain")
+        if index is None:
+            raise InputError(f"{name}: the model gives no class a score above 0; there is nothing to explain")
+        return Target(index, self.reader.words.label(index), 0.0)
 
     def of(self, target: Target, outputs: dict, where) -> float:
         """The score of a target; 0 where it is not found any more. Of several objects that lie where it lay, and are of
@@ -88,10 +96,15 @@ class Scores:
                     and overlap(box, target.box) >= LEAST_OVERLAP), default=0.0)
 
 
-def classes_in(outputs: dict, name: str) -> int:
-    """Of one picture's numbers."""
+def numbers_in(outputs: dict, name: str) -> np.ndarray:
+    """Those of all classes, for one picture: float64 (classes,)."""
     numbers = np.asarray(outputs[name])
-    return numbers[0].size if numbers.ndim > 1 else numbers.size
+    return (numbers[0] if numbers.ndim > 1 else numbers).reshape(-1).astype(np.float64)
+
+
+def has_nan(value) -> bool:
+    array = np.asarray(value)
+    return array.dtype.kind in "fV" and bool(np.isnan(array.astype(np.float64)).any())
 
 
 def outline(found: Object) -> tuple[float, float, float, float] | None:

@@ -121,14 +121,14 @@ def test_only_what_holds_picture_is_covered():
     assert 10 - 40 / 7 <= best[0] and best[-1] <= 20 + 40 / 7 and found.map.shape == (24, 40)
 
 
-def detector(**more):
-    """A box of class 1, whose score is the mean of red where it lies: x1 y1 x2 y2 score class."""
+def detector(factor=1.0, **more):
+    """A box of class 1, whose score is the mean of red where it lies, by a factor: x1 y1 x2 y2 score class."""
     nodes = [N("Slice", ["x", "from", "to", "axes"], ["s"]), N("ReduceMean", ["s"], ["m"], axes=[1, 2, 3], keepdims=1),
-             N("Reshape", ["m", "one"], ["score"]), N("Concat", ["box", "score", "class"], ["row"], axis=1),
-             N("Reshape", ["row", "three"], ["y"])]
+             N("Reshape", ["m", "one"], ["mean"]), N("Mul", ["mean", "factor"], ["score"]),
+             N("Concat", ["box", "score", "class"], ["row"], axis=1), N("Reshape", ["row", "three"], ["y"])]
     constants = {"from": np.int64([0, 4, 10]), "to": np.int64([1, 12, 20]), "axes": np.int64([1, 2, 3]),
                  "one": np.int64([1, 1]), "three": np.int64([1, 1, 6]), "box": np.float32([[10, 4, 20, 12]]),
-                 "class": np.float32([[1]])}
+                 "class": np.float32([[1]]), "factor": np.float32(factor)}
     keys = keyed(task="detection", input_size="24x40", output_kind="x1,y1,x2,y2,score,class", **more)
     return session(model(nodes, constants, shape=(1, 3, 24, 40), out=(1, 1, 6), keys=keys, opset=13))
 
@@ -254,3 +254,31 @@ def test_outputs_beside_the_classes():
     other = helper.make_tensor_value_info("more", TensorProto.FLOAT, (1, 3, 1, 1))
     made = session(model(nodes, {}, output="logits", more=[other], keys=keyed(output_name="logits")))
     assert cinfer.explain(made, PICTURE).method == "cam"
+
+
+def shifted(value: float, score="Identity"):
+    """The mean of each colour, and a number added to that of red."""
+    nodes = [N("GlobalAveragePool", ["x"], ["m"]), N("Flatten", ["m"], ["f"]), N("Add", ["f", "c"], ["n"]),
+             N(score, ["n"], ["y"])]
+    return session(model(nodes, {"c": np.float32([[value, 0, 0]])}))
+
+
+@pytest.mark.parametrize("value, score, label, words", [
+    (np.nan, "Softmax", None, "output 'y' has NaN for this picture; there is nothing to explain"),
+    (np.nan, "Softmax", "green", "output 'y' has NaN for this picture; there is nothing to explain"),
+    (np.nan, "Identity", "red", "output 'y' has NaN for this picture; there is nothing to explain"),
+    (np.inf, "Identity", None, "the score of red is infinite; there is nothing to explain"),
+    (-np.inf, "LogSoftmax", None, "the model gives no class a score above 0; there is nothing to explain")])
+def test_a_score_that_is_no_number_is_the_reason(value, score, label, words):
+    with pytest.raises(InputError, match=f"^the picture: {words}$"):
+        cinfer.explain(shifted(value, score), PICTURE, label=label)
+
+
+def test_other_classes_may_be_no_numbers():
+    found = cinfer.explain(shifted(np.nan), PICTURE)
+    assert found.label == "green" and np.isfinite(found.grid).all()
+
+
+def test_an_object_whose_score_is_no_number_is_the_reason():
+    with pytest.raises(InputError, match="no object with a score of at least 0.05 to explain; output 'y' has NaN$"):
+        cinfer.explain(detector(factor=np.nan), PICTURE)
