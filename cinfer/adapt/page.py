@@ -108,8 +108,9 @@ def shaded(count: int, total: int, is_right: bool) -> str:
 
 def of_doubt(doubt) -> str:
     kind = "" if doubt.said == doubt.label else ' class="wrong"'
-    return (f"<figure>{small(doubt.path)}<figcaption>{text(doubt.path)}<br>is {text(doubt.label)} "
-            f"({doubt.probability:.0%})<br><span{kind}>said {text(doubt.said)}</span></figcaption></figure>")
+    return (f"<figure>{small(doubt.path)}<figcaption>{text(doubt.path)}<br><span{kind}>said "
+            f"{text(doubt.said)}</span><br>{doubt.probability:.0%} for its class, {text(doubt.label)}</figcaption>"
+            "</figure>")
 
 
 def of_twins(report: Report) -> list[str]:

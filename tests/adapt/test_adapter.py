@@ -173,6 +173,9 @@ def test_the_page_needs_nothing_else(of_odd):
     assert not re.search(r"https?:|url\(|@import|<script|<link", page)
     assert not [tag for tag, attrs in seen.tags if "href" in attrs or tag in ("script", "link", "b")]
     assert of_odd.report.claim().replace("&", "&amp;") in page
+    text = "".join(seen.text)
+    for each in of_odd.report.doubtful:
+        assert f"said {each.said}{each.probability:.0%} for its class, {each.label}" in text
 
 
 def test_pictures_of_a_few_pixels_are_shown_larger(tmp_path):
