@@ -212,8 +212,7 @@ def ended_by_signals(sources):
 def said_of(answer, reader, arguments) -> str:
     """What a model is, what that was told by, how it is fed; and which flags say nothing to it."""
     from ..vision.answers.summary import Summary
-    from ..vision.recognise.words import RAW
-    what, more = answer.task or RAW, ""
+    what, more = answer.task, ""
     idle = [f"--{name.replace('_', '-')}" for name in ASKED
             if getattr(arguments, name) is not None and name not in answer.heeds]
     if arguments.output_scale is not None and answer.task != "image":
@@ -221,7 +220,7 @@ def said_of(answer, reader, arguments) -> str:
     if idle:
         more = f"; not used: {', '.join(idle)}"
     if isinstance(answer, Summary):
-        what = "raw outputs" if what == RAW else f"raw outputs, for nothing reads them as {what}"
+        what = answer.what()
         if arguments.output and not is_table(arguments.output):
             more += "; -o writes the picture as it is: if the output is one, --task image says so"
     return f"{what}: {reader.words.origin()}; fed {reader.recipe}{more}"

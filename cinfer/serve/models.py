@@ -17,12 +17,14 @@ class Served:
 
     name : in paths; session : shared by all requests, or None where it is a chain of several
     reader : Reader, or a chain; None where the model takes no picture; why_not : the reason then
-    task : of its answers; kind : "detection", "classification", "text" or "", as DeepStack's protocol can say them
+    task : of its answers, None where nothing reads the outputs; what : the task, or what there is instead
+    kind : "detection", "classification", "text" or "", as DeepStack's protocol can say them
     """
 
     def __init__(self, name: str, sessions: list, flags=None, options=None, labels=None):
         self.name, self.session = name, sessions[0] if len(sessions) == 1 else None
         self._sessions, self.reader, self.why_not, self.task, self.kind = sessions, None, "", None, ""
+        self.what = "raw outputs"
         try:
             self._look(flags, options, labels)
         except Error as error:
@@ -37,11 +39,14 @@ class Served:
 
         from ..vision.answers.classes import Classes
         from ..vision.answers.objects import Objects
+        from ..vision.answers.summary import Summary
         from ..vision.answers.text import Text
         from ..vision.chains import reader_of
         self.reader = reader_of(self._sessions, flags, options, labels)
         answer = self.reader.read(Image.new("RGB", (256, 256), (128, 128, 128))).answer
-        self.task = answer.task or getattr(self.reader.words, "task", None)
+        is_read = not isinstance(answer, Summary)
+        self.task = (answer.task or getattr(self.reader.words, "task", None)) if is_read else None
+        self.what = self.task or self.what if is_read else answer.what()
         self.kind = "detection" if isinstance(answer, Objects) else "text" if isinstance(answer, Text) else (
             "classification" if isinstance(answer, Classes) and answer.task == "classification" else "")
 
@@ -55,11 +60,15 @@ class Served:
             found.options = found.options._replace(conf=conf)
         return found
 
+    def purpose(self) -> str:
+        """For a message: why its answers are none of another kind."""
+        return f"it is for {self.task}" if self.task else f"it gives {self.what}"
+
     def said(self) -> str:
         """For people: what it is."""
         if self.reader is None:
             return f"{self.name}: tensors only, for {self.why_not}"
-        return f"{self.name}: {self.task or 'raw outputs'}: {self.reader.words.origin()}; fed {self.reader.recipe}"
+        return f"{self.name}: {self.what}: {self.reader.words.origin()}; fed {self.reader.recipe}"
 
 
 def named(text: str) -> tuple[str, str]:

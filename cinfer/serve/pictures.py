@@ -29,7 +29,7 @@ def detection(app, request, name: str | None = None) -> Reply:
     served = app.model_of(name, "detection", "finds objects")
     answer = read(app, request, served).answer
     if not isinstance(answer, (Objects, Text)):
-        raise Refused(400, f"model {served.name!r} finds no objects, it is for {served.task or 'no task'}")
+        raise Refused(400, f"model {served.name!r} finds no objects, {served.purpose()}")
     return of({"success": True, "predictions": predictions(answer), "duration": round(answer.ms / 1e3, 5)})
 
 
@@ -38,8 +38,8 @@ def scene(app, request, name: str | None = None) -> Reply:
     served = app.model_of(name, "classification", "classifies")
     answer = read(app, request, served).answer
     if not isinstance(answer, Classes):
-        raise Refused(400, f"model {served.name!r} says no classes, it is for {served.task or 'no task'}")
-    found = [{"label": str(each), "confidence": sure(each.score)} for each in answer.best]
+        raise Refused(400, f"model {served.name!r} says no classes, {served.purpose()}")
+    found = [{"label": str(each), "confidence": sure(each.score)} for each in answer.best if not math.isnan(each.score)]
     best = found[0] if found else {"label": "", "confidence": 0.0}
     return of({"success": True, **best, "predictions": found, "duration": round(answer.ms / 1e3, 5)})
 
@@ -100,9 +100,11 @@ def check_pixels(picture: bytes, most: int) -> None:
 
 
 def predictions(answer: Objects | Text) -> list[dict]:
-    """Of objects, or of lines of text, whose labels are what is written."""
+    """Of objects, or of lines of text, whose labels are what is written. What has NaN as its score is none."""
     found = []
     for each in answer.found:
+        if each.score is not None and math.isnan(each.score):
+            continue
         is_line = isinstance(each, Line)
         box, points = (None, each.quad) if is_line else (each.box, each.points)
         if box is None and points is not None and len(points):
@@ -115,8 +117,10 @@ def predictions(answer: Objects | Text) -> list[dict]:
 
 
 def sure(score: float | None) -> float:
-    """1 where the model gives no score: what it says, it says for sure."""
-    return 1.0 if score is None or not math.isfinite(score) else float(score)
+    """1 where the model gives no score: what it says, it says for sure. JSON has no infinity."""
+    if score is None:
+        return 1.0
+    return float(score > 0) if math.isinf(score) else float(score)
 
 
 def as_url(picture) -> str:

@@ -90,8 +90,10 @@ def feeds_of(inputs: list, rest: memoryview, ports: dict) -> dict:
             size = len(rest) or None
         if size is None:
             feeds[name] = from_json(each.get("data"), name, dtype, shape)
+        elif "data" in each:
+            raise Refused(400, f"input {name!r} has both data and binary_data_size; one of them is right")
         else:
-            if not (isinstance(size, int) and 0 <= size <= len(rest) - at):
+            if not (whole(size) is not None and 0 <= size <= len(rest) - at):
                 raise Refused(400, f"input {name!r}: binary_data_size is no number of bytes that are there; "
                                    f"{len(rest) - at} are left")
             feeds[name] = from_bytes(rest[at:at + size], name, dtype, shape)

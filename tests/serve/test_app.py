@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from program import DATA
-from serving import application, ask, form, models, picture  # noqa: F401 (fixtures)
+from serving import CLASSES, application, ask, form, models, picture  # noqa: F401 (fixtures)
+from small_models import write
 
 HORSES = (DATA / "horses.jpg").read_bytes()
 
@@ -264,6 +265,40 @@ def test_what_is_served(application, models):  # noqa: F811
             Application(wrong, threads=1)
     with pytest.raises(InputError):                     # flags say how a picture is fed: then it has to be
         Application([str(models / "halves.onnx")], threads=1, labels=["x"])
+
+
+def test_outputs_that_nothing_reads_as_the_task_are_told_as_such(models):  # noqa: F811
+    from cinfer.serve import Application
+    app = Application([str(models / "colours.onnx")], threads=1, flags={"task": ("detection", "--task")})
+    said = "raw outputs, for nothing reads them as detection"
+    assert app.models["colours"].said().startswith(f"colours: {said}: as given: --task")
+    assert ask(app, "/v2/models").data["models"][0]["task"] is None
+    done = ask(app, "/v1/vision/custom/colours", picture(), "image/png")
+    assert (done.status, done.data["error"]) == (400, f"model 'colours' finds no objects, it gives {said}")
+    assert ask(app, "/v1/vision/detection", picture(), "image/png").status == 404
+
+
+def test_a_score_that_is_no_number_is_not_sure():
+    from cinfer.serve.pictures import predictions, sure
+    from cinfer.vision.answers.objects import Object, Objects
+    assert [sure(each) for each in (None, np.inf, .5, -np.inf)] == [1, 1, .5, 0]
+    found = Objects([Object(1, "a", score, (0, 0, 1, 1)) for score in (np.nan, .5)])
+    assert [each["confidence"] for each in predictions(found)] == [.5]
+
+
+def test_classes_without_numbers_are_no_scene(tmp_path):
+    from onnx import TensorProto, helper
+
+    from cinfer.serve import Application
+    nodes = [helper.make_node("GlobalAveragePool", ["x"], ["m"]), helper.make_node("Flatten", ["m"], ["f"]),
+             helper.make_node("Div", ["f", "f"], ["y"])]
+    path = write(tmp_path / "m.onnx", nodes, {"x": (TensorProto.FLOAT, (1, 3, 8, 8))},
+                 {"y": (TensorProto.FLOAT, (1, 3))}, CLASSES | {"cinfer.output.kind": "multilabel"})
+    app = Application([path], threads=1)
+    black = ask(app, "/v1/vision/scene", picture((0, 0, 0)), "image/png").data            # 0 / 0
+    assert (black["label"], black["confidence"], black["predictions"]) == ("", 0.0, [])
+    red = ask(app, "/v1/vision/scene", picture((255, 0, 0)), "image/png").data
+    assert [each["label"] for each in red["predictions"]] == ["a"]
 
 
 def test_answers_are_json_without_nan():

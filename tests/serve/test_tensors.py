@@ -126,6 +126,8 @@ def test_each_type(tmp_path):
     ({"inputs": [fed(parameters={"binary_data_size": 4})]}, "binary_data_size is no number of bytes that are there"),
     ({"inputs": [fed(parameters={"binary_data_size": -4})]}, "binary_data_size is no number"),
     ({"inputs": [fed(parameters={"binary_data_size": "4"})]}, "binary_data_size is no number"),
+    ({"inputs": [fed(parameters={"binary_data_size": True})]}, "binary_data_size is no number"),
+    ({"inputs": [fed(X.tolist(), parameters={"binary_data_size": 0})]}, "input 'x' has both data and binary_data_size"),
 ])  # fmt: skip
 def test_what_is_wrong_is_one_line(application, asked, words):  # noqa: F811
     done = infer(application, asked)
@@ -137,6 +139,8 @@ def test_bytes_that_do_not_belong(application):  # noqa: F811
     for tail, words in ((X.tobytes() + b"x", "1 bytes behind the JSON are of no tensor"),
                         (X.tobytes()[:-1], "239 are left")):
         assert words in infer(application, asked, tail).data["error"]
+    both = {"inputs": [fed(X.tolist(), parameters={"binary_data_size": X.nbytes})]}
+    assert "has both data and binary_data_size" in infer(application, both, X.tobytes()).data["error"]
     for length in ("99999", "-1", "x", "", "\u0663"):
         done = infer(application, asked, X.tobytes(), inference_header_content_length=length)
         assert done.status == 400, length

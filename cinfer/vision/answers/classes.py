@@ -28,8 +28,8 @@ class Classes(Answer):
     task: str = "classification"
 
     def shows(self, label: str) -> bool:
-        """Is it the likeliest?"""
-        return bool(self.best) and label == str(self.best[0])
+        """Is it the likeliest? Where scores are no numbers, none is."""
+        return bool(self.best) and self.best[0].score == self.best[0].score and label == str(self.best[0])
 
     def line(self) -> str:
         return ", ".join(f"{each} {each.score:.2f}" for each in self.best[:3]) or "nothing"

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..recognise.words import RAW
 from .answer import Answer, finite
 
 MOST_VALUES = 16                # of an output that is shown whole
@@ -14,6 +15,10 @@ class Summary(Answer):
     in_full = True
     rows: list[Row]
     task: str = ""
+
+    def what(self) -> str:
+        """Of what is asked for as another task, that it is none."""
+        return f"raw outputs{f', for nothing reads them as {self.task}' * (self.task not in ('', RAW))}"
 
     def lines(self) -> list[str]:
         width = max((len(row.name) for row in self.rows), default=0)

@@ -80,6 +80,7 @@ def test_labels_of_the_user_must_be_as_many_as_the_classes():
 def test_scores_that_are_no_numbers_stay_valid_json():
     result = answer(described(task="classification", output_kind="logits"), {"y": np.float32([[np.nan, 1]])})
     assert json.loads(json.dumps(result.data(), allow_nan=False))["classes"][0]["score"] is None
+    assert not any(result.shows(str(each)) for each in result.best)
 
 
 def test_result_is_the_output_that_is_named():
