@@ -73,6 +73,11 @@ class Node:
         op = f"{self.domain}.{self.op_type}" if self.domain else self.op_type
         return f"{op} {(self.name or next(filter(None, self.outputs), '?'))!r}"
 
+    def copied(self) -> Node:
+        """One that can be changed for itself; arrays are shared."""
+        attributes = {name: copied(value) for name, value in self.attributes.items()}
+        return Node(self.op_type, list(self.inputs), list(self.outputs), attributes, self.domain, self.opset, self.name)
+
 
 @dataclass(slots=True, eq=False)
 class Graph:
@@ -96,6 +101,11 @@ class Graph:
     known: dict[str, object] = field(default_factory=dict, repr=False)
     in_float: dict[str, str] = field(default_factory=dict, repr=False)
     prepared: object = field(default=None, repr=False)
+
+    def copied(self) -> Graph:
+        """The same nodes, inputs, outputs and constants, to be rewritten for itself; arrays are shared."""
+        return Graph(self.name, [node.copied() for node in self.nodes], dict(self.inputs), dict(self.outputs),
+                     dict(self.constants), dict(self.types))
 
     def producers(self) -> dict[str, Node]:
         """Value name -> the node that makes it."""
@@ -144,6 +154,12 @@ class Model:
     def path(self) -> str | None:
         """The file, for messages; None for a model from memory."""
         return None if self.source is None else self.source.path
+
+
+def copied(value):
+    """An attribute's value, of which graphs and lists are new ones."""
+    kind = type(value)
+    return value.copied() if kind is Graph else [copied(each) for each in value] if kind is list else value
 
 
 def node_reads(node: Node) -> list[str]:

@@ -10,7 +10,7 @@
     measure.py, noise.py        how far the outputs are off, and by what
     answers.py                  and what a detector finds
     choose.py, search.py        what is worth its noise; the whole search
-    timing.py                   whether it is faster
+    trial.py, timing.py         a network as a session; whether it is faster
     quantizer.py, report.py     from a file to a file, and what is told of it
 """
 import sys

@@ -112,8 +112,7 @@ class Sandwich:
             unit = self.layer_of.get(node)
             inputs = self.of_layer(unit) if unit else [self.read(name, node in inside) for name in node.inputs]
             nodes += self.taken()
-            nodes.append(replace(node, inputs=inputs, outputs=[self.real(name) for name in node.outputs],
-                                 attributes=dict(node.attributes)))
+            nodes.append(replace(node, inputs=inputs, outputs=[self.real(name) for name in node.outputs]))
             for name in node.outputs:
                 self.enter(name)
         nodes += self.taken()

@@ -7,7 +7,6 @@ import numpy as np
 
 from ..errors import InputError
 from ..model.graph import Graph, Model
-from ..model.writer import encoded
 from ..vision.inputs import likeliest
 
 
@@ -23,6 +22,19 @@ class Error:
     largest: float
     typical: float
     relative: float
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Of one output to one picture.
+
+    largest : of |difference| over the scale; lost, squares : the sum of squared differences, and of what the float
+        network gives; same : whether the likeliest class is, of each row; None: no classifier
+    """
+    largest: float
+    lost: float
+    squares: float
+    same: np.ndarray | None = None
 
 
 @dataclass(slots=True)
@@ -57,9 +69,9 @@ class Judge:
 
     def __init__(self, model: Model, feeds: list[dict], load, classes: str | None = None,
                  scales: list[float] | None = None):
-        """load : makes a session of bytes; scales : by default of these feeds"""
+        """load : makes a session of a Model; scales : by default of these feeds"""
         self.model, self.feeds, self.load, self.classes = model, feeds, load, classes
-        session = load(encoded(model))
+        session = load(model)
         self.outputs = [port.name for port in session.outputs]
         self.wanted = [session.run(None, each) for each in feeds]
         self._refuse_no_numbers()
@@ -77,40 +89,34 @@ class Judge:
         """Of a graph with the same inputs and outputs. count : of so many feeds, from the first to the last
         limit, most : no further feeds are tried when the typical error, or the largest, is sure to be above it"""
         session = self.session(graph)
-        places, answers, total = spread_out(len(self.feeds), count), [], 0.0
+        places, found, total = spread_out(len(self.feeds), count), [], 0.0
         for place in places:
-            answers.append(session.run(None, self.feeds[place]))
+            found.append(self.compared(session, place))
             if limit is not None:
-                error = self.compared(answers[-1:], [place]).largest
+                error = max((each.largest for each in found[-1].values()), default=0.0)
                 total += error
                 if total > limit * len(places) or error > most:
                     break
-        return self.compared(answers, places[:len(answers)])
+        return outcome_of(found)
 
     def crossed(self, parts: list[tuple[Graph, list[int]]]) -> Outcome:
         """Of graphs, each judged by the feeds at its own places."""
-        answers, all_places = [], []
+        found = []
         for graph, places in parts:
             session = self.session(graph)
-            answers += [session.run(None, self.feeds[place]) for place in places]
-            all_places += places
-        return self.compared(answers, all_places)
+            found += [self.compared(session, place) for place in places]
+        return outcome_of(found)
 
     def session(self, graph: Graph):
-        return self.load(encoded(replace(self.model, graph=graph)))
+        return self.load(replace(self.model, graph=graph))
 
-    def compared(self, answers: list[list], places: list[int]) -> Outcome:
-        """places : of the feeds that these answers are to"""
-        outcome = Outcome()
-        for i, (name, scale) in enumerate(zip(self.outputs, self.scales)):
-            pairs = [(got[i], self.wanted[place][i]) for got, place in zip(answers, places)]
-            pairs = [pair for pair in pairs if all(map(is_real, pair)) and pair[0].shape == pair[1].shape]
-            if pairs:
-                outcome.errors[name] = error_of(pairs, scale)
-                if name == self.classes:
-                    same = [likeliest(got) == likeliest(wanted) for got, wanted in pairs]
-                    outcome.agreement = float(np.concatenate(same).mean())
-        return outcome
+    def compared(self, session, place: int) -> dict[str, Difference]:
+        """What a session gives to the feed at a place, by output."""
+        answers, found = session.run(None, self.feeds[place]), {}
+        for name, scale, got, wanted in zip(self.outputs, self.scales, answers, self.wanted[place]):
+            if is_real(got) and is_real(wanted) and got.shape == wanted.shape:
+                found[name] = difference(got, wanted, scale, name == self.classes)
+        return found
 
 
 def spread_out(length: int, count: int | None) -> list[int]:
@@ -128,9 +134,26 @@ def scale_of(answers) -> float:
     return max((float(np.abs(each).max()) for each in answers if is_real(each)), default=0.0) or 1.0
 
 
-def error_of(pairs: list[tuple[np.ndarray, np.ndarray]], scale: float) -> Error:
-    differences = [got.astype(np.float64) - wanted for got, wanted in pairs]
-    largest = [float(np.abs(each).max()) / scale for each in differences]
-    squares = sum(float(np.square(wanted, dtype=np.float64).sum()) for _, wanted in pairs) or 1.0
-    return Error(max(largest), float(np.mean(largest)),
-                 float(np.sqrt(sum(float(np.square(each).sum()) for each in differences) / squares)))
+def difference(got: np.ndarray, wanted: np.ndarray, scale: float, are_classes: bool) -> Difference:
+    lost = np.subtract(got, wanted, dtype=np.float64)
+    return Difference(float(max(lost.max(), -lost.min())) / scale, square_sum(lost), square_sum(wanted),
+                      likeliest(got) == likeliest(wanted) if are_classes else None)
+
+
+def square_sum(x: np.ndarray) -> float:
+    return float(np.square(x, dtype=np.float64).sum())
+
+
+def outcome_of(found: list[dict[str, Difference]]) -> Outcome:
+    """Of several pictures."""
+    outcome = Outcome()
+    for name in dict.fromkeys(name for each in found for name in each):
+        of_output = [each[name] for each in found if name in each]
+        largest = [each.largest for each in of_output]
+        squares = sum(each.squares for each in of_output) or 1.0
+        outcome.errors[name] = Error(max(largest), float(np.mean(largest)),
+                                     (sum(each.lost for each in of_output) / squares) ** .5)
+        same = [each.same for each in of_output if each.same is not None]
+        if same:
+            outcome.agreement = float(np.concatenate(same).mean())
+    return outcome

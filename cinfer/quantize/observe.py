@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..model.graph import Graph, Model, TensorType
-from ..model.writer import encoded
 from ..ops import registry
 from .ranges import METHODS, Spread, through
 from .units import Network, Unit
@@ -49,7 +48,7 @@ def observe(model: Model, network: Network, feeds: list[dict], load, show=lambda
     names = network.values()
     inner = [name for name in names if name not in model.graph.inputs]
     watched = replace(model.graph, outputs=dict.fromkeys(inner, UNTYPED), types={})
-    session = load(encoded(replace(model, graph=watched)))
+    session = load(replace(model, graph=watched))
     counts = [count for count in (first, len(feeds) - first) if count]
     halves = [Observed({name: Spread() for name in names}, functions_of(network)) for _ in counts]
     read = {unit.inputs[0] for unit in network.layers if unit.node.op_type != "MatMul"}

@@ -24,6 +24,7 @@ from .report import Report, report_of
 from .search import Search, Settings
 from .standard import standard
 from .timing import timed
+from .trial import Trial
 from .weights import GRIDS
 
 ACTIVATIONS = {"u8": np.dtype(np.uint8), "s8": np.dtype(np.int8)}
@@ -71,7 +72,7 @@ def quantize_by(model, pictures, check, flags: dict[str, tuple[str, str]], *, ta
                 exact, threads, recursive, show) -> Quantized:
     """As `quantize`. flags : word -> (text, the flag as typed), as `recognise` takes them"""
     settings = settings_of(target, activations, ranges, weights, exact)
-    loaded = partial(load, threads=threads)
+    tried = partial(Trial, threads=threads)
     source = model if isinstance(model, Source) else Source(model)
     session = Session(source, threads=threads)
     where = os.path.basename(source.path or "") or "model"
@@ -87,11 +88,11 @@ def quantize_by(model, pictures, check, flags: dict[str, tuple[str, str]], *, ta
         show("preparing picture", number, len(calibrating) + len(checking))
         refuse_no_numbers(each, [*calibrating, *checking][number - 1])
         prepared.append(each)
-    search = Search(start, prepared[:len(calibrating)], loaded, settings, classes, show)
+    search = Search(start, prepared[:len(calibrating)], tried, settings, classes, show)
     found = search.run()
     made = replace(start, graph=found.graph, producer=f"cinfer {__version__}")
     held = prepared[len(calibrating):]
-    outcome = Judge(start, held, loaded, classes, search.judge.scales).outcome(found.graph) if held else None
+    outcome = Judge(start, held, tried, classes, search.judge.scales).outcome(found.graph) if held else None
     data = encoded(made)
     after = load(data, threads=threads)
     by_name = [each for each in checking if not isinstance(each, dict) and not is_arrays(each)]

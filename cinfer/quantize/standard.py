@@ -37,9 +37,7 @@ def whole_activations(graph: Graph, at: Rewriter) -> None:
     opset = max((node.opset for node in graph.nodes if not node.domain), default=LEAST)
     at.spelled = frozenset((RAMP, *(name for name, since in GATED.items() if since > max(opset, LEAST))))
     recognise_activations(graph, at)
-    alone = Graph("", [replace(node, inputs=list(node.inputs), outputs=list(node.outputs),
-                               attributes=dict(node.attributes)) for node in graph.nodes],
-                  graph.inputs, graph.outputs, dict(graph.constants), graph.types)
+    alone = graph.copied()
     recognise_activations(alone)
     at.pinned.update(node.outputs[0] for node in alone.nodes if node.op_type in GATED)
 

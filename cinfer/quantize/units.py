@@ -13,7 +13,7 @@ integers where that keeps an island whole: it reads from one and another one rea
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -195,8 +195,7 @@ class Finder:
         if unit is None or unit.inputs != (name,) or not set(readers).issubset(unit.nodes):
             return []
         known = {i: self.at.array(i) for node in unit.nodes for i in node.inputs if i and self.at.array(i) is not None}
-        alone = Graph("", [replace(node, inputs=list(node.inputs), outputs=list(node.outputs),
-                                   attributes=dict(node.attributes)) for node in unit.nodes],
+        alone = Graph("", [node.copied() for node in unit.nodes],
                       {name: TensorType(FLOAT32, (None,) * rank)}, {unit.outputs[0]: TensorType(FLOAT32)}, known)
         recognise_activations(alone, Rewriter(alone))
         found = alone.nodes[0]

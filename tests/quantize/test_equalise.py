@@ -13,6 +13,7 @@ from cinfer.quantize.correct import corrected
 from cinfer.quantize.equalise import equalised, pairs
 from cinfer.quantize.insert import scales
 from cinfer.quantize.standard import standard
+from cinfer.quantize.trial import Trial
 from cinfer.quantize.units import Network
 from cinfer.quantize.weights import GRIDS, lost
 
@@ -20,7 +21,7 @@ from cinfer.quantize.weights import GRIDS, lost
 def observed(content: bytes, shape=(1, 3, 16, 16)):
     model = standard(read(content), "net")
     net = Network(model.graph)
-    return model, net, observe.observe(model, net, pictures(4, shape), cinfer.load)
+    return model, net, observe.observe(model, net, pictures(4, shape), Trial)
 
 
 def uneven(group: int, after: str = "Relu") -> bytes:
@@ -49,8 +50,7 @@ def test_the_network_computes_the_same(group, share, after):
 def test_a_depthwise_layer_behind_makes_all_channels_alike():
     model, net, seen = observed(uneven(12))
     graph = equalised(net, seen, .3)
-    peaks = observe.observe(dataclasses.replace(model, graph=graph), Network(graph), pictures(4),
-                            cinfer.load).peaks["r"]
+    peaks = observe.observe(dataclasses.replace(model, graph=graph), Network(graph), pictures(4), Trial).peaks["r"]
     assert seen.peaks["r"].max() > 50 * seen.peaks["r"].min() and peaks.max() < 1.0001 * peaks.min()
 
 

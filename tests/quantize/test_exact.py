@@ -15,6 +15,7 @@ from cinfer.quantize.observe import Function, observe
 from cinfer.quantize.quantizer import quantize
 from cinfer.quantize.ranges import Scale
 from cinfer.quantize.standard import standard
+from cinfer.quantize.trial import Trial
 from cinfer.quantize.units import Network
 from cinfer.quantize.weights import GRIDS, rounded, steps
 
@@ -111,7 +112,7 @@ def test_exact_networks_are_the_same_node_by_node_in_floats(make, shape):
 def seen():
     model = standard(read(sums(0)), "m")
     net = Network(model.graph)
-    return net, observe(model, net, pictures(4, SHAPE), cinfer.load).ranges("min-max")
+    return net, observe(model, net, pictures(4, SHAPE), Trial).ranges("min-max")
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])

@@ -10,6 +10,7 @@ from cinfer.model import read
 from cinfer.model.writer import encoded
 from cinfer.quantize import insert, observe
 from cinfer.quantize.standard import standard
+from cinfer.quantize.trial import Trial
 from cinfer.quantize.units import Network
 from cinfer.quantize.weights import GRIDS
 
@@ -23,7 +24,7 @@ class Made:
         self.float = standard(read(content), "net")
         self.network = Network(self.float.graph)
         self.feeds = pictures(4, shape)
-        self.observed = observe.observe(self.float, self.network, self.feeds, cinfer.load)
+        self.observed = observe.observe(self.float, self.network, self.feeds, Trial)
         self.units = self.network.in_integers(u for u in self.network.layers if u.name in left)
         self.scales = insert.scales(self.network, self.units, self.observed.ranges("min-max"), dtype)
         graph = insert.quantised(self.network, self.units, self.scales, GRIDS[grid])

@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 from networks import pictures, residual
 
-import cinfer
 from cinfer.model import read
 from cinfer.quantize import noise
 from cinfer.quantize.insert import quantised, scales
 from cinfer.quantize.measure import Judge, spread_out
 from cinfer.quantize.observe import observe
 from cinfer.quantize.standard import standard
+from cinfer.quantize.trial import Trial
 from cinfer.quantize.units import Network
 from cinfer.quantize.weights import GRIDS
 
@@ -109,8 +109,8 @@ def test_places_are_spread(length, count, places):
 def network():
     model = standard(read(residual()), "m")
     net, feeds = Network(model.graph), pictures(6)
-    seen = observe(model, net, feeds, cinfer.load)
-    return net, seen, Judge(model, feeds, cinfer.load), scales(net, net.units, seen.ranges("min-max"), np.dtype("u1"))
+    seen = observe(model, net, feeds, Trial)
+    return net, seen, Judge(model, feeds, Trial), scales(net, net.units, seen.ranges("min-max"), np.dtype("u1"))
 
 
 def measured(network, work=1.0):

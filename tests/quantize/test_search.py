@@ -4,17 +4,17 @@ from types import SimpleNamespace
 import pytest
 from networks import pictures, residual
 
-import cinfer
 from cinfer.model import read
 from cinfer.quantize import search
 from cinfer.quantize.search import Search, Settings, least
 from cinfer.quantize.standard import standard
+from cinfer.quantize.trial import Trial
 
 FEEDS = pictures(8)
 
 
 def searched(target: float, method="mse") -> Search:
-    return Search(standard(read(residual()), "m"), FEEDS, cinfer.load, Settings(target, method=method))
+    return Search(standard(read(residual()), "m"), FEEDS, Trial, Settings(target, method=method))
 
 
 def layers(found) -> list[str]:
@@ -74,7 +74,7 @@ def test_least(first):
 def test_ways_are_judged_by_the_half_that_their_ranges_have_not_seen(monkeypatch):
     """The second half has ten times larger numbers: by these min-max ranges of the first one are no better."""
     feeds = [{"x": each["x"] * (10 if place >= 4 else 1)} for place, each in enumerate(FEEDS)]
-    made = Search(standard(read(residual()), "m"), feeds, cinfer.load, Settings(.02))
+    made = Search(standard(read(residual()), "m"), feeds, Trial, Settings(.02))
     observed = made.observed(made.network)
     first, second = observed.halves
     for half, part in (first, feeds[:4]), (second, feeds[4:]):
