@@ -25,6 +25,7 @@ from .registry import evaluate, lookup, op
 
 U8, I32 = np.dtype(np.uint8), np.dtype(np.int32)
 NEWEST = 24                         # opset of the activations that are done before rounding
+BY_SCALE = 23                       # from this opset on QuantizeLinear divides in the type of its scale
 
 
 def check_granularity(x, scale, zero, axis: int, block_size: int) -> None:
@@ -86,6 +87,13 @@ def target(zero, output_dtype: int) -> np.dtype:
     return dtype
 
 
+def quantize_linear(x, y_scale, y_zero_point, axis: int, block_size: int, output_dtype: int, saturate: int,
+                    precision: np.dtype) -> np.ndarray:
+    check_granularity(x, y_scale, y_zero_point, axis, block_size)
+    scale, zero = (spread(v, x, axis, block_size) for v in (y_scale, y_zero_point))
+    return quantize(x, scale, zero, target(y_zero_point, output_dtype), bool(saturate), precision)
+
+
 class QuantizeLinear:
     """y = saturate(round(x / y_scale) + y_zero_point)"""
     def infer(x, y_scale, y_zero_point=None, *, axis=1, block_size=0, output_dtype=0, precision=0,
@@ -95,10 +103,20 @@ class QuantizeLinear:
 
     def evaluate(x, y_scale, y_zero_point=None, *, axis=1, block_size=0, output_dtype=0, precision=0,
                  saturate=1):
-        check_granularity(x, y_scale, y_zero_point, axis, block_size)
-        scale, zero = (spread(v, x, axis, block_size) for v in (y_scale, y_zero_point))
-        return quantize(x, scale, zero, target(y_zero_point, output_dtype), bool(saturate),
-                        dtype_of(precision) if precision else F32)
+        return quantize_linear(x, y_scale, y_zero_point, axis, block_size, output_dtype, saturate,
+                               dtype_of(precision) if precision else F32)
+
+
+class QuantizeLinearByScale:
+    """From opset 23 on: where `precision` names no type, x is divided in that of a half scale."""
+    infer = QuantizeLinear.infer
+
+    def evaluate(x, y_scale, y_zero_point=None, *, axis=1, block_size=0, output_dtype=0, precision=0,
+                 saturate=1):
+        scale = y_scale.dtype
+        own = scale if is_float(scale) and scale.itemsize == 2 else F32
+        return quantize_linear(x, y_scale, y_zero_point, axis, block_size, output_dtype, saturate,
+                               dtype_of(precision) if precision else own)
 
 
 class DequantizeLinear:
@@ -116,10 +134,12 @@ class DequantizeLinear:
         return dequantize(x, scale, zero, dtype_of(output_dtype) if output_dtype else x_scale.dtype)
 
 
-for _domain, _since in (("", 10), (MICROSOFT, 1)):    # that one knew 16 bits before the standard did
+for _domain, _since, _quantize in (("", 10, QuantizeLinear), ("", BY_SCALE, QuantizeLinearByScale),
+                                   (MICROSOFT, 1, QuantizeLinear)):     # which knew 16 bits before the standard did
     op("QuantizeLinear", since=_since, domain=_domain, rank=0, mixes_floats=True, no_larger=True,
        types=lambda x, scale, zero=None, *, output_dtype=0, **_: (target(zero, output_dtype),))(
-           QuantizeLinear)
+           _quantize)
+for _domain, _since in (("", 10), (MICROSOFT, 1)):
     op("DequantizeLinear", since=_since, domain=_domain, rank=0, no_larger=True,
        types=lambda x, scale, zero=None, *, output_dtype=0, **_: (
            dtype_of(output_dtype) if output_dtype else scale.dtype,))(DequantizeLinear)

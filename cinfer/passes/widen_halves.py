@@ -7,6 +7,7 @@ import numpy as np
 
 from ..model.graph import Graph, Node
 from ..ops import matmul_narrow, registry
+from ..ops.quantize import BY_SCALE
 from .pattern import Rewriter, rewrite
 
 FLOAT, FLOAT16, BFLOAT16 = 1, 10, 16        # of TensorProto.DataType
@@ -34,7 +35,8 @@ def widen_halves(graph: Graph, at: Rewriter) -> bool:
     - what is computed from constants and Shape alone: it is known before the run, and sizes made of it have
       to come out as float16 has them;
     - the input of BitCast, of a Cast to anything but a float of 32 or 64 bits, of QuantizeLinear with a half
-      `precision`, of operators of users' own, and what these make;
+      `precision` (or, where the numbers are the file's own, with a half scale, by which they are divided in halves), of
+      operators of users' own, and what these make;
     - a Cast to float16 that only Casts read: it is there to round. In the same way inputs of Floor, Round,
       Equal and their like are rounded to float16 before they are compared or cut in float32.
 
@@ -147,7 +149,14 @@ class _Widening:
             name, out = node.inputs[0], node.outputs[0]
             return self.types[name] in HALVES and self.types[out] == OTHER and node.attributes.get("to") != 11
         return (node.op_type == "BitCast" or node.attributes.get("precision") in HALVES
-                or registry.traits(node).own)
+                or self.divides_halves(node) or registry.traits(node).own)
+
+    def divides_halves(self, node: Node) -> bool:
+        """Does a QuantizeLinear divide, in the half type of its scale, numbers that are just those of the file?"""
+        if node.op_type != "QuantizeLinear" or node.domain or node.opset < BY_SCALE or node.attributes.get("precision"):
+            return False
+        x, scale = node.inputs[:2]
+        return self.types[scale] in HALVES and (self.types[x] not in HALVES or x in self.exact)
 
     def is_border(self, node: Node) -> bool:
         """Is the node a Cast that rounds on purpose, or one that widens what has to stay?"""

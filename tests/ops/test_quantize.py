@@ -43,6 +43,18 @@ def test_there_and_back_for_each_index_of_an_axis(dtype):
     np.testing.assert_array_equal(run("QuantizeLinear", real, scale, zero, axis=-2), stored)
 
 
+def test_from_opset_23_on_the_scale_says_in_which_type_is_divided():
+    """100 / 0.037109375 is 2694.74, 250.25 by it 6743.58: float16 has even numbers there, and multiples of 4, bfloat16
+    multiples of 16 and of 32."""
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    x, zero, half = np.float32([100, 250.25]), scalar(0, np.uint16), scalar(.0371, np.float16)
+    assert run("QuantizeLinear", x, half, zero, opset=23).tolist() == [2694, 6744]
+    assert run("QuantizeLinear", x, half, zero, opset=23, precision=1).tolist() == [2695, 6744]
+    assert run("QuantizeLinear", x.astype(np.float16), half, zero, opset=21).tolist() == [2695, 6744]
+    assert run("QuantizeLinear", x, scalar(.0371, bfloat16), zero, opset=23).tolist() == [2688, 6752]
+    assert run("QuantizeLinear", x, half.astype(np.float32), zero, opset=23).tolist() == [2695, 6744]
+
+
 def test_blocks():
     x = np.arange(10, dtype=np.float32).reshape(2, 5)
     scale = np.float32([[1, 2, 4], [0.5, 1, 2]])

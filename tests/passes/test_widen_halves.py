@@ -149,6 +149,26 @@ def test_operators_for_which_bits_matter_see_rounded_numbers(name):
     assert dtypes(after, feeds)[sources["Add"][0]] == F         # what comes before is widened all the same
 
 
+def test_numbers_of_the_file_are_divided_in_the_half_type_of_their_scale():
+    """From opset 23 on. What is computed in float32 by then is divided there too."""
+    feeds = {"x": np.array([100, 250.25, 7.75, -3], H)}
+    for opset, dtype, stays in (23, H, True), (23, F, True), (21, H, False):
+        b = Builder()
+        x = b.input("x", 4, dtype=dtype)
+        graph = b.output(b.QuantizeLinear(x, H(.0371), np.uint16(3), opset=opset), b.Neg(b.Cast(x, to=HALF)))
+        after = copy.deepcopy(graph)
+        widen_halves(after)
+        node = next(node for node in after.nodes if node.op_type == "QuantizeLinear")
+        fed = {"x": feeds["x"].astype(dtype)}
+        assert after.constants[node.inputs[1]].dtype == (H if stays else F)
+        np.testing.assert_array_equal(evaluate(after, fed)[0], evaluate(graph, fed)[0])
+    b = Builder()
+    after = b.output(b.QuantizeLinear(b.Neg(b.input("x", 4, dtype=H)), H(.0371), np.uint16(3), opset=23))
+    widen_halves(after)
+    x, scale, _ = after.nodes[-1].inputs
+    assert dtypes(after, feeds)[x] == after.constants[scale].dtype == F
+
+
 def test_a_cast_that_only_rounds_stays():
     b = Builder()
     x = b.input("x", 4)
