@@ -22,6 +22,7 @@ from .weights import GRIDS, Grid
 FEW, SOME, MANY = 4, 12, 24         # pictures by which noise is measured, ways are compared, units are chosen
 SHARE = .5                          # of equalisation
 MOST_WIDER, MOST_WORK = 16, 1e12    # layers that are tried once more; multiply-adds of that, some 20 s on two cores
+MOST_IN_VAIN = 6                    # one after the other: those behind save less for their noise
 BETTER = .98                        # of the error, or a change is not kept
 KEPT = .65                          # of the target: pictures that calibration has not seen do a little worse
 WORST = 2.5                         # targets, that no picture may be off by
@@ -224,14 +225,18 @@ class Search:
               trials: Trials) -> list[list[Unit]]:
         """Ever more units that keep to the target: layers that the order of `sets` has passed over, one after the
         other, with what lies between them and the others. What noise adds up to is only estimated there."""
-        found = []
+        found, in_vain = [], 0
         others = [unit for unit in everything if unit not in units]
         layers = [unit for unit in in_order(units, others, saved, noise) if unit.kind == "layer"]
         for unit in layers[:self.room(saved)]:
             more = whole(network, [*units, unit, *(each for each in others if each.kind != "layer")])
-            if len(more) > len(units) and trials.keep_to_target(more, MANY):
-                units = more
+            if len(more) <= len(units):
+                continue
+            if trials.keep_to_target(more, MANY):
+                units, in_vain = more, 0
                 found.append(units)
+            elif (in_vain := in_vain + 1) == MOST_IN_VAIN:
+                break
         return found
 
     def room(self, saved: dict[Unit, float]) -> int:

@@ -6,6 +6,7 @@ from networks import pictures, residual
 
 from cinfer.model import read
 from cinfer.quantize import search
+from cinfer.quantize.noise import Noise
 from cinfer.quantize.search import Search, Settings, least
 from cinfer.quantize.standard import standard
 from cinfer.quantize.trial import Trial
@@ -41,6 +42,17 @@ def test_layers_that_were_left_out_are_tried_once_more(misled, monkeypatch):
     narrow = searched(target).run()
     assert "excite" not in layers(narrow) and "excite" in layers(found)
     assert found.outcome.typical <= target and 0 < narrow.share < found.share < 1
+
+
+def test_no_more_layers_are_tried_behind_some_that_were_in_vain(monkeypatch):
+    """One after the other: what is found between them makes them few again."""
+    monkeypatch.setattr(search, "MOST_IN_VAIN", 2)
+    made, answers, tried = searched(.02), iter([False, True, False, False, True]), []
+    everything, saved = made.all_of(made.network), dict.fromkeys(made.network.units, 1.0)
+    trials = SimpleNamespace(keep_to_target=lambda units, count: tried.append(units) or next(answers))
+    found = made.wider(made.network, [], everything, saved, Noise(), trials)
+    assert len(tried) == 4 < sum(unit.kind == "layer" for unit in everything)
+    assert found == tried[1:2]
 
 
 @pytest.mark.parametrize("given, share, room, taken", [
