@@ -78,7 +78,7 @@ def quantize_by(model, pictures, check, flags: dict[str, tuple[str, str]], *, ta
     where = os.path.basename(source.path or "") or "model"
     show = show or (lambda what, number, total: None)
     calibrating, checking = split(named(pictures, recursive, "pictures"),
-                                  None if check is None else named(check, recursive, "pictures"))
+                                  None if check is None else named(check, recursive, "check"))
     reader = reader_of(session, flags, [*calibrating, *checking])
     begin = time.perf_counter()
     classes = classes_of(session, reader)

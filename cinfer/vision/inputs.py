@@ -48,10 +48,12 @@ def named(given, recursive: bool, what: str) -> list:
     if not isinstance(given, Iterable) or isinstance(given, (bytes, np.ndarray)):
         raise wrong(what, given, "a path, or a list of paths or of feeds")
     found: list = []
-    for each in given:
+    for number, each in enumerate(given):
+        if not isinstance(each, (str, os.PathLike, dict)):
+            raise wrong(f"{what}[{number}]", each, "a path, or a feed, which is a dict of input name -> array")
         found += [each] if isinstance(each, dict) else files_of([each], recursive)
     if not found:
-        raise InputError(f"there are no {what}; a path, or a list of paths or of feeds is right")
+        raise InputError(f"{what} is empty; right is a path, or a list of paths or of feeds")
     return found
 
 

@@ -197,7 +197,7 @@ def test_what_does_not_belong_together_is_one_line(ours, theirs, words):
 
 @pytest.mark.parametrize("given, words", [
     (dict(tolerance=-1), "tolerance is -1; right is a number of at least 0"), (dict(tolerance="x"), "tolerance is 'x'"),
-    (dict(tolerance=float("nan")), "tolerance is nan"), (dict(inputs=[]), "there are no inputs"),
+    (dict(tolerance=float("nan")), "tolerance is nan"), (dict(inputs=[]), "inputs is empty"),
     (dict(inputs=3), "inputs is 3"), (dict(inputs=[{"z": X}]), "no feed for input 'x'"),
     (dict(inputs=[{"x": X.astype(float)}]), "got float64, the model takes float32"),
     (dict(inputs="none.npy"), "none.npy: no such file"), (dict(inputs="none.png"), "the model takes no picture"),

@@ -160,15 +160,17 @@ def test_every_fifth_is_held_out_and_too_many_are_thinned_out():
     (dict(activations="i8"), "activations is 'i8'; right is 'u8' or 's8'"),
     (dict(ranges="best"), "right is 'min-max' or 'percentile' or 'mse' or 'middle' or 'entropy'"),
     (dict(weights=8), "weights is 8; right is 'u8' or 's8' or 's7'"), (dict(weights=["u8"]), "weights is"),
-    (dict(check=[]), "there are no pictures"), (dict(recipe={"input.sise": "2"}), "input.size")])
+    (dict(check=[]), "check is empty"), (dict(check=[None]), r"check\[0\] is None"),
+    (dict(recipe={"input.sise": "2"}), "input.size")])
 def test_wrong_arguments(given, words):
     with pytest.raises(cinfer.InputError, match=words):
         quantize(small(), PICTURES, **given)
 
 
 @pytest.mark.parametrize("pictures_, words", [
-    ([], "there are no pictures"), (b"x", "pictures is"), ("none.npy", "none.npy"), ([{"z": 1}], "x"),
-    (np.zeros(3), "pictures is")])
+    ([], "pictures is empty"), (b"x", "pictures is"), ("none.npy", "none.npy"), ([{"z": 1}], "x"),
+    (np.zeros(3), "pictures is"), ([5], r"pictures\[0\] is 5; right is a path, or a feed"),
+    ([PICTURES[0], np.zeros(3)], r"pictures\[1\] is array")])
 def test_wrong_pictures(pictures_, words):
     with pytest.raises(cinfer.InputError, match=words):
         quantize(small(), pictures_)
