@@ -26,6 +26,7 @@ _WEIGHTS = ("QLinearConv", "QLinearMatMul", "com.microsoft.QGemm")      # the se
 _BIAS = {"QLinearConv": 8, "com.microsoft.QGemm": 6}                    # int32, by the product of the scales
 _PRODUCTS = ("QLinearMatMul", "com.microsoft.QGemm")
 OPSET = 13
+LEAST, MOST = 2.0 ** -100, 2.0 ** 100       # of scales, and of products of two: sums are normal, finite floats then
 
 
 @rewrite
@@ -45,7 +46,8 @@ def expand_quantized(graph: Graph, at: Rewriter) -> bool:
     DynamicQuantizeLSTM becomes DynamicQuantizeLinear -> DequantizeLinear -> DynamicStateLSTM, where its weights are
     constant and it has no lengths.
 
-    Sums are rounded as float32, not exact: y8 may be the neighbour where a number lies on the border.
+    Sums are rounded as float32, not exact: y8 may be the neighbour where a number lies on the border. Products by
+    scales so large or small that sums would be infinite, or count as 0, stay: these are summed as integers.
 
     Only with constant scales and zero points of 8 bits: one for a whole tensor, or one for each output
     channel of constant weights. Of ConvInteger, only with constant weights, one zero point of x8 if any,
@@ -88,6 +90,8 @@ class _Expansion:
         bias = self.bias(kind, node, triples) if kind in _BIAS else []
         if bias is None or not all(self.is_single(*triple[1:]) or axis is not None
                                    for triple, axis in zip(triples, axes)):
+            return
+        if kind in _WEIGHTS and not self.has_usual_sums(*triples):
             return
         reals = [self.real(node, *triple, axis) for triple, axis in zip(triples, axes)]
         self.rewrite(node, op_type, opset or node.attributes["opset"], reals + bias, scale, zero)
@@ -224,6 +228,11 @@ class _Expansion:
         if kind == "QLinearConv":
             return 0
         return None if w.ndim != 2 else 0 if node.attributes.get("transB") else 1
+
+    def has_usual_sums(self, *triples) -> bool:
+        """Are products, and what is multiplied, neither infinite nor so small that kernels take them for 0?"""
+        x, w = (float(np.abs(self.at.array(scale)).max(initial=0)) for _, scale, _ in triples)
+        return LEAST <= x <= MOST and (LEAST <= x * w <= MOST or w == 0)
 
     def bias(self, kind: str, node: Node, triples: list[list[str]]) -> list[str] | None:
         """The bias in floats, where there is one; None where it, or the weights, are not constant."""

@@ -372,3 +372,24 @@ def test_refuses():
             ("floats are float32 and float64", "DynamicQuantizeMatMul",
              (x.astype(F), stored(4, 5), np.ones(())), {})]:
         refuses(message, op_type, *inputs, **ours, **attributes)
+
+
+@pytest.mark.parametrize("scales", [
+    (3e38, 1e-3, 3e36), (3e38, 1e-38, .01), (1e37, .01, 1e36), (1e30, 1e-30, .1), (1e-30, 1e-5, 1e-34),
+    (1e-38, 1, 1e-37), (1e-20, 1e-20, 1e-38), (1e-40, 1e3, 1e-36), (np.inf, .1, .1), (.1, .1, np.inf)])
+@pytest.mark.parametrize("op_type", ["QLinearConv", "QGemm"])
+def test_products_by_scales_of_any_size_are_those_of_integers(op_type, scales):
+    """Though floats between DequantizeLinear and QuantizeLinear would be infinite, NaN, or count as 0."""
+    x, w = stored(5, 54), halved(54, 8, seed=1) // 2
+    sums = (x.astype(int) - 120) @ w
+    x_scale, w_scale, y_scale = (scalar(scale) for scale in scales)
+    with np.errstate(over="ignore", invalid="ignore"):
+        want = np.rint(np.clip(np.nan_to_num(sums * (x_scale * w_scale / y_scale)), -1e3, 1e3)) + 100
+    given = x, x_scale, U8(120), w, w_scale, S8(0)
+    bias = (None,)
+    if op_type == "QLinearConv":
+        given, bias = (x.reshape(5, 6, 3, 3), *given[1:3], w.T.reshape(8, 6, 3, 3).copy(), *given[4:]), ()
+    ours, theirs = answers(op_type, *map(np.asarray, given), *bias, y_scale, np.asarray(U8(100)),
+                           constants=range(1, 8 + len(bias)), types=[U8])
+    for y in (*ours, theirs):
+        assert np.abs(y.reshape(5, 8).astype(int) - want.clip(0, 255)).max() <= 1

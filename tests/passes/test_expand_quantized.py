@@ -152,6 +152,13 @@ KEPT = {
         picture(b), X[0], S8(3), weights(5, 4, 3, 3), *per_channel(5), *Y),
     "a zero point of weights of another type": lambda b: b.QLinearConv(
         picture(b), *X, weights(5, 4, 3, 3), F(.02), U8(3), *Y),
+    "scales by which floats are infinite": lambda b: b.QLinearConv(
+        picture(b), *whole(3e38, 120), weights(5, 4, 3, 3), *whole(1e-3, 0, S8), *whole(3e36, 100)),
+    "scales whose products are infinite": lambda b: b.QLinearMatMul(
+        b.input("x", 3, 7, dtype=U8), *whole(1e20, 120), weights(7, 5), *whole(1e20, 0, S8), *whole(1e38, 100)),
+    "scales whose products are near 0": lambda b: own(
+        b, "QGemm", b.input("x", 3, 7, dtype=U8), *whole(1e-20, 120), weights(7, 5), *whole(1e-20, 0, S8), BIAS,
+        *whole(1e-38, 100)),
     "two outputs": lambda b: b.QLinearConv(picture(b), *X, weights(5, 4, 3, 3), *per_channel(5), *Y, n=2)[0],
     "a domain of one's own": lambda b: own(b, "QLinearSigmoid", picture(b), *X, *Y, domain="own"),
 }
