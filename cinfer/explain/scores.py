@@ -61,8 +61,11 @@ class Scores:
         index = None if label is None else numbers_of((str(label),), self.reader.words.labels)[0]
         if isinstance(answer, Classes):
             return self._class(answer, numbers_in(outputs, self.output), index, label, name)
-        found = [each for each in answer.found
-                 if each.score is not None and outline(each) is not None and index in (None, each.index)]
+        of_class = [each for each in answer.found if index in (None, each.index)]
+        found = [each for each in of_class if each.score is not None and outline(each) is not None]
+        if of_class and not found:
+            without = "score" if of_class[0].score is None else "box"
+            raise InputError(f"{name}: the model gives {of_class[0]} no {without}; there is nothing to explain")
         if not found:
             what = "object" if index is None else called(index, self.reader.words.label(index))
             odd = next((f"; output {key!r} has NaN" for key, value in outputs.items() if has_nan(value)), "")

@@ -11,10 +11,10 @@ from ..errors import Cancelled, Error, InputError, LimitError, UnsupportedError
 from ..threads import checked
 from . import pictures, tensors
 from .forms import Form, form_of
-from .limits import MEGABYTE, Limits
+from .limits import Limits
 from .metrics import KIND, Metrics
 from .models import LIST, Served, served
-from .replies import Refused, Reply, failure
+from .replies import Refused, Reply, failure, too_large
 from .turns import Turns
 
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "index.html")
@@ -184,10 +184,6 @@ def spelt(key: str) -> list[bytes]:
         return [key.encode("utf-8", "surrogateescape"), key.encode("latin-1")]
     except UnicodeEncodeError:
         return [key.encode("utf-8", "surrogatepass")]
-
-
-def too_large(most: int) -> Refused:
-    return Refused(413, f"the body is larger than {most / MEGABYTE:g} MB, the limit of this server (--max-body)")
 
 
 # ---- paths

@@ -14,15 +14,14 @@ from waitress.parser import HTTPRequestParser
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import BadRequest, RequestEntityTooLarge
 
-from .replies import failure, line_of
+from .replies import failure, line_of, too_large
 
 DRAIN_SECONDS = 2.0                 # that a client has to read a refusal while what it still sends is dropped
 DRAIN_BYTES = 65_536
 MOST_IN_MEMORY = 8                  # large bodies at once that are kept in memory where files cannot be had
 HEAD_SECONDS = 0.25                 # that a request's first lines may take where others wait for a connection
 USED_SECONDS = 1.0                  # that a connection may be idle between two requests there
-TEXTS = {413: "the body is larger than this server takes (--max-body)",
-         431: "the request's head is larger than this server takes",
+TEXTS = {431: "the request's head is larger than this server takes",
          500: "internal error; the server's own output says more",
          501: "this transfer encoding is not taken; chunked is",
          507: "there is no room for a body as large as this one; the server's folder for temporary files is full"}
@@ -106,7 +105,10 @@ class Refusal(ErrorTask):
 
     def execute(self):
         error = self.request.error
-        reply = failure(error.code, TEXTS.get(error.code) or f"{error.reason.lower()}: {error.body}"[:300])
+        if error.code == 413:
+            reply = too_large(self.channel.adj.max_request_body_size - 1).reply()
+        else:
+            reply = failure(error.code, TEXTS.get(error.code) or f"{error.reason.lower()}: {error.body}"[:300])
         self.status = line_of(error.code) if error.code != 413 else "413 Payload Too Large"
         self.response_headers.append(("Content-Type", reply.kind))
         self.set_close_on_finish()

@@ -5,6 +5,8 @@ import json
 from http import HTTPStatus
 from typing import NamedTuple
 
+from .limits import MEGABYTE
+
 JSON = "application/json"
 
 
@@ -30,6 +32,11 @@ class Refused(Exception):
 
     def reply(self) -> Reply:
         return failure(self.status, str(self), self.headers)
+
+
+def too_large(most: int) -> Refused:
+    """most : bytes of a body"""
+    return Refused(413, f"the body is larger than {most / MEGABYTE:g} MB, the limit of this server (--max-body)")
 
 
 def line_of(status: int) -> str:

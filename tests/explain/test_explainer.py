@@ -279,6 +279,15 @@ def test_other_classes_may_be_no_numbers():
     assert found.label == "green" and np.isfinite(found.grid).all()
 
 
+def test_an_object_without_a_score_is_the_reason():
+    nodes = [N("ReduceMean", ["x"], ["m"], axes=[1, 2, 3], keepdims=1), N("Add", ["m", "points"], ["y"])]
+    made = session(model(nodes, {"points": np.zeros((1, 1, 17, 3), np.float32)}, out=(1, 1, 17, 3), opset=13,
+                         keys=keyed(task="keypoints", labels="person")))
+    assert cinfer.vision.read(made, PICTURE).found[0].score is None
+    with pytest.raises(InputError, match="^the picture: the model gives person no score; there is nothing to explain$"):
+        cinfer.explain(made, PICTURE)
+
+
 def test_an_object_whose_score_is_no_number_is_the_reason():
     with pytest.raises(InputError, match="no object with a score of at least 0.05 to explain; output 'y' has NaN$"):
         cinfer.explain(detector(factor=np.nan), PICTURE)

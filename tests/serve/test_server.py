@@ -103,6 +103,8 @@ def test_one_answer_whatever_comes(server, data, status):
     if status >= 400:
         assert b"Content-Type: application/json" in head
         assert body.count(b"\n") == 1 and json.loads(body)["success"] is False
+    if status == 413:
+        assert b"larger than 1 MB, the limit of this server (--max-body)" in body
 
 
 def test_a_body_that_is_too_large_in_chunks(server):
