@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 
 from ..errors import InputError
-from .files import check_model_place, check_not_weights, check_place, model_file, replacing
+from .files import check_model_place, check_not_picture, check_not_weights, check_place, model_file, replacing
 from .flags import add_fed, flags_of
 from .parser import add_threads, model_path
 from .text import Steps, tell
@@ -34,6 +34,7 @@ def run(arguments) -> int:
     check_model_place(arguments.output, [path, arguments.folder], arguments.json)
     if arguments.report:
         check_place(arguments.report, [path, arguments.folder], "--report")
+        check_not_picture(arguments.report, "--report", "a page, as report.html")
         if os.path.realpath(arguments.report) == os.path.realpath(arguments.output):
             raise InputError(f"--report {arguments.report}: that is the file of -o; name another one")
 

@@ -11,6 +11,7 @@ from ..errors import InputError
 
 
 STDOUT = "-"                        # as the name of a file that is written
+WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def check_named(path: str, flag: str) -> None:
@@ -29,7 +30,8 @@ def check_writable(path: str, flag: str) -> None:
         raise InputError(f"{flag} {path}: there is no folder {os.path.dirname(path)}")
     if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
         raise InputError(f"{flag} {path}: that is no regular file")
-    if os.path.exists(path) and not os.access(path, os.W_OK):       # replacing it needs none, but its owner says no
+    # replacing it needs no permission, but its owner says no, also to root, who is asked for none
+    if os.path.exists(path) and not (os.access(path, os.W_OK) and os.stat(path).st_mode & WRITABLE):
         raise InputError(f"{flag} {path}: no permission to write over it")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"{flag} {path}: no permission to write in its folder")
@@ -104,6 +106,14 @@ def check_place(path: str, reads: list[str], flag: str) -> None:
                 check_not_read(path, picture, flag)
 
 
+def check_not_picture(path: str, flag: str, right: str) -> None:
+    """InputError for the name of a picture: it is one that was meant to be read. right : what is written"""
+    from ..vision.pictures.listed import ENDINGS
+    ending = os.path.splitext(path)[1]
+    if ending.lower() in ENDINGS:
+        raise InputError(f"{flag} {path}: {ending} is the ending of a picture; name {right}")
+
+
 def pictures_at(name: str):
     """The pictures that a name stands for, below folders too; none where it stands for none, which others say."""
     import warnings
@@ -127,6 +137,7 @@ def check_model_place(path: str, reads: list[str], as_json: bool) -> None:
     """As check_place, of a model: - is standard output, which has nothing else then. as_json : does --json go there?"""
     if path != STDOUT:
         check_place(path, reads, "-o")
+        check_not_picture(path, "-o", "a model, as mine.onnx")
     elif as_json:
         raise InputError("-o - and --json both write to standard output; name a file for one of them")
     elif sys.stdout is None or sys.stdout.isatty():

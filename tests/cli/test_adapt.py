@@ -48,6 +48,7 @@ def test_as_json_with_another_recipe(cinfer, model, photos, tmp_path):  # noqa: 
     (["{model}", "{photos}", "-o", "{model}"], "-o {model}: that would overwrite what is read"),
     (["{model}", "{photos}", "-o", "{picture}"], "-o {picture}: that would overwrite what is read"),
     (["{model}", "{photos}", "-o", "{out}", "--report", "{picture}"], "--report {picture}: that would overwrite what"),
+    (["{model}", "{photos}", "-o", "{out}", "--report", "r.jpg"], "--report r.jpg: .jpg is the ending of a picture;"),
     (["{model}", "{photos}", "-o", "{photos}"], "that is a folder; name a file"),
     (["{model}", "{photos}", "-o", "{out}", "--report", "{out}"], "--report {out}: that is the file of -o"),
     (["{model}", "{photos}", "-o", "{out}", "--report", "none/r.html"], "there is no folder none"),

@@ -112,6 +112,15 @@ def test_a_file_that_is_read_only_stays(cinfer, tmp_path, red, monkeypatch):
     assert done.status == 2 and "no permission to write over it" in done.err and out.read_text() == "mine"
 
 
+def test_a_file_that_nobody_is_to_write_stays(cinfer, tmp_path, red):
+    """Root may, in containers often without knowing."""
+    out = tmp_path / "out.png"
+    out.write_text("mine")
+    out.chmod(0o444)
+    done = cinfer("run", enlarger(tmp_path / "m.onnx"), red, "-o", out)
+    assert done.status == 2 and "no permission to write over it" in done.err and out.read_text() == "mine"
+
+
 # ---- --save
 
 def mapped(tmp_path, task, values, **keys):

@@ -44,6 +44,7 @@ def test_as_json(cinfer, model, tmp_path):  # noqa: F811
     (["{model}", "-o", "{model}"], "-o {model}: that would overwrite what is read"),
     (["{model}", "-o", "{labels}", "--labels", "{labels}"], "that would overwrite what is read"),
     (["{model}", "-o", "none/out.onnx"], "there is no folder none"),
+    (["{model}", "-o", "dog.JPG"], "-o dog.JPG: .JPG is the ending of a picture; name a model, as mine.onnx"),
     (["none.onnx", "-o", "{out}"], "none.onnx: no such file"),
     (["-", "-o", "{out}"], "not read from standard input"),
     (["{labels}", "-o", "{out}"], "this is no ONNX model"),
