@@ -59,8 +59,11 @@ def wrong(name: str, value, right: str) -> InputError:
 
 
 def nearest(word: str, words) -> str:
-    """'; do you mean X?' for the nearest of the words, if one is near; it ends a message."""
+    """'; do you mean X?' for the nearest of the words, if one is near; it ends a message. Of
+    wolf, timber wolf is nearer than wool."""
     from difflib import get_close_matches
     bare = {each.lstrip("-"): each for each in words}       # that both are flags makes them no nearer
-    found = get_close_matches(word.lstrip("-"), bare, 1)
+    wanted = word.lstrip("-")
+    found = sorted((each for each in bare if wanted.lower() in each.lower().split()), key=len)
+    found = found or get_close_matches(wanted, bare, 1)
     return f"; do you mean {bare[found[0]]}?" if found else ""

@@ -81,7 +81,7 @@ def test_recipes_that_are_none(recipe):
 
 
 def test_options_that_there_are_not():
-    with pytest.raises(TypeError, match="no option 'confi'; do you mean conf"):
+    with pytest.raises(TypeError, match="no option 'confi'; do you mean conf[?]$"):
         vision.read(model({"y": np.zeros((1, 5), np.float32)}), FRAME, confi=.5)
 
 
@@ -209,3 +209,11 @@ def test_places_are_not_drawn_on_a_picture_of_another_size():
     with pytest.raises(InputError, match="of a picture of 8x8 pixels, this one has 8x4; draw on that one"):
         answer.draw(FRAME[:4])
     assert vision.read(scores(), FRAME).draw(FRAME[:4]).size == (8, 4)
+
+
+@pytest.mark.parametrize("word, near", [
+    ("wolf", "timber wolf"), ("Wolf", "timber wolf"), ("wol", "wool"), ("--conff", "--conf"), ("zebra", None)])
+def test_the_nearest_word(word, near):
+    from cinfer.errors import nearest
+    words = ["wool", "white alpine wolf", "timber wolf", "--conf"]
+    assert nearest(word, words) == (f"; do you mean {near}?" if near else "")
