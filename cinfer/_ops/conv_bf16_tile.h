@@ -9,7 +9,7 @@
 #define BF16_STEP(OV, PX, X) \
     vi q[OV]; \
     FOR(o, OV) q[o] = ldi(w + o * VW); \
-    FOR(p, PX) { const vi s = BC_PAIR(v + X(p)); FOR(o, OV) DOT_BF16(a[o][p], s, q[o]); }
+    FOR(p, PX) { const vi s = bc_pair(v + X(p)); FOR(o, OV) a[o][p] = dot_bf16(a[o][p], s, q[o]); }
 #define BF16_FETCHING_STEP(OV, PX, X) FETCH_AHEAD(OV) BF16_STEP(OV, PX, X)
 #define BF16_LOOPS(OV, PX, X) LOOPS_OF(OV, PX, X, BF16_STEP)
 #define BF16_FETCHING_LOOPS(OV, PX, X) \

@@ -27,7 +27,7 @@
  * from memory, so it has as many pixels as hide the latency of an FMA. */
 enum { FEW_OC = 3, FEW_RUN = 128 };     /* most channels of a tile; pixels whose sums are finished together */
 #define FEW_PX_1 (VW == 16 ? 16 : 8)
-#if VW == 16 || defined(__aarch64__)
+#if REGISTERS == 32
 # define FEW_PX_2 8                     /* 24 sums at most */
 #else
 # define FEW_PX_2 4                     /* 12 */

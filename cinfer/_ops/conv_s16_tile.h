@@ -12,7 +12,7 @@ enum { HEAD_OF_S16 = 2 };               /* floats of a channel before its pairs 
 #define S16_STEP(OV, PX, X) \
     vi q[OV]; \
     FOR(o, OV) q[o] = ldi(w + o * VW); \
-    FOR(p, PX) { const vi s = bci(v + X(p)); FOR(o, OV) DOT_PAIR(a[o][p], s, q[o]); }
+    FOR(p, PX) { const vi s = bci(v + X(p)); FOR(o, OV) a[o][p] = (vf)dot_pairs((vi)a[o][p], s, q[o]); }
 #define S16_FETCHING_STEP(OV, PX, X) FETCH_AHEAD(OV) S16_STEP(OV, PX, X)
 #define S16_SUMS(OV, PX, X, STEP) \
     const float *begins = w, *each = w + OV * VW; \

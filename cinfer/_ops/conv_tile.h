@@ -51,7 +51,7 @@
 # define PM_HALF 12
 # define EACH_PX UP_TO_6
 # define EACH_PX_HALF UP_TO_12
-#elif defined(__aarch64__)
+#elif REGISTERS == 32
 # define OCV 4
 # define OV_HALF 2
 # define PM 5

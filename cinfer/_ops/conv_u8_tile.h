@@ -39,7 +39,7 @@
 # define PM_U8_HALF 10
 # define FEW_PX_U8_HALF UP_TO_4
 # define MORE_PX_U8_HALF FROM_5_TO_10
-#elif defined(__aarch64__)
+#elif REGISTERS == 32
 # define PM_U8 5
 # define FEW_PX_U8 UP_TO_5
 # define MORE_PX_U8 NO_MORE

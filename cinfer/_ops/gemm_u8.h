@@ -83,12 +83,12 @@ static __attribute__((noinline)) void row_sums(const uint8_t *p, int64_t ldx, in
     for (int64_t r = 0; r < rows; r++, p += ldx) {
         int32_t lanes[VW], s = 0;
         int64_t i = 0;
-#if QUADS
+#if HAS_QUADS
         vi sum = {0};
-        for (; i + 4 * VW <= k; i += 4 * VW) sum = dot_quads(sum, ldi(p + i), (vi){0} + 0x01010101);
+        for (; i + 4 * VW <= k; i += 4 * VW) sum = plus_quads(sum, ldi(p + i), (vi){0} + 0x01010101);
         memcpy(lanes, &sum, sizeof sum);
         for (int j = 0; j < VW; j++) s += lanes[j];
-        if (LESS_128) s += (int32_t)(128 * i);
+        if (QUADS_LESS_128) s += (int32_t)(128 * i);
 #else
         (void)lanes;
 #endif
@@ -120,7 +120,7 @@ static void pack_panel_u8(const uint8_t *w, int64_t sk, int64_t sn, const uint8_
     int32_t less[OCTU] = {0};
     memset(panel, 0, 4 * (HEAD + 2 * OCTU));
     for (int64_t c = 0; c < n; c++) less[c] = (zero ? zero[c * zeros] : 0) ^ flip;
-    if (QUADS) {
+    if (HAS_QUADS) {
         int32_t whole[OCTU];
         for (int64_t c = 0; c < OCTU; c++) whole[c] = 128;      /* w - 128 is a byte */
         for (int64_t c = 0; c < n; c++) {
@@ -282,7 +282,7 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
 #endif
         for (int64_t c = column; c < end; c += OCTU) {
             panel_t p = panel_of(w + c / OCTU * panel_u8(A->k), A->k);
-            int in_bytes = SPLIT && p.head[0] == IN_BYTES, in_pairs = PAIRS && (!QUADS || p.head[0] < 0);
+            int in_bytes = SPLIT && p.head[0] == IN_BYTES, in_pairs = PAIRS && (!HAS_QUADS || p.head[0] < 0);
             const gemm_u8_tile_fn *tiles = in_bytes ? bytes_tiles : in_pairs ? pairs_tiles : quads_tiles;
             const uint8_t *from = a + r0 * A->lda;
             const int32_t *x = !in_pairs && in_place ? (const int32_t *)from : (const int32_t *)scratch;
@@ -297,7 +297,8 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
             f.n = end - c < OCTU ? end - c : OCTU;
             for (int j = 0; j < f.n; j++) {
                 shift[j] = (int32_t)-((uint32_t)a_zero * (uint32_t)p.sum[j]);
-                if (LESS_128) shift[j] += (int32_t)(128 * ((uint32_t)p.sum[j] + (uint32_t)A->k * (uint32_t)p.left[j]));
+                if (QUADS_LESS_128)
+                    shift[j] += (int32_t)(128 * ((uint32_t)p.sum[j] + (uint32_t)A->k * (uint32_t)p.left[j]));
                 if (offset) shift[j] = (int32_t)((uint32_t)shift[j] + (uint32_t)offset[c + j]);
                 if (bias && A->to != TO_real) shift[j] += ((const int32_t *)bias)[c + j];
                 if (scale) scales[j] = scale[(c + j) * A->each] * (by ? *by : 1);

@@ -34,16 +34,12 @@ INL b16_t ld_b16(const uint8_t *p) { b16_t v; memcpy(&v, p, sizeof v); return v;
 INL void st_b16(void *p, b16_t v) { memcpy(p, &v, sizeof v); }
 
 /* a + the sums of the numbers in each group of w */
-#if QUADS
-INL vi add_quads(vi a, vi w) { return dot_quads(a, (vi){0} + (int32_t)(LESS_128 ? 0x81818181 : 0x01010101), w); }
+#if HAS_QUADS
+INL vi add_quads(vi a, vi w) { return dot_quads(a, (vi){0} + 0x01010101, w); }
 #else
 INL vi add_quads(vi a, vi w) { (void)w; return a; }
 #endif
-#if PAIRS
-INL vi add_pairs(vi a, vi w) { return dot_pairs(a, (vi){0} + 0x00010001, w); }
-#else
-INL vi add_pairs(vi a, vi w) { (void)w; return a; }
-#endif
+INL vi add_pairs(vi a, vi w) { return a + mul_pairs((vi){0} + 0x00010001, w); }
 
 /* 16 columns of a group of rows. less: of pairs, each number twice */
 INL void interleave_quads(const uint8_t *const *row, int c, int flip, const int16_t *less, void *y)

@@ -12,7 +12,7 @@
  * shift  of OCTU columns; t [row][OCTU]
  *
  * All is exact. vpdpbusd is, of quads, and so are usdot and sdot of Arm; sdot takes signed bytes only, so x is made 128
- * less (LESS_128), and sums begin with 128 times those of w. AVX2 and AVX-512 without it have vpmaddubsw, which
+ * less (QUADS_LESS_128), and sums begin with 128 times those of w. AVX2 and AVX-512 without it have vpmaddubsw, which
  * saturates a sum of two products at 16 bits: it does not as long as two weights of one sign add up to 128 at most,
  * 128 * 255 < 2^15. Trained weights mostly do; where a pair does not, half of it is in the second list (SPLIT). That is
  * 3 instructions for 32 products, where vpmaddwd on pairs takes 4: 103 against 82 G/s on Zen 3, so where too many
@@ -25,29 +25,10 @@
 #ifndef GEMM_U8_TILE_H
 #define GEMM_U8_TILE_H
 #include "vec.h"
-#if defined(__AVX512VNNI__) && VW == 16 || defined(__AVXVNNI__) && VW == 8 || defined(__ARM_FEATURE_DOTPROD)
-# define QUADS 1
-# define PAIRS 0
-#elif VW >= 8
-# define QUADS 1
-# define PAIRS 1
-#else
-# define QUADS 0
-# define PAIRS 1
-#endif
-#define SPLIT (QUADS && PAIRS)
-#if defined(__AMX_INT8__) || defined(AMX_IN_C)
-# define HAS_AMX 1
-#else
-# define HAS_AMX 0
-#endif
+#define SPLIT QUADS_SATURATE
+#define PAIRS (!HAS_QUADS || SPLIT)
 enum { LEAST_K_AMX = 64, ROWS_AMX = 32 };       /* terms of a sum, from which on; rows that its tiles take at a time */
 #define IN_AMX(k) (HAS_AMX && (k) >= LEAST_K_AMX)
-#if defined(__ARM_FEATURE_DOTPROD) && !defined(__ARM_FEATURE_MATMUL_INT8)
-# define LESS_128 1
-#else
-# define LESS_128 0
-#endif
 #define UP_TO_2_ROWS(X) X(1) X(2)
 #define UP_TO_5_ROWS(X) UP_TO_2_ROWS(X) X(3) X(4) X(5)
 #define UP_TO_6_ROWS(X) UP_TO_5_ROWS(X) X(6)
@@ -60,7 +41,7 @@ enum { LEAST_K_AMX = 64, ROWS_AMX = 32 };       /* terms of a sum, from which on
 # define OVU 2
 # define PMU 6
 # define EACH_ROWS UP_TO_6_ROWS
-#elif defined(__aarch64__)
+#elif REGISTERS == 32
 # define OVU 4
 # define PMU 5
 # define EACH_ROWS UP_TO_5_ROWS
@@ -70,61 +51,12 @@ enum { LEAST_K_AMX = 64, ROWS_AMX = 32 };       /* terms of a sum, from which on
 # define EACH_ROWS UP_TO_2_ROWS
 #endif
 #define OCTU (OVU * VW)                 /* columns of a packed panel */
-#if defined(__aarch64__)
-# include <arm_neon.h>
-# define KEEP(v) __asm__("" : "+w"(v))
-#elif defined(__AVX512F__)
-# define KEEP(v) __asm__("" : "+v"(v))
-#elif defined(__SSE2__)
-# define KEEP(v) __asm__("" : "+x"(v))
-#else
-# define KEEP(v) (void)0
-#endif
 
-/* a + the products of the groups of x and w */
-#if QUADS
-INL vi dot_quads(vi a, vi x, vi w)
-{
-#if SPLIT && VW == 16
-    return a + (vi)_mm512_madd_epi16(_mm512_maddubs_epi16((__m512i)x, (__m512i)w), _mm512_set1_epi16(1));
-#elif SPLIT
-    return a + (vi)_mm256_madd_epi16(_mm256_maddubs_epi16((__m256i)x, (__m256i)w), _mm256_set1_epi16(1));
-#elif VW == 16
-    __asm__("vpdpbusd %2, %1, %0" : "+v"(a) : "v"(x), "v"(w));
-    return a;
-#elif VW == 8
-    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(a) : "x"(x), "x"(w));
-    return a;
-#elif LESS_128
-    return (vi)vdotq_s32((int32x4_t)a, (int8x16_t)(x ^ (int32_t)0x80808080), (int8x16_t)w);
-#else
-    return (vi)vusdotq_s32((int32x4_t)a, (uint8x16_t)x, (int8x16_t)w);
+/* a + the products of the groups of x, bytes as they lie in memory or pairs, and w */
+#if HAS_QUADS
+INL vi plus_quads(vi a, vi x, vi w) { return dot_quads(a, x ^ (int32_t)(QUADS_LESS_128 ? 0x80808080 : 0), w); }
 #endif
-}
-#endif
-#if PAIRS
-INL vi dot_pairs(vi a, vi x, vi w)
-{
-#if VW == 16
-    return a + (vi)_mm512_madd_epi16((__m512i)x, (__m512i)w);
-#elif VW == 8
-    return a + (vi)_mm256_madd_epi16((__m256i)x, (__m256i)w);
-#elif defined(__SSE2__)
-    return a + (vi)_mm_madd_epi16((__m128i)x, (__m128i)w);
-#elif defined(__aarch64__)
-    int16x8_t p = (int16x8_t)x, q = (int16x8_t)w;
-    return a + (vi)vpaddq_s32(vmull_s16(vget_low_s16(p), vget_low_s16(q)), vmull_high_s16(p, q));
-#else
-    return a + (x << 16 >> 16) * (w << 16 >> 16) + (x >> 16) * (w >> 16);
-#endif
-}
-#endif
-
-#if SPLIT && VW == 16
-# define LD_BYTES(w) ((vi)_mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(w))))
-#elif SPLIT
-# define LD_BYTES(w) ((vi)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(w))))
-#endif
+INL vi plus_pairs(vi a, vi x, vi w) { return a + mul_pairs(x, w); }
 /* `narrow`: how many times narrower w is than x */
 #define GEMM_U8_STEP(R, dot, load, narrow, x, w) \
     do { \
@@ -153,13 +85,13 @@ static __attribute__((noinline)) void name##_##R(const int32_t *x, int64_t ldx, 
 }
 typedef void (*gemm_u8_tile_fn)(const int32_t *, int64_t, const int32_t *, int64_t, const int32_t *, const int32_t *,
                                 const int32_t *, const int32_t *, int32_t *);
-#define QUADS_TILE(R) GEMM_U8_TILE(R, dot_quads, ldi, 1, quads)
-#define PAIRS_TILE(R) GEMM_U8_TILE(R, dot_pairs, ldi, 1, pairs)
-#define BYTES_TILE(R) GEMM_U8_TILE(R, dot_pairs, LD_BYTES, 2, bytes)
+#define QUADS_TILE(R) GEMM_U8_TILE(R, plus_quads, ldi, 1, quads)
+#define PAIRS_TILE(R) GEMM_U8_TILE(R, plus_pairs, ldi, 1, pairs)
+#define BYTES_TILE(R) GEMM_U8_TILE(R, plus_pairs, ld_pairs_s8, 2, bytes)
 #define QUADS_REF(R) quads_##R,
 #define PAIRS_REF(R) pairs_##R,
 #define BYTES_REF(R) bytes_##R,
-#if QUADS
+#if HAS_QUADS
 EACH_ROWS(QUADS_TILE)
 static const gemm_u8_tile_fn quads_tiles[] = {EACH_ROWS(QUADS_REF)};
 #else

@@ -7,7 +7,7 @@ include "conv_pairs.pxi"
 include "gemm_pairs.pxi"
 include "s16.pxi"
 
-the_table.s16_rate = RATE_OF_S16
+the_table.s16_rate = S16_RATE
 the_table.kernels = n_entries
 the_table.kernel = entries
 

@@ -13,7 +13,7 @@
 
 cdef extern from "conv_s16_tile.h" nogil:
     enum: HEAD_OF_S16
-    double RATE_OF_S16
+    double S16_RATE
     const tile_run tiles_s16[FORM_LIST_FETCHING][PM]
     const tile_run tiles_s16_half[FORM_LIST_FETCHING][PM_HALF]
 

@@ -49,7 +49,7 @@ enum { WINO_WHOLE = 384, WINO_PIECE = 256 };
 # define WINO_PX 14
 # define EACH_WINO(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6) X(OV,7) X(OV,8) X(OV,9) X(OV,10) \
     X(OV,11) X(OV,12) X(OV,13) X(OV,14)
-#elif defined(__aarch64__)
+#elif REGISTERS == 32
 # define WINO_OV 4
 # define WINO_PX 5
 # define EACH_WINO(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5)

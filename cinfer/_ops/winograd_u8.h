@@ -31,14 +31,13 @@
  * tile = block. */
 #ifndef WINOGRAD_U8_H
 #define WINOGRAD_U8_H
-#include "dot_s16.h"
 #include "requantise.h"
 #if VW == 16
 # define WINO_U8_OV 2
 # define WINO_U8_PX 14
 # define EACH_WINO_U8(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6) X(OV,7) X(OV,8) X(OV,9) X(OV,10) \
     X(OV,11) X(OV,12) X(OV,13) X(OV,14)
-#elif defined(__aarch64__)
+#elif REGISTERS == 32
 # define WINO_U8_OV 4
 # define WINO_U8_PX 5
 # define EACH_WINO_U8(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5)

@@ -2,13 +2,11 @@
 #ifndef AVX2_H
 #define AVX2_H
 #define VW 8
-#include <immintrin.h>
+#define REGISTERS 16
 #include "lanes.h"
 #include "masks.h"
+#include "x86.h"
 #include "bytes_32.h"
-#define HELD(v) __asm__("" : "+v"(v))
-INL vf     rounded(vf x)            { __asm__("" : "+x"(x)); return x; }
-INL double rounded_double(double x) { __asm__("" : "+x"(x)); return x; }
 INL vf  vmax(vf a, vf b)            { return _mm256_max_ps(a, b); }
 INL vf  vmin(vf a, vf b)            { return _mm256_min_ps(a, b); }
 INL vf  vsqrt(vf x)                 { return _mm256_sqrt_ps(x); }
@@ -70,4 +68,20 @@ INL void st_cut(uint8_t *y0, uint8_t *y1, const vi *a, const vi *b, int zero, in
     _mm_storeu_si128((__m128i *)y1, _mm_unpackhi_epi32(low, high));             /* 4 channels of each in turns */
     _mm_storeu_si128((__m128i *)y0, _mm_unpacklo_epi32(low, high));
 }
+INL void st_s16(int16_t *y, const vi *v)
+{
+    _mm256_storeu_si256((__m256i *)y, _mm256_permute4x64_epi64(_mm256_packs_epi32((__m256i)v[0], (__m256i)v[1]), 0xd8));
+}
+
+INL vi mul_pairs(vi x, vi w) { return (vi)_mm256_madd_epi16((__m256i)w, (__m256i)x); }
+#ifndef HAS_QUADS                       /* unless avxvnni.h is upon this */
+# define HAS_QUADS 1
+# define QUADS_SATURATE 1
+# define S16_RATE 1.5
+INL vi dot_quads(vi a, vi x, vi w)
+{
+    return a + (vi)_mm256_madd_epi16(_mm256_maddubs_epi16((__m256i)x, (__m256i)w), _mm256_set1_epi16(1));
+}
+INL vi ld_pairs_s8(const void *w) { return (vi)_mm256_cvtepi8_epi16(_mm_loadu_si128(w)); }
+#endif
 #endif

@@ -2,12 +2,10 @@
 #ifndef AVX512_H
 #define AVX512_H
 #define VW 16
-#include <immintrin.h>
+#define REGISTERS 32
 #include "lanes.h"
+#include "x86.h"
 #include "bytes_32.h"
-#define HELD(v) __asm__("" : "+v"(v))
-INL vf     rounded(vf x)            { __asm__("" : "+x"(x)); return x; }
-INL double rounded_double(double x) { __asm__("" : "+x"(x)); return x; }
 INL vf  vmax(vf a, vf b)            { return _mm512_max_ps(a, b); }
 INL vf  vmin(vf a, vf b)            { return _mm512_min_ps(a, b); }
 INL vf  vsqrt(vf x)                 { return _mm512_sqrt_ps(x); }
@@ -69,4 +67,19 @@ INL void st_cut(uint8_t *y0, uint8_t *y1, const vi *a, const vi *b, int zero, in
     st_u8(y1, cut(b[0], zero, lo, hi));
     st_u8(y0, cut(a[0], zero, lo, hi));
 }
+INL void st_s16(int16_t *y, const vi *v)
+{
+    _mm256_storeu_si256((__m256i *)y, _mm512_cvtsepi32_epi16((__m512i)v[0]));
+}
+
+INL vi mul_pairs(vi x, vi w) { return (vi)_mm512_madd_epi16((__m512i)w, (__m512i)x); }
+#ifndef HAS_QUADS                       /* unless avx512vnni.h is upon this */
+# define HAS_QUADS 1
+# define QUADS_SATURATE 1
+INL vi dot_quads(vi a, vi x, vi w)
+{
+    return a + (vi)_mm512_madd_epi16(_mm512_maddubs_epi16((__m512i)x, (__m512i)w), _mm512_set1_epi16(1));
+}
+INL vi ld_pairs_s8(const void *w) { return (vi)_mm512_cvtepi8_epi16(_mm256_loadu_si256(w)); }
+#endif
 #endif

@@ -13,4 +13,12 @@ INL void st_two(uint8_t *p, uint8_t *q, ub v)
 }
 INL ub max_ub(ub a, ub b) { return (ub)_mm256_max_epu8((__m256i)a, (__m256i)b); }
 INL ub min_ub(ub a, ub b) { return (ub)_mm256_min_epu8((__m256i)a, (__m256i)b); }
+INL void st_wide_u8(int16_t *y, const uint8_t *x)
+{
+    _mm256_storeu_si256((__m256i *)y, _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)x)));
+}
+INL void st_wide_s8(int16_t *y, const int8_t *x)
+{
+    _mm256_storeu_si256((__m256i *)y, _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)x)));
+}
 #endif

@@ -10,6 +10,7 @@
 typedef float    vf  __attribute__((vector_size(VW * 4), may_alias));
 typedef float    vfu __attribute__((vector_size(VW * 4), may_alias, aligned(4)));
 typedef int32_t  vi  __attribute__((vector_size(VW * 4), may_alias));
+typedef uint32_t vu  __attribute__((vector_size(VW * 4), may_alias));      /* wrapping is no fault */
 typedef uint8_t  vb  __attribute__((vector_size(VW)));
 typedef int8_t   vsb __attribute__((vector_size(VW)));
 typedef uint16_t vus __attribute__((vector_size(VW * 2)));

@@ -2,9 +2,12 @@
 #ifndef NEON_H
 #define NEON_H
 #define VW 4
+#define REGISTERS 32
 #include <arm_neon.h>
 #include "four.h"
+#include "conversions.h"
 #define HELD(v) ((void)0)
+#define KEEP(v) __asm__("" : "+w"(v))
 INL vf     rounded(vf x)            { __asm__("" : "+w"(x)); return x; }
 INL double rounded_double(double x) { __asm__("" : "+w"(x)); return x; }
 INL vf  vmax(vf a, vf b)            { return pick(a > b, a, b); }
@@ -15,17 +18,6 @@ INL vi  nearest_int(vf v)           { return (vi)vcvtnq_s32_f32((float32x4_t)v);
 INL vi  nearest_16(vf v)            { return nearest_int(vmax(vmin(bc(32767.f), v), bc(-32768.f))); }
 INL vf  times_plus(vf x, vf s, vf t) { return x * s + t; }
 
-INL vi ld_u8(const uint8_t *p)
-{
-    vb u;
-    memcpy(&u, p, VW);
-    return __builtin_convertvector(u, vi);
-}
-INL void st_u8(uint8_t *p, vi v)
-{
-    vb u = __builtin_convertvector(v, vb);
-    memcpy(p, &u, VW);
-}
 INL vi ld_u16(const uint16_t *p)      { return (vi)vmovl_u16(vld1_u16(p)); }
 INL vf from_bfloat(const uint16_t *p) { return (vf)vshll_n_u16(vld1_u16(p), 16); }
 INL void st_upper(uint16_t *p, const vi *v)
@@ -53,4 +45,20 @@ INL void st_cut(uint8_t *y0, uint8_t *y1, const vi *a, const vi *b, int zero, in
         st_ub(y[i], min_ub(max_ub((ub)vcombine_u8(s, t), bc_ub(lo)), bc_ub(hi)));
     }
 }
+
+INL vi mul_pairs(vi x, vi w)
+{
+    const int16x8_t p = (int16x8_t)x, q = (int16x8_t)w;
+    return (vi)vpaddq_s32(vmull_s16(vget_low_s16(p), vget_low_s16(q)), vmull_high_s16(p, q));
+}
+#define KG 1
+typedef int16x4_t w_s16, x_s16;
+INL w_s16 ld_w_s16(const int16_t *w) { return vld1_s16(w); }
+INL x_s16 bc_x_s16(const int16_t *x)    /* GCC would go by way of a general register */
+{
+    x_s16 v;
+    __asm__("ld1r {%0.4h}, %1" : "=w"(v) : "Q"(*x));
+    return v;
+}
+INL vu dot_s16(vu a, w_s16 w, x_s16 x) { return (vu)vmlal_s16((int32x4_t)a, w, x); }
 #endif

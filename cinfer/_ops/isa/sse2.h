@@ -2,11 +2,9 @@
 #ifndef SSE2_H
 #define SSE2_H
 #define VW 4
+#define REGISTERS 16
 #include "four.h"
-#include <immintrin.h>
-#define HELD(v) __asm__("" : "+v"(v))
-INL vf     rounded(vf x)            { __asm__("" : "+x"(x)); return x; }
-INL double rounded_double(double x) { __asm__("" : "+x"(x)); return x; }
+#include "x86.h"
 INL vf  vmax(vf a, vf b)            { return _mm_max_ps(a, b); }
 INL vf  vmin(vf a, vf b)            { return _mm_min_ps(a, b); }
 INL vf  vsqrt(vf x)                 { return _mm_sqrt_ps(x); }
@@ -63,4 +61,24 @@ INL void st_cut(uint8_t *y0, uint8_t *y1, const vi *a, const vi *b, int zero, in
         _mm_storeu_si128((__m128i *)y[i], plain ? r : _mm_min_epu8(_mm_max_epu8(r, low), high));
     }
 }
+
+INL void st_wide_u8(int16_t *y, const uint8_t *x)
+{
+    const __m128i v = _mm_loadu_si128((const __m128i *)x), zero = _mm_setzero_si128();
+    _mm_storeu_si128((__m128i *)y, _mm_unpacklo_epi8(v, zero));
+    _mm_storeu_si128((__m128i *)y + 1, _mm_unpackhi_epi8(v, zero));
+}
+INL void st_wide_s8(int16_t *y, const int8_t *x)
+{
+    const __m128i v = _mm_loadu_si128((const __m128i *)x);
+    _mm_storeu_si128((__m128i *)y, _mm_srai_epi16(_mm_unpacklo_epi8(v, v), 8));
+    _mm_storeu_si128((__m128i *)y + 1, _mm_srai_epi16(_mm_unpackhi_epi8(v, v), 8));
+}
+INL void st_s16(int16_t *y, const vi *v)
+{
+    FOR(i, 2) _mm_storeu_si128((__m128i *)y + i, _mm_packs_epi32((__m128i)v[2 * i], (__m128i)v[2 * i + 1]));
+}
+
+#define S16_RATE 1.5
+INL vi mul_pairs(vi x, vi w) { return (vi)_mm_madd_epi16((__m128i)w, (__m128i)x); }
 #endif
