@@ -47,7 +47,7 @@ typedef struct {
     int kernels;
     const kernel_t *kernel;
     int bf16_rate;                      /* products of bfloat16 in the time of one of float32; 0: emulated */
-    int bf16_group;                     /* neighbours of k of one step, for each sum (dot_bf16.h); 0: a pair */
+    int bf16_group;                     /* neighbours of k of one step, for each sum (pairs.h); 0: a pair */
     double s16_rate;                    /* products of int16 in the time of one of float32; 0: no more */
 } table_t;
 

@@ -1,4 +1,4 @@
-/* attention_bf16: attention (attention.h) whose products are of bfloat16 (dot_bf16.h), what is between them of float32.
+/* attention_bf16: attention (attention.h) whose products are of bfloat16 (pairs.h), what is between them of float32.
  *
  * The rows of a tile are taken some at a time, as many as two tiles of AMX have or whole register tiles: their scores
  * and what becomes of these stay in L1 or L2. Rows of q are rounded to a strip, multiplied by k and scaled, the mask is
@@ -17,7 +17,7 @@
  * added in float64. The bits do not depend on the tiles. */
 #ifndef ATTENTION_BF16_H
 #define ATTENTION_BF16_H
-#include "dot_bf16.h"
+#include "pairs.h"
 #include "sums.h"
 
 /* Rows of n scores, ld_s floats apart -> e^(score - the largest), n of them and zeros up to whole groups of PAIR_LANES,

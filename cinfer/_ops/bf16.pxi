@@ -31,7 +31,7 @@
 # pairs that its channels make, in whole groups of table.bf16_group, unless there are several slices, whose blocks are
 # whole; what is no channel has weights of 0.
 
-cdef extern from "dot_bf16.h" nogil:
+cdef extern from "pairs.h" nogil:
     enum: PAIR_LANES, RATE_OF_BF16, GROUP_OF_BF16
     void round_runs(const float *, int64_t, int64_t, int64_t, int64_t, float *, int64_t)
     void round_part(const float *, int64_t, float *)

@@ -18,7 +18,7 @@
 #define BF16_AMX_H
 #include "activation.h"
 #include "amx_tile.h"
-#include "dot_bf16.h"
+#include "pairs.h"
 enum { ROWS_OF_TILE = 16, WIDE_BF16 = 32, GROUP_BYTES = 64 };
 
 typedef struct {                        /* pixels of the sums t, whose first row is `row`; blocks of them, of 16 */

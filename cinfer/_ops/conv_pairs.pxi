@@ -5,7 +5,7 @@
 # are never a multiple of 1024 bytes apart, or the lines that a register tile reads would fall on a few sets of the
 # cache. Rows and columns between those that a kernel of one tap needs are left out.
 
-cdef extern from "dot_s16.h" nogil:
+cdef extern from "pairs.h" nogil:
     void step_runs(const float *, int64_t, int64_t, int64_t, int64_t, float, int32_t, float *, int64_t)
 
 ctypedef struct strip_bf16_t:

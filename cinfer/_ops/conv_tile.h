@@ -29,14 +29,7 @@
 #define CONV_TILE_H
 #include "activation.h"
 #include "sums.h"
-#define UP_TO_2(X, ...) X(1, __VA_ARGS__) X(2, __VA_ARGS__)
-#define UP_TO_4(X, ...) UP_TO_2(X, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__)
-#define UP_TO_5(X, ...) UP_TO_4(X, __VA_ARGS__) X(5, __VA_ARGS__)
-#define UP_TO_6(X, ...) UP_TO_5(X, __VA_ARGS__) X(6, __VA_ARGS__)
-#define UP_TO_10(X, ...) UP_TO_6(X, __VA_ARGS__) X(7, __VA_ARGS__) X(8, __VA_ARGS__) X(9, __VA_ARGS__) \
-    X(10, __VA_ARGS__)
-#define UP_TO_12(X, ...) UP_TO_10(X, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__)
-#define UP_TO_14(X, ...) UP_TO_12(X, __VA_ARGS__) X(13, __VA_ARGS__) X(14, __VA_ARGS__)
+#include "up_to.h"
 #if VW == 16                            /* OCV vectors x PM pixels, or OV_HALF x PM_HALF */
 # define OCV 2
 # define OV_HALF 1

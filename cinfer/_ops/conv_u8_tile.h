@@ -20,10 +20,6 @@
 #include "conv_tile.h"
 #include "dot_u8.h"
 #include "requantise.h"
-#define FROM_5_TO_6(X, ...) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
-#define FROM_5_TO_10(X, ...) FROM_5_TO_6(X, __VA_ARGS__) X(7, __VA_ARGS__) X(8, __VA_ARGS__) X(9, __VA_ARGS__) \
-    X(10, __VA_ARGS__)
-#define FROM_5_TO_12(X, ...) FROM_5_TO_10(X, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__)
 #define NO_MORE(X, ...)
 #if VW == 16                            /* few pixels, and more */
 # define PM_U8 12

@@ -64,6 +64,9 @@ cdef extern from "conv_tile.h" nogil:
     enum: OCT, HALF
     void pixel_offsets(int64_t *, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)
 
+cdef extern from "winograd_tile.h" nogil:
+    enum: WINO_OC, WINO_PX
+
 ctypedef struct part_t:
     # What a tile of a blocked tensor is: picture, block, how many of its lanes are channels, rows.
     int64_t image, block, row, end

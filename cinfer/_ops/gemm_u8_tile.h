@@ -24,31 +24,28 @@
  * SSE2 4 x 2 (14 of 16), NEON 4 x 5. Empty asm keeps the compiler from reordering them: it would spill the sums. */
 #ifndef GEMM_U8_TILE_H
 #define GEMM_U8_TILE_H
+#include "up_to.h"
 #include "vec.h"
 #define SPLIT QUADS_SATURATE
 #define PAIRS (!HAS_QUADS || SPLIT)
 enum { LEAST_K_AMX = 64, ROWS_AMX = 32 };       /* terms of a sum, from which on; rows that its tiles take at a time */
 #define IN_AMX(k) (HAS_AMX && (k) >= LEAST_K_AMX)
-#define UP_TO_2_ROWS(X) X(1) X(2)
-#define UP_TO_5_ROWS(X) UP_TO_2_ROWS(X) X(3) X(4) X(5)
-#define UP_TO_6_ROWS(X) UP_TO_5_ROWS(X) X(6)
-#define UP_TO_12_ROWS(X) UP_TO_6_ROWS(X) X(7) X(8) X(9) X(10) X(11) X(12)
 #if VW == 16
 # define OVU 2
 # define PMU 12
-# define EACH_ROWS UP_TO_12_ROWS
+# define EACH_ROWS UP_TO_12
 #elif VW == 8
 # define OVU 2
 # define PMU 6
-# define EACH_ROWS UP_TO_6_ROWS
+# define EACH_ROWS UP_TO_6
 #elif REGISTERS == 32
 # define OVU 4
 # define PMU 5
-# define EACH_ROWS UP_TO_5_ROWS
+# define EACH_ROWS UP_TO_5
 #else
 # define OVU 4
 # define PMU 2
-# define EACH_ROWS UP_TO_2_ROWS
+# define EACH_ROWS UP_TO_2
 #endif
 #define OCTU (OVU * VW)                 /* columns of a packed panel */
 
@@ -58,54 +55,49 @@ INL vi plus_quads(vi a, vi x, vi w) { return dot_quads(a, x ^ (int32_t)(QUADS_LE
 #endif
 INL vi plus_pairs(vi a, vi x, vi w) { return a + mul_pairs(x, w); }
 /* `narrow`: how many times narrower w is than x */
-#define GEMM_U8_STEP(R, dot, load, narrow, x, w) \
+#define GEMM_U8_STEP(R, plus, load, narrow, x, w) \
     do { \
         vi b[OVU]; \
         FOR(v, OVU) b[v] = load((w) + v * VW / narrow); \
         FOR(r, R) { \
             vi one = bci((x) + r * ldx); \
-            FOR(v, OVU) { a[r][v] = dot(a[r][v], one, b[v]); KEEP(a[r][v]); } \
+            FOR(v, OVU) { a[r][v] = plus(a[r][v], one, b[v]); KEEP(a[r][v]); } \
         } \
     } while (0)
-#define GEMM_U8_TILE(R, dot, load, narrow, name) \
+#define GEMM_U8_TILE(R, name, plus, load, narrow) \
 static __attribute__((noinline)) void name##_##R(const int32_t *x, int64_t ldx, const int32_t *w, int64_t groups, \
                                                  const int32_t *w2, const int32_t *at, const int32_t *more, \
                                                  const int32_t *shift, int32_t *t) \
 { \
     vi a[R][OVU]; \
     FOR(r, R) FOR(v, OVU) { a[r][v] = ldi(shift + v * VW); KEEP(a[r][v]); } \
-    for (int64_t g = 0; g < groups; g++) GEMM_U8_STEP(R, dot, load, narrow, x + g, w + g * OCTU / narrow); \
+    for (int64_t g = 0; g < groups; g++) GEMM_U8_STEP(R, plus, load, narrow, x + g, w + g * OCTU / narrow); \
     if (SPLIT) \
         FOR(v, OVU) \
             for (int32_t i = more[v]; i > 0; i--, at++, w2 += VW) { \
                 const vi b = ldi(w2); \
-                FOR(r, R) { a[r][v] = dot(a[r][v], bci(x + *at + r * ldx), b); KEEP(a[r][v]); } \
+                FOR(r, R) { a[r][v] = plus(a[r][v], bci(x + *at + r * ldx), b); KEEP(a[r][v]); } \
             } \
     FOR(r, R) FOR(v, OVU) memcpy(t + r * OCTU + v * VW, &a[r][v], sizeof(vi)); \
 }
 typedef void (*gemm_u8_tile_fn)(const int32_t *, int64_t, const int32_t *, int64_t, const int32_t *, const int32_t *,
                                 const int32_t *, const int32_t *, int32_t *);
-#define QUADS_TILE(R) GEMM_U8_TILE(R, plus_quads, ldi, 1, quads)
-#define PAIRS_TILE(R) GEMM_U8_TILE(R, plus_pairs, ldi, 1, pairs)
-#define BYTES_TILE(R) GEMM_U8_TILE(R, plus_pairs, ld_pairs_s8, 2, bytes)
-#define QUADS_REF(R) quads_##R,
-#define PAIRS_REF(R) pairs_##R,
-#define BYTES_REF(R) bytes_##R,
+#define GEMM_U8_REF(R, name) name##_##R,
+#define GEMM_U8_TILES(name, ...) \
+    EACH_ROWS(GEMM_U8_TILE, name, __VA_ARGS__) \
+    static const gemm_u8_tile_fn name##_tiles[] = {EACH_ROWS(GEMM_U8_REF, name)};
 #if HAS_QUADS
-EACH_ROWS(QUADS_TILE)
-static const gemm_u8_tile_fn quads_tiles[] = {EACH_ROWS(QUADS_REF)};
+GEMM_U8_TILES(quads, plus_quads, ldi, 1)
 #else
 # define quads_tiles pairs_tiles
 #endif
 #if PAIRS
-EACH_ROWS(PAIRS_TILE)
-static const gemm_u8_tile_fn pairs_tiles[] = {EACH_ROWS(PAIRS_REF)};
+GEMM_U8_TILES(pairs, plus_pairs, ldi, 1)
 #else
 # define pairs_tiles quads_tiles
 #endif
 #if SPLIT
-EACH_ROWS(BYTES_TILE)
-static const gemm_u8_tile_fn bytes_tiles[] = {EACH_ROWS(BYTES_REF)};
+GEMM_U8_TILES(bytes, plus_pairs, ld_pairs_s8, 2)
 #else
 # define bytes_tiles pairs_tiles
 #endif

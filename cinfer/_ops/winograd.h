@@ -37,6 +37,7 @@
 #include "activation.h"
 #include "depth.h"
 #include "vec_math.h"
+#include "winograd_tile.h"
 #define WINOGRAD_FIELDS(B, I, F, A) B(x) B(w) B(bias) B(slope) B(res) B(y) I(n) I(ib) I(last) I(ob) I(ih) \
     I(iw) I(oh) I(ow) I(pt) I(pl) I(xn) I(xb) I(xr) I(yn) I(yb) I(yr) I(rn) I(rb) I(rr) I(m) I(act) \
     F(alpha) F(beta) I(patches) I(patch_tiles) I(oc_tiles) I(blocks) I(slices) I(slice_tiles) \
@@ -44,21 +45,6 @@
 PARAMS(winograd_t, WINOGRAD_FIELDS)
 
 enum { WINO_WHOLE = 384, WINO_PIECE = 256 };
-#if VW == 16
-# define WINO_OV 2
-# define WINO_PX 14
-# define EACH_WINO(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6) X(OV,7) X(OV,8) X(OV,9) X(OV,10) \
-    X(OV,11) X(OV,12) X(OV,13) X(OV,14)
-#elif REGISTERS == 32
-# define WINO_OV 4
-# define WINO_PX 5
-# define EACH_WINO(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5)
-#else
-# define WINO_OV 2
-# define WINO_PX 6
-# define EACH_WINO(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6)
-#endif
-#define WINO_OC (WINO_OV * VW)
 
 #define WINO_A 0.5625f                  /* squares of the points */
 #define WINO_B 2.25f
@@ -241,17 +227,17 @@ static __attribute__((noinline)) void wino_##NAME##_##OV##_##PX(WINO_ARGS) \
     if (ADD) FOR(o, OV) FOR(p, PX) a[o][p] += ld(m + (o / NV) * ms + p * CB + (o % NV) * VW); \
     FOR(o, OV) FOR(p, PX) st(m + (o / NV) * ms + p * CB + (o % NV) * VW, a[o][p]); \
 }
-#define WINO_TILE(OV, PX) WINO_SUMS(tile, OV, PX, 0) WINO_SUMS(more, OV, PX, 1)
+#define WINO_TILE(PX, OV) WINO_SUMS(tile, OV, PX, 0) WINO_SUMS(more, OV, PX, 1)
 typedef void (*wino_fn)(WINO_ARGS);
-#define WINO_REF(OV, PX) wino_tile_##OV##_##PX,
-#define WINO_MORE(OV, PX) wino_more_##OV##_##PX,
-EACH_WINO(WINO_TILE, WINO_OV)
-static const wino_fn wino_tiles[] = {0, EACH_WINO(WINO_REF, WINO_OV)};
-static const wino_fn wino_more[] = {0, EACH_WINO(WINO_MORE, WINO_OV)};
+#define WINO_REF(PX, OV) wino_tile_##OV##_##PX,
+#define WINO_MORE(PX, OV) wino_more_##OV##_##PX,
+EACH_PATCH(WINO_TILE, WINO_OV)
+static const wino_fn wino_tiles[] = {0, EACH_PATCH(WINO_REF, WINO_OV)};
+static const wino_fn wino_more[] = {0, EACH_PATCH(WINO_MORE, WINO_OV)};
 #if WINO_OC > CB
-EACH_WINO(WINO_TILE, 1)                 /* the last block of an odd number */
-static const wino_fn wino_half_tiles[] = {0, EACH_WINO(WINO_REF, 1)};
-static const wino_fn wino_half_more[] = {0, EACH_WINO(WINO_MORE, 1)};
+EACH_PATCH(WINO_TILE, 1)                /* the last block of an odd number */
+static const wino_fn wino_half_tiles[] = {0, EACH_PATCH(WINO_REF, 1)};
+static const wino_fn wino_half_more[] = {0, EACH_PATCH(WINO_MORE, 1)};
 #else
 # define wino_half_tiles wino_tiles
 # define wino_half_more wino_more

@@ -2,7 +2,7 @@
 from libc.string cimport memcpy
 
 cdef extern from "winograd.h" nogil:
-    enum: WINO_OC, WINO_PX, WINO_WHOLE, WINO_PIECE
+    enum: WINO_WHOLE, WINO_PIECE
     ctypedef struct winograd_t:
         buf_t x, w, bias, slope, res, y
         int64_t n, ib, last, ob, ih, iw, oh, ow, pt, pl, xn, xb, xr, yn, yb, yr, rn, rb, rr, m, act

@@ -15,7 +15,7 @@
  * kd .. od   kd 0, or slices of volumes as depth.h has them: pictures of x are slices, ib counts the blocks of kd
  *       slices, w has their channels one slice after the other, whole blocks each (last is 16)
  * w     packed by pack_winograd_u8, int16: [t*t][oc tile][ic/KG][width][KG], t = m + 2, ic the real number of channels
- *       rounded up to KG, width = WINO_U8_OC, in the last tile what is left of the ob*16 channels; weights beyond
+ *       rounded up to KG, width = WINO_OC, in the last tile what is left of the ob*16 channels; weights beyond
  *       the real channels are 0
  * bias  int32[ob*16], holds -xz times the sum of the weights besides; scale float32[ob*16]; table uint8[256] or absent;
  *       res uint8 blocks, or absent: they are added before the table (requantise.pxi)
@@ -23,7 +23,7 @@
  *       float32 blocks (requantise.pxi)
  * last  real channels in the last of the ib input blocks
  * Kernel tile = (n*patch_tiles + p)*oc_tiles + c: patches p*patches .. (row by row), output blocks c*blocks ..;
- * blocks is a multiple of WINO_U8_OC / 16 unless oc_tiles is 1. The inputs are transformed again for every c.
+ * blocks is a multiple of WINO_OC / 16 unless oc_tiles is 1. The inputs are transformed again for every c.
  * scratch: 64 * t*t * ((ib*patches + 1 >> 1 | 1) + (blocks*patches | 1)) bytes: V [t*t][ib][patches][16] int16,
  * M [t*t][blocks][patches][16] int32; an odd number of cache lines in each of the t*t parts, that they do not fall on
  * the same cache sets.
@@ -32,21 +32,7 @@
 #ifndef WINOGRAD_U8_H
 #define WINOGRAD_U8_H
 #include "requantise.h"
-#if VW == 16
-# define WINO_U8_OV 2
-# define WINO_U8_PX 14
-# define EACH_WINO_U8(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6) X(OV,7) X(OV,8) X(OV,9) X(OV,10) \
-    X(OV,11) X(OV,12) X(OV,13) X(OV,14)
-#elif REGISTERS == 32
-# define WINO_U8_OV 4
-# define WINO_U8_PX 5
-# define EACH_WINO_U8(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5)
-#else
-# define WINO_U8_OV 2
-# define WINO_U8_PX 6
-# define EACH_WINO_U8(X, OV) X(OV,1) X(OV,2) X(OV,3) X(OV,4) X(OV,5) X(OV,6)
-#endif
-#define WINO_U8_OC (WINO_U8_OV * VW)
+#include "winograd_tile.h"
 #define WINO_U8_INVERSE 0x87654321u     /* of 225, modulo 2^32 */
 
 /* The 16 channels of a pixel; by pointer, for below AVX2 they are two registers, which have no way to be passed. */
@@ -178,7 +164,7 @@ WINO_U8_OUT(4)
     FOR(o, OV) if (o * VW * KG % 32 == 0) __builtin_prefetch(ahead + o * VW * KG); \
     ahead += step; \
     FOR(p, PX) { x_s16 s = bc_x_s16(v + p * CB + c * KG); FOR(o, OV) a[o][p] = dot_s16(a[o][p], q[o], s); }
-#define WINO_U8_TILE(OV, PX) \
+#define WINO_U8_TILE(PX, OV) \
 static __attribute__((noinline)) void wino_u8_tile_##OV##_##PX(WINO_U8_ARGS) \
 { \
     vu a[OV][PX]; \
@@ -189,12 +175,12 @@ static __attribute__((noinline)) void wino_u8_tile_##OV##_##PX(WINO_U8_ARGS) \
     FOR(o, OV) FOR(p, PX) memcpy(m + (o / NV) * ms + p * CB + (o % NV) * VW, &a[o][p], sizeof(vi)); \
 }
 typedef void (*wino_u8_fn)(WINO_U8_ARGS);
-#define WINO_U8_REF(OV, PX) wino_u8_tile_##OV##_##PX,
-EACH_WINO_U8(WINO_U8_TILE, WINO_U8_OV)
-static const wino_u8_fn wino_u8_tiles[] = {0, EACH_WINO_U8(WINO_U8_REF, WINO_U8_OV)};
-#if WINO_U8_OC > CB
-EACH_WINO_U8(WINO_U8_TILE, 1)           /* the last block of an odd number */
-static const wino_u8_fn wino_u8_half_tiles[] = {0, EACH_WINO_U8(WINO_U8_REF, 1)};
+#define WINO_U8_REF(PX, OV) wino_u8_tile_##OV##_##PX,
+EACH_PATCH(WINO_U8_TILE, WINO_OV)
+static const wino_u8_fn wino_u8_tiles[] = {0, EACH_PATCH(WINO_U8_REF, WINO_OV)};
+#if WINO_OC > CB
+EACH_PATCH(WINO_U8_TILE, 1)             /* the last block of an odd number */
+static const wino_u8_fn wino_u8_half_tiles[] = {0, EACH_PATCH(WINO_U8_REF, 1)};
 #else
 # define wino_u8_half_tiles wino_u8_tiles
 #endif
@@ -219,7 +205,7 @@ WINO_U8_W(6)
 WINO_U8_W(4)
 
 /* What a register tile takes of a block: KG input channels, us numbers apart, side by side. */
-enum { WINO_U8_PART = WINO_U8_OC < CB ? WINO_U8_OC : CB };
+enum { WINO_U8_PART = WINO_OC < CB ? WINO_OC : CB };
 static __attribute__((noinline)) void wino_u8_group(const int16_t *u, size_t us, int16_t *to)
 {
     int16_t part[WINO_U8_PART * KG];

@@ -1,7 +1,7 @@
 # Winograd convolution of uint8; contract, transforms and register tiles are in winograd_u8.h.
 
 cdef extern from "winograd_u8.h" nogil:
-    enum: KG, WINO_U8_OC, WINO_U8_PX, WINO_U8_PART
+    enum: KG, WINO_U8_PART
     void wino_u8_in_6(const uint8_t *, size_t, int, int, int, int, const uint8_t *, int16_t *, size_t)
     void wino_u8_in_4(const uint8_t *, size_t, int, int, int, int, const uint8_t *, int16_t *, size_t)
     void wino_u8_out_6(const int32_t *, size_t, const int32_t *, const float *, const requant_t *, void *, size_t,
@@ -68,15 +68,15 @@ cdef void wino_u8_products(const winograd_u8_t *A, const int16_t *w, const int16
                            int64_t ms, int64_t b0, int64_t nb, int64_t n) noexcept nogil:
     """V times the weights of output blocks b0 .. b0+nb-1 -> M[t*t][nb][n][16], parts ms apart."""
     cdef int64_t k = ((A.ib - 1) * CB + A.last + KG - 1) // KG, x, oc, width, j, p, q, step
-    cdef int64_t tiles = (n + WINO_U8_PX - 1) // WINO_U8_PX, all = k * KG
+    cdef int64_t tiles = (n + WINO_PX - 1) // WINO_PX, all = k * KG
     cdef const wino_u8_fn *form
     cdef const int16_t *ahead
     for x in range((A.m + 2) * (A.m + 2)):
         oc = b0 * CB
         while oc < (b0 + nb) * CB:
-            width = min(WINO_U8_OC, A.ob * CB - oc)
+            width = min(WINO_OC, A.ob * CB - oc)
             step = width * KG // tiles
-            form = wino_u8_tiles if width == WINO_U8_OC else wino_u8_half_tiles
+            form = wino_u8_tiles if width == WINO_OC else wino_u8_half_tiles
             if oc + width < (b0 + nb) * CB:      # the weights of the next tile
                 ahead = w + (x * A.ob * CB + oc + width) * all
             else:
@@ -203,8 +203,8 @@ cdef void pack_winograd_u8_run(const void *params, char *const *base, char *scra
         for i in range(CB // WINO_U8_PART):      # 1, or 2 where a tile is narrower than a block
             l = i * WINO_U8_PART
             oc = tile * CB + l
-            first = oc // WINO_U8_OC * WINO_U8_OC
-            width = min(WINO_U8_OC, ob * CB - first)
+            first = oc // WINO_OC * WINO_OC
+            width = min(WINO_OC, ob * CB - first)
             for x in range(taps):
                 to = <int16_t *>at(base, A.y) + (x * ob * CB + first) * all + (oc - first) * KG
                 for k in range(min(WINO_U8_K, all - k0) // KG):

@@ -22,7 +22,7 @@ WAYS = [  # patches and output blocks of a tile, threads, halo of y
 
 
 def tile_width(level):
-    """WINO_U8_OC: output channels of a register tile."""
+    """WINO_OC: output channels of a register tile."""
     return ops.table(level).vw * (4 if platform.machine() in ("aarch64", "arm64") else 2)
 
 

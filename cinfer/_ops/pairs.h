@@ -1,15 +1,15 @@
-/* Products of bfloat16, summed in float32: the step of the kernels for precision="bf16".
+/* Pairs of 16 bits: two neighbours of k in the 4 bytes of a float32, the first in the lower half. One step (dot_bf16,
+ * dot_pairs of vec.h) adds both products of a pair to each of VW sums. Here floats become pairs, of bfloat16 for
+ * precision="bf16", or of int16.
  *
- * A pair is two neighbours of k in the 4 bytes of a float32, the first in the lower half: one step adds both products
- * of a pair to each of VW sums. vec.h has how floats are rounded.
- *
- * vdpbf16ps rounds each addition and flushes denormals, bfdot likewise. Elsewhere the halves of a pair are made floats,
- * whose product is exact, in two multiply-adds, which brings nothing over float32: it is there for the tests.
+ * Of bfloat16 sums are float32. vdpbf16ps rounds each addition and flushes denormals, bfdot likewise. Elsewhere the
+ * halves of a pair are made floats, whose product is exact, in two multiply-adds, which brings nothing over float32: it
+ * is there for the tests.
  * RATE_OF_BF16: multiply-adds in the time of one of float32, 0 where they are emulated (table.bf16_rate).
  * GROUP_OF_BF16: neighbours of k of one step (table.bf16_group), a pair, or what a row of an AMX tile has
  * (amx_tile.h). */
-#ifndef DOT_BF16_H
-#define DOT_BF16_H
+#ifndef PAIRS_H
+#define PAIRS_H
 #include "vec.h"
 enum { RATE_OF_BF16 = HAS_AMX ? 16 : BF16_RATE, GROUP_OF_BF16 = HAS_AMX ? 32 : 2 };
 
@@ -46,5 +46,24 @@ INL void join_rows(const float *first, const float *second, int64_t width, float
 {
     for (int64_t o = 0; o < width; o += VW)
         st(y + o, (vf)pairs_bf16(ld(first + o), second ? ld(second + o) : (vf){0}));
+}
+
+/* n runs of 2 CB floats, each a whole number of steps of 1 / inverse -> as many int16 each: those numbers, and `zero`
+ * more. Run i is [CB] at x + i*step and [CB] xb behind that; in y runs are `each` pairs apart. From lane `have` on they
+ * are anything, from there to the end of its part of CB; what is behind that is not read. have 0: all are `zero`. */
+static __attribute__((noinline, unused)) void step_runs(const float *x, int64_t xb, int64_t step, int64_t n,
+                                                        int64_t have, float inverse, int32_t zero, float *y,
+                                                        int64_t each)
+{
+    const vi z = zero - (vi){0};
+    const vf s = bc(inverse);
+    vi first[NV], second[NV];
+    FOR(v, NV) first[v] = second[v] = z;
+    for (; n > 0; n--, x += step, y += each) {
+        if (have > 0) FOR(v, NV) first[v] = nearest_int(ld(x + v * VW) * s) + z;
+        if (have > CB) FOR(v, NV) second[v] = nearest_int(ld(x + xb + v * VW) * s) + z;
+        st_s16((int16_t *)y, first);
+        st_s16((int16_t *)y + CB, second);
+    }
 }
 #endif
