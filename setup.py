@@ -25,12 +25,13 @@ HERE = pathlib.Path(__file__).parent
 OPS = pathlib.Path("cinfer/_ops")
 AVX2 = ["-mavx2", "-mfma", "-mf16c"]
 AVX512 = [*AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
+# Levels in the order in which they are compiled: what takes longest first, that no core waits for it at the end.
 LEVELS = {"baseline": []}
 OF_BYTES, OF_VNNI, OF_BF16, OF_TILES = {}, {}, {}, {}       # levels of kernels_bytes.pyx, kernels_vnni.pyx, ...
 if platform.machine() in ("x86_64", "AMD64"):
-    LEVELS |= {"avx2": AVX2, "avx512": AVX512}
+    LEVELS = {"avx512": AVX512, "avx2": AVX2, "baseline": []}
     OF_BYTES = {"sse41": ["-msse4.1"]}
-    OF_VNNI = {"avxvnni": [*AVX2, "-mavxvnni"], "avx512vnni": [*AVX512, "-mavx512vnni"]}
+    OF_VNNI = {"avx512vnni": [*AVX512, "-mavx512vnni"], "avxvnni": [*AVX2, "-mavxvnni"]}
     OF_BF16 = {"avx512bf16": [*AVX512, "-mavx512vnni", "-mavx512bf16"]}
     OF_TILES = {"amx": [*AVX512, "-mavx512vnni", "-mavx512bf16", "-mamx-tile", "-mamx-int8", "-mamx-bf16"]}
 elif platform.machine() in ("aarch64", "arm64"):
@@ -84,7 +85,7 @@ def extensions():
         print("cinfer: this compiler has no OpenMP; cinfer will use one thread (GCC has it; for Clang "
               "install libomp-dev)", file=sys.stderr)
     chosen = os.environ.get("CINFER_BUILD_LEVELS")
-    all_levels = LEVELS | OF_BYTES | OF_VNNI | OF_BF16 | OF_TILES
+    all_levels = LEVELS | OF_VNNI | OF_TILES | OF_BYTES | OF_BF16
     sources = {**dict.fromkeys(OF_BYTES, "kernels_bytes"), **dict.fromkeys(OF_VNNI, "kernels_vnni"),
                **dict.fromkeys(OF_BF16, "kernels_bf16"), **dict.fromkeys(OF_TILES, "kernels_amx")}
     unknown = set(chosen.split(",")) - all_levels.keys() if chosen else ()
@@ -92,9 +93,9 @@ def extensions():
         sys.exit(f"CINFER_BUILD_LEVELS={chosen}: no level {', '.join(sorted(unknown))}; "
                  f"there are {', '.join(all_levels)}")
     levels = {k: v for k, v in all_levels.items() if compiles(v) and (not chosen or k in chosen.split(","))}
-    yield extension("executor", "executor", ["-O2", "-g0", *openmp], [*strip, *openmp])
     for level, level_flags in levels.items():
         yield extension(f"_kernels_{level}", sources.get(level, "kernels"), [*flags, *level_flags], strip)
+    yield extension("executor", "executor", ["-O2", "-g0", *openmp], [*strip, *openmp])
 
 
 def extension(name, source, compile_flags, link_flags):
@@ -103,16 +104,24 @@ def extension(name, source, compile_flags, link_flags):
                      depends=headers, extra_compile_args=compile_flags, extra_link_args=link_flags)
 
 
-def in_c(made):
+def translated(modules):
+    """These modules in C, several translated at a time where the system has what processes need for that."""
+    how = dict(include_path=[str(OPS)], build_dir="build")
+    try:
+        return cythonize(modules, nthreads=os.cpu_count(), **how)
+    except (NotImplementedError, OSError):              # no semaphores
+        return cythonize(modules, **how)
+
+
+def compilable(made):
     """These extensions with sources in C: each .pyx is translated once, as a module of its own name, and where the
     extension has another, that is what its function of initialisation is called."""
     modules = {each.sources[0]: pathlib.Path(each.sources[0]).stem for each in made}
-    found = cythonize([Extension(f"cinfer._ops.{name}", [source]) for source, name in modules.items()],
-                      include_path=[str(OPS)], build_dir="build")
-    translated = {name: pathlib.Path(each.sources[0]) for name, each in zip(modules.values(), found)}
+    found = translated([Extension(f"cinfer._ops.{name}", [source]) for source, name in modules.items()])
+    in_c = {name: pathlib.Path(each.sources[0]) for name, each in zip(modules.values(), found)}
     for each in made:
         module, name = modules[each.sources[0]], each.name.rpartition(".")[2]
-        source = translated[module]
+        source = in_c[module]
         if name != module:
             each.depends.append(str(source))
             text = f'#define PyInit_{module} PyInit_{name}\n#include "{source.name}"\n'
@@ -123,5 +132,6 @@ def in_c(made):
     return made
 
 
-os.chdir(HERE)
-setup(cmdclass={"build_ext": BuildExt}, ext_modules=in_c(list(extensions())))
+if __name__ == "__main__":                              # not in the processes that translate
+    os.chdir(HERE)
+    setup(cmdclass={"build_ext": BuildExt}, ext_modules=compilable(list(extensions())))
