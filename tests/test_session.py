@@ -18,6 +18,7 @@ import pytest
 import cinfer
 from cinfer import _ops
 
+from bf16 import say_fast
 from onnx_models import Model, assert_close, expected
 from small_network import FREE, X, network, pixels
 
@@ -279,7 +280,7 @@ def test_uses_the_level_asked_for(level):
 def fast_bf16(monkeypatch):
     """Whether products of bfloat16 are fast, said of any CPU."""
     def said(rate):
-        monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: rate)
+        say_fast(monkeypatch, rate)
     return said
 
 

@@ -71,4 +71,6 @@ cdef int64_t attention_bf16_scratch(const void *params, char *const *base) noexc
     return (s.rows * (s.scores + s.q + s.e + 1) + PAIR_LANES * OCT + s.k + s.v) * <int64_t>sizeof(float)
 
 
-enter("attention_bf16", fields_of(attention_params), sizeof(attention_t), attention_bf16_run, attention_bf16_scratch)
+if HAS_BF16:
+    enter("attention_bf16", fields_of(attention_params), sizeof(attention_t), attention_bf16_run,
+          attention_bf16_scratch)

@@ -37,6 +37,13 @@ cdef extern from "pairs.h" nogil:
     void round_part(const float *, int64_t, float *)
     void join_rows(const float *, const float *, int64_t, float *)
 
+# Emulated kernels are for tests: where vectors have 512 bits they take too long to compile.
+cdef extern from *:
+    """
+    #define HAS_BF16 (RATE_OF_BF16 > 0 || VW < 16)
+    """
+    const bint HAS_BF16
+
 cdef extern from "matmul.h" nogil:
     void pack_columns(const float *, int64_t, int64_t, int64_t, int64_t, int64_t, float *)
 

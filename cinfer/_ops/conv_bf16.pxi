@@ -9,4 +9,5 @@ cdef void conv_bf16_run(const void *params, char *const *base, char *scratch, in
     conv_pairs(<const conv_bf16_t *>params, base, scratch, tile, &tiles_bf16[0][0], &tiles_bf16_half[0][0], 0)
 
 
-enter("conv_bf16", fields_of(conv_bf16_params), sizeof(conv_bf16_t), conv_bf16_run, conv_bf16_scratch)
+if HAS_BF16:
+    enter("conv_bf16", fields_of(conv_bf16_params), sizeof(conv_bf16_t), conv_bf16_run, conv_bf16_scratch)

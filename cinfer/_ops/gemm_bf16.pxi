@@ -19,4 +19,5 @@ cdef void gemm_bf16_run(const void *params, char *const *base, char *scratch, in
     gemm_pairs(<const gemm_bf16_t *>params, base, scratch, tile, &tiles_bf16[0][0], &tiles_bf16_half[0][0], 0)
 
 
-enter("gemm_bf16", fields_of(gemm_bf16_params), sizeof(gemm_bf16_t), gemm_bf16_run, gemm_bf16_scratch)
+if HAS_BF16:
+    enter("gemm_bf16", fields_of(gemm_bf16_params), sizeof(gemm_bf16_t), gemm_bf16_run, gemm_bf16_scratch)

@@ -17,6 +17,13 @@ cdef extern from "conv_s16_tile.h" nogil:
     const tile_run tiles_s16[FORM_LIST_FETCHING][PM]
     const tile_run tiles_s16_half[FORM_LIST_FETCHING][PM_HALF]
 
+# Where they bring nothing they are for tests: of 512 bits they take too long to compile.
+cdef extern from *:
+    """
+    #define HAS_S16 (S16_RATE > 0 || VW < 16)
+    """
+    const bint HAS_S16
+
 ctypedef struct pack_s16_t:
     buf_t w, each, y
     int64_t oc, ic, kd, kh, kw, so, sk, goc, zero
@@ -81,6 +88,7 @@ cdef void gemm_s16_run(const void *params, char *const *base, char *scratch, int
 
 
 cdef pack_s16_t pack_s16_params
-enter("conv_s16", fields_of(conv_bf16_params), sizeof(conv_bf16_t), conv_s16_run, conv_bf16_scratch)
-enter("gemm_s16", fields_of(gemm_bf16_params), sizeof(gemm_bf16_t), gemm_s16_run, gemm_bf16_scratch)
-enter("pack_s16", fields_of(pack_s16_params), sizeof(pack_s16_t), pack_s16_run, NULL, pack_s16_packed)
+if HAS_S16:
+    enter("conv_s16", fields_of(conv_bf16_params), sizeof(conv_bf16_t), conv_s16_run, conv_bf16_scratch)
+    enter("gemm_s16", fields_of(gemm_bf16_params), sizeof(gemm_bf16_t), gemm_s16_run, gemm_bf16_scratch)
+    enter("pack_s16", fields_of(pack_s16_params), sizeof(pack_s16_t), pack_s16_run, NULL, pack_s16_packed)

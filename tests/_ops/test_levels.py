@@ -48,9 +48,9 @@ def test_a_level_runs_where_linux_says_that_the_cpu_has_its_instructions():
 @pytest.mark.parametrize("level", ADDING)
 def test_a_level_that_adds_has_products_of_bytes_and_all_else_of_the_level_below(level):
     table, below = ops.table(level), ops.table(ops.ADDS_TO[level])
-    own = {name for name in table.index if table.index[name] != below.index[name]}
-    assert table.index.keys() == below.index.keys()
-    assert all(table.fields(name) == below.fields(name) for name in table.index)
+    own = {name for name in table.index if table.index[name] != below.index.get(name)}
+    assert table.index.keys() >= below.index.keys()
+    assert all(table.fields(name) == below.fields(name) for name in below.index)
     assert (table.level, table.vw, table.gemm_n) == (level, below.vw, below.gemm_n)
     if level == "amx":                  # weights fill tiles of 64 terms
         assert own == PRODUCTS | PRODUCTS_OF_BF16 and (table.dot_group, table.bf16_group) == (64, 32)
@@ -72,12 +72,19 @@ def test_a_level_that_adds_has_products_of_bytes_and_all_else_of_the_level_below
 @pytest.mark.parametrize("level", [level for level in ops.usable_levels() if level in OF_BF16])
 def test_a_level_of_bfloat16_has_its_products_and_all_else_of_the_level_below(level):
     table, below = ops.table(level), ops.table(ops.ADDS_TO[level])
-    own = {name for name in table.index if table.index[name] != below.index[name]}
-    assert table.index.keys() == below.index.keys()
-    assert all(table.fields(name) == below.fields(name) for name in table.index)
+    own = {name for name in table.index if table.index[name] != below.index.get(name)}
+    assert table.index.keys() >= below.index.keys()
+    assert all(table.fields(name) == below.fields(name) for name in below.index)
     assert own == PRODUCTS_OF_BF16 and table.bf16_group == below.bf16_group == 2
     assert (table.level, table.dot_group, table.panel_u8(64)) == (level, below.dot_group, below.panel_u8(64))
     assert table.bf16_rate > 1 and below.bf16_rate == 0
+
+
+@pytest.mark.parametrize("level", ops.usable_levels())
+def test_products_that_are_not_fast_are_there_for_tests_but_of_512_bits(level):
+    table = ops.table(level)
+    for products, rate in ((PRODUCTS_OF_BF16, table.bf16_rate), (PRODUCTS_OF_INT16, table.s16_rate)):
+        assert table.index.keys() & products == (products if rate or table.vw < 16 else set())
 
 
 def test_levels_add_to_levels_that_add():

@@ -100,6 +100,8 @@ KERNELS = {
 @given(data=st.data(), most=st.sampled_from([3, 127, 255]))
 def test_all_is_written_that_is_said_and_nothing_behind(level, name, data, most):
     table = ops.table(level)
+    if name not in table.index:                     # as bfloat16 where it would be slower than float32
+        return
     dtype, how = KERNELS[name]
     params = how(data.draw, table)
     reads = params.pop("reads", None)
@@ -128,4 +130,5 @@ def test_all_is_written_that_is_said_and_nothing_behind(level, name, data, most)
 
 
 def test_no_kernel_that_packs_is_left_out():
-    assert {name for name in ops.table().index if name.startswith("pack_") or name == "widen"} == KERNELS.keys()
+    all_kernels = {name for level in LEVELS for name in ops.table(level).index}
+    assert {name for name in all_kernels if name.startswith("pack_") or name == "widen"} == KERNELS.keys()

@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 from test_conv import in_several_ways
 from test_conv_bf16 import run_pairs
 from test_matmul import SIZES, padded_rows
-from windows import GUARD, LEVELS, Blocked, aligned, channels, convolve, ref, run
+from windows import GUARD, Blocked, aligned, channels, convolve, levels_with, ref, run
 
 import cinfer._ops as ops
 
+LEVELS = levels_with("gemm_s16")
 F32 = np.float32
 ONES, NONE = (1, 1), (0, 0, 0, 0)
 # n, groups, ic, oc, h, w, kernel, strides, dilations, pads; channels of all groups

@@ -9,6 +9,11 @@ LEVELS = ops.usable_levels()
 RNG = np.random.default_rng(7)
 
 
+def levels_with(kernel):
+    """Those that have it: what brings nothing at a level and takes long to compile is not there."""
+    return [level for level in LEVELS if kernel in ops.table(level).index]
+
+
 def aligned(n):
     """n float32 zeros, 64-byte aligned."""
     raw = np.zeros(4 * n + 64, np.uint8)

@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from bf16 import say_fast
 from cinfer._ops import executor
 from onnx import TensorProto, helper
 from program import DATA, cinfer  # noqa: F401 (fixtures)
@@ -55,7 +56,7 @@ def test_info_for_people_is_short(cinfer):
 @pytest.mark.parametrize("command", [("info", DEMO), ("bench", DEMO, "--runs", "1"), ("run", DEMO, DATA / "dog.jpg")],
                          ids=lambda command: command[0])
 def test_precision_is_what_was_asked_for_or_that_is_said(cinfer, monkeypatch, command, rate):
-    monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: rate)
+    say_fast(monkeypatch, rate)
     done = cinfer(*command, "--precision", "bf16")
     said = [line for line in done.errors if line.startswith("cinfer: precision: fp32, not bf16: this CPU has no fast")]
     assert done.status == 0 and len(said) == (rate == 0)
@@ -69,7 +70,7 @@ def test_precision_is_what_was_asked_for_or_that_is_said(cinfer, monkeypatch, co
 
 def test_info_says_whether_this_machine_is_fast_in_bf16(cinfer, monkeypatch):
     for rate, words in ((0, "--precision bf16 is fp32"), (2, "for those who ask")):
-        monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: rate)
+        say_fast(monkeypatch, rate)
         assert words in cinfer("info").out
         assert json.loads(cinfer("info", "--json").out)["bf16"] == (rate > 0)
 

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import onnx
 import pytest
+from bf16 import say_fast
 from compared import FLOAT, N, X, chain, info, model
 from onnx import TensorProto, helper
 
@@ -385,14 +386,14 @@ def product() -> bytes:
 
 def test_a_model_beside_itself_in_fp32(monkeypatch):
     """Numbers of 8 bits of mantissa, 2^-9 off at most, both factors: sums of 64 such are some thousandths off."""
-    monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: 16)
+    say_fast(monkeypatch, 16)
     monkeypatch.setattr("cinfer.plan.plan.FEW_FLOPS", -1)
     found = cinfer.compare(product(), precision="bf16", every_value=True)
     assert found.precision.startswith("bf16") and found.reference == "the model in fp32"
     assert 2**-12 < found.values[0].of_scale < 2**-7 and not found.agrees and found.first.name == "m"
     assert cinfer.compare(product(), product(), precision="bf16").outputs[0].of_scale == found.outputs[0].of_scale
     assert cinfer.compare(product(), precision="bf16", tolerance=.02).agrees
-    monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: 0)
+    say_fast(monkeypatch, 0)
     same = cinfer.compare(product(), precision="bf16")
     assert same.outputs[0].largest == 0 and same.lines()[1].split()[:3] == ["precision", "fp32,", "not"]
 

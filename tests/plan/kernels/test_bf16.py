@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import cinfer
-from cinfer import _ops
 from cinfer.vision import Reader
 
+from bf16 import LEVELS, say_fast
 from onnx_models import Model, assert_close, expected
 from random_graphs import concatenated_graph
 from watched import LARGE, NAN, bits, run_watched
@@ -17,12 +17,11 @@ from watched import LARGE, NAN, bits, run_watched
 TILES_OF_AMX = 16                           # times the speed of float32, of which the plan expects half
 FASTEST, AS_AMD, AS_AMX = 1000, 2, 8        # times the speed of float32: all that can be of bfloat16; what CPUs reach
 DATA = Path(__file__).resolve().parents[2] / "data"
-LEVELS = _ops.usable_levels()
 
 
 @pytest.fixture(params=[FASTEST])
 def fast(request, monkeypatch):
-    monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: max(request.param, table.bf16_rate))
+    say_fast(monkeypatch, lambda table: max(request.param, table.bf16_rate))
     monkeypatch.setattr("cinfer.plan.plan.FEW_FLOPS", -1)
 
 
@@ -281,7 +280,7 @@ def test_a_vector_is_multiplied_as_it_is_by_rounded_weights(fast, isa, transB):
 # ---- what is of bfloat16
 
 def labels(data, rate, monkeypatch, **how):
-    monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: rate)
+    say_fast(monkeypatch, rate)
     return kernels(cinfer.load(data, threads=1, precision="bf16", **how))
 
 
@@ -353,7 +352,7 @@ def test_large_weights_are_kept_once_for_all_sizes(monkeypatch):
     x = m.input("x", 1, 256, 8, 8, declared=(1, 256, "h", "w"))
     data = m.outputs(m.conv(x, 256, 256, 3)).bytes()
     for rate, kernel in ((AS_AMD, "winograd"), (AS_AMX, "conv_bf16")):
-        monkeypatch.setattr("cinfer.session.bf16_rate", lambda table: rate)
+        say_fast(monkeypatch, rate)
         session = cinfer.load(data, threads=1, precision="bf16")
         assert {kernel} == {k for size in (2, 9, 40) for k in kernels(session, {"x": (1, 256, size, size)})
                             if k in ("winograd", "conv", "conv_bf16")}
