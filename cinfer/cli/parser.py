@@ -159,5 +159,9 @@ def model_path(text: str) -> str:
     """The model's path; a clear error before anything slow happens."""
     if text == "-":
         raise InputError("a model is not read from standard input; name its file")
+    if "+" in text:
+        from ..vision.chains import split
+        if len(split(text)) > 1:
+            raise InputError(f"{text}: one model is right here; chains are for cinfer run and cinfer serve")
     check_regular(text, text, "an ONNX model")
     return text

@@ -51,6 +51,9 @@ DEMO = DATA / "efficientnet_lite0_w8.onnx"
      "dog.jpg: the picture is 768x576, the recipe takes 224x224 only"),
     (["run", "{demo}", "{data}/dog.jpg", "--save", ""], "an argument is empty"),
     (["info", ""], "an argument is empty, as a variable that is not set; see cinfer info --help"),
+    *[([command, "{demo}+{demo}", *more], "one model is right here; chains are for cinfer run and cinfer serve")
+      for command, *more in (["info"], ["bench"], ["explain", "{data}/dog.jpg", "-o", "why.png"],
+                             ["label", "-o", "m.onnx"], ["compare", "{demo}"])],
     (["info", "{demo}", "more"], "unknown argument 'more'"),
     (["info", "{demo}", "--shape", "x"], "'x' is no [NAME=]SIZES such as 1x3x224x224 or input=1x3x224x224"),
     (["info", "{demo}", "--shape", "x=1x3"], "--shape x: no such input; the model has 'input'"),
