@@ -10,29 +10,10 @@
 #define GEMM_U8_PACK_H
 #include "gemm_u8_tile.h"
 #include "transpose.h"
-typedef uint8_t b16_t __attribute__((vector_size(16), may_alias));
-typedef int16_t s8_t __attribute__((vector_size(16), may_alias));
+#include "vec_u8.h"
 typedef int16_t halves_t __attribute__((vector_size(VW * 4), may_alias));
 typedef int8_t bytes_t __attribute__((vector_size(VW * 4), may_alias));
 typedef uint8_t half_bytes_t __attribute__((vector_size(VW * 2)));
-#if defined(__clang__)
-# define MIX_OF(type, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-# define MIX_OF(type, a, b, ...) __builtin_shuffle(a, b, (type){__VA_ARGS__})
-#endif
-INL b16_t low_bytes(b16_t a, b16_t b)
-{
-    return MIX_OF(b16_t, a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-}
-INL b16_t high_bytes(b16_t a, b16_t b)
-{
-    return MIX_OF(b16_t, a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-}
-INL s8_t low_halves(b16_t a, b16_t b) { return MIX_OF(s8_t, (s8_t)a, (s8_t)b, 0, 8, 1, 9, 2, 10, 3, 11); }
-INL s8_t high_halves(b16_t a, b16_t b) { return MIX_OF(s8_t, (s8_t)a, (s8_t)b, 4, 12, 5, 13, 6, 14, 7, 15); }
-INL b16_t ld_b16(const uint8_t *p) { b16_t v; memcpy(&v, p, sizeof v); return v; }
-INL void st_b16(void *p, b16_t v) { memcpy(p, &v, sizeof v); }
-
 /* a + the sums of the numbers in each group of w */
 #if HAS_QUADS
 INL vi add_quads(vi a, vi w) { return dot_quads(a, (vi){0} + 0x01010101, w); }

@@ -76,6 +76,15 @@ INL void dequantise_ub(ub x, void *p, void *q, const quant_t *k, int floats)
 #endif
 }
 
+/* 16 pixels of up to FEW planes, `step` bytes apart. */
+enum { FEW = 4 };
+INL void few_planes(const char *x, int64_t step, int lanes, uint8_t *y, const quant_t *q, const int floats)
+{
+    uint8_t planes[FEW * CB] = {0};
+    for (int k = 0; k < lanes; k += UB_PIXELS)
+        st_ub(planes + k * CB, quantise_ub(x + k * step, k + 1 < lanes ? x + (k + 1) * step : NULL, q, floats));
+    few_to_pixels(planes, y);
+}
 /* n pixels side by side in each of `lanes` planes -> blocked, 16 at a time; the last 16 start early enough. */
 INL void block_planes_of(const char *x, int64_t plane, int lanes, int64_t n, uint8_t *y, int64_t w, int64_t row,
                          const quant_t *q, const int floats)
@@ -92,21 +101,22 @@ INL void block_planes_of(const char *x, int64_t plane, int lanes, int64_t n, uin
             from = few;
             step = CB;
         }
-        ub v[PLANES];
-        FOR(k, PLANES) {
-            const char *low = from + k * step * size;
-            const char *high = k + PLANES < lanes ? from + (k + PLANES) * step * size : NULL;
-            v[k] = k < lanes ? quantise_ub(low, high, q, floats) : (ub){0};
-        }
-        to_pixels(v);
         run_t to = run_at(p, w, row);
-        if (m == CB && to.left >= CB) {
-            FOR(k, PLANES) st_ub(y + to.at + k * UB, v[k]);
+        const int whole = m == CB && to.left >= CB;
+        uint8_t t[CB * CB], *pixels = whole ? y + to.at : t;
+        if (lanes <= FEW) {
+            few_planes(from, step * size, lanes, pixels, q, floats);
         } else {
-            uint8_t t[CB * CB];
-            FOR(k, PLANES) st_ub(t + k * UB, v[k]);
-            for (int64_t k = 0; k < m; k++, run_next(&to)) memcpy(y + to.at, t + k * CB, CB);
+            ub v[PLANES];
+            FOR(k, PLANES) {
+                const char *low = from + k * step * size;
+                const char *high = k + PLANES < lanes ? from + (k + PLANES) * step * size : NULL;
+                v[k] = k < lanes ? quantise_ub(low, high, q, floats) : (ub){0};
+            }
+            to_pixels(v);
+            FOR(k, PLANES) st_ub(pixels + k * UB, v[k]);
         }
+        if (!whole) for (int64_t k = 0; k < m; k++, run_next(&to)) memcpy(y + to.at, t + k * CB, CB);
     }
 }
 /* The reverse: n pixels of a blocked run to planes at y + off[lane]. */

@@ -5,7 +5,9 @@
  *                   channel k, and of 32 bytes channel k + 8 in its upper half; as pixels they lie in their order.
  *                   A round of unpacking (`interleave`) turns the bits of a byte's number: 4 channel bits and 4 pixel
  *                   bits change places in 4 rounds. Of 32 bytes the channel's highest bit is the half of the vector,
- *                   which one permutation of quarters moves, so that 3 are enough and 8 vectors stay in registers. */
+ *                   which one permutation of quarters moves, so that 3 are enough and 8 vectors stay in registers.
+ * few_to_pixels     of 4 planes: 16 pixels whose lanes beyond the 4th hold anything
+ * low_bytes ...     the bytes or halves of two vectors by turns, of 16 bytes whatever UB is */
 #ifndef VEC_U8_H
 #define VEC_U8_H
 #include "vec_math.h"
@@ -50,5 +52,44 @@ INL void to_planes(ub *v)
     swap_quarters(v);
 #endif
     FOR(k, 4) interleave(v);
+}
+
+typedef uint8_t b16_t __attribute__((vector_size(16), may_alias));
+typedef int32_t i4_t __attribute__((vector_size(16), may_alias));
+typedef int16_t s8_t __attribute__((vector_size(16), may_alias));
+#if defined(__clang__)
+# define MIX_OF(type, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+# define MIX_OF(type, a, b, ...) __builtin_shuffle(a, b, (type){__VA_ARGS__})
+#endif
+INL b16_t low_bytes(b16_t a, b16_t b)
+{
+    return MIX_OF(b16_t, a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+INL b16_t high_bytes(b16_t a, b16_t b)
+{
+    return MIX_OF(b16_t, a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+INL s8_t low_halves(b16_t a, b16_t b) { return MIX_OF(s8_t, (s8_t)a, (s8_t)b, 0, 8, 1, 9, 2, 10, 3, 11); }
+INL s8_t high_halves(b16_t a, b16_t b) { return MIX_OF(s8_t, (s8_t)a, (s8_t)b, 4, 12, 5, 13, 6, 14, 7, 15); }
+INL b16_t ld_b16(const uint8_t *p) { b16_t v; memcpy(&v, p, sizeof v); return v; }
+INL void st_b16(void *p, b16_t v) { memcpy(p, &v, sizeof v); }
+/* lane i of v in all lanes */
+#define IN_ALL(v, i) ((b16_t)MIX_OF(i4_t, (i4_t)(v), (i4_t)(v), i, i, i, i))
+/* planes: 16 bytes each, one after the other */
+INL void few_to_pixels(const uint8_t *planes, uint8_t *y)
+{
+    b16_t v[4];
+    FOR(k, 4) v[k] = ld_b16(planes + k * CB);
+    const b16_t a = low_bytes(v[0], v[1]), b = high_bytes(v[0], v[1]);
+    const b16_t c = low_bytes(v[2], v[3]), d = high_bytes(v[2], v[3]);
+    const s8_t four[4] = {low_halves(a, c), high_halves(a, c), low_halves(b, d), high_halves(b, d)};
+    FOR(k, 4) {
+        uint8_t *to = y + 4 * k * CB;
+        st_b16(to, IN_ALL(four[k], 0));
+        st_b16(to + CB, IN_ALL(four[k], 1));
+        st_b16(to + 2 * CB, IN_ALL(four[k], 2));
+        st_b16(to + 3 * CB, IN_ALL(four[k], 3));
+    }
 }
 #endif
