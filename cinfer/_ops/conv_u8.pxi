@@ -366,9 +366,9 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
 
 
 cdef inline int64_t lines_of_tile(int64_t size, int64_t n, int64_t width) noexcept nogil:
-    """How many cache lines each register tile fetches, for n pixels to fetch `size` bytes."""
-    cdef int64_t most = PM_U8 if width == OCT else PM_U8_HALF
-    return size // 64 // ((n + most - 1) // most)
+    """How many cache lines each register tile fetches, for n pixels to fetch `size` bytes, or some beyond."""
+    cdef int64_t most = PM_U8 if width == OCT else PM_U8_HALF, tiles = (n + most - 1) // most
+    return (size // 64 + tiles - 1) // tiles
 
 
 cdef inline bint are_near(const int64_t *xo, int64_t px) noexcept nogil:
@@ -376,7 +376,7 @@ cdef inline bint are_near(const int64_t *xo, int64_t px) noexcept nogil:
     return xo[px - 1] - xo[0] == (px - 1) * CB and (px < 2 or xo[1] - xo[0] == CB)
 
 
-cdef inline void run_tiles_u8(const tile_u8_t *T, const dot_x_t *x, const int64_t *xo, const int64_t *yo,
+cdef inline void run_tiles_u8(tile_u8_t *T, const dot_x_t *x, const int64_t *xo, const int64_t *yo,
                               const int64_t *ro, int64_t n, int64_t width, bint all_near) noexcept nogil:
     """Tiles of n pixels in all, of nearly the same width, as many at once as are of one form. all_near : of them"""
     cdef int64_t most = PM_U8 if width == OCT else PM_U8_HALF, tiles = (n + most - 1) // most
@@ -392,6 +392,7 @@ cdef inline void run_tiles_u8(const tile_u8_t *T, const dot_x_t *x, const int64_
         form = (FORM_U8_NEAR if near else FORM_U8_LIST) + (FORMS_U8_OF_TAPS if T.kh * T.kw > 1 else 0)
         run = tiles_u8[form][px] if width == OCT else tiles_u8_half[form][px]
         run(T, x, xo, yo, ro, end)
+        T.ahead += 64 * T.lines * end
         xo, yo, ro, tiles, wide = xo + end * px, yo + end * px, ro + end * px, tiles - end, wide - end
 
 

@@ -96,6 +96,10 @@ static __attribute__((noinline)) void row_sums(const uint8_t *p, int64_t ldx, in
         sums[r] = s;
     }
 }
+static void add_row(int32_t *t, const int32_t *more)
+{
+    FOR(v, OVU) { const vi a = ldi(t + v * VW) + ldi(more + v * VW); memcpy(t + v * VW, &a, sizeof a); }
+}
 /* t[r] -= sums[r] * left */
 static __attribute__((noinline)) void take_left(int32_t *t, const int32_t *sums, const int32_t *left, int64_t rows)
 {
@@ -141,6 +145,13 @@ static void pack_panel_u8(const uint8_t *w, int64_t sk, int64_t sn, const uint8_
     p.head[0] = IN_PAIRS;
     pack_pairs(w, sk, sn, flip, k, n, less, (int16_t *)p.w, p.sum);
     if (SPLIT && few && narrowed((int16_t *)p.w, 4 * OCTU * quads_of(k))) p.head[0] = IN_BYTES;
+}
+
+/* Whether so many panels of weights, `apart` words from each other, are in pairs, bytes or quads as the first one is. */
+static int of_one_form(const int32_t *w, int64_t apart, int panels)
+{
+    for (int i = 1; i < panels; i++) if (w[i * apart] != w[0]) return 0;
+    return 1;
 }
 
 /* What is done to sums before they are stored, of the columns of one panel. */
@@ -259,7 +270,7 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
     int64_t most = A->scratch_bytes / (4 * (PAIRS ? ld_pairs : ld_quads));
     int32_t a_zero = (zero ? *zero : 0) ^ (int32_t)A->flip;
     int32_t shift[OCTU] __attribute__((aligned(64))) = {0}, t[PMU * OCTU] __attribute__((aligned(64)));
-    int32_t sums[ROWS_AT_ONCE];
+    int32_t t_row[ROW_PANELS * OCTU] __attribute__((aligned(64))), sums[ROWS_AT_ONCE];
     float scales[OCTU] __attribute__((aligned(64))) = {0}, slopes[OCTU] __attribute__((aligned(64))) = {0};
     finish_t f = {.table = at(base, A->table), .ldy = A->ldy, .ldr = A->ldr, .to = A->to, .zero = (int32_t)A->zero,
                   .low = (float)(A->lo - A->zero), .high = (float)(A->hi - A->zero),
@@ -272,6 +283,7 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
     if (in_place) ld_quads = A->lda / 4;
     for (int64_t r0 = row, rows; r0 < bottom; r0 += rows) {
         int have = 0, summed = 0;               /* what the scratch has of these rows: 1 quads, 2 pairs */
+        int together = 0;                       /* panels whose products with a single row are in t_row */
         rows = bottom - r0 < most ? bottom - r0 : most;
 #if HAS_AMX
         amx_panels_t amx;
@@ -284,6 +296,7 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
             panel_t p = panel_of(w + c / OCTU * panel_u8(A->k), A->k);
             int in_bytes = SPLIT && p.head[0] == IN_BYTES, in_pairs = PAIRS && (!HAS_QUADS || p.head[0] < 0);
             const gemm_u8_tile_fn *tiles = in_bytes ? bytes_tiles : in_pairs ? pairs_tiles : quads_tiles;
+            const int64_t groups = in_pairs ? 2 * quads : quads, apart = panel_u8(A->k);
             const uint8_t *from = a + r0 * A->lda;
             const int32_t *x = !in_pairs && in_place ? (const int32_t *)from : (const int32_t *)scratch;
             int64_t ldx = in_pairs ? ld_pairs : ld_quads;
@@ -293,6 +306,12 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
             } else if (!in_pairs && !in_place && have != 1) {
                 copy_as_quads(from, A->lda, rows, A->k, (int)A->flip, (int32_t *)scratch, ldx);
                 have = 1;
+            }
+            if (rows == 1 && together == 0 && !IN_AMX(A->k) && (end - c + OCTU - 1) / OCTU >= ROW_PANELS
+                && of_one_form(p.head, apart, ROW_PANELS)) {
+                memset(t_row, 0, sizeof t_row);
+                (in_bytes ? bytes_row : in_pairs ? pairs_row : quads_row)(x, p.w, apart, groups, t_row);
+                together = ROW_PANELS;
             }
             f.n = end - c < OCTU ? end - c : OCTU;
             for (int j = 0; j < f.n; j++) {
@@ -328,7 +347,8 @@ static void gemm_u8_tile(const gemm_u8_t *A, char *const *base, char *scratch, i
                 q = rows - r < PMU ? rows - r : PMU;
                 f.y = y + size * ((r0 + r) * A->ldy + c);
                 for (int64_t i = 0; i < q; i++) __builtin_prefetch(f.y + i * size * A->ldy, 1);
-                tiles[q - 1](x + r * ldx, ldx, p.w, in_pairs ? 2 * quads : quads, p.w2, p.at, p.more, shift, t);
+                tiles[q - 1](x + r * ldx, ldx, p.w, together ? 0 : groups, p.w2, p.at, p.more, shift, t);
+                if (together > 0) add_row(t, t_row + (ROW_PANELS - together--) * OCTU);
                 if (p.head[1]) take_left(t, sums + r, p.left, q);
                 f.res = res ? res + (r0 + r) * A->ldr + c : NULL;
                 finish_rows(&f, t, q);

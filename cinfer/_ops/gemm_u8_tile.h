@@ -80,25 +80,45 @@ static __attribute__((noinline)) void name##_##R(const int32_t *x, int64_t ldx, 
             } \
     FOR(r, R) FOR(v, OVU) memcpy(t + r * OCTU + v * VW, &a[r][v], sizeof(vi)); \
 }
+/* One row x ROW_PANELS panels, `apart` words from each other: all are read at once, since memory gives more to several
+ * readers (of Zen 3: 12 to 9 GB/s). t[panel][OCTU] is added to. */
+#define ROW_PANELS (8 / OVU)
+#define GEMM_U8_ROW(name, plus, load, narrow) \
+static __attribute__((noinline)) void name##_row(const int32_t *x, const int32_t *w, int64_t apart, int64_t groups, \
+                                                 int32_t *t) \
+{ \
+    vi a[ROW_PANELS][OVU]; \
+    FOR(i, ROW_PANELS) FOR(v, OVU) a[i][v] = ldi(t + i * OCTU + v * VW); \
+    for (int64_t g = 0; g < groups; g++, w += OCTU / narrow) { \
+        const vi one = bci(x + g); \
+        FOR(i, ROW_PANELS) FOR(v, OVU) a[i][v] = plus(a[i][v], one, load(w + i * apart + v * VW / narrow)); \
+    } \
+    FOR(i, ROW_PANELS) FOR(v, OVU) memcpy(t + i * OCTU + v * VW, &a[i][v], sizeof(vi)); \
+}
+typedef void (*gemm_u8_row_fn)(const int32_t *, const int32_t *, int64_t, int64_t, int32_t *);
 typedef void (*gemm_u8_tile_fn)(const int32_t *, int64_t, const int32_t *, int64_t, const int32_t *, const int32_t *,
                                 const int32_t *, const int32_t *, int32_t *);
 #define GEMM_U8_REF(R, name) name##_##R,
 #define GEMM_U8_TILES(name, ...) \
     EACH_ROWS(GEMM_U8_TILE, name, __VA_ARGS__) \
-    static const gemm_u8_tile_fn name##_tiles[] = {EACH_ROWS(GEMM_U8_REF, name)};
+    static const gemm_u8_tile_fn name##_tiles[] = {EACH_ROWS(GEMM_U8_REF, name)}; \
+    GEMM_U8_ROW(name, __VA_ARGS__)
 #if HAS_QUADS
 GEMM_U8_TILES(quads, plus_quads, ldi, 1)
 #else
 # define quads_tiles pairs_tiles
+# define quads_row pairs_row
 #endif
 #if PAIRS
 GEMM_U8_TILES(pairs, plus_pairs, ldi, 1)
 #else
 # define pairs_tiles quads_tiles
+# define pairs_row quads_row
 #endif
 #if SPLIT
 GEMM_U8_TILES(bytes, plus_pairs, ld_pairs_s8, 2)
 #else
 # define bytes_tiles pairs_tiles
+# define bytes_row pairs_row
 #endif
 #endif
