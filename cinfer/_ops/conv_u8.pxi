@@ -52,6 +52,7 @@ cdef extern from "dot_u8.h" nogil:
     void dot_pixels(const uint8_t *, int64_t, int64_t, int64_t, dot_x_t *)
 
 cdef extern from "conv_u8_tile.h" nogil:
+    void fetch "__builtin_prefetch" (const void *)
     enum: PM_U8, PM_U8_HALF, FORM_U8_NEAR, FORM_U8_LIST, FORMS_U8_OF_TAPS, FORMS_U8
     ctypedef struct tile_u8_t:
         int32_t start[OCT]
@@ -338,6 +339,8 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
                 T.w = widened
             if o + reads.width < c1:
                 T.lines = lines_of_tile(bytes_of_tile, n, reads.width)
+                fetch(scale + o + reads.width)
+                fetch(<const int32_t *>at(base, A.bias) + o + reads.width)
             if wsum != NULL:
                 T.scale = NULL
                 begin_by_zero(T.start, <const int32_t *>w, <const int32_t *>at(base, A.bias), o, wsum, <int32_t>zero,
