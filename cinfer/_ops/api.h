@@ -43,6 +43,7 @@ typedef struct {
     double (*fma)(long n);              /* n rounds of independent multiply-adds: returns the flops done */
     int64_t (*panel_u8)(int64_t k);     /* words of a packed panel of a product of bytes (gemm_u8.h), */
     int64_t (*room_u8)(int64_t k);      /* and the least bytes of scratch that it takes */
+    int (*runs_u8)(int64_t ic, int64_t kw, int64_t dw);     /* whether conv_u8 takes plain memory (conv_u8.pxi) */
     int dot_group;                      /* bytes of x that one step multiplies for each sum (dot_u8.h) */
     int kernels;
     const kernel_t *kernel;

@@ -24,6 +24,7 @@ cdef extern from "api.h" nogil:
         double (*fma)(long) noexcept nogil
         int64_t (*panel_u8)(int64_t k) noexcept nogil
         int64_t (*room_u8)(int64_t k) noexcept nogil
+        int (*runs_u8)(int64_t ic, int64_t kw, int64_t dw) noexcept nogil
         int dot_group
         int kernels
         const kernel_t *kernel

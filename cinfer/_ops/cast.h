@@ -3,7 +3,7 @@
  * convert, how
  *   0 cast        y = x in the type `to`, as C converts it; floats become integers by way of int64 and are
  *                 cut to the low bits; bool is whether x is not 0
- *   1 quantise    y = min(hi, max(lo, rint(x / s) + z)), x float32, z float32; NaN becomes 0
+ *   1 quantise    y = min(hi, max(lo, rint(x / s) + z)), x float32, z float32; NaN becomes 0, of uint8 lo
  *   2 dequantise  y = (x - z) * s, x of 4 bytes at most, z int32, y float32
  *
  * from, to: element codes (strided.h). The same type twice moves the bits. Strides are in elements, may be 0
@@ -14,6 +14,7 @@
 #ifndef CAST_H
 #define CAST_H
 #include "strided.h"
+#include "layout_u8.h"
 enum { HOW_cast, HOW_quantise, HOW_dequantise };
 
 STAGE(i32_to_i64, int32_t, int64_t, x[i])
@@ -79,6 +80,12 @@ static void quantise(const void *from, void *to, int64_t n, const scale_t *q)
         else st(y + i, v);
     }
 }
+/* The same to uint8, by one scale */
+static void quantise_u8(const void *from, void *to, int64_t n, const scale_t *q)
+{
+    const quant_t k = quant_of(*q->s, (int64_t)*(const float *)q->z, (int64_t)q->lo, (int64_t)q->hi, 0);
+    quantise_bytes(from, n, &k, to);
+}
 static void dequantise(const void *from, void *to, int64_t n, const scale_t *q)
 {
     const int32_t *x = from, *z = q->z;
@@ -95,7 +102,7 @@ static const stage_fn change[W_COUNT][W_COUNT] = {
     [W_f64] = {[W_i32] = f64_to_i32, [W_i64] = f64_to_i64, [W_f32] = f64_to_f32}};
 static const stage_fn truth[W_COUNT] = {truth_of_i32, truth_of_i64, truth_of_f32, truth_of_f64};
 
-typedef struct { stage_fn stage[3]; int stages, from_size, to_size; } conversion_t;
+typedef struct { stage_fn stage[3], at_once; int stages, from_size, to_size; } conversion_t;   /* at_once: by one scale */
 static conversion_t conversion(int64_t from, int64_t to, int64_t how)
 {
     conversion_t c = {.from_size = element_size[from], .to_size = element_size[to]};
@@ -107,6 +114,7 @@ static conversion_t conversion(int64_t from, int64_t to, int64_t how)
     if (widen[from]) c.stage[c.stages++] = widen[from];
     if (f) c.stage[c.stages++] = f;
     if (narrow[to]) c.stage[c.stages++] = narrow[to];
+    if (how == HOW_quantise && to == E_uint8) c.at_once = quantise_u8;
     return c;
 }
 
@@ -117,6 +125,8 @@ static void convert_row(const conversion_t *c, const char *x, int64_t xs, char *
     char t[3][8 * PIECE] __attribute__((aligned(64)));
     float s[PIECE], z[PIECE];
     int64_t step = q.step;
+    const stage_fn *stage = c->at_once && step == 0 ? &c->at_once : c->stage;
+    const int stages = stage == c->stage ? c->stages : 1;
     if (c->stages == 0) { row_move(x, xs, y, ys, n, c->from_size); return; }
     for (int64_t m; n > 0; n -= m, x += m * xs * c->from_size, y += m * ys * c->to_size) {
         m = n < PIECE ? n : PIECE;
@@ -129,9 +139,9 @@ static void convert_row(const conversion_t *c, const char *x, int64_t xs, char *
             q.s += m * step;
             q.z = (const char *)q.z + 4 * m * step;
         }
-        for (int k = 0; k < c->stages; k++) {
-            void *into = k == c->stages - 1 && ys == 1 ? (void *)y : t[k & 1];
-            c->stage[k](have, into, m, &part);
+        for (int k = 0; k < stages; k++) {
+            void *into = k == stages - 1 && ys == 1 ? (void *)y : t[k & 1];
+            stage[k](have, into, m, &part);
             have = into;
         }
         if (ys != 1) row_move(have, 1, y, ys, m, c->to_size);

@@ -5,6 +5,8 @@
 #                limits lo and hi; or in float32 (requantise.pxi)
 #   x            points at pixel (-pad_t, -pad_l) of a picture whose halo is its zero point, so that every read is
 #                legal; strides xn xb xr. No zero point is subtracted: bias has -x_zero times the sum of the weights
+#   ih .. pl     ih 0, or x is pictures in plain memory, of few channels (is_of_runs): channels xc apart, rows xr, pixels
+#                xw; it points at pixel (0, 0) of ih x iw, and windows begin at (-pt, -pl); beyond is xz, its zero point
 #   ib, last     blocks of input channels, channels in the last of them; what lies beyond meets weights of 0
 #   goc, gic     0, or the channels of a group, out and in: last, and so ib, are then of all groups together
 #   w            packed by pack_conv_u8
@@ -47,9 +49,11 @@ cdef extern from "dot_u8.h" nogil:
     int64_t dot_parts(int64_t, int64_t)
     dot_w_t dot_part(int64_t, int64_t)
     void dot_row(const uint8_t *, int64_t, int64_t, dot_x_t *)
-    void dot_row_of(int, int64_t, dot_x_t *)
+    void dot_fill(int, int64_t, dot_x_t *)
     void dot_widen(const signed char *, int64_t, dot_w_t *)
     void dot_pixels(const uint8_t *, int64_t, int64_t, int64_t, dot_x_t *)
+    void dot_plain(const uint8_t *, int64_t, int64_t, int64_t, int64_t, dot_x_t *)
+    int runs_u8(int64_t, int64_t, int64_t)
 
 cdef extern from "conv_u8_tile.h" nogil:
     void fetch "__builtin_prefetch" (const void *)
@@ -75,7 +79,7 @@ ctypedef struct conv_u8_t:
     buf_t x, w, bias, scale, table, y
     int64_t n, ib, last, ob, goc, gic, kh, kw, dh, dw, sh, sw, oh, ow
     int64_t xn, xb, xr, yn, yb, yr, yp, yz, lo, hi, row_tiles, rows, oc_tiles, blocks
-    int64_t kd, sd, dd, pf, id, od, yv, xz
+    int64_t kd, sd, dd, pf, id, od, yv, xz, ih, iw, xc, xw, pt, pl
     buf_t wsum, zero, add, slope, res, by, range    # real_end_t
     int64_t rn, rb, rr, act, channels
     double alpha, beta, step
@@ -208,7 +212,7 @@ cdef void fill_strip(const conv_u8_t *A, const strip_t *s, const uint8_t *x, int
             if A.kd > 0:
                 d = image % A.od * A.sd - A.pf + k * A.dd
                 if d < 0 or d >= A.id:
-                    dot_row_of(<int>zero, s.rows * s.columns, y)
+                    dot_fill(<int>zero, s.rows * s.columns * CB, y)
                     y += s.block
                     continue
             for i in range(s.rows):
@@ -225,11 +229,28 @@ cdef void fill_runs(const conv_u8_t *A, const strip_t *s, const uint8_t *x, int6
         if A.kd > 0:
             d = image % A.od * A.sd - A.pf + k * A.dd
         if A.kd > 0 and (d < 0 or d >= A.id):
-            dot_row_of(<int>zero, (s.rows * row + CB - 1) // CB, y)     # beyond: no harm
+            dot_fill(<int>zero, s.rows * row, y)
         else:
             for i in range(s.rows):
                 dot_pixels(x + d * A.xn + i * down, s.columns, CB, A.last, y + i * row)
         y += (A.kh * A.dh if A.kh > 1 else 1) * row
+
+
+cdef void fill_runs_plain(const conv_u8_t *A, const strip_t *s, const uint8_t *x, int64_t i, int64_t j, int64_t zero,
+                          dot_x_t *y) noexcept nogil:
+    """Likewise, from a picture in plain memory, for windows from output pixel (i, j) on."""
+    cdef int64_t r = i * A.sh - A.pt, step = 1 if A.kh > 1 else A.sh, c = A.last
+    cdef int64_t column = j * A.sw - A.pl
+    cdef int64_t left = min(max(-column, <int64_t>0), s.columns), end = min(max(A.iw - column, left), s.columns)
+    for _ in range(s.rows):
+        if r < 0 or r >= A.ih:
+            dot_fill(<int>zero, s.columns * c, y)
+        else:
+            dot_fill(<int>zero, left * c, y)
+            dot_plain(x + r * A.xr + (column + left) * A.xw, A.xc, A.xw, end - left, c, y + left * c)
+            dot_fill(<int>zero, (s.columns - end) * c, y + end * c)
+        y += s.columns * c
+        r += step
 
 
 cdef void look_up_pixels(const look_up_t *table, uint8_t *y, int64_t yb, const int64_t *yo, int64_t pixels,
@@ -312,7 +333,10 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
             from_x = <const dot_x_t *>scratch
             s = strip_of(A, rows, columns, A.last if of_runs else CB)
             if of_runs:
-                fill_runs(A, &s, corner, image, zero, <dot_x_t *>scratch)
+                if A.ih > 0:
+                    fill_runs_plain(A, &s, x + image * A.xn, i, j, zero, <dot_x_t *>scratch)
+                else:
+                    fill_runs(A, &s, corner, image, zero, <dot_x_t *>scratch)
                 s.block = CB
                 if A.kh == 1:
                     s.tap_row = s.columns * A.last
@@ -400,7 +424,7 @@ cdef inline void run_tiles_u8(tile_u8_t *T, const dot_x_t *x, const int64_t *xo,
 
 
 cdef inline bint is_of_runs(const pack_conv_u8_t *A) noexcept nogil:
-    return DOT_GROUP == 2 and A.dw == 1 and A.goc == 0 and A.kw > 1 and A.ic <= MOST_PIXEL
+    return A.goc == 0 and runs_u8(A.ic, A.kw, A.dw)
 
 
 cdef inline int64_t taps_of(const pack_conv_u8_t *A) noexcept nogil:

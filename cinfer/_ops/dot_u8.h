@@ -11,7 +11,7 @@
  * Weights beyond int8 make several quads of parts that add up to them (dot_parts, dot_part). */
 #ifndef DOT_U8_H
 #define DOT_U8_H
-#include "vec.h"
+#include "vec_u8.h"
 #if HAS_QUADS && !QUADS_SATURATE
 # define DOT_K 4
 # define DOT_ADD(a, x, w) ((a) = dot_quads(a, x, w))
@@ -27,6 +27,8 @@ typedef uint8_t dot_x_t;
 typedef int8_t dot_w_t;
 #endif
 enum { DOT_GROUP = DOT_K, DOT_STARTS_AT = DOT_START, MOST_PIXEL = 8 };
+/* Whether rows of windows of few channels are runs (conv_u8.pxi): of kw taps, dw apart. */
+static int runs_u8(int64_t ic, int64_t kw, int64_t dw) { return DOT_K == 2 && dw == 1 && kw > 1 && ic <= MOST_PIXEL; }
 
 /* One group of x in all lanes; groups of weights for VW channels. */
 INL vi dot_x(const dot_x_t *p)
@@ -75,6 +77,25 @@ static __attribute__((noinline)) void dot_pixels(const uint8_t *x, int64_t n, in
         memcpy(y, v, sizeof v);
     }
 }
+/* Likewise from plain memory: channels xc bytes apart, pixels xw. */
+static __attribute__((noinline)) void dot_plain(const uint8_t *x, int64_t xc, int64_t xw, int64_t n, int64_t pixel,
+                                                dot_x_t *y)
+{
+    int64_t p = 0;
+#if DOT_K == 2
+    if (xw == 1 && pixel <= 4) for (; p + CB <= n; p += CB) {
+        b16_t plane[4] = {{0}};
+        for (int c = 0; c < pixel; c++) plane[c] = ld_b16(x + c * xc + p);
+        FOR(k, 4) {
+            const b16_t four = four_of_planes(plane, k);        /* pixels of 4 channels */
+            const b16_t wide[2] = {low_bytes(four, (b16_t){0}), high_bytes(four, (b16_t){0})};
+            FOR(i, 4) memcpy(y + (p + 4 * k + i) * pixel, (const char *)wide + 8 * i, 8);
+        }
+    }
+#endif
+    if (xc == 1 && xw == pixel) for (int64_t i = 0; i < n * pixel; i++) y[i] = x[i];
+    else for (; p < n; p++) for (int64_t c = 0; c < pixel; c++) y[p * pixel + c] = x[c * xc + p * xw];
+}
 /* n weights as bytes, a multiple of CB, as those of pairs. */
 static __attribute__((noinline, unused)) void dot_widen(const int8_t *w, int64_t n, dot_w_t *y)
 {
@@ -86,9 +107,9 @@ static __attribute__((noinline, unused)) void dot_widen(const int8_t *w, int64_t
 #endif
     }
 }
-/* n blocks that are all of one byte. */
-static inline void dot_row_of(int byte, int64_t n, dot_x_t *y)
+/* n elements that are all of one byte */
+static inline void dot_fill(int byte, int64_t n, dot_x_t *y)
 {
-    for (int64_t i = 0; i < n * CB; i++) y[i] = (dot_x_t)byte;
+    for (int64_t i = 0; i < n; i++) y[i] = (dot_x_t)byte;
 }
 #endif

@@ -19,19 +19,6 @@ PARAMS(dynamic_quantize_t, DYNAMIC_QUANTIZE_FIELDS)
 #define DYNAMIC_SCALE_FIELDS(B, I, F, A) B(parts) B(scale) B(zero) I(count)
 PARAMS(dynamic_scale_t, DYNAMIC_SCALE_FIELDS)
 
-static __attribute__((noinline)) void quantise_bytes(const float *x, int64_t n, float scale, float zero, uint8_t *y)
-{
-    const quant_t q = quant_of(scale, (int64_t)zero, 0, 255, 0);
-    int64_t i = 0;
-    for (; i + UB <= n; i += UB) st_ub(y + i, quantise_ub(x + i, x + i + CB, &q, 1));
-    if (i < n) {
-        float few[UB] = {0};
-        uint8_t rest[UB];
-        memcpy(few, x + i, sizeof(float) * (size_t)(n - i));
-        st_ub(rest, quantise_ub(few, few + CB, &q, 1));
-        memcpy(y + i, rest, (size_t)(n - i));
-    }
-}
 INL void wider(float *range, const float *part)
 {
     range[0] = part[0] < range[0] || part[0] != part[0] ? part[0] : range[0];
@@ -55,7 +42,8 @@ static void dynamic_quantize(const dynamic_quantize_t *A, char *const *base, int
         *(float *)at(base, A->scale) = scale;
         *(uint8_t *)at(base, A->zero) = (uint8_t)zero;
     }
-    quantise_bytes(x, n < A->per ? n : A->per, scale, zero, (uint8_t *)at(base, A->y) + tile * A->per);
+    const quant_t q = quant_of(scale, (int64_t)zero, 0, 255, 0);
+    quantise_bytes(x, n < A->per ? n : A->per, &q, (uint8_t *)at(base, A->y) + tile * A->per);
 }
 static void dynamic_scale(const dynamic_scale_t *A, char *const *base)
 {

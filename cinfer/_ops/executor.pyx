@@ -278,6 +278,10 @@ cdef class Table:
         """The least bytes of scratch that such a product takes."""
         return self.of_bytes.room_u8(k)
 
+    def runs_u8(self, int64_t ic, int64_t kw, int64_t dw):
+        """Whether conv_u8 reads so few channels from plain memory, kw taps dw apart (conv_u8.pxi)."""
+        return bool(self.of_bytes.runs_u8(ic, kw, dw))
+
     def peak_flops(self):
         """Most float32 operations a second that one core reaches: best of 20 rounds of independent
         multiply-adds."""

@@ -73,6 +73,7 @@ the_table.elements = element_names
 the_table.fma = fma
 the_table.panel_u8 = panel_u8
 the_table.room_u8 = room_u8
+the_table.runs_u8 = runs_u8
 the_table.dot_group = DOT_GROUP
 the_table.bf16_rate = RATE_OF_BF16
 the_table.s16_rate = S16_RATE

@@ -16,6 +16,7 @@ include "attention_bf16.pxi"
 cdef table_t the_table                  # zeroed: what is not set is as the level below has it
 the_table.panel_u8 = panel_u8
 the_table.room_u8 = room_u8
+the_table.runs_u8 = runs_u8
 the_table.dot_group = DEEP
 the_table.bf16_rate = RATE_OF_BF16
 the_table.bf16_group = GROUP_OF_BF16

@@ -62,6 +62,19 @@ INL ub quantise_ub(const void *p, const void *q, const quant_t *k, int floats)
     FOR(i, UB_VECTORS) v[i] += k->zero;
     return min_ub(k->hi, max_ub(k->lo, narrow_ub(v)));
 }
+/* n numbers side by side */
+static __attribute__((noinline)) void quantise_bytes(const float *x, int64_t n, const quant_t *q, uint8_t *y)
+{
+    int64_t i = 0;
+    for (; i + UB <= n; i += UB) st_ub(y + i, quantise_ub(x + i, x + i + CB, q, 1));
+    if (i < n) {
+        float few[UB] = {0};
+        uint8_t rest[UB];
+        memcpy(few, x + i, sizeof(float) * (size_t)(n - i));
+        st_ub(rest, quantise_ub(few, few + CB, q, 1));
+        memcpy(y + i, rest, (size_t)(n - i));
+    }
+}
 /* CB bytes to elements at p, and where there are two pixels CB more to q. */
 INL void dequantise_ub(ub x, void *p, void *q, const quant_t *k, int floats)
 {

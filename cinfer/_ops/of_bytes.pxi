@@ -10,4 +10,5 @@ include "elementwise_u8.pxi"
 cdef table_t the_table                  # zeroed: what is not set is as the level below has it
 the_table.panel_u8 = panel_u8
 the_table.room_u8 = room_u8
+the_table.runs_u8 = runs_u8
 the_table.dot_group = DOT_GROUP

@@ -76,20 +76,25 @@ INL b16_t ld_b16(const uint8_t *p) { b16_t v; memcpy(&v, p, sizeof v); return v;
 INL void st_b16(void *p, b16_t v) { memcpy(p, &v, sizeof v); }
 /* lane i of v in all lanes */
 #define IN_ALL(v, i) ((b16_t)MIX_OF(i4_t, (i4_t)(v), (i4_t)(v), i, i, i, i))
+/* pixels 4 k .. of 4 planes */
+INL b16_t four_of_planes(const b16_t *plane, int k)
+{
+    const b16_t *p = plane;
+    return k < 2 ? (b16_t)(k == 0 ? low_halves : high_halves)(low_bytes(p[0], p[1]), low_bytes(p[2], p[3]))
+        : (b16_t)(k == 2 ? low_halves : high_halves)(high_bytes(p[0], p[1]), high_bytes(p[2], p[3]));
+}
 /* planes: 16 bytes each, one after the other */
 INL void few_to_pixels(const uint8_t *planes, uint8_t *y)
 {
-    b16_t v[4];
-    FOR(k, 4) v[k] = ld_b16(planes + k * CB);
-    const b16_t a = low_bytes(v[0], v[1]), b = high_bytes(v[0], v[1]);
-    const b16_t c = low_bytes(v[2], v[3]), d = high_bytes(v[2], v[3]);
-    const s8_t four[4] = {low_halves(a, c), high_halves(a, c), low_halves(b, d), high_halves(b, d)};
+    b16_t plane[4];
+    FOR(k, 4) plane[k] = ld_b16(planes + k * CB);
     FOR(k, 4) {
+        const b16_t four = four_of_planes(plane, k);
         uint8_t *to = y + 4 * k * CB;
-        st_b16(to, IN_ALL(four[k], 0));
-        st_b16(to + CB, IN_ALL(four[k], 1));
-        st_b16(to + 2 * CB, IN_ALL(four[k], 2));
-        st_b16(to + 3 * CB, IN_ALL(four[k], 3));
+        st_b16(to, IN_ALL(four, 0));
+        st_b16(to + CB, IN_ALL(four, 1));
+        st_b16(to + 2 * CB, IN_ALL(four, 2));
+        st_b16(to + 3 * CB, IN_ALL(four, 3));
     }
 }
 #endif

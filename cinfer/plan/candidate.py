@@ -54,7 +54,7 @@ class Kernel:
     candidates : function (group, values) -> sequence of Candidate
     attributes : those whose every value it knows; a node with another value than the default in any other
         attribute is not for it, so a new attribute cannot be overlooked
-    reading : PLAIN, FOLLOWS or BLOCKED
+    reading : PLAIN, FOLLOWS or BLOCKED; or a function (values, node, name) that gives it for one input
     takes : what its steps may do behind it: a set, or a function of the node
     unary : function (node, values) -> Unary or None, where the operator may be a function of one number
     """

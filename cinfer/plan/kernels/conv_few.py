@@ -47,9 +47,11 @@ def wanted_plain(values, name: str, depth: int = 0) -> bool:
 
 def reads_plain(values, node, name: str, depth: int) -> bool:
     kernel = values.kernel_of(node)
-    if kernel is None or kernel.reading is PLAIN:
-        return True
-    return (kernel.reading is FOLLOWS
+    reading = PLAIN if kernel is None else kernel.reading
+    if callable(reading):
+        reading = reading(values, node, name)
+    return reading is PLAIN or (
+            reading is FOLLOWS
             and not any(values.is_blocked(other) for other in node.inputs if other != name)
             and wanted_plain(values, node.outputs[0], depth + 1))
 

@@ -11,10 +11,10 @@ from math import prod
 import numpy as np
 
 from ...ops.families import OWN_DOMAIN
-from ..candidate import BLOCKED, CONTIGUOUS, QUANTISED, RESIDUAL, SLOPE, UNARY, Candidate, kernel
+from ..candidate import BLOCKED, CONTIGUOUS, PLAIN, QUANTISED, RESIDUAL, SLOPE, UNARY, Candidate, kernel
 from ..epilogue import NONE, Group, Unary, activation_params
 from ..store import constant
-from ..views import BLOCK, F32, U8, round_up
+from ..views import BLOCK, F32, U8, nchw, nchw_strides, round_up
 from . import conv_winograd_u8
 from .activations import activation_of
 from .conv_direct import divided
@@ -212,8 +212,17 @@ def adds(conv_zero: np.ndarray, e, values) -> bool:
     return za.item() == conv_zero.item() and is_scale(np.abs(sa)) and is_scale(np.abs(sb)) and is_scale(sy)
 
 
-@kernel("QLinearConv", attributes=GEOMETRY + "group", reading=BLOCKED, takes=(UNARY, SLOPE, QUANTISED))
-@kernel("QLinearConv", domain=OWN_DOMAIN, attributes=GEOMETRY + "group" + BEFORE_ROUNDING, reading=BLOCKED,
+def reading(values, node, name: str) -> str:
+    """Pictures of few channels are read from plain memory, where the kernel can, unless they are in blocks already."""
+    w = values.constant(node.inputs[3 if node.op_type == "QLinearConv" else 1])
+    plain = (name == node.inputs[0] and w is not None and w.ndim in (3, 4) and node.attributes.get("group", 1) == 1
+             and values.table.runs_u8(w.shape[1], w.shape[-1], node.attributes.get("dilations", (1,))[-1])
+             and not values.is_blocked(name))
+    return PLAIN if plain else BLOCKED
+
+
+@kernel("QLinearConv", attributes=GEOMETRY + "group", reading=reading, takes=(UNARY, SLOPE, QUANTISED))
+@kernel("QLinearConv", domain=OWN_DOMAIN, attributes=GEOMETRY + "group" + BEFORE_ROUNDING, reading=reading,
         takes=(UNARY, SLOPE))
 def qlinear_conv(group, values):
     node, e = group.node, group.epilogue
@@ -230,7 +239,7 @@ def qlinear_conv(group, values):
     return candidates(conv, values)
 
 
-@kernel("ScaledConvInteger", domain=OWN_DOMAIN, attributes=GEOMETRY + "group", reading=BLOCKED,
+@kernel("ScaledConvInteger", domain=OWN_DOMAIN, attributes=GEOMETRY + "group", reading=reading,
         takes=(UNARY, SLOPE, RESIDUAL))
 def scaled_conv_integer(group, values):
     """As passes/join_sums.py makes it: all inputs are there, weights, their zero points and the bias are constants."""
@@ -253,6 +262,8 @@ def candidates(conv: QuantizedConv, values) -> tuple[Candidate, ...]:
         return ()
     if strip_bytes(conv, conv.window(values), depthwise) > MOST_STRIP:
         return ()
+    if reading(values, conv.group.node, conv.x) is PLAIN:
+        return (Candidate(lambda out: emit_direct(out, conv, plain=True), reads_of(conv, PLAIN), BLOCKED),)
     emit = emit_depthwise if depthwise else emit_direct
 
     def direct(cost_ns):
@@ -261,10 +272,11 @@ def candidates(conv: QuantizedConv, values) -> tuple[Candidate, ...]:
     return conv_winograd_u8.candidates(conv, direct, reads_of(conv), values)
 
 
-def reads_of(conv: QuantizedConv) -> tuple:
+def reads_of(conv: QuantizedConv, x: str = BLOCKED) -> tuple:
+    """x : how it reads that"""
     node, residual = conv.group.node, conv.group.epilogue.residual
     late = (name for name in (*node.inputs[2:4], *node.inputs[6:7]) if name) if type(conv) is ScaledConv else ()
-    return ((conv.x, BLOCKED), *((name, CONTIGUOUS) for name in late), *(((residual, BLOCKED),) if residual else ()))
+    return ((conv.x, x), *((name, CONTIGUOUS) for name in late), *(((residual, BLOCKED),) if residual else ()))
 
 
 def fixed(out, kernel: str, conv: QuantizedConv, make):
@@ -274,13 +286,21 @@ def fixed(out, kernel: str, conv: QuantizedConv, make):
                            lambda: dict(make(), **conv.epilogue(out)))
 
 
-def emit_direct(out, conv: QuantizedConv) -> None:
+def emit_direct(out, conv: QuantizedConv, plain: bool = False) -> None:
+    """plain : whether x is read from plain memory"""
     win = conv.window(out)
     (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = win.kernel, win.strides, win.dilations, win.pads
     (oc, ic), groups, kd = conv.w.shape[:2], conv.groups, slices_of(win)
     grouped = dict(goc=oc // groups, gic=ic) if groups > 1 else {}
     ib, ob = max(kd, 1) * -(-ic * groups // BLOCK), -(-oc // BLOCK)
-    x, y = out.blocked(conv.x), out.output(conv.group.output)
+    y = out.output(conv.group.output)
+    if plain:
+        x = out.plain(conv.x)
+        (_, _, ih, iw), (xn, xc, xr, xw) = nchw(x.shape), nchw_strides(x.strides)
+        source = dict(x=x.ref(), xn=xn, xc=xc, xr=xr, xw=xw, ih=ih, iw=iw, pt=top, pl=left)
+    else:
+        x = out.blocked(conv.x)
+        source = dict(x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs)
 
     def params():
         w = out.store.packed("pack_conv_u8", conv.w_name, conv.w, shifted=conv.shifted, **sizes_of(conv, win), oc=oc,
@@ -290,7 +310,7 @@ def emit_direct(out, conv: QuantizedConv) -> None:
     split = divided(out, y.n, y.h, y.w, ob, ic * max(kd, 1) * kh * kw)
     tiles = y.n * split["row_tiles"] * split["oc_tiles"]
     out.step(fixed(out, "conv_u8", conv, params), tiles, dict(
-        x=x.ref(-top, -left), xn=x.ns, xb=x.bs, xr=x.rs, yv=y.ns * y.d, **split, **conv.of_run(out, tiles),
+        **source, yv=y.ns * y.d, **split, **conv.of_run(out, tiles),
         **output_params(out, conv, y) | dict(kd=kd)), flops=conv.flops(y))
 
 
