@@ -102,7 +102,8 @@ static const stage_fn change[W_COUNT][W_COUNT] = {
     [W_f64] = {[W_i32] = f64_to_i32, [W_i64] = f64_to_i64, [W_f32] = f64_to_f32}};
 static const stage_fn truth[W_COUNT] = {truth_of_i32, truth_of_i64, truth_of_f32, truth_of_f64};
 
-typedef struct { stage_fn stage[3], at_once; int stages, from_size, to_size; } conversion_t;   /* at_once: by one scale */
+/* at_once: NULL, or all stages in one, by one scale */
+typedef struct { stage_fn stage[3], at_once; int stages, from_size, to_size; } conversion_t;
 static conversion_t conversion(int64_t from, int64_t to, int64_t how)
 {
     conversion_t c = {.from_size = element_size[from], .to_size = element_size[to]};

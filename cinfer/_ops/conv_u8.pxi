@@ -5,8 +5,9 @@
 #                limits lo and hi; or in float32 (requantise.pxi)
 #   x            points at pixel (-pad_t, -pad_l) of a picture whose halo is its zero point, so that every read is
 #                legal; strides xn xb xr. No zero point is subtracted: bias has -x_zero times the sum of the weights
-#   ih .. pl     ih 0, or x is pictures in plain memory, of few channels (is_of_runs): channels xc apart, rows xr, pixels
-#                xw; it points at pixel (0, 0) of ih x iw, and windows begin at (-pt, -pl); beyond is xz, its zero point
+#   ih .. pl     ih 0, or x is pictures in plain memory, of few channels (is_of_runs): channels xc apart, rows xr,
+#                pixels xw; it points at pixel (0, 0) of ih x iw, and windows begin at (-pt, -pl); beyond is xz, its
+#                zero point
 #   ib, last     blocks of input channels, channels in the last of them; what lies beyond meets weights of 0
 #   goc, gic     0, or the channels of a group, out and in: last, and so ib, are then of all groups together
 #   w            packed by pack_conv_u8

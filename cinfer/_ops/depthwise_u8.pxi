@@ -146,7 +146,8 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
                 from_slice = x + d * A.xn + j * A.sw * CB
                 for g in range(first, p.each):
                     if A.kd > 0 and (d < 0 or d >= A.id):
-                        dot_fill(<int>zero, strip_columns(A, columns) * DOT_GROUP * CB, <dot_x_t *>strips[z * p.each + g])
+                        dot_fill(<int>zero, strip_columns(A, columns) * DOT_GROUP * CB,
+                                 <dot_x_t *>strips[z * p.each + g])
                         continue
                     for row in range(DOT_GROUP):
                         rows[row] = from_slice + min(i * A.sh + (g * DOT_GROUP + row) * A.dh, last) * A.xr

@@ -147,7 +147,7 @@ static void pack_panel_u8(const uint8_t *w, int64_t sk, int64_t sn, const uint8_
     if (SPLIT && few && narrowed((int16_t *)p.w, 4 * OCTU * quads_of(k))) p.head[0] = IN_BYTES;
 }
 
-/* Whether so many panels of weights, `apart` words from each other, are in pairs, bytes or quads as the first one is. */
+/* Whether so many panels, `apart` words from each other, are all in pairs, in bytes or in quads. */
 static int of_one_form(const int32_t *w, int64_t apart, int panels)
 {
     for (int i = 1; i < panels; i++) if (w[i * apart] != w[0]) return 0;

@@ -1,4 +1,8 @@
 """Convolution of bytes against integers, at every level that has it: equal, whatever the tiles and threads."""
+import ctypes
+import mmap
+import sys
+
 import numpy as np
 import pytest
 
@@ -52,6 +56,16 @@ CASES = [
     (2, 5, 24, 24, 5, 6, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
     (1, 9, 3, 1, 6, 5, (2, 2), (1, 1), (1, 1), (0, 0, 1, 1))]
 
+# of few channels, whose windows reach beyond the picture by less and by more than it is large
+PICTURES = [
+    (2, 1, 3, 32, 37, 45, (3, 3), (2, 2), (1, 1), (1, 1, 1, 1)),
+    (1, 1, 4, 17, 19, 16, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+    (1, 1, 2, 16, 5, 33, (1, 3), (2, 1), (1, 1), (2, 0, 3, 4)),
+    (1, 1, 1, 16, 8, 31, (5, 5), (3, 3), (1, 1), (2, 4, 4, 2)),
+    (1, 1, 3, 8, 2, 2, (3, 4), (1, 1), (3, 1), (7, 5, 6, 8)),
+    (1, 1, 8, 20, 3, 600, (2, 2), (1, 1), (1, 1), (1, 1, 0, 0)),
+    (1, 1, 5, 9, 9, 17, (3, 3), (4, 5), (2, 1), (1, 9, 3, 9))]
+
 
 def pack(level, w, groups=1, strides=None, at=0, source=None, threads=1, dw=0):
     """w : whole numbers [oc][ic][kh][kw], of volumes [oc][ic][kd][kh][kw]; strides : of (oc, ic, y, x), or
@@ -71,8 +85,8 @@ def pack(level, w, groups=1, strides=None, at=0, source=None, threads=1, dw=0):
 
 
 def run_conv(level, x, w, bias, scale, groups, strides, dilations, pads, out_shape, zeros, rows, blocks, threads=1,
-             halo=NOTHING, lo=0, hi=255, table=None, packed=None, residual=None, **more):
-    """zeros : zero points of x and y. bias : with that of x."""
+             halo=NOTHING, lo=0, hi=255, table=None, packed=None, residual=None, plain=None, **more):
+    """zeros : zero points of x and y. bias : with that of x; plain : x as the parameters have it in plain memory"""
     n, ic = x.shape[:2]
     oh, ow = out_shape[2:]
     xs, ys = BlockedU8.of(x, pads, zeros[0]), BlockedU8(out_shape, halo)
@@ -89,11 +103,15 @@ def run_conv(level, x, w, bias, scale, groups, strides, dilations, pads, out_sha
     if residual is not None:
         more.update(residual.params())
     before = xs.data.copy()
-    run(level, "conv_u8", n * row_tiles * oc_tiles, threads=threads, x=xs.at(-pads[0], -pads[1]), w=address(packed),
+    if plain is None:
+        plain = dict(x=xs.at(-pads[0], -pads[1]), **xs.params("x"))
+    else:
+        plain |= dict(ih=x.shape[2], iw=x.shape[3], pt=pads[0], pl=pads[1], xz=zeros[0])
+    run(level, "conv_u8", n * row_tiles * oc_tiles, threads=threads, w=address(packed),
         bias=address(b), scale=address(s), y=ys.at(), n=n, ib=xs.blocks, last=(ic - 1) % 16 + 1, ob=ys.blocks,
         kh=w.shape[2], kw=w.shape[3], dh=dilations[0], dw=dilations[1], sh=strides[0], sw=strides[1], oh=oh, ow=ow,
         yz=zeros[1], lo=lo, hi=hi, row_tiles=row_tiles, rows=rows, oc_tiles=oc_tiles, blocks=blocks,
-        **xs.params("x"), **ys.params("y"), **more)
+        **plain, **ys.params("y"), **more)
     np.testing.assert_array_equal(xs.data, before)
     return ys.result()
 
@@ -116,6 +134,47 @@ def drawn(case):
     x, bias, zeros = x.astype(np.uint8), RNG.integers(-9999, 9999, groups * oc), (RNG.integers(256), RNG.integers(256))
     sums = convolved(x, w, zeros[0], strides, dilations, pads, groups) + bias[:, None, None]
     return x, w, bias, zeros, sums
+
+
+def in_plain_memory(x, order: str):
+    """(what holds x, parameters of the kernel): its last bytes end where memory that may be read does."""
+    if order == "expanded":
+        held = np.ascontiguousarray(x[:1, :1])
+        view = np.broadcast_to(held, x.shape)
+    else:
+        n, c, h, w = x.shape
+        place = {"planes": (n, c, h, w), "pixels": (n, h, w, c), "every other": (n, c, h, 2 * w)}[order]
+        held = np.zeros(place, np.uint8)
+        view = held.transpose(0, 3, 1, 2) if order == "pixels" else held[..., ::held.shape[3] // w]
+        view[:] = x
+    page = mmap.PAGESIZE
+    room = mmap.mmap(-1, -(-held.size // page) * page + page)
+    memory = np.frombuffer(room, np.uint8)
+    ctypes.CDLL(None).mprotect(ctypes.c_void_p(memory.ctypes.data + len(memory) - page), page, 0)
+    at = len(memory) - page - held.size
+    memory[at:at + held.size] = held.ravel()
+    return room, dict(x=(0, memory.ctypes.data + at), **dict(zip(("xn", "xc", "xr", "xw"), view.strides)))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory that must not be read is made by mprotect")
+@pytest.mark.parametrize("order", ["planes", "pixels", "every other", "expanded"])
+@pytest.mark.parametrize("level", LEVELS)
+def test_few_channels_are_read_from_plain_memory(level, order):
+    runs = [case for case in [*CASES, *PICTURES]
+            if case[1] == 1 and ops.table(level).runs_u8(case[2], case[6][1], case[8][1])]
+    assert len(runs) > 8 or ops.table(level).dot_group > 2
+    for case in runs:
+        groups, (strides, dilations, pads) = case[1], case[7:]
+        x, w, bias, zeros, sums = drawn(case)
+        if order == "expanded":
+            x[:] = x[:1, :1]
+            sums = convolved(x, w, zeros[0], strides, dilations, pads, groups) + bias[:, None, None]
+        scale = scales(sums)
+        room, plain = in_plain_memory(x, order)
+        for rows, blocks, threads in ((1, 1, 2), (3, 2, 1), (sums.shape[2], 1000, 1)):
+            y = run_conv(level, x, w, folded(w, bias, zeros[0]), scale, groups, strides, dilations, pads, sums.shape,
+                         zeros, rows, blocks, threads, plain=dict(plain))
+            np.testing.assert_array_equal(y, requantised(sums, scale, zeros[1]), err_msg=str(case))
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -133,6 +133,26 @@ def test_packed_for_few_rows(level, kind, zeros, of_w):
 
 
 @pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", [np.uint8, np.int8])
+@pytest.mark.parametrize("few", [0, 1])
+@pytest.mark.parametrize("k", [3, 97, 128])
+def test_one_row_meets_several_panels(level, kind, few, k):
+    """Side by side of one form and of several: with quads that are split, with too many of them; a last one of few
+    columns. Also a row that is left of more."""
+    width = ops.table(level).gemm_n
+    for spreads in ((20,) * 9, (90,) * 9, (90, 20, 40, 40, 20, 90, 90, 90, 90, 20), (30, 90, 90), (40, 20, 20, 20, 20)):
+        n = len(spreads) * width - 5
+        spread = np.repeat(spreads, width)[:n]
+        w = np.clip(np.rint(RNG.normal(0, spread, (1, 1, k, n))), -128, 127).astype(np.int8)
+        for zero in (None, RNG.integers(-2, 2, n, np.int8)):
+            a, a_zero = bytes_of(kind, 1, 1, 3, k), bytes_of(kind, 1)
+            for m, rows, cols in ((1, 1, 0), (1, 1, 6 * width), (3, 2, 0)):
+                got = multiply(level, a[:, :, :m], w, a_zero=a_zero, w_zero=zero, few=few, rows=rows, cols=cols,
+                               threads=2)
+                np.testing.assert_array_equal(got, sums(a[:, :, :m], w, a_zero[0], zero), f"{spreads} {zero} {m}")
+
+
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("of_a", ["high", "low"])
 @pytest.mark.parametrize("of_w", ["high", "low"])
 @pytest.mark.parametrize("kind", [np.uint8, np.int8])

@@ -331,6 +331,56 @@ def test_a_convolution_takes_the_padding():
     assert labels == ["to_blocked_u8", "conv_u8", "from_blocked_u8"]
 
 
+def stem(m: Model, x: str, ic: int = 3, **how) -> str:
+    """The first convolution of a network."""
+    w = m.rng.integers(-128, 128, (20, ic, 3, 3)).astype(np.int8)
+    return m.QLinearConv(x, *X, w, np.float32(1 / 64), np.int8(0), *Y, **dict(dict(pads=[1] * 4, strides=[2, 2]), **how))
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("of", ["planes", "pixels", "a part", "one plane three times", "blocks", "blocks, too"])
+def test_few_channels_are_read_where_they_are(isa, of):
+    m = Model(18)
+    if of == "pixels":
+        x = m.Transpose(m.input("x", 2, 11, 13, 3, dtype=U8), perm=[0, 3, 1, 2])
+    elif of == "a part":
+        x = m.Slice(m.input("x", 2, 4, 13, 14, dtype=U8), np.array([1, 12, 2]), np.array([4, -14, 13]),
+                    np.array([1, 2, 3]), np.array([1, -1, 3]))
+    elif of == "one plane three times":
+        x = m.Expand(m.input("x", 2, 1, 13, 14, dtype=U8), np.array([2, 3, 13, 14]))
+    else:
+        x = picture(m, "x", 3) if of == "blocks" else m.input("x", 2, 3, 11, 13, dtype=U8)
+    y = stem(m, x)
+    others = [m.MaxPool(x, kernel_shape=[2, 2])] if of == "blocks, too" else []
+    m = closed(m, y, *others)
+    check(m, isa, "conv_u8")
+    session = cinfer.load(m.bytes(), threads=1, isa=isa)
+    labels = [step.label for step in session._plan_for(None).steps]
+    if session._table.runs_u8(3, 3, 1) and of not in ("blocks", "blocks, too"):
+        assert not {"to_blocked_u8", "map", "move"} & set(labels), labels
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+def test_a_picture_is_quantised_for_a_stem(isa):
+    """As planes, whatever sizes come in a session; NaN and infinities have their bytes."""
+    for rank, how in ((4, {}), (3, dict(pads=[1, 1], strides=[2]))):
+        m = Model(18)
+        sizes = (2, 3, 21, 18)[:rank]
+        x = m.input("x", *sizes, declared=(2, 3, "h", "w")[:rank])
+        w = m.rng.integers(-128, 128, (20, 3, *(3,) * (rank - 2))).astype(np.int8)
+        y = m.QLinearConv(m.QuantizeLinear(x, *X), *X, w, np.float32(1 / 64), np.int8(0), *Y,
+                          **dict(dict(pads=[1] * 4, strides=[2, 2]), **how))
+        data = m.outputs(m.DequantizeLinear(y, *Y)).bytes()
+        session = cinfer.load(data, threads=2, isa=isa)
+        for h, w in ((21, 18), (5, 40), (33, 3), (21, 18)):
+            x = (m.rng.integers(-99, 999, (2, 3, h, w)[:rank]) / 32).astype(np.float32)
+            x.flat[::9] = m.rng.choice([np.nan, np.inf, -np.inf, 1e30], x.flat[::9].shape)
+            x[np.isnan(x)] = -1e9               # of what NaN becomes, the standard says nothing
+            np.testing.assert_array_equal(session.run(None, {"x": x})[0], by_numpy(data, {"x": x})[0])
+        labels = [step.label for step in session._plan_for({"x": (2, 3, 21, 18)[:rank]}).steps]
+        assert ("quantize_blocked" in labels) != session._table.runs_u8(3, 3, 1), labels
+
+
 @pytest.mark.parametrize("isa", LEVELS)
 @pytest.mark.parametrize("mode", ["DCR", "CRD"])
 def test_squares_of_pixels(isa, mode):
