@@ -35,7 +35,8 @@
  * want them are read in place, others are copied. In pairs of int16, it is w less its zero point that is packed; in
  * quads, w has to be a byte, and the sum of each row of a times what is left of the zero point is subtracted. The zero
  * point of a is a constant for each column, with which the sums begin. All this is integers: the order does not
- * matter, nor which panels are of pairs. Where the CPU has AMX, its tiles multiply quads of long rows (IN_AMX). */
+ * matter, nor which panels are of pairs. A single row meets several panels at once. Where the CPU has AMX, its tiles
+ * multiply quads of long rows (IN_AMX). */
 #ifndef GEMM_U8_H
 #define GEMM_U8_H
 #include "gemm_u8_pack.h"
