@@ -126,21 +126,22 @@ enum { FETCHING = 8 };
 #define BY_16(p) (p) * 16
 #define BY_LIST(p) f[p]
 #define Y_AT(o, p) yo[p] + (o) * VW / CB * yb + (o) * VW % CB
-#define TILE(PX, NAME, OV, LOOPS, X) \
-static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
-{ \
-    size_t f[PX]; \
-    FOR(p, PX) f[p] = xo[p]; \
-    (void)f; \
-    const size_t yb = T->yb, rb = T->rb; \
-    float *y = T->y; \
-    if (yb == CB) FOR(p, PX) FOR(o, OV) if (o * VW % CB == 0) __builtin_prefetch(y + Y_AT(o, p), 1); \
+#define TILE_BEGINS(OV, PX) \
     vf a[OV][PX]; \
     const float *w = T->w; \
+    { \
+        const size_t yb = T->yb; \
+        const float *y = T->y; \
+        if (yb == CB) FOR(p, PX) FOR(o, OV) if (o * VW % CB == 0) __builtin_prefetch(y + Y_AT(o, p), 1); \
+        if (__builtin_expect(T->part & PART_GOES_ON, 0)) FOR(o, OV) FOR(p, PX) a[o][p] = ld(y + Y_AT(o, p)); \
+        else FOR(o, OV) FOR(p, PX) a[o][p] = (vf){0}; \
+    }
+/* T is read again: registers are the loops' till now. */
+#define TILE_ENDS(OV, PX) \
+    __asm__("" : "+r"(T)); \
+    const size_t yb = T->yb, rb = T->rb; \
+    float *y = T->y; \
     const int64_t part = T->part; \
-    if (__builtin_expect(part & PART_GOES_ON, 0)) FOR(o, OV) FOR(p, PX) a[o][p] = ld(y + Y_AT(o, p)); \
-    else FOR(o, OV) FOR(p, PX) a[o][p] = (vf){0}; \
-    LOOPS(OV, PX, X) \
     FOR(o, OV) FOR(p, PX) PIN(a[o][p]); \
     if (__builtin_expect(part != 0, 0)) { \
         if (part & PART_IS_ADDED) FOR(o, OV) FOR(p, PX) a[o][p] += ld(y + Y_AT(o, p)); \
@@ -157,40 +158,82 @@ static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
     FOR(o, OV) { vf b = ld(bias + o * VW); FOR(p, PX) a[o][p] = a[o][p] * scale + b; } \
     if (res) FOR(p, PX) FOR(o, OV) a[o][p] += ld(res + ro[p] + o * VW / CB * rb + o * VW % CB); \
     FOR(o, OV) activate_sums(a[o], PX, &T->e, T->slope + o * VW); \
-    FOR(p, PX) FOR(o, OV) st(y + Y_AT(o, p), a[o][p]); \
+    FOR(p, PX) FOR(o, OV) st(y + Y_AT(o, p), a[o][p]);
+#define OFFSETS(PX) \
+    size_t f[PX]; \
+    FOR(p, PX) f[p] = xo[p];
+/* A tile of one form. */
+#define TILE(PX, NAME, OV, LOOPS, X) \
+static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
+{ \
+    OFFSETS(PX) \
+    TILE_BEGINS(OV, PX) \
+    LOOPS(OV, PX, X) \
+    TILE_ENDS(OV, PX) \
 }
+#define TILE_REF(PX, NAME, OV, LOOPS, X) tile_##NAME##_##OV##_##PX,
 typedef void (*tile_run)(TILE_ARGS);
 enum { FORM_NEAR, FORM_LIST, FORM_NEAR_FETCHING, FORM_LIST_FETCHING,
        FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS };
-#define TILE_REF(PX, NAME, OV, LOOPS, X) tile_##NAME##_##OV##_##PX,
+/* A tile of any form: what is before the loops and behind them, most of its text, is compiled once. */
+#define TILE_OF_FORMS(PX, NAME, OV, CASES) \
+static __attribute__((noinline, noclone)) void tile_##NAME##_##OV##_##PX(TILE_ARGS, int form) \
+{ \
+    TILE_BEGINS(OV, PX) \
+    switch (form) { \
+    CASES(OV, PX) \
+    } \
+    TILE_ENDS(OV, PX) \
+}
+#define BLOCK_CASES(OV, PX) \
+    case FORM_NEAR: { BLOCK_LOOPS(OV, PX, BY_16) break; } \
+    case FORM_NEAR_FETCHING: { FETCHING_LOOPS(OV, PX, BY_16) break; } \
+    case FORM_LIST: { OFFSETS(PX) BLOCK_LOOPS(OV, PX, BY_LIST) break; } \
+    case FORM_LIST_FETCHING: { OFFSETS(PX) FETCHING_LOOPS(OV, PX, BY_LIST) break; }
+#define ALL_CASES(OV, PX) \
+    BLOCK_CASES(OV, PX) \
+    case FORM_STEM_1: { STEM_LOOP(OV, PX, BY_1) break; } \
+    case FORM_STEM_2: { STEM_LOOP(OV, PX, BY_2) break; } \
+    case FORM_STEM_6: { STEM_LOOP(OV, PX, BY_6) break; }
+#define TILE_OF_FORM(PX, NAME, OV, FORM) \
+static void tile_##NAME##_##FORM##_##OV##_##PX(TILE_ARGS) \
+{ \
+    tile_##NAME##_##OV##_##PX(T, x, xo, yo, ro, FORM_##FORM); \
+}
+#define TILE_OF_FORM_REF(PX, NAME, OV, FORM) tile_##NAME##_##FORM##_##OV##_##PX,
 #define EACH_BLOCK_FORM(OPEN, MAKE, CLOSE, EACH, OV) \
-    OPEN EACH(MAKE, near, OV, BLOCK_LOOPS, BY_16) CLOSE \
-    OPEN EACH(MAKE, list, OV, BLOCK_LOOPS, BY_LIST) CLOSE \
-    OPEN EACH(MAKE, near_fetching, OV, FETCHING_LOOPS, BY_16) CLOSE \
-    OPEN EACH(MAKE, list_fetching, OV, FETCHING_LOOPS, BY_LIST) CLOSE
+    OPEN EACH(MAKE, f32, OV, NEAR) CLOSE OPEN EACH(MAKE, f32, OV, LIST) CLOSE \
+    OPEN EACH(MAKE, f32, OV, NEAR_FETCHING) CLOSE OPEN EACH(MAKE, f32, OV, LIST_FETCHING) CLOSE
 #define EACH_STEM_FORM(OPEN, MAKE, CLOSE, EACH, OV) \
-    OPEN EACH(MAKE, stem_1, OV, STEM_LOOP, BY_1) CLOSE \
-    OPEN EACH(MAKE, stem_2, OV, STEM_LOOP, BY_2) CLOSE \
-    OPEN EACH(MAKE, stem_6, OV, STEM_LOOP, BY_6) CLOSE \
-    OPEN EACH(MAKE, stem_list, OV, STEM_LOOP, BY_LIST) CLOSE
+    OPEN EACH(MAKE, f32, OV, STEM_1) CLOSE OPEN EACH(MAKE, f32, OV, STEM_2) CLOSE \
+    OPEN EACH(MAKE, f32, OV, STEM_6) CLOSE
 #define NOTHING
 #define TABLE_OPEN {0,
 #define TABLE_CLOSE },
-EACH_BLOCK_FORM(NOTHING, TILE, NOTHING, EACH_PX, OCV)
-EACH_BLOCK_FORM(NOTHING, TILE, NOTHING, EACH_PX_HALF, OV_HALF)
-EACH_STEM_FORM(NOTHING, TILE, NOTHING, EACH_PX, OCV)
+EACH_PX(TILE_OF_FORMS, f32, OCV, ALL_CASES)
+EACH_BLOCK_FORM(NOTHING, TILE_OF_FORM, NOTHING, EACH_PX, OCV)
+EACH_STEM_FORM(NOTHING, TILE_OF_FORM, NOTHING, EACH_PX, OCV)
+EACH_PX(TILE, f32_STEM_LIST, OCV, STEM_LOOP, BY_LIST)
 static const tile_run tiles_full[FORMS][PM + 1] = {
-    EACH_BLOCK_FORM(TABLE_OPEN, TILE_REF, TABLE_CLOSE, EACH_PX, OCV)
-    EACH_STEM_FORM(TABLE_OPEN, TILE_REF, TABLE_CLOSE, EACH_PX, OCV)};
+    EACH_BLOCK_FORM(TABLE_OPEN, TILE_OF_FORM_REF, TABLE_CLOSE, EACH_PX, OCV)
+    EACH_STEM_FORM(TABLE_OPEN, TILE_OF_FORM_REF, TABLE_CLOSE, EACH_PX, OCV)
+    {0, EACH_PX(TILE_REF, f32_STEM_LIST, OCV, , )}};
 #if OCT > CB
-EACH_STEM_FORM(NOTHING, TILE, NOTHING, EACH_PX_HALF, OV_HALF)
-#else
+EACH_PX_HALF(TILE_OF_FORMS, f32, OV_HALF, ALL_CASES)
+EACH_STEM_FORM(NOTHING, TILE_OF_FORM, NOTHING, EACH_PX_HALF, OV_HALF)
+EACH_PX_HALF(TILE, f32_STEM_LIST, OV_HALF, STEM_LOOP, BY_LIST)
+# define STEM_LIST_HALF {0, EACH_PX_HALF(TILE_REF, f32_STEM_LIST, OV_HALF, , )}
+#else                                   /* no stems are asked for: they have whole blocks */
+EACH_PX_HALF(TILE_OF_FORMS, f32, OV_HALF, BLOCK_CASES)
 # undef EACH_STEM_FORM
-# define EACH_STEM_FORM(...)            /* never asked for: they have whole blocks */
+# define EACH_STEM_FORM(...)
+# define STEM_LIST_HALF {0}
 #endif
+EACH_BLOCK_FORM(NOTHING, TILE_OF_FORM, NOTHING, EACH_PX_HALF, OV_HALF)
 static const tile_run tiles_half[FORMS][PM_HALF + 1] = {
-    EACH_BLOCK_FORM(TABLE_OPEN, TILE_REF, TABLE_CLOSE, EACH_PX_HALF, OV_HALF)
-    EACH_STEM_FORM(TABLE_OPEN, TILE_REF, TABLE_CLOSE, EACH_PX_HALF, OV_HALF)};
+    EACH_BLOCK_FORM(TABLE_OPEN, TILE_OF_FORM_REF, TABLE_CLOSE, EACH_PX_HALF, OV_HALF)
+    EACH_STEM_FORM(TABLE_OPEN, TILE_OF_FORM_REF, TABLE_CLOSE, EACH_PX_HALF, OV_HALF)
+    [FORM_STEM_LIST] = STEM_LIST_HALF};
 
 /* The offsets of n pixels from (i, j) on, in rows of `across`; rows oi, pixels oj apart. */
 static __attribute__((noinline)) void pixel_offsets(int64_t *o, int64_t n, int64_t i, int64_t j,
