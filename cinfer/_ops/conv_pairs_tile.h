@@ -17,21 +17,26 @@
     FOR(o, OV) q[o] = ldi(w + o * VW); \
     FOR(p, PX) { const vi s = bc_pair(v + BY_LIST(p)); FOR(o, OV) a[o][p] = DOT_##KIND(a[o][p], s, q[o]); }
 #define FETCHING_PAIR_STEP(OV, PX, KIND) FETCH_AHEAD(OV) PAIR_STEP(OV, PX, KIND)
-#define PAIR_LOOPS(OV, PX, KIND) \
+#define PAIR_TILE(PX, KIND, OV) \
+static __attribute__((noinline, noclone)) void tile_##KIND##_##OV##_##PX(TILE_ARGS, int form) \
+{ \
+    OFFSETS(PX) \
+    TILE_BEGINS(OV, PX) \
     BEGIN_##KIND(OV, PX) \
-    LOOPS_OF(OV, PX, KIND, PAIR_STEP) \
-    END_##KIND(OV, PX)
-#define FETCHING_PAIR_LOOPS(OV, PX, KIND) \
-    const char *ahead = T->ahead; \
-    BEGIN_##KIND(OV, PX) \
-    LOOPS_OF(OV, PX, KIND, FETCHING_PAIR_STEP) \
-    END_##KIND(OV, PX)
+    if (form == FORM_LIST_FETCHING) { \
+        const char *ahead = T->ahead; \
+        LOOPS_OF(OV, PX, KIND, FETCHING_PAIR_STEP) \
+    } else { LOOPS_OF(OV, PX, KIND, PAIR_STEP) } \
+    END_##KIND(OV, PX) \
+    TILE_ENDS(OV, PX) \
+}
 #define PAIR_TILES_OF(KIND, OV, EACH, TABLE, MOST) \
-    EACH(TILE, KIND, OV, PAIR_LOOPS, KIND) \
-    EACH(TILE, KIND##_fetching, OV, FETCHING_PAIR_LOOPS, KIND) \
+    EACH(PAIR_TILE, KIND, OV) \
+    EACH(TILE_OF_FORM, KIND, OV, LIST) \
+    EACH(TILE_OF_FORM, KIND, OV, LIST_FETCHING) \
     static const tile_run TABLE[FORM_LIST_FETCHING + 1][MOST + 1] = { \
-        [FORM_LIST] = {0, EACH(TILE_REF, KIND, OV, , )}, \
-        [FORM_LIST_FETCHING] = {0, EACH(TILE_REF, KIND##_fetching, OV, , )}};
+        [FORM_LIST] = {0, EACH(TILE_OF_FORM_REF, KIND, OV, LIST)}, \
+        [FORM_LIST_FETCHING] = {0, EACH(TILE_OF_FORM_REF, KIND, OV, LIST_FETCHING)}};
 #if OCT > CB                            /* channels come by blocks: one of two */
 # define PAIR_TILES(KIND) \
     PAIR_TILES_OF(KIND, OCV, EACH_PX, tiles_##KIND, PM) \

@@ -162,20 +162,11 @@ enum { FETCHING = 8 };
 #define OFFSETS(PX) \
     size_t f[PX]; \
     FOR(p, PX) f[p] = xo[p];
-/* A tile of one form. */
-#define TILE(PX, NAME, OV, LOOPS, X) \
-static __attribute__((noinline)) void tile_##NAME##_##OV##_##PX(TILE_ARGS) \
-{ \
-    OFFSETS(PX) \
-    TILE_BEGINS(OV, PX) \
-    LOOPS(OV, PX, X) \
-    TILE_ENDS(OV, PX) \
-}
-#define TILE_REF(PX, NAME, OV, LOOPS, X) tile_##NAME##_##OV##_##PX,
 typedef void (*tile_run)(TILE_ARGS);
 enum { FORM_NEAR, FORM_LIST, FORM_NEAR_FETCHING, FORM_LIST_FETCHING,
        FORM_STEM_1, FORM_STEM_2, FORM_STEM_6, FORM_STEM_LIST, FORMS };
-/* A tile of any form: what is before the loops and behind them, most of its text, is compiled once. */
+/* A tile of any form: what is before the loops and behind them, most of its text, is compiled once a size. The tables
+ * have an entry for each form, which jumps there. */
 #define TILE_OF_FORMS(PX, NAME, OV, CASES) \
 static __attribute__((noinline, noclone)) void tile_##NAME##_##OV##_##PX(TILE_ARGS, int form) \
 { \
@@ -194,7 +185,8 @@ static __attribute__((noinline, noclone)) void tile_##NAME##_##OV##_##PX(TILE_AR
     BLOCK_CASES(OV, PX) \
     case FORM_STEM_1: { STEM_LOOP(OV, PX, BY_1) break; } \
     case FORM_STEM_2: { STEM_LOOP(OV, PX, BY_2) break; } \
-    case FORM_STEM_6: { STEM_LOOP(OV, PX, BY_6) break; }
+    case FORM_STEM_6: { STEM_LOOP(OV, PX, BY_6) break; } \
+    case FORM_STEM_LIST: { OFFSETS(PX) STEM_LOOP(OV, PX, BY_LIST) break; }
 #define TILE_OF_FORM(PX, NAME, OV, FORM) \
 static void tile_##NAME##_##FORM##_##OV##_##PX(TILE_ARGS) \
 { \
@@ -206,34 +198,28 @@ static void tile_##NAME##_##FORM##_##OV##_##PX(TILE_ARGS) \
     OPEN EACH(MAKE, f32, OV, NEAR_FETCHING) CLOSE OPEN EACH(MAKE, f32, OV, LIST_FETCHING) CLOSE
 #define EACH_STEM_FORM(OPEN, MAKE, CLOSE, EACH, OV) \
     OPEN EACH(MAKE, f32, OV, STEM_1) CLOSE OPEN EACH(MAKE, f32, OV, STEM_2) CLOSE \
-    OPEN EACH(MAKE, f32, OV, STEM_6) CLOSE
+    OPEN EACH(MAKE, f32, OV, STEM_6) CLOSE OPEN EACH(MAKE, f32, OV, STEM_LIST) CLOSE
 #define NOTHING
 #define TABLE_OPEN {0,
 #define TABLE_CLOSE },
 EACH_PX(TILE_OF_FORMS, f32, OCV, ALL_CASES)
 EACH_BLOCK_FORM(NOTHING, TILE_OF_FORM, NOTHING, EACH_PX, OCV)
 EACH_STEM_FORM(NOTHING, TILE_OF_FORM, NOTHING, EACH_PX, OCV)
-EACH_PX(TILE, f32_STEM_LIST, OCV, STEM_LOOP, BY_LIST)
 static const tile_run tiles_full[FORMS][PM + 1] = {
     EACH_BLOCK_FORM(TABLE_OPEN, TILE_OF_FORM_REF, TABLE_CLOSE, EACH_PX, OCV)
-    EACH_STEM_FORM(TABLE_OPEN, TILE_OF_FORM_REF, TABLE_CLOSE, EACH_PX, OCV)
-    {0, EACH_PX(TILE_REF, f32_STEM_LIST, OCV, , )}};
+    EACH_STEM_FORM(TABLE_OPEN, TILE_OF_FORM_REF, TABLE_CLOSE, EACH_PX, OCV)};
 #if OCT > CB
 EACH_PX_HALF(TILE_OF_FORMS, f32, OV_HALF, ALL_CASES)
 EACH_STEM_FORM(NOTHING, TILE_OF_FORM, NOTHING, EACH_PX_HALF, OV_HALF)
-EACH_PX_HALF(TILE, f32_STEM_LIST, OV_HALF, STEM_LOOP, BY_LIST)
-# define STEM_LIST_HALF {0, EACH_PX_HALF(TILE_REF, f32_STEM_LIST, OV_HALF, , )}
 #else                                   /* no stems are asked for: they have whole blocks */
 EACH_PX_HALF(TILE_OF_FORMS, f32, OV_HALF, BLOCK_CASES)
 # undef EACH_STEM_FORM
 # define EACH_STEM_FORM(...)
-# define STEM_LIST_HALF {0}
 #endif
 EACH_BLOCK_FORM(NOTHING, TILE_OF_FORM, NOTHING, EACH_PX_HALF, OV_HALF)
 static const tile_run tiles_half[FORMS][PM_HALF + 1] = {
     EACH_BLOCK_FORM(TABLE_OPEN, TILE_OF_FORM_REF, TABLE_CLOSE, EACH_PX_HALF, OV_HALF)
-    EACH_STEM_FORM(TABLE_OPEN, TILE_OF_FORM_REF, TABLE_CLOSE, EACH_PX_HALF, OV_HALF)
-    [FORM_STEM_LIST] = STEM_LIST_HALF};
+    EACH_STEM_FORM(TABLE_OPEN, TILE_OF_FORM_REF, TABLE_CLOSE, EACH_PX_HALF, OV_HALF)};
 
 /* The offsets of n pixels from (i, j) on, in rows of `across`; rows oi, pixels oj apart. */
 static __attribute__((noinline)) void pixel_offsets(int64_t *o, int64_t n, int64_t i, int64_t j,
