@@ -205,42 +205,37 @@ WINO_OUT(6)
 WINO_OUT(4)
 
 /* Products: OV vectors of output channels x PX patches. v: [ic block][patch][16], bs floats from block to
- * block; w: [ic][OV*VW]; m: [oc block][patch][16], ms from block to block; k: input channels. wino_more adds
- * to what is in m.
+ * block; w: [ic][OV*VW]; m: [oc block][patch][16], ms from block to block; k: input channels. With `more` the
+ * sums are added to what is in m.
  * Weights come from memory, and hardware prefetching stops at each page: every step fetches some of the next
  * tile's, at ahead, `step` floats further each time, so that memory works as long as the tile takes. */
 #define WINO_ARGS const float *v, size_t bs, const float *w, int64_t k, float *m, size_t ms, \
-    const float *ahead, size_t step
+    const float *ahead, size_t step, int more
 #define WINO_STEP(OV, PX) \
     vf q[OV]; \
     FOR(o, OV) { q[o] = ld(w + o * VW); if (o * VW % CB == 0) __builtin_prefetch(ahead + o * VW); } \
     ahead += step; \
     FOR(p, PX) { vf s = bc(v[p * CB + c]); FOR(o, OV) a[o][p] += q[o] * s; }
-#define WINO_SUMS(NAME, OV, PX, ADD) \
-static __attribute__((noinline)) void wino_##NAME##_##OV##_##PX(WINO_ARGS) \
+#define WINO_TILE(PX, OV) \
+static __attribute__((noinline)) void wino_tile_##OV##_##PX(WINO_ARGS) \
 { \
     vf a[OV][PX]; \
     FOR(o, OV) FOR(p, PX) a[o][p] = (vf){0}; \
     for (; k >= CB; k -= CB, v += bs) \
         UNROLL(4) for (int c = 0; c < CB; c++, w += OV * VW) { WINO_STEP(OV, PX) } \
     UNROLL(1) for (int64_t c = 0; c < k; c++, w += OV * VW) { WINO_STEP(OV, PX) } \
-    if (ADD) FOR(o, OV) FOR(p, PX) a[o][p] += ld(m + (o / NV) * ms + p * CB + (o % NV) * VW); \
+    if (more) FOR(o, OV) FOR(p, PX) a[o][p] += ld(m + (o / NV) * ms + p * CB + (o % NV) * VW); \
     FOR(o, OV) FOR(p, PX) st(m + (o / NV) * ms + p * CB + (o % NV) * VW, a[o][p]); \
 }
-#define WINO_TILE(PX, OV) WINO_SUMS(tile, OV, PX, 0) WINO_SUMS(more, OV, PX, 1)
 typedef void (*wino_fn)(WINO_ARGS);
 #define WINO_REF(PX, OV) wino_tile_##OV##_##PX,
-#define WINO_MORE(PX, OV) wino_more_##OV##_##PX,
 EACH_PATCH(WINO_TILE, WINO_OV)
 static const wino_fn wino_tiles[] = {0, EACH_PATCH(WINO_REF, WINO_OV)};
-static const wino_fn wino_more[] = {0, EACH_PATCH(WINO_MORE, WINO_OV)};
 #if WINO_OC > CB
 EACH_PATCH(WINO_TILE, 1)                /* the last block of an odd number */
 static const wino_fn wino_half_tiles[] = {0, EACH_PATCH(WINO_REF, 1)};
-static const wino_fn wino_half_more[] = {0, EACH_PATCH(WINO_MORE, 1)};
 #else
 # define wino_half_tiles wino_tiles
-# define wino_half_more wino_more
 #endif
 
 /* Weights, in float64: VW/2 output channels side by side; g: 3 taps -> T values, `step` doubles apart. */

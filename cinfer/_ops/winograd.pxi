@@ -28,11 +28,9 @@ cdef extern from "winograd.h" nogil:
     void wino_out_odd_4(const wino_source_t *, const float *, const float *, const epilogue_t *,
                         const float *, size_t, float *, size_t, int, int)
     ctypedef void (*wino_fn)(const float *, size_t, const float *, int64_t, float *, size_t,
-                             const float *, size_t) noexcept nogil
+                             const float *, size_t, bint) noexcept nogil
     const wino_fn *wino_tiles
     const wino_fn *wino_half_tiles
-    const wino_fn *wino_more
-    const wino_fn *wino_half_more
     void wino_w_6(const float *, float *, size_t)
     void wino_w_4(const float *, float *, size_t)
 
@@ -72,7 +70,6 @@ cdef void wino_products(const winograd_t *A, const float *w, const float *V, int
     cdef bint together = A.last == CB and A.dd == 1     # slices of a window as more blocks of one picture
     cdef slices_t s
     cdef const wino_fn *form
-    cdef const wino_fn *more
     cdef const float *next
     cdef const float *v
     cdef const float *u
@@ -84,7 +81,6 @@ cdef void wino_products(const winograd_t *A, const float *w, const float *V, int
             width = min(WINO_OC, A.ob * CB - oc)
             step = width // (tiles * slices)
             form = wino_tiles if width == WINO_OC else wino_half_tiles
-            more = wino_more if width == WINO_OC else wino_half_more
             if oc + width < (b0 + nb) * CB:      # the weights of the next tile
                 next = w + (x * A.ob * CB + oc + width) * all
             else:
@@ -101,12 +97,12 @@ cdef void wino_products(const winograd_t *A, const float *w, const float *V, int
                     u = w + (x * A.ob * CB + oc) * all + s.before * ic * width
                     m = M + x * ms + ((o * nb + oc // CB - b0) * n + p) * CB + oc % CB
                     ahead = next + (o * tiles + j) * step * run
-                    form[q](v, n * CB, u, min(run, piece), m, n * CB, ahead, step)
+                    form[q](v, n * CB, u, min(run, piece), m, n * CB, ahead, step, False)
                     for z in range(runs):
                         k = 0 if z > 0 else piece
                         while k < run:
-                            more[q](v + z * A.dd * A.ib * n * CB + k * n, n * CB, u + (z * run + k) * width,
-                                    min(run - k, piece), m, n * CB, ahead + k * step, step)
+                            form[q](v + z * A.dd * A.ib * n * CB + k * n, n * CB, u + (z * run + k) * width,
+                                    min(run - k, piece), m, n * CB, ahead + k * step, step, True)
                             k += piece
                     p += q
             oc += width
