@@ -30,6 +30,8 @@ typedef struct {
     scratch_fn scratch;                 /* bytes that a thread needs for these parameters; NULL: none */
     packed_fn packed;                   /* of one that packs weights: how much it writes, for parameters without y; of
                                          * how many parts of int8 the weights are, which `parts` then says, or 0 */
+    tile_fn *below;                     /* NULL, or where the executor writes the run of the kernel of this name of the
+                                         * level below, to which this one leaves some parameters */
 } kernel_t;
 typedef struct {
     int vw;                             /* floats in a vector */

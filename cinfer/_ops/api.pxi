@@ -15,6 +15,7 @@ cdef extern from "api.h" nogil:
         tile_fn run
         scratch_fn scratch
         packed_fn packed
+        tile_fn *below
     ctypedef struct table_t:
         int vw, conv_oc, conv_half, gemm_n
         const char *unary

@@ -164,12 +164,15 @@ cdef void add_pixels(const added_t *added, uint8_t *y, int64_t yb, const int64_t
         p = q
 
 
+cdef tile_fn conv_u8_below              # conv_u8_run of the level below, which has the same packed form of vectors
+
+
 cdef void conv_u8_amx_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:
     cdef const conv_u8_t *A = <const conv_u8_t *>params
     cdef const char *packed = <const char *>at(base, A.w)
     cdef int64_t form = (<const int64_t *>packed)[3]
     if form == FORM_VECTORS:
-        conv_u8_run(params, base, scratch, tile)
+        conv_u8_below(params, base, scratch, tile)
         return
     cdef amx_k_t k = k_of(form, A.ib, A.kh, A.kw)
     cdef int64_t c = tile % A.oc_tiles, r = tile // A.oc_tiles % A.row_tiles
@@ -313,7 +316,6 @@ cdef void pack_conv_u8_amx_run(const void *params, char *const *base, char *scra
         packed += k.pieces * k.groups * TILE_BYTES
 
 
-# These take the places of those of conv_u8.pxi.
-enter("conv_u8", fields_of(conv_u8_params), sizeof(conv_u8_t), conv_u8_amx_run, conv_u8_amx_room)
+enter("conv_u8", fields_of(conv_u8_params), sizeof(conv_u8_t), conv_u8_amx_run, conv_u8_amx_room, NULL, &conv_u8_below)
 enter("pack_conv_u8", fields_of(pack_conv_u8_params), sizeof(pack_conv_u8_t), pack_conv_u8_amx_run, NULL,
       pack_conv_u8_amx_packed)

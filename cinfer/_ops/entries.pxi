@@ -7,7 +7,7 @@ from libc.string cimport memset
 include "api.pxi"
 
 cdef extern from "vec.h" nogil:
-    enum: CB, VW, NV
+    enum: CB, VW, NV, HAS_AMX
     ctypedef float vf                    # a vector for C; Cython passes it through, so `a * b + c` is one FMA
     vf bc(float)
     vf ld(const float *)
@@ -100,7 +100,7 @@ cdef kernel_t[MOST_KERNELS] entries
 cdef int n_entries = 0
 
 cdef void enter(const char *name, const char *fields, size_t size, tile_fn run, scratch_fn scratch=NULL,
-                packed_fn packed=NULL) noexcept:
+                packed_fn packed=NULL, tile_fn *below=NULL) noexcept:
     """One more kernel in the table; called by the families while the module is initialised."""
     global n_entries
     entries[n_entries].name = name
@@ -109,6 +109,7 @@ cdef void enter(const char *name, const char *fields, size_t size, tile_fn run, 
     entries[n_entries].run = run
     entries[n_entries].scratch = scratch
     entries[n_entries].packed = packed
+    entries[n_entries].below = below
     n_entries += 1
 
 descriptions = []

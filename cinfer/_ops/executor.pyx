@@ -188,6 +188,8 @@ cdef class Table:
         cdef int i
         for i in range(table.kernels):
             kernel = table.kernel + i
+            if kernel.below != NULL:
+                kernel.below[0] = self.kernel(kernel.name.decode()).run
             self.index[kernel.name.decode()] = <uintptr_t>kernel
 
     cdef const kernel_t *kernel(self, str name) except NULL:

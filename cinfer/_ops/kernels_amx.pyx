@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""Convolutions and products of bytes and of bfloat16 in AMX tiles, and beside them those of bytes by vectors, for sums
-of few terms. setup.py builds this file as _kernels_amx; the executor lays its table over that of the level below, as
-kernels_bytes.pyx has it."""
+"""Convolutions and products of bytes and of bfloat16 in AMX tiles, and beside them products of bytes by vectors, for
+sums of few terms; such convolutions are left to the level below. setup.py builds this file as _kernels_amx; the
+executor lays its table over that of the level below, as kernels_bytes.pyx has it."""
 include "entries.pxi"
 include "requantise.pxi"
 include "conv_u8.pxi"
