@@ -11,6 +11,7 @@ CINFER_BUILD_LEVELS=avx2,baseline builds only these levels (for development).
 import os
 import pathlib
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -113,12 +114,45 @@ def translated(modules):
         return cythonize(modules, **how)
 
 
+def fields(body):
+    """The fields of a parameter struct as PARAMS of api.h has them, or None: what is in `body` is no such struct."""
+    kinds, words = {"buf_t": "B", "int64_t": "I", "double": "F"}, []
+    for line in body.splitlines():
+        kind, _, names = line.partition("#")[0].strip().partition(" ")
+        for name, count in re.findall(r"(\w+)(?:\[(\w+)\])?", names):
+            if kind not in kinds:
+                return None
+            words.append(f"{'A' + count if count else kinds[kind]}:{name} ")
+    return "".join(words)
+
+
+def header_of_fields():
+    """fields.h (entries.pxi): what parameter structs that are declared in Cython have."""
+    structs = re.findall(r"^( *)(?:ctypedef|cdef) struct (\w+):\n((?:\1    .*\n|\n)+)",
+                         "\n".join(path.read_text() for path in sorted(OPS.glob("*.pxi"))), re.M)
+    entries = {name: fields(body) for _, name, body in structs}
+    lines = [f'    {{"{name}", "{found}"}},' for name, found in entries.items() if found]
+    return "\n".join([
+        "#include <string.h>", "static const char *fields_of(const char *name)", "{",
+        "    static const struct { const char *name, *fields; } structs[] = {", *lines, "    };",
+        "    for (size_t i = 0; i < sizeof structs / sizeof *structs; i++)",
+        "        if (!strcmp(structs[i].name, name)) return structs[i].fields;",
+        '    PyErr_Format(PyExc_SystemError, "no parameter struct is called %s", name);', "    return NULL;", "}", ""])
+
+
+def write(path, text):
+    """Unless it is what the file has."""
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
 def compilable(made):
     """These extensions with sources in C: each .pyx is translated once, as a module of its own name, and where the
     extension has another, that is what its function of initialisation is called."""
     modules = {each.sources[0]: pathlib.Path(each.sources[0]).stem for each in made}
     found = translated([Extension(f"cinfer._ops.{name}", [source]) for source, name in modules.items()])
     in_c = {name: pathlib.Path(each.sources[0]) for name, each in zip(modules.values(), found)}
+    write(in_c["executor"].with_name("fields.h"), header_of_fields())
     for each in made:
         module, name = modules[each.sources[0]], each.name.rpartition(".")[2]
         source = in_c[module]
@@ -126,8 +160,7 @@ def compilable(made):
             each.depends.append(str(source))
             text = f'#define PyInit_{module} PyInit_{name}\n#include "{source.name}"\n'
             source = source.with_name(f"{name}.c")
-            if not source.exists() or source.read_text() != text:
-                source.write_text(text)
+            write(source, text)
         each.sources = [str(source)]
     return made
 

@@ -32,5 +32,4 @@ cdef void arithmetic_run(const void *params, char *const *base, char *scratch, i
         walk_next(&k, A.dims)
 
 
-cdef arithmetic_t arithmetic_params
-enter("arithmetic", fields_of(arithmetic_params), sizeof(arithmetic_t), arithmetic_run)
+enter("arithmetic", fields_of("arithmetic_t"), sizeof(arithmetic_t), arithmetic_run)

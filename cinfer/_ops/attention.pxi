@@ -52,4 +52,4 @@ cdef int64_t attention_scratch(const void *params, char *const *base) noexcept n
     return (A.rows * (n + d + 3 * VW) + packed) * <int64_t>sizeof(float)
 
 
-enter("attention", fields_of(attention_params), sizeof(attention_t), attention_run, attention_scratch)
+enter("attention", fields_of("attention_t"), sizeof(attention_t), attention_run, attention_scratch)

@@ -72,5 +72,5 @@ cdef int64_t attention_bf16_scratch(const void *params, char *const *base) noexc
 
 
 if HAS_BF16:
-    enter("attention_bf16", fields_of(attention_params), sizeof(attention_t), attention_bf16_run,
+    enter("attention_bf16", fields_of("attention_t"), sizeof(attention_t), attention_bf16_run,
           attention_bf16_scratch)

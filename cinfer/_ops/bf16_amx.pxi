@@ -255,5 +255,5 @@ cdef int64_t gemm_bf16_amx_scratch(const void *params, char *const *base) noexce
     return 4 * each * rows
 
 
-enter("conv_bf16", fields_of(conv_bf16_params), sizeof(conv_bf16_t), conv_bf16_amx_run, conv_bf16_amx_scratch)
-enter("gemm_bf16", fields_of(gemm_bf16_params), sizeof(gemm_bf16_t), gemm_bf16_amx_run, gemm_bf16_amx_scratch)
+enter("conv_bf16", fields_of("conv_bf16_t"), sizeof(conv_bf16_t), conv_bf16_amx_run, conv_bf16_amx_scratch)
+enter("gemm_bf16", fields_of("gemm_bf16_t"), sizeof(gemm_bf16_t), gemm_bf16_amx_run, gemm_bf16_amx_scratch)

@@ -74,7 +74,5 @@ cdef void masks_run(const void *params, char *const *base, char *scratch, int64_
         i += VW
 
 
-cdef labels_t labels_params
-cdef masks_t masks_params
-enter("labels", fields_of(labels_params), sizeof(labels_t), labels_run, labels_scratch)
-enter("masks", fields_of(masks_params), sizeof(masks_t), masks_run, masks_scratch)
+enter("labels", fields_of("labels_t"), sizeof(labels_t), labels_run, labels_scratch)
+enter("masks", fields_of("masks_t"), sizeof(masks_t), masks_run, masks_scratch)

@@ -43,5 +43,4 @@ cdef void convert_run(const void *params, char *const *base, char *scratch, int6
         walk_next(&k, A.dims)
 
 
-cdef convert_t convert_params
-enter("convert", fields_of(convert_params), sizeof(convert_t), convert_run)
+enter("convert", fields_of("convert_t"), sizeof(convert_t), convert_run)

@@ -161,9 +161,6 @@ cdef packed_t pack_conv_packed(const void *params, char *const *base) noexcept n
     return packed_floats(reads[3 * last + 2] + reads[3 * last + 1] * width * taps, packed_oc // HALF)
 
 
-cdef conv_t conv_params
-cdef conv_stem_t conv_stem_params
-cdef pack_conv_t pack_conv_params
-enter("conv", fields_of(conv_params), sizeof(conv_t), conv_run)
-enter("conv_stem", fields_of(conv_stem_params), sizeof(conv_stem_t), conv_stem_run)
-enter("pack_conv", fields_of(pack_conv_params), sizeof(pack_conv_t), pack_conv_run, NULL, pack_conv_packed)
+enter("conv", fields_of("conv_t"), sizeof(conv_t), conv_run)
+enter("conv_stem", fields_of("conv_stem_t"), sizeof(conv_stem_t), conv_stem_run)
+enter("pack_conv", fields_of("pack_conv_t"), sizeof(pack_conv_t), pack_conv_run, NULL, pack_conv_packed)

@@ -10,4 +10,4 @@ cdef void conv_bf16_run(const void *params, char *const *base, char *scratch, in
 
 
 if HAS_BF16:
-    enter("conv_bf16", fields_of(conv_bf16_params), sizeof(conv_bf16_t), conv_bf16_run, conv_bf16_scratch)
+    enter("conv_bf16", fields_of("conv_bf16_t"), sizeof(conv_bf16_t), conv_bf16_run, conv_bf16_scratch)

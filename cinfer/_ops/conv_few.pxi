@@ -134,7 +134,5 @@ cdef packed_t pack_few_packed(const void *params, char *const *base) noexcept no
     return packed_floats(A.oc * ((A.ic + CB - 1) // CB) * CB * A.kh * A.kw, A.oc)
 
 
-cdef conv_few_t conv_few_params
-cdef pack_few_t pack_few_params
-enter("conv_few", fields_of(conv_few_params), sizeof(conv_few_t), conv_few_run)
-enter("pack_few", fields_of(pack_few_params), sizeof(pack_few_t), pack_few_run, NULL, pack_few_packed)
+enter("conv_few", fields_of("conv_few_t"), sizeof(conv_few_t), conv_few_run)
+enter("pack_few", fields_of("pack_few_t"), sizeof(pack_few_t), pack_few_run, NULL, pack_few_packed)

@@ -531,9 +531,7 @@ cdef void pack_conv_u8_run(const void *params, char *const *base, char *scratch,
                                     start[lane] += <int32_t>(DOT_STARTS_AT * v)
 
 
-cdef conv_u8_t conv_u8_params
-cdef pack_conv_u8_t pack_conv_u8_params
 if not HAS_AMX:                         # there conv_u8_amx.pxi has them
-    enter("conv_u8", fields_of(conv_u8_params), sizeof(conv_u8_t), conv_u8_run, strip_room)
-    enter("pack_conv_u8", fields_of(pack_conv_u8_params), sizeof(pack_conv_u8_t), pack_conv_u8_run, NULL,
+    enter("conv_u8", fields_of("conv_u8_t"), sizeof(conv_u8_t), conv_u8_run, strip_room)
+    enter("pack_conv_u8", fields_of("pack_conv_u8_t"), sizeof(pack_conv_u8_t), pack_conv_u8_run, NULL,
           pack_conv_u8_packed)

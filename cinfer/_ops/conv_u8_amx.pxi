@@ -316,6 +316,6 @@ cdef void pack_conv_u8_amx_run(const void *params, char *const *base, char *scra
         packed += k.pieces * k.groups * TILE_BYTES
 
 
-enter("conv_u8", fields_of(conv_u8_params), sizeof(conv_u8_t), conv_u8_amx_run, conv_u8_amx_room, NULL, &conv_u8_below)
-enter("pack_conv_u8", fields_of(pack_conv_u8_params), sizeof(pack_conv_u8_t), pack_conv_u8_amx_run, NULL,
+enter("conv_u8", fields_of("conv_u8_t"), sizeof(conv_u8_t), conv_u8_amx_run, conv_u8_amx_room, NULL, &conv_u8_below)
+enter("pack_conv_u8", fields_of("pack_conv_u8_t"), sizeof(pack_conv_u8_t), pack_conv_u8_amx_run, NULL,
       pack_conv_u8_amx_packed)

@@ -91,7 +91,6 @@ cdef packed_t pack_depthwise_packed(const void *params, char *const *base) noexc
     return packed_floats(blocks * CB * A.taps, blocks)
 
 
-cdef pack_depthwise_t pack_depthwise_params
 enter("depthwise", depthwise_t_fields, sizeof(depthwise_t), depthwise_run)
-enter("pack_depthwise", fields_of(pack_depthwise_params), sizeof(pack_depthwise_t), pack_depthwise_run, NULL,
+enter("pack_depthwise", fields_of("pack_depthwise_t"), sizeof(pack_depthwise_t), pack_depthwise_run, NULL,
       pack_depthwise_packed)

@@ -238,8 +238,6 @@ cdef void pack_depthwise_u8_run(const void *params, char *const *base, char *scr
                                 start[lane] += <int32_t>(DOT_STARTS_AT * v)
 
 
-cdef depthwise_u8_t depthwise_u8_params
-cdef pack_depthwise_u8_t pack_depthwise_u8_params
-enter("depthwise_u8", fields_of(depthwise_u8_params), sizeof(depthwise_u8_t), depthwise_u8_run, depthwise_u8_room)
-enter("pack_depthwise_u8", fields_of(pack_depthwise_u8_params), sizeof(pack_depthwise_u8_t), pack_depthwise_u8_run,
+enter("depthwise_u8", fields_of("depthwise_u8_t"), sizeof(depthwise_u8_t), depthwise_u8_run, depthwise_u8_room)
+enter("pack_depthwise_u8", fields_of("pack_depthwise_u8_t"), sizeof(pack_depthwise_u8_t), pack_depthwise_u8_run,
       NULL, pack_depthwise_u8_packed)

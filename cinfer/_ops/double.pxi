@@ -62,8 +62,7 @@ cdef int64_t product64_scratch(const void *params, char *const *base) noexcept n
     return TERMS * COLUMNS * <int64_t>sizeof(double)
 
 
-cdef map64_t map64_params
 enter("product64", product64_t_fields, sizeof(product64_t), product64_run, product64_scratch)
 enter("pool64", pool64_t_fields, sizeof(pool64_t), pool64_run)
-enter("map64", fields_of(map64_params), sizeof(map64_t), map64_run)
-enter("softmax64", fields_of(softmax_params), sizeof(softmax_t), softmax64_run)
+enter("map64", fields_of("map64_t"), sizeof(map64_t), map64_run)
+enter("softmax64", fields_of("softmax_t"), sizeof(softmax_t), softmax64_run)

@@ -49,9 +49,7 @@ cdef void dynamic_quantize_run(const void *params, char *const *base, char *scra
     dynamic_quantize(<const dynamic_quantize_t *>params, base, tile)
 
 
-cdef range_of_t range_of_params
-cdef range_of_blocked_t range_of_blocked_params
-enter("range_of", fields_of(range_of_params), sizeof(range_of_t), range_of_run)
-enter("range_of_blocked", fields_of(range_of_blocked_params), sizeof(range_of_blocked_t), range_of_blocked_run)
+enter("range_of", fields_of("range_of_t"), sizeof(range_of_t), range_of_run)
+enter("range_of_blocked", fields_of("range_of_blocked_t"), sizeof(range_of_blocked_t), range_of_blocked_run)
 enter("dynamic_scale", dynamic_scale_t_fields, sizeof(dynamic_scale_t), dynamic_scale_run)
 enter("dynamic_quantize", dynamic_quantize_t_fields, sizeof(dynamic_quantize_t), dynamic_quantize_run)

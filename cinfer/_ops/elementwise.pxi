@@ -196,11 +196,7 @@ cdef void fill_run(const void *params, char *const *base, char *scratch, int64_t
         walk_next(&k, A.dims)
 
 
-cdef map_t map_params
-cdef zip_t zip_params
-cdef scale_shift_t scale_shift_params
-cdef fill_t fill_params
-enter("map", fields_of(map_params), sizeof(map_t), map_run)
-enter("zip", fields_of(zip_params), sizeof(zip_t), zip_run)
-enter("scale_shift", fields_of(scale_shift_params), sizeof(scale_shift_t), scale_shift_run)
-enter("fill", fields_of(fill_params), sizeof(fill_t), fill_run)
+enter("map", fields_of("map_t"), sizeof(map_t), map_run)
+enter("zip", fields_of("zip_t"), sizeof(zip_t), zip_run)
+enter("scale_shift", fields_of("scale_shift_t"), sizeof(scale_shift_t), scale_shift_run)
+enter("fill", fields_of("fill_t"), sizeof(fill_t), fill_run)

@@ -47,6 +47,5 @@ cdef void zip_u8_run(const void *params, char *const *base, char *scratch, int64
         zip_row(A, &scales, &look if table != NULL else NULL, a + i * A.ar, b + i * A.br, y + i * A.yr)
 
 
-cdef look_up_u8_t look_up_u8_params
-enter("look_up_u8", fields_of(look_up_u8_params), sizeof(look_up_u8_t), look_up_u8_run)
+enter("look_up_u8", fields_of("look_up_u8_t"), sizeof(look_up_u8_t), look_up_u8_run)
 enter("zip_u8", zip_u8_t_fields, sizeof(zip_u8_t), zip_u8_run)

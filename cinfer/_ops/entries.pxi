@@ -95,6 +95,11 @@ cdef inline packed_t packed_floats(int64_t count, int64_t tiles) noexcept nogil:
     found.bytes, found.tiles, found.parts = count * <int64_t>sizeof(float), tiles, 0
     return found
 
+# How a parameter struct that is declared in Cython is described to the plan, as PARAMS of api.h does it for those of C.
+# setup.py lists their fields in that header: a dict of each, which Cython would make, is a tenth of all code.
+cdef extern from "fields.h":
+    const char *fields_of(const char *) except NULL
+
 DEF MOST_KERNELS = 128
 cdef kernel_t[MOST_KERNELS] entries
 cdef int n_entries = 0
@@ -111,18 +116,3 @@ cdef void enter(const char *name, const char *fields, size_t size, tile_fn run, 
     entries[n_entries].packed = packed
     entries[n_entries].below = below
     n_entries += 1
-
-descriptions = []
-
-cdef const char *fields_of(dict params) except NULL:
-    """How a parameter struct that is declared in Cython is described to the plan (PARAMS of api.h does it for those of
-    C). params: one of it, which Cython makes a dict of its fields in their order."""
-    cdef list words = []
-    cdef bytes description
-    for name, value in params.items():
-        kind = "B" if isinstance(value, dict) else "F" if isinstance(value, float) else \
-            "A%d" % len(value) if isinstance(value, list) else "I"
-        words.append("%s:%s " % (kind, name))
-    description = "".join(words).encode()
-    descriptions.append(description)
-    return description

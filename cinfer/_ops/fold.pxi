@@ -52,5 +52,4 @@ cdef void fold_run(const void *params, char *const *base, char *scratch, int64_t
             fold_end(&f, t, m, parts * terms, y + j * A.ys[3] * f.size, A.ys[3])
 
 
-cdef fold_t fold_params
-enter("fold", fields_of(fold_params), sizeof(fold_t), fold_run)
+enter("fold", fields_of("fold_t"), sizeof(fold_t), fold_run)

@@ -20,4 +20,4 @@ cdef void gemm_bf16_run(const void *params, char *const *base, char *scratch, in
 
 
 if HAS_BF16:
-    enter("gemm_bf16", fields_of(gemm_bf16_params), sizeof(gemm_bf16_t), gemm_bf16_run, gemm_bf16_scratch)
+    enter("gemm_bf16", fields_of("gemm_bf16_t"), sizeof(gemm_bf16_t), gemm_bf16_run, gemm_bf16_scratch)

@@ -42,7 +42,6 @@ cdef packed_t pack_gemm_u8_packed(const void *params, char *const *base) noexcep
     return found
 
 
-cdef pack_gemm_u8_t pack_gemm_u8_params
 enter("gemm_u8", gemm_u8_t_fields, sizeof(gemm_u8_t), gemm_u8_run, gemm_u8_scratch)
-enter("pack_gemm_u8", fields_of(pack_gemm_u8_params), sizeof(pack_gemm_u8_t), pack_gemm_u8_run, NULL,
+enter("pack_gemm_u8", fields_of("pack_gemm_u8_t"), sizeof(pack_gemm_u8_t), pack_gemm_u8_run, NULL,
       pack_gemm_u8_packed)

@@ -135,7 +135,5 @@ cdef packed_t widen_packed(const void *params, char *const *base) noexcept nogil
     return packed_floats((A.n + CB - 1) // CB * CB * A.k, (A.n + OCT - 1) // OCT)
 
 
-cdef gemv_t gemv_params
-cdef widen_t widen_params
-enter("gemv", fields_of(gemv_params), sizeof(gemv_t), gemv_run)
-enter("widen", fields_of(widen_params), sizeof(widen_t), widen_run, NULL, widen_packed)
+enter("gemv", fields_of("gemv_t"), sizeof(gemv_t), gemv_run)
+enter("widen", fields_of("widen_t"), sizeof(widen_t), widen_run, NULL, widen_packed)

@@ -90,7 +90,5 @@ cdef int64_t in_row(const int64_t *dims, const int64_t *strides, int64_t a, int6
     return sum
 
 
-cdef gather_t gather_params
-cdef scatter_t scatter_params
-enter("gather", fields_of(gather_params), sizeof(gather_t), gather_run)
-enter("scatter", fields_of(scatter_params), sizeof(scatter_t), scatter_run)
+enter("gather", fields_of("gather_t"), sizeof(gather_t), gather_run)
+enter("scatter", fields_of("scatter_t"), sizeof(scatter_t), scatter_run)

@@ -90,9 +90,6 @@ cdef void gather_channels_run(const void *params, char *const *base, char *scrat
         gather_row(&f, <const float *>at(base, A.x), i, A.w, y + i * A.yr)
 
 
-cdef to_blocked_t to_blocked_params
-cdef from_blocked_t from_blocked_params
-cdef gather_channels_t gather_channels_params
-enter("to_blocked", fields_of(to_blocked_params), sizeof(to_blocked_t), to_blocked_run)
-enter("from_blocked", fields_of(from_blocked_params), sizeof(from_blocked_t), from_blocked_run)
-enter("gather_channels", fields_of(gather_channels_params), sizeof(gather_channels_t), gather_channels_run)
+enter("to_blocked", fields_of("to_blocked_t"), sizeof(to_blocked_t), to_blocked_run)
+enter("from_blocked", fields_of("from_blocked_t"), sizeof(from_blocked_t), from_blocked_run)
+enter("gather_channels", fields_of("gather_channels_t"), sizeof(gather_channels_t), gather_channels_run)

@@ -125,12 +125,9 @@ cdef void fill_halo_run(const void *params, char *const *base, char *scratch, in
         y += A.yr * A.size
 
 
-cdef block_u8_t block_u8_params
-cdef unblock_u8_t unblock_u8_params
-cdef fill_halo_t fill_halo_params
-enter("to_blocked_u8", fields_of(block_u8_params), sizeof(block_u8_t), to_blocked_u8_run)
-enter("quantize_blocked", fields_of(block_u8_params), sizeof(block_u8_t), quantize_blocked_run)
-enter("from_blocked_u8", fields_of(unblock_u8_params), sizeof(unblock_u8_t), from_blocked_u8_run)
-enter("dequantize_blocked", fields_of(unblock_u8_params), sizeof(unblock_u8_t), dequantize_blocked_run)
-enter("gather_channels_u8", fields_of(gather_channels_params), sizeof(gather_channels_t), gather_channels_u8_run)
-enter("fill_halo", fields_of(fill_halo_params), sizeof(fill_halo_t), fill_halo_run)
+enter("to_blocked_u8", fields_of("block_u8_t"), sizeof(block_u8_t), to_blocked_u8_run)
+enter("quantize_blocked", fields_of("block_u8_t"), sizeof(block_u8_t), quantize_blocked_run)
+enter("from_blocked_u8", fields_of("unblock_u8_t"), sizeof(unblock_u8_t), from_blocked_u8_run)
+enter("dequantize_blocked", fields_of("unblock_u8_t"), sizeof(unblock_u8_t), dequantize_blocked_run)
+enter("gather_channels_u8", fields_of("gather_channels_t"), sizeof(gather_channels_t), gather_channels_u8_run)
+enter("fill_halo", fields_of("fill_halo_t"), sizeof(fill_halo_t), fill_halo_run)

@@ -59,7 +59,5 @@ cdef packed_t pack_gemm_packed(const void *params, char *const *base) noexcept n
     return packed_floats(batch * ((A.n + CB - 1) // CB) * CB * A.k, batch * ((A.n + OCT - 1) // OCT))
 
 
-cdef gemm_t gemm_params
-cdef pack_gemm_t pack_gemm_params
-enter("gemm", fields_of(gemm_params), sizeof(gemm_t), gemm_run, gemm_scratch)
-enter("pack_gemm", fields_of(pack_gemm_params), sizeof(pack_gemm_t), pack_gemm_run, NULL, pack_gemm_packed)
+enter("gemm", fields_of("gemm_t"), sizeof(gemm_t), gemm_run, gemm_scratch)
+enter("pack_gemm", fields_of("pack_gemm_t"), sizeof(pack_gemm_t), pack_gemm_run, NULL, pack_gemm_packed)

@@ -54,5 +54,4 @@ cdef void nonzero_run(const void *params, char *const *base, char *scratch, int6
             first[j] = outer
 
 
-cdef nonzero_t nonzero_params
-enter("nonzero", fields_of(nonzero_params), sizeof(nonzero_t), nonzero_run)
+enter("nonzero", fields_of("nonzero_t"), sizeof(nonzero_t), nonzero_run)

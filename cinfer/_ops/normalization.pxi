@@ -83,9 +83,7 @@ cdef void lrn_run(const void *params, char *const *base, char *scratch, int64_t 
     lrn_chunk(A, x, y, min(A.chunk, A.hw - first))
 
 
-cdef layer_norm_t layer_norm_params
-cdef channel_moments_t channel_moments_params
-enter("layer_norm", fields_of(layer_norm_params), sizeof(layer_norm_t), layer_norm_run)
+enter("layer_norm", fields_of("layer_norm_t"), sizeof(layer_norm_t), layer_norm_run)
 enter("group_norm", group_norm_t_fields, sizeof(group_norm_t), group_norm_run)
-enter("channel_moments", fields_of(channel_moments_params), sizeof(channel_moments_t), channel_moments_run)
+enter("channel_moments", fields_of("channel_moments_t"), sizeof(channel_moments_t), channel_moments_run)
 enter("lrn", lrn_t_fields, sizeof(lrn_t), lrn_run)

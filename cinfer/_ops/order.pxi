@@ -52,12 +52,10 @@ cdef void top_run(const void *params, char *const *base, char *scratch, int64_t 
                 <char *>at(base, A.v) + to * size, <int64_t *>at(base, A.i) + to, A.ks)
 
 
-cdef extreme_t extreme_params
-cdef top_t top_params
-enter("extreme", fields_of(extreme_params), sizeof(extreme_t), extreme_run)
+enter("extreme", fields_of("extreme_t"), sizeof(extreme_t), extreme_run)
 cdef int64_t top_scratch(const void *params, char *const *base) noexcept nogil:
     cdef const top_t *A = <const top_t *>params
     return (16 if element_size[A.element] == 8 else 8) * A.k
 
 
-enter("top", fields_of(top_params), sizeof(top_t), top_run, top_scratch)
+enter("top", fields_of("top_t"), sizeof(top_t), top_run, top_scratch)

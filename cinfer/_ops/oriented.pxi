@@ -17,5 +17,4 @@ cdef void covered_run(const void *params, char *const *base, char *scratch, int6
             <uint8_t *>at(base, A.gone))
 
 
-cdef covered_t covered_params
-enter("covered", fields_of(covered_params), sizeof(covered_t), covered_run)
+enter("covered", fields_of("covered_t"), sizeof(covered_t), covered_run)

@@ -72,7 +72,6 @@ cdef packed_t pack_bf16_packed(const void *params, char *const *base) noexcept n
                          batch * ((packed_oc + wide - 1) // wide))
 
 
-cdef pack_bf16_t pack_bf16_params
 if HAS_BF16:
-    enter("pack_bf16", fields_of(pack_bf16_params), sizeof(pack_bf16_t), pack_bf16_run, pack_bf16_scratch,
+    enter("pack_bf16", fields_of("pack_bf16_t"), sizeof(pack_bf16_t), pack_bf16_run, pack_bf16_scratch,
           pack_bf16_packed)

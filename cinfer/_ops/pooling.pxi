@@ -108,7 +108,5 @@ cdef int64_t pool_scratch(const void *params, char *const *base) noexcept nogil:
     return A.ow * CB * <int64_t>sizeof(float) if A.kd > 0 else 0
 
 
-cdef global_pool_t global_pool_params
-cdef pool_t pool_params
-enter("pool", fields_of(pool_params), sizeof(pool_t), pool_run, pool_scratch)
-enter("global_pool", fields_of(global_pool_params), sizeof(global_pool_t), global_pool_run)
+enter("pool", fields_of("pool_t"), sizeof(pool_t), pool_run, pool_scratch)
+enter("global_pool", fields_of("global_pool_t"), sizeof(global_pool_t), global_pool_run)

@@ -104,7 +104,6 @@ cdef void global_pool_u8_run(const void *params, char *const *base, char *scratc
             y[c] = table[y[c]]
 
 
-cdef pool_u8_t pool_u8_params
-enter("max_pool_u8", fields_of(pool_u8_params), sizeof(pool_u8_t), max_pool_u8_run, max_pool_u8_scratch)
-enter("average_pool_u8", fields_of(pool_u8_params), sizeof(pool_u8_t), average_pool_u8_run, average_pool_u8_scratch)
+enter("max_pool_u8", fields_of("pool_u8_t"), sizeof(pool_u8_t), max_pool_u8_run, max_pool_u8_scratch)
+enter("average_pool_u8", fields_of("pool_u8_t"), sizeof(pool_u8_t), average_pool_u8_run, average_pool_u8_scratch)
 enter("global_pool_u8", global_pool_u8_t_fields, sizeof(global_pool_u8_t), global_pool_u8_run)

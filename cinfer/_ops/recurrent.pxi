@@ -130,5 +130,4 @@ cdef int64_t recurrent_scratch(const void *params, char *const *base) noexcept n
     return A.rows * (packed_gates(A) + packed_hidden(A) + A.hidden) * <int64_t>sizeof(float)
 
 
-cdef recurrent_t recurrent_params
-enter("recurrent", fields_of(recurrent_params), sizeof(recurrent_t), recurrent_run, recurrent_scratch)
+enter("recurrent", fields_of("recurrent_t"), sizeof(recurrent_t), recurrent_run, recurrent_scratch)

@@ -97,5 +97,4 @@ cdef void reduce_run(const void *params, char *const *base, char *scratch, int64
                 y[(j + k) * A.ys[3]] = t[k] / count if A.op == R_mean else t[k]
 
 
-cdef reduce_t reduce_params
-enter("reduce", fields_of(reduce_params), sizeof(reduce_t), reduce_run)
+enter("reduce", fields_of("reduce_t"), sizeof(reduce_t), reduce_run)

@@ -46,5 +46,4 @@ cdef void resample_run(const void *params, char *const *base, char *scratch, int
         first += n
 
 
-cdef resample_t resample_params
-enter("resample", fields_of(resample_params), sizeof(resample_t), resample_run, resample_scratch)
+enter("resample", fields_of("resample_t"), sizeof(resample_t), resample_run, resample_scratch)

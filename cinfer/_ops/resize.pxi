@@ -52,5 +52,4 @@ cdef void resize_run(const void *params, char *const *base, char *scratch, int64
             resize_nearest(x + iy0[i] * A.xr, ix0, A.ow, y + i * A.yr)
 
 
-cdef resize_t resize_params
-enter("resize", fields_of(resize_params), sizeof(resize_t), resize_run)
+enter("resize", fields_of("resize_t"), sizeof(resize_t), resize_run)

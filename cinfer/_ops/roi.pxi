@@ -81,6 +81,5 @@ cdef int64_t max_roi_pool_scratch(const void *params, char *const *base) noexcep
     return A.oh * A.ow * CB * <int64_t>sizeof(float) + 2 * (A.oh + A.ow) * <int64_t>sizeof(int64_t)
 
 
-cdef max_roi_pool_t max_roi_pool_params
 enter("roi_align", roi_align_t_fields, sizeof(roi_align_t), roi_align_run, roi_align_scratch)
-enter("max_roi_pool", fields_of(max_roi_pool_params), sizeof(max_roi_pool_t), max_roi_pool_run, max_roi_pool_scratch)
+enter("max_roi_pool", fields_of("max_roi_pool_t"), sizeof(max_roi_pool_t), max_roi_pool_run, max_roi_pool_scratch)

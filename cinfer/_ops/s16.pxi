@@ -87,8 +87,7 @@ cdef void gemm_s16_run(const void *params, char *const *base, char *scratch, int
     gemm_pairs(<const gemm_bf16_t *>params, base, scratch, tile, &tiles_s16[0][0], &tiles_s16_half[0][0], HEAD_OF_S16)
 
 
-cdef pack_s16_t pack_s16_params
 if HAS_S16:
-    enter("conv_s16", fields_of(conv_bf16_params), sizeof(conv_bf16_t), conv_s16_run, conv_bf16_scratch)
-    enter("gemm_s16", fields_of(gemm_bf16_params), sizeof(gemm_bf16_t), gemm_s16_run, gemm_bf16_scratch)
-    enter("pack_s16", fields_of(pack_s16_params), sizeof(pack_s16_t), pack_s16_run, NULL, pack_s16_packed)
+    enter("conv_s16", fields_of("conv_bf16_t"), sizeof(conv_bf16_t), conv_s16_run, conv_bf16_scratch)
+    enter("gemm_s16", fields_of("gemm_bf16_t"), sizeof(gemm_bf16_t), gemm_s16_run, gemm_bf16_scratch)
+    enter("pack_s16", fields_of("pack_s16_t"), sizeof(pack_s16_t), pack_s16_run, NULL, pack_s16_packed)

@@ -25,5 +25,4 @@ cdef void scan_run(const void *params, char *const *base, char *scratch, int64_t
           <int>A.exclusive)
 
 
-cdef scan_t scan_params
-enter("scan", fields_of(scan_params), sizeof(scan_t), scan_run)
+enter("scan", fields_of("scan_t"), sizeof(scan_t), scan_run)

@@ -242,7 +242,6 @@ cdef packed_t pack_winograd_packed(const void *params, char *const *base) noexce
     return packed_floats((A.m + 2) * (A.m + 2) * ob * CB * kd * A.ic, kd * ob)
 
 
-cdef pack_winograd_t pack_winograd_params
 enter("winograd", winograd_t_fields, sizeof(winograd_t), winograd_run, winograd_scratch)
-enter("pack_winograd", fields_of(pack_winograd_params), sizeof(pack_winograd_t), pack_winograd_run, NULL,
+enter("pack_winograd", fields_of("pack_winograd_t"), sizeof(pack_winograd_t), pack_winograd_run, NULL,
       pack_winograd_packed)

@@ -220,8 +220,6 @@ cdef packed_t pack_winograd_u8_packed(const void *params, char *const *base) noe
     return found
 
 
-cdef winograd_u8_t winograd_u8_params
-cdef pack_winograd_u8_t pack_winograd_u8_params
-enter("winograd_u8", fields_of(winograd_u8_params), sizeof(winograd_u8_t), winograd_u8_run, winograd_u8_scratch)
-enter("pack_winograd_u8", fields_of(pack_winograd_u8_params), sizeof(pack_winograd_u8_t), pack_winograd_u8_run, NULL,
+enter("winograd_u8", fields_of("winograd_u8_t"), sizeof(winograd_u8_t), winograd_u8_run, winograd_u8_scratch)
+enter("pack_winograd_u8", fields_of("pack_winograd_u8_t"), sizeof(pack_winograd_u8_t), pack_winograd_u8_run, NULL,
       pack_winograd_u8_packed)
