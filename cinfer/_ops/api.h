@@ -6,8 +6,8 @@
  * checked before (plan/): a kernel cannot fail. What it reads may be what it does not take, an index beyond its
  * axis: then it touches nothing there, says so by `refuse`, and goes on.
  *
- * A kernel's parameters are a struct of 8-byte fields, declared once: in Cython, of which setup.py lists the
- * fields (entries.pxi), or here with PARAMS where functions of C take it. The planner in Python fills it by name through the
+ * A kernel's parameters are a struct of 8-byte fields, declared once: in Cython, of which setup.py lists the fields
+ * (entries.pxi), or here with PARAMS where functions of C take it. The planner in Python fills it by name through that
  * description.
  *
  * Tensors are named by buf_t: bytes from a base pointer that the executor binds for each run, so that plans

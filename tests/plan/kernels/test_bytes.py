@@ -334,7 +334,8 @@ def test_a_convolution_takes_the_padding():
 def stem(m: Model, x: str, ic: int = 3, **how) -> str:
     """The first convolution of a network."""
     w = m.rng.integers(-128, 128, (20, ic, 3, 3)).astype(np.int8)
-    return m.QLinearConv(x, *X, w, np.float32(1 / 64), np.int8(0), *Y, **dict(dict(pads=[1] * 4, strides=[2, 2]), **how))
+    how = dict(dict(pads=[1] * 4, strides=[2, 2]), **how)
+    return m.QLinearConv(x, *X, w, np.float32(1 / 64), np.int8(0), *Y, **how)
 
 
 @pytest.mark.parametrize("isa", LEVELS)
