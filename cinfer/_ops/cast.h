@@ -126,7 +126,7 @@ static void convert_row(const conversion_t *c, const char *x, int64_t xs, char *
     char t[3][8 * PIECE] __attribute__((aligned(64)));
     float s[PIECE], z[PIECE];
     int64_t step = q.step;
-    const stage_fn *stage = c->at_once && step == 0 ? &c->at_once : c->stage;
+    const stage_fn *stage = c->at_once && step == 0 && n >= UB ? &c->at_once : c->stage;
     const int stages = stage == c->stage ? c->stages : 1;
     if (c->stages == 0) { row_move(x, xs, y, ys, n, c->from_size); return; }
     for (int64_t m; n > 0; n -= m, x += m * xs * c->from_size, y += m * ys * c->to_size) {

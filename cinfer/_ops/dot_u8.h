@@ -83,13 +83,22 @@ static __attribute__((noinline)) void dot_plain(const uint8_t *x, int64_t xc, in
 {
     int64_t p = 0;
 #if DOT_K == 2
-    if (xw == 1 && pixel <= 4) for (; p + CB <= n; p += CB) {
-        b16_t plane[4] = {{0}};
+    if (xw == 1) for (; p + CB <= n; p += CB) {
+        b16_t plane[MOST_PIXEL] = {{0}};
         for (int c = 0; c < pixel; c++) plane[c] = ld_b16(x + c * xc + p);
         FOR(k, 4) {
-            const b16_t four = four_of_planes(plane, k);        /* pixels of 4 channels */
-            const b16_t wide[2] = {low_bytes(four, (b16_t){0}), high_bytes(four, (b16_t){0})};
-            FOR(i, 4) memcpy(y + (p + 4 * k + i) * pixel, (const char *)wide + 8 * i, 8);
+            b16_t wide[2][2];                                   /* of 4 channels each: two pixels, and two */
+            FOR(h, 2) {
+                const b16_t four = four_of_planes(plane + 4 * h, k);
+                wide[h][0] = low_bytes(four, (b16_t){0});
+                wide[h][1] = high_bytes(four, (b16_t){0});
+                if (pixel <= 4) break;
+            }
+            FOR(i, 4) {
+                dot_x_t *to = y + (p + 4 * k + i) * pixel;
+                memcpy(to, (const char *)wide[0] + 8 * i, 8);
+                if (pixel > 4) memcpy(to + 4, (const char *)wide[1] + 8 * i, 8);
+            }
         }
     }
 #endif

@@ -67,7 +67,9 @@ static __attribute__((noinline)) void quantise_bytes(const float *x, int64_t n, 
 {
     int64_t i = 0;
     for (; i + UB <= n; i += UB) st_ub(y + i, quantise_ub(x + i, x + i + CB, q, 1));
-    if (i < n) {
+    if (i < n && n >= UB) {
+        st_ub(y + n - UB, quantise_ub(x + n - UB, x + n - CB * (UB_PIXELS - 1), q, 1));
+    } else if (i < n) {
         float few[UB] = {0};
         uint8_t rest[UB];
         memcpy(few, x + i, sizeof(float) * (size_t)(n - i));

@@ -331,6 +331,42 @@ def test_a_convolution_takes_the_padding():
     assert labels == ["to_blocked_u8", "conv_u8", "from_blocked_u8"]
 
 
+@pytest.mark.parametrize("spelled", ["QOperator", "QDQ", "read again"])
+def test_int8_at_the_ends_of_a_graph(spelled):
+    """As networks of integers alone have it: sums near a tie are rounded as integers are, at all levels alike."""
+    S8, near = np.int8, 0
+    for seed in range(12):
+        m = Model(18)
+        rng = np.random.default_rng(seed)
+        sx, sw, sy = rng.uniform(.005, .1, 3).astype(np.float32) * np.float32([1, 1, 60])
+        zx, zy = rng.integers(-128, 128, 2).astype(S8)
+        w = rng.integers(-127, 128, (24, 30, 3, 3)).astype(S8)
+        x = m.input("x", 1, 30, 12, 12, dtype=S8)
+        if spelled == "QOperator":
+            y = m.QLinearConv(x, sx, zx, w, sw, S8(0), sy, zy, pads=[1] * 4)
+        else:
+            y = m.Conv(m.DequantizeLinear(x, sx, zx), m.DequantizeLinear(w, sw, S8(0)), pads=[1] * 4)
+            y = m.QuantizeLinear(y, sy, zy)
+        more = []
+        if spelled == "read again":
+            again = m.Conv(m.DequantizeLinear(y, sy, zy), m.DequantizeLinear(w[:, :24], sw, S8(0)))
+            more = [m.QuantizeLinear(m.Relu(again), sy, S8(-128))]
+        data = m.outputs(y, *more, dtype=S8).bytes()
+        feeds = {"x": rng.integers(-128, 128, (1, 30, 12, 12)).astype(S8)}
+        sums = np.rint(convolve(feeds["x"].astype(float) - zx, w.astype(float), np.zeros(24), 1, [1, 1], [1, 1], [1] * 4))
+        real = sums.astype(np.float32) * (sx * sw / sy)
+        near += int((np.abs(np.abs(real - np.rint(real)) - .5) < 1e-5).sum())
+        wanted = np.clip(np.rint(real) + zy, -128, 127).astype(S8)
+        found = []
+        for isa in LEVELS:
+            session = cinfer.load(data, threads=2, isa=isa)
+            assert {"conv_u8", "winograd_u8"} & {step.label for step in session._plan_for(None).steps}
+            found.append(session.run(None, feeds))
+            np.testing.assert_array_equal(found[-1][0], wanted)
+            assert all(a.tobytes() == b.tobytes() for a, b in zip(found[0], found[-1]))
+    assert near > 0
+
+
 def stem(m: Model, x: str, ic: int = 3, **how) -> str:
     """The first convolution of a network."""
     w = m.rng.integers(-128, 128, (20, ic, 3, 3)).astype(np.int8)
@@ -339,9 +375,10 @@ def stem(m: Model, x: str, ic: int = 3, **how) -> str:
 
 
 @pytest.mark.parametrize("isa", LEVELS)
-@pytest.mark.parametrize("of", ["planes", "pixels", "a part", "one plane three times", "blocks", "blocks, too"])
+@pytest.mark.parametrize("of", ["planes", "8 planes", "pixels", "a part", "one plane three times", "blocks",
+                                "blocks, too"])
 def test_few_channels_are_read_where_they_are(isa, of):
-    m = Model(18)
+    m, ic = Model(18), 3
     if of == "pixels":
         x = m.Transpose(m.input("x", 2, 11, 13, 3, dtype=U8), perm=[0, 3, 1, 2])
     elif of == "a part":
@@ -349,9 +386,11 @@ def test_few_channels_are_read_where_they_are(isa, of):
                     np.array([1, 2, 3]), np.array([1, -1, 3]))
     elif of == "one plane three times":
         x = m.Expand(m.input("x", 2, 1, 13, 14, dtype=U8), np.array([2, 3, 13, 14]))
+    elif of == "8 planes":
+        ic, x = 8, m.input("x", 2, 8, 11, 33, dtype=U8)
     else:
         x = picture(m, "x", 3) if of == "blocks" else m.input("x", 2, 3, 11, 13, dtype=U8)
-    y = stem(m, x)
+    y = stem(m, x, ic)
     others = [m.MaxPool(x, kernel_shape=[2, 2])] if of == "blocks, too" else []
     m = closed(m, y, *others)
     check(m, isa, "conv_u8")
