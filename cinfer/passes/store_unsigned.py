@@ -10,7 +10,7 @@ from .quantized import U8, Stored, is_single, same_scale, stored
 
 I8 = np.dtype(np.int8)
 MAKE = {"QuantizeLinear": 2, "QLinearMatMul": 7, "com.microsoft.QGemm": 8}     # where the output's zero point is
-PRODUCTS = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul"))
+CONVOLUTIONS = frozenset(("Conv", "ConvTranspose"))        # MatMul and Gemm take int8 as it is (join_products)
 # pairs of inputs: a tensor and its zero point
 TAKE = {"DequantizeLinear": ((0, 2),), "QLinearMatMul": ((0, 2), (3, 5)), "com.microsoft.QGemm": ((0, 2),)}
 
@@ -23,7 +23,7 @@ def store_unsigned(graph: Graph, at: Rewriter) -> bool:
     out is said. Between the two may be what only moves bytes, pads, or takes the largest, as QOperator files have it;
     products that stay QLinearMatMul and QGemm make and read bytes as these two do.
     Guards: one constant scale and zero point; nothing else reads the integers. Where inputs or outputs of the graph are
-    int8, products beside them get such a pair of their own.
+    int8, convolutions beside them get such a pair of their own.
     """
     changed = any([_say_zeros(at), _pairs_behind_inputs(at), _pairs_before_outputs(at)])
     for node in graph.nodes:
@@ -55,13 +55,13 @@ def store_unsigned(graph: Graph, at: Rewriter) -> bool:
 
 
 def _pairs_behind_inputs(at: Rewriter) -> bool:
-    """int8 input -> DequantizeLinear -> product   becomes   the same with QuantizeLinear to uint8 -> DequantizeLinear
-    before the product, which gives the same numbers"""
+    """int8 input -> DequantizeLinear -> Conv   becomes   the same with QuantizeLinear to uint8 -> DequantizeLinear
+    before the Conv, which gives the same numbers"""
     changed = False
     for node in at.of("DequantizeLinear"):
         (number,) = node.outputs
         if node.inputs[0] in at.graph.inputs and stored(at, node, I8) is not None \
-                and any(reader.op_type in PRODUCTS and not reader.domain for reader in at.readers.get(number, ())):
+                and any(reader.op_type in CONVOLUTIONS and not reader.domain for reader in at.readers.get(number, ())):
             at.set_outputs(node, [at.fresh(number)])
             _insert_pair(at, node, node, *node.outputs, *node.inputs[1:3], number)
             changed = True
@@ -69,12 +69,12 @@ def _pairs_behind_inputs(at: Rewriter) -> bool:
 
 
 def _pairs_before_outputs(at: Rewriter) -> bool:
-    """product -> QuantizeLinear to int8, which is an output or read otherwise   becomes   product -> QuantizeLinear to
+    """Conv -> QuantizeLinear to int8, which is an output or read otherwise   becomes   Conv -> QuantizeLinear to
     uint8 -> DequantizeLinear -> QuantizeLinear to int8"""
     changed = False
     for node in at.of("QuantizeLinear"):
         (out,) = node.outputs
-        if stored(at, node, I8) is None or _behind(at, node) is not None or not _is_of_product(at, node.inputs[0]):
+        if stored(at, node, I8) is None or _behind(at, node) is not None or not _is_of_convolution(at, node.inputs[0]):
             continue
         x, scale, zero = node.inputs
         readers = [each for each in dict.fromkeys(at.readers.get(out, ())) if each.op_type == "DequantizeLinear"
@@ -89,8 +89,9 @@ def _pairs_before_outputs(at: Rewriter) -> bool:
 
 
 def _insert_pair(at: Rewriter, like: Node, after: Node, x: str, scale: str, zero: str, out: str) -> Node:
-    """To uint8 and back behind the node that makes the float32 value x: the QuantizeLinear. like : whose opset it is of;
-    zero : of int8; out : what the value is called behind it"""
+    """To uint8 and back behind the node that makes the float32 value x: the QuantizeLinear
+
+    like : whose opset it is of; zero : of int8; out : what the value is called behind it"""
     made = Node("QuantizeLinear", [x, scale, zero], [at.fresh(out)], opset=like.opset, name=like.name)
     at.insert(made, after=after)
     _shift(at, made, 2)
@@ -99,15 +100,15 @@ def _insert_pair(at: Rewriter, like: Node, after: Node, x: str, scale: str, zero
     return made
 
 
-def _is_of_product(at: Rewriter, name: str, depth: int = 3) -> bool:
-    """Does a product of what DequantizeLinear gives make a value, maybe with few operators behind it?"""
+def _is_of_convolution(at: Rewriter, name: str, depth: int = 3) -> bool:
+    """Does a convolution of what DequantizeLinear gives make a value, maybe with few operators behind it?"""
     maker = at.makers.get(name)
     if maker is None or maker.domain or not maker.inputs or not maker.inputs[0]:
         return False
-    if maker.op_type in PRODUCTS:
+    if maker.op_type in CONVOLUTIONS:
         return at.maker(maker.inputs[0], "DequantizeLinear") is not None
     return depth > 0 and maker.op_type not in ("QuantizeLinear", "DequantizeLinear") \
-        and _is_of_product(at, maker.inputs[0], depth - 1)
+        and _is_of_convolution(at, maker.inputs[0], depth - 1)
 
 
 def kind(node: Node) -> str:

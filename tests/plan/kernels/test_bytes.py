@@ -353,7 +353,8 @@ def test_int8_at_the_ends_of_a_graph(spelled):
             more = [m.QuantizeLinear(m.Relu(again), sy, S8(-128))]
         data = m.outputs(y, *more, dtype=S8).bytes()
         feeds = {"x": rng.integers(-128, 128, (1, 30, 12, 12)).astype(S8)}
-        sums = np.rint(convolve(feeds["x"].astype(float) - zx, w.astype(float), np.zeros(24), 1, [1, 1], [1, 1], [1] * 4))
+        sums = convolve(feeds["x"].astype(float) - zx, w.astype(float), np.zeros(24), 1, [1, 1], [1, 1], [1] * 4)
+        sums = np.rint(sums)
         real = sums.astype(np.float32) * (sx * sw / sy)
         near += int((np.abs(np.abs(real - np.rint(real)) - .5) < 1e-5).sum())
         wanted = np.clip(np.rint(real) + zy, -128, 127).astype(S8)
@@ -365,6 +366,31 @@ def test_int8_at_the_ends_of_a_graph(spelled):
             np.testing.assert_array_equal(found[-1][0], wanted)
             assert all(a.tobytes() == b.tobytes() for a, b in zip(found[0], found[-1]))
     assert near > 0
+
+
+@pytest.mark.parametrize("how", ["MatMul", "Gemm", "by another input"])
+def test_matrices_of_int8_at_the_ends_of_a_graph_stay_as_they_are(how):
+    """They are multiplied as int8: nothing is converted before or behind."""
+    m, S8 = Model(18), np.int8
+    w, bias = m.rng.integers(-127, 128, (40, 24)).astype(S8), m.rng.integers(-9999, 9999, 24).astype(np.int32)
+    sx, sw, sy = np.float32([1 / 32, 1 / 64, 1 / 2])
+    x = m.DequantizeLinear(m.input("x", 9, 40, dtype=S8), sx, S8(5))
+    b = m.DequantizeLinear(m.input("w", 40, 24, dtype=S8) if how == "by another input" else w, sw, S8(0))
+    if how == "Gemm":
+        y = m.Gemm(x, b, m.DequantizeLinear(bias, sx * sw))
+    else:
+        y, bias = m.MatMul(x, b), 0
+    data = m.outputs(m.QuantizeLinear(y, sy, S8(-3)), dtype=S8).bytes()
+    feeds = {"x": m.rng.integers(-128, 128, (9, 40)).astype(S8)}
+    wanted = ((feeds["x"].astype(float) - 5) @ w + bias) * (sx * sw / sy)       # by powers of two: exact
+    wanted = np.clip(np.rint(wanted) - 3, -128, 127).astype(S8)
+    if how == "by another input":
+        feeds["w"] = w
+    for isa in LEVELS:
+        session = cinfer.load(data, threads=2, isa=isa)
+        np.testing.assert_array_equal(session.run(None, feeds)[0], wanted)
+        labels = {step.label for step in session._plan_for({name: a.shape for name, a in feeds.items()}).steps}
+        assert labels <= {"gemm_u8", "pack_gemm_u8"}, labels
 
 
 def stem(m: Model, x: str, ic: int = 3, **how) -> str:
