@@ -102,7 +102,7 @@ static const stage_fn change[W_COUNT][W_COUNT] = {
     [W_f64] = {[W_i32] = f64_to_i32, [W_i64] = f64_to_i64, [W_f32] = f64_to_f32}};
 static const stage_fn truth[W_COUNT] = {truth_of_i32, truth_of_i64, truth_of_f32, truth_of_f64};
 
-/* at_once: NULL, or all stages in one, by one scale */
+/* at_once: NULL, or all stages in one, of neighbours by one scale */
 typedef struct { stage_fn stage[3], at_once; int stages, from_size, to_size; } conversion_t;
 static conversion_t conversion(int64_t from, int64_t to, int64_t how)
 {
@@ -126,8 +126,7 @@ static void convert_row(const conversion_t *c, const char *x, int64_t xs, char *
     char t[3][8 * PIECE] __attribute__((aligned(64)));
     float s[PIECE], z[PIECE];
     int64_t step = q.step;
-    const stage_fn *stage = c->at_once && step == 0 && n >= UB ? &c->at_once : c->stage;
-    const int stages = stage == c->stage ? c->stages : 1;
+    if (c->at_once && step == 0 && n >= UB && xs == 1 && ys == 1) { c->at_once(x, y, n, &q); return; }
     if (c->stages == 0) { row_move(x, xs, y, ys, n, c->from_size); return; }
     for (int64_t m; n > 0; n -= m, x += m * xs * c->from_size, y += m * ys * c->to_size) {
         m = n < PIECE ? n : PIECE;
@@ -140,9 +139,9 @@ static void convert_row(const conversion_t *c, const char *x, int64_t xs, char *
             q.s += m * step;
             q.z = (const char *)q.z + 4 * m * step;
         }
-        for (int k = 0; k < stages; k++) {
-            void *into = k == stages - 1 && ys == 1 ? (void *)y : t[k & 1];
-            stage[k](have, into, m, &part);
+        for (int k = 0; k < c->stages; k++) {
+            void *into = k == c->stages - 1 && ys == 1 ? (void *)y : t[k & 1];
+            c->stage[k](have, into, m, &part);
             have = into;
         }
         if (ys != 1) row_move(have, 1, y, ys, m, c->to_size);

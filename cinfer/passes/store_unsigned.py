@@ -10,7 +10,8 @@ from .quantized import U8, Stored, is_single, same_scale, stored
 
 I8 = np.dtype(np.int8)
 MAKE = {"QuantizeLinear": 2, "QLinearMatMul": 7, "com.microsoft.QGemm": 8}     # where the output's zero point is
-CONVOLUTIONS = frozenset(("Conv", "ConvTranspose"))        # MatMul and Gemm take int8 as it is (join_products)
+CONVOLUTIONS = ("Conv", "ConvTranspose")            # MatMul and Gemm take int8 as it is (join_products)
+OF_ONE_NUMBER = frozenset(("Clip", "Elu", "HardSigmoid", "HardSwish", "LeakyRelu", "PRelu", "Relu", "Sigmoid", "Tanh"))
 # pairs of inputs: a tensor and its zero point
 TAKE = {"DequantizeLinear": ((0, 2),), "QLinearMatMul": ((0, 2), (3, 5)), "com.microsoft.QGemm": ((0, 2),)}
 
@@ -60,8 +61,8 @@ def _pairs_behind_inputs(at: Rewriter) -> bool:
     changed = False
     for node in at.of("DequantizeLinear"):
         (number,) = node.outputs
-        if node.inputs[0] in at.graph.inputs and stored(at, node, I8) is not None \
-                and any(reader.op_type in CONVOLUTIONS and not reader.domain for reader in at.readers.get(number, ())):
+        if node.inputs[0] in at.graph.inputs and stored(at, node, I8) is not None and any(
+                reader.inputs[0] == number and _stored_behind(at, reader) for reader in at.readers.get(number, ())):
             at.set_outputs(node, [at.fresh(number)])
             _insert_pair(at, node, node, *node.outputs, *node.inputs[1:3], number)
             changed = True
@@ -72,9 +73,11 @@ def _pairs_before_outputs(at: Rewriter) -> bool:
     """Conv -> QuantizeLinear to int8, which is an output or read otherwise   becomes   Conv -> QuantizeLinear to
     uint8 -> DequantizeLinear -> QuantizeLinear to int8"""
     changed = False
+    ends = {_stored_behind(at, each) for each in at.of(*CONVOLUTIONS)
+            if at.maker(each.inputs[0], "DequantizeLinear") is not None}
     for node in at.of("QuantizeLinear"):
         (out,) = node.outputs
-        if stored(at, node, I8) is None or _behind(at, node) is not None or not _is_of_convolution(at, node.inputs[0]):
+        if node not in ends or stored(at, node, I8) is None or _behind(at, node) is not None:
             continue
         x, scale, zero = node.inputs
         readers = [each for each in dict.fromkeys(at.readers.get(out, ())) if each.op_type == "DequantizeLinear"
@@ -100,15 +103,22 @@ def _insert_pair(at: Rewriter, like: Node, after: Node, x: str, scale: str, zero
     return made
 
 
-def _is_of_convolution(at: Rewriter, name: str, depth: int = 3) -> bool:
-    """Does a convolution of what DequantizeLinear gives make a value, maybe with few operators behind it?"""
-    maker = at.makers.get(name)
-    if maker is None or maker.domain or not maker.inputs or not maker.inputs[0]:
-        return False
-    if maker.op_type in CONVOLUTIONS:
-        return at.maker(maker.inputs[0], "DequantizeLinear") is not None
-    return depth > 0 and maker.op_type not in ("QuantizeLinear", "DequantizeLinear") \
-        and _is_of_convolution(at, maker.inputs[0], depth - 1)
+def _stored_behind(at: Rewriter, node: Node) -> Node | None:
+    """The QuantizeLinear that alone reads what a convolution of constant integers makes, maybe behind a few functions
+    of one number: only then the convolution is one of integers."""
+    weights = at.maker(node.inputs[1], "DequantizeLinear") if node.op_type in CONVOLUTIONS and not node.domain else None
+    if weights is None or at.array(weights.inputs[0]) is None:
+        return None
+    for _ in range(4):
+        reader = at.only_reader(node.outputs[0])
+        if reader is None or reader.domain or reader.inputs[0] != node.outputs[0]:
+            return None
+        if reader.op_type == "QuantizeLinear":
+            return reader
+        if reader.op_type not in OF_ONE_NUMBER:
+            return None
+        node = reader
+    return None
 
 
 def kind(node: Node) -> str:
