@@ -102,7 +102,7 @@ static __attribute__((noinline)) void dot_plain(const uint8_t *x, int64_t xc, in
         }
     }
 #endif
-    if (xc == 1 && xw == pixel) for (int64_t i = 0; i < n * pixel; i++) y[i] = x[i];
+    if (xc == 1 && xw == pixel) for (int64_t i = p * pixel; i < n * pixel; i++) y[i] = x[i];
     else for (; p < n; p++) for (int64_t c = 0; c < pixel; c++) y[p * pixel + c] = x[c * xc + p * xw];
 }
 /* n weights as bytes, a multiple of CB, as those of pairs. */

@@ -95,7 +95,6 @@ static __attribute__((noinline)) void name##_row(const int32_t *x, const int32_t
     } \
     FOR(i, ROW_PANELS) FOR(v, OVU) memcpy(t + i * OCTU + v * VW, &a[i][v], sizeof(vi)); \
 }
-typedef void (*gemm_u8_row_fn)(const int32_t *, const int32_t *, int64_t, int64_t, int32_t *);
 typedef void (*gemm_u8_tile_fn)(const int32_t *, int64_t, const int32_t *, int64_t, const int32_t *, const int32_t *,
                                 const int32_t *, const int32_t *, int32_t *);
 #define GEMM_U8_REF(R, name) name##_##R,
