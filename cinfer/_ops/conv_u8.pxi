@@ -69,8 +69,9 @@ cdef extern from "conv_u8_tile.h" nogil:
         int64_t lines
         requant_t q
         const uint8_t *res
-        int64_t rb
+        int64_t rb, rounds
         added_t added
+    int64_t rounds_u8(const tile_u8_t *)
     ctypedef void (*tile_u8_run)(const tile_u8_t *, const dot_x_t *, const int64_t *, const int64_t *, const int64_t *,
                                 int64_t) noexcept nogil
     const tile_u8_run tiles_u8[FORMS_U8][PM_U8]
@@ -378,6 +379,7 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
             T.res, T.rb = NULL, A.rb
             if res_u8 != NULL:
                 T.res = res_u8 + o // CB * A.rb + j * CB
+            T.rounds = rounds_u8(&T)
             T.y = y + (o // CB * A.yb + j * yp) * size
             run_tiles_u8(&T, from_x + reads.block * T.xb, xo, yo, ro, n, reads.width, all_near)
             if wsum != NULL:

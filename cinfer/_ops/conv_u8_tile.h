@@ -60,9 +60,10 @@ typedef struct {
     int64_t lines;
     requant_t q;
     const uint8_t *res;
-    int64_t rb;
+    int64_t rb, rounds;                 /* rounds: sums are only rounded and stored; if not, tile_u8_end has them */
     added_t added;
 } tile_u8_t;
+INL int64_t rounds_u8(const tile_u8_t *T) { return T->scale && !T->res && !T->q.cut; }
 /* so many tiles, one after the other, whose pixels follow in the lists */
 #define TILE_U8_ARGS const tile_u8_t *T, const dot_x_t *x, const int64_t *xo, const int64_t *yo, const int64_t *ro, \
     int64_t tiles
@@ -100,15 +101,27 @@ typedef struct {
         const dot_x_t *v = block; \
         GROUPS_U8(1, last, OV, PX, X) \
     }
-/* What becomes of sums [ov][px] where that is not requantising alone: in one loop for tiles of all sizes, beside what
- * it takes to divide. */
-static __attribute__((noinline)) void tile_u8_end(const tile_u8_t *T, const vi *a, int ov, int px, const int64_t *yo,
+/* What becomes of sums [ov][px] where that is not rounding alone: in one loop for tiles of all sizes. The sums are
+ * changed. */
+static __attribute__((noinline)) void tile_u8_end(const tile_u8_t *T, vi *a, int ov, int px, const int64_t *yo,
                                                   const int64_t *ro)
 {
     if (!T->scale) {
         for (int p = 0; p < px; p++)
             for (int o = 0; o < ov; o++)
                 memcpy((int32_t *)T->y + yo[p] + o * VW / CB * T->yb + o * VW % CB, a + o * px + p, sizeof(vi));
+        return;
+    }
+    if (!T->res) {
+        const requant_t q = T->q;
+        for (int o = 0; o < ov; o++) requant_lanes(a + o * px, px, ld(T->scale + o * VW), o * VW, &q);
+        for (int b = 0; b * NV < ov; b++)
+            for (int p = 0; p < px; p++) {
+                vi s[NV];
+                FOR(v, NV) s[v] = a[(b * NV + v < ov ? b * NV + v : ov - 1) * px + p];
+                uint8_t *y = (uint8_t *)T->y + b * T->yb + yo[p];
+                requant_store(y, y, s, s, &q);
+            }
         return;
     }
     const added_t k = T->added;
@@ -160,18 +173,19 @@ static __attribute__((noinline)) void tile_u8_##NAME##_##OV##_##PX(TILE_U8_ARGS)
         FOR(o, OV) FOR(p, PX) a[o][p] = ldi(T->start + o * VW); \
         LOOPS(OV, PX, X) \
         FOR(o, OV) FOR(p, PX) PIN(a[o][p]); \
-        if (__builtin_expect(!T->scale || T->res, 0)) { \
+        if (__builtin_expect(!T->rounds, 0)) { \
             vi s[OV][PX];               /* not the sums: these would have to have an address */ \
             FOR(o, OV) FOR(p, PX) s[o][p] = a[o][p]; \
             tile_u8_end(T, s[0], OV, PX, yo, ro); \
             continue; \
         } \
-        const requant_t q = T->q;               /* here: registers are the sums' till now */ \
-        FOR(o, OV) requant_lanes(a[o], PX, ld(T->scale + o * VW), o * VW, &q); \
-        if (q.plain) { \
+        const float *scale = T->scale; \
+        FOR(o, OV) requant_round(a[o], PX, ld(scale + o * VW)); \
+        if (T->q.plain) { \
             const requant_t known = requant_of(0, 0, 255); \
             STORE_U8(OV, PX, &known) \
         } else { \
+            const requant_t q = requant_limits(&T->q); \
             STORE_U8(OV, PX, &q) \
         } \
     } \

@@ -18,6 +18,7 @@
 typedef struct {
     int32_t start[CB];                  /* what sums begin with, and the bias */
     const float *scale;                 /* or NULL: then the sums are stored, int32 */
+    int64_t rounds;                     /* sums are only rounded and stored; if not, dw_u8_end has them */
     const dot_w_t *w;                   /* of a phase */
     const dot_x_t **strips;
     int64_t parts, groups, kw, dw, sw;  /* groups: strips */
@@ -84,25 +85,39 @@ static __attribute__((noinline)) void dw_u8_any_##S##_##PX(DW_U8_ARGS) \
             for (int64_t part = parts; part > 0; part--) \
                 UNROLL(1) for (int64_t g = 0; g < groups; g++)
 #define DW_U8_END(STEP, PX) \
-            const requant_t f = T->q;           /* here: registers are the sums' till now */ \
-            if (__builtin_expect(T->scale != NULL, 1)) requant_lanes(a, PX, ld(T->scale + h * VW), h * VW, &f); \
+            if (__builtin_expect(T->rounds, 1)) requant_round(a, PX, ld(T->scale + h * VW)); \
             FOR(p, PX) done[p][h] = a[p]; \
         } \
         column += PX * (STEP); \
-        if (__builtin_expect(!T->scale, 0)) { \
-            memcpy(y, done, sizeof done); \
-            y += sizeof done; \
+        if (__builtin_expect(!T->rounds, 0)) { \
+            y += dw_u8_end(T, done[0], PX, y); \
             continue; \
         } \
-        const requant_t f = T->q; \
-        if (f.plain) { \
+        if (T->q.plain) { \
             const requant_t known = requant_of(0, 0, 255); \
             DW_U8_STORE(PX, &known) \
         } else { \
-            DW_U8_STORE(PX, &f) \
+            const requant_t q = requant_limits(&T->q); \
+            DW_U8_STORE(PX, &q) \
         } \
         y += PX * CB; \
     }
+/* Sums [px][NV] that are not only rounded: they become bytes, or are stored as they are. How many bytes that takes. */
+static __attribute__((noinline)) int64_t dw_u8_end(const dw_u8_t *T, vi *done, int px, uint8_t *y)
+{
+    if (!T->scale) {
+        memcpy(y, done, sizeof(vi) * (size_t)(NV * px));
+        return (int64_t)sizeof(vi) * NV * px;
+    }
+    for (int h = 0; h < NV; h++) {
+        vi a[DW_U8_PX];
+        for (int p = 0; p < px; p++) a[p] = done[p * NV + h];
+        requant_lanes(a, px, ld(T->scale + h * VW), h * VW, &T->q);
+        for (int p = 0; p < px; p++) done[p * NV + h] = a[p];
+    }
+    for (int p = 0; p < px; p++, done += NV, y += CB) requant_store(y, y, done, done, &T->q);
+    return CB * px;
+}
 #define DW_U8_STORE(PX, f) \
     FOR(p, PX) if (p % 2 == 0) { \
         const int next = p + 1 < PX ? p + 1 : p; \

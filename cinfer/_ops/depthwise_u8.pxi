@@ -25,6 +25,7 @@ cdef extern from "depthwise_u8.h" nogil:
     ctypedef struct dw_u8_t:
         int32_t start[CB]
         const float *scale
+        int64_t rounds
         const dot_w_t *w
         const dot_x_t **strips
         int64_t parts, groups, kw, dw, sw
@@ -91,13 +92,13 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
     cdef const depthwise_u8_t *A = <const depthwise_u8_t *>params
     cdef int64_t b = tile % A.cb, r = tile // A.cb % A.row_tiles, image = tile // A.cb // A.row_tiles
     cdef int64_t y0 = r * A.rows, y1 = min(y0 + A.rows, A.oh), last = (A.oh - 1) * A.sh + (A.kh - 1) * A.dh
-    cdef int64_t i, j, g, z, d = 0, k, columns, width, phase, first, row, zero = A.xz
+    cdef int64_t i, j, g, z, d = 0, k, columns, width, row_tiles, px, wide, phase, first, row, zero = A.xz
     cdef const char *packed = <const char *>at(base, A.w)
     cdef const uint8_t *table = <const uint8_t *>at(base, A.table)
     cdef const uint8_t *x = <const uint8_t *>at(base, A.x)
     cdef const uint8_t *from_slice
     cdef uint8_t *spread_to
-    cdef spread_t spread = spread_of(b, max(A.each, <int64_t>1), (<const int64_t *>packed)[1])
+    cdef spread_t spread
     cdef const uint8_t *rows[4]
     cdef const int32_t *wsum = <const int32_t *>at(base, A.wsum)
     cdef int64_t size = 1 if wsum == NULL else 4
@@ -114,7 +115,12 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
     cdef bint kept
     T.parts, T.kw, T.dw, T.sw = (<const int64_t *>packed)[0], A.kw, A.dw, A.sw
     p = phases_of(A.kd, A.kh, A.kw, A.sh, A.dh, T.parts)
-    x += (image if A.kd == 0 else image // A.od * A.id) * A.xn + spread.first * A.xb
+    x += (image if A.kd == 0 else image // A.od * A.id) * A.xn
+    if A.each > 1:
+        spread = spread_of(b, A.each, (<const int64_t *>packed)[1])
+        x += spread.first * A.xb
+    else:
+        x += b * A.xb
     kept = A.dh == 1 and p.phases * A.sh == DOT_GROUP          # of the next rows' strips all but one are there
     packed += HEADER + b * p.block
     T.groups, T.strips = p.groups, strips
@@ -129,6 +135,7 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
         T.scale += b * CB
         requant_from(&T.q, <const real_end_t *>&A.wsum, base, T.scale, b * CB, CB)
         begin_sums(T.start, <const int32_t *>packed, <const int32_t *>at(base, A.bias) + b * CB, CB)
+    T.rounds = T.scale != NULL and not T.q.cut
     if table != NULL:
         look_up_begin(&look_up, table)
     width = chunk_columns(A, p.groups)
@@ -136,6 +143,9 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
     for k in range((A.ow + width - 1) // width):
         j = k * width
         columns = min(width, A.ow - j)
+        row_tiles = (columns + DW_U8_PX - 1) // DW_U8_PX            # of nearly the same width
+        px = (columns + row_tiles - 1) // row_tiles
+        wide = row_tiles - (px * row_tiles - columns)
         for g in range(p.groups):
             strips[g] = <const dot_x_t *>(scratch + p.groups * DW_PIXEL + g * DW_PIXEL * strip_columns(A, width))
         i, first = y0, 0
@@ -159,7 +169,9 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
             for phase in range(min(p.phases, y1 - i)):
                 T.w = <const dot_w_t *>(packed + DW_START + phase * p.bytes)
                 to = y + ((i + phase) * A.yr + j * CB) * size
-                depthwise_u8_row(&T, form, columns, A.sw, to)
+                form[px](&T, 0, to, wide)
+                if wide < row_tiles:
+                    form[px - 1](&T, wide * px * A.sw, to + wide * px * CB * size, row_tiles - wide)
                 if wsum != NULL:
                     if real.res != NULL:
                         res = real.res + b * A.rb + (i + phase) * A.rr + j * CB
@@ -179,16 +191,6 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
     if table != NULL and A.yr == A.ow * CB and width == A.ow:        # one run of bytes
         to = y + y0 * A.yr
         look_up_row(&look_up, <uint8_t *>to, <uint8_t *>to, (y1 - y0) * A.yr)
-
-
-cdef inline void depthwise_u8_row(const dw_u8_t *T, const dw_u8_fn *form, int64_t columns, int64_t sw,
-                                  char *y) noexcept nogil:
-    """Tiles of nearly the same width."""
-    cdef int64_t tiles = (columns + DW_U8_PX - 1) // DW_U8_PX, px = (columns + tiles - 1) // tiles
-    cdef int64_t wide = tiles - (px * tiles - columns), size = 4 if T.scale == NULL else 1
-    form[px](T, 0, y, wide)
-    if wide < tiles:
-        form[px - 1](T, wide * px * sw, y + wide * px * CB * size, tiles - wide)
 
 
 cdef packed_t pack_depthwise_u8_packed(const void *params, char *const *base) noexcept nogil:

@@ -20,7 +20,8 @@
 #include "look_up.h"
 typedef struct {
     float high;
-    int32_t zero, lo, hi, cut, plain;   /* plain: nothing to add, no limits but 0 and 255 */
+    int32_t zero, lo, hi, cut, plain;   /* cut: products have to be cut, or act is to come; plain: nothing to add, no
+                                           limits but 0 and 255 */
     float step;                         /* 0: none */
     const float *slope;                 /* of the channels that `scale` is of, for prelu */
     epilogue_t e;
@@ -31,6 +32,11 @@ static inline requant_t requant_of(int64_t zero, int64_t lo, int64_t hi)
     const int32_t plain = zero == 0 && lo == 0 && hi == 255;
     return (requant_t){.high = (float)(hi - zero), .zero = (int32_t)zero, .lo = (int32_t)lo, .hi = (int32_t)hi,
                        .cut = 1, .plain = plain};
+}
+/* What requant_store asks for, where it is not `plain`: stores of bytes could change what is behind a pointer */
+static inline requant_t requant_limits(const requant_t *q)
+{
+    return (requant_t){.zero = q->zero, .lo = q->lo, .hi = q->hi};
 }
 /* Whether products by these scales have to be cut. What an activation may make of them is not known. */
 static inline int32_t requant_cut(const float *scale, int64_t n, int64_t act)
@@ -51,7 +57,9 @@ static __attribute__((noinline, unused)) void requant_activate(vf *x, int n, int
     else for (int p = 0; p < n; p++) activate_sums(x + p, 1, &q->e, NULL);
     if (q->step > 0) for (int p = 0; p < n; p++) x[p] /= q->step;
 }
-/* round(sum * scale) of n sums of the same channels, in place; lane: where these lie among those of q */
+/* round(sum * scale) of n sums, in place: all there is to it where nothing is cut */
+INL void requant_round(vi *a, int n, vf scale) { FOR(p, n) a[p] = nearest_int(to_float(a[p]) * scale); }
+/* Likewise of the same channels, with all that q says; lane: where these lie among those of q */
 INL void requant_lanes(vi *a, int n, vf scale, int64_t lane, const requant_t *q)
 {
     FOR(p, n) a[p] = (vi)(to_float(a[p]) * scale);
