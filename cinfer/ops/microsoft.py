@@ -52,7 +52,7 @@ def quantized_binary(name: str, function) -> None:
         y = function(dequantize(A, scalar(A_scale), scalar(A_zero_point)),
                      dequantize(B, scalar(B_scale), scalar(B_zero_point)))
         return quantize(np.asarray(y), scalar(C_scale), scalar(C_zero_point), A.dtype)
-    add(describe(MICROSOFT, name, 1, evaluate, infer))
+    add(describe(MICROSOFT, name, 1, evaluate, infer, rank=lambda a, _, __, b, *___: max(a.ndim, b.ndim)))
 
 
 quantized_binary("QLinearAdd", np.add)
@@ -71,7 +71,7 @@ def through_floats(function, X, X_scale, X_zero_point, Y_scale, Y_zero_point) ->
     return quantize(y, scalar(Y_scale), scalar(Y_zero_point), X.dtype)
 
 
-@op("QLinearSigmoid", domain=MICROSOFT)
+@op("QLinearSigmoid", domain=MICROSOFT, rank=0)
 class QLinearSigmoid:
     def infer(X, X_scale, X_zero_point=None, Y_scale=None, Y_zero_point=None):
         check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
@@ -82,7 +82,7 @@ class QLinearSigmoid:
         return through_floats(sigmoid, X, X_scale, X_zero_point, Y_scale, Y_zero_point)
 
 
-@op("QLinearLeakyRelu", domain=MICROSOFT)
+@op("QLinearLeakyRelu", domain=MICROSOFT, rank=0)
 class QLinearLeakyRelu:
     def infer(X, X_scale, X_zero_point=None, Y_scale=None, Y_zero_point=None, *, alpha=0.01):
         check_quantized(X, X_scale, X_zero_point, Y_scale, Y_zero_point)
@@ -94,7 +94,7 @@ class QLinearLeakyRelu:
                               Y_zero_point)
 
 
-@op("QLinearSoftmax", domain=MICROSOFT)
+@op("QLinearSoftmax", domain=MICROSOFT, rank=0)
 class QLinearSoftmax:
     """opset : of the Softmax it stands for; before 13, all axes from `axis` on are taken for one."""
     def infer(X, X_scale, X_zero_point=None, Y_scale=None, Y_zero_point=None, *, opset, axis=-1):
@@ -110,7 +110,7 @@ class QLinearSoftmax:
                               Y_zero_point)
 
 
-@op("QLinearConcat", domain=MICROSOFT, types=(1,))
+@op("QLinearConcat", domain=MICROSOFT, types=(1,), rank=2)
 class QLinearConcat:
     """more : of each input the tensor, its scale, its zero point"""
     def infer(Y_scale, Y_zero_point, *more, axis):
@@ -134,7 +134,7 @@ def channels_first(x: np.ndarray) -> np.ndarray:
     return np.moveaxis(x, -1, 1)
 
 
-@op("QLinearAveragePool", domain=MICROSOFT)
+@op("QLinearAveragePool", domain=MICROSOFT, rank=0)
 class QLinearAveragePool:
     def infer(X, x_scale, x_zero_point=None, y_scale=None, y_zero_point=None, *, kernel_shape,
               auto_pad="NOTSET", ceil_mode=0, channels_last=0, count_include_pad=0, pads=None, strides=None):
@@ -159,7 +159,7 @@ class QLinearAveragePool:
         return np.ascontiguousarray(through_floats(average, X, x_scale, x_zero_point, y_scale, y_zero_point))
 
 
-@op("QLinearGlobalAveragePool", domain=MICROSOFT)
+@op("QLinearGlobalAveragePool", domain=MICROSOFT, rank=0)
 class QLinearGlobalAveragePool:
     """The sums are exact."""
     def infer(X, x_scale, x_zero_point, y_scale, y_zero_point, *, channels_last=0):

@@ -14,6 +14,7 @@ from ..errors import Error, InputError, ModelError
 from ..graphs.scopes import separate
 from ..model.graph import Graph, subgraphs
 from ..ops.registry import REFUSALS
+from .captures import bring_captures, return_captures
 from .check import check_nodes, fault
 from .expand_composites import expand_composites
 from .expand_quantized import expand_quantized
@@ -44,14 +45,20 @@ from .store_unsigned import store_unsigned
 from .tabulate import tabulate
 from .widen_halves import widen_halves
 
-# The order matters: branches, compositions, float16 and 8 bits go first, for all else is made for float32, but for
-# products whose large weights stay narrow; then constants, for most guards ask for constants; what is spelled out is
-# read before scales are folded, for Conv -> Add 3 -> Clip would lose its Add; Transposes move before bytes are joined,
-# and again before Pad and scales are looked for beside Conv; bytes are joined before constants are folded, which makes
-# floats of them. Behind all these come passes whose operators are not standard ones, which the others would not know.
-PIPELINE = (
+# These come before the passes of subgraphs: what is put in is no subgraph any more, and what is captured is spelt as it
+# is looked for, and brought in.
+FIRST = (
     inline_branches,
     expand_composites,
+    bring_captures,
+)
+# The order matters: float16 and 8 bits go first, for all else is made for float32, but for products whose large weights
+# stay narrow; then constants, for most guards ask for constants; what is spelled out is read before scales are folded,
+# for Conv -> Add 3 -> Clip would lose its Add; Transposes move before bytes are joined, and again before Pad and scales
+# are looked for beside Conv; bytes are joined before constants are folded, which makes floats of them. Behind all these
+# come passes whose operators are not standard ones, which the others would not know.
+PIPELINE = (
+    *FIRST,
     widen_halves,
     merge_quantizers,
     store_unsigned,
@@ -65,8 +72,10 @@ PIPELINE = (
     join_quantized,
     keep_narrow,
     join_grids,
+    return_captures,
     remove_identity,
     fold_constants,
+    return_captures,
     recognise_layer_norm,
     recognise_group_norm,
     recognise_activations,
@@ -91,20 +100,31 @@ def run(graph: Graph) -> bool:
     InputError when CINFER_PASSES names no pass.
     """
     passes = _chosen(os.environ.get("CINFER_PASSES", ""))
-    changed = _run(graph, passes, os.environ.get("CINFER_CHECK") == "1", (), False)
+    changed = _run(Rewriter(graph), passes, os.environ.get("CINFER_CHECK") == "1", ())
     separate(graph)
     return changed
 
 
-def _run(graph: Graph, passes: list, check: bool, outer: Iterable[str], inner: bool) -> bool:
-    changed = False
-    for node in graph.nodes:                    # subgraphs first: what they no longer capture can go out here
-        for subgraph in subgraphs(node):
-            around = {*outer, *graph.inputs, *graph.constants, *graph.producers()} if check else ()
-            changed |= _run(subgraph, passes, check, around, True)
+def _run(at: Rewriter, passes: list, check: bool, outer: Iterable[str]) -> bool:
+    graph = at.graph
     check_nodes(graph)
     graph.is_checked = True
-    at = Rewriter(graph, inner=inner)
+    has_any = any(map(subgraphs, graph.nodes))
+    changed = _run_each(at, [each for each in passes if each in FIRST], check, outer)
+    if has_any:                                 # before the others: what subgraphs no longer capture can go out here
+        check_nodes(graph)                      # branches that have been put in
+        around = {*outer, *graph.values()} if check else ()
+        for node, subgraph in [(node, subgraph) for node in graph.nodes for subgraph in subgraphs(node)]:
+            changed |= _run(Rewriter(subgraph, inner=True, around=(at, node)), passes, check, around)
+        at.index()
+    changed |= _run_each(at, [each for each in passes if each not in FIRST], check, outer)
+    # what is known of a subgraph holds for the sizes of this graph's inputs, for which its own plans do not ask
+    graph.known = at.known().settled() if at.has_asked and not at.inner else {}
+    return changed
+
+
+def _run_each(at: Rewriter, passes: list, check: bool, outer: Iterable[str]) -> bool:
+    graph, changed = at.graph, False
     for each in passes:
         try:
             changed |= each(graph, at)
@@ -117,7 +137,6 @@ def _run(graph: Graph, passes: list, check: bool, outer: Iterable[str], inner: b
             if found:
                 raise Error(f"pass {each.__name__} broke the graph {graph.name!r}: {found}; "
                             f"CINFER_PASSES=-{each.__name__} switches it off")
-    graph.known = at.known().settled() if at.has_asked else {}
     return changed
 
 

@@ -32,6 +32,8 @@ def inline_branches(graph: Graph, at: Rewriter) -> bool:
             last = each
         at.settle()
         at.index()
+        for end in ends:                # one between a product and its QuantizeLinear would keep them apart
+            at.alias(end, end.inputs[0])
         changed = True
 
 

@@ -3,9 +3,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ..model.graph import Graph, Node
+from ..model.graph import Graph, Node, TensorType, all_graphs, subgraphs
+from ..ops.facts import Unranked
 from ..ops.families import MICROSOFT, OWN_DOMAIN
 from ..ops.numeric import F32
+from .known import Known
 from .move_bytes import MOVES
 
 TO_FLOATS = frozenset(("DequantizeLinear", "QuantizeDequantize"))
@@ -30,8 +32,9 @@ NO_KERNEL = "it has no kernel for bytes, so it runs between two conversions; a q
 
 
 def on_bytes(graph: Graph) -> dict[str, int]:
-    """Operator -> how many of them compute on bytes, whatever float or integer they give; the most frequent first."""
-    counts = Counter(node.op_type for node in graph.nodes
+    """Operator -> how many of them compute on bytes, in subgraphs too, whatever float or integer they give; the most
+    frequent first."""
+    counts = Counter(node.op_type for each in all_graphs(graph) for node in each.nodes
                      if node.op_type.startswith(ON_BYTES) and node.domain in ("", MICROSOFT, OWN_DOMAIN))
     return dict(counts.most_common())
 
@@ -39,6 +42,7 @@ def on_bytes(graph: Graph) -> dict[str, int]:
 def in_float(graph: Graph) -> list[dict]:
     """[{"operator", "nodes": names, "why"}, ...] of what is computed in float32 in a network that has bytes: what reads
     numbers that were bytes, or gives numbers that become bytes, and, last, what stands among floats."""
+    graph = opened(graph)
     makers, consumers = graph.producers(), graph.consumers()
     found: dict[tuple[str, str], list[str]] = {}
     among: dict[tuple[str, str], list[str]] = {}
@@ -59,6 +63,36 @@ def in_float(graph: Graph) -> list[dict]:
     if not found and not on_bytes(graph):
         return []
     return [{"operator": operator, "nodes": names, "why": why} for (operator, why), names in (found | among).items()]
+
+
+def opened(graph: Graph) -> Graph:
+    """The graph with all nodes of its subgraphs in the place of those that have them, with what bodies take among its
+    inputs, and with the types of values.
+
+    What a branch gives is what its If gives. Names are different ones in all graphs; of a node's they may be the same.
+    """
+    nodes: list[Node] = []
+    whole = Graph(graph.name, nodes, dict(graph.inputs), graph.outputs, {})
+
+    def enter(each: Graph, known: Known) -> None:
+        makers = each.producers()
+        whole.constants.update(each.constants)
+        whole.in_float.update(each.in_float)
+        if each is not graph:
+            whole.inputs.update((name, TensorType(known.dtype(name, makers))) for name in each.inputs)
+        for node in each.nodes:
+            whole.known.update((name, Unranked(dtype)) for name in node.outputs if (dtype := known.dtype(name, makers)))
+            inner = subgraphs(node)
+            for subgraph in inner:
+                enter(subgraph, known.within(subgraph, makers, known.of_body(node, subgraph, makers)))
+                if node.op_type == "If":
+                    nodes.extend(Node("Identity", [end], [out], opset=13)
+                                 for end, out in zip(subgraph.outputs, node.outputs) if out)
+            if not inner:
+                nodes.append(node)
+
+    enter(graph, Known(graph))
+    return whole
 
 
 def planned_in_float(steps) -> list[dict]:

@@ -33,13 +33,19 @@ class Rewriter(Index):
     """A graph, its index, and what is known of its values.
 
     pinned : names that must go on existing: graph outputs and what subgraphs capture
+    around : the Rewriter of the graph around this one, and the node there that has it; None where nothing is known
+    brought : name of a value of the graph around that nodes of this one make anew, for a while -> whether it is
+        constant (captures.py)
+    folded : what subgraphs have made of this graph's constants, by the name here
 
     Nodes change at once, in place; removed and inserted ones take effect in `graph.nodes` with `settle`.
     """
 
-    def __init__(self, graph: Graph, *, inner: bool = False):
-        self.graph = graph
+    def __init__(self, graph: Graph, *, inner: bool = False, around: tuple[Rewriter, Node] | None = None):
+        self.graph, self.around = graph, around
         self.inner = inner                  # a subgraph: the types of its inputs may differ from turn to turn
+        self.brought: dict[str, bool] = {}
+        self.folded: dict[str, np.ndarray] = {}
         self.spelled: frozenset[str] = frozenset()      # activations that stay as they are spelled
         self.coarse: set[str] = set()       # constants that are of float32, but have been rounded to float16
         self._serial = 0
@@ -145,7 +151,12 @@ class Rewriter(Index):
 
     def known(self) -> Known:
         if self._known is None:
-            self._known = Known(self.graph, inner=self.inner)
+            if self.around is None:
+                self._known = Known(self.graph, inner=self.inner)
+            else:
+                at, node = self.around
+                given = at.known().of_body(node, self.graph, at.makers)
+                self._known = at.known().within(self.graph, at.makers, given)
         return self._known
 
     def value(self, name: str) -> np.ndarray | None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..model.graph import Graph, Node
+from ..model.graph import Graph, Node, subgraphs
 from .move_bytes import moves
 from .pattern import Rewriter, has, rewrite
 from .quantized import U8, Stored, is_single, same_scale, stored
@@ -23,8 +23,8 @@ def store_unsigned(graph: Graph, at: Rewriter) -> bool:
     Bytes and zero points are 128 more, what they mean is the same: kernels know uint8 only. A zero point that is left
     out is said. Between the two may be what only moves bytes, pads, or takes the largest, as QOperator files have it;
     products that stay QLinearMatMul and QGemm make and read bytes as these two do.
-    Guards: one constant scale and zero point; nothing else reads the integers. Where inputs or outputs of the graph are
-    int8, convolutions beside them get such a pair of their own.
+    Guards: one constant scale and zero point; nothing else reads the integers. Where inputs or outputs of the graph, or
+    what subgraphs take and give, are int8, convolutions beside them get such a pair of their own.
     """
     changed = any([_say_zeros(at), _pairs_behind_inputs(at), _pairs_before_outputs(at)])
     for node in graph.nodes:
@@ -57,16 +57,22 @@ def store_unsigned(graph: Graph, at: Rewriter) -> bool:
 
 def _pairs_behind_inputs(at: Rewriter) -> bool:
     """int8 input -> DequantizeLinear -> Conv   becomes   the same with QuantizeLinear to uint8 -> DequantizeLinear
-    before the Conv, which gives the same numbers"""
+    before the Conv, which gives the same numbers. What comes from the graph around, or from a subgraph, is an input"""
     changed = False
     for node in at.of("DequantizeLinear"):
         (number,) = node.outputs
-        if node.inputs[0] in at.graph.inputs and stored(at, node, I8) is not None and any(
+        if _is_given(at, node.inputs[0]) and stored(at, node, I8) is not None and any(
                 reader.inputs[0] == number and _stored_behind(at, reader) for reader in at.readers.get(number, ())):
             at.set_outputs(node, [at.fresh(number)])
             _insert_pair(at, node, node, *node.outputs, *node.inputs[1:3], number)
             changed = True
     return changed
+
+
+def _is_given(at: Rewriter, name: str) -> bool:
+    """Is a value made by no operator of this graph alone?"""
+    maker = at.makers.get(name)
+    return at.array(name) is None if maker is None else bool(subgraphs(maker))
 
 
 def _pairs_before_outputs(at: Rewriter) -> bool:

@@ -37,7 +37,7 @@ def test_environment_switches_passes_off(monkeypatch):
 @pytest.mark.parametrize("setting", ["-fold_everything", "fold_scale"])
 def test_environment_that_names_no_pass_is_refused(monkeypatch, setting):
     monkeypatch.setenv("CINFER_PASSES", setting)
-    with pytest.raises(InputError, match=f"'{setting}' switches off no pass; there are -expand_composites"):
+    with pytest.raises(InputError, match=f"'{setting}' switches off no pass; there are -bring_captures"):
         passes.run(spelled_swish())
 
 
