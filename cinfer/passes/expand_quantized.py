@@ -246,8 +246,7 @@ class _Expansion:
         if stored is None or stored.dtype != np.int32 or x_scale.size != 1:
             return None
         scale = x_scale.reshape(()).astype(np.float64) * w_scale * node.attributes.get("alpha", 1.0)
-        with np.errstate(over="ignore", invalid="ignore"):
-            return [at.constant((stored * scale).astype(np.float32), node.inputs[place])]
+        return [at.constant((stored * scale).astype(np.float32), node.inputs[place])]
 
     def real(self, node: Node, name: str, scale: str, zero: str, axis: int | None) -> str:
         """The tensor in floats."""

@@ -69,8 +69,7 @@ def _normalization(at, node, x, channels, rank):
     if node.inputs[0] != x or any(a is None or a.shape != (channels,) for a in arrays):
         return None
     gamma, beta, mean, variance = (a.astype(np.float64) for a in arrays)
-    with np.errstate(all="ignore"):
-        scale = gamma / np.sqrt(variance + get("epsilon", 1e-5))
+    scale = gamma / np.sqrt(variance + get("epsilon", 1e-5))
     return scale, beta - mean * scale
 
 
@@ -118,9 +117,8 @@ def _apply(at: Rewriter, node: Node, weights: np.ndarray, channels: int,
         return False
     alpha, beta = (node.attributes.get(key, 1.0) if is_gemm else 1.0 for key in ("alpha", "beta"))
     scaled = _scaled(node, weights, scale * alpha) if (scale * alpha != 1.0).any() else weights
-    with np.errstate(over="ignore", invalid="ignore"):
-        shift = beta * bias.reshape(-1).astype(np.float64) * scale + offset
-        shift = np.broadcast_to(shift, channels).astype(weights.dtype)
+    shift = beta * bias.reshape(-1).astype(np.float64) * scale + offset
+    shift = np.broadcast_to(shift, channels).astype(weights.dtype)
     if not np.isfinite(shift).all() or (weights.dtype.itemsize < 4 and not np.isfinite(scaled).all()):
         return False
     inputs = [node.inputs[0], node.inputs[1], at.constant(shift, f"{node.outputs[0]}_bias")]
@@ -146,8 +144,7 @@ def _scaled(node: Node, weights: np.ndarray, scale: np.ndarray) -> np.ndarray:
             weights = weights.reshape(group, -1, *shape[1:])
             scale = scale.reshape(group, 1, -1, *(1,) * (len(shape) - 2))
     result = np.empty(weights.shape, weights.dtype)
-    with np.errstate(over="ignore"):
-        np.multiply(weights, scale, out=result, dtype=np.float64, casting="same_kind")
+    np.multiply(weights, scale, out=result, dtype=np.float64, casting="same_kind")
     return result.reshape(shape)
 
 

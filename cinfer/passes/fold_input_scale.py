@@ -79,19 +79,18 @@ def _fold(at: Rewriter, node: Node, weights: np.ndarray, x: str, scale: np.ndarr
         return vector.reshape(group if vector.size > 1 else 1, 1, -1, *(1,) * (weights.ndim - 2))
 
     inputs = list(node.inputs)
-    with np.errstate(over="ignore"):
-        if scales:
-            scaled = np.empty(grouped.shape, weights.dtype)
-            np.multiply(grouped, per_input(scale), out=scaled, dtype=np.float64, casting="same_kind")
-            if not np.isfinite(scaled).all():
-                return False
-            inputs[1] = at.constant(scaled.reshape(weights.shape), f"{node.outputs[0]}_weights")
-        if shifts and not pads:
-            sums = (grouped * per_input(offset)).sum(axis=tuple(range(2, weights.ndim + 1))).reshape(-1)
-            shifted = (sums if bias is None else bias + sums).astype(weights.dtype)
-            if not np.isfinite(shifted).all():
-                return False
-            inputs[2:] = [at.constant(shifted, f"{node.outputs[0]}_bias")]
+    if scales:
+        scaled = np.empty(grouped.shape, weights.dtype)
+        np.multiply(grouped, per_input(scale), out=scaled, dtype=np.float64, casting="same_kind")
+        if not np.isfinite(scaled).all():
+            return False
+        inputs[1] = at.constant(scaled.reshape(weights.shape), f"{node.outputs[0]}_weights")
+    if shifts and not pads:
+        sums = (grouped * per_input(offset)).sum(axis=tuple(range(2, weights.ndim + 1))).reshape(-1)
+        shifted = (sums if bias is None else bias + sums).astype(weights.dtype)
+        if not np.isfinite(shifted).all():
+            return False
+        inputs[2:] = [at.constant(shifted, f"{node.outputs[0]}_bias")]
     inputs[0] = x
     if shifts and pads:
         before = (offset / scale).astype(weights.dtype).reshape(-1, *(1,) * (weights.ndim - 2))

@@ -19,10 +19,12 @@ from .known import Known
 
 
 def rewrite(body: Callable[[Graph, Rewriter], bool]) -> Callable[..., bool]:
-    """Decorator of a pass: its callers may hand over the Rewriter of the graph or leave it out."""
+    """Decorator of a pass: its callers may hand over the Rewriter of the graph or leave it out. What it computes with
+    constants may be infinite or no number, as it would be in the run, where nothing is said of that either."""
     def run(graph: Graph, at: Rewriter | None = None) -> bool:
         at = at or Rewriter(graph)
-        changed = body(graph, at)
+        with np.errstate(all="ignore"):
+            changed = body(graph, at)
         at.settle()
         return changed
     run.__name__, run.__doc__ = body.__name__, body.__doc__

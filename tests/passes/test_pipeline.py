@@ -195,3 +195,32 @@ def test_exported_graph_stays_valid(name, monkeypatch):
     passes.run(graph)
     assert fault(graph) is None
     assert {op_type: ops(graph).count(op_type) for op_type in EXPORTED[name]} == EXPORTED[name]
+
+
+LARGE, ENDS = F(5e37), (F(np.inf), F(-np.inf), F(np.nan), F(3e38), F(1e-45), F(0))
+CELL = F([[[1, 2, 3]], [[4, 5, 6]]]).reshape(2, 3, 1, 1)
+BYTES = (F(.1), np.uint8(3))
+COMPUTED = {
+    "scales": lambda b, x, v: b.Mul(b.Conv(x, CELL * LARGE), v),
+    "divisors": lambda b, x, v: b.Div(b.Conv(x, CELL, F([1, LARGE])), v),
+    "offsets": lambda b, x, v: b.Sub(b.Add(b.Conv(x, CELL), LARGE), v),
+    "scales before": lambda b, x, v: b.Conv(b.Add(b.Mul(x, v), v), CELL * LARGE),
+    "statistics": lambda b, x, v: b.BatchNormalization(b.Conv(x, CELL), F([v, 1]), F([1, v]), F([0, v]), F([1, -1])),
+    "constants": lambda b, x, v: b.Mul(x, b.Exp(b.Div(F([1]), v.reshape(1)))),
+    "tables": lambda b, x, v: b.QuantizeLinear(
+        b.Mul(b.DequantizeLinear(b.QuantizeLinear(x, *BYTES), *BYTES), v), *BYTES),
+    "limits of bytes": lambda b, x, v: b.QuantizeLinear(b.Min(b.Conv(
+        b.DequantizeLinear(b.QuantizeLinear(x, *BYTES), *BYTES),
+        b.DequantizeLinear(np.ones((2, 3, 1, 1), np.int8), F(.1), np.int8(0))), v), *BYTES),
+    "sums of bytes": lambda b, x, v: b.QLinearConv(
+        b.QuantizeLinear(x, *BYTES), *BYTES, np.ones((2, 3, 1, 1), np.int8), v, np.int8(0), *BYTES,
+        np.int32([1 << 30, -1])),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", COMPUTED)
+def test_nothing_is_said_of_constants_that_are_infinite_or_no_numbers(name):
+    for value in ENDS:
+        b = Builder()
+        passes.run(b.output(COMPUTED[name](b, b.input("x", 1, 3, 4, 4), value)))
