@@ -34,6 +34,7 @@ from .merge_equal import merge_equal, merge_quantizers
 from .merge_quantization import merge_quantization
 from .move_bytes import move_bytes
 from .pattern import Rewriter
+from .quantize_branches import quantize_branches
 from .recognise_activations import recognise_activations
 from .recognise_channel_shuffle import recognise_channel_shuffle
 from .recognise_group_norm import recognise_group_norm
@@ -45,11 +46,12 @@ from .store_unsigned import store_unsigned
 from .tabulate import tabulate
 from .widen_halves import widen_halves
 
-# These come before the passes of subgraphs: what is put in is no subgraph any more, and what is captured is spelt as it
-# is looked for, and brought in.
+# These come before the passes of subgraphs: what is put in is no subgraph any more, what is captured is spelt as it is
+# looked for, and brought in, and QuantizeLinear goes where the products are.
 FIRST = (
     inline_branches,
     expand_composites,
+    quantize_branches,
     bring_captures,
 )
 # The order matters: float16 and 8 bits go first, for all else is made for float32, but for products whose large weights

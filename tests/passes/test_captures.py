@@ -197,6 +197,26 @@ def test_names_of_a_branch_that_hide_those_around_it():
     assert "Conv" in ops(branches(graph)[0]) and "QLinearConv" in ops(branches(graph)[1])
 
 
+def test_quantizelinear_behind_an_if_goes_into_its_branches():
+    b = Builder()
+    value = b.DequantizeLinear(picture(b), *X)
+    y = either(b, lambda i: i.Conv(value, i.DequantizeLinear(W, *per_channel(5), axis=0)),
+               lambda i: i.Relu(i.Conv(value, i.DequantizeLinear(W, *grid(.004, 0, S8)))))
+    graph = run(b.output(b.QuantizeLinear(y, *Y)))
+    assert [ops(branch)[0] for branch in branches(graph)] == ["QLinearConv"] * 2 and ops(graph) == ["If"]
+
+
+@pytest.mark.parametrize("name", ["it is an output", "others read it", "its scale is one of the run"])
+def test_quantizelinear_stays_behind_an_if(name):
+    b = Builder()
+    x = b.input("x", 2, 3)
+    y = either(b, lambda i: i.Neg(x), lambda i: i.Abs(x))
+    scale = b.Abs(b.input("s", 1)) if "scale" in name else Y[0]
+    z = b.QuantizeLinear(y, scale, Y[1])
+    graph = run(b.output(z, *[y] * ("output" in name), *([b.Exp(y)] if "others" in name else [])))
+    assert ops(graph).count("QuantizeLinear") == 1 and [ops(each) for each in branches(graph)] == [["Neg"], ["Abs"]]
+
+
 def test_branches_within_branches():
     b = Builder()
     value = b.DequantizeLinear(picture(b), *X)
@@ -242,4 +262,5 @@ def test_what_is_said_of_operators_in_branches():
     x = stored(c, c.input("x", 2, 4, 6, 7))
     v = either(c, lambda i: i.Exp(x), lambda i: i.Softmax(x, axis=1))
     graph = run(c.output(stored(c, v)))
-    assert {each["operator"] for each in in_float(graph)} == {"Exp", "Softmax"}       # and no word of the If
+    assert [each["operator"] for each in in_float(graph)] == ["Softmax"]              # and no word of the If
+    assert on_bytes(graph) == {"LookUp": 1}
