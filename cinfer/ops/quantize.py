@@ -156,14 +156,14 @@ class QuantizeDequantize:
         return dequantize(quantize(x, scale, zero, zero.dtype), scale, zero)
 
 
-@op("LookUp", since=1, domain=OWN_DOMAIN, types=(0,), rank=0, elementwise=True)
+@op("LookUp", since=1, domain=OWN_DOMAIN, types=(1,), rank=0, elementwise=True)
 class LookUp:
-    """y = table[x], for the 256 values of x."""
+    """y = table[x], for the 256 values of a byte; those of int8 count as uint8 of the same bits."""
     def infer(x, table):
-        return x.like()
+        return x.like(dtype=table.dtype)
 
     def evaluate(x, table):
-        return table[x]
+        return table[x.view(U8)]
 
 
 def dynamic_range(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from ..ops.symbols import same
 from .before_rounding import activated, as_parameters
 from .fuse_pad import pad_value, whole_pads
 from .pattern import Rewriter, has, rewrite
-from .quantized import LARGEST, SMALLEST, U8, Stored, is_single, read, same_scale, stored, weights_of
+from .quantized import BYTES, I8, LARGEST, SMALLEST, U8, Stored, is_single, read, same_scale, stored, weights_of
 from .spelling import Spelling
 
 NOT_PICTURES = "bytes are computed in pictures and volumes; or its ranks are not known"
@@ -23,6 +23,7 @@ RESIZES = ("axes", "coordinate_transformation_mode", "keep_aspect_ratio_policy",
 PAD_MODES = ("constant", "reflect", "edge")
 BIAS_ERROR = 1 / 64                 # of a bias that is no whole number of products, in units of the output
 CONVOLUTIONS = ("Conv", "ConvTranspose")
+FLIPPED = (np.arange(256) ^ 128).astype(U8)     # int8 as uint8, 128 more, and back
 
 
 @rewrite
@@ -36,28 +37,45 @@ def join_quantized(graph: Graph, at: Rewriter) -> bool:
     the bytes: a LookUp behind, if these do not saturate anyway. LeakyRelu, PRelu and other activations between a
     convolution and the QuantizeLinear, however they are spelled, become part of it (ops/quantize.py).
 
-    Guards: uint8, one constant scale and zero point for each activation; constant weights of 8 bits, by one scale or
-    one for each output channel; nobody else sees the number in between; sums that int32 holds; what has kernels for
+    Bytes of int8, as they are left at inputs and outputs of the graph, or where others read them (`store_unsigned`),
+    become uint8 by a LookUp beside the operator. So do those that MaxPool takes the largest of.
+
+    Guards: one constant scale and zero point for each activation; constant weights of 8 bits, by one scale or one for
+    each output channel; nobody else sees the number in between; sums that int32 holds; what has kernels for
     bytes: pictures of one to three axes.
     """
     join = _Join(at)
     changed = False
-    for node in at.of("QuantizeLinear"):
-        changed |= join.join(node)
+    for node in at.walk():
+        if node.op_type == "QuantizeLinear":
+            changed |= join.join(node)
+        elif node.op_type == "MaxPool":
+            changed |= join.flip_max_pool(node)
+    for name in join.made:
+        at.release(name)                # of an operator that stays in floats
     graph.in_float.update(join.refused)
     return changed
 
 
 class _Join:
-    """refused : name of a node -> why it stays in floats, in words a person can act on"""
+    """refused : name of a node -> why it stays in floats, in words a person can act on
+
+    behind : name of int8 that is made here -> (the uint8 before it, the table that limits that, or none)
+    made : uint8 that are int8 elsewhere, as LookUps
+    """
 
     def __init__(self, at: Rewriter):
         self.at = at
         self.refused: dict[str, str] = {}
+        self.behind: dict[str, tuple[str, str | None]] = {}
+        self.made: list[str] = []
+        self._unsigned: dict[str, str] = {}
+        self._zeros: dict[str, str] = {}
+        self._tables: dict[bytes, str] = {}
 
     def join(self, node: Node) -> bool:
         at, name = self.at, node.inputs[0]
-        y = stored(at, node)
+        y = stored(at, node, *BYTES)
         clamp = Spelling(at).clamp(name)
         if clamp is not None:
             name = clamp[0]
@@ -69,6 +87,9 @@ class _Join:
         elif at.only_reader(node.inputs[0]) is not node or at.only_reader(name) is None:
             found = "others read its numbers too, before they are quantised; DequantizeLinear's are right for them"
         else:
+            out, is_signed = y.name, self.is_signed(y)
+            if is_signed:
+                y = y._replace(zero=self.shifted(y.zero))
             found = WAYS[operator.op_type](self, operator, y)
             if activation is not None and type(found) is not str:
                 found = self.with_activation(found, activation)
@@ -78,12 +99,71 @@ class _Join:
         node.name = operator.name or operator.outputs[0]
         op_type, inputs, opset, domain, attributes = found
         table = None if clamp is None else self.limits(y, *clamp[1:])
-        if table is not None:
-            inner = Node(op_type, inputs, [at.fresh(y.name)], attributes, domain=domain, opset=opset, name=node.name)
+        if table is not None or is_signed:
+            inner = Node(op_type, inputs, [at.fresh(out)], attributes, domain=domain, opset=opset, name=node.name)
             at.insert(inner, after=operator)
-            op_type, inputs, opset, domain, attributes = "LookUp", [inner.outputs[0], table], 1, OWN_DOMAIN, {}
+            return self.look_up(node, inner.outputs[0], table, is_signed)
         at.change(node, op_type, inputs, opset, domain, **attributes)
         return True
+
+    def look_up(self, node: Node, name: str, table: np.ndarray | None, is_signed: bool) -> bool:
+        """The node gives table[bytes], as int8 if that is what it gives."""
+        limits = None if table is None else self.table(table)
+        if is_signed:
+            self.behind[node.outputs[0]] = name, limits
+            limits = self.table((FLIPPED if table is None else table ^ U8.type(128)).view(I8))
+        self.at.change(node, "LookUp", [name, limits], 1, OWN_DOMAIN)
+        return True
+
+    def table(self, array: np.ndarray) -> str:
+        key = array.dtype.str.encode() + array.tobytes()
+        if key not in self._tables:
+            self._tables[key] = self.at.constant(array, "table")
+        return self._tables[key]
+
+    def flip_max_pool(self, node: Node) -> bool:
+        """int8 -> MaxPool   becomes   uint8, which is 128 more, -> MaxPool -> int8"""
+        at, x = self.at, node.inputs[0]
+        if any(node.outputs[1:]) or at.dtype(x) != I8 or at.rank(x) not in PICTURES:
+            return False
+        inner = Node("MaxPool", [self.unsigned(x)], [at.fresh(node.outputs[0])], node.attributes, opset=node.opset,
+                     name=node.name or node.outputs[0])
+        at.insert(inner, after=at.makers.get(inner.inputs[0]))
+        return self.look_up(node, inner.outputs[0], None, True)
+
+    # ---- what is read
+
+    def read(self, name: str) -> Stored | None:
+        """The uint8 of which a value is what DequantizeLinear gives."""
+        x = read(self.at, name, *BYTES)
+        if x is None or not self.is_signed(x):
+            return x
+        return Stored(self.unsigned(x.name), x.scale, self.shifted(x.zero))
+
+    def is_signed(self, x: Stored) -> bool:
+        return self.at.array(x.zero).dtype == I8
+
+    def shifted(self, zero: str) -> str:
+        """The zero point of int8 as uint8."""
+        if zero not in self._zeros:
+            self._zeros[zero] = self.at.constant((self.at.array(zero).astype(np.int16) + 128).astype(U8), zero)
+        return self._zeros[zero]
+
+    def unsigned(self, name: str) -> str:
+        """int8 as uint8, which is 128 more."""
+        if name not in self._unsigned and (array := self.at.array(name)) is not None:
+            self._unsigned[name] = self.at.constant(FLIPPED[array.view(U8)], name)
+        elif name not in self._unsigned:
+            x, table = self.behind.get(name, (name, self.table(FLIPPED)))
+            self._unsigned[name] = x if table is None else self.looked_up(x, table, name)
+        return self._unsigned[name]
+
+    def looked_up(self, x: str, table: str, name: str) -> str:
+        at = self.at
+        maker = at.makers.get(x)
+        self.made.append(at.insert(Node("LookUp", [x, table], [at.fresh(name)], domain=OWN_DOMAIN, opset=1,
+                                        name=maker.name if maker is not None else name), after=maker))
+        return self.made[-1]
 
     def with_activation(self, found, node: Node):
         """A convolution of bytes, with the activation behind it. found : as of the operators"""
@@ -95,12 +175,12 @@ class _Join:
             return said
         return op_type, [*inputs, *said[0]], 1, OWN_DOMAIN, {**attributes, **said[1]}
 
-    def limits(self, y: Stored, low: float, high: float) -> str | None:
+    def limits(self, y: Stored, low: float, high: float) -> np.ndarray | None:
         """The table that limits bytes; None where they cannot be outside."""
         ends = self.quantized(np.array([low, high], F32), y)
         if ends.tolist() == [0, 255]:
             return None
-        return self.at.constant(np.arange(256).clip(*ends.tolist()).astype(U8), "table")
+        return np.arange(256).clip(*ends.tolist()).astype(U8)
 
     def quantized(self, x: np.ndarray, y: Stored) -> np.ndarray:
         scale, zero = (self.at.array(name).reshape(()) for name in (y.scale, y.zero))
@@ -112,24 +192,24 @@ class _Join:
         if same_scale(at, x, y):
             return x.name
         real = dequantize(np.arange(256, dtype=U8), *(at.array(name).reshape(()) for name in (x.scale, x.zero)))
-        table = at.constant(self.quantized(real, y), "table")
-        return at.insert(Node("LookUp", [x.name, table], [at.fresh(x.name)], {}, domain=OWN_DOMAIN, opset=1,
+        table, name, before = self.quantized(real, y), x.name, at.makers.get(x.name)
+        if name in self.made and before.op_type == "LookUp":
+            name, table = before.inputs[0], table[at.array(before.inputs[1])]
+        return at.insert(Node("LookUp", [name, self.table(table)], [at.fresh(name)], {}, domain=OWN_DOMAIN, opset=1,
                               name=beside.name or beside.outputs[0]), after=beside)
 
     def of_type(self, name: str) -> str:
         """What integers are that no kernel for bytes takes."""
         dtype = self.at.dtype(name)
-        if dtype is None or dtype == U8:
+        if dtype is None or dtype in BYTES:
             return "bytes, but not by one constant scale and zero point, which are right for activations"
-        if dtype.name == "int8":
-            return "int8 that others than QuantizeLinear and DequantizeLinear see; uint8 (QUInt8) is computed as it is"
         return f"{dtype}; only uint8 and int8 (QUInt8, QInt8) are computed as bytes"
 
     def not_bytes(self, *names: str) -> str:
         """Why inputs are no bytes."""
         for name in names:
             node = self.at.makers.get(name)
-            if read(self.at, name) is None and node is not None and node.op_type == "DequantizeLinear":
+            if read(self.at, name, *BYTES) is None and node is not None and node.op_type == "DequantizeLinear":
                 return f"an input is stored as {self.of_type(node.inputs[0])}"
         return "an input is not quantised; QuantizeLinear and DequantizeLinear before it would make bytes of it"
 
@@ -138,7 +218,7 @@ class _Join:
     def conv(self, node: Node, y: Stored):
         at = self.at
         transposed = node.op_type == "ConvTranspose"
-        x, weights = read(at, node.inputs[0]), weights_of(at, node.inputs[1], axis=int(transposed))
+        x, weights = self.read(node.inputs[0]), weights_of(at, node.inputs[1], axis=int(transposed))
         if x is None:
             return self.not_bytes(node.inputs[0])
         if type(weights) is str:
@@ -196,7 +276,7 @@ class _Join:
         at = self.at
         if node.attributes or len(node.inputs) != 2:
             return "it broadcasts as opsets before 7 do"
-        a, b = (read(at, name) or self.constant(name) for name in node.inputs)
+        a, b = (self.read(name) or self.constant(name) for name in node.inputs)
         if a is None or b is None or at.array(a.name) is not None and at.array(b.name) is not None:
             return self.not_bytes(*node.inputs)
         ranks = [at.rank(x.name) for x in (a, b)]
@@ -244,7 +324,7 @@ class _Join:
         return x._replace(name=name)
 
     def max_pool(self, node: Node, y: Stored):
-        x = read(self.at, node.inputs[0])
+        x = self.read(node.inputs[0])
         if x is None:
             return self.not_bytes(node.inputs[0])
         if any(node.outputs[1:]) or self.at.rank(x.name) not in PICTURES:
@@ -260,7 +340,7 @@ class _Join:
         return "Identity", [moved], 13, "", {}
 
     def concat(self, node: Node, y: Stored):
-        found = [read(self.at, name) for name in node.inputs]
+        found = [self.read(name) for name in node.inputs]
         if None in found:
             return self.not_bytes(*node.inputs)
         if self.at.rank(found[0].name) not in PICTURES:
@@ -268,7 +348,7 @@ class _Join:
         return "Concat", [self.requantized(x, y, node) for x in found], max(node.opset, 13), "", node.attributes
 
     def pad(self, node: Node, y: Stored):
-        at, x = self.at, read(self.at, node.inputs[0])
+        at, x = self.at, self.read(node.inputs[0])
         if x is None:
             return self.not_bytes(node.inputs[0])
         pads, value, mode = whole_pads(node, at), pad_value(node, at), node.attributes.get("mode", "constant")
@@ -289,7 +369,7 @@ class _Join:
         return "Identity", [self.requantized(Stored(inner.outputs[0], x.scale, x.zero), y, inner)], 13, "", {}
 
     def mean(self, node: Node, y: Stored):
-        at, x = self.at, read(self.at, node.inputs[0])
+        at, x = self.at, self.read(node.inputs[0])
         if x is None:
             return self.not_bytes(node.inputs[0])
         rank = at.rank(x.name)
@@ -303,7 +383,7 @@ class _Join:
         return "QLinearGlobalAveragePool", [*x, y.scale, y.zero], 1, MICROSOFT, {"channels_last": 0}
 
     def average_pool(self, node: Node, y: Stored):
-        x = read(self.at, node.inputs[0])
+        x = self.read(node.inputs[0])
         if x is None:
             return self.not_bytes(node.inputs[0])
         if self.at.rank(x.name) not in PICTURES or "dilations" in node.attributes:
@@ -312,7 +392,7 @@ class _Join:
 
     def resize(self, node: Node, y: Stored):
         at, get = self.at, node.attributes.get
-        x = read(at, node.inputs[0])
+        x = self.read(node.inputs[0])
         if x is None:
             return self.not_bytes(node.inputs[0])
         rank = at.rank(x.name)

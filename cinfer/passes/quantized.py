@@ -11,7 +11,8 @@ from ..ops.numeric import F32
 from .pattern import Rewriter, has
 from .widen_halves import FLOAT
 
-U8, I32 = np.dtype(np.uint8), np.dtype(np.int32)
+U8, I8, I32 = np.dtype(np.uint8), np.dtype(np.int8), np.dtype(np.int32)
+BYTES = (U8, I8)
 # Of activations: products and ratios of such scales are float32 numbers, neither infinite nor denormal.
 SMALLEST, LARGEST = 2.0 ** -40, 2.0 ** 40
 WIDER = {name: np.dtype(name.replace("4", "8")) for name in ("int8", "uint8", "int4", "uint4")}     # of weights
@@ -25,19 +26,19 @@ class Stored(NamedTuple):
     zero: str
 
 
-def stored(at: Rewriter, node: Node, dtype=U8) -> Stored | None:
-    """What a QuantizeLinear makes, or a DequantizeLinear reads, if it is of this type and one float32 scale of a usual
-    size, with a zero point."""
+def stored(at: Rewriter, node: Node, *dtypes) -> Stored | None:
+    """What a QuantizeLinear makes, or a DequantizeLinear reads, if it is of one of these types (uint8) and one float32
+    scale of a usual size, with a zero point."""
     if not has(node, 2) or node.attributes.get("precision", 1) not in (0, 1):
         return None
     scale, zero = map(at.array, node.inputs[1:3])
     if scale is None or zero is None or not is_single(scale) or not is_single(zero) or scale.dtype != F32 \
-            or zero.dtype != dtype or not SMALLEST <= scale.item() <= LARGEST:
+            or zero.dtype not in (dtypes or (U8,)) or not SMALLEST <= scale.item() <= LARGEST:
         return None
     (x,), (y,) = node.inputs[:1], node.outputs
     if node.op_type == "QuantizeLinear":
-        return Stored(y, *node.inputs[1:3]) if at.dtype(x) == F32 and at.dtype(y) == dtype else None
-    return Stored(x, *node.inputs[1:3]) if at.dtype(x) == dtype and at.dtype(y) == F32 else None
+        return Stored(y, *node.inputs[1:3]) if at.dtype(x) == F32 and at.dtype(y) == zero.dtype else None
+    return Stored(x, *node.inputs[1:3]) if at.dtype(x) == zero.dtype and at.dtype(y) == F32 else None
 
 
 def is_single(array: np.ndarray) -> bool:
@@ -53,10 +54,10 @@ def known_shape(at: Rewriter, name: str) -> tuple[int, ...] | None:
     return fact.shape
 
 
-def read(at: Rewriter, name: str, dtype=U8) -> Stored | None:
+def read(at: Rewriter, name: str, *dtypes) -> Stored | None:
     """The tensor of which a value is what DequantizeLinear gives, see `stored`."""
     node = at.maker(name, "DequantizeLinear")
-    return None if node is None else stored(at, node, dtype)
+    return None if node is None else stored(at, node, *dtypes)
 
 
 def same_scale(at: Rewriter, a: Stored, b: Stored) -> bool:

@@ -3,15 +3,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..model.graph import Graph, Node, subgraphs
+from ..model.graph import Graph, Node
 from .move_bytes import moves
 from .pattern import Rewriter, has, rewrite
-from .quantized import U8, Stored, is_single, same_scale, stored
+from .quantized import I8, U8, is_single, stored
 
-I8 = np.dtype(np.int8)
 MAKE = {"QuantizeLinear": 2, "QLinearMatMul": 7, "com.microsoft.QGemm": 8}     # where the output's zero point is
-CONVOLUTIONS = ("Conv", "ConvTranspose")            # MatMul and Gemm take int8 as it is (join_products)
-OF_ONE_NUMBER = frozenset(("Clip", "Elu", "HardSigmoid", "HardSwish", "LeakyRelu", "PRelu", "Relu", "Sigmoid", "Tanh"))
 # pairs of inputs: a tensor and its zero point
 TAKE = {"DequantizeLinear": ((0, 2),), "QLinearMatMul": ((0, 2), (3, 5)), "com.microsoft.QGemm": ((0, 2),)}
 
@@ -23,10 +20,10 @@ def store_unsigned(graph: Graph, at: Rewriter) -> bool:
     Bytes and zero points are 128 more, what they mean is the same: kernels know uint8 only. A zero point that is left
     out is said. Between the two may be what only moves bytes, pads, or takes the largest, as QOperator files have it;
     products that stay QLinearMatMul and QGemm make and read bytes as these two do.
-    Guards: one constant scale and zero point; nothing else reads the integers. Where inputs or outputs of the graph, or
-    what subgraphs take and give, are int8, convolutions beside them get such a pair of their own.
+    Guards: one constant scale and zero point; nothing else reads the integers. Those at inputs and outputs of the graph
+    become uint8 beside the operators that read and make them (`join_quantized`).
     """
-    changed = any([_say_zeros(at), _pairs_behind_inputs(at), _pairs_before_outputs(at)])
+    changed = _say_zeros(at)
     for node in graph.nodes:
         if kind(node) not in MAKE or not _makes(at, node):
             continue
@@ -53,78 +50,6 @@ def store_unsigned(graph: Graph, at: Rewriter) -> bool:
                     _shift(at, each, zero)
         changed = True
     return changed
-
-
-def _pairs_behind_inputs(at: Rewriter) -> bool:
-    """int8 input -> DequantizeLinear -> Conv   becomes   the same with QuantizeLinear to uint8 -> DequantizeLinear
-    before the Conv, which gives the same numbers. What comes from the graph around, or from a subgraph, is an input"""
-    changed = False
-    for node in at.of("DequantizeLinear"):
-        (number,) = node.outputs
-        if _is_given(at, node.inputs[0]) and stored(at, node, I8) is not None and any(
-                reader.inputs[0] == number and _stored_behind(at, reader) for reader in at.readers.get(number, ())):
-            at.set_outputs(node, [at.fresh(number)])
-            _insert_pair(at, node, node, *node.outputs, *node.inputs[1:3], number)
-            changed = True
-    return changed
-
-
-def _is_given(at: Rewriter, name: str) -> bool:
-    """Is a value made by no operator of this graph alone?"""
-    maker = at.makers.get(name)
-    return at.array(name) is None if maker is None else bool(subgraphs(maker))
-
-
-def _pairs_before_outputs(at: Rewriter) -> bool:
-    """Conv -> QuantizeLinear to int8, which is an output or read otherwise   becomes   Conv -> QuantizeLinear to
-    uint8 -> DequantizeLinear -> QuantizeLinear to int8"""
-    changed = False
-    ends = {_stored_behind(at, each) for each in at.of(*CONVOLUTIONS)
-            if at.maker(each.inputs[0], "DequantizeLinear") is not None}
-    for node in at.of("QuantizeLinear"):
-        (out,) = node.outputs
-        if node not in ends or stored(at, node, I8) is None or _behind(at, node) is not None:
-            continue
-        x, scale, zero = node.inputs
-        readers = [each for each in dict.fromkeys(at.readers.get(out, ())) if each.op_type == "DequantizeLinear"
-                   and _takes(at, each, out) and same_scale(at, Stored(out, scale, zero), Stored(*each.inputs[:3]))]
-        number = at.fresh(x)
-        made = _insert_pair(at, node, at.makers[x], x, scale, zero, number)
-        at.set_inputs(node, [number, scale, zero])
-        for each in readers:
-            at.set_inputs(each, [*made.outputs, *made.inputs[1:]])
-        changed = True
-    return changed
-
-
-def _insert_pair(at: Rewriter, like: Node, after: Node, x: str, scale: str, zero: str, out: str) -> Node:
-    """To uint8 and back behind the node that makes the float32 value x: the QuantizeLinear
-
-    like : whose opset it is of; zero : of int8; out : what the value is called behind it"""
-    made = Node("QuantizeLinear", [x, scale, zero], [at.fresh(out)], opset=like.opset, name=like.name)
-    at.insert(made, after=after)
-    _shift(at, made, 2)
-    at.insert(Node("DequantizeLinear", [*made.outputs, *made.inputs[1:]], [out], opset=like.opset, name=like.name),
-              after=after)
-    return made
-
-
-def _stored_behind(at: Rewriter, node: Node) -> Node | None:
-    """The QuantizeLinear that alone reads what a convolution of constant integers makes, maybe behind a few functions
-    of one number: only then the convolution is one of integers."""
-    weights = at.maker(node.inputs[1], "DequantizeLinear") if node.op_type in CONVOLUTIONS and not node.domain else None
-    if weights is None or at.array(weights.inputs[0]) is None:
-        return None
-    for _ in range(4):
-        reader = at.only_reader(node.outputs[0])
-        if reader is None or reader.domain or reader.inputs[0] != node.outputs[0]:
-            return None
-        if reader.op_type == "QuantizeLinear":
-            return reader
-        if reader.op_type not in OF_ONE_NUMBER:
-            return None
-        node = reader
-    return None
 
 
 def kind(node: Node) -> str:

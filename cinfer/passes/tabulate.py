@@ -8,7 +8,7 @@ from ..model.graph import Graph, Node
 from ..ops import registry
 from ..ops.families import OWN_DOMAIN
 from .pattern import Rewriter, rewrite
-from .quantized import U8, is_single, stored
+from .quantized import BYTES, U8, is_single, stored
 
 MOST_NODES = 32                     # between the byte and its function
 MOST_LOOKED_AT = 4 * MOST_NODES     # for one function: what lies above may be as wide as the graph
@@ -22,12 +22,12 @@ def tabulate(graph: Graph, at: Rewriter) -> bool:
     all that depends on x8 alone, element by element. The table has what these operators give for the 256 bytes.
     Where it changes no byte, y8 is x8.
 
-    Guards: uint8, one constant scale and zero point each, other operands are constants of one element, dequantised or
-    not, that do not raise the rank.
+    Guards: uint8 or int8, one constant scale and zero point each, other operands are constants of one element,
+    dequantised or not, that do not raise the rank.
     """
     changed = False
     for node in at.of("QuantizeLinear"):
-        if stored(at, node) is None:
+        if stored(at, node, *BYTES) is None:
             continue
         found = _deepest(at, node)
         if found is None:
@@ -36,7 +36,7 @@ def tabulate(graph: Graph, at: Rewriter) -> bool:
         table = _table(at, root, [*nodes, node])
         if table is None:
             continue
-        if (table == np.arange(256)).all():
+        if at.dtype(root) == table.dtype and (table.view(U8) == np.arange(256)).all():
             if at.alias(node, root):
                 at.release(node.inputs[0])
                 changed = True
@@ -66,7 +66,7 @@ def _deepest(at: Rewriter, node: Node) -> tuple[str, list[Node]] | None:
         if maker.op_type == "LookUp":
             further = {maker.inputs[0]}
         else:
-            further = _roots(at, maker.inputs[0], place, inside) if stored(at, maker) is not None else None
+            further = _roots(at, maker.inputs[0], place, inside) if stored(at, maker, *BYTES) is not None else None
         if not further:
             break
         frontier = (frontier - {name}) | further
@@ -120,7 +120,7 @@ def _roots(at: Rewriter, name: str, place, inside: list[Node]) -> set[str] | Non
             return None
         inside.append(node)
         if node.op_type == "DequantizeLinear":
-            if (x := stored(at, node)) is None:
+            if (x := stored(at, node, *BYTES)) is None:
                 return None
             roots.add(x.name)
             continue
@@ -143,7 +143,7 @@ def _constant(at: Rewriter, name: str) -> np.ndarray | None:
 
 
 def _table(at: Rewriter, root: str, nodes: list[Node]) -> np.ndarray | None:
-    values = {root: np.arange(256, dtype=U8)}
+    values = {root: np.arange(256, dtype=U8).view(at.dtype(root))}
     try:
         for node in nodes:
             inputs = [None if not name else values[name] if name in values else _alone(at.array(name))
@@ -152,7 +152,7 @@ def _table(at: Rewriter, root: str, nodes: list[Node]) -> np.ndarray | None:
     except (Error, *registry.REFUSALS):
         return None                                         # it is told when the graph is planned
     table = values[nodes[-1].outputs[0]]
-    return np.ascontiguousarray(table) if table.dtype == U8 and table.shape == (256,) else None
+    return np.ascontiguousarray(table) if table.dtype in BYTES and table.shape == (256,) else None
 
 
 def _alone(array: np.ndarray) -> np.ndarray:

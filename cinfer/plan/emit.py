@@ -252,10 +252,12 @@ class Emitter:
         if y.buffer.within is None:
             self.unblock(self.blocked(name), y, y.strides)
 
-    def block(self, x: Plain, y: Blocked) -> None:
+    def block(self, x: Plain, y: Blocked, **more) -> None:
         """Copy a plain value into blocked memory."""
         xn, xc, xd, xh, xw = ncdhw_strides(x.strides)
-        kernel, more = ("to_blocked", {}) if y.dtype == F32 else ("to_blocked_u8", {"xb": BLOCK * xc})
+        kernel = "to_blocked"
+        if y.dtype != F32:
+            kernel, more = "to_blocked_u8", {"xb": BLOCK * xc, **more}
         rows, row_tiles = self.tiles.rows(y.h, y.w, y.n * y.blocks, BLOCK)
         self.step(kernel, y.n * y.blocks * row_tiles, dict(
             x=x.ref(), y=y.ref(), n=y.n, c=y.c, d=y.d, h=y.h, w=y.w, xn=xn, xc=xc, xd=xd, xh=xh, xw=xw,

@@ -151,7 +151,8 @@ class Placement(Values):
         return self.scratch(fact.shape, fact.dtype) if prod(fact.shape[2:]) == 1 else self.fresh(name)
 
     def fresh(self, name: str, order=None) -> Plain:
-        """Plain memory for a value; an output of the graph is written in place.
+        """Plain memory for a value; an output of the graph is written in place, and what a Transpose makes one of, if
+        that is its order.
 
         order : its axes from outermost to innermost in memory, row-major by default
         """
@@ -160,6 +161,8 @@ class Placement(Values):
             return Plain(buffer, 0, fact.shape, row_major(fact.shape), fact.dtype)
         view = self.scratch(fact.shape, fact.dtype)
         if order is not None:
+            if order == self.turned_order(name):
+                view.buffer = self.output_buffers[self.sole_reader(name).outputs[0]]
             steps = row_major([fact.shape[axis] for axis in order])
             view = view.with_(fact.shape, [steps[order.index(axis)] for axis in range(len(order))])
         return view

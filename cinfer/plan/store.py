@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .. import _ops
-from .views import BLOCK, F32, U8, Blocked, Buffer, NO_HALO, Plain, Ref, ncdhw, round_up, row_major
+from .views import BLOCK, F32, IN_BLOCKS, Blocked, Buffer, NO_HALO, Plain, Ref, ncdhw, round_up, row_major
 
 LARGE = 1 << 18                 # bytes of weights whose pages are worth a call of the system
 
@@ -162,7 +162,7 @@ def channel_vector(value: np.ndarray) -> Ref:
 def blocked_constant(value: np.ndarray) -> Blocked:
     n, c, d, h, w = ncdhw(value.shape)
     blocks = -(-c // BLOCK)
-    array = np.zeros((n, blocks * BLOCK, d, h, w), value.dtype if value.dtype == U8 else F32)
+    array = np.zeros((n, blocks * BLOCK, d, h, w), value.dtype if value.dtype in IN_BLOCKS else F32)
     array[:, :c] = value.reshape(n, c, d, h, w)
     array = np.ascontiguousarray(array.reshape(n, blocks, BLOCK, d, h, w).transpose(0, 3, 1, 4, 5, 2))
     rs = w * BLOCK

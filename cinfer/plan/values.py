@@ -74,6 +74,14 @@ class Values(Facts):
         readers = self.readers.get(name, ())
         return readers[0] if len(readers) == 1 and name not in self.outputs else None
 
+    def turned_order(self, name: str) -> tuple[int, ...] | None:
+        """The axes of a value from outermost to innermost, as an output of the graph has them that a Transpose makes of
+        it, which nobody else reads; None where there is none."""
+        reader = self.sole_reader(name)
+        if reader is None or reader.op_type != "Transpose" or reader.domain or reader.outputs[0] not in self.outputs:
+            return None
+        return tuple(reader.attributes.get("perm") or reversed(range(self.facts[name].ndim)))
+
     # ---- how values lie by now
 
     def available(self, name: str) -> bool:

@@ -1,7 +1,7 @@
 """Where values live: buffers, and views of them in one of two layouts.
 
 Plain: any strides over the value's own axes (row-major when contiguous), so Transpose, Slice, Split, Expand
-and Reshape are mostly views. Blocked: NCHW16c, `[n][c/16][h][w][16]` float32 or uint8 with an optional halo of one
+and Reshape are mostly views. Blocked: NCHW16c, `[n][c/16][h][w][16]` float32 or bytes with an optional halo of one
 value around each picture; the lanes of the last block beyond the channel count hold anything. The slices of a
 volume are so many pictures, one after another: `[n][d][c/16][h][w][16]`, which is NCHW16c of n*d pictures.
 """
@@ -13,7 +13,8 @@ import numpy as np
 
 BLOCK = 16              # channels in a block, on every ISA level (CB in _ops/isa/lanes.h)
 ABSOLUTE, ARENA, FIRST_ARRAY = 0, 1, 2      # base numbers of api.h; from 2 on the inputs and outputs of a run
-F32, F64, U8 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8)
+F32, F64, U8, I8 = map(np.dtype, (np.float32, np.float64, np.uint8, np.int8))
+IN_BLOCKS = (F32, U8, I8)   # what may lie so
 NO_HALO = (0, 0, 0, 0)
 
 
@@ -74,7 +75,7 @@ class Blocked:
     ns, bs, rs : elements from picture to picture, from block to block, from row to row
     offset : of pixel (0, 0), in bytes
     halo : (top, left, bottom, right) in pixels
-    dtype : F32 or U8
+    dtype : of IN_BLOCKS
     """
     __slots__ = ("buffer", "offset", "shape", "n", "c", "d", "h", "w", "ns", "bs", "rs", "halo", "dtype")
 

@@ -3,6 +3,7 @@ import copy
 
 import numpy as np
 
+from cinfer.model.graph import TensorType
 from cinfer.passes.check import fault
 from handmade import Builder
 from interpreter import evaluate
@@ -37,6 +38,24 @@ def numbers(graph, seed: int = 0) -> dict:
     r = np.random.default_rng(seed)
     return {name: r.integers(0, 256, t.shape).astype(t.dtype) if t.dtype.kind in "iu"
             else (4 * r.standard_normal(t.shape)).astype(t.dtype) for name, t in graph.inputs.items()}
+
+
+def as_int8(graph):
+    """The same graph, whose uint8 inputs and outputs are int8: 128 less."""
+    signed = copy.deepcopy(graph)
+
+    def shift(node):
+        name = f"{node.inputs[2]} of {node.outputs[0]}"
+        signed.constants[name] = (signed.constants[node.inputs[2]].astype(int) - 128).astype(S8)
+        node.inputs[2] = name
+    for node in signed.nodes:
+        if node.op_type == "DequantizeLinear" and node.inputs[0] in signed.inputs \
+                or node.op_type == "QuantizeLinear" and node.outputs[0] in signed.outputs:
+            shift(node)
+    for name, each in signed.inputs.items():
+        if each.dtype == U8:
+            signed.inputs[name] = TensorType(np.dtype(S8), each.shape)
+    return signed
 
 
 def same_but_for_borders(graph, one_pass, most_off: int = 1, share: float = 0.03):

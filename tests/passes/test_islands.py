@@ -82,15 +82,14 @@ def test_why_numbers_are_no_bytes():
     b, y = network()
     b.opset = 21
     w = b.DequantizeLinear(weights(5, 5, 1, 1), *per_channel(5), axis=0)
-    signed = b.DequantizeLinear(b.input("k", 1, 5, 6, 6, dtype=S8), *grid(.1, 0, S8))
+    signed = b.DequantizeLinear(b.input("k", 1, 5, 6, 6, dtype=S8), *per_channel(5), axis=1)
     wide = b.Add(stored(b, y, grid(0.01, 0, np.uint16)), stored(b, b.input("z", 1, 5, 6, 6)))
     found, floats = told(b, stored(b, wide), stored(b, b.Conv(y, w), grid(0.01, 0, np.int16)),
                          stored(b, b.GlobalAveragePool(signed)), stored(b, b.Conv(b.input("f", 1, 5, 6, 6), w)))
     assert [why for _, _, why in floats] == [
         "an input is stored as uint16; only uint8 and int8 (QUInt8, QInt8) are computed as bytes",
         "its output is stored as int16; only uint8 and int8 (QUInt8, QInt8) are computed as bytes",
-        "an input is stored as int8 that others than QuantizeLinear and DequantizeLinear see; uint8 (QUInt8) is "
-        "computed as it is",
+        "an input is stored as bytes, but not by one constant scale and zero point, which are right for activations",
         "an input is not quantised; QuantizeLinear and DequantizeLinear before it would make bytes of it"]
 
 

@@ -4,8 +4,11 @@ import pytest
 
 from cinfer import passes
 from cinfer.passes.join_quantized import join_quantized
+from cinfer.passes.check import fault
 from handmade import Builder, exported, ops, unchanged
-from quantised import F, S8, U8, X, Y, Z, grid, per_channel, same_but_for_borders, stored, weights
+from interpreter import evaluate
+from quantised import (F, S8, U8, X, Y, Z, as_int8, grid, numbers, per_channel, same_but_for_borders, stored,
+                       weights)
 
 BIAS = np.array([300, -4000, 0, 77, 5], np.int32)
 
@@ -123,6 +126,46 @@ def test_bytes_stay_but_for_the_border_between_two(name):
     b = Builder()
     after = same_but_for_borders(b.output(b.QuantizeLinear(build(b), *Y)), join_quantized, share=0.1)
     assert ops(after) == wanted
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_int8_at_inputs_and_outputs_is_computed_as_uint8(name):
+    """Bit by bit: bytes are 128 less."""
+    b = Builder()
+    graph = b.output(b.QuantizeLinear(JOINED[name][0](b), *Y))
+    signed = as_int8(graph)
+    assert join_quantized(graph) and join_quantized(signed) and fault(signed) is None
+    assert not {"QuantizeLinear", "DequantizeLinear"} & set(ops(signed))
+    for seed in range(3):
+        feeds = numbers(graph, seed)
+        (wanted,) = evaluate(graph, feeds)
+        (found,) = evaluate(signed, {name: (x ^ 128).view(S8) for name, x in feeds.items()})
+        assert found.dtype == S8
+        np.testing.assert_array_equal((found.view(U8) ^ 128), wanted)
+
+
+def test_int8_that_is_an_output_too_becomes_uint8_once():
+    b, at, to = Builder(), grid(.05, -8, S8), grid(.5, -128, S8)
+    w = weights(4, 4, 1, 1)
+    y = b.QuantizeLinear(b.Relu(conv(b, b.DequantizeLinear(b.input("x", 1, 4, 6, 7, dtype=S8), *at), w,
+                                     grid(.02, 0, S8))), *to)
+    z = b.QuantizeLinear(conv(b, b.DequantizeLinear(y, *to), w, grid(.02, 0, S8)), *at)
+    u = b.QuantizeLinear(b.Add(b.DequantizeLinear(y, *to), b.DequantizeLinear(z, *at)), *to)
+    after = same_but_for_borders(b.output(y, z, u), join_quantized)
+    assert sorted(ops(after)) == ["LookUp"] * 4 + ["QLinearAdd", "QLinearConv", "QLinearConv"]
+
+
+def test_the_largest_of_int8_is_that_of_uint8():
+    b = Builder()
+    after = same_but_for_borders(b.output(b.MaxPool(
+        b.input("x", 1, 4, 6, 7, dtype=S8), kernel_shape=[3, 3], pads=[1] * 4)), join_quantized, most_off=0)
+    assert ops(after) == ["LookUp", "MaxPool", "LookUp"]
+
+
+def test_what_stays_in_floats_gets_no_other_bytes():
+    b, at = Builder(), grid(.05, -8, S8)
+    x = b.DequantizeLinear(b.input("x", 1, 4, 6, 7, dtype=S8), *at)
+    unchanged(b.output(b.QuantizeLinear(b.Conv(x, np.ones((5, 4, 1, 1), F)), *at)), join_quantized)
 
 
 KEPT = {

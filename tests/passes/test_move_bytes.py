@@ -2,10 +2,11 @@
 import numpy as np
 import pytest
 
+from cinfer.passes.join_quantized import join_quantized
 from cinfer.passes.move_bytes import move_bytes
 from cinfer.passes.tabulate import tabulate
 from handmade import Builder, ops, rewritten, unchanged
-from quantised import F, U8, X, Y, Z
+from quantised import F, S8, U8, X, Y, Z, grid, per_channel, same_but_for_borders, weights
 
 INTS = np.int64
 
@@ -58,3 +59,58 @@ def test_keeps(name):
     if name.startswith("a piece"):
         outputs = [b.QuantizeLinear(outputs[0], *Y), outputs[1]]
     unchanged(b.output(*outputs), move_bytes)
+
+
+def conv(b: Builder, x: str, oc: int = 5, ic: int = 4) -> str:
+    return b.Conv(x, b.DequantizeLinear(weights(oc, ic, 1, 3), *per_channel(oc), axis=0), pads=[0, 1, 0, 1])
+
+
+FIRST, LAST = dict(perm=[0, 3, 1, 2]), dict(perm=[0, 2, 3, 1])
+AROUND = {
+    "channels last": lambda b, x: b.Transpose(conv(b, b.Transpose(x, **FIRST)), **LAST),
+    "before a function": lambda b, x: b.Relu(b.Transpose(conv(b, b.Transpose(x, **FIRST)), **LAST)),
+    "between functions": lambda b, x: b.Clip(b.Transpose(
+        b.LeakyRelu(conv(b, b.Transpose(x, **FIRST))), **LAST), F(-3), F(20)),
+    "before a function of two operators": lambda b, x: b.Mul(
+        y := b.Transpose(conv(b, b.Transpose(x, **FIRST)), **LAST), b.Sigmoid(y)),
+    "several": lambda b, x: b.Reshape(b.Relu(b.Transpose(conv(b, b.Transpose(x, **FIRST)), **LAST)), INTS([2, -1])),
+    "another axis": lambda b, x: b.Squeeze(conv(b, b.Unsqueeze(
+        b.Reshape(x, INTS([2, 4, -1])), INTS([2]))), INTS([2])),
+    "a pool": lambda b, x: b.Transpose(b.AveragePool(b.Transpose(x, **FIRST), kernel_shape=[2, 2]), **LAST),
+    "only before": lambda b, x: conv(b, b.Transpose(x, **FIRST)),
+    "only behind": lambda b, x: b.Slice(conv(b, x, ic=6), INTS([1]), INTS([4]), INTS([1])),
+}
+
+
+@pytest.mark.parametrize("ends", [U8, S8], ids=lambda ends: ends.__name__)
+@pytest.mark.parametrize("name", AROUND)
+def test_bytes_are_moved_around_an_operator(name, ends):
+    """So that nothing but integers is left."""
+    b, at, to = Builder(), grid(.05, 8, ends), grid(.5, 20, ends)
+    x = b.DequantizeLinear(b.input("x", 2, 6, 7, 4, dtype=ends), *at)
+    graph = b.output(b.QuantizeLinear(AROUND[name](b, x), *to))
+
+    def both(graph):
+        return move_bytes(graph) and join_quantized(graph)
+    after = same_but_for_borders(graph, both)
+    assert not {"QuantizeLinear", "DequantizeLinear"} & set(ops(after)), ops(after)
+
+
+STAY = {
+    "floats behind": lambda b, x: conv(b, b.Transpose(x, **FIRST)),
+    "others see what is moved": lambda b, x: b.Add(b.QuantizeLinear(
+        y := b.Transpose(conv(b, x, ic=6), **LAST), *X), b.Cast(y, to=2)),
+    "others see a function": lambda b, x: b.Add(b.QuantizeLinear(
+        y := b.Relu(b.Transpose(conv(b, x, ic=6), **LAST)), *X), b.Cast(y, to=2)),
+    "a function of each channel": lambda b, x: b.QuantizeLinear(
+        b.Mul(b.Transpose(conv(b, x, ic=6), **LAST), np.arange(5, dtype=F)), *X),
+    "weights": lambda b, x: b.QuantizeLinear(b.Conv(b.Neg(x), b.Reshape(b.DequantizeLinear(
+        weights(6, 6), F(.1)), INTS([6, 6, 1, 1]))), *X),
+}
+
+
+@pytest.mark.parametrize("name", STAY)
+def test_keeps_around(name):
+    b = Builder()
+    x = b.DequantizeLinear(b.input("x", 2, 6, 7, 4, dtype=U8), *X)
+    unchanged(b.output(STAY[name](b, x)), move_bytes)

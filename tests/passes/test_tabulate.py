@@ -10,7 +10,7 @@ from cinfer.passes.check import fault
 from cinfer.passes.tabulate import tabulate
 from handmade import Builder, ops, unchanged
 from interpreter import evaluate
-from quantised import F, U8, X, Y, grid, per_channel, stored
+from quantised import F, S8, U8, X, Y, grid, per_channel, stored
 
 tabulate_module = sys.modules["cinfer.passes.tabulate"]
 BYTES = np.arange(256, dtype=U8).reshape(2, 128)
@@ -22,7 +22,9 @@ def tabulated(graph, wanted: list[str]):
     assert ops(after) == wanted
     feeds = {name: BYTES.reshape([2, 128][:len(t.shape)] if len(t.shape) < 3 else t.shape)
              for name, t in graph.inputs.items()}
+    feeds = {name: x.view(graph.inputs[name].dtype) for name, x in feeds.items()}
     for want, got in zip(evaluate(graph, feeds), evaluate(after, feeds)):
+        assert want.dtype == got.dtype
         np.testing.assert_array_equal(got, want)
     return after
 
@@ -50,6 +52,15 @@ def test_a_function_is_a_table(name):
     b = Builder()
     y = FUNCTIONS[name](b, b.DequantizeLinear(bytes_in(b), *X))
     tabulated(b.output(b.QuantizeLinear(y, *Y)), ["LookUp"])
+
+
+@pytest.mark.parametrize("types", [(S8, S8), (S8, U8), (U8, S8)],
+                         ids=["int8", "to uint8", "from uint8"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_so_is_one_of_int8(name, types):
+    b, (before, behind) = Builder(), types
+    y = FUNCTIONS[name](b, b.DequantizeLinear(b.input("x", 2, 128, dtype=before), *grid(.05, 20, before)))
+    tabulated(b.output(b.QuantizeLinear(y, *grid(.5, 100, behind))), ["LookUp"])
 
 
 def test_rounding_in_between_is_in_the_table():

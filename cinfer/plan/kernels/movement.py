@@ -7,7 +7,7 @@ import numpy as np
 
 from ...ops.movement import slice_ranges
 from ..candidate import BLOCKED, PLAIN, Candidate, kernel
-from ..views import ARENA, BLOCK, F32, U8, Buffer, Ref, broadcast_strides, copied_by_kernels, row_major
+from ..views import ARENA, BLOCK, F32, IN_BLOCKS, Buffer, Ref, broadcast_strides, copied_by_kernels, row_major
 
 
 def in_channels(name: str, values) -> bool:
@@ -141,7 +141,7 @@ def concat_parts(node, values) -> tuple[tuple[str, int], ...]:
 def concat(group, values):
     node, y = group.node, values.fact(group.node.outputs[0])
     axis = node.attributes.get("axis", 1) % y.ndim
-    if axis == 1 and y.dtype in (F32, U8) and y.ndim in (3, 4, 5) \
+    if axis == 1 and y.dtype in IN_BLOCKS and y.ndim in (3, 4, 5) \
             and any(values.is_blocked(name) for name in node.inputs) \
             and all(0 not in values.shape(name) for name in node.inputs):
         return concat_channels(node, values)
@@ -196,7 +196,7 @@ def depth_to_space(group, values):
     """
     node = group.node
     name, fact, r = node.inputs[0], values.fact(node.inputs[0]), node.attributes["blocksize"]
-    if fact.ndim != 4 or fact.dtype not in (F32, U8) or 0 in fact.shape:
+    if fact.ndim != 4 or fact.dtype not in IN_BLOCKS or 0 in fact.shape:
         return ()
     dcr = node.attributes.get("mode", "DCR") == "DCR"
 
@@ -226,7 +226,7 @@ def space_to_depth(group, values):
     """The reverse."""
     node = group.node
     name, fact, r = node.inputs[0], values.fact(node.inputs[0]), node.attributes["blocksize"]
-    if fact.ndim != 4 or fact.dtype not in (F32, U8) or 0 in fact.shape or 0 in values.shape(node.outputs[0]):
+    if fact.ndim != 4 or fact.dtype not in IN_BLOCKS or 0 in fact.shape or 0 in values.shape(node.outputs[0]):
         return ()
     crd = node.attributes.get("mode", "DCR") == "CRD"
 

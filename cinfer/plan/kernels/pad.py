@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from ..candidate import BLOCKED, PLAIN, Candidate, kernel
-from ..views import ARENA, BLOCK, F32, NO_HALO, U8, Blocked, Buffer, Ref, ncdhw
+from ..views import ARENA, BLOCK, F32, IN_BLOCKS, NO_HALO, U8, Blocked, Buffer, Ref, ncdhw
 from .movement import in_channels
 
 PAD_MODES = ("constant", "reflect", "edge")
@@ -36,12 +36,12 @@ def pad(group, values):
     node = group.node
     name, found = node.inputs[0], amounts(node, values)
     x, y = values.fact(name), values.fact(node.outputs[0])
-    if found is None or x.dtype not in (F32, U8) or x.ndim > 6 or 0 in x.shape or 0 in y.shape:
+    if found is None or x.dtype not in IN_BLOCKS or x.ndim > 6 or 0 in x.shape or 0 in y.shape:
         return ()
     before, after, mode, value = found
     if min(before + after, default=0) < 0 or mode not in PAD_MODES:
         return ()
-    if x.dtype == U8:
+    if x.dtype != F32:
         if x.ndim not in (3, 4, 5) or any(before[:2] + after[:2]) and (
                 mode != "constant" or type(y.shape[1]) is not int) \
                 or x.ndim == 5 and before[1] + after[1] and before[2] + after[2]:
@@ -94,7 +94,7 @@ def emit_bytes(out, node, before, after, mode, value) -> None:
     else:
         out.step("fill_halo", y.n * y.blocks, dict(
             y=y.ref(top, left), n=y.n, cb=y.blocks, h=x.h, w=x.w, yn=y.ns, yb=y.bs, yr=y.rs, t=top, l=left, b=bottom,
-            r=right, size=1, fill=int(value)), beside=True)
+            r=right, size=1, fill=int(value) & 255), beside=True)
     to = y.ref(top, left, 0, before[0] * y.d + before[1])
     if x.c != y.c:
         return add_channels(out, x, y, to, first, value)
@@ -119,7 +119,7 @@ def fill_bytes(out, y: Blocked, h, w, value: float) -> None:
     """All pixels of blocks."""
     out.step("fill_halo", y.n * y.blocks, dict(
         y=y.ref(), n=y.n, cb=y.blocks, h=0, w=0, yn=y.ns, yb=y.bs, yr=y.rs, t=0, l=0, b=h, r=w, size=1,
-        fill=int(value)))
+        fill=int(value) & 255))
 
 
 def fill(out, dims, y: Ref, ys, value: float) -> None:

@@ -10,23 +10,39 @@ from ...ops.families import MICROSOFT, OWN_DOMAIN
 from ...ops.numeric import row_axes
 from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, PLAIN, SLOPE, UNARY, Candidate, kernel
 from ..epilogue import Unary
-from ..views import BLOCK, F32, U8, Blocked
+from ..views import BLOCK, F32, I8, U8, Blocked
+from .conv_few import wanted_plain
+from .elementwise import emit_arithmetic, number
 
 OPS = {"QLinearAdd": 0, "QLinearMul": 1}            # as zip_u8 counts them
+FLIPPED = np.arange(256, dtype=U8) ^ U8.type(128)
 LEAST_ROW = 1024                                    # elements, of which a tile may be made
 
 
 def table_of(node, values) -> Unary | None:
-    return Unary("table", slope=node.inputs[1]) if values.constant(node.inputs[1]) is not None else None
+    table = values.constant(node.inputs[1])
+    return Unary("table", slope=node.inputs[1]) if table is not None and not is_flip(table) else None
+
+
+def is_flip(table: np.ndarray) -> bool:
+    """Whether it makes int8 of uint8 that are 128 more, or the other way round: then the top bit is another."""
+    return bool((table.view(U8) == FLIPPED).all())
 
 
 @kernel("LookUp", domain=OWN_DOMAIN, reading=FOLLOWS, unary=table_of)
 def look_up(group, values):
     node = group.node
     (name, table), x = node.inputs, values.fact(node.inputs[0])
-    if x.dtype != U8 or values.constant(table) is None or prod(x.shape) == 0:
+    if x.dtype not in (U8, I8) or values.constant(table) is None or prod(x.shape) == 0:
         return ()
-    blocked = values.is_blocked(name) and x.ndim in (3, 4, 5)
+    is_picture = x.ndim in (3, 4, 5)
+    blocked = is_picture and values.is_blocked(name)
+    if is_flip(values.constant(table)):             # on the way to the other layout it costs nothing
+        plain = not is_picture or wanted_plain(values, node.outputs[0])
+        if plain or not blocked:
+            emit_flip = (flip_to_plain if blocked else flip_plain) if plain else flip_to_blocked
+            return (Candidate(lambda out: emit_flip(out, node), ((name, BLOCKED if blocked else PLAIN),),
+                              PLAIN if plain else BLOCKED, order=values.turned_order(node.outputs[0])),)
 
     def emit(out):
         x, y = views(out, [name], node.outputs[0], blocked)
@@ -34,6 +50,20 @@ def look_up(group, values):
         out.step("look_up_u8", tiles, dict(x=x.ref(), y=y.ref(), table=table_ref(out, table), **dims,
                                            **named("x", strides[0]), **named("y", strides[1])))
     return (Candidate(emit, ((name, layout_of(blocked)),), BLOCKED if blocked else PLAIN),)
+
+
+def flip_plain(out, node) -> None:
+    x = out.plain(node.inputs[0])
+    emit_arithmetic(out, "xor", x, number(out, 128, x.dtype), out.plain(node.outputs[0]))
+
+
+def flip_to_plain(out, node) -> None:
+    y = out.plain(node.outputs[0])
+    out.unblock(out.blocked(node.inputs[0]), y, y.strides, flip=128)
+
+
+def flip_to_blocked(out, node) -> None:
+    out.block(out.plain(node.inputs[0]), out.output(node.outputs[0]), flip=128)
 
 
 def table_ref(out, name: str):

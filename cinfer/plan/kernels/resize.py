@@ -12,7 +12,7 @@ from ...ops.families import OWN_DOMAIN
 from ...ops.symbols import Symbol, Undecided
 from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, Candidate, kernel
 from ..placement import allocate_blocked
-from ..views import BLOCK, F32, NO_HALO, U8, Ref
+from ..views import BLOCK, F32, IN_BLOCKS, NO_HALO, U8, Ref
 from .conv_few import wanted_plain
 from .movement import in_channels
 from .pad import fill
@@ -31,7 +31,7 @@ def resize(group, values):
     node, get = group.node, group.node.attributes.get
     name, output = node.inputs[0], node.outputs[0]
     x, y = values.fact(name), values.fact(output)
-    if x.dtype not in (F32, U8) or prod(x.shape) == 0 or prod(y.shape) == 0 \
+    if x.dtype not in IN_BLOCKS or prod(x.shape) == 0 or prod(y.shape) == 0 \
             or not isfinite(get("extrapolation_value", 0.0)):
         return ()
     axes = axes_of(node, values)
@@ -39,7 +39,7 @@ def resize(group, values):
         return ()
     if not axes:
         return renamed(node, values)
-    if x.dtype == U8:
+    if x.dtype != F32:
         return of_bytes(node, axes, values) if get("mode", "nearest") == "nearest" else ()
     if axes[0] < 2 or has_outside(node) or not pays_in_blocks(node, values, axes[-1]):
         return (Candidate(partial(emit_plain, node, order_of(axes, x, y)), ((name, CONTIGUOUS),)),)
@@ -260,7 +260,7 @@ def emit_picture(node, axes, out, part=None, beside: bool = False) -> None:
     pictures = part["n"] * y.blocks
     rows, row_tiles = out.tiles.rows(y.h, y.w, pictures, BLOCK)
     kernel = "resize"
-    if y.dtype == U8:
+    if y.dtype != F32:
         kernel = "resize_u8"
         params |= dict(iw=x.w, **(scales(out, node) if node.domain else {}))
     out.step(kernel, pictures * row_tiles, dict(

@@ -368,6 +368,110 @@ def test_int8_at_the_ends_of_a_graph(spelled):
     assert near > 0
 
 
+def by_window(m: Model, x: str, oc: int = 24, ic: int = 20, **how) -> str:
+    w = m.rng.integers(-127, 128, (oc, ic // how.get("group", 1), 3, 3)).astype(np.int8)
+    return m.Conv(x, m.DequantizeLinear(w, np.float32(1 / 256), np.int8(0)), pads=[1] * 4, **how)
+
+
+# of pictures of 20 channels; what is converted besides tops, for int8
+ENDS = {
+    "conv": lambda m, x, z: by_window(m, x),
+    "few channels": lambda m, x, z: by_window(m, m.Slice(x, np.array([0]), np.array([3]), np.array([1])), ic=3),
+    "depthwise": lambda m, x, z: by_window(m, x, 20, group=20),
+    "with limits": lambda m, x, z: m.Clip(by_window(m, x), np.float32(-1), np.float32(6)),
+    "SiLU": lambda m, x, z: m.Mul(y := by_window(m, x), m.Sigmoid(y)),
+    "channels last": lambda m, x, z: m.Transpose(by_window(m, m.Transpose(x, perm=[0, 3, 1, 2]), ic=9),
+                                                 perm=[0, 2, 3, 1]),
+    "add": lambda m, x, z: m.Add(x, z),
+    "product and limits": lambda m, x, z: m.Relu(m.Mul(x, m.GlobalAveragePool(z))),
+    "concat": lambda m, x, z: m.Concat(x, z, axis=1),
+    "max pool": lambda m, x, z: m.MaxPool(x, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4),
+    "average pool": lambda m, x, z: m.AveragePool(x, kernel_shape=[2, 2], strides=[2, 2]),
+    "mean": lambda m, x, z: m.GlobalAveragePool(x),
+    "linear": lambda m, x, z: m.Resize(x, None, np.float32([1, 1, 2, 2]), mode="linear"),
+    "nearest": lambda m, x, z: m.Resize(x, None, np.float32([1, 1, 2, 2]), mode="nearest"),
+    "pad": lambda m, x, z: m.Pad(x, np.array([0, 0, 1, 2, 0, 3, 0, 1])),
+    "depth": lambda m, x, z: m.DepthToSpace(x, blocksize=2),
+    "a function": lambda m, x, z: m.Mul(x, m.HardSigmoid(x)),
+    "rows": lambda m, x, z: m.Add(*(m.Reshape(each, np.array([40, -1])) for each in (x, z))),
+}
+
+
+def ends(dtype, name: str) -> bytes:
+    def zero(number: int):
+        return dtype(number - (dtype is np.int8) * 128)
+    m = Model(18)
+    x, z = (m.DequantizeLinear(m.input(each, 2, 20, 8, 9, dtype=dtype), np.float32(scale), zero(at))
+            for each, scale, at in (("x", 1 / 16, 120), ("z", 1 / 8, 90)))
+    y = m.QuantizeLinear(ENDS[name](m, x, z), np.float32(1 / 8), zero(30))
+    return m.outputs(y, dtype=dtype).bytes()
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_int8_at_the_ends_is_computed_as_uint8(name):
+    """In the same steps, but for those that change the top bit; the bytes are 128 less, at all levels."""
+    feeds = {each: np.random.default_rng(1).integers(0, 256, (2, 20, 8, 9)).astype(U8) for each in "xz"}
+    found = set()
+    for isa in LEVELS:
+        unsigned, signed = (cinfer.load(ends(dtype, name), threads=2, isa=isa) for dtype in (np.uint8, np.int8))
+        wanted = unsigned.run(None, feeds)[0]
+        y = signed.run(None, {each: (x ^ 128).view(np.int8) for each, x in feeds.items()})[0]
+        assert y.dtype == np.int8
+        np.testing.assert_array_equal(y.view(U8) ^ 128, wanted)
+        labels, more = ([step.label for step in session._plan_for(None).steps] for session in (unsigned, signed))
+        for label in labels:
+            if label in more:
+                more.remove(label)
+        assert len(more) <= 3 and set(more) <= {"arithmetic", "look_up_u8", "from_blocked_u8"}, (labels, more)
+        found.add(y.tobytes())
+    assert len(found) == 1
+
+
+MOVES = {
+    "resized": lambda m, x: m.Resize(x, None, np.float32([1, 1, 2, 3]), mode="nearest"),
+    "padded": lambda m, x: m.Pad(x, np.array([0, 0, 1, 2, 0, 3, 0, 1]), np.int8(-7)),
+    "padded at edges": lambda m, x: m.Pad(x, np.array([0, 0, 1, 2, 0, 0, 0, 1]), mode="edge"),
+    "depth to space": lambda m, x: m.DepthToSpace(x, blocksize=2),
+    "space to depth": lambda m, x: m.SpaceToDepth(x, blocksize=2),
+    "joined": lambda m, x: m.Concat(x, x, axis=1),
+    "cut": lambda m, x: m.Slice(x, np.array([3]), np.array([17]), np.array([1])),
+    "the largest": lambda m, x: m.MaxPool(x, kernel_shape=[3, 3], pads=[1] * 4),
+}
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("blocked", [False, True], ids=["plain", "in blocks"])
+@pytest.mark.parametrize("name", MOVES)
+def test_int8_is_moved_by_kernels(name, blocked, isa):
+    m, S8 = Model(18), np.int8
+    x = m.input("x", 2, 20, 8, 10, dtype=S8)
+    outputs = [x]
+    if blocked:                             # and an output, so that it is no uint8
+        y = by_window(m, m.DequantizeLinear(x, np.float32(1 / 16), S8(3)))
+        outputs = [m.QuantizeLinear(m.Clip(y, np.float32(-2), np.float32(2)), np.float32(1 / 4), S8(-9))]
+    data = m.outputs(*outputs[:blocked], MOVES[name](m, outputs[0]), dtype=S8).bytes()
+    feeds = {"x": np.random.default_rng(1).integers(-128, 128, (2, 20, 8, 10)).astype(S8)}
+    session = cinfer.load(data, threads=2, isa=isa)
+    for found, wanted in zip(session.run(None, feeds), by_numpy(data, feeds)):
+        assert found.dtype == wanted.dtype
+        np.testing.assert_array_equal(found, wanted)
+    assert "numpy" not in {step.label for step in session._plan_for(None).steps}
+
+
+def test_what_ends_as_another_order_of_axes_is_written_in_place():
+    """Without a copy of the output: bytes beside a Transpose, and products of matrices."""
+    m, S8, at = Model(18), np.int8, (np.float32(1 / 4), np.int8(3))
+    y = m.QuantizeLinear(by_window(m, m.DequantizeLinear(m.input("x", 2, 20, 8, 9, dtype=S8), *at)), *at)
+    p = m.MatMul(m.input("a", 2, 3, 5, 8), m.input("b", 2, 3, 8, 16))
+    data = m.outputs(m.Transpose(y, perm=[0, 2, 3, 1]), dtype=S8).outputs(m.Transpose(p, perm=[0, 2, 1, 3])).bytes()
+    session, rng = cinfer.load(data, threads=1), np.random.default_rng(2)
+    feeds = {"x": rng.integers(-128, 128, (2, 20, 8, 9)).astype(S8),
+             **{each: rng.normal(size=m.shapes[each]).astype(np.float32) for each in "ab"}}
+    for found, wanted in zip(session.run(None, feeds), by_numpy(data, feeds)):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+    assert not {"convert", "map"} & {step.label for step in session._plan_for(None).steps}
+
+
 @pytest.mark.parametrize("how", ["MatMul", "Gemm", "by another input"])
 def test_matrices_of_int8_at_the_ends_of_a_graph_stay_as_they_are(how):
     """They are multiplied as int8: nothing is converted before or behind."""
