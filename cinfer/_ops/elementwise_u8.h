@@ -2,7 +2,8 @@
  *
  * look_up_u8  y = table[x]
  * zip_u8      y = clamp(rint((a' op b') / sy) + zy), a' = (a - za) * sa, b' = (b - zb) * sb, clamped to lo .. hi; then,
- *             where there is a table, y = table[y]. op 0 adds, 1 multiplies
+ *             where there is a table, y = table[y]. op 0 adds, 1 multiplies. Where flip is 128, a, b and y (before the
+ *             table) are int8, seen as bytes that are 128 more: so are za, zb, zy, lo, hi
  *
  * All of zip_u8 is float32, each operation rounded by itself, rint is to even: what DequantizeLinear, Add or Mul, and
  * QuantizeLinear give one after the other. Engines that take the scales together first (a * (sa/sy) ...) may give a
@@ -20,17 +21,18 @@
 #include "api.h"
 #include "look_up.h"
 #define ZIP_U8_FIELDS(B, I, F, A) B(a) B(b) B(table) B(y) I(n) I(cb) I(h) I(w) I(an) I(ab) I(ar) I(aw) I(al) I(bn) \
-    I(bb) I(br) I(bw) I(bl) I(yn) I(yb) I(yr) I(d) I(az) I(bz) I(op) F(sa) I(za) F(sb) I(zb) F(sy) I(zy) I(lo) I(hi) \
-    I(row_tiles) I(rows)
+    I(bb) I(br) I(bw) I(bl) I(yn) I(yb) I(yr) I(d) I(az) I(bz) I(op) I(flip) F(sa) I(za) F(sb) I(zb) F(sy) I(zy) I(lo) \
+    I(hi) I(row_tiles) I(rows)
 PARAMS(zip_u8_t, ZIP_U8_FIELDS)
 enum { ZIP_u8_add, ZIP_u8_mul, ZIP_PIECE = 1024 };
 
-typedef struct { vf sa, sb, sy; vi za, zb, zy; ub lo, hi; } zip_scales_t;
+typedef struct { vf sa, sb, sy; vi flip_in, za, zb, zy; ub lo, hi, flip; } zip_scales_t;
 static zip_scales_t zip_scales_of(const zip_u8_t *A)
 {
+    const int32_t flip = (int32_t)A->flip;
     const int32_t za = (int32_t)A->za, zb = (int32_t)A->zb, zy = (int32_t)A->zy;
-    return (zip_scales_t){bc((float)A->sa), bc((float)A->sb), bc((float)A->sy), bci(&za), bci(&zb), bci(&zy),
-                          bc_ub((int)A->lo), bc_ub((int)A->hi)};
+    return (zip_scales_t){bc((float)A->sa), bc((float)A->sb), bc((float)A->sy), bci(&flip), bci(&za), bci(&zb),
+                          bci(&zy), bc_ub((int)A->lo), bc_ub((int)A->hi), bc_ub(flip)};
 }
 INL ub zip_ub(const uint8_t *a, const uint8_t *b, const zip_scales_t *k, int op)
 {
@@ -38,10 +40,11 @@ INL ub zip_ub(const uint8_t *a, const uint8_t *b, const zip_scales_t *k, int op)
     widen_ub(a, x);
     widen_ub(b, y);
     FOR(i, UB_VECTORS) {
-        vf u = rounded(to_float(x[i] - k->za) * k->sa), v = rounded(to_float(y[i] - k->zb) * k->sb);
+        vf u = rounded(to_float((x[i] ^ k->flip_in) - k->za) * k->sa);
+        vf v = rounded(to_float((y[i] ^ k->flip_in) - k->zb) * k->sb);
         x[i] = nearest_16((op == ZIP_u8_add ? u + v : u * v) / k->sy) + k->zy;
     }
-    return min_ub(k->hi, max_ub(k->lo, narrow_ub(x)));
+    return min_ub(k->hi, max_ub(k->lo, narrow_ub(x))) ^ k->flip;
 }
 INL void zip_piece_of(const uint8_t *a, const uint8_t *b, uint8_t *y, int64_t n, const zip_scales_t *k, int op)
 {

@@ -4,18 +4,20 @@ from __future__ import annotations
 from collections import Counter
 
 from ..model.graph import Graph, Node, TensorType, all_graphs, subgraphs
+from ..ops import registry
 from ..ops.facts import Unranked
 from ..ops.families import MICROSOFT, OWN_DOMAIN
 from ..ops.numeric import F32
+from .join_quantized import LAYERS, NOT_ALL, WAYS, WEIGHTS
 from .known import Known
-from .move_bytes import MOVES
+from .quantized import MOVES, moves
 
 TO_FLOATS = frozenset(("DequantizeLinear", "QuantizeDequantize"))
 TO_BYTES = frozenset(("QuantizeLinear", "QuantizeDequantize"))
+NARROW = "Narrow"                   # before the name of a product whose weights stay as the file has them
 ON_BYTES = ("QLinear", "QGemm", "Grid", "LookUp", "MatMulInteger", "ScaledMatMulInteger", "ScaledConvInteger")
 BYTES = ("uint8", "int8")
 BY_RUN = ("DynamicQuantize", "DynamicScale")
-LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 ALSO_OF_BYTES = frozenset(("Concat", "MaxPool", "Pad"))      # as join_quantized.py makes them
 NO_FLOATS = ("Cast", "Constant", "ConstantOfShape", "Range", "Shape", "Size")
 AMONG = "among floats: no QuantizeLinear or DequantizeLinear is beside it; cinfer bench --profile says what it takes"
@@ -23,7 +25,11 @@ LEFT = "neither its inputs nor its output are quantised; whoever made the file m
        "(nodes_to_exclude, op_types_to_quantize), or it makes answers, for which bytes may be too coarse"
 ANSWER = "it makes an output of the model, in floats, as it should"
 READS = "it reads bytes, but nothing quantises its output; QuantizeLinear and DequantizeLinear behind it make it bytes"
+BETWEEN = "{} stands between it and QuantizeLinear; QuantizeLinear and DequantizeLinear right behind it make it bytes"
+BESIDE = "an input and its output are not quantised; QuantizeLinear and DequantizeLinear beside it make it bytes"
 GIVES = "its output is quantised, but its input is not; QuantizeLinear and DequantizeLinear before it make it bytes"
+FOLLOWS = "it goes with what is before it, which is in float"
+NO_BYTES = "it has no kernel for bytes, so it is computed in float beside them"
 SLOPES = "bytes have one slope; one for each channel goes to the sums of a convolution, with no QuantizeLinear between"
 FASTER = "its sums, of numbers of 16 bits, take less time in float32 here, or no integer kernel takes its shape"
 GRID, GRID_KERNELS = "Grid", ("conv_s16", "gemm_s16")      # operators of sums that may be of integers; where they are
@@ -45,24 +51,53 @@ def in_float(graph: Graph) -> list[dict]:
     graph = opened(graph)
     makers, consumers = graph.producers(), graph.consumers()
     found: dict[tuple[str, str], list[str]] = {}
+    weights: dict[tuple[str, str], list[str]] = {}
     among: dict[tuple[str, str], list[str]] = {}
     for node in graph.nodes:
-        if node.op_type in TO_FLOATS | TO_BYTES | MOVES or node.op_type.startswith((*ON_BYTES, *BY_RUN)):
+        if node.op_type in TO_FLOATS | TO_BYTES or moves(node) or node.op_type.startswith((*ON_BYTES, *BY_RUN)):
             continue
         name = node.name or node.outputs[0]
-        reads = [makers[name] for name in node.inputs if is_border(makers.get(name), TO_FLOATS, makers)]
-        behind = [reader for name in node.outputs for reader in consumers.get(name, ())]
-        gives = [reader for reader in behind if is_border(reader, TO_BYTES, makers)]
+        before = [unmoved(name, makers) for name in node.inputs]
+        reads = [maker for maker in before if is_border(maker, TO_FLOATS, makers)]
+        gives = [reader for reader in moved(node, consumers) if is_border(reader, TO_BYTES, makers)]
+        if not reads and ends_sums(node, graph, makers):
+            continue
         if reads or gives:
-            why = graph.in_float.get(name) or reason(node, reads, gives, graph)
+            why = graph.in_float.get(name) or reason(node, reads, gives, graph, makers, consumers)
             found.setdefault((node.op_type, why), []).append(name)
-        elif node.op_type not in NO_FLOATS and may_be_float(node, graph) and not ends_sums(node, graph, makers) \
+        elif graph.in_float.get(name) == WEIGHTS:
+            weights.setdefault((node.op_type, WEIGHTS), []).append(name)
+        elif node.op_type not in NO_FLOATS and may_be_float(node, graph) \
                 and not any(gives_bytes(makers.get(name), graph, makers) for name in node.inputs):
-            why = LEFT if node.op_type in LAYERS else AMONG
+            why = LEFT if node.op_type in LAYERS else ANSWER if makes_answer(node, graph, consumers) else AMONG
             among.setdefault((node.op_type, why), []).append(name)
     if not found and not on_bytes(graph):
-        return []
-    return [{"operator": operator, "nodes": names, "why": why} for (operator, why), names in (found | among).items()]
+        among = {}                          # a network of floats
+    for group in (weights, among):
+        for key, names in group.items():
+            found.setdefault(key, []).extend(names)
+    return [{"operator": operator.removeprefix(NARROW), "nodes": names, "why": why}
+            for (operator, why), names in found.items()]
+
+
+def unmoved(name: str, makers: dict[str, Node]) -> Node | None:
+    """The node that makes a value, or makes that which others only move."""
+    node = makers.get(name)
+    while node is not None and moves(node) and node.inputs[0] in makers:
+        node = makers[node.inputs[0]]
+    return node
+
+
+def moved(node: Node, consumers) -> list[Node]:
+    """What reads the outputs of a node, maybe moved."""
+    found, waiting = [], [*node.outputs]
+    while waiting:
+        for reader in consumers.get(waiting.pop(), ()):
+            if moves(reader):
+                waiting += reader.outputs
+            else:
+                found.append(reader)
+    return found
 
 
 def opened(graph: Graph) -> Graph:
@@ -108,17 +143,45 @@ def planned_in_float(steps) -> list[dict]:
     return [{"operator": operator, "nodes": names, "why": FASTER} for operator, names in found.items()]
 
 
-def reason(node: Node, reads: list[Node], gives: list[Node], graph: Graph) -> str:
+def reason(node: Node, reads: list[Node], gives: list[Node], graph: Graph, makers, consumers) -> str:
     """Why it is in float32, of a node beside bytes. reads, gives : the borders before and behind it"""
-    others = [dtype for border in (*reads, *gives) if (dtype := type_of(border, graph)) not in BYTES]
-    if others:
-        return f"its numbers are stored as {others[0]}; uint8 and int8 are computed as bytes, of 16 bits " \
+    wide = [dtype for border in (*reads, *gives) if (dtype := type_of(border, graph)) not in BYTES]
+    if wide:
+        return f"its numbers are stored as {wide[0]}; uint8 and int8 are computed as bytes, of 16 bits " \
                "only sums of products by constants are of integers"
+    can_be = node.op_type in (*LAYERS, *WAYS) or is_function(node)
+    others = any(name and name not in graph.constants and unmoved(name, makers) not in reads for name in node.inputs)
     if reads and gives:
-        return SLOPES if node.op_type == "PRelu" else NO_KERNEL
+        return SLOPES if node.op_type == "PRelu" else NOT_ALL if can_be and others else NO_KERNEL
+    if not gives and makes_answer(node, graph, consumers):
+        return ANSWER
+    if not can_be:
+        return NO_BYTES
     if gives:
-        return GIVES
-    return ANSWER if any(name in graph.outputs for name in node.outputs) else READS
+        before = [makers[name] for name in node.inputs if name in makers]
+        return FOLLOWS if is_function(node) and len(before) == 1 and before[0].op_type in LAYERS else GIVES
+    if others:
+        return BESIDE
+    behind = moved(node, consumers)
+    if len(behind) == 1 and any(is_border(each, TO_BYTES, makers) for each in moved(behind[0], consumers)):
+        return BETWEEN.format(behind[0].op_type)
+    return READS
+
+
+def is_function(node: Node) -> bool:
+    """Whether it is a function of one number, which would be a table of bytes."""
+    return len(node.inputs) == 1 and not node.domain and registry.traits(node).elementwise
+
+
+def makes_answer(node: Node, graph: Graph, consumers) -> bool:
+    """Whether it makes an output of the model, maybe moved."""
+    waiting = [*node.outputs]
+    while waiting:
+        name = waiting.pop()
+        if name in graph.outputs:
+            return True
+        waiting += [out for reader in consumers.get(name, ()) if moves(reader) for out in reader.outputs]
+    return False
 
 
 def gives_bytes(maker: Node | None, graph: Graph, makers: dict[str, Node]) -> bool:
@@ -134,8 +197,9 @@ def gives_bytes(maker: Node | None, graph: Graph, makers: dict[str, Node]) -> bo
 
 def ends_sums(node: Node, graph: Graph, makers: dict[str, Node]) -> bool:
     """Whether it goes with sums of integers, as an activation behind a convolution does."""
-    values = [name for name in node.inputs if name and name not in graph.constants]
-    return len(values) == 1 and values[0] in makers and makers[values[0]].op_type.startswith("Scaled")
+    values, traits = [name for name in node.inputs if name and name not in graph.constants], registry.traits(node)
+    return len(values) == 1 and (traits.elementwise or traits.broadcast) and values[0] in makers \
+        and makers[values[0]].op_type.startswith("Scaled")
 
 
 def may_be_float(node: Node, graph: Graph) -> bool:

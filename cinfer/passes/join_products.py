@@ -15,7 +15,7 @@ from .quantized import LARGEST, SMALLEST, WIDER, factors, is_single, known_shape
 
 I32 = np.dtype(np.int32)
 BYTES = ("uint8", "int8")
-MOVES = ("Transpose", "Reshape", "Squeeze", "Unsqueeze")
+MOVES = ("Flatten", "Transpose", "Reshape", "Squeeze", "Unsqueeze")
 OPSET = 13
 
 
@@ -26,8 +26,9 @@ def join_products(graph: Graph, at: Rewriter) -> bool:
 
     x8 -> DequantizeLinear -> MatMul or Gemm -> QuantizeLinear, both matrices dequantised   becomes   QLinearMatMul or
     QGemm; without QuantizeLinear, or where a Gemm adds floats, ScaledMatMulInteger, and an Add. A Transpose, Reshape,
-    Squeeze or Unsqueeze behind a DequantizeLinear moves the bytes. An activation between a Gemm and the QuantizeLinear
-    becomes part of a QGemm of our own (before_rounding.py). Constant matrices of 4 bits become bytes, beside bytes.
+    Flatten, Squeeze or Unsqueeze behind a DequantizeLinear moves the bytes. An activation between a Gemm and the
+    QuantizeLinear becomes part of a QGemm of our own (before_rounding.py). Constant matrices of 4 bits become bytes,
+    beside bytes.
 
     Guards: numbers of 8 bits; nobody else sees what is between; scales and zero points of the left matrix are single
     ones, those of the right one too, or of the columns of a constant; of DequantizeLinear and QuantizeLinear they are

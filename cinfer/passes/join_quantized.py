@@ -13,7 +13,8 @@ from ..ops.symbols import same
 from .before_rounding import activated, as_parameters
 from .fuse_pad import pad_value, whole_pads
 from .pattern import Rewriter, has, rewrite
-from .quantized import BYTES, I8, LARGEST, SMALLEST, U8, Stored, is_single, read, same_scale, stored, weights_of
+from .quantized import (BYTES, I8, LARGEST, SMALLEST, U8, WIDER, Stored, is_single, moves, read, same_scale,
+                        stored, weights_of)
 from .spelling import Spelling
 
 NOT_PICTURES = "bytes are computed in pictures and volumes; or its ranks are not known"
@@ -23,6 +24,9 @@ RESIZES = ("axes", "coordinate_transformation_mode", "keep_aspect_ratio_policy",
 PAD_MODES = ("constant", "reflect", "edge")
 BIAS_ERROR = 1 / 64                 # of a bias that is no whole number of products, in units of the output
 CONVOLUTIONS = ("Conv", "ConvTranspose")
+LAYERS = (*CONVOLUTIONS, "Gemm", "MatMul")
+NOT_ALL = "an input is not quantised; QuantizeLinear and DequantizeLinear before it would make bytes of it"
+WEIGHTS = "its weights alone are integers, and become float32; see cinfer quantize"
 FLIPPED = (np.arange(256) ^ 128).astype(U8)     # int8 as uint8, 128 more, and back
 
 
@@ -51,10 +55,24 @@ def join_quantized(graph: Graph, at: Rewriter) -> bool:
             changed |= join.join(node)
         elif node.op_type == "MaxPool":
             changed |= join.flip_max_pool(node)
+    for node in at.of(*CONVOLUTIONS):
+        join.explain(node)
     for name in join.made:
         at.release(name)                # of an operator that stays in floats
     graph.in_float.update(join.refused)
+    for node in at.of(*LAYERS):
+        x, w = (_dequantised(at, name) for name in node.inputs[:2])
+        if x is None and w is not None and (array := at.array(w.inputs[0])) is not None and array.dtype.name in WIDER:
+            graph.in_float.setdefault(node.name or node.outputs[0], WEIGHTS)
     return changed
+
+
+def _dequantised(at: Rewriter, name: str) -> Node | None:
+    """The DequantizeLinear that a value is of, maybe moved."""
+    node = at.makers.get(name)
+    while node is not None and not node.domain and moves(node):
+        node = at.makers.get(node.inputs[0])
+    return node if node is not None and node.op_type == "DequantizeLinear" and not node.domain else None
 
 
 class _Join:
@@ -87,8 +105,8 @@ class _Join:
         elif at.only_reader(node.inputs[0]) is not node or at.only_reader(name) is None:
             found = "others read its numbers too, before they are quantised; DequantizeLinear's are right for them"
         else:
-            out, is_signed = y.name, self.is_signed(y)
-            if is_signed:
+            out, is_flipped = y.name, self.is_signed(y) and not self.stays_signed(operator, y)
+            if is_flipped:
                 y = y._replace(zero=self.shifted(y.zero))
             found = WAYS[operator.op_type](self, operator, y)
             if activation is not None and type(found) is not str:
@@ -99,17 +117,34 @@ class _Join:
         node.name = operator.name or operator.outputs[0]
         op_type, inputs, opset, domain, attributes = found
         table = None if clamp is None else self.limits(y, *clamp[1:])
-        if table is not None or is_signed:
+        if table is not None or is_flipped:
             inner = Node(op_type, inputs, [at.fresh(out)], attributes, domain=domain, opset=opset, name=node.name)
             at.insert(inner, after=operator)
-            return self.look_up(node, inner.outputs[0], table, is_signed)
+            return self.look_up(node, inner.outputs[0], table, is_flipped)
         at.change(node, op_type, inputs, opset, domain, **attributes)
         return True
 
-    def look_up(self, node: Node, name: str, table: np.ndarray | None, is_signed: bool) -> bool:
-        """The node gives table[bytes], as int8 if that is what it gives."""
+    def explain(self, node: Node) -> None:
+        """Why a convolution of bytes would stay in floats, did it give bytes."""
+        x, name = read(self.at, node.inputs[0], *BYTES), node.name or node.outputs[0]
+        if x is not None and name not in self.refused:
+            coarse = self.at.constant(np.array(LARGEST, F32), "scale")
+            found = self.conv(node, x._replace(scale=coarse))
+            if type(found) is str:
+                self.refused[name] = found
+
+    def stays_signed(self, node: Node, y: Stored) -> bool:
+        """Are all that it reads and makes int8 that nobody needs as uint8, which kernels of two operands take too?"""
+        if WAYS[node.op_type] is not _Join.binary or self.at.readers.get(y.name):
+            return False
+        found = [read(self.at, name, I8) for name in node.inputs if self.constant(name, I8) is None]
+        return None not in found and bool(found) and not any(
+            x.name in self.behind or x.name in self._unsigned for x in found)
+
+    def look_up(self, node: Node, name: str, table: np.ndarray | None, is_flipped: bool) -> bool:
+        """The node gives table[bytes], as int8 if these are flipped."""
         limits = None if table is None else self.table(table)
-        if is_signed:
+        if is_flipped:
             self.behind[node.outputs[0]] = name, limits
             limits = self.table((FLIPPED if table is None else table ^ U8.type(128)).view(I8))
         self.at.change(node, "LookUp", [name, limits], 1, OWN_DOMAIN)
@@ -178,13 +213,12 @@ class _Join:
     def limits(self, y: Stored, low: float, high: float) -> np.ndarray | None:
         """The table that limits bytes; None where they cannot be outside."""
         ends = self.quantized(np.array([low, high], F32), y)
-        if ends.tolist() == [0, 255]:
-            return None
-        return np.arange(256).clip(*ends.tolist()).astype(U8)
+        every = np.arange(256, dtype=U8).view(ends.dtype)
+        return None if ends.tolist() == [every.min(), every.max()] else every.clip(*ends)
 
     def quantized(self, x: np.ndarray, y: Stored) -> np.ndarray:
         scale, zero = (self.at.array(name).reshape(()) for name in (y.scale, y.zero))
-        return quantize(x, scale, zero, U8)
+        return quantize(x, scale, zero, zero.dtype)
 
     def requantized(self, x: Stored, y: Stored, beside: Node) -> str:
         """The bytes of x by the scale of y."""
@@ -211,7 +245,7 @@ class _Join:
             node = self.at.makers.get(name)
             if read(self.at, name, *BYTES) is None and node is not None and node.op_type == "DequantizeLinear":
                 return f"an input is stored as {self.of_type(node.inputs[0])}"
-        return "an input is not quantised; QuantizeLinear and DequantizeLinear before it would make bytes of it"
+        return NOT_ALL
 
     # ---- operators: (its type, inputs, opset, domain, attributes), or why it stays as it is
 
@@ -219,10 +253,10 @@ class _Join:
         at = self.at
         transposed = node.op_type == "ConvTranspose"
         x, weights = self.read(node.inputs[0]), weights_of(at, node.inputs[1], axis=int(transposed))
-        if x is None:
-            return self.not_bytes(node.inputs[0])
         if type(weights) is str:
             return weights
+        if x is None:
+            return self.not_bytes(node.inputs[0])
         w, *parameters = weights
         shape = at.array(w).shape
         groups = node.attributes.get("group", 1)
@@ -276,7 +310,9 @@ class _Join:
         at = self.at
         if node.attributes or len(node.inputs) != 2:
             return "it broadcasts as opsets before 7 do"
-        a, b = (self.read(name) or self.constant(name) for name in node.inputs)
+        dtype = at.array(y.zero).dtype
+        a, b = ((read(at, name, I8) if dtype == I8 else self.read(name)) or self.constant(name, dtype)
+                for name in node.inputs)
         if a is None or b is None or at.array(a.name) is not None and at.array(b.name) is not None:
             return self.not_bytes(*node.inputs)
         ranks = [at.rank(x.name) for x in (a, b)]
@@ -287,8 +323,8 @@ class _Join:
             b = b._replace(scale=at.constant(-at.array(b.scale), b.scale))
         return f"QLinear{'Mul' if node.op_type == 'Mul' else 'Add'}", [*a, *b, y.scale, y.zero], 1, MICROSOFT, {}
 
-    def constant(self, name: str) -> Stored | None:
-        """A constant that is stored as bytes of one scale."""
+    def constant(self, name: str, dtype) -> Stored | None:
+        """A constant that is stored as bytes of one scale. dtype : of the bytes that come out"""
         at, node = self.at, self.at.maker(name, "DequantizeLinear")
         if node is None or at.dtype(name) != F32:
             return None
@@ -299,8 +335,8 @@ class _Join:
         zero = at.array(node.inputs[2]) if has(node, 2) else np.zeros((), x.dtype)
         if zero is None or zero.dtype != x.dtype or not is_single(zero):
             return None
-        shift = 128 if x.dtype.kind == "i" else 0
-        x, zero = ((v.astype(np.int16) + shift).astype(U8) for v in (x, zero.reshape(())))
+        shift = 128 * ((x.dtype == I8) - (dtype == I8))
+        x, zero = ((v.astype(np.int16) + shift).astype(dtype) for v in (x, zero.reshape(())))
         return Stored(at.constant(x, node.inputs[0]), node.inputs[1], at.constant(zero, "zero"))
 
     def by_rows(self, node: Node) -> bool:

@@ -9,9 +9,8 @@ from ..model.graph import Graph, Node
 from ..ops.families import OWN_DOMAIN
 from ..ops.numeric import F32
 from .join_quantized import may_miss
-from .move_bytes import moves
 from .pattern import Rewriter, has, rewrite
-from .quantized import LARGEST, SMALLEST, is_single
+from .quantized import LARGEST, SMALLEST, is_single, moves
 from .spelling import Spelling
 
 MOST_MOVED = 32                         # values between two roundings

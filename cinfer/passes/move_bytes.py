@@ -5,11 +5,8 @@ from ..model.graph import Graph, Node
 from ..ops import registry
 from .join_quantized import WAYS
 from .pattern import Rewriter, rewrite
-from .quantized import BYTES, is_single, read, stored
+from .quantized import BYTES, is_single, moves, read, stored
 
-# of one input of numbers, which all outputs consist of
-MOVES = frozenset("DepthToSpace Expand Flatten Gather Identity Reshape Resize Slice SpaceToDepth Split Squeeze Tile "
-                  "Transpose Unsqueeze".split())
 MOST_FUNCTIONS = 4                      # between an operator and what moves its numbers
 
 
@@ -44,14 +41,6 @@ def move_bytes(graph: Graph, at: Rewriter) -> bool:
             at.insert(back, after=node)
         changed = True
     return changed
-
-
-def moves(node: Node) -> bool:
-    """Are its outputs numbers of its first input?"""
-    if node.op_type == "Resize":
-        get = node.attributes.get
-        return get("mode", "nearest") == "nearest" and get("coordinate_transformation_mode") != "tf_crop_and_resize"
-    return node.op_type in MOVES
 
 
 def _becomes_bytes(at: Rewriter, name: str, depth: int = 0) -> bool:

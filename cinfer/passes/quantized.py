@@ -16,6 +16,9 @@ BYTES = (U8, I8)
 # Of activations: products and ratios of such scales are float32 numbers, neither infinite nor denormal.
 SMALLEST, LARGEST = 2.0 ** -40, 2.0 ** 40
 WIDER = {name: np.dtype(name.replace("4", "8")) for name in ("int8", "uint8", "int4", "uint4")}     # of weights
+# of one input of numbers, which all outputs consist of
+MOVES = frozenset("DepthToSpace Expand Flatten Gather Identity Reshape Resize Slice SpaceToDepth Split Squeeze Tile "
+                  "Transpose Unsqueeze".split())
 
 
 class Stored(NamedTuple):
@@ -39,6 +42,14 @@ def stored(at: Rewriter, node: Node, *dtypes) -> Stored | None:
     if node.op_type == "QuantizeLinear":
         return Stored(y, *node.inputs[1:3]) if at.dtype(x) == F32 and at.dtype(y) == zero.dtype else None
     return Stored(x, *node.inputs[1:3]) if at.dtype(x) == zero.dtype and at.dtype(y) == F32 else None
+
+
+def moves(node: Node) -> bool:
+    """Are its outputs numbers of its first input?"""
+    if node.op_type == "Resize":
+        get = node.attributes.get
+        return get("mode", "nearest") == "nearest" and get("coordinate_transformation_mode") != "tf_crop_and_resize"
+    return node.op_type in MOVES
 
 
 def is_single(array: np.ndarray) -> bool:

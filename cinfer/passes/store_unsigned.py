@@ -4,9 +4,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..model.graph import Graph, Node
-from .move_bytes import moves
 from .pattern import Rewriter, has, rewrite
-from .quantized import I8, U8, is_single, stored
+from .quantized import I8, U8, is_single, moves, stored
 
 MAKE = {"QuantizeLinear": 2, "QLinearMatMul": 7, "com.microsoft.QGemm": 8}     # where the output's zero point is
 # pairs of inputs: a tensor and its zero point

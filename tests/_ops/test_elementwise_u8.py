@@ -108,6 +108,22 @@ def test_plain_rows_of_any_length(level, n):
 
 
 @pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("op", [ADD, MUL])
+@pytest.mark.parametrize("n", [1, 17, 64, 1025])
+def test_zip_of_int8(level, op, n):
+    """It is uint8 that are 128 more, but for the table, which is of what comes out."""
+    a, b, table = (RNG.integers(0, 256, size, np.uint8) for size in (n, n, 256))
+    for look in (None, table):
+        y = np.full(n + 64, GUARD, np.uint8)
+        params = {} if look is None else {"table": address(look)}
+        run(level, "zip_u8", 1, a=address(a), b=address(b), y=address(y), aw=16, al=1, bw=16, bl=1, op=op, flip=128,
+            **scales_of(*SCALES[0]), lo=10, hi=250, n=1, cb=1, h=1, w=n, rows=1, row_tiles=1, **params)
+        wanted = zipped(op, a ^ 128, b ^ 128, *SCALES[0], 10, 250) ^ 128
+        np.testing.assert_array_equal(y[:n], wanted if look is None else look[wanted])
+        assert (y[n:] == GUARD).all()
+
+
+@pytest.mark.parametrize("level", LEVELS)
 def test_y_may_be_an_operand(level):
     values, other = bytes_of((1, 16, 3, 33), "random"), bytes_of((1, 16, 3, 33), "random")
     b = BlockedU8.of(other)

@@ -1,11 +1,16 @@
 """What is said of operators on bytes, and of those in floats among them."""
+import copy
+
 import numpy as np
+import pytest
 
 from cinfer import passes
+from cinfer.model.graph import Node
 from cinfer.passes import islands
 from cinfer.passes.islands import in_float, on_bytes
+from cinfer.passes.quantized import moves
 from handmade import Builder
-from quantised import F, S8, Y, grid, per_channel, stored, weights
+from quantised import F, S8, U8, Y, grid, per_channel, stored, weights
 
 
 def network() -> tuple[Builder, str]:
@@ -32,8 +37,8 @@ def test_what_nothing_quantises_and_what_has_no_kernel():
     softmax = stored(b, b.Softmax(y, axis=1))
     total = b.Add(softmax, b.input("z", 1, 5, 6, 6))
     found, floats = told(b, b.Add(y, b.input("k", 1, 5, 6, 6)), stored(b, b.Softmax(b.Exp(total), axis=1)))
-    assert floats == [("Softmax", 1, islands.NO_KERNEL), ("Add", 1, islands.READS), ("Add", 1, islands.ANSWER),
-                      ("Softmax", 1, islands.GIVES), ("Exp", 1, islands.AMONG)]
+    assert floats == [("Softmax", 1, islands.NO_KERNEL), ("Add", 1, islands.BESIDE), ("Add", 1, islands.ANSWER),
+                      ("Softmax", 1, islands.NO_BYTES), ("Exp", 1, islands.AMONG)]
 
 
 def test_what_stands_among_floats_is_said_last():
@@ -41,14 +46,38 @@ def test_what_stands_among_floats_is_said_last():
     z = b.Conv(b.Relu(b.Add(y, b.input("z", 1, 5, 6, 6))), weights(3, 5, 1, 1).astype(F))
     cast = b.Cast(b.Shape(z), to=1)
     found, floats = told(b, b.Mul(b.Exp(z), b.ReduceMean(cast)))
-    assert floats == [("Add", 1, islands.READS), ("Relu", 1, islands.AMONG), ("Conv", 1, islands.LEFT),
-                      ("Exp", 1, islands.AMONG), ("ReduceMean", 1, islands.AMONG), ("Mul", 1, islands.AMONG)]
+    assert floats == [("Add", 1, islands.BESIDE), ("Relu", 1, islands.AMONG), ("Conv", 1, islands.LEFT),
+                      ("Exp", 1, islands.AMONG), ("ReduceMean", 1, islands.AMONG), ("Mul", 1, islands.ANSWER)]
 
 
-def test_of_weights_alone_that_are_bytes_nothing_is_said():
+def test_of_weights_alone_that_are_bytes_it_is_said_that_sums_are_of_floats():
+    """And of nothing else in such a network."""
     b = Builder()
     w = b.DequantizeLinear(weights(5, 4, 1, 1), *per_channel(5), axis=0)
-    assert told(b, b.Relu(b.Conv(b.input("x", 1, 4, 6, 6), w))) == ({}, [])
+    y = b.Flatten(b.Relu(b.Conv(b.input("x", 1, 4, 6, 6), w)))
+    y = b.MatMul(y, b.Transpose(b.DequantizeLinear(weights(12000, 180), F(.1)), perm=[1, 0]))
+    y = b.Gemm(b.Exp(y), b.DequantizeLinear(weights(12000, 8), F(.1)))
+    assert told(b, b.Softmax(y)) == ({}, [("Conv", 1, islands.WEIGHTS), ("MatMul", 1, islands.WEIGHTS),
+                                          ("Gemm", 1, islands.WEIGHTS)])
+
+
+@pytest.mark.parametrize("between", ["Abs", "Softmax", "Resize"])
+def test_what_stands_before_a_quantizer_is_named(between):
+    """Softmax has no kernel, whatever is beside it; convolutions and functions would become bytes."""
+    b = Builder()
+    w = b.DequantizeLinear(weights(5, 4, 1, 1), *per_channel(5), axis=0)
+    y = b.Conv(stored(b, b.input("x", 1, 4, 6, 6)), w)
+    y = b.Resize(y, None, F([1, 1, 2, 2]), mode="linear") if between == "Resize" else b.node(between, y)
+    found, floats = told(b, stored(b, y))
+    why = {"Abs": islands.FOLLOWS, "Softmax": islands.NO_BYTES, "Resize":
+           "an input is not quantised; QuantizeLinear and DequantizeLinear before it would make bytes of it"}
+    assert floats == [("Conv", 1, islands.BETWEEN.format(between)), (between, 1, why[between])]
+
+
+def test_what_makes_the_answer_of_floats_says_so():
+    b, y = network()
+    y = b.Gemm(b.Flatten(y), b.DequantizeLinear(weights(180, 10), F(.1)))
+    assert told(b, b.Reshape(b.Softmax(y), np.array([10])))[1] == [("Softmax", 1, islands.ANSWER)]
 
 
 def test_functions_of_numbers_of_16_bits_say_so():
@@ -115,3 +144,111 @@ def test_products_of_16_bits():
     assert found == {"GridConv": 1}
     assert [(operator, count) for operator, count, _ in floats] == [("Conv", 1), ("Add", 1)]
     assert floats[0][2].startswith("int32 does not hold sums") and "uint16" in floats[1][2]
+
+
+# of pictures x and z of four channels
+KINDS = {
+    "conv": lambda b, x, z: b.Conv(x, b.DequantizeLinear(weights(4, 4, 1, 3), *per_channel(4), axis=0),
+                                   pads=[0, 1, 0, 1]),
+    "depthwise": lambda b, x, z: b.Conv(x, b.DequantizeLinear(weights(4, 1, 1, 3), F(.1)), group=4, pads=[0, 1, 0, 1]),
+    "conv of float weights": lambda b, x, z: b.Conv(x, weights(4, 4, 1, 1).astype(F)),
+    "gemm": lambda b, x, z: b.Reshape(b.Gemm(b.Reshape(x, np.array([1, -1])), b.DequantizeLinear(
+        weights(144, 144), F(.1))), np.array([1, 4, 6, 6])),
+    "matmul": lambda b, x, z: b.MatMul(x, b.DequantizeLinear(weights(6, 6), F(.1))),
+    "product": lambda b, x, z: b.MatMul(x, z),
+    "add": lambda b, x, z: b.Add(x, z),
+    "mul": lambda b, x, z: b.Mul(x, z),
+    "of a constant": lambda b, x, z: b.Mul(x, b.DequantizeLinear(weights(4, 1, 1), F(.1))),
+    "relu": lambda b, x, z: b.Relu(x),
+    "function": lambda b, x, z: b.Abs(x),
+    "functions": lambda b, x, z: b.Mul(x, b.Sigmoid(x)),
+    "slopes": lambda b, x, z: b.PRelu(x, np.linspace(0, 1, 4, dtype=F).reshape(4, 1, 1)),
+    "softmax": lambda b, x, z: b.Softmax(x, axis=1),
+    "pool": lambda b, x, z: b.MaxPool(x, kernel_shape=[3, 3], pads=[1] * 4),
+    "average": lambda b, x, z: b.AveragePool(x, kernel_shape=[3, 3], pads=[1] * 4),
+    "mean": lambda b, x, z: b.Add(z, b.GlobalAveragePool(x)),
+    "parts": lambda b, x, z: b.Conv(b.Concat(x, z, axis=1), b.DequantizeLinear(weights(4, 8, 1, 1), F(.1))),
+    "moved": lambda b, x, z: b.Transpose(x, perm=[0, 1, 3, 2]),
+    "resized": lambda b, x, z: b.Resize(x, None, None, np.array([1, 4, 6, 6]), mode="linear"),
+}
+SEEDS = 40
+STEPS_OF_FLOATS = ("QuantizeLinear", "DequantizeLinear", "QuantizeDequantize")
+
+
+def anything(seed: int) -> Builder:
+    """A random network: after each operator its numbers may be rounded to uint8 or int8."""
+    rng, b, made = np.random.default_rng(seed), Builder(), []
+
+    def rounded(x: str) -> str:
+        return stored(b, x, [Y, grid(.25, -3, S8)][rng.integers(2)]) if rng.random() < .6 else x
+    values = [rounded(b.input(name, 1, 4, 6, 6)) for name in "xz"]
+    for _ in range(rng.integers(1, 6)):
+        x, z = rng.choice(values, 2)
+        values.append(rounded(KINDS[rng.choice(list(KINDS))](b, str(x), str(z))))
+    for i, node in enumerate(b.graph.nodes):
+        node.name = f"n{i}"
+    b.output(*dict.fromkeys(values[-1 - rng.integers(2):]))
+    return b
+
+
+def floats_of(graph) -> set[str]:
+    """Names of what computes float32, but for what moves numbers or rounds them."""
+    return {node.name for node in graph.nodes if node.op_type not in STEPS_OF_FLOATS and not moves(node)
+            and not node.op_type.startswith(("QLinear", "QGemm", "LookUp", "Scaled"))
+            and not islands.ends_sums(node, graph, graph.producers())
+            and not islands.gives_bytes(node, graph, graph.producers())}
+
+
+def beside_bytes(graph) -> set[str]:
+    """Names of what reads floats that were bytes, or makes such that become bytes."""
+    borders = [node for node in graph.nodes if node.op_type in STEPS_OF_FLOATS]
+    numbers = {name for node in borders for name in (node.inputs[0], node.outputs[0])}
+    return {node.name for node in graph.nodes if numbers.intersection(node.inputs + node.outputs)}
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_what_of_a_quantised_network_is_in_float_has_a_reason(part):
+    """Each node of one that has bytes; and whoever does what the reason says has it in bytes."""
+    advised = 0
+    for seed in range(SEEDS * part, SEEDS * part + SEEDS):
+        graph = anything(seed).graph
+        after = copy.deepcopy(graph)
+        passes.run(after)
+        rows = {name: group for group in in_float(after) for name in group["nodes"]}
+        floats = floats_of(after)
+        if not on_bytes(after) and {group["why"] for group in rows.values()} <= {islands.WEIGHTS}:
+            assert floats & beside_bytes(after) <= set(rows) <= floats, f"seed {seed}"      # a network of floats
+        else:
+            assert floats == set(rows), f"seed {seed}"
+        for name, group in rows.items():
+            if group["why"] in ADVICE or "right behind it make it bytes" in group["why"]:
+                advised += 1
+                heeded = copy.deepcopy(graph)
+                heed(heeded, name)
+                passes.run(heeded)
+                assert name not in floats_of(heeded), f"seed {seed}: {name}, {group}"
+    assert advised > 5
+
+
+ADVICE = (islands.READS, islands.GIVES, islands.BESIDE, islands.NOT_ALL)
+
+
+def heed(graph, name: str) -> None:
+    """Put QuantizeLinear and DequantizeLinear before and behind a node."""
+    node = next(node for node in graph.nodes if node.name == name)
+    at = graph.nodes.index(node)
+    for like, value in (("scale", F(.25)), ("zero", U8(100))):
+        graph.constants[like] = np.asarray(value)
+
+    def pair(x: str, y: str, where: int) -> None:
+        how = dict(opset=17, name=f"{y} rounded")
+        graph.nodes[where:where] = [Node("QuantizeLinear", [x, "scale", "zero"], [f"{y}8"], **how),
+                                    Node("DequantizeLinear", [f"{y}8", "scale", "zero"], [y], **how)]
+    (out,) = node.outputs
+    node.outputs[0] = f"{out} before"
+    pair(node.outputs[0], out, at + 1)
+    for i, x in enumerate(node.inputs):
+        if x and x not in graph.constants and not any(
+                other.op_type == "DequantizeLinear" and x in other.outputs for other in graph.nodes):
+            node.inputs[i] = f"{x} of {name} {i}"
+            pair(x, node.inputs[i], at)

@@ -87,7 +87,9 @@ def zipped(group, values):
     names, shape = (node.inputs[0], node.inputs[3]), values.shape(node.outputs[0])
     facts = [values.fact(name) for name in names]
     given = [name for name in names if values.constant(name) is None]
-    if any(fact.dtype != U8 or fact.ndim != len(shape) for fact in facts) or 0 in shape or not given \
+    types = {fact.dtype for fact in (*facts, values.fact(node.outputs[0]))}
+    if len(types) > 1 or not types <= {U8, I8} or any(fact.ndim != len(shape) for fact in facts) or 0 in shape \
+            or not given \
             or e.unary.op not in ("none", "table") or len(node.inputs) != 8 \
             or any(values.constant(name) is None for name in node.inputs if name not in names) \
             or not is_scale(values.constant(node.inputs[6])) \
@@ -113,10 +115,12 @@ def zipped(group, values):
             strides = dict(n=0, b=0, r=w)
             params = [row_strides(x.shape, y.shape, axis) for x in operands]
         sa, za, sb, zb, sy, zy = (out.constant(name).item() for name in (*node.inputs[1:3], *node.inputs[4:8]))
+        flip = 128 if types == {I8} else 0          # the kernel sees int8 as uint8
         out.step("zip_u8", tiles, dict(
             a=operands[0].ref(), b=operands[1].ref(), y=y.ref(), table=table_ref(out, e.unary.slope), **dims,
             **named("y", strides), **named("a", params[0]), **named("b", params[1]),
-            op=OPS[node.op_type], sa=sa, za=za, sb=sb, zb=zb, sy=sy, zy=zy, lo=0, hi=255))
+            op=OPS[node.op_type], flip=flip, sa=sa, za=za + flip, sb=sb, zb=zb + flip, sy=sy, zy=zy + flip, lo=0,
+            hi=255))
     reads = tuple((name, layout_of(blocked)) for name in dict.fromkeys(given))
     return (Candidate(emit, reads, BLOCKED if blocked else PLAIN),)
 
