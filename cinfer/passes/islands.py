@@ -68,7 +68,7 @@ def in_float(graph: Graph) -> list[dict]:
         elif graph.in_float.get(name) == WEIGHTS:
             weights.setdefault((node.op_type, WEIGHTS), []).append(name)
         elif node.op_type not in NO_FLOATS and may_be_float(node, graph) \
-                and not any(gives_bytes(makers.get(name), graph, makers) for name in node.inputs):
+                and not reads_others(node, graph) and not any(gives_bytes(name, graph, makers) for name in node.inputs):
             why = LEFT if node.op_type in LAYERS else ANSWER if makes_answer(node, graph, consumers) else AMONG
             among.setdefault((node.op_type, why), []).append(name)
     if not found and not on_bytes(graph):
@@ -184,15 +184,26 @@ def makes_answer(node: Node, graph: Graph, consumers) -> bool:
     return False
 
 
-def gives_bytes(maker: Node | None, graph: Graph, makers: dict[str, Node]) -> bool:
-    """Whether values are bytes, as far as what makes them tells."""
+def reads_others(node: Node, graph: Graph) -> bool:
+    """Whether all that it reads are inputs of the graph of another type than floats."""
+    given = [getattr(graph.inputs.get(name), "dtype", None) for name in node.inputs
+             if name and name not in graph.constants]
+    return bool(given) and all(dtype is not None and dtype.kind in "iub" for dtype in given)
+
+
+def gives_bytes(name: str, graph: Graph, makers: dict[str, Node]) -> bool:
+    """Whether a value is bytes, as far as what makes it tells."""
+    maker = makers.get(name)
     while maker is not None and maker.op_type in MOVES | ALSO_OF_BYTES and maker.inputs:
-        maker = makers.get(maker.inputs[0])
-    if maker is None or maker.op_type in TO_FLOATS:
+        name = maker.inputs[0]
+        maker = makers.get(name)
+    if maker is None:
+        return name in graph.inputs and getattr(graph.inputs[name].dtype, "name", "") in BYTES
+    if maker.op_type in TO_FLOATS:
         return False
     if maker.op_type == "LookUp":
         return graph.constants[maker.inputs[1]].dtype.name in BYTES
-    return maker.op_type.startswith(("QLinear", "QuantizeLinear", "DynamicQuantizeLinear"))
+    return maker.op_type.startswith(("QLinear", "QGemm", "QuantizeLinear", "DynamicQuantizeLinear"))
 
 
 def ends_sums(node: Node, graph: Graph, makers: dict[str, Node]) -> bool:

@@ -41,7 +41,7 @@ def numbers(graph, seed: int = 0) -> dict:
 
 
 def as_int8(graph):
-    """The same graph, whose uint8 inputs and outputs are int8: 128 less."""
+    """The same graph, whose inputs and outputs, all of uint8, are int8: 128 less."""
     signed = copy.deepcopy(graph)
 
     def shift(node):
@@ -49,7 +49,7 @@ def as_int8(graph):
         signed.constants[name] = (signed.constants[node.inputs[2]].astype(int) - 128).astype(S8)
         node.inputs[2] = name
     for node in signed.nodes:
-        if node.op_type == "DequantizeLinear" and node.inputs[0] in signed.inputs \
+        if node.op_type == "DequantizeLinear" and node.inputs[0] in [*signed.inputs, *signed.outputs] \
                 or node.op_type == "QuantizeLinear" and node.outputs[0] in signed.outputs:
             shift(node)
     for name, each in signed.inputs.items():
@@ -69,3 +69,30 @@ def same_but_for_borders(graph, one_pass, most_off: int = 1, share: float = 0.03
             off = np.abs(got.astype(float) - want.astype(float))
             assert off.max() <= most_off and (off > 0).mean() <= share, f"seed {seed}: {off.max()}"
     return after
+
+
+# of pictures x and z of four channels
+KINDS = {
+    "conv": lambda b, x, z: b.Conv(x, b.DequantizeLinear(weights(4, 4, 1, 3), *per_channel(4), axis=0),
+                                   pads=[0, 1, 0, 1]),
+    "depthwise": lambda b, x, z: b.Conv(x, b.DequantizeLinear(weights(4, 1, 1, 3), F(.1)), group=4, pads=[0, 1, 0, 1]),
+    "conv of float weights": lambda b, x, z: b.Conv(x, weights(4, 4, 1, 1).astype(F)),
+    "gemm": lambda b, x, z: b.Reshape(b.Gemm(b.Reshape(x, np.array([1, -1])), b.DequantizeLinear(
+        weights(144, 144), F(.1))), np.array([1, 4, 6, 6])),
+    "matmul": lambda b, x, z: b.MatMul(x, b.DequantizeLinear(weights(6, 6), F(.1))),
+    "product": lambda b, x, z: b.MatMul(x, z),
+    "add": lambda b, x, z: b.Add(x, z),
+    "mul": lambda b, x, z: b.Mul(x, z),
+    "of a constant": lambda b, x, z: b.Mul(x, b.DequantizeLinear(weights(4, 1, 1), F(.1))),
+    "relu": lambda b, x, z: b.Relu(x),
+    "function": lambda b, x, z: b.Abs(x),
+    "functions": lambda b, x, z: b.Mul(x, b.Sigmoid(x)),
+    "slopes": lambda b, x, z: b.PRelu(x, np.linspace(0, 1, 4, dtype=F).reshape(4, 1, 1)),
+    "softmax": lambda b, x, z: b.Softmax(x, axis=1),
+    "pool": lambda b, x, z: b.MaxPool(x, kernel_shape=[3, 3], pads=[1] * 4),
+    "average": lambda b, x, z: b.AveragePool(x, kernel_shape=[3, 3], pads=[1] * 4),
+    "mean": lambda b, x, z: b.Add(z, b.GlobalAveragePool(x)),
+    "parts": lambda b, x, z: b.Conv(b.Concat(x, z, axis=1), b.DequantizeLinear(weights(4, 8, 1, 1), F(.1))),
+    "moved": lambda b, x, z: b.Transpose(x, perm=[0, 1, 3, 2]),
+    "resized": lambda b, x, z: b.Resize(x, None, None, np.array([1, 4, 6, 6]), mode="linear"),
+}

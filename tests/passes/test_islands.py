@@ -10,7 +10,7 @@ from cinfer.passes import islands
 from cinfer.passes.islands import in_float, on_bytes
 from cinfer.passes.quantized import moves
 from handmade import Builder
-from quantised import F, S8, U8, Y, grid, per_channel, stored, weights
+from quantised import KINDS, F, S8, U8, Y, grid, per_channel, stored, weights
 
 
 def network() -> tuple[Builder, str]:
@@ -72,6 +72,13 @@ def test_what_stands_before_a_quantizer_is_named(between):
     why = {"Abs": islands.FOLLOWS, "Softmax": islands.NO_BYTES, "Resize":
            "an input is not quantised; QuantizeLinear and DequantizeLinear before it would make bytes of it"}
     assert floats == [("Conv", 1, islands.BETWEEN.format(between)), (between, 1, why[between])]
+
+
+def test_what_reads_no_floats_is_not_in_float():
+    b, y = network()
+    pool = b.MaxPool(b.DequantizeLinear(b.input("k", 1, 4, 6, 6, dtype=U8), *Y), kernel_shape=[2, 2])
+    assert told(b, y, b.QuantizeLinear(pool, *Y), b.Not(b.input("t", 3, dtype=bool))) == (
+        {"QLinearConv": 1, "LookUp": 1}, [])
 
 
 def test_what_makes_the_answer_of_floats_says_so():
@@ -146,31 +153,6 @@ def test_products_of_16_bits():
     assert floats[0][2].startswith("int32 does not hold sums") and "uint16" in floats[1][2]
 
 
-# of pictures x and z of four channels
-KINDS = {
-    "conv": lambda b, x, z: b.Conv(x, b.DequantizeLinear(weights(4, 4, 1, 3), *per_channel(4), axis=0),
-                                   pads=[0, 1, 0, 1]),
-    "depthwise": lambda b, x, z: b.Conv(x, b.DequantizeLinear(weights(4, 1, 1, 3), F(.1)), group=4, pads=[0, 1, 0, 1]),
-    "conv of float weights": lambda b, x, z: b.Conv(x, weights(4, 4, 1, 1).astype(F)),
-    "gemm": lambda b, x, z: b.Reshape(b.Gemm(b.Reshape(x, np.array([1, -1])), b.DequantizeLinear(
-        weights(144, 144), F(.1))), np.array([1, 4, 6, 6])),
-    "matmul": lambda b, x, z: b.MatMul(x, b.DequantizeLinear(weights(6, 6), F(.1))),
-    "product": lambda b, x, z: b.MatMul(x, z),
-    "add": lambda b, x, z: b.Add(x, z),
-    "mul": lambda b, x, z: b.Mul(x, z),
-    "of a constant": lambda b, x, z: b.Mul(x, b.DequantizeLinear(weights(4, 1, 1), F(.1))),
-    "relu": lambda b, x, z: b.Relu(x),
-    "function": lambda b, x, z: b.Abs(x),
-    "functions": lambda b, x, z: b.Mul(x, b.Sigmoid(x)),
-    "slopes": lambda b, x, z: b.PRelu(x, np.linspace(0, 1, 4, dtype=F).reshape(4, 1, 1)),
-    "softmax": lambda b, x, z: b.Softmax(x, axis=1),
-    "pool": lambda b, x, z: b.MaxPool(x, kernel_shape=[3, 3], pads=[1] * 4),
-    "average": lambda b, x, z: b.AveragePool(x, kernel_shape=[3, 3], pads=[1] * 4),
-    "mean": lambda b, x, z: b.Add(z, b.GlobalAveragePool(x)),
-    "parts": lambda b, x, z: b.Conv(b.Concat(x, z, axis=1), b.DequantizeLinear(weights(4, 8, 1, 1), F(.1))),
-    "moved": lambda b, x, z: b.Transpose(x, perm=[0, 1, 3, 2]),
-    "resized": lambda b, x, z: b.Resize(x, None, None, np.array([1, 4, 6, 6]), mode="linear"),
-}
 SEEDS = 40
 STEPS_OF_FLOATS = ("QuantizeLinear", "DequantizeLinear", "QuantizeDequantize")
 
@@ -196,7 +178,7 @@ def floats_of(graph) -> set[str]:
     return {node.name for node in graph.nodes if node.op_type not in STEPS_OF_FLOATS and not moves(node)
             and not node.op_type.startswith(("QLinear", "QGemm", "LookUp", "Scaled"))
             and not islands.ends_sums(node, graph, graph.producers())
-            and not islands.gives_bytes(node, graph, graph.producers())}
+            and not islands.gives_bytes(node.outputs[0], graph, graph.producers())}
 
 
 def beside_bytes(graph) -> set[str]:
