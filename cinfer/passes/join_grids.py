@@ -59,7 +59,7 @@ def _joined(at: Rewriter, node: Node, x: Stored) -> list[str] | str | None:
         return found
     w, zero = (at.array(name) for name in (found[0], found[2]))
     if node.op_type in ATTRIBUTES and (w.ndim != 2 or get("transA", 0) or node.opset < 7 and node.op_type == "Gemm") \
-            or w.size == 0 or node.op_type != "MatMul" and _is_scaled(at, node.outputs[0]):
+            or w.size == 0 or node.op_type != "MatMul" and is_scaled(at, node.outputs[0]):
         return None
     if transposed and (get("group", 1) > 1 or list(w.shape[2:]) != (get("strides") or [1] * (w.ndim - 2))
                        or max(get("dilations") or [1]) > 1):
@@ -79,7 +79,7 @@ def _joined(at: Rewriter, node: Node, x: Stored) -> list[str] | str | None:
     return found
 
 
-def _is_scaled(at: Rewriter, name: str) -> bool:
+def is_scaled(at: Rewriter, name: str) -> bool:
     """Is what alone reads a value an operator by constants that its weights could take in?"""
     reader = at.only_reader(name)
     return reader is not None and not reader.domain and reader.op_type in SCALING \

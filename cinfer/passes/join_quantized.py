@@ -12,6 +12,7 @@ from ..ops.quantize import dequantize, quantize
 from ..ops.symbols import same
 from .before_rounding import activated, as_parameters
 from .fuse_pad import pad_value, whole_pads
+from .join_grids import is_scaled
 from .pattern import Rewriter, has, rewrite
 from .quantized import (BYTES, I8, LARGEST, SMALLEST, U8, WIDER, Stored, is_single, moves, read, same_scale,
                         stored, weights_of)
@@ -41,6 +42,9 @@ def join_quantized(graph: Graph, at: Rewriter) -> bool:
     the bytes: a LookUp behind, if these do not saturate anyway. LeakyRelu, PRelu and other activations between a
     convolution and the QuantizeLinear, however they are spelled, become part of it (ops/quantize.py).
 
+    x8 -> DequantizeLinear -> Conv   becomes   ScaledConvInteger, where its numbers are seen as floats, but not where a
+    constant scale behind could go into the weights.
+
     Bytes of int8, as they are left at inputs and outputs of the graph, or where others read them (`store_unsigned`),
     become uint8 by a LookUp beside the operator. So do those that MaxPool takes the largest of.
 
@@ -56,7 +60,7 @@ def join_quantized(graph: Graph, at: Rewriter) -> bool:
         elif node.op_type == "MaxPool":
             changed |= join.flip_max_pool(node)
     for node in at.of(*CONVOLUTIONS):
-        join.explain(node)
+        changed |= join.ends_in_floats(node)
     for name in join.made:
         at.release(name)                # of an operator that stays in floats
     graph.in_float.update(join.refused)
@@ -124,14 +128,38 @@ class _Join:
         at.change(node, op_type, inputs, opset, domain, **attributes)
         return True
 
-    def explain(self, node: Node) -> None:
-        """Why a convolution of bytes would stay in floats, did it give bytes."""
-        x, name = read(self.at, node.inputs[0], *BYTES), node.name or node.outputs[0]
-        if x is not None and name not in self.refused:
-            coarse = self.at.constant(np.array(LARGEST, F32), "scale")
-            found = self.conv(node, x._replace(scale=coarse))
-            if type(found) is str:
-                self.refused[name] = found
+    def ends_in_floats(self, node: Node) -> bool:
+        """A convolution of bytes whose sums others see as floats."""
+        at, x, name = self.at, read(self.at, node.inputs[0], *BYTES), node.name or node.outputs[0]
+        if x is None:
+            return False
+        coarse = at.constant(np.array(LARGEST, F32), "scale")
+        found = self.conv(node, x._replace(scale=coarse))       # any bias is a whole number of such units
+        if type(found) is str:
+            self.refused.setdefault(name, found)
+            return False
+        x_name, x_scale, x_zero, w, w_scale, w_zero, *_ = found[1]
+        channels = at.array(w).shape[0]
+        bias = self.reals(node.inputs[2]) if has(node, 2) else np.zeros(channels, F32)
+        if node.op_type != "Conv" or bias is None or is_scaled(at, node.outputs[0]) \
+                or at.rank(node.inputs[0]) not in PICTURES:
+            return False
+        scale = (at.array(x_scale).reshape(()) * at.array(w_scale)).reshape(-1)
+        if (scale < np.finfo(F32).tiny).any():          # which kernels do not tell from 0
+            return False
+        inputs = [x_name, w, at.constant(scale, "scale"), x_zero, w_zero, at.constant(bias, "bias")]
+        at.change(node, "ScaledConvInteger", inputs, 1, OWN_DOMAIN, **node.attributes)
+        return True
+
+    def reals(self, name: str) -> np.ndarray | None:
+        """A constant of floats, or one that is dequantised."""
+        at, node = self.at, self.at.maker(name, "DequantizeLinear")
+        if node is None:
+            return at.array(name)
+        whole, scale = map(at.array, node.inputs[:2])
+        zero = at.array(node.inputs[2]) if has(node, 2) else np.zeros(1, np.int32)
+        return None if whole is None or scale is None or zero is None or zero.any() else \
+            (whole.astype(np.float64) * scale).astype(F32)
 
     def stays_signed(self, node: Node, y: Stored) -> bool:
         """Are all that it reads and makes int8 that nobody needs as uint8, which kernels of two operands take too?"""

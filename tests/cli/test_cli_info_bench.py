@@ -49,6 +49,7 @@ def test_info_for_people_is_short(cinfer):
     assert done.status == 0 and not done.err
     assert "cinfer.labels = 1000 lines: tench, goldfish" in done.out
     assert "49 Conv" in done.out and "1x3x224x224" in done.out and "crop:0.875 bicubic" in done.out
+    assert "49 Conv, 1 MatMul, 100% of the MACs: its weights alone are integers" in done.out
     assert max(map(len, done.lines)) < 200
 
 

@@ -63,15 +63,14 @@ def test_of_weights_alone_that_are_bytes_it_is_said_that_sums_are_of_floats():
 
 @pytest.mark.parametrize("between", ["Abs", "Softmax", "Resize"])
 def test_what_stands_before_a_quantizer_is_named(between):
-    """Softmax has no kernel, whatever is beside it; convolutions and functions would become bytes."""
+    """Softmax has no kernel, whatever is beside it; sums and functions would become bytes."""
     b = Builder()
-    w = b.DequantizeLinear(weights(5, 4, 1, 1), *per_channel(5), axis=0)
-    y = b.Conv(stored(b, b.input("x", 1, 4, 6, 6)), w)
+    y = b.Add(*(stored(b, b.input(name, 1, 4, 6, 6)) for name in "xz"))
     y = b.Resize(y, None, F([1, 1, 2, 2]), mode="linear") if between == "Resize" else b.node(between, y)
     found, floats = told(b, stored(b, y))
-    why = {"Abs": islands.FOLLOWS, "Softmax": islands.NO_BYTES, "Resize":
+    why = {"Abs": islands.GIVES, "Softmax": islands.NO_BYTES, "Resize":
            "an input is not quantised; QuantizeLinear and DequantizeLinear before it would make bytes of it"}
-    assert floats == [("Conv", 1, islands.BETWEEN.format(between)), (between, 1, why[between])]
+    assert floats == [("Add", 1, islands.BETWEEN.format(between)), (between, 1, why[between])]
 
 
 def test_what_reads_no_floats_is_not_in_float():
@@ -120,7 +119,7 @@ def test_why_numbers_are_no_bytes():
     w = b.DequantizeLinear(weights(5, 5, 1, 1), *per_channel(5), axis=0)
     signed = b.DequantizeLinear(b.input("k", 1, 5, 6, 6, dtype=S8), *per_channel(5), axis=1)
     wide = b.Add(stored(b, y, grid(0.01, 0, np.uint16)), stored(b, b.input("z", 1, 5, 6, 6)))
-    found, floats = told(b, stored(b, wide), stored(b, b.Conv(y, w), grid(0.01, 0, np.int16)),
+    found, floats = told(b, stored(b, wide), stored(b, b.GlobalAveragePool(y), grid(0.01, 0, np.int16)),
                          stored(b, b.GlobalAveragePool(signed)), stored(b, b.Conv(b.input("f", 1, 5, 6, 6), w)))
     assert [why for _, _, why in floats] == [
         "an input is stored as uint16; only uint8 and int8 (QUInt8, QInt8) are computed as bytes",

@@ -1,4 +1,6 @@
 """Operators between DequantizeLinear and QuantizeLinear as operators on bytes."""
+import copy
+
 import numpy as np
 import pytest
 
@@ -168,7 +170,7 @@ def test_what_stays_in_floats_gets_no_other_bytes():
     unchanged(b.output(b.QuantizeLinear(b.Conv(x, np.ones((5, 4, 1, 1), F)), *at)), join_quantized)
 
 
-KEPT = {
+SEEN_AS_FLOATS = {
     "a number that others see": lambda b: (y := conv(b, picture(b), weights(5, 4, 1, 1), per_channel(5)), b.Neg(y),
                                            b.QuantizeLinear(y, *Y))[1:],
     "sums that others see": lambda b: (y := plain(b), b.Neg(y), b.QuantizeLinear(b.LeakyRelu(y), *Y))[1:],
@@ -176,6 +178,10 @@ KEPT = {
     "slopes of pixels": lambda b: b.QuantizeLinear(b.PRelu(plain(b), np.linspace(0, 1, 7, dtype=F)), *Y),
     "an infinite slope": lambda b: b.QuantizeLinear(b.LeakyRelu(plain(b), alpha=float("inf")), *Y),
     "a function that makes no numbers of some": lambda b: b.QuantizeLinear(b.Log(plain(b)), *Y),
+    "a bias of half steps": lambda b: b.QuantizeLinear(conv(
+        b, picture(b), weights(5, 4, 1, 1), grid(2.0, 0, S8), np.full(5, 0.05, F)), *grid(0.05, 0)),
+}
+KEPT = {
     "weights of the run": lambda b: b.QuantizeLinear(b.Conv(picture(b), b.input("w", 5, 4, 1, 1)), *Y),
     "scales of other channels": lambda b: b.QuantizeLinear(
         conv(b, picture(b), weights(4, 4, 1, 1), per_channel(4), axis=1), *Y),
@@ -183,8 +189,6 @@ KEPT = {
         picture(b), b.DequantizeLinear(weights(4, 4, 2, 2), *per_channel(4), axis=0)), *Y),
     "constants of many scales": lambda b: b.QuantizeLinear(b.Add(picture(b), b.DequantizeLinear(
         weights(4, 1, 1), *per_channel(4), axis=0)), *Y),
-    "a bias of half steps": lambda b: b.QuantizeLinear(conv(
-        b, picture(b), weights(5, 4, 1, 1), grid(2.0, 0, S8), np.full(5, 0.05, F)), *grid(0.05, 0)),
     "sums beyond int32": lambda b: b.QuantizeLinear(conv(
         b, picture(b, c=34000), np.ones((1, 34000, 1, 1), S8), grid(1e-6, 0, S8)), *Y),
     "16 bits": lambda b: b.QuantizeLinear(conv(
@@ -227,6 +231,29 @@ INVALID = {                             # each operator has to say so itself
     "zero of many axes": lambda b: conv(b, picture(b, at=(F(0.05), U8([[7]]))), weights(5, 4, 1, 1), per_channel(5)),
     "axes beyond": lambda b: b.ReduceMean(picture(b), axes=[6, 7], keepdims=1),
 }
+
+
+@pytest.mark.parametrize("name", SEEN_AS_FLOATS)
+def test_sums_that_are_seen_as_floats_are_of_integers(name):
+    b = Builder()
+    outputs = SEEN_AS_FLOATS[name](b)
+    graph = b.output(*([outputs] if isinstance(outputs, str) else outputs))
+    after = copy.deepcopy(graph)
+    assert join_quantized(after) and fault(after) is None
+    assert "ScaledConvInteger" in ops(after) and "Conv" not in ops(after)
+    feeds = numbers(graph)
+    with np.errstate(all="ignore"):
+        for want, got in zip(evaluate(graph, feeds), evaluate(after, feeds)):
+            if want.dtype.kind == "u":
+                assert np.abs(want.astype(int) - got).max() <= 1
+            else:
+                np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5 * np.abs(want).max())
+
+
+def test_a_scale_behind_a_convolution_is_left_to_its_weights():
+    b = Builder()
+    y = conv(b, picture(b), weights(5, 4, 1, 1), per_channel(5))
+    unchanged(b.output(b.Mul(y, np.arange(5, dtype=F).reshape(5, 1, 1))), join_quantized)
 
 
 @pytest.mark.parametrize("name", KEPT)

@@ -427,6 +427,37 @@ def test_int8_at_the_ends_is_computed_as_uint8(name):
     assert len(found) == 1
 
 
+SEEN = {
+    "conv": lambda m, x, z: by_window(m, x),
+    "depthwise": lambda m, x, z: by_window(m, x, 20, group=20),
+    "added to floats": lambda m, x, z: m.Relu(m.Add(by_window(m, x, 20), z)),
+    "a function": lambda m, x, z: m.Sigmoid(by_window(m, x)),
+    "of several readers": lambda m, x, z: m.Add(m.Softmax(y := by_window(m, x), axis=1), m.Tanh(y)),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8], ids=lambda dtype: dtype.__name__)
+@pytest.mark.parametrize("name", SEEN)
+def test_sums_that_are_seen_as_floats_are_of_integers(name, dtype):
+    m = Model(18)
+    x = m.DequantizeLinear(m.input("x", 2, 20, 8, 9, dtype=dtype), np.float32(.1), dtype(100))
+    data = m.outputs(SEEN[name](m, x, m.input("z", 2, 20, 8, 9))).bytes()
+    rng = np.random.default_rng(1)
+    feeds = {"x": rng.integers(0, 256, (2, 20, 8, 9)).astype(dtype)}
+    if name == "added to floats":
+        feeds["z"] = rng.normal(size=(2, 20, 8, 9)).astype(np.float32)
+    (wanted,), found = by_numpy(data, {"z": np.zeros((2, 20, 8, 9), np.float32), **feeds}), set()
+    for isa in LEVELS:
+        session = cinfer.load(data, threads=2, isa=isa)
+        y = session.run(None, {each.name: feeds.get(each.name, np.zeros((2, 20, 8, 9), np.float32))
+                               for each in session.inputs})[0]
+        np.testing.assert_allclose(y, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())
+        assert {"conv_u8", "depthwise_u8", "winograd_u8"} & {step.label for step in session._plan_for(None).steps}
+        assert not any(group["operator"] == "Conv" for group in session.integers()["in_float"])
+        found.add(y.tobytes())
+    assert len(found) == 1 or name in ("a function", "of several readers")    # of the level's own exp
+
+
 MOVES = {
     "resized": lambda m, x: m.Resize(x, None, np.float32([1, 1, 2, 3]), mode="nearest"),
     "padded": lambda m, x: m.Pad(x, np.array([0, 0, 1, 2, 0, 3, 0, 1]), np.int8(-7)),
