@@ -90,7 +90,7 @@ def test_mistakes_are_one_line(cinfer, model, photos, tmp_path, arguments, words
 
 
 def test_info_says_of_layers_in_float_how_much_of_the_work_they_are(cinfer, tmp_path):  # noqa: F811
-    """Two convolutions of bytes, one that nothing is known of, a Softmax between bytes."""
+    """A convolution of bytes, one by weights of floats, one that nothing is known of, a Softmax between bytes."""
     rng = np.random.default_rng(1)
 
     def pair(x, y):
@@ -98,11 +98,11 @@ def test_info_says_of_layers_in_float_how_much_of_the_work_they_are(cinfer, tmp_
                 node("DequantizeLinear", [f"{y}8", "step", "byte"], [y])]
     nodes = [node("DequantizeLinear", ["w8", "step"], ["w"]), *pair("x", "a"),
              node("Conv", ["a", "w"], ["b"], "first"), *pair("b", "c"), node("Softmax", ["c"], ["d"], "soft", axis=1),
-             *pair("d", "e"), node("Conv", ["e", "w"], ["f"], "second"), node("Exp", ["f"], ["g"], "exp"),
+             *pair("d", "e"), node("Conv", ["e", "u"], ["f"], "second"), node("Exp", ["f"], ["g"], "exp"),
              node("Conv", ["g", "v"], ["y"], "third")]
     path = tmp_path / "q.onnx"
     path.write_bytes(network(nodes, shape=(1, 3, 16, 16), w8=rng.integers(-99, 99, (3, 3, 1, 1), np.int8),
-                             v=weights(6, 3, 1, 1), step=np.float32(.01), byte=np.uint8(128)))
+                             u=weights(3, 3, 1, 1), v=weights(6, 3, 1, 1), step=np.float32(.01), byte=np.uint8(128)))
     lines = cinfer("info", path).lines
     at = next(i for i, line in enumerate(lines) if line.startswith("in float"))
     found = [line[len("in float"):].strip() for line in lines[at:at + 4]]
