@@ -34,35 +34,43 @@ static zip_scales_t zip_scales_of(const zip_u8_t *A)
     return (zip_scales_t){bc((float)A->sa), bc((float)A->sb), bc((float)A->sy), bci(&flip), bci(&za), bci(&zb),
                           bci(&zy), bc_ub((int)A->lo), bc_ub((int)A->hi), bc_ub(flip)};
 }
-INL ub zip_ub(const uint8_t *a, const uint8_t *b, const zip_scales_t *k, int op)
+INL ub zip_ub(const uint8_t *a, const uint8_t *b, const zip_scales_t *k, int op, int flips)
 {
     vi x[UB_VECTORS], y[UB_VECTORS];
     widen_ub(a, x);
     widen_ub(b, y);
     FOR(i, UB_VECTORS) {
-        vf u = rounded(to_float((x[i] ^ k->flip_in) - k->za) * k->sa);
-        vf v = rounded(to_float((y[i] ^ k->flip_in) - k->zb) * k->sb);
+        if (flips) {
+            x[i] ^= k->flip_in;
+            y[i] ^= k->flip_in;
+        }
+        vf u = rounded(to_float(x[i] - k->za) * k->sa), v = rounded(to_float(y[i] - k->zb) * k->sb);
         x[i] = nearest_16((op == ZIP_u8_add ? u + v : u * v) / k->sy) + k->zy;
     }
-    return min_ub(k->hi, max_ub(k->lo, narrow_ub(x))) ^ k->flip;
+    ub bytes = min_ub(k->hi, max_ub(k->lo, narrow_ub(x)));
+    if (flips) bytes ^= k->flip;
+    return bytes;
 }
-INL void zip_piece_of(const uint8_t *a, const uint8_t *b, uint8_t *y, int64_t n, const zip_scales_t *k, int op)
+INL void zip_piece_of(const uint8_t *a, const uint8_t *b, uint8_t *y, int64_t n, const zip_scales_t *k, int op,
+                      int flips)
 {
     int64_t i = 0;
-    for (; i + UB <= n; i += UB) st_ub(y + i, zip_ub(a + i, b + i, k, op));
+    for (; i + UB <= n; i += UB) st_ub(y + i, zip_ub(a + i, b + i, k, op, flips));
     if (i < n) {
         uint8_t s[UB] = {0}, t[UB] = {0};
         memcpy(s, a + i, n - i);
         memcpy(t, b + i, n - i);
-        st_ub(s, zip_ub(s, t, k, op));
+        st_ub(s, zip_ub(s, t, k, op, flips));
         memcpy(y + i, s, n - i);
     }
 }
 static __attribute__((noinline)) void zip_piece(const uint8_t *a, const uint8_t *b, uint8_t *y, int64_t n,
-                                                const zip_scales_t *k, int64_t op)
+                                                const zip_scales_t *k, int64_t op, int64_t flip)
 {
-    if (op == ZIP_u8_add) zip_piece_of(a, b, y, n, k, ZIP_u8_add);
-    else zip_piece_of(a, b, y, n, k, ZIP_u8_mul);
+    if (op == ZIP_u8_add && !flip) zip_piece_of(a, b, y, n, k, ZIP_u8_add, 0);
+    else if (op == ZIP_u8_add) zip_piece_of(a, b, y, n, k, ZIP_u8_add, 1);
+    else if (!flip) zip_piece_of(a, b, y, n, k, ZIP_u8_mul, 0);
+    else zip_piece_of(a, b, y, n, k, ZIP_u8_mul, 1);
 }
 
 /* Up to ZIP_PIECE elements of an operand, side by side: where they lie, or their copies in t. */
@@ -86,7 +94,7 @@ static void zip_row(const zip_u8_t *A, const zip_scales_t *k, const look_up_t *l
         m = A->w - i < ZIP_PIECE ? A->w - i : ZIP_PIECE;
         const uint8_t *p = zip_operand(a + (A->aw ? i : 0), A->aw, A->al, m, s);
         const uint8_t *q = zip_operand(b + (A->bw ? i : 0), A->bw, A->bl, m, t);
-        zip_piece(p, q, y + i, m, k, A->op);
+        zip_piece(p, q, y + i, m, k, A->op, A->flip);
         if (look) look_up_row(look, y + i, y + i, m);
     }
 }
