@@ -40,17 +40,20 @@ def _merge(graph: Graph, at: Rewriter, is_one: Callable[[Node], bool]) -> bool:
     for name, array in graph.constants.items():
         if array.nbytes <= COMPARED_BYTES and not array.dtype.hasobject:
             alike[name] = first.setdefault((array.dtype, array.shape, array.tobytes()), name)
-    found: dict[tuple, list[Node]] = {}         # by operator and inputs, which tell most nodes from each other
+    alone: dict[tuple, Node] = {}               # by operator and inputs, which tell most nodes from each other
+    found: dict[tuple, dict[tuple, Node]] = {}  # by all that decides, of those that these do not tell apart
     changed = False
     for node in graph.nodes:
         if not is_one(node):
             continue
         key = node.op_type, *[alike.get(name, name) for name in node.inputs]
-        others = found.setdefault(key, [])
-        same = next((each for each in others if computes(node) == computes(each) is not None), None)
-        if same is None:
-            others.append(node)
-        elif at.pinned.isdisjoint(node.outputs):
+        if alone.setdefault(key, node) is node:
+            continue
+        if key not in found:
+            found[key] = {computes(alone[key]): alone[key]}
+        rest = computes(node)
+        same = node if rest is None else found[key].setdefault(rest, node)
+        if same is not node and at.pinned.isdisjoint(node.outputs):
             for name, source in zip(node.outputs, same.outputs):
                 for reader in at.readers.pop(name, ()):
                     reader.inputs = [source if i == name else i for i in reader.inputs]

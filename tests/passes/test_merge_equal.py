@@ -1,9 +1,11 @@
 """merge_equal."""
+import sys
+
 import numpy as np
 import pytest
 
 from cinfer.model.graph import Graph, Node, TensorType
-from cinfer.passes.merge_equal import merge_equal, merge_quantizers
+from cinfer.passes.merge_equal import computes, merge_equal, merge_quantizers
 from handmade import Builder, ops, rewritten, unchanged
 
 F = np.float32
@@ -66,3 +68,13 @@ def test_quantizers_of_one_scale_are_one_and_nothing_else_is():
                            b.Abs(b.Neg(y)), b.Exp(b.Neg(y))))
     found = ops(rewritten(graph, merge_quantizers))
     assert found.count("QuantizeLinear") == 2 and found.count("DequantizeLinear") == 3 and found.count("Neg") == 2
+
+
+def test_each_node_is_asked_once_what_it_computes(monkeypatch):
+    asked = []
+    monkeypatch.setattr(sys.modules[computes.__module__], "computes", lambda node: asked.append(node) or computes(node))
+    nodes = [Node("Elu", ["x"], [f"y{i}"], {"alpha": i / 64 % 1}, opset=13) for i in range(200)]
+    graph = Graph("g", [*nodes, Node("Sum", [node.outputs[0] for node in nodes], ["y"], opset=13)],
+                  {"x": TensorType(F, (4,))}, {"y": TensorType(F, (4,))})
+    assert ops(rewritten(graph, merge_equal)).count("Elu") == 64
+    assert len(asked) == 200
