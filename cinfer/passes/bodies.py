@@ -15,6 +15,7 @@ from ..ops.facts import INT64, Fact, Unranked, is_symbolic
 from ..ops.symbols import Undecided, same
 
 MOST_DEPTH = 4                  # of graphs within graphs: inside each loop, another one is looked at several times
+MOST_TURNS = 16                 # of a body that is looked at: what states hand to each other in a chain ends there
 BOOL = np.dtype(bool)
 SLICES = 9                      # opset from which on Scan takes slices of one axis; before, it is a batch of scans
 
@@ -85,14 +86,14 @@ class _States:
         self.known, self.facts = known, given
         self.free: set[int] = set()             # ids of sizes that may be others at each turn
         names = list(body.inputs)
-        while True:
+        for turn in range(MOST_TURNS):
             facts = {names[i]: fact for i, fact in others.items()}
             facts.update(zip(names[takes:], self.facts))
             self.body = _Body(body, known, makers, facts)
             told = [self.common(fact, self.body.output(gives + i)) for i, fact in enumerate(self.facts)]
             if all(a is b for a, b in zip(told, self.facts)):
                 break
-            self.facts = told
+            self.facts = told if turn < MOST_TURNS - 2 else [None] * len(told)
         known.bodies[body] = facts
 
     def common(self, fact: Fact | None, told: Fact | None) -> Fact | None:

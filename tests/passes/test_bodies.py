@@ -4,7 +4,7 @@ import pytest
 
 from cinfer.model.graph import Graph, Node, TensorType, all_graphs
 from cinfer.ops.facts import Fact, Unranked
-from cinfer.passes.bodies import MOST_DEPTH
+from cinfer.passes.bodies import MOST_DEPTH, MOST_TURNS
 from cinfer.passes.known import Known, shapes_of_outputs
 
 F32, INT64, BOOL = np.dtype(np.float32), np.dtype(np.int64), np.dtype(bool)
@@ -91,6 +91,18 @@ def test_a_state_that_becomes_another_one_is_weakened_too():
                 inputs=["x", "x", "x"], outputs=["y", "z", "w"])
     made = model(swap, outputs="y z w", x=(2, 3), constants={"turns": np.int64(3)})
     assert [told(made, name) for name in "yzw"] == [None, None, None]
+
+
+@pytest.mark.parametrize("count, want", [(MOST_TURNS - 2, ("float32", ("?", 3))), (MOST_TURNS + 1, None)])
+def test_a_chain_of_states_is_followed_so_far(count, want):
+    """The first one grows, each other one becomes the one before."""
+    states, ends = [f"s{i}" for i in range(count)], [f"e{i}" for i in range(count)]
+    hand_on = [Node("Concat", ["s0", "s0"], ["e0"], {"axis": 0}),
+               *[Node("Identity", [a], [b]) for a, b in zip(states, ends[1:])]]
+    outputs = [f"y{i}" for i in range(count)]
+    made = model(loop(*hand_on, states=states, ends=ends, inputs=["x"] * count, outputs=outputs),
+                 outputs=" ".join(outputs), x=(2, 3), constants={"turns": np.int64(3)})
+    assert [told(made, name) for name in outputs] == [want] * count
 
 
 def test_sizes_behind_a_loop_are_not_those_of_a_turn():
