@@ -36,8 +36,11 @@ def max_pool(group, values) -> tuple[Candidate, ...]:
 def average_pool(group, values):
     node, get = group.node, group.node.attributes.get
     kernel_shape = get("kernel_shape")
-    if not is_picture_of_bytes(node, values) or not takes_table(group) or not has_scales(node, values) \
-            or lie_apart(node, kernel_shape) or prod(kernel_shape) > MOST_TAPS:
+    if not is_picture_of_bytes(node, values) or lie_apart(node, kernel_shape):
+        return ()
+    if window(node, values, kernel_shape).covers_all():
+        return pool_all(group, values)
+    if not takes_table(group) or not has_scales(node, values) or prod(kernel_shape) > MOST_TAPS:
         return ()
     mode = OF_ALL if get("count_include_pad", 0) else OF_PRESENT
     return (Candidate(lambda out: emit_pool(out, group, "average_pool_u8", mode, scales(out, node)),

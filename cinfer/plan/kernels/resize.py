@@ -40,7 +40,7 @@ def resize(group, values):
     if not axes:
         return renamed(node, values)
     if x.dtype != F32:
-        return of_bytes(node, axes, values) if get("mode", "nearest") == "nearest" else ()
+        return of_bytes(node, axes, values) if x.dtype == U8 or get("mode", "nearest") == "nearest" else ()
     if axes[0] < 2 or has_outside(node) or not pays_in_blocks(node, values, axes[-1]):
         return (Candidate(partial(emit_plain, node, order_of(axes, x, y)), ((name, CONTIGUOUS),)),)
     small = x.ndim == 4 and MODES[get("mode", "nearest")] != "cubic" and not get("antialias", 0)
@@ -262,12 +262,14 @@ def emit_picture(node, axes, out, part=None, beside: bool = False) -> None:
     kernel = "resize"
     if y.dtype != F32:
         kernel = "resize_u8"
-        params |= dict(iw=x.w, **(scales(out, node) if node.domain else {}))
+        params |= dict(iw=x.w, **scales(out, node))
     out.step(kernel, pictures * row_tiles, dict(
         part, cb=y.blocks, oh=y.h, ow=y.w, xb=x.bs, xr=x.rs, yb=y.bs, yr=y.rs, linear=int(mode == "linear"),
         row_tiles=row_tiles, rows=rows, **params), beside=beside)
 
 
 def scales(out, node) -> dict:
+    if not node.domain:         # bytes that are numbers themselves
+        return dict(ratio=1.0, xz=0, zy=0, lo=0, hi=255)
     x_scale, x_zero, y_scale, y_zero = (out.constant(name).item() for name in node.inputs[4:])
     return dict(ratio=x_scale / y_scale, xz=x_zero, zy=y_zero, lo=0, hi=255)

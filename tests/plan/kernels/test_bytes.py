@@ -90,6 +90,26 @@ def test_linear(isa, scale, mode):
 
 
 @pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("mode", ["half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"])
+def test_linear_of_bytes_themselves(isa, mode):
+    """As quantisers write it that store operators: a Resize of bytes, which have no scale."""
+    m = Model(18)
+    made = [m.Resize(picture(m, f"x{sizes}", 19), None, None, np.array([2, 19, *sizes]), mode="linear",
+                     coordinate_transformation_mode=mode) for sizes in ((14, 18), (5, 30), (7, 4), (21, 9))]
+    check(closed(m, *made), isa, "resize_u8", most_off=1)      # NumPy mixes columns first, where a tie may turn
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("h, w, how", [
+    (40, 40, {}), (40, 40, dict(strides=[40, 40])), (3, 300, dict(count_include_pad=1)), (4, 4, dict(strides=[2, 2]))])
+def test_a_window_may_be_all_of_a_large_picture(isa, h, w, how):
+    """Its sums are of more numbers than 16 bits hold, as of a GlobalAveragePool."""
+    m = Model(18)
+    y = m.AveragePool(m.DequantizeLinear(picture(m, "x", 19, h, w), *X), kernel_shape=[h, w], **how)
+    check(m.outputs(m.QuantizeLinear(y, *Y), dtype=U8), isa, "global_pool_u8", most_off=1)
+
+
+@pytest.mark.parametrize("isa", LEVELS)
 def test_linear_of_free_sizes_by_fractions(isa):
     """Sizes that are rounded down are not known ahead; sessions of all levels give the same bytes."""
     m = Model(18)
