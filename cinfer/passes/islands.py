@@ -149,17 +149,17 @@ def reason(node: Node, reads: list[Node], gives: list[Node], graph: Graph, maker
     if wide:
         return f"its numbers are stored as {wide[0]}; uint8 and int8 are computed as bytes, of 16 bits " \
                "only sums of products by constants are of integers"
-    can_be = node.op_type in (*LAYERS, *WAYS) or is_function(node)
+    can_be = node.op_type in (*LAYERS, *WAYS) or is_function(node, graph)
     others = any(name and name not in graph.constants and unmoved(name, makers) not in reads for name in node.inputs)
     if reads and gives:
         return SLOPES if node.op_type == "PRelu" else NOT_ALL if can_be and others else NO_KERNEL
     if not gives and makes_answer(node, graph, consumers):
         return ANSWER
     if not can_be:
-        return NO_BYTES
+        return SLOPES if node.op_type == "PRelu" else NO_BYTES
     if gives:
         before = [makers[name] for name in node.inputs if name in makers]
-        return FOLLOWS if is_function(node) and len(before) == 1 and before[0].op_type in LAYERS else GIVES
+        return FOLLOWS if is_function(node, graph) and len(before) == 1 and before[0].op_type in LAYERS else GIVES
     if others:
         return BESIDE
     behind = moved(node, consumers)
@@ -168,9 +168,14 @@ def reason(node: Node, reads: list[Node], gives: list[Node], graph: Graph, maker
     return READS
 
 
-def is_function(node: Node) -> bool:
-    """Whether it is a function of one number, which would be a table of bytes."""
-    return len(node.inputs) == 1 and not node.domain and registry.traits(node).elementwise
+def is_function(node: Node, graph: Graph) -> bool:
+    """Whether it is a function of one number, maybe with constants beside it, which would be a table of bytes."""
+    if node.domain and node.domain != OWN_DOMAIN:
+        return False
+    values, traits = [name for name in node.inputs if name and name not in graph.constants], registry.traits(node)
+    beside = [graph.constants[name] for name in node.inputs if name in graph.constants]
+    return len(values) == 1 and (traits.elementwise or traits.broadcast) and not traits.random \
+        and all(constant.size == 1 for constant in beside)
 
 
 def makes_answer(node: Node, graph: Graph, consumers) -> bool:

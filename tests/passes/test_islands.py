@@ -73,6 +73,19 @@ def test_what_stands_before_a_quantizer_is_named(between):
     assert floats == [("Add", 1, islands.BETWEEN.format(between)), (between, 1, why[between])]
 
 
+@pytest.mark.parametrize("function, why", [
+    ("Div", islands.BETWEEN.format("Softmax")), ("Pow", islands.BETWEEN.format("Softmax")),
+    ("PRelu by channel", islands.SLOPES), ("Pow by channel", islands.NO_BYTES)])
+def test_a_function_with_a_constant_beside_it_would_be_a_table(function, why):
+    """With one for each channel it would not."""
+    b = Builder()
+    operator, _, many = function.partition(" ")
+    beside = np.linspace(.5, 2, 4, dtype=F).reshape(4, 1, 1) if many else F(2)
+    y = b.Softmax(b.node(operator, stored(b, b.input("x", 1, 4, 6, 6)), beside), axis=1)
+    found, floats = told(b, stored(b, y))
+    assert floats == [(operator, 1, why), ("Softmax", 1, islands.NO_BYTES)]
+
+
 def test_what_reads_no_floats_is_not_in_float():
     b, y = network()
     pool = b.MaxPool(b.DequantizeLinear(b.input("k", 1, 4, 6, 6, dtype=U8), *Y), kernel_shape=[2, 2])
