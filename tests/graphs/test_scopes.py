@@ -96,3 +96,16 @@ def test_later_outputs_are_the_same_without_the_first(op_type, shape, types, att
         session.profile({"x": x}, runs=1)
     for a, b in zip(*answers):
         assert a.dtype == b.dtype and np.array_equal(a, b)
+
+
+def test_thousands_of_values_by_one_name_are_not_counted_from_the_first_on():
+    class Asked(set):
+        times = 0
+
+        def __contains__(self, name):
+            self.times += 1
+            return super().__contains__(name)
+    taken, last = Asked({"x", "x/3"}), {}
+    assert [fresh("x", taken, last) for _ in range(500)] == ["x/2", *[f"x/{i}" for i in range(4, 503)]]
+    assert taken.times < 2000
+    assert fresh("x/2", taken, last) == "x/2/2" and fresh("y", taken, last) == "y"
