@@ -17,19 +17,21 @@ def inline_branches(graph: Graph, at: Rewriter) -> bool:
     """
     changed = False
     while True:
-        node = next((node for node in at.of("If") if branch_of(node, at) is not None), None)
-        if node is None:
+        found = [(node, branch) for node in at.of("If") if (branch := branch_of(node, at)) is not None]
+        if not found:
             return changed
-        branch = branch_of(node, at)
-        rename(branch, {}, {*made(graph), *graph.captures()})
-        at.remove(node)
-        graph.constants.update(branch.constants)
-        last = node
-        ends = [Node("Identity", [inner], [outer], opset=OPSET, name=node.name)
-                for inner, outer in zip(branch.outputs, node.outputs) if outer]
-        for each in (*branch.nodes, *ends):
-            at.insert(each, after=last)
-            last = each
+        taken, last_numbers, ends = {*made(graph), *graph.captures()}, {}, []
+        for node, branch in found:
+            rename(branch, {}, taken, last_numbers)
+            at.remove(node)
+            graph.constants.update(branch.constants)
+            own = [Node("Identity", [inner], [outer], opset=OPSET, name=node.name)
+                   for inner, outer in zip(branch.outputs, node.outputs) if outer]
+            last = node
+            for each in (*branch.nodes, *own):
+                at.insert(each, after=last)
+                last = each
+            ends += own
         at.settle()
         at.index()
         for end in ends:                # one between a product and its QuantizeLinear would keep them apart

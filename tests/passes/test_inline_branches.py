@@ -6,6 +6,7 @@ import pytest
 
 from cinfer.model.graph import Graph, Node, TensorType
 from cinfer.passes.inline_branches import inline_branches
+from cinfer.passes.pattern import Rewriter
 from handmade import Builder, ops, rewritten, unchanged
 from interpreter import evaluate
 
@@ -48,6 +49,23 @@ def test_branches_within_branches():
     y, z = either(b, YES, inner), either(b, YES, copy.deepcopy(inner))
     after = rewritten(b.output(b.Add(y, z), y), inline_branches)
     assert ops(after).count("Neg") == 2 and "If" not in ops(after) and "Relu" not in ops(after)
+
+
+def test_many_in_a_chain_are_put_in_at_once(monkeypatch):
+    """Each reads what the one before gives, one gives that itself, and names are the same in all."""
+    b = Builder()
+    y = b.input("x", 3, 4)
+    for i in range(20):
+        then = branch("Neg", y) if i != 7 else Graph("branch", [], {}, {y: TensorType()}, {})
+        y = either(b, YES if i % 3 else NO, then, branch("Exp" if i % 2 else "Tanh", y))
+    graph = b.output(b.Abs(y), y)
+    x = {"x": np.linspace(-2, 2, 12, dtype=F).reshape(3, 4)}
+    want, indexed = evaluate(copy.deepcopy(graph), x), []
+    monkeypatch.setattr(Rewriter, "index", lambda self, old=Rewriter.index: indexed.append(self) or old(self))
+    after = rewritten(graph, inline_branches)
+    assert "If" not in ops(after) and ops(after).count("Identity") <= 1 and len(indexed) <= 4
+    for got, expected in zip(evaluate(after, x), want):
+        np.testing.assert_array_equal(got, expected)
 
 
 def test_names_and_constants_of_a_branch_do_not_meet_others():
