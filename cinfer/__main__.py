@@ -18,8 +18,12 @@ def main() -> int:
         status = main()
     except KeyboardInterrupt:                           # while modules are loaded
         status = 130
-    if interrupt.came:                                  # while the interpreter ends, what is set here would kill it
-        signal.setitimer(signal.ITIMER_REAL, 0)
+    while interrupt.came:                               # while the interpreter ends, what is set here would kill it
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            break
+        except KeyboardInterrupt:                       # once more, just before, which has set it again
+            pass
     return 143 if status == 130 and interrupt.came == signal.SIGTERM else status     # as a shell counts: 128 + 15
 
 

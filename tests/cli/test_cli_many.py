@@ -67,6 +67,31 @@ def test_ctrl_c_says_how_many_and_how_to_go_on(tmp_path, number):
     assert f"cinfer: {len(before)} pictures left out: already there" in err.decode().splitlines()
 
 
+ENDING = """
+import os, signal, sys
+import cinfer.__main__, cinfer.cli
+number, real, left = int(sys.argv[1]), signal.setitimer, 2
+def late(which, seconds):
+    global left
+    if not seconds and left:
+        left -= 1
+        signal.raise_signal(signal.SIGALRM)
+    return real(which, seconds)
+signal.setitimer = late
+cinfer.cli.main = lambda: os.kill(os.getpid(), number)
+status = cinfer.__main__.main()
+assert real(signal.ITIMER_REAL, 0) == (0, 0) and left == 0
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_that_comes_again_while_the_program_ends(number, status):
+    """As on a machine so busy that the end takes longer than the second after which it is repeated."""
+    process = subprocess.run([sys.executable, "-c", ENDING, str(int(number))], capture_output=True, text=True)
+    assert (process.returncode, process.stderr) == (status, "")
+
+
 def test_ctrl_c_without_a_folder_says_where(tmp_path):
     folder = folder_of(tmp_path / "in", 200)
     process = start("run", slow(tmp_path / "m.onnx"), folder, "--json", "--save", tmp_path / "all.npz", bufsize=0)
