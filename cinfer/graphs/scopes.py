@@ -39,8 +39,8 @@ def rename(graph: Graph, outer: dict[str, str], taken: set[str],
 
 
 def fresh(name: str, taken: set[str], last: dict[str, int] | None = None) -> str:
-    """A name that is not taken, which then is. last : name -> the number that it was given last, for thousands of graphs
-    that have values by one name"""
+    """A name that is not taken, which then is. last : name -> the number that it was given last, for thousands of
+    graphs that have values by one name"""
     number, new = 1, name
     if last and new in taken:
         number = last.get(name, 1)
