@@ -1,5 +1,6 @@
 """Shared by the tests: where the reference data lies beside a checkout, if it does; what is drawn is drawn again."""
 import importlib.util
+import signal
 import sys
 from pathlib import Path
 from zlib import crc32
@@ -11,6 +12,9 @@ import pytest
 # tests/onnxruntime must not be taken for the package where that is not installed
 if (found := importlib.util.find_spec("onnxruntime")) is None or found.origin is None:
     sys.modules["onnxruntime"] = None
+# A shell starts what runs in its background (`nohup .ci/run &`) without Ctrl-C, which tests send to what they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # What passed passes again; `pytest --hypothesis-profile=default` searches further each time.
 hypothesis.settings.register_profile("same", derandomize=True, database=None, deadline=None)
 hypothesis.settings.load_profile("same")
