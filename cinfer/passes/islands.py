@@ -172,10 +172,15 @@ def is_function(node: Node, graph: Graph) -> bool:
     """Whether it is a function of one number, maybe with constants beside it, which would be a table of bytes."""
     if node.domain and node.domain != OWN_DOMAIN:
         return False
+    return sole_value(node, graph) is not None and not registry.traits(node).random \
+        and all(graph.constants[name].size == 1 for name in node.inputs if name in graph.constants)
+
+
+def sole_value(node: Node, graph: Graph) -> str | None:
+    """What alone an operator reads, element by element, beside constants; None: it is another operator, or reads more.
+    """
     values, traits = [name for name in node.inputs if name and name not in graph.constants], registry.traits(node)
-    beside = [graph.constants[name] for name in node.inputs if name in graph.constants]
-    return len(values) == 1 and (traits.elementwise or traits.broadcast) and not traits.random \
-        and all(constant.size == 1 for constant in beside)
+    return values[0] if len(values) == 1 and (traits.elementwise or traits.broadcast) else None
 
 
 def makes_answer(node: Node, graph: Graph, consumers) -> bool:
@@ -213,9 +218,8 @@ def gives_bytes(name: str, graph: Graph, makers: dict[str, Node]) -> bool:
 
 def ends_sums(node: Node, graph: Graph, makers: dict[str, Node]) -> bool:
     """Whether it goes with sums of integers, as an activation behind a convolution does."""
-    values, traits = [name for name in node.inputs if name and name not in graph.constants], registry.traits(node)
-    return len(values) == 1 and (traits.elementwise or traits.broadcast) and values[0] in makers \
-        and makers[values[0]].op_type.startswith("Scaled")
+    maker = makers.get(sole_value(node, graph) or "")
+    return maker is not None and maker.op_type.startswith("Scaled")
 
 
 def may_be_float(node: Node, graph: Graph) -> bool:
