@@ -1,5 +1,6 @@
 /* The unary operators over vectors and rows: activations of an epilogue, and the elementwise kernel.
  *
+ * sloped               what LeakyRelu and PRelu make of one vector; scaled_by_sign: with another factor above 0, too
  * activate_sums        sums in registers before they are stored, by the activations that are cheap enough;
  *                      the others (acts_later) are done on what was just stored, while it is in L1. Sums are rounded to
  *                      16 bits by a product with the inverse of the scale, less than 1/64 of a step off, as they are
@@ -26,6 +27,10 @@ enum { UNARY_OPS(ENUM_U_) U_COUNT };
 static const char unary_names[] __attribute__((unused)) = UNARY_OPS(UNARY_NAME_);
 
 typedef struct { int64_t act; float alpha, beta; } epilogue_t;
+/* x times its slope where it is below 0 */
+INL vf sloped(vf x, vf slope) { return vmax((vf){0}, x) + slope * vmin((vf){0}, x); }
+/* x times one of two numbers, rounded once: one of the products is 0 */
+INL vf scaled_by_sign(vf x, vf above, vf below) { return above * vmax((vf){0}, x) + below * vmin((vf){0}, x); }
 /* n sums of the same channels; slope: of these channels, for prelu */
 INL void activate_sums(vf *a, int n, const epilogue_t *f, const float *slope)
 {
@@ -36,7 +41,7 @@ INL void activate_sums(vf *a, int n, const epilogue_t *f, const float *slope)
     } else if (f->act == U_prelu || f->act == U_leaky_relu) {
         vf s = bc(f->alpha);
         if (f->act == U_prelu) s = ld(slope);
-        FOR(p, n) a[p] = vmax((vf){0}, a[p]) + s * vmin((vf){0}, a[p]);
+        FOR(p, n) a[p] = sloped(a[p], s);
     } else if (f->act == U_hard_sigmoid || f->act == U_hard_swish) {
         vf k = bc(f->alpha), b = bc(f->beta);
         int times = f->act == U_hard_swish;

@@ -68,8 +68,9 @@ cdef extern from "conv_u8_tile.h" nogil:
         const char *ahead
         int64_t lines
         requant_t q
-        const uint8_t *res
-        int64_t rb, rounds
+        const void *res
+        real_sums_t *real
+        int64_t c, rb, rounds
         added_t added
     int64_t rounds_u8(const tile_u8_t *)
     ctypedef void (*tile_u8_run)(const tile_u8_t *, const dot_x_t *, const int64_t *, const int64_t *, const int64_t *,
@@ -376,13 +377,17 @@ cdef void conv_u8_run(const void *params, char *const *base, char *scratch, int6
                 requant_from(&T.q, <const real_end_t *>&A.wsum, base, T.scale, o, reads.width)
                 begin_sums(T.start, <const int32_t *>w, <const int32_t *>at(base, A.bias) + o, reads.width)
             T.full, T.last = reads.full, reads.last
-            T.res, T.rb = NULL, A.rb
+            T.res, T.rb, T.c, T.real = NULL, A.rb, o, NULL
+            if wsum != NULL and real_at_once(&real, o, reads.width):
+                T.real = &real
             if res_u8 != NULL:
                 T.res = res_u8 + o // CB * A.rb + j * CB
+            elif res != NULL:
+                T.res = res + o // CB * A.rb + j * CB
             T.rounds = rounds_u8(&T)
             T.y = y + (o // CB * A.yb + j * yp) * size
             run_tiles_u8(&T, from_x + reads.block * T.xb, xo, yo, ro, n, reads.width, all_near)
-            if wsum != NULL:
+            if wsum != NULL and T.real == NULL:
                 for b in range((reads.width + CB - 1) // CB):
                     if res != NULL:
                         of_block = res + (o // CB + b) * A.rb + j * CB

@@ -7,8 +7,8 @@
  * w     [OCT int32 that the sums begin with][parts][k groups][OCT][DOT_K], read once and in order; OCT is that of the
  *       float convolutions, or HALF in the last tile where no more are left
  * y     block o of a pixel is o*yb elements from it, 16 each, written whole: bytes, or where there is no `scale` the
- *       sums, int32
- * res   NULL, or bytes in blocks rb apart, which are added (requantise.h)
+ *       sums, int32; if `real` is not NULL, the floats of channels from c on (real_sums.h)
+ * res   NULL, or elements like y in blocks rb apart, which are added (bytes: requantise.h)
  * Pixels: wherever the lists xo, yo, ro say; `near`: those of x are 16 elements apart. Of few there is no such form:
  * their offsets stay in registers.
  * Sums of integers have no order: they wrap where they do not fit in int32, everywhere alike.
@@ -19,6 +19,7 @@
 #define CONV_U8_TILE_H
 #include "conv_tile.h"
 #include "dot_u8.h"
+#include "real_sums.h"
 #include "requantise.h"
 #define NO_MORE(X, ...)
 #if VW == 16                            /* few pixels, and more */
@@ -59,8 +60,9 @@ typedef struct {
     const char *ahead;                  /* what is read next: a tile fetches so many cache lines of it into L2 */
     int64_t lines;
     requant_t q;
-    const uint8_t *res;
-    int64_t rb, rounds;                 /* rounds: sums are only rounded and stored; if not, tile_u8_end has them */
+    const void *res;
+    real_sums_t *real;
+    int64_t c, rb, rounds;              /* rounds: sums are only rounded and stored; if not, tile_u8_end has them */
     added_t added;
 } tile_u8_t;
 INL int64_t rounds_u8(const tile_u8_t *T) { return T->scale && !T->res && !T->q.cut; }
@@ -106,6 +108,10 @@ INL int64_t rounds_u8(const tile_u8_t *T) { return T->scale && !T->res && !T->q.
 static __attribute__((noinline)) void tile_u8_end(const tile_u8_t *T, vi *a, int ov, int px, const int64_t *yo,
                                                   const int64_t *ro)
 {
+    if (!T->scale && T->real) {
+        real_lanes(T->real, T->c, a, ov, px, px, 1, (float *)T->y, T->yb, yo, (const float *)T->res, T->rb, ro);
+        return;
+    }
     if (!T->scale) {
         for (int p = 0; p < px; p++)
             for (int o = 0; o < ov; o++)
@@ -132,7 +138,7 @@ static __attribute__((noinline)) void tile_u8_end(const tile_u8_t *T, vi *a, int
             FOR(v, NV) {
                 const int o = b * NV + v < ov ? b * NV + v : ov - 1;
                 const vf scale = ld(T->scale + o * VW);
-                const uint8_t *res = T->res + o * VW / CB * T->rb + o * VW % CB;
+                const uint8_t *res = (const uint8_t *)T->res + o * VW / CB * T->rb + o * VW % CB;
                 s[v] = added_lanes(to_float(a[o * px + p]) * scale, res + ro[p], &k);
                 t[v] = added_lanes(to_float(a[o * px + next]) * scale, res + ro[next], &k);
             }

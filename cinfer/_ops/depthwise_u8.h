@@ -14,10 +14,14 @@
 #ifndef DEPTHWISE_U8_H
 #define DEPTHWISE_U8_H
 #include "dot_u8.h"
+#include "real_sums.h"
 #include "requantise.h"
 typedef struct {
     int32_t start[CB];                  /* what sums begin with, and the bias */
-    const float *scale;                 /* or NULL: then the sums are stored, int32 */
+    const float *scale;                 /* or NULL: then the sums are stored, int32, or floats (real_sums.h) */
+    real_sums_t *real;                  /* of these, channels from c on, or NULL */
+    const float *row, *res;             /* of these, a row of y, and NULL or what is added to it */
+    int64_t c;
     int64_t rounds;                     /* sums are only rounded and stored; if not, dw_u8_end has them */
     const dot_w_t *w;                   /* of a phase */
     const dot_x_t **strips;
@@ -102,9 +106,15 @@ static __attribute__((noinline)) void dw_u8_any_##S##_##PX(DW_U8_ARGS) \
         } \
         y += PX * CB; \
     }
-/* Sums [px][NV] that are not only rounded: they become bytes, or are stored as they are. How many bytes that takes. */
+/* Sums [px][NV] that are not only rounded: they become bytes or floats, or are stored. How many bytes that takes. */
 static __attribute__((noinline)) int64_t dw_u8_end(const dw_u8_t *T, vi *done, int px, uint8_t *y)
 {
+    if (T->real) {
+        static const int64_t at[DW_U8_PX] = {0, CB, 2 * CB, 3 * CB, 4 * CB, 5 * CB, 6 * CB, 7 * CB};
+        real_lanes(T->real, T->c, done, NV, 1, px, NV, (float *)y, 0, at,
+                   T->res ? T->res + ((float *)y - T->row) : NULL, 0, at);
+        return (int64_t)sizeof(float) * CB * px;
+    }
     if (!T->scale) {
         memcpy(y, done, sizeof(vi) * (size_t)(NV * px));
         return (int64_t)sizeof(vi) * NV * px;

@@ -25,7 +25,10 @@ cdef extern from "depthwise_u8.h" nogil:
     ctypedef struct dw_u8_t:
         int32_t start[CB]
         const float *scale
-        int64_t rounds
+        real_sums_t *real
+        const float *row
+        const float *res
+        int64_t c, rounds
         const dot_w_t *w
         const dot_x_t **strips
         int64_t parts, groups, kw, dw, sw
@@ -104,7 +107,6 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
     cdef int64_t size = 1 if wsum == NULL else 4
     cdef char *y = <char *>at(base, A.y) + (image * A.yn + b * A.yb) * size
     cdef char *to
-    cdef const float *res = NULL
     cdef real_sums_t real
     cdef const dot_x_t **strips = <const dot_x_t **>scratch
     cdef const dot_x_t *oldest
@@ -123,12 +125,15 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
         x += b * A.xb
     kept = A.dh == 1 and p.phases * A.sh == DOT_GROUP          # of the next rows' strips all but one are there
     packed += HEADER + b * p.block
-    T.groups, T.strips = p.groups, strips
+    T.groups, T.strips, T.c, T.real = p.groups, strips, b * CB, NULL
+    T.res = NULL
     T.q = requant_by(<const real_end_t *>&A.wsum, A.yz, A.lo, A.hi)
     T.scale = <const float *>at(base, A.scale)
     if wsum != NULL:
         real = real_sums_of(<const real_end_t *>&A.wsum, base, T.scale, image)
         T.scale, zero = NULL, (<const uint8_t *>at(base, A.zero))[0]
+        if real_at_once(&real, b * CB, CB):
+            T.real = &real
         begin_by_zero(T.start, <const int32_t *>packed, <const int32_t *>at(base, A.bias), b * CB, wsum, <int32_t>zero,
                       CB)
     else:
@@ -169,13 +174,15 @@ cdef void depthwise_u8_run(const void *params, char *const *base, char *scratch,
             for phase in range(min(p.phases, y1 - i)):
                 T.w = <const dot_w_t *>(packed + DW_START + phase * p.bytes)
                 to = y + ((i + phase) * A.yr + j * CB) * size
+                if wsum != NULL:
+                    T.row = <const float *>to
+                    if real.res != NULL:
+                        T.res = real.res + b * A.rb + (i + phase) * A.rr + j * CB
                 form[px](&T, 0, to, wide)
                 if wide < row_tiles:
                     form[px - 1](&T, wide * px * A.sw, to + wide * px * CB * size, row_tiles - wide)
-                if wsum != NULL:
-                    if real.res != NULL:
-                        res = real.res + b * A.rb + (i + phase) * A.rr + j * CB
-                    real_sums_row(&real, b * CB, <float *>to, res, columns)
+                if wsum != NULL and T.real == NULL:
+                    real_sums_row(&real, b * CB, <float *>to, T.res, columns)
                 elif table != NULL and (A.yr != A.ow * CB or width != A.ow):
                     look_up_row(&look_up, <uint8_t *>to, <uint8_t *>to, columns * CB)
             if kept:

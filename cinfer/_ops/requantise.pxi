@@ -29,6 +29,7 @@ cdef extern from "real_sums.h" nogil:
         int64_t channels
         range_t range
     void real_sums_row(real_sums_t *, int64_t, float *, const float *, int64_t)
+    int real_at_once(const real_sums_t *, int64_t, int64_t)
     void real_sums_list(real_sums_t *, int64_t, float *, const int64_t *, const float *, const int64_t *, int64_t)
 
 
