@@ -3,7 +3,7 @@
  * max_pool_u8      the largest in each window; 0 where it has no pixel
  * average_pool_u8  y = rint(sum of (x - xz) * float(ratio / pixels)) + zy, clamped to lo .. hi, ratio = x_scale /
  *                  y_scale; mode 1 counts the pixels inside, 2 the padding too, but not what ceil_mode lets hang
- *                  over it. kd*kh*kw <= 257: sums are exact in 16 bits
+ *                  over it. kd*kh*kw <= 2^23; sums of no more than MOST_16 are of 16 bits
  * global_pool_u8   one pixel of all: mode 0 the largest, 1 the average as above. d*h*w <= 2^23
  * Where there is a table, y = table[y] in the end. rint is to even; sums are integers, so the same bits at every level.
  *
@@ -12,8 +12,8 @@
  * Tile = (image*row_tiles + r)*cb + block, rows r*rows .. of the output.
  *
  * A window is reduced down its columns first, for all columns of the picture, into a strip in the thread's scratch;
- * then along the strip: kh + kw steps for a pixel instead of kh*kw. Scratch: iw*16 + 64 bytes, for averages twice as
- * much. */
+ * then along the strip: kh + kw steps for a pixel instead of kh*kw. Scratch: iw*16 + 64 numbers as the strip has them:
+ * bytes, or sums of 16 or 32 bits. */
 #ifndef POOLING_U8_H
 #define POOLING_U8_H
 #include "depth.h"
@@ -24,7 +24,7 @@ PARAMS(global_pool_u8_t, GLOBAL_POOL_U8_FIELDS)
 
 /* One pixel's bytes as 16-bit numbers. */
 typedef uint16_t us __attribute__((vector_size(UB), may_alias));
-enum { US_VECTORS = 2 * CB / UB };
+enum { US_VECTORS = 2 * CB / UB, MOST_16 = 257, MOST_ROWS = 256 };      /* bytes of which 16 bits hold the sum */
 typedef uint16_t usu __attribute__((vector_size(UB), may_alias, aligned(2)));
 typedef struct { us v[US_VECTORS]; } sums_t;
 INL sums_t ld_sums(const uint16_t *p)
@@ -109,6 +109,25 @@ static __attribute__((noinline)) void strip_sum(const column_t *c, int64_t n, ui
     for (; i < n; i += CB) down_sum(*c, i, strip, 1);
 }
 
+/* The same, sums of 32 bits. */
+static __attribute__((noinline)) void strip_total(const column_t *c, int64_t n, int32_t *strip)
+{
+    for (int64_t i = 0; i < n; i += CB) {
+        vi total[NV] = {0};
+        for (int64_t z = 0; z < c->slices; z++)
+            for (int64_t first = 0, end; first < c->rows; first = end) {
+                const uint8_t *p = c->x + z * c->slice + first * c->row + i;
+                uint16_t t[CB];
+                sums_t a = {0};
+                end = c->rows - first > MOST_ROWS ? first + MOST_ROWS : c->rows;
+                for (int64_t k = first; k < end; k++, p += c->row) a = plus(a, sums_of(p));
+                st_sums(t, a);
+                FOR(v, NV) total[v] += ld_u16(t + v * VW);
+            }
+        FOR(v, NV) st((float *)(strip + i + v * VW), (vf)total[v]);
+    }
+}
+
 /* Along the strip: windows from x on, `step` bytes apart, of `taps` columns `tap` apart. near: the windows' pixels are
  * neighbours; one: of vectors of two pixels only one is wanted. */
 INL void along_some(const uint8_t *x, int64_t tap, int64_t taps, int64_t step, uint8_t *y, const int vectors,
@@ -163,6 +182,16 @@ static __attribute__((noinline)) void along_mean(const uint16_t *x, int64_t tap,
     int64_t j = 0;
     for (; j + SOME <= n; j += SOME) along_mean_some(x + j * step, tap, taps, step, m, y + j * CB, SOME);
     for (; j < n; j++) along_mean_some(x + j * step, tap, taps, step, m, y + j * CB, 1);
+}
+static __attribute__((noinline)) void along_total(const int32_t *x, int64_t tap, int64_t taps, int64_t step, int64_t n,
+                                                  const mean_t *m, uint8_t *y)
+{
+    for (int64_t j = 0; j < n; j++, x += step) {
+        vi v[UB_VECTORS] = {0};
+        for (int64_t k = 0; k < taps; k++)
+            FOR(i, NV) v[i] += ldi(x + k * tap + i * VW);
+        st_one(y + j * CB, mean_ub(v, m));
+    }
 }
 
 static void global_max_u8(const global_pool_u8_t *A, const uint8_t *x, uint8_t *y)

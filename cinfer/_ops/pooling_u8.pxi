@@ -12,8 +12,11 @@ cdef extern from "pooling_u8.h" nogil:
     const char *global_pool_u8_t_fields
     const uint8_t *strip_max(const column_t *, int64_t, uint8_t *)
     void strip_sum(const column_t *, int64_t, uint16_t *)
+    void strip_total(const column_t *, int64_t, int32_t *)
     void along_max(const uint8_t *, int64_t, int64_t, int64_t, int64_t, uint8_t *)
     void along_mean(const uint16_t *, int64_t, int64_t, int64_t, int64_t, const mean_t *, uint8_t *)
+    void along_total(const int32_t *, int64_t, int64_t, int64_t, int64_t, const mean_t *, uint8_t *)
+    int MOST_16
     mean_t mean_of(double, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)
     void global_max_u8(const global_pool_u8_t *, const uint8_t *, uint8_t *)
     void global_mean_u8(const global_pool_u8_t *, const uint8_t *, uint8_t *)
@@ -23,6 +26,10 @@ ctypedef struct pool_u8_t:
     int64_t n, cb, ih, iw, oh, ow, kh, kw, sh, sw, dh, dw, pt, pl, pb, pr, xn, xb, xr, yn, yb, yr, mode, xz, zy, lo
     int64_t hi, row_tiles, rows, pe, kd, sd, dd, pf, id, od
     double ratio
+
+
+cdef bint has_large_windows(const pool_u8_t *A) noexcept nogil:
+    return max(A.kd, 1) * A.kh * A.kw > MOST_16
 
 
 cdef void pool_u8(const pool_u8_t *A, char *const *base, char *scratch, int64_t tile, bint largest) noexcept nogil:
@@ -39,6 +46,7 @@ cdef void pool_u8(const pool_u8_t *A, char *const *base, char *scratch, int64_t 
     cdef look_up_t look
     cdef column_t c
     cdef mean_t m
+    cdef bint wide = has_large_windows(A)
     if table != NULL:
         look_up_begin(&look, table)
     if A.mode == 2 and A.kd > 0:
@@ -53,6 +61,8 @@ cdef void pool_u8(const pool_u8_t *A, char *const *base, char *scratch, int64_t 
             c.rows = c.slices = 0
         if largest:
             strip = strip_max(&c, A.iw * CB, <uint8_t *>scratch)
+        elif wide:
+            strip_total(&c, A.iw * CB, <int32_t *>scratch)
         else:
             strip_sum(&c, A.iw * CB, <uint16_t *>scratch)
         j = 0
@@ -67,7 +77,12 @@ cdef void pool_u8(const pool_u8_t *A, char *const *base, char *scratch, int64_t 
             else:
                 columns = taps if A.mode == 1 else taps_below(j * A.sw - A.pl, A.iw + A.pr, A.dw, A.kw)
                 m = mean_of(A.ratio, c.rows * c.slices * taps, counted * columns, A.xz, A.zy, A.lo, A.hi)
-                along_mean(<uint16_t *>scratch + left * CB, A.dw * CB, taps, A.sw * CB, n, &m, y + i * A.yr + j * CB)
+                if wide:
+                    along_total(<int32_t *>scratch + left * CB, A.dw * CB, taps, A.sw * CB, n, &m,
+                                y + i * A.yr + j * CB)
+                else:
+                    along_mean(<uint16_t *>scratch + left * CB, A.dw * CB, taps, A.sw * CB, n, &m,
+                               y + i * A.yr + j * CB)
             j += n
         if table != NULL:
             look_up_row(&look, y + i * A.yr, y + i * A.yr, A.ow * CB)
@@ -86,7 +101,8 @@ cdef int64_t max_pool_u8_scratch(const void *params, char *const *base) noexcept
 
 
 cdef int64_t average_pool_u8_scratch(const void *params, char *const *base) noexcept nogil:
-    return 2 * ((<const pool_u8_t *>params).iw * CB + 64)
+    cdef const pool_u8_t *A = <const pool_u8_t *>params
+    return (A.iw * CB + 64) * (4 if has_large_windows(A) else 2)
 
 
 cdef void global_pool_u8_run(const void *params, char *const *base, char *scratch, int64_t tile) noexcept nogil:

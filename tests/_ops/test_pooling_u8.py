@@ -15,7 +15,9 @@ CASES = [  # channels, h, w, (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, r
     (1, 12, 17, (3, 3), (3, 3), (1, 1), (1, 0, 1, 2), 2), (16, 13, 16, (3, 3), (1, 2), (2, 3), (2, 1, 1, 2), 0),
     (16, 5, 30, (1, 3), (1, 1), (1, 1), (0, 1, 0, 1), 0), (16, 9, 9, (13, 13), (1, 1), (1, 1), (6, 6, 6, 6), 0),
     (16, 11, 20, (4, 4), (4, 4), (1, 1), (3, 3, 3, 3), 3), (16, 5, 40, (1, 257), (1, 7), (1, 1), (0, 128, 0, 128), 0),
-    (16, 1, 4, (3, 3), (1, 1), (1, 1), (3, 3, 3, 3), 0)]
+    (16, 1, 4, (3, 3), (1, 1), (1, 1), (3, 3, 3, 3), 0), (17, 21, 23, (17, 16), (1, 3), (1, 1), (8, 3, 8, 0), 0),
+    (16, 5, 44, (2, 129), (1, 9), (1, 1), (0, 128, 1, 128), 2), (1, 310, 4, (300, 3), (5, 1), (1, 1), (0, 1, 0, 1), 0),
+    (20, 9, 40, (13, 20), (2, 2), (2, 2), (12, 3, 12, 3), 0)]
 QUANTA = [(.7, 128, 100), (1., 0, 0), (3.3, 255, 3)]          # ratio of the scales, zero points of x and y
 
 
@@ -129,3 +131,14 @@ def test_global_pool(level, shape, d):
                     w=w, d=d, mode=mode, ratio=ratio, xz=xz, zy=zy, lo=0, hi=255, xn=d * xs.n, xd=xs.n, xb=xs.b,
                     xr=xs.r, yn=ys.n, yb=ys.b, **look)
                 np.testing.assert_array_equal(ys.result()[:, :, 0, 0], table[wanted] if look else wanted)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_large_windows_over_slices(level):
+    """Whose bytes together are more than 16 bits hold; none of a slice alone."""
+    x = RNG.integers(250, 256, (5, 18, 12, 14), np.uint8)
+    wanted = np.stack([mean((x[z:z + 3, :, i:i + 10, j:j + 9].astype(np.int64) - 7).sum((0, 2, 3)), 270, .9, 20)
+                       for z in (0, 2) for i in range(3) for j in range(6)])
+    y = run_pool(level, x, INSIDE, (10, 9), (1, 1), (1, 1), (0, 0, 0, 0), (2, 18, 3, 6), 2, ratio=.9, xz=7, zy=20, lo=0,
+                 hi=255, kd=3, sd=2, dd=1, pf=0, pe=0, id=5, od=2)
+    np.testing.assert_array_equal(y, wanted.reshape(2, 3, 6, 18).transpose(0, 3, 1, 2))

@@ -10,7 +10,7 @@ from .quantized import is_scale, table_ref
 from .window import GEOMETRY, lie_apart, window
 
 OF_PRESENT, OF_ALL = 1, 2               # modes of `average_pool_u8`
-MOST_TAPS, MOST_PIXELS = 257, 1 << 23   # of an average: sums are exact
+MOST_PIXELS = 1 << 23                   # of an average, which int32 holds
 
 
 def is_picture_of_bytes(node, values) -> bool:
@@ -40,7 +40,7 @@ def average_pool(group, values):
         return ()
     if window(node, values, kernel_shape).covers_all():
         return pool_all(group, values)
-    if not takes_table(group) or not has_scales(node, values) or prod(kernel_shape) > MOST_TAPS:
+    if not takes_table(group) or not has_scales(node, values) or prod(kernel_shape) > MOST_PIXELS:
         return ()
     mode = OF_ALL if get("count_include_pad", 0) else OF_PRESENT
     return (Candidate(lambda out: emit_pool(out, group, "average_pool_u8", mode, scales(out, node)),
