@@ -2,12 +2,12 @@
 
 cdef extern from "elementwise_u8.h" nogil:
     ctypedef struct zip_u8_t:
-        buf_t a, b, table, y
+        buf_t a, b, table, slope, y
         int64_t cb, h, w, an, ab, ar, bn, bb, br, yn, yb, yr, d, az, bz, row_tiles, rows
     ctypedef struct zip_scales_t:
         pass
     const char *zip_u8_t_fields
-    zip_scales_t zip_scales_of(const zip_u8_t *)
+    zip_scales_t zip_scales_of(const zip_u8_t *, const float *)
     void zip_row(const zip_u8_t *, const zip_scales_t *, const look_up_t *, const uint8_t *, const uint8_t *, uint8_t *)
 
 ctypedef struct look_up_u8_t:
@@ -38,7 +38,8 @@ cdef void zip_u8_run(const void *params, char *const *base, char *scratch, int64
     cdef const uint8_t *b = <const uint8_t *>at(base, A.b) + volume * A.bn + z * A.bz + k.block * A.bb
     cdef uint8_t *y = <uint8_t *>at(base, A.y) + k.image * A.yn + k.block * A.yb
     cdef const uint8_t *table = <const uint8_t *>at(base, A.table)
-    cdef zip_scales_t scales = zip_scales_of(A)
+    cdef const float *slope = <const float *>at(base, A.slope)
+    cdef zip_scales_t scales = zip_scales_of(A, slope + k.block * CB if slope != NULL else NULL)
     cdef look_up_t look
     cdef int64_t i
     if table != NULL:

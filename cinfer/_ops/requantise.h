@@ -52,7 +52,7 @@ static __attribute__((noinline, unused)) void requant_activate(vf *x, int n, int
     const int act = (int)q->e.act;
     if (act == U_prelu) {
         const vf s = ld(q->slope + lane);
-        for (int p = 0; p < n; p++) x[p] = vmax((vf){0}, x[p]) + s * vmin((vf){0}, x[p]);
+        for (int p = 0; p < n; p++) x[p] = sloped(x[p], s);
     } else if (acts_later(act)) unary_row((float *)x, (float *)x, (int64_t)n * VW, act, q->e.alpha, q->e.beta);
     else for (int p = 0; p < n; p++) activate_sums(x + p, 1, &q->e, NULL);
     if (q->step > 0) for (int p = 0; p < n; p++) x[p] /= q->step;

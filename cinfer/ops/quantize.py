@@ -17,9 +17,9 @@ from .conv import ConvTranspose, convolve, convolve_transposed, infer_conv
 from .facts import rank_of_any
 from .families import MICROSOFT, OWN_DOMAIN
 from .geometry import transposed_geometry
-from .limits import check_axis
+from .limits import check_axis, check_size
 from .matmul import matmul_rank, matmul_shape
-from .numeric import (F32, NARROW_INTS, along, check_kind, check_same, check_sizes, int_limits, is_float,
+from .numeric import (F32, NARROW_INTS, along, broadcast, check_kind, check_same, check_sizes, int_limits, is_float,
                       is_int, is_stored, matmul, settle, spec_of, widen)
 from .registry import evaluate, lookup, op
 
@@ -373,6 +373,27 @@ class QLinearConvActivated:
             total = total.astype(np.float64) + B.reshape(along(1, x.ndim))
         return requantize_activated(total, spread(x_scale.reshape(()) * w_scale, x, 1), y_scale.reshape(()),
                                     y_zero_point.reshape(()), spread(slope, x, 1), activation, alpha, beta)
+
+
+@op("QLinearAdd", since=1, domain=OWN_DOMAIN, types=(7,),
+    rank=lambda a, _, __, b, *___: a.ndim if b is None else max(a.ndim, b.ndim))
+class QLinearAddSloped:
+    """onnxruntime's, but that sums below 0 are multiplied by a slope of their channel before they are rounded. B, its
+    scale and zero point may be absent: then nothing is added."""
+    def infer(A, A_scale, A_zero_point, B, B_scale, B_zero_point, C_scale, C_zero_point, slope):
+        check_8_bit(A=A, **{} if B is None else {"B": B})
+        shape = A.shape if B is None else check_size(broadcast(A.shape, B.shape))
+        check_sizes(slope, shape[1:2], "slope")
+        return A.like(shape)
+
+    def evaluate(A, A_scale, A_zero_point, B, B_scale, B_zero_point, C_scale, C_zero_point, slope):
+        inputs = A, A_scale, A_zero_point, B, B_scale, B_zero_point, C_scale, C_zero_point, slope
+        QLinearAddSloped.infer(*map(spec_of, inputs))
+        y = np.asarray(dequantize(A, A_scale.reshape(()), A_zero_point.reshape(())))
+        if B is not None:
+            y = y + dequantize(B, B_scale.reshape(()), B_zero_point.reshape(()))
+        y = np.where(y < 0, y * spread(slope, y, 1), y)
+        return quantize(y, C_scale.reshape(()), C_zero_point.reshape(()), A.dtype)
 
 
 @op("QLinearConvTranspose", since=1, domain=OWN_DOMAIN, types=(7,), rank=0)

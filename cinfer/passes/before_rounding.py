@@ -8,10 +8,13 @@ import numpy as np
 from ..model.graph import Node
 from ..ops import registry
 from ..ops.numeric import F32
+from ..ops.quantize import dequantize
 from .pattern import Rewriter
+from .quantized import is_single
 from .recognise_activations import recognised
 
 SLOPES = ("LeakyRelu", "PRelu")
+NO_SLOPES = "slopes of bytes are finite constants, one or one for each channel of pictures and volumes"
 # They make finite numbers of finite ones
 FUNCTIONS = ("Elu", "Gelu", "HardSigmoid", "HardSwish", "Mish", "Sigmoid", "Swish", "Tanh")
 
@@ -40,7 +43,7 @@ def as_parameters(at: Rewriter, node: Node, channels: int) -> tuple[list[str], d
     if node.op_type in SLOPES:
         slope = _slope(at, node, channels)
         if slope is None:
-            return f"{node.op_type} behind it has slopes that are no finite constants, one or one for each channel"
+            return NO_SLOPES
         return [at.constant(slope, "slope")], {}
     defaults = registry.find(node).attributes
     numbers = {name: float(node.attributes.get(name, defaults[name])) for name in ("alpha", "beta") if name in defaults}
@@ -54,8 +57,21 @@ def _slope(at: Rewriter, node: Node, channels: int) -> np.ndarray | None:
     if node.op_type == "LeakyRelu":
         slope = np.array([node.attributes.get("alpha", .01)], F32)
     else:
-        slope, rank = at.array(node.inputs[1]), at.rank(node.inputs[0])
-        if slope is None or slope.dtype != F32 or rank is None or slope.size != 1 and slope.shape[1 - rank:] != (
-                (channels, *(1,) * (rank - 2)) if node.opset >= 7 else (channels,)):
+        slope, rank = _constant(at, node.inputs[1]), at.rank(node.inputs[0])
+        if slope is None or slope.dtype != F32 or rank is None or slope.size != 1 and (
+                slope.size != channels or slope.shape[1 - rank:] != (
+                    (channels, *(1,) * (rank - 2)) if node.opset >= 7 else (channels,))):
             return None
     return np.resize(slope.reshape(-1), channels) if np.isfinite(slope).all() else None
+
+
+def _constant(at: Rewriter, name: str) -> np.ndarray | None:
+    """A constant, maybe one that is stored by one scale."""
+    node = at.maker(name, "DequantizeLinear")
+    if node is None:
+        return at.array(name)
+    stored, *how = (at.array(each) for each in node.inputs if each)
+    if stored is None or not all(each is not None and is_single(each) for each in how):
+        return None
+    scale, zero = (*(each.reshape(()) for each in how), None)[:2]
+    return dequantize(stored, scale, zero)

@@ -3,11 +3,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
+
 from ..model.graph import Graph, Node, TensorType, all_graphs, subgraphs
 from ..ops import registry
 from ..ops.facts import Unranked
 from ..ops.families import MICROSOFT, OWN_DOMAIN
 from ..ops.numeric import F32
+from .before_rounding import NO_SLOPES
 from .join_quantized import LAYERS, NOT_ALL, WAYS, WEIGHTS
 from .known import Known
 from .quantized import MOVES, moves
@@ -30,7 +33,6 @@ BESIDE = "an input and its output are not quantised; QuantizeLinear and Dequanti
 GIVES = "its output is quantised, but its input is not; QuantizeLinear and DequantizeLinear before it make it bytes"
 FOLLOWS = "it goes with what is before it, which is in float"
 NO_BYTES = "it has no kernel for bytes, so it is computed in float beside them"
-SLOPES = "bytes have one slope; one for each channel goes to the sums of a convolution, with no QuantizeLinear between"
 FASTER = "its sums, of numbers of 16 bits, take less time in float32 here, or no integer kernel takes its shape"
 GRID, GRID_KERNELS = "Grid", ("conv_s16", "gemm_s16")      # operators of sums that may be of integers; where they are
 NO_KERNEL = "it has no kernel for bytes, so it runs between two conversions; a quantiser that leaves it out " \
@@ -149,17 +151,20 @@ def reason(node: Node, reads: list[Node], gives: list[Node], graph: Graph, maker
     if wide:
         return f"its numbers are stored as {wide[0]}; uint8 and int8 are computed as bytes, of 16 bits " \
                "only sums of products by constants are of integers"
+    if node.op_type == "PRelu" and not has_slopes(graph.constants.get(node.inputs[1])):
+        return NO_SLOPES
     can_be = node.op_type in (*LAYERS, *WAYS) or is_function(node, graph)
     others = any(name and name not in graph.constants and unmoved(name, makers) not in reads for name in node.inputs)
     if reads and gives:
-        return SLOPES if node.op_type == "PRelu" else NOT_ALL if can_be and others else NO_KERNEL
+        return NOT_ALL if can_be and others else NO_KERNEL
     if not gives and makes_answer(node, graph, consumers):
         return ANSWER
     if not can_be:
-        return SLOPES if node.op_type == "PRelu" else NO_BYTES
+        return NO_BYTES
     if gives:
         before = [makers[name] for name in node.inputs if name in makers]
-        return FOLLOWS if is_function(node, graph) and len(before) == 1 and before[0].op_type in LAYERS else GIVES
+        follows = node.op_type == "PRelu" or is_function(node, graph)
+        return FOLLOWS if follows and len(before) == 1 and before[0].op_type in LAYERS else GIVES
     if others:
         return BESIDE
     behind = moved(node, consumers)
@@ -174,6 +179,12 @@ def is_function(node: Node, graph: Graph) -> bool:
         return False
     return sole_value(node, graph) is not None and not registry.traits(node).random \
         and all(graph.constants[name].size == 1 for name in node.inputs if name in graph.constants)
+
+
+def has_slopes(array: np.ndarray | None) -> bool:
+    """Whether it is a constant of one slope, or of one for each channel, as far as its shape tells."""
+    return array is not None and bool(np.isfinite(array).all()) and (
+        array.size == 1 or array.size == max(array.shape) and array.shape[-1] == 1)
 
 
 def sole_value(node: Node, graph: Graph) -> str | None:

@@ -6,11 +6,12 @@ from math import prod
 import numpy as np
 
 from ..model.graph import Graph, Node
+from ..ops.facts import Fact
 from ..ops.families import MICROSOFT, OWN_DOMAIN
 from ..ops.numeric import F32, row_axes
 from ..ops.quantize import dequantize, quantize
 from ..ops.symbols import same
-from .before_rounding import activated, as_parameters
+from .before_rounding import SLOPES, activated, as_parameters
 from .fuse_pad import pad_value, whole_pads
 from .join_grids import is_scaled
 from .pattern import Rewriter, has, rewrite
@@ -46,7 +47,10 @@ def join_quantized(graph: Graph, at: Rewriter) -> bool:
     constant scale behind could go into the weights.
 
     Bytes of int8, as they are left at inputs and outputs of the graph, or where others read them (`store_unsigned`),
-    become uint8 by a LookUp beside the operator. So do those that MaxPool takes the largest of.
+    become uint8 by a LookUp beside the operator. So do those that MaxPool takes the largest of, or a linear Resize
+    mixes.
+
+    A Mul or Div by a number above 0 behind a DequantizeLinear is one of another scale.
 
     Guards: one constant scale and zero point for each activation; constant weights of 8 bits, by one scale or one for
     each output channel; nobody else sees the number in between; sums that int32 holds; what has kernels for
@@ -59,19 +63,21 @@ def join_quantized(graph: Graph, at: Rewriter) -> bool:
             changed |= join.join(node)
         elif node.op_type == "MaxPool":
             changed |= join.flip_max_pool(node)
+        elif node.op_type == "Resize":
+            changed |= join.flip_resize(node)
     for node in at.of(*CONVOLUTIONS):
         changed |= join.ends_in_floats(node)
     for name in join.made:
         at.release(name)                # of an operator that stays in floats
     graph.in_float.update(join.refused)
     for node in at.of(*LAYERS):
-        x, w = (_dequantised(at, name) for name in node.inputs[:2])
+        x, w = (dequantised(at, name) for name in node.inputs[:2])
         if x is None and w is not None and (array := at.array(w.inputs[0])) is not None and array.dtype.name in WIDER:
             graph.in_float.setdefault(node.name or node.outputs[0], WEIGHTS)
     return changed
 
 
-def _dequantised(at: Rewriter, name: str) -> Node | None:
+def dequantised(at: Rewriter, name: str) -> Node | None:
     """The DequantizeLinear that a value is of, maybe moved."""
     node = at.makers.get(name)
     while node is not None and not node.domain and moves(node):
@@ -101,7 +107,7 @@ class _Join:
         clamp = Spelling(at).clamp(name)
         if clamp is not None:
             name = clamp[0]
-        operator, activation = activated(at, name, *CONVOLUTIONS) or (at.maker(name, *WAYS), None)
+        operator, activation = activated(at, name, *CONVOLUTIONS) or self.sloped(name) or (at.maker(name, *WAYS), None)
         if operator is None:
             return False
         if y is None:
@@ -194,14 +200,47 @@ class _Join:
         at.insert(inner, after=at.makers.get(inner.inputs[0]))
         return self.look_up(node, inner.outputs[0], None, True)
 
+    def flip_resize(self, node: Node) -> bool:
+        """int8 -> Resize, linear   becomes   uint8, which is 128 more, -> QLinearResize -> int8
+
+        The scales are 1, the zero points 128: so what is mixed are the numbers of int8, whose products are rounded
+        otherwise than those of uint8.
+        """
+        at, x = self.at, node.inputs[0]
+        found = None if at.dtype(x) != I8 else self.linear(node)
+        if found is None:
+            return False
+        grid = [at.constant(np.array(1, F32), "scale"), at.constant(np.array(128, U8), "zero")]
+        inner = Node("QLinearResize", [self.unsigned(x), *found[0], *grid, *grid], [at.fresh(node.outputs[0])],
+                     found[1], domain=OWN_DOMAIN, opset=1, name=node.name or node.outputs[0])
+        at.insert(inner, after=at.makers.get(inner.inputs[0]))
+        return self.look_up(node, inner.outputs[0], None, True)
+
     # ---- what is read
 
     def read(self, name: str) -> Stored | None:
-        """The uint8 of which a value is what DequantizeLinear gives."""
-        x = read(self.at, name, *BYTES)
+        """The uint8 of which a value is what DequantizeLinear gives, or so many times that."""
+        x = read(self.at, name, *BYTES) or self.multiple(name)
         if x is None or not self.is_signed(x):
             return x
         return Stored(self.unsigned(x.name), x.scale, self.shifted(x.zero))
+
+    def multiple(self, name: str) -> Stored | None:
+        """The bytes of which a value is what DequantizeLinear gives, times a number above 0 or by one: as those of
+        another scale."""
+        at, node = self.at, self.at.maker(name, "Mul", "Div")
+        if node is None or node.attributes or len(node.inputs) != 2:
+            return None
+        for value, number in (node.inputs, node.inputs[::-1])[:1 if node.op_type == "Div" else 2]:
+            x, by = read(at, value, *BYTES), at.array(number)
+            if x is None or by is None or by.dtype != F32 or by.size != 1 or by.ndim > 1 or not by.item() > 0:
+                continue
+            scale = at.array(x.scale).reshape(())
+            with np.errstate(all="ignore"):
+                scale = scale / by.reshape(()) if node.op_type == "Div" else scale * by.reshape(())
+            if SMALLEST <= scale <= LARGEST:
+                return x._replace(scale=at.constant(np.array(scale, F32), x.scale))
+        return None
 
     def is_signed(self, x: Stored) -> bool:
         return self.at.array(x.zero).dtype == I8
@@ -228,9 +267,20 @@ class _Join:
                                         name=maker.name if maker is not None else name), after=maker))
         return self.made[-1]
 
+    def sloped(self, name: str) -> tuple[Node, Node] | None:
+        """(Add or Sub, LeakyRelu or PRelu) of a value that is what nothing else sees of both"""
+        node = self.at.maker(name, *SLOPES)
+        if node is None or self.at.only_reader(name) is None:
+            return None
+        maker = self.at.maker(node.inputs[0], "Add", "Sub")
+        return (maker, node) if maker is not None and self.at.only_reader(node.inputs[0]) is node else None
+
     def with_activation(self, found, node: Node):
-        """A convolution of bytes, with the activation behind it. found : as of the operators"""
+        """A convolution of bytes, with the activation behind it, or a sum with a slope. found : as of the operators"""
         op_type, inputs, _, _, attributes = found
+        if op_type == "QLinearAdd":
+            slope = self.slope(node)
+            return slope if type(slope) is str else (op_type, [*inputs, *slope], 1, OWN_DOMAIN, {})
         inputs, w = [*inputs, "", ""][:9], self.at.array(inputs[3])
         channels = w.shape[0] if op_type == "QLinearConv" else w.shape[1] * attributes.get("group", 1)
         said = as_parameters(self.at, node, channels)
@@ -333,6 +383,25 @@ class _Join:
                 and (np.abs(exact - near) * unit).max(initial=0) <= BIAS_ERROR * y_scale):
             return None
         return at.constant(near.astype(np.int32), name)
+
+    def prelu(self, node: Node, y: Stored):
+        """A sum with nothing, below 0 times a slope."""
+        x, slope = self.read(node.inputs[0]), self.slope(node)
+        if type(slope) is str:
+            return slope
+        if x is None:
+            return self.not_bytes(node.inputs[0])
+        return "QLinearAdd", [*x, "", "", "", y.scale, y.zero, *slope], 1, OWN_DOMAIN, {}
+
+    def slope(self, node: Node) -> list[str] | str:
+        """The constant slopes of a LeakyRelu or PRelu, one for each channel, or why there are none."""
+        if self.at.rank(node.inputs[0]) not in PICTURES:
+            return NOT_PICTURES
+        fact = self.at.fact(node.inputs[0])
+        if type(fact) is not Fact or type(fact.shape[1]) is not int:
+            return "how many channels it has is not known"
+        said = as_parameters(self.at, node, fact.shape[1])
+        return said if type(said) is str else said[0]
 
     def binary(self, node: Node, y: Stored):
         at = self.at
@@ -450,30 +519,39 @@ class _Join:
         x = self.read(node.inputs[0])
         if x is None:
             return self.not_bytes(node.inputs[0])
-        if self.at.rank(x.name) not in PICTURES or "dilations" in node.attributes:
+        if self.at.rank(x.name) not in PICTURES:
             return NOT_PICTURES
-        return "QLinearAveragePool", [*x, y.scale, y.zero], 1, MICROSOFT, node.attributes
+        if max(node.attributes.get("dilations") or [1]) > 1:
+            return "averages of bytes are of neighbours; its windows are dilated"
+        attributes = {name: value for name, value in node.attributes.items() if name != "dilations"}
+        return "QLinearAveragePool", [*x, y.scale, y.zero], 1, MICROSOFT, attributes
 
     def resize(self, node: Node, y: Stored):
-        at, get = self.at, node.attributes.get
-        x = self.read(node.inputs[0])
+        x, found = self.read(node.inputs[0]), self.linear(node)
         if x is None:
             return self.not_bytes(node.inputs[0])
-        rank = at.rank(x.name)
-        if rank not in PICTURES or node.opset < 11 or get("mode") != "linear" or get("antialias", 0) \
-                or get("exclude_outside", 0) or get("coordinate_transformation_mode") == "tf_crop_and_resize" \
-                or not self.keeps_others(node, rank):
+        if found is None:
             return "of bytes only linear and nearest Resize of pictures is computed; linear not from slice to slice"
-        kept = {name: value for name, value in node.attributes.items() if name in RESIZES}
-        inputs = [x.name, *node.inputs[1:], "", "", ""][:4]
-        return "QLinearResize", [*inputs, *x[1:], y.scale, y.zero], 1, OWN_DOMAIN, kept
+        return "QLinearResize", [x.name, *found[0], *x[1:], y.scale, y.zero], 1, OWN_DOMAIN, found[1]
 
-    def keeps_others(self, node: Node, rank: int) -> bool:
+    def linear(self, node: Node) -> tuple[list[str], dict] | None:
+        """(roi, scales and sizes, attributes) of a linear Resize of pictures, as a QLinearResize has them."""
+        get, rank = node.attributes.get, self.at.rank(node.inputs[0])
+        if rank not in PICTURES or get("mode") != "linear" or get("antialias", 0) or get("exclude_outside", 0) \
+                or get("coordinate_transformation_mode") == "tf_crop_and_resize":
+            return None
+        kept = {name: value for name, value in node.attributes.items() if name in RESIZES}
+        roi, scales, sizes = [*node.inputs[1:], "", "", ""][:3]
+        if node.opset < 11:
+            roi, scales, kept["coordinate_transformation_mode"] = "", roi, "asymmetric"
+        return ([roi, scales, sizes], kept) if self.keeps_others(node, rank, scales) else None
+
+    def keeps_others(self, node: Node, rank: int, scales: str) -> bool:
         """Does a Resize leave all axes but the two of a picture as they are?"""
         at, axes, others = self.at, node.attributes.get("axes") or range(rank), max(2, rank - 2)
-        scales = at.array(node.inputs[2]) if has(node, 2) else None
-        if scales is not None and scales.size:          # fractions of free sizes have no known fact
-            return all(scale == 1 or axis % rank >= others for axis, scale in zip(axes, scales.reshape(-1).tolist()))
+        given = at.array(scales) if scales else None
+        if given is not None and given.size:            # fractions of free sizes have no known fact
+            return all(scale == 1 or axis % rank >= others for axis, scale in zip(axes, given.reshape(-1).tolist()))
         before, after = at.fact(node.inputs[0]), at.fact(node.outputs[0])
         return before is not None and after is not None and same(before.shape[:others], after.shape[:others])
 
@@ -489,4 +567,4 @@ def may_miss(node: Node) -> bool:
 
 WAYS = {"Conv": _Join.conv, "ConvTranspose": _Join.conv, "Add": _Join.binary, "Sub": _Join.binary, "Mul": _Join.binary,
         "MaxPool": _Join.max_pool, "Concat": _Join.concat, "GlobalAveragePool": _Join.mean, "ReduceMean": _Join.mean,
-        "AveragePool": _Join.average_pool, "Resize": _Join.resize, "Pad": _Join.pad}
+        "AveragePool": _Join.average_pool, "Resize": _Join.resize, "Pad": _Join.pad, "PRelu": _Join.prelu}

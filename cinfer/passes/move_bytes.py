@@ -3,7 +3,8 @@ from __future__ import annotations
 
 from ..model.graph import Graph, Node
 from ..ops import registry
-from .join_quantized import WAYS
+from .before_rounding import SLOPES
+from .join_quantized import PICTURES, WAYS, dequantised
 from .pattern import Rewriter, rewrite
 from .quantized import BYTES, is_single, moves, read, stored
 
@@ -19,9 +20,10 @@ def move_bytes(graph: Graph, at: Rewriter) -> bool:
     DequantizeLinear -> Conv -> QuantizeLinear -> Transpose
 
     In the same way Split, Slice, Reshape and others that only move numbers, one behind another, and Resize to the
-    nearest. Guards: one constant scale; all that reads the outputs, in the end, is QuantizeLinear to bytes, or
-    operators before one that may become some on bytes (`join_quantized`); nobody else sees the numbers before a
-    QuantizeLinear.
+    nearest. MaxPool moves behind a QuantizeLinear, for the largest of bytes is the byte of the largest.
+
+    Guards: one constant scale; all that reads the outputs, in the end, is QuantizeLinear to bytes, or operators before
+    one that may become some on bytes (`join_quantized`); nobody else sees the numbers before a QuantizeLinear.
     """
     changed = any([_sunk(at, node) for node in at.of("QuantizeLinear")])
     at.settle()
@@ -74,7 +76,8 @@ def _sunk(at: Rewriter, node: Node) -> bool:
         if maker is None or maker.domain or name in at.pinned \
                 or not {below, *between}.issuperset(at.readers[name]):
             return False
-        if not moves(maker) or len(maker.outputs) > 1 or maker.inputs.count(maker.inputs[0]) > 1:
+        if not (moves(maker) or not functions and _takes_largest(at, maker)) or len(maker.outputs) > 1 \
+                or maker.inputs.count(maker.inputs[0]) > 1:
             break
         movers.append(maker)
         name, below = maker.inputs[0], maker
@@ -99,10 +102,28 @@ def _sunk(at: Rewriter, node: Node) -> bool:
     at.release(node.inputs[0])
     for mover in reversed(movers):
         y = out if mover is movers[0] else at.fresh(out)
+        opset = max(mover.opset, 12) if mover.op_type == "MaxPool" else mover.opset         # which take bytes
         after, made = made, Node(mover.op_type, [made.outputs[0], *mover.inputs[1:]], [y], mover.attributes,
-                                 opset=mover.opset, name=mover.name)
+                                 opset=opset, name=mover.name)
         at.insert(made, after=after)
     return True
+
+
+def _takes_largest(at: Rewriter, node: Node) -> bool:
+    """Is it a MaxPool of what may be bytes?"""
+    if node.op_type != "MaxPool" or at.rank(node.inputs[0]) not in PICTURES:
+        return False
+    made = at.makers.get(node.inputs[0])
+    while made is not None and not made.domain and not _reads_bytes(at, made) and (
+            moves(made) or made.op_type in ("MaxPool", *SLOPES) or _is_function(at, made)):
+        made = at.makers.get(made.inputs[0])
+    return made is not None and not made.domain and made.op_type in WAYS and _reads_bytes(at, made)
+
+
+def _reads_bytes(at: Rewriter, node: Node) -> bool:
+    """Is its first input what DequantizeLinear makes of bytes, maybe moved?"""
+    found = dequantised(at, node.inputs[0]) if node.inputs else None
+    return found is not None and stored(at, found, *BYTES) is not None
 
 
 def _functions(at: Rewriter, name: str, below: Node) -> tuple[list[Node], str]:

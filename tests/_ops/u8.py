@@ -51,13 +51,16 @@ class BlockedU8(Blocked):
         return self.filled(x, np.random.default_rng(c).integers(0, 256, (n, self.blocks * 16, h, w), np.uint8))
 
 
+def sloped(x, slope):
+    """float32 [n][c][h][w]; what is below 0 times a slope, one a channel; slope : or None"""
+    return x if slope is None else np.where(x < 0, x * np.asarray(slope, np.float32).reshape(-1, 1, 1), x)
+
+
 def requantised(sums, scale, zero, lo=0, hi=255, table=None, slope=None):
     """sums : integers [n][c][h][w], with the bias; scale : float32, one a channel. Rounded half to even.
     slope : one a channel, for what is below 0"""
     scale = np.asarray(scale, np.float32).reshape(-1, 1, 1)
-    product = sums.astype(np.int32).astype(np.float32) * scale
-    if slope is not None:
-        product = np.where(product < 0, product * np.asarray(slope, np.float32).reshape(-1, 1, 1), product)
+    product = sloped(sums.astype(np.int32).astype(np.float32) * scale, slope)
     y = np.clip(np.rint(product).astype(float) + zero, lo, hi).astype(np.uint8)
     return y if table is None else table[y]
 

@@ -75,9 +75,9 @@ def test_what_stands_before_a_quantizer_is_named(between):
 
 @pytest.mark.parametrize("function, why", [
     ("Div", islands.BETWEEN.format("Softmax")), ("Pow", islands.BETWEEN.format("Softmax")),
-    ("PRelu by channel", islands.SLOPES), ("Pow by channel", islands.NO_BYTES)])
-def test_a_function_with_a_constant_beside_it_would_be_a_table(function, why):
-    """With one for each channel it would not."""
+    ("PRelu by channel", islands.BETWEEN.format("Softmax")), ("Pow by channel", islands.NO_BYTES)])
+def test_a_function_with_a_constant_beside_it_would_be_bytes(function, why):
+    """With one for each channel only a PRelu."""
     b = Builder()
     operator, _, many = function.partition(" ")
     beside = np.linspace(.5, 2, 4, dtype=F).reshape(4, 1, 1) if many else F(2)
@@ -141,15 +141,52 @@ def test_why_numbers_are_no_bytes():
         "an input is not quantised; QuantizeLinear and DequantizeLinear before it would make bytes of it"]
 
 
-def test_why_products_and_slopes_stay():
+def test_why_products_stay():
     b = Builder(opset=21)
     x = stored(b, b.input("x", 4, 6))
     w = b.DequantizeLinear(np.ones((6, 5), np.int16), F(.1), np.int16(0))
-    picture = stored(b, b.input("p", 1, 4, 6, 6))
-    found, floats = told(b, stored(b, b.MatMul(x, w), Y),
-                         stored(b, b.PRelu(picture, np.linspace(0, 1, 4, dtype=F).reshape(4, 1, 1)), Y))
+    found, floats = told(b, stored(b, b.MatMul(x, w), Y))
     assert [(operator, why.split(";")[0]) for operator, _, why in floats] == [
-        ("MatMul", "a matrix of it is stored as int16"), ("PRelu", "bytes have one slope")]
+        ("MatMul", "a matrix of it is stored as int16")]
+
+
+SLOPES = {                      # -> what PRelu of stored numbers reads beside them
+    "of the run": lambda b: b.input("s", 4, 1, 1), "of the run, stored": lambda b: stored(b, b.input("s", 4, 1, 1)),
+    "of pixels": lambda b: np.linspace(0, 1, 6, dtype=F), "of all numbers": lambda b: weights(4, 6, 6).astype(F),
+    "infinite": lambda b: np.array([0, 1, np.inf, 0], F).reshape(4, 1, 1)}
+
+
+@pytest.mark.parametrize("behind", ["", "Add", "Conv"])
+@pytest.mark.parametrize("name", SLOPES)
+def test_why_slopes_stay(name, behind):
+    """Before QuantizeLinear or not, where no advice would help; a sum before them stays for the same reason."""
+    b = Builder()
+    x = stored(b, b.input("x", 1, 4, 6, 6))
+    if behind == "Add":
+        x = b.Add(x, stored(b, b.input("z", 1, 4, 6, 6)))
+    elif behind == "Conv":
+        x = b.Conv(x, b.DequantizeLinear(weights(4, 4, 1, 1), *per_channel(4), axis=0))
+    y = b.PRelu(x, SLOPES[name](b))
+    found, floats = told(b, stored(b, y, Y))
+    wanted = [(operator, 1, islands.NO_SLOPES) for operator in filter(None, (behind, "PRelu")) if operator != "Conv"]
+    assert floats == wanted if behind != "Conv" else found == {"ScaledConvInteger": 1}
+
+
+@pytest.mark.parametrize("name", SLOPES)
+def test_why_slopes_stay_whose_numbers_are_not_stored(name):
+    b = Builder()
+    y = b.PRelu(stored(b, b.input("x", 1, 4, 6, 6)), SLOPES[name](b))
+    assert told(b, b.Exp(y))[1][0] == ("PRelu", 1, islands.NO_SLOPES)
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 1), (1, 4, 1, 1), (1,), (1, 1, 1, 1)], ids=str)
+@pytest.mark.parametrize("behind", ["", "Add", "Sub"])
+def test_slopes_of_bytes_are_of_bytes(shape, behind):
+    b = Builder()
+    x, z = (stored(b, b.input(name, 1, 4, 6, 6)) for name in "xz")
+    x = b.node(behind, z, x) if behind else x
+    found, floats = told(b, stored(b, b.PRelu(x, np.resize(np.array([.1, -2, 0, 3], F), shape)), Y))
+    assert (found, floats) == ({"QLinearAdd": 1} if behind or 4 in shape else {"LookUp": 1}, [])
 
 
 def test_products_of_16_bits():

@@ -6,6 +6,7 @@ import pytest
 
 from cinfer import passes
 from cinfer.passes.join_quantized import join_quantized
+from cinfer.passes.remove_dead import remove_dead
 from cinfer.passes.check import fault
 from handmade import Builder, exported, ops, unchanged
 from interpreter import evaluate
@@ -29,6 +30,10 @@ def volume(b: Builder, at=X) -> str:
 
 def plain(b: Builder) -> str:
     return conv(b, picture(b), weights(5, 4, 1, 1), per_channel(5))
+
+
+def dilated(b: Builder, by: int) -> str:
+    return b.AveragePool(picture(b), kernel_shape=[2, 2], dilations=[by, 1], opset=19)
 
 
 JOINED = {
@@ -101,9 +106,14 @@ JOINED = {
                                  ["MaxPool", "LookUp", "Identity"]),
     "concat": (lambda b: b.Concat(picture(b, at=Y), picture(b, "y", 3), axis=1), ["LookUp", "Concat"]),
     "mean": (lambda b: b.GlobalAveragePool(picture(b)), ["QLinearGlobalAveragePool"]),
+    "mean of a part": (lambda b: b.GlobalAveragePool(b.Div(picture(b), F(6))), ["QLinearGlobalAveragePool"]),
+    "conv of a multiple": (lambda b: conv(b, b.Mul(F([3]), picture(b)), weights(5, 4, 1, 1), per_channel(5)),
+                           ["QLinearConv"]),
+    "sum of parts": (lambda b: b.Add(b.Div(picture(b), F(.5)), b.Mul(picture(b, "z"), F(.3))), ["QLinearAdd"]),
     "mean by axes": (lambda b: b.ReduceMean(picture(b), axes=[-1, 2], keepdims=1), ["QLinearGlobalAveragePool"]),
     "average pool": (lambda b: b.AveragePool(picture(b), kernel_shape=[3, 2], pads=[1, 0, 1, 1],
                                              count_include_pad=1), ["QLinearAveragePool"]),
+    "average of neighbours, as it is said": (lambda b: dilated(b, 1), ["QLinearAveragePool"]),
     "pad": (lambda b: b.Pad(picture(b), np.array([0, 0, 1, 2, 0, 0, 0, 1])), ["Pad", "LookUp", "Identity"]),
     "more channels and pictures": (lambda b: b.Pad(picture(b), np.array([0, 3, 0, 1, 1, 2, 0, 0])),
                                    ["Pad", "LookUp", "Identity"]),
@@ -120,6 +130,57 @@ JOINED = {
     "linear by sizes": (lambda b: b.Resize(picture(b), None, None, np.array([9, 3]), mode="linear", axes=[2, 3],
                                            coordinate_transformation_mode="align_corners"), ["QLinearResize"]),
 }
+
+
+def slopes(*shape) -> np.ndarray:
+    return np.resize(np.array([.3, -1.5, 0, 2, 3e38], F), shape)
+
+
+# -> operators, of what is equal bit by bit: each operation rounds by itself, of bytes as of floats
+SLOPED = {
+    "slopes of a sum": (lambda b: b.PRelu(b.Add(picture(b), picture(b, "y", at=Z)), slopes(4, 1, 1)), ["QLinearAdd"]),
+    "slope of a sum": (lambda b: b.LeakyRelu(b.Add(picture(b), picture(b, "y", at=Z)), alpha=-.1), ["QLinearAdd"]),
+    "usual slope of a sum": (lambda b: b.LeakyRelu(b.Add(picture(b), picture(b, "y", at=Z))), ["QLinearAdd"]),
+    "spelled slope of a sum": (lambda b: b.Max(y := b.Add(picture(b), picture(b, "y", at=Z)), b.Mul(y, F(.2))),
+                               ["QLinearAdd"]),
+    "slopes of a difference": (lambda b: b.PRelu(b.Sub(picture(b), picture(b, "y", at=Z)), slopes(1, 4, 1, 1)),
+                               ["QLinearAdd"]),
+    "slopes of twice the same": (lambda b: b.PRelu(b.Add(x := picture(b), x), slopes(4, 1, 1)), ["QLinearAdd"]),
+    "slopes of a constant less bytes": (lambda b: b.PRelu(b.Sub(b.DequantizeLinear(
+        weights(1, 4, 1, 1, dtype=U8), *Z), picture(b)), slopes(4, 1, 1)), ["QLinearAdd"]),
+    "slopes of channels that are broadcast": (lambda b: b.PRelu(b.Add(picture(b, c=1), b.DequantizeLinear(
+        b.input("y", 4, 1, 1, dtype=U8), *Z)), slopes(4, 1, 1)), ["Unsqueeze", "QLinearAdd"]),
+    "slopes of a sum of volumes": (lambda b: b.PRelu(b.Add(x := volume(b), b.DequantizeLinear(
+        weights(4, 1, 1, 1), F(.1))), slopes(4, 1, 1, 1)), ["QLinearAdd"]),
+    "slopes and limits": (lambda b: b.Clip(b.PRelu(b.Add(picture(b), picture(b, "y", at=Z)), slopes(4, 1, 1)),
+                                           F(-3), F(9)), ["QLinearAdd", "LookUp"]),
+    "slopes alone": (lambda b: b.PRelu(picture(b), slopes(4, 1, 1)), ["QLinearAdd"]),
+    "slopes of as many axes alone": (lambda b: b.PRelu(picture(b), slopes(1, 4, 1, 1)), ["QLinearAdd"]),
+    "slopes alone, and limits": (lambda b: b.Clip(b.PRelu(picture(b), slopes(4, 1, 1)), F(-3), F(9)),
+                                 ["QLinearAdd", "LookUp"]),
+    "slopes of rows": (lambda b: b.PRelu(b.DequantizeLinear(b.input("x", 2, 4, 9, dtype=U8), *X), slopes(4, 1)),
+                       ["QLinearAdd"]),
+    "slopes of a volume": (lambda b: b.PRelu(volume(b), slopes(4, 1, 1, 1)), ["QLinearAdd"]),
+    "slopes that are stored": (lambda b: b.PRelu(picture(b), b.DequantizeLinear(weights(4, 1, 1), F(.01))),
+                               ["QLinearAdd"]),
+    "slopes of an old opset": (lambda b: b.node("PRelu", picture(b), slopes(4), opset=6), ["QLinearAdd"]),
+    "slopes of no input": (lambda b: b.PRelu(b.Sub(picture(b, at=grid(2.0 ** -40, 0)), picture(
+        b, "y", at=grid(2.0 ** 40, 255))), slopes(4, 1, 1)), ["QLinearAdd"]),
+}
+JOINED |= SLOPED
+
+
+@pytest.mark.parametrize("ends", [U8, S8], ids=lambda ends: ends.__name__)
+@pytest.mark.parametrize("at", [Y, grid(.001, 255), grid(2.0 ** -40, 0), grid(2.0 ** 40, 3)], ids=str)
+@pytest.mark.parametrize("name", SLOPED)
+def test_slopes_change_no_bit(name, at, ends):
+    build, wanted = SLOPED[name]
+    b = Builder()
+    graph = b.output(b.QuantizeLinear(build(b), *at))
+    graph = as_int8(graph) if ends is S8 else graph
+    with np.errstate(over="ignore"):
+        after = same_but_for_borders(graph, join_quantized, most_off=0, share=0)
+    assert "QLinearAdd" in ops(after) and not {"QuantizeLinear", "DequantizeLinear"} & set(ops(after))
 
 
 @pytest.mark.parametrize("name", JOINED)
@@ -164,6 +225,42 @@ def test_the_largest_of_int8_is_that_of_uint8():
     assert ops(after) == ["LookUp", "MaxPool", "LookUp"]
 
 
+def resize(b: Builder, x: str, scales, **how) -> str:
+    return b.Resize(x, None, F(scales), **dict(dict(mode="linear"), **how))
+
+
+@pytest.mark.parametrize("rank, opset, scales, how", [
+    (4, 18, [1, 1, 2, 1.5], {}), (4, 18, [1, 1, .5, 3], dict(coordinate_transformation_mode="asymmetric")),
+    (3, 18, [1, 1, 1.7], {}), (5, 18, [1, 1, 1, .7, 2], dict(coordinate_transformation_mode="align_corners")),
+    (4, 18, [2.5, 1.3], dict(axes=[2, -1])), (4, 11, [1, 1, .7, 2.5], {}), (4, 10, [1, 1, 1.3, 2], {})], ids=str)
+def test_what_a_linear_resize_mixes_of_int8_is_mixed_of_uint8(rank, opset, scales, how):
+    """Bit by bit: as int8 rounds, whose sums are not those of what is 128 more."""
+    b = Builder(opset=opset)
+    x = b.input("x", *[2, 3, 5, 6, 7][:rank], dtype=S8)
+    y = b.Resize(x, F(scales), mode="linear") if opset < 11 else resize(b, x, scales, **how)
+    after = same_but_for_borders(b.output(y), join_quantized, most_off=0)
+    assert ops(after) == ["LookUp", "QLinearResize", "LookUp"]
+
+
+def test_int8_between_operators_is_mixed_as_it_is_there():
+    """Nothing changes its type on the way."""
+    b, at, w = Builder(), grid(.05, -8, S8), weights(4, 4, 1, 1)
+    y = b.QuantizeLinear(conv(b, picture(b), w, grid(.02, 0, S8)), *at)
+    z = b.DequantizeLinear(resize(b, resize(b, y, [1, 1, 2, 2]), [1, 1, 1.5, 1]), *at)
+    graph = b.output(b.QuantizeLinear(conv(b, z, w, grid(.02, 0, S8)), *Y))
+    after = same_but_for_borders(graph, join_quantized)
+    remove_dead(after)
+    assert ops(after) == ["QLinearConv", "QLinearResize", "QLinearResize", "QLinearConv"]
+
+
+@pytest.mark.parametrize("how", [dict(mode="cubic"), dict(antialias=1), dict(scales=[1, 2, 2, 2]), dict(mode="nearest"),
+                                 dict(exclude_outside=1)], ids=str)
+def test_no_kernel_mixes_other_int8(how):
+    b, how = Builder(), dict(how)
+    unchanged(b.output(resize(b, b.input("x", 1, 4, 6, 7, dtype=S8), how.pop("scales", [1, 1, 2, 2]), **how)),
+              join_quantized)
+
+
 def test_what_stays_in_floats_gets_no_other_bytes():
     b, at = Builder(), grid(.05, -8, S8)
     x = b.DequantizeLinear(b.input("x", 1, 4, 6, 7, dtype=S8), *at)
@@ -205,7 +302,36 @@ KEPT = {
                                                         *Y),
     "slices and channels": lambda b: b.QuantizeLinear(b.Pad(volume(b), np.array([0, 1, 1, 0, 0] * 2)), *Y),
     "channels too": lambda b: b.QuantizeLinear(b.Resize(picture(b), None, F([1, 2, 1, 1]), mode="linear"), *Y),
+    "slopes of the run": lambda b: b.QuantizeLinear(b.PRelu(picture(b), b.input("s", 4, 1, 1)), *Y),
+    "slopes of pixels": lambda b: b.QuantizeLinear(b.PRelu(picture(b), slopes(7)), *Y),
+    "slopes of each number": lambda b: b.QuantizeLinear(b.PRelu(picture(b), slopes(4, 6, 7)), *Y),
+    "slopes of each picture": lambda b: b.QuantizeLinear(b.PRelu(picture(b), slopes(2, 4, 1, 1)), *Y),
+    "slopes of one channel of each picture": lambda b: b.QuantizeLinear(b.PRelu(
+        picture(b, c=1), slopes(2, 1, 1, 1)), *Y),
+    "slopes of sums of each picture": lambda b: b.QuantizeLinear(b.PRelu(
+        b.Add(picture(b), picture(b, "y")), slopes(2, 4, 1, 1)), *Y),
+    "an infinite slope": lambda b: b.QuantizeLinear(b.PRelu(picture(b), F([1, np.inf, 1, 1]).reshape(4, 1, 1)), *Y),
+    "slopes of no pictures": lambda b: b.QuantizeLinear(b.PRelu(b.DequantizeLinear(
+        b.input("x", 5, 4, dtype=U8), *X), slopes(4)), *Y),
+    "slopes of a sum of floats": lambda b: b.QuantizeLinear(b.PRelu(b.Add(
+        picture(b), b.input("f", 2, 4, 6, 7)), slopes(4, 1, 1)), *Y),
+    "slopes of a sum that others see": lambda b: (
+        s := b.Add(picture(b), picture(b, "y")), b.QuantizeLinear(b.PRelu(s, slopes(4, 1, 1)), *Y))[::-1],
+    "slopes that others see": lambda b: (
+        s := b.PRelu(b.Add(picture(b), picture(b, "y")), slopes(4, 1, 1)), b.QuantizeLinear(s, *Y))[::-1],
+    "slopes of a product": lambda b: b.QuantizeLinear(b.PRelu(
+        b.Mul(picture(b), picture(b, "y")), slopes(4, 1, 1)), *Y),
+    "slopes of channels of 16 bits": lambda b: b.QuantizeLinear(b.PRelu(picture(b), slopes(4, 1, 1)),
+                                                                *grid(.01, 0, np.uint16)),
     "means over some axes": lambda b: b.QuantizeLinear(b.ReduceMean(picture(b), axes=[2], keepdims=1), *Y),
+    "a negative multiple": lambda b: b.QuantizeLinear(b.GlobalAveragePool(b.Mul(picture(b), F(-2))), *Y),
+    "multiples of channels": lambda b: b.QuantizeLinear(b.GlobalAveragePool(b.Mul(
+        picture(b), np.arange(1, 5, dtype=F).reshape(4, 1, 1))), *Y),
+    "a multiple of the run": lambda b: b.QuantizeLinear(b.GlobalAveragePool(b.Mul(picture(b), b.input("z", 1))), *Y),
+    "a dilated average": lambda b: b.QuantizeLinear(dilated(b, 2), *Y),
+    "an inverse": lambda b: b.QuantizeLinear(b.GlobalAveragePool(b.Div(F(6), picture(b, at=grid(.05, 0)))), *Y),
+    "a multiple of more axes": lambda b: b.QuantizeLinear(b.Add(b.Mul(picture(b), np.full((1, 1, 1, 1, 1), 2, F)),
+                                                               b.input("f", 1)), *Y),
     "maxima of nothing": lambda b: b.QuantizeLinear(b.MaxPool(picture(b), kernel_shape=[2, 2], dilations=[12, 12],
                                                               pads=[6] * 4), *Y),
     "scales whose product is no float32": lambda b: b.QuantizeLinear(
@@ -258,7 +384,7 @@ def test_a_scale_behind_a_convolution_is_left_to_its_weights():
 
 @pytest.mark.parametrize("name", KEPT)
 def test_keeps(name):
-    b = Builder(opset=21 if name == "16 bits" else 17)
+    b = Builder(opset=21 if "16 bits" in name else 17)
     outputs = KEPT[name](b)
     unchanged(b.output(*([outputs] if isinstance(outputs, str) else outputs)), join_quantized)
 

@@ -65,6 +65,13 @@ def conv(b: Builder, x: str, oc: int = 5, ic: int = 4) -> str:
     return b.Conv(x, b.DequantizeLinear(weights(oc, ic, 1, 3), *per_channel(oc), axis=0), pads=[0, 1, 0, 1])
 
 
+def beside(b: Builder, x: str) -> str:
+    """Numbers of the same shape and type."""
+    return b.DequantizeLinear(b.input("z", 2, 6, 7, 4, dtype=b.graph.inputs["x"].dtype), *grid(
+        .25, 3, b.graph.inputs["x"].dtype.type))
+
+
+SLOPES = np.array([.1, -2, 0, 3, 1, .5], F).reshape(6, 1, 1)
 FIRST, LAST = dict(perm=[0, 3, 1, 2]), dict(perm=[0, 2, 3, 1])
 AROUND = {
     "channels last": lambda b, x: b.Transpose(conv(b, b.Transpose(x, **FIRST)), **LAST),
@@ -77,6 +84,20 @@ AROUND = {
     "another axis": lambda b, x: b.Squeeze(conv(b, b.Unsqueeze(
         b.Reshape(x, INTS([2, 4, -1])), INTS([2]))), INTS([2])),
     "a pool": lambda b, x: b.Transpose(b.AveragePool(b.Transpose(x, **FIRST), kernel_shape=[2, 2]), **LAST),
+    "largest": lambda b, x: b.MaxPool(conv(b, x, ic=6), kernel_shape=[3, 2], pads=[1, 0, 1, 1], strides=[2, 1]),
+    "largest of an old opset": lambda b, x: b.node("MaxPool", conv(b, x, ic=6), kernel_shape=[3, 3], opset=8),
+    "largest of a function": lambda b, x: b.MaxPool(b.Relu(conv(b, x, ic=6)), kernel_shape=[2, 2], ceil_mode=1),
+    "largest of largest": lambda b, x: b.MaxPool(b.MaxPool(conv(b, x, ic=6), kernel_shape=[2, 2]), kernel_shape=[2, 2]),
+    "largest of a sum": lambda b, x: b.MaxPool(b.Add(x, beside(b, x)), kernel_shape=[2, 2]),
+    "largest of a sum with slopes": lambda b, x: b.MaxPool(b.PRelu(b.Sub(beside(b, x), x), SLOPES),
+                                                           kernel_shape=[2, 2]),
+    "largest of sums with slopes": lambda b, x: b.MaxPool(b.PRelu(conv(b, x, oc=6, ic=6), SLOPES), kernel_shape=[2, 2]),
+    "largest of slopes": lambda b, x: b.MaxPool(b.PRelu(x, SLOPES), kernel_shape=[2, 2]),
+    "largest, moved": lambda b, x: b.Transpose(b.MaxPool(conv(b, b.Transpose(x, **FIRST)), kernel_shape=[2, 2]),
+                                               **LAST),
+    "moved, largest": lambda b, x: b.MaxPool(b.Transpose(conv(b, x, ic=6), **LAST), kernel_shape=[2, 2]),
+    "largest of nothing": lambda b, x: b.MaxPool(conv(b, x, ic=6), kernel_shape=[2, 2], dilations=[12, 12],
+                                                 pads=[6] * 4),
     "only before": lambda b, x: conv(b, b.Transpose(x, **FIRST)),
     "only behind": lambda b, x: b.Slice(conv(b, x, ic=6), INTS([1]), INTS([4]), INTS([1])),
 }
@@ -104,6 +125,20 @@ STAY = {
         y := b.Relu(b.Transpose(conv(b, x, ic=6), **LAST)), *X), b.Cast(y, to=2)),
     "a function of each channel": lambda b, x: b.QuantizeLinear(
         b.Mul(b.Transpose(conv(b, x, ic=6), **LAST), np.arange(5, dtype=F)), *X),
+    "largest of floats": lambda b, x: b.QuantizeLinear(b.MaxPool(b.Conv(b.input("f", 2, 6, 7, 4), np.ones(
+        (5, 6, 1, 1), F)), kernel_shape=[2, 2]), *X),
+    "largest of what is no sum": lambda b, x: b.QuantizeLinear(b.MaxPool(
+        b.Softmax(x, axis=1), kernel_shape=[2, 2]), *X),
+    "largest that others see": lambda b, x: b.Add(b.QuantizeLinear(
+        y := b.MaxPool(conv(b, x, ic=6), kernel_shape=[2, 2]), *X), b.Cast(y, to=2)),
+    "largest of what others see": lambda b, x: (y := conv(b, x, ic=6), b.Add(b.QuantizeLinear(
+        b.MaxPool(y, kernel_shape=[1, 1]), *X), b.Cast(y, to=2)))[-1],
+    "largest and where": lambda b, x: b.QuantizeLinear(b.node(
+        "MaxPool", conv(b, x, ic=6), n=2, kernel_shape=[2, 2])[0], *X),
+    "largest by scales of channels": lambda b, x: b.QuantizeLinear(b.MaxPool(
+        conv(b, x, ic=6), kernel_shape=[2, 2]), *per_channel(5, U8), axis=1),
+    "largest of 16 bits": lambda b, x: b.QuantizeLinear(b.MaxPool(
+        conv(b, x, ic=6), kernel_shape=[2, 2]), *grid(.01, 0, np.uint16)),
     "weights": lambda b, x: b.QuantizeLinear(b.Conv(b.Neg(x), b.Reshape(b.DequantizeLinear(
         weights(6, 6), F(.1)), INTS([6, 6, 1, 1]))), *X),
 }
@@ -111,6 +146,6 @@ STAY = {
 
 @pytest.mark.parametrize("name", STAY)
 def test_keeps_around(name):
-    b = Builder()
+    b = Builder(opset=21 if "16 bits" in name else 17)
     x = b.DequantizeLinear(b.input("x", 2, 6, 7, 4, dtype=U8), *X)
     unchanged(b.output(STAY[name](b, x)), move_bytes)

@@ -47,6 +47,9 @@ def _is_exact(node, known: dict, given: dict) -> bool:
     if node.op_type in ARITHMETIC:
         wide = ARITHMETIC[node.op_type](*(a.astype(np.float64) for a in arrays[:2]))
         return bool((wide == known[node.output[0]]).all())
+    if node.op_type == "PRelu":
+        x, slope = (a.astype(np.float64) for a in arrays)
+        return bool((np.where(x < 0, x * slope, x) == known[node.output[0]]).all())
     if node.op_type == "Resize":
         return any(a.name == "mode" and helper.get_attribute_value(a) == b"nearest" for a in node.attribute)
     if node.op_type == "MatMul":

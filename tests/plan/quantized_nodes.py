@@ -50,8 +50,22 @@ def instead(g: Graph, real, q_operator, dtype=None) -> str:
 def activation(g: Graph, y: str) -> str:
     """One or none, in floats."""
     kind = g.rng.choice(("Relu", "Relu", "Clip", "Clip", "LeakyRelu", "Sigmoid", "HardSwish", "SiLU", "Tanh",
-                         "HardSigmoid", "Gelu", "Elu", None, None, None))
+                         "HardSigmoid", "Gelu", "Elu", "PRelu", None, None, None))
     return y if kind is None else unary(g, kind, y)
+
+
+def slopes(g: Graph, y: str) -> np.ndarray:
+    """For each channel or for all: below 0, 0, above 1; now and then of each picture, or of a size of its own."""
+    shape, rng = g.value(y).shape, g.rng
+    c = shape[1] if len(shape) > 1 and rng.random() < 0.85 else 1
+    ones = (1,) * max(0, len(shape) - 2)
+    sizes = rng.choice(((c, *ones), (c, *ones), (1, c, *ones) if len(shape) > 1 else (c,)))
+    if len(shape) > 1 and not g.free and rng.random() < 0.06:
+        sizes = shape[0], c, *ones
+    values = [0, 1, -1, 0.25, -0.5, 2, 0.125] if g.exact else [0, 1, -0.3, 0.1, 0.25, 3, 1e-9, -7.5]
+    if rng.random() < 0.04:
+        values.append(2.0 ** 60 if g.exact else 1e20)
+    return g.numbers().choice(np.array(values, F32), sizes)
 
 
 def unary(g: Graph, kind: str, y: str) -> str:
@@ -71,6 +85,8 @@ def unary(g: Graph, kind: str, y: str) -> str:
             return g.own("Gelu", y)
         part = g.add("Add", g.add("Erf", g.add("Div", y, F32.type(2 ** 0.5))), F32.type(1))
         return g.add("Mul", g.add("Mul", y, part), F32.type(0.5))
+    if kind == "PRelu":
+        return g.add("PRelu", y, slopes(g, y))
     how = {"LeakyRelu": dict(alpha=g.rng.choice((0.125, 0.5))), "Elu": dict(alpha=0.5)}.get(kind, {})
     return g.add(kind, y, **how)
 
@@ -79,7 +95,7 @@ def unary(g: Graph, kind: str, y: str) -> str:
 def function(g: Graph):
     x = g.pick(lambda a: a.size)
     kind = g.rng.choice(("Relu", "Clip", "LeakyRelu", "Sigmoid", "HardSwish", "SiLU", "Tanh", "HardSigmoid", "Gelu",
-                         "Elu"))
+                         "Elu", "PRelu", "PRelu"))
     y = unary(g, kind, g.real(x))
     if g.rng.random() < 0.2:
         y = activation(g, y)

@@ -10,7 +10,7 @@ import numpy as np
 
 import quantized_movement  # noqa: F401, whose functions enter themselves
 from quantized_graph import CHANNELS, F32, S8, S16, U8, U16, Graph
-from quantized_nodes import ADDERS, activation, adder, unary
+from quantized_nodes import ADDERS, activation, adder, operand, unary
 from quantized_oracle import Declined
 from quantized_products import filters, real_bias, real_weight, weight, windows
 
@@ -35,8 +35,47 @@ def residual(g: Graph):
     if rng.random() < 0.4:
         y = quantized_conv(g, y, c, rng.choice((1, 3)), None)
     y = g.add("Add", *rng.sample((g.real(x), g.real(y)), 2))
-    if rng.random() < 0.5:
-        y = g.add("Relu", y)
+    act = rng.choice((None, "Relu", "PRelu", "PRelu", "LeakyRelu"))
+    g.quantize(y if act is None else unary(g, act, y))
+
+
+@adder(1.5)
+def sloped_residual(g: Graph):
+    """Of a convolution, on either side of a sum or a difference, and of one that is a residual itself; slopes alone."""
+    x, rng = g.picture(), g.rng
+    c, rank = g.values[x].shape[1], g.values[x].ndim - 2
+    k = rng.choice((1, 1, 3))
+    w = weight(g, c, c, *(k,) * rank, fan_in=c * k ** rank)
+    y = g.add("Conv", g.real(x), real_weight(g, w, 0), *real_bias(g, c, x, w[1]), pads=[k // 2] * 2 * rank)
+    y = g.quantize(y)
+    if rng.random() < 0.3:
+        return g.quantize(unary(g, "PRelu", g.real(y)))
+    other = y if rng.random() < 0.15 else x
+    total = g.add(rng.choice(("Add", "Sub")), *rng.sample((g.real(other), g.real(y)), 2))
+    z = unary(g, rng.choice(("PRelu", "PRelu", "LeakyRelu")), total)
+    if rng.random() < 0.2:
+        z = unary(g, "Clip", z)
+    g.quantize(z)
+
+
+@adder(1.5)
+def pool_before_rounding(g: Graph):
+    """The largest of what is not yet stored."""
+    x, rng = g.picture(), g.rng
+    shape = g.values[x].shape
+    rank, c = len(shape) - 2, shape[1]
+    kind = rng.choice(("Conv", "Conv", "Add", "PRelu"))
+    if kind == "Conv":
+        w = weight(g, c, c, *(1,) * rank, fan_in=c)
+        y = activation(g, g.add("Conv", g.real(x), real_weight(g, w, 0)))
+    else:
+        y = g.add("Add", g.real(x), g.real(operand(g, x))) if kind == "Add" else g.real(x)
+        y = unary(g, rng.choice(("PRelu", "Relu", "LeakyRelu")), y)
+    size = [rng.randint(1, min(3, n)) for n in shape[2:]]
+    y = g.add("MaxPool", y, kernel_shape=size, strides=[rng.randint(1, n) for n in size],
+              pads=[rng.randint(0, n // 2) for n in size * 2])
+    if rng.random() < 0.3:
+        y = g.add("Transpose", y, perm=rng.choice(([0, *range(2, rank + 2), 1], [*range(rank + 2)])))
     g.quantize(y)
 
 
@@ -217,6 +256,10 @@ def quantized_graph(seed: int, most: int = 8, free: bool | None = None) -> Graph
             g.enter(x, *g.fitted(-2 * g.size, 2.5 * g.size, dtype))
         elif rng.random() < 0.1:                        # pixels
             g.quantize(g.add("Mul", g.add("Cast", g.input(*shape, dtype=U8), to=FLOAT), F32.type(g.size / 128)))
+        elif len(shape) > 2 and rng.random() < 0.15:    # channels last, maybe in another order
+            axes = rng.sample(range(len(shape)), len(shape)) if rng.random() < 0.3 else [0, *range(2, len(shape)), 1]
+            x = g.input(*(shape[axis] for axis in axes))
+            g.quantize(g.add("Transpose", x, perm=[axes.index(axis) for axis in range(len(shape))]))
         else:
             g.quantize(g.input(*shape))
     if not g.attempt(begin):

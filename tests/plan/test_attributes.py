@@ -33,8 +33,8 @@ LENIENT = {"Dropout", "Sum", "Max", "Min", "PRelu", "Add", "Sub", "Mul", "Div"}
 # of the operators cinfer makes itself: no file has them
 INTERNAL = {("cinfer", "QuantizeDequantize"), ("cinfer", "DynamicStateLSTM"), ("cinfer", "NonZero"),
             ("cinfer", "FusedAttention"), ("cinfer", "LookUp"), ("cinfer", "NarrowMatMul"),
-            ("cinfer", "QGemm"), ("cinfer", "QLinearConv"), ("cinfer", "QLinearConvTranspose"),
-            ("cinfer", "QLinearResize"), ("cinfer", "ScaledMatMulInteger"),
+            ("cinfer", "QGemm"), ("cinfer", "QLinearAdd"), ("cinfer", "QLinearConv"),
+            ("cinfer", "QLinearConvTranspose"), ("cinfer", "QLinearResize"), ("cinfer", "ScaledMatMulInteger"),
             ("cinfer", "DynamicScale"), ("cinfer", "ScaledConvInteger"), ("cinfer", "GridConv"),
             ("cinfer", "GridConvTranspose"), ("cinfer", "GridGemm"), ("cinfer", "GridMatMul")}
 

@@ -15,11 +15,11 @@ def cast(group, values):
     return converted(node, values, lambda out: (None, {}))
 
 
-def converted(node, values, prepare, reads=()) -> tuple[Candidate, ...]:
+def converted(node, values, prepare, reads=(), order=None) -> tuple[Candidate, ...]:
     """The candidate for an output that has the elements of the first input in another type.
 
     prepare : function of the Emitter that gives (the axis along which scales lie or None, further parameters)
-    reads : what it reads for them
+    reads : what it reads for them; order : as of Candidate, where it reads plain memory
     """
     name, output = node.inputs[0], node.outputs[0]
     x, y = values.fact(name), values.fact(output)
@@ -32,9 +32,11 @@ def converted(node, values, prepare, reads=()) -> tuple[Candidate, ...]:
     def emit(out):
         axis, more = prepare(out)
         source, target = out.plain(name), out.plain(output)
-        out.convert(source.shape, source.ref(), source.strides, target.ref(), target.strides, source.dtype,
-                    target.dtype, ss=[int(a == axis) for a in range(len(source.shape))], **more)
-    return (Candidate(emit, ((name, PLAIN), *reads)),)
+        axes = order or range(len(source.shape))
+        shape, xs, ys = ([view[a] for a in axes] for view in (source.shape, source.strides, target.strides))
+        out.convert(shape, source.ref(), xs, target.ref(), ys, source.dtype, target.dtype,
+                    ss=[int(a == axis) for a in axes], **more)
+    return (Candidate(emit, ((name, PLAIN), *reads), order=order),)
 
 
 def from_blocks(out, x: Blocked, output: str, axis: int | None, more: dict) -> None:

@@ -13,13 +13,12 @@ import numpy as np
 from ...ops.families import OWN_DOMAIN
 from ..candidate import BLOCKED, CONTIGUOUS, PLAIN, QUANTISED, RESIDUAL, SLOPE, UNARY, Candidate, kernel
 from ..epilogue import NONE, Group, Unary, activation_params
-from ..store import constant
 from ..views import BLOCK, F32, U8, nchw, nchw_strides, round_up
 from . import conv_winograd_u8
 from .activations import activation_of
 from .conv_direct import divided
 from .conv_params import Conv, output_params
-from .quantized import is_scale, table_ref
+from .quantized import is_scale, padded, table_ref
 from .window import GEOMETRY
 
 I16, I32 = np.dtype(np.int16), np.dtype(np.int32)
@@ -171,13 +170,6 @@ class ScaledConv(QuantizedConv):
             scale = out.scratch((round_up(oc),)).ref()
             out.map((oc,), view.ref(), (int(prod(view.shape) > 1),), scale, (1,))
         return dict(more, scale=scale, zero=out.contiguous(node.inputs[3]).ref())
-
-
-def padded(values: np.ndarray, dtype):
-    """A number for each channel, with zeros up to whole blocks."""
-    whole = np.zeros(round_up(len(values)), dtype)
-    whole[:len(values)] = values
-    return constant(whole).ref()
 
 
 BEFORE_ROUNDING = " activation alpha beta"      # attributes

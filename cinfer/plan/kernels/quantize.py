@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from ...ops.families import OWN_DOMAIN
-from ..candidate import BLOCKED, CONTIGUOUS, PLAIN, Candidate, kernel
+from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, PLAIN, Candidate, kernel
 from ..store import constant
 from ..views import BLOCK, F32, U8, Blocked, Plain, ncdhw_strides
 from .cast import converted
@@ -18,7 +18,7 @@ I32 = np.dtype(np.int32)
 ATTRIBUTES = "axis saturate output_dtype precision"
 
 
-@kernel("QuantizeLinear", attributes=ATTRIBUTES, reading=BLOCKED)
+@kernel("QuantizeLinear", attributes=ATTRIBUTES, reading=FOLLOWS)
 def quantize(group, values):
     """To integers of 8 or 16 bits."""
     node, y = group.node, values.fact(group.node.outputs[0]).dtype
@@ -31,7 +31,18 @@ def quantize(group, values):
         reads.append((name, BLOCKED if blocked else PLAIN))
         return (Candidate(lambda out: emit_quantize(out, node, blocked), reads, BLOCKED),)
     limits = np.iinfo(y)
-    return scaled(node, values, F32, how=1, lo=limits.min, hi=limits.max)
+    return scaled(node, values, F32, order_of(node, values), how=1, lo=limits.min, hi=limits.max)
+
+
+def order_of(node, values) -> tuple[int, ...] | None:
+    """The axes of what is quantised as they lie before a Transpose, which convolutions read where they read pictures in
+    plain memory: to change that, number by number, takes longer than all else."""
+    maker, reader = values.makers.get(node.inputs[0]), values.sole_reader(node.outputs[0])
+    if maker is None or maker.op_type != "Transpose" or maker.domain or reader is None \
+            or reader.op_type not in ("QLinearConv", "ScaledConvInteger"):
+        return None
+    perm = maker.attributes.get("perm") or range(values.fact(node.inputs[0]).ndim)[::-1]
+    return tuple(sorted(range(len(perm)), key=perm.__getitem__))
 
 
 def is_denormal(scale) -> bool:
@@ -39,7 +50,7 @@ def is_denormal(scale) -> bool:
     return scale is not None and scale.dtype == F32 and bool((np.abs(scale) < np.finfo(F32).tiny).any())
 
 
-@kernel("DequantizeLinear", attributes=ATTRIBUTES, reading=BLOCKED)
+@kernel("DequantizeLinear", attributes=ATTRIBUTES, reading=FOLLOWS)
 def dequantize(group, values):
     """From integers of up to 32 bits."""
     node = group.node
@@ -99,8 +110,9 @@ def grid_of(out, node) -> dict:
     return how
 
 
-def scaled(node, values, dtype, **how) -> tuple[Candidate, ...]:
-    """The candidate with scales, and zero points as `dtype`. Single ones may become known during the run."""
+def scaled(node, values, dtype, order=None, **how) -> tuple[Candidate, ...]:
+    """The candidate with scales, and zero points as `dtype`. Single ones may become known during the run. order : as of
+    `converted`"""
     get, rank = node.attributes.get, values.fact(node.inputs[0]).ndim
     scale, zero = node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else ""
     single = prod(values.shape(scale)) == 1
@@ -117,7 +129,7 @@ def scaled(node, values, dtype, **how) -> tuple[Candidate, ...]:
         zeros = vector(out, zero, dtype) if zero else out.store.once(
             ("zeros", count, dtype), None, lambda: constant(np.zeros(count, dtype)))
         return axis, dict(s=vector(out, scale, F32).ref(), z=zeros.ref(), **how)
-    return converted(node, values, prepare, late)
+    return converted(node, values, prepare, late, order)
 
 
 def vector(out, name: str, dtype) -> Plain:

@@ -10,11 +10,13 @@ from ...ops.families import MICROSOFT, OWN_DOMAIN
 from ...ops.numeric import row_axes
 from ..candidate import BLOCKED, CONTIGUOUS, FOLLOWS, PLAIN, SLOPE, UNARY, Candidate, kernel
 from ..epilogue import Unary
-from ..views import BLOCK, F32, I8, U8, Blocked
+from ..store import constant
+from ..views import BLOCK, F32, I8, U8, Blocked, round_up
 from .conv_few import wanted_plain
 from .elementwise import emit_arithmetic, number
 
 OPS = {"QLinearAdd": 0, "QLinearMul": 1}            # as zip_u8 counts them
+SLOPED, SCALED = 2, 3
 FLIPPED = np.arange(256, dtype=U8) ^ U8.type(128)
 LEAST_ROW = 1024                                    # elements, of which a tile may be made
 
@@ -71,6 +73,13 @@ def table_ref(out, name: str):
     return out.store.array(name, out.constant(name)).ref() if name else None
 
 
+def padded(values: np.ndarray, dtype):
+    """A number for each channel, with zeros up to whole blocks."""
+    whole = np.zeros(round_up(len(values)), dtype)
+    whole[:len(values)] = values
+    return constant(whole).ref()
+
+
 def is_scale(array) -> bool:
     """Whether all numbers of a constant are scales that kernels take."""
     return array.dtype == F32 and bool((array > 0).all() and np.isfinite(array).all())
@@ -80,22 +89,29 @@ def layout_of(blocked: bool) -> str:
     return BLOCKED if blocked else CONTIGUOUS
 
 
+@kernel("QLinearAdd", domain=OWN_DOMAIN, reading=BLOCKED, takes=(UNARY, SLOPE))
 @kernel(*OPS, domain=MICROSOFT, reading=FOLLOWS, takes=(UNARY, SLOPE))
 def zipped(group, values):
-    """Of two operands that broadcast in pictures, or are rows of the output (`row_axes`)."""
+    """Of two operands that broadcast in pictures, or are rows of the output (`row_axes`); of one, and a slope."""
     node, e = group.node, group.epilogue
-    names, shape = (node.inputs[0], node.inputs[3]), values.shape(node.outputs[0])
+    inputs, slope, alone = node.inputs, "", node.domain == OWN_DOMAIN and not node.inputs[3]
+    if node.domain == OWN_DOMAIN:
+        slope = inputs[8]
+    if alone:
+        inputs = [*inputs[:3], *inputs[:3], *inputs[6:]]
+    names, shape = (inputs[0], inputs[3]), values.shape(node.outputs[0])
     facts = [values.fact(name) for name in names]
     given = [name for name in names if values.constant(name) is None]
     types = {fact.dtype for fact in (*facts, values.fact(node.outputs[0]))}
     if len(types) > 1 or not types <= {U8, I8} or any(fact.ndim != len(shape) for fact in facts) or 0 in shape \
             or not given \
-            or e.unary.op not in ("none", "table") or len(node.inputs) != 8 \
-            or any(values.constant(name) is None for name in node.inputs if name not in names) \
-            or not is_scale(values.constant(node.inputs[6])) \
-            or not all(is_scale(np.abs(values.constant(node.inputs[i]))) for i in (1, 4)):
+            or e.unary.op not in ("none", "table") or len(node.inputs) < 8 \
+            or any(values.constant(name) is None for name in inputs if name not in names) \
+            or not is_scale(values.constant(inputs[6])) \
+            or not all(is_scale(np.abs(values.constant(inputs[i]))) for i in (1, 4)):
         return ()
-    axes, is_picture = row_axes([fact.shape for fact in facts], shape), len(shape) in (3, 4, 5)
+    # slopes are of channels, which are lanes in blocks
+    axes, is_picture = () if slope else row_axes([fact.shape for fact in facts], shape), len(shape) in (3, 4, 5)
     if not axes and not is_picture:
         return ()
     axis = next((axis for axis in axes[::-1] if prod(shape[axis:]) >= LEAST_ROW), axes[0] if axes else None)
@@ -114,15 +130,47 @@ def zipped(group, values):
             dims, tiles = dict(n=1, cb=1, h=h, w=w, rows=rows, row_tiles=row_tiles), row_tiles
             strides = dict(n=0, b=0, r=w)
             params = [row_strides(x.shape, y.shape, axis) for x in operands]
-        sa, za, sb, zb, sy, zy = (out.constant(name).item() for name in (*node.inputs[1:3], *node.inputs[4:8]))
+        sa, za, sb, zb, sy, zy = (out.constant(name).item() for name in (*inputs[1:3], *inputs[4:8]))
         flip = 128 if types == {I8} else 0          # the kernel sees int8 as uint8
+        op, slopes = (SLOPED, out.constant(slope)) if slope else (OPS[node.op_type], None)
+        if alone:
+            sb, factors = 0, scaled(node, out)
+            if factors is not None:
+                op, (sa, slopes) = SCALED, factors
         out.step("zip_u8", tiles, dict(
-            a=operands[0].ref(), b=operands[1].ref(), y=y.ref(), table=table_ref(out, e.unary.slope), **dims,
+            a=operands[0].ref(), b=operands[1].ref(), y=y.ref(), table=table_ref(out, e.unary.slope),
+            slope=None if slopes is None else padded(slopes, F32), **dims,
             **named("y", strides), **named("a", params[0]), **named("b", params[1]),
-            op=OPS[node.op_type], flip=flip, sa=sa, za=za + flip, sb=sb, zb=zb + flip, sy=sy, zy=zy + flip, lo=0,
+            op=op, flip=flip, sa=sa, za=za + flip, sb=sb, zb=zb + flip, sy=sy, zy=zy + flip, lo=0,
             hi=255))
     reads = tuple((name, layout_of(blocked)) for name in dict.fromkeys(given))
     return (Candidate(emit, reads, BLOCKED if blocked else PLAIN),)
+
+
+def scaled(node, values) -> tuple[float, np.ndarray] | None:
+    """(k above 0, k of each channel below it): the bytes that our own QLinearAdd makes of one operand are
+    rint((a - its zero point) * k) + the zero point, rounded once. None where some byte had to be another."""
+    given = [values.constant(node.inputs[i]) for i in (1, 2, 6, 7, 8)]
+    if any(each is None for each in given) or not all(is_scale(given[i]) for i in (0, 2)):
+        return None
+    return values.store.once(("scaled by sign", node), tuple(given), lambda: _scaled(*given))
+
+
+def _scaled(a_scale, a_zero, y_scale, y_zero, slope) -> tuple[float, np.ndarray] | None:
+    limits, zero = np.iinfo(a_zero.dtype), int(y_zero.item())
+    x = np.arange(limits.min, limits.max + 1, dtype=F32) - F32.type(a_zero.item())
+    low, high = limits.min - zero, limits.max - zero
+
+    def stored(y):
+        return np.clip(np.rint(y), low, high)
+    with np.errstate(all="ignore"):
+        above, below = x[x > 0], x[x < 0]
+        a_scale, y_scale = a_scale.reshape(()), y_scale.reshape(())
+        k, k_below = a_scale / y_scale, slope * a_scale / y_scale
+        right = np.isfinite(k) and np.isfinite(k_below).all() and (
+            stored(above * k) == stored(above * a_scale / y_scale)).all() and (
+            stored(below * k_below[:, None]) == stored(below * a_scale * slope[:, None] / y_scale)).all()
+    return (float(k), k_below) if right else None
 
 
 def operand(out, name: str, blocked: bool):

@@ -4,7 +4,8 @@ import pytest
 
 import cinfer
 from cinfer import _ops
-from cinfer.plan.kernels import conv_winograd_u8
+from cinfer.model.graph import Node
+from cinfer.plan.kernels import conv_transpose_u8, conv_winograd_u8, quantized
 from cinfer.plan.views import U8
 
 from onnx_models import Model, by_numpy
@@ -100,6 +101,21 @@ def test_linear_of_bytes_themselves(isa, mode):
 
 
 @pytest.mark.parametrize("isa", LEVELS)
+def test_linear_of_int8_between_convolutions(isa):
+    """As quantisers write it that store operators: nothing is converted on the way."""
+    m, w = Model(18), Model(18).rng.integers(-128, 128, (19, 19, 1, 1)).astype(np.int8)
+    at = np.float32(1 / 8), np.int8(-20)
+    y = m.QLinearConv(picture(m, "x", 19), *X, w, np.float32(1 / 256), np.int8(0), *at)
+    y = m.Resize(m.Resize(y, None, np.float32([1, 1, 2, 2]), mode="linear"), None, np.float32([1, 1, .5, 2]),
+                 mode="linear", coordinate_transformation_mode="asymmetric")
+    y = m.QLinearConv(y, *at, w, np.float32(1 / 256), np.int8(0), *Y)
+    check(closed(m, y), isa, "resize_u8", most_off=1)
+    labels = [step.label for step in cinfer.load(m.bytes(), threads=1, isa=isa)._plan_for(None).steps]
+    assert labels == ["to_blocked_u8", "max_pool_u8", "conv_u8", "resize_u8", "resize_u8", "conv_u8", "max_pool_u8",
+                      "from_blocked_u8"]
+
+
+@pytest.mark.parametrize("isa", LEVELS)
 @pytest.mark.parametrize("h, w, how", [
     (40, 40, {}), (40, 40, dict(strides=[40, 40])), (3, 300, dict(count_include_pad=1)), (4, 4, dict(strides=[2, 2]))])
 def test_a_window_may_be_all_of_a_large_picture(isa, h, w, how):
@@ -107,6 +123,17 @@ def test_a_window_may_be_all_of_a_large_picture(isa, h, w, how):
     m = Model(18)
     y = m.AveragePool(m.DequantizeLinear(picture(m, "x", 19, h, w), *X), kernel_shape=[h, w], **how)
     check(m.outputs(m.QuantizeLinear(y, *Y), dtype=U8), isa, "global_pool_u8", most_off=1)
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("how", [
+    dict(kernel_shape=[17, 16]), dict(kernel_shape=[9, 40], strides=[2, 1], pads=[4, 0, 4, 3]),
+    dict(kernel_shape=[16, 17], pads=[3] * 4, count_include_pad=1)], ids=str)
+def test_a_window_may_be_large(isa, how):
+    """Its sums are of more numbers than 16 bits hold."""
+    m = Model(18)
+    y = m.AveragePool(m.DequantizeLinear(picture(m, "x", 19, 30, 41), *X), **how)
+    check(m.outputs(m.QuantizeLinear(y, *Y), dtype=U8), isa, "average_pool_u8", most_off=1)
 
 
 @pytest.mark.parametrize("isa", LEVELS)
@@ -141,6 +168,38 @@ def test_transposed(isa, k, strides, groups, how):
     y = m.ConvTranspose(m.DequantizeLinear(x, *X), m.DequantizeLinear(w, scale, np.zeros(oc, np.int8), axis=1), bias,
                         strides=strides, group=groups, **how)
     check(closed(m, m.QuantizeLinear(m.Relu(y), *Y)), isa, "conv_u8", most_off=1)
+
+
+SIDE_BY_SIDE = {
+    "a plane": (1, (2, 2), lambda m, y: y), "planes": (4, (3, 2), lambda m, y: m.Relu(y)),
+    "by channel": (3, (1, 4), lambda m, y: m.PRelu(y, np.float32([.1, 2, -1]).reshape(3, 1, 1))),
+    "a table": (2, (2, 2), lambda m, y: m.Sigmoid(m.DequantizeLinear(m.QuantizeLinear(y, *Y), *Y))),
+    "along one axis": (2, (5,), lambda m, y: y)}
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("last", [False, True], ids=["planes", "channels last"])
+@pytest.mark.parametrize("name", SIDE_BY_SIDE)
+def test_windows_side_by_side_are_channels_of_one_step(monkeypatch, isa, name, last):
+    """Where planes are wanted: the bytes that a convolution for each phase gives."""
+    oc, k, behind = SIDE_BY_SIDE[name]
+    m, sizes = Model(18), (6, 7)[2 - len(k):]
+    x = m.MaxPool(m.input("x", 2, 21, *sizes, dtype=U8), kernel_shape=[1] * len(k))
+    w = m.rng.integers(-128, 128, (21, oc, *k)).astype(np.int8)
+    scale, zero = (2.0 ** m.rng.integers(-9, -6, oc)).astype(np.float32), m.rng.integers(-9, 9, oc).astype(np.int8)
+    y = behind(m, m.ConvTranspose(m.DequantizeLinear(x, *X), m.DequantizeLinear(w, scale, zero, axis=1),
+                                  m.vector(oc).round(2), strides=k))
+    if last:
+        y = m.Transpose(y, perm=[0, *range(2, 2 + len(k)), 1])
+    check(m.outputs(m.QuantizeLinear(y, *Y), dtype=U8), isa, "from_blocked_u8", most_off=1)
+    feeds, joined = {"x": np.random.default_rng(3).integers(0, 256, (2, 21, *sizes)).astype(U8)}, []
+    emit = conv_transpose_u8.emit_joined
+    monkeypatch.setattr(conv_transpose_u8, "emit_joined", lambda out, conv: joined.append(conv) or emit(out, conv))
+    y = cinfer.load(m.bytes(), threads=2, isa=isa).run(None, feeds)[0]
+    assert len(joined) == 1
+    monkeypatch.setattr(conv_transpose_u8, "MOST_JOINED", 0)
+    np.testing.assert_array_equal(y, cinfer.load(m.bytes(), threads=2, isa=isa).run(None, feeds)[0])
+    assert len(joined) == 1
 
 
 def test_transposed_of_one_axis_and_other_sizes():
@@ -487,6 +546,8 @@ MOVES = {
     "joined": lambda m, x: m.Concat(x, x, axis=1),
     "cut": lambda m, x: m.Slice(x, np.array([3]), np.array([17]), np.array([1])),
     "the largest": lambda m, x: m.MaxPool(x, kernel_shape=[3, 3], pads=[1] * 4),
+    "mixed": lambda m, x: m.Resize(x, None, np.float32([1, 1, 2, 4]), mode="linear"),       # by weights that are exact
+    "mixed of few": lambda m, x: m.Resize(x, None, np.float32([1, 1, .5, .25]), mode="linear"),
 }
 
 
@@ -742,3 +803,191 @@ def test_residuals_of_other_sizes():
         feeds = {"x": rng.integers(0, 256, (1, 20, h, w)).astype(U8)}
         np.testing.assert_array_equal(session.run(None, feeds)[0], by_numpy(data, feeds)[0], f"{h} {w}")
     assert "zip_u8" not in [step.label for step in session._plan_for({"x": (1, 20, 6, 7)}).steps]
+
+
+SIZES = {1: (37,), 2: (7, 9), 3: (3, 4, 5)}     # of pictures by their axes
+SLOPES = np.array([0, 1, -1, .25, -.5, 3, 1e-30, -7.3, 3e38, -3e38, 1 / 3], np.float32)
+
+
+def slopes(c: int, axes: int, leading: int = 0) -> np.ndarray:
+    return np.resize(SLOPES, (*(1,) * leading, c, *(1,) * axes))
+
+
+def of_rank(m: Model, name: str, axes: int, c: int = 20, dtype=U8) -> str:
+    return m.input(name, 2, c, *SIZES[axes], dtype=dtype)
+
+
+def by_ones(m: Model, x: str, axes: int, at=Y) -> str:
+    """A 1x1 convolution of bytes."""
+    w = m.rng.integers(-128, 128, (20, 20, *(1,) * axes)).astype(np.int8)
+    y = m.Conv(m.DequantizeLinear(x, *X), m.DequantizeLinear(w, np.float32(1 / 256), np.int8(0)))
+    return m.DequantizeLinear(m.QuantizeLinear(y, *at), *at)
+
+
+WITH_SLOPES = {
+    "alone": lambda m, n: m.PRelu(m.DequantizeLinear(of_rank(m, "x", n), *X), slopes(20, n)),
+    "by as many axes": lambda m, n: m.PRelu(m.DequantizeLinear(of_rank(m, "x", n), *X), slopes(20, n, 1)),
+    "of a sum": lambda m, n: m.PRelu(m.Add(m.DequantizeLinear(of_rank(m, "x", n), *X), m.DequantizeLinear(
+        of_rank(m, "z", n), *Y)), slopes(20, n)),
+    "of a difference": lambda m, n: m.LeakyRelu(m.Sub(m.DequantizeLinear(of_rank(m, "x", n), *X), m.DequantizeLinear(
+        of_rank(m, "z", n), *Y)), alpha=-.3),
+    "of a convolution": lambda m, n: m.PRelu(by_ones(m, of_rank(m, "x", n), n), slopes(20, n)),
+    "of one and its input": lambda m, n: m.PRelu(m.Add(by_ones(m, x := of_rank(m, "x", n), n), m.DequantizeLinear(
+        x, *X)), slopes(20, n)),
+    "of its input less one": lambda m, n: m.PRelu(m.Sub(m.DequantizeLinear(x := of_rank(m, "x", n), *X), by_ones(
+        m, x, n)), slopes(20, n)),
+    "of one less its input": lambda m, n: m.PRelu(m.Sub(by_ones(m, x := of_rank(m, "x", n), n), m.DequantizeLinear(
+        x, *X)), slopes(20, n)),
+    "of one twice": lambda m, n: m.PRelu(m.Add(y := by_ones(m, of_rank(m, "x", n), n), y), slopes(20, n)),
+    "of two": lambda m, n: m.PRelu(m.Add(by_ones(m, x := of_rank(m, "x", n), n), by_ones(m, x, n)), slopes(20, n)),
+    "of one and channels": lambda m, n: m.PRelu(m.Add(by_ones(m, of_rank(m, "x", n), n), m.DequantizeLinear(
+        m.rng.integers(0, 256, (20, *(1,) * n)).astype(U8), *X)), slopes(20, n)),
+    "twice": lambda m, n: m.PRelu(stored_again(m, m.PRelu(by_ones(m, of_rank(m, "x", n), n), slopes(20, n))),
+                                  slopes(20, n)[::-1]),
+}
+
+
+def stored_again(m: Model, y: str) -> str:
+    return m.DequantizeLinear(m.QuantizeLinear(y, *X), *X)
+
+
+@pytest.mark.parametrize("axes", SIZES)
+@pytest.mark.parametrize("to", [Y, (np.float32(1 / 64), np.uint8(0)), (np.float32(3), np.uint8(255)),
+                                (np.float32(1e-9), np.uint8(3))], ids=str)
+@pytest.mark.parametrize("name", WITH_SLOPES)
+def test_slopes_of_bytes(name, to, axes):
+    """Those of NumPy, and none of it is computed in floats; the same bits at each level and by two threads."""
+    m = Model(18)
+    y = m.QuantizeLinear(WITH_SLOPES[name](m, axes), *to)
+    data = m.outputs(m.MaxPool(y, kernel_shape=[2] * axes), dtype=U8).bytes()
+    rng = np.random.default_rng(9)
+    feeds = {name: rng.integers(0, 256, shape).astype(U8) for name, shape in m.shapes.items()}
+    with np.errstate(over="ignore"):
+        wanted, = by_numpy(data, feeds)
+    for isa in LEVELS:
+        for threads in (1, 2):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("cinfer.plan.plan.FEW_FLOPS", -1)
+                session = cinfer.load(data, threads=threads, isa=isa)
+                np.testing.assert_array_equal(session.run(None, feeds)[0], wanted, f"{isa} {threads}")
+            labels = {step.label for step in session._plan_for(None).steps}
+            assert not labels & {"numpy", "zip", "map", "conv", "quantize_blocked"}, labels
+
+
+@pytest.mark.parametrize("isa", LEVELS)
+@pytest.mark.parametrize("kernel, cost", [("conv_u8", 0.0), ("winograd_u8", 1e9)])
+@pytest.mark.parametrize("name", ["alone", "sum", "difference", "no residual of its shape"])
+def test_slopes_behind_a_convolution_are_one_step(name, kernel, cost, isa, monkeypatch):
+    """As face landmarks have it: of bytes, together with the sum."""
+    monkeypatch.setattr(conv_winograd_u8, "direct_cost", lambda *_: cost)
+    m = Model(18)
+    x = picture(m, "x", 24)
+    w = m.DequantizeLinear(m.rng.integers(-128, 128, (24, 24, 3, 3)).astype(np.int8), np.float32(1 / 256), np.int8(0))
+    y = m.Conv(m.DequantizeLinear(x, *X), w, pads=[1] * 4)
+    y = m.DequantizeLinear(m.QuantizeLinear(y, *Y), *Y)
+    if name == "sum":
+        y = m.Add(y, m.DequantizeLinear(x, *X))
+    elif name == "difference":
+        y = m.Sub(m.DequantizeLinear(x, *X), y)
+    elif name == "no residual of its shape":
+        y = m.Add(y, m.DequantizeLinear(m.rng.integers(0, 256, (24, 1, 1)).astype(U8), *X))
+    by = np.clip(slopes(24, 2), -8, 8)          # alone, a product by two factors is finite then
+    check(closed(m, m.QuantizeLinear(m.PRelu(y, by), *X)), isa, kernel)
+    labels = [step.label for step in cinfer.load(m.bytes(), threads=1, isa=isa)._plan_for(None).steps]
+    assert labels.count("zip_u8") == 1 and "map" not in labels, labels
+
+
+def test_slopes_of_free_sizes():
+    """Plans from the second size on are replayed."""
+    m = Model(18)
+    x, z = (m.DequantizeLinear(m.input(name, 1, 20, 5, 6, dtype=U8, declared=("n", 20, "h", "w")), *X)
+            for name in "xz")
+    w = m.DequantizeLinear(m.rng.integers(-128, 128, (20, 20, 3, 3)).astype(np.int8), np.float32(1 / 256), np.int8(0))
+    y = m.DequantizeLinear(m.QuantizeLinear(m.Conv(x, w, pads=[1] * 4), *Y), *Y)
+    y = m.QuantizeLinear(m.PRelu(m.Sub(z, y), slopes(20, 2)), *X)
+    y = m.QuantizeLinear(m.PRelu(m.DequantizeLinear(y, *X), slopes(20, 2, 1)), *Y)
+    data = m.outputs(m.MaxPool(y, kernel_shape=[2, 2]), dtype=U8).bytes()
+    session, rng = cinfer.load(data, threads=2), np.random.default_rng(5)
+    for n, h, w in ((1, 5, 6), (3, 7, 9), (2, 8, 5), (1, 12, 30), (1, 6, 6)):
+        feeds = {name: rng.integers(0, 256, (n, 20, h, w)).astype(U8) for name in "xz"}
+        np.testing.assert_array_equal(session.run(None, feeds)[0], by_numpy(data, feeds)[0], f"{n} {h} {w}")
+
+
+@pytest.mark.parametrize("a_zero", [0, 3, 128, 255])
+@pytest.mark.parametrize("y_zero", [0, 77, 255])
+@pytest.mark.parametrize("ratio", [1, .5, 1 / 3, .0039, 200, 1.7])
+def test_two_factors_are_taken_only_where_all_bytes_are_right(ratio, y_zero, a_zero):
+    """Whether or not they are, the bytes are those of DequantizeLinear, PRelu and QuantizeLinear."""
+    numbers, taken = np.arange(256, dtype=U8), 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        a_scale = np.float32(rng.uniform(.001, 3))
+        y_scale, slope = np.float32(a_scale * ratio), np.float32(rng.normal(size=5) * rng.choice([.1, 1, 9]))
+        found = quantized._scaled(a_scale, U8.type(a_zero), y_scale, U8.type(y_zero), slope)
+        if found is None:
+            continue
+        x, k, taken = numbers.astype(np.float32) - np.float32(a_zero), np.float32(found[0]), taken + 1
+        real = x * a_scale
+        real = np.where(real < 0, real * slope[:, None], real) / y_scale
+        ours = np.where(x < 0, x * found[1][:, None], x * k)
+        np.testing.assert_array_equal(*(np.clip(np.rint(v) + y_zero, 0, 255) for v in (ours, real)))
+    assert taken or ratio != 1
+
+
+@pytest.mark.parametrize("given", [dict(a_scale=-.5), dict(a_scale=np.inf), dict(y_scale=0.), dict(y_scale=np.nan),
+                                   dict(slope=[np.inf]), dict(slope=[np.nan]), dict(a_scale=1e38, slope=[1e30])],
+                         ids=str)
+def test_no_two_factors(given):
+    """Of a negative scale numbers above 0 are those below the zero point."""
+    how = dict(a_scale=.5, y_scale=.25, slope=[.1]) | given
+    constants = [np.float32(how["a_scale"]), U8.type(9), np.float32(how["y_scale"]), U8.type(9),
+                 np.float32(how["slope"])]
+
+    class Values:
+        class store:
+            once = staticmethod(lambda key, given, make: make())
+
+        @staticmethod
+        def constant(name):
+            return constants["a az y yz s".split().index(name)]
+    node = Node("QLinearAdd", ["x", "a", "az", "", "", "", "y", "yz", "s"], ["o"], domain="cinfer")
+    with np.errstate(all="ignore"):
+        assert quantized.scaled(node, Values) is None
+
+
+TURNED = {      # axes of the input, as they lie, of a picture [n][c][...]
+    "pixels": (0, 2, 3, 1), "columns first": (0, 1, 3, 2), "all around": (3, 2, 1, 0), "as it is": (0, 1, 2, 3)}
+
+
+@pytest.mark.parametrize("kind", ["conv", "integers", "few channels", "depthwise", "read twice", "scales of channels"])
+@pytest.mark.parametrize("name", TURNED)
+def test_pictures_are_quantised_as_they_lie(name, kind):
+    """Before a Transpose; the bytes are those of the file, at each level and for one or two threads."""
+    axes, c = TURNED[name], 3 if kind == "few channels" else 20
+    sizes, m = (2, c, 11, 13), Model(18)
+    x = m.input("x", *(sizes[a] for a in axes))
+    x = m.Transpose(x, perm=[axes.index(a) for a in range(4)])
+    w = m.rng.integers(-128, 128, (20, 1 if kind == "depthwise" else c, 3, 3)).astype(np.int8)
+    w = m.DequantizeLinear(w, np.float32(1 / 256), np.int8(0))
+    if kind == "scales of channels":
+        at = np.linspace(.01, .1, c, dtype=np.float32), np.arange(c).astype(U8)
+        x8 = m.QuantizeLinear(x, *at, axis=1)
+        m.outputs(x8, m.QuantizeLinear(m.Conv(m.DequantizeLinear(x8, *at, axis=1), w), *Y), dtype=U8)
+    else:
+        x8 = m.QuantizeLinear(x, np.float32(1 / 32), np.uint8(120))
+        y = m.Conv(m.DequantizeLinear(x8, np.float32(1 / 32), np.uint8(120)), w, group=c if kind == "depthwise" else 1)
+        if kind == "integers":
+            m.outputs(m.Exp(m.Mul(y, np.float32(.01))))
+        else:
+            m.outputs(m.QuantizeLinear(y, *Y), *([x8] if kind == "read twice" else []), dtype=U8)
+    data = m.bytes()
+    feeds = {"x": (2 * np.random.default_rng(1).normal(size=m.shapes["x"])).astype(np.float32)}
+    wanted = by_numpy(data, feeds)
+    for isa in LEVELS:
+        bits = [cinfer.load(data, threads=threads, isa=isa).run(None, feeds) for threads in (1, 2)]
+        for one, two, want in zip(*bits, wanted):
+            assert one.tobytes() == two.tobytes()
+            if want.dtype == U8 and kind != "scales of channels":
+                np.testing.assert_array_equal(one, want, f"{isa}")
+            else:
+                assert np.abs(one.astype(float) - want).max() <= (1 if want.dtype == U8 else 1e-4 * want.max())

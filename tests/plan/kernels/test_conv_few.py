@@ -160,7 +160,25 @@ def test_a_head_is_one_step(build):
     assert steps(build, 1, 32, 8, 8) == ["conv_few"]
 
 
+def stored(m, x, scale=.05):
+    """Its bytes as floats, of another scale."""
+    return m.DequantizeLinear(m.QuantizeLinear(x, np.float32(scale), np.uint8(128)), np.float32(.1), np.uint8(128))
+
+
+@pytest.mark.parametrize("build, more", [
+    (stored, ["convert"]),
+    (lambda m, x: stored(m, m.Transpose(x, perm=[0, 2, 3, 1])), ["convert"]),
+    (lambda m, x: stored(m, m.Sigmoid(stored(m, x)), .01), ["look_up_u8", "convert"]),
+    (lambda m, x: m.Transpose(stored(m, x)), ["convert", "map"]),
+], ids=["floats", "channels last", "a table", "another order"])
+def test_a_head_that_is_quantised_is_written_as_it_is_wanted(build, more):
+    """Not in blocks of which all channels but one are nothing."""
+    labels = steps(lambda m, x: build(m, m.ConvTranspose(x, m.weights(32, 1, 2, 2), strides=[2, 2])), 1, 32, 8, 8)
+    assert labels == ["conv_few", "convert", *more]
+
+
 @pytest.mark.parametrize("build", [
+    lambda m, x: m.MaxPool(stored(m, head(m, x)), kernel_shape=[2, 2]),
     lambda m, x: head(m, x, 16),
     lambda m, x: head(m, x, 13, 1),
     lambda m, x: m.Transpose(head(m, x, 17), perm=[0, 2, 3, 1]),
@@ -168,7 +186,7 @@ def test_a_head_is_one_step(build):
     lambda m, x: m.MaxPool(head(m, x), kernel_shape=[2, 2]),
     lambda m, x: m.Mul(head(m, x, 1), x),
     lambda m, x: m.Concat(head(m, x), x, axis=1),
-], ids=["block", "many", "more", "conv", "pool", "mask", "concat"])
+], ids=["bytes", "block", "many", "more", "conv", "pool", "mask", "concat"])
 def test_blocked_where_blocks_are_full_or_wanted(build):
     assert "conv_few" not in steps(build, 1, 32, 8, 8)
 
