@@ -3,9 +3,10 @@
 A number halfway between two steps goes to either if the floats it was computed in were rounded before. Nothing is
 rounded where scales have so few bits that products of them and of whole numbers fit into the 24 of a float.
 
-Sums always have such scales: all that are added, and what they make, differ by powers of two. Halves are many then, and
-some engines add the zero point before they round to even, others behind: so it is even itself. The scales of what
-tables make are such that no entry lies near a half, those of products such that both orders give the same.
+Sums have such scales, but for those with slopes behind, which are computed in one order everywhere: all that are added,
+and what they make, differ by powers of two. Halves are many then, and some engines add the zero point before they round
+to even, others behind: so it is even itself. The scales of what tables make are such that no entry lies near a half,
+those of products such that both orders give the same.
 
 Layers have them if that is asked for (`is_exact`): scales of activations are powers of two, those of weights have as
 many bits as sums leave (weights.py). Else a layer is exact in engines that compute it in integers, but not in those
@@ -22,9 +23,8 @@ import numpy as np
 
 from .observe import Function
 from .ranges import STEPS, Scale
-from .units import Network, Unit
+from .units import SUMS, Network, Unit
 
-SUMS = frozenset(("Add", "Sub"))
 BITS = 10                           # of a scale, so that sums of two numbers by powers of two of it are exact
 CUT = 1.05                          # how much narrower a range may become
 BASES = [round(2 ** (i / 16) * 2 ** BITS) / 2 ** BITS for i in range(16)]
@@ -37,7 +37,7 @@ def settled(network: Network, units: Iterable[Unit], found: Mapping[str, Scale],
     group = {scale: {scale} for scale in found.values()}
     evened = set()
     for unit in units:
-        if unit.kind != "join" or unit.node.op_type == "Concat":
+        if unit.kind != "join" or unit.node.op_type == "Concat" or unit.has_slopes:
             continue
         known = [found[name] for name in (*unit.inputs, *unit.outputs) if name in found]
         evened.update(found[name] for name in unit.outputs if name in found)

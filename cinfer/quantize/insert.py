@@ -11,7 +11,7 @@ from ..model.graph import Graph, Node
 from ..passes.widen_halves import FLOAT
 from .ranges import Scale, scale_of
 from .standard import drop_constants
-from .units import Network, Unit
+from .units import SUMS, Network, Unit
 from . import exact, weights
 from .weights import Grid
 
@@ -193,7 +193,7 @@ class Sandwich:
     def made_with(self, name: str) -> Scale | None:
         """The scale of what is made of a constant, if the constant's has to go with it."""
         unit = next(each for each in self.network.readers[name] if each in self.units)
-        bound = self.grid.is_exact or unit.node.op_type in exact.SUMS
+        bound = self.grid.is_exact or unit.node.op_type in SUMS
         return self.found.get(unit.outputs[0]) if bound else None
 
     def dequantised(self, stem: str, array: np.ndarray, scale: np.ndarray, zero: int, axis: int) -> str:

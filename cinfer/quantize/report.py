@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 
 from ..table import in_units, table
 from .answers import Objects
+from .choose import NOISY
 from .measure import Outcome
 from .timing import Times
 from .units import Unit
@@ -72,10 +73,18 @@ class Report:
         """In a line."""
         outcome = self.held_out or self.calibration
         if not self.layers[0]:
-            return f"nothing is in integers, no layer keeps to the target of {self.target:g}: it computes in floats"
+            return f"nothing is in integers, {self.why_nothing}: it computes in floats"
+        slower = f"; no faster here than in floats: ship {self.model}" if self.is_faster is False else ""
         return (f"{self.layers[0]} of {self.layers[1]} layers in integers, error {outcome.typical:.3g} of the scale, "
                 f"of the worst picture {outcome.largest:.3g}, "
-                f"{in_units(self.bytes[1], 'B')}")
+                f"{in_units(self.bytes[1], 'B')}{slower}")
+
+    @property
+    def why_nothing(self) -> str:
+        """No layer is in integers."""
+        if any(row.why == NOISY for row in self.rows):
+            return f"no layer keeps to the target of {self.target:g}"
+        return "conversions would take longer than integers save"
 
     def lines(self) -> list[str]:
         return [*self.table_of_units(), "", *self.table_of_errors(), "", *self.table_of_all(), *self.notes]
@@ -147,12 +156,15 @@ def operators_of(unit: Unit) -> str:
 def notes(report: Report) -> list[str]:
     found = []
     if not report.layers[0]:
-        found.append(f"no layer keeps to the target of {report.target:g} in integers; --target says a wider one")
+        more = "; --target says a wider one" if any(row.why == NOISY for row in report.rows) else ""
+        found.append(f"nothing is in integers, {report.why_nothing}{more}")
     else:
         if report.share < FEW:
             found.append(f"{1 - report.share:.0%} of the work stays in float: a wider --target lets more be integers")
         if report.is_faster is False:
-            found.append("this machine does not run it faster; newer CPUs may")
+            low, high = report.ms_ratio
+            found.append(f"it is no faster on this machine, the file takes {low:.2f} to {high:.2f} of the time: "
+                         f"ship {report.model}; newer CPUs may run this one faster")
         elif report.is_faster is None:
             found.append("whether this machine runs it faster its times do not tell, they vary too much; cinfer bench "
                          "does, where nothing else runs")

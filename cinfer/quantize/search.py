@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Model
-from .choose import in_order, savings, worthwhile
+from .choose import NO_GAIN, NOISY, converted, in_order, savings, worthwhile
 from .correct import corrected
 from .equalise import equalised
 from .insert import keep_bytes, quantised, scales
@@ -192,7 +192,8 @@ class Search:
 
     def chosen(self, way: Way) -> Found:
         """The units that save most while the error stays within the target."""
-        everything, saved = self.all_of(way.network), savings(way.network, way.observed.sizes)
+        saved = savings(way.network, way.observed.sizes)
+        everything, slower = self.paying(way, saved)
         found = self.kept(way, everything, saved)
         if self.settings.method is None and self.method != "min-max" and len(found.units) < len(everything) \
                 and self.room(saved) == MOST_WIDER:
@@ -204,33 +205,39 @@ class Search:
         if not found.units:                                     # it computes as it did
             network, graph, self.is_equalised = self.network, self.network.graph, False
         found.graph = keep_bytes(network, graph, found.units, self.settings.grid)
-        found.why = {unit: "it adds more error than the time it saves is worth" for unit in everything
-                     if unit not in found.units}
+        found.why = {unit: NOISY for unit in everything if unit not in found.units} | dict.fromkeys(slower, NO_GAIN)
         found.why |= self.left(way.network)
         return found
+
+    def paying(self, way: Way, saved: dict[Unit, float]) -> tuple[list[Unit], list[Unit]]:
+        """(the units that save more time than their conversions take, the others of those that might be integers)"""
+        units = self.all_of(way.network)
+        paying = whole(way.network, worthwhile(way.network, units, saved, Noise(), 0, way.observed.sizes))
+        return paying, [unit for unit in units if unit not in paying]
 
     def kept(self, way: Way, everything: list[Unit], saved: dict[Unit, float]) -> Found:
         """Of one way the largest set of units that keeps to the target."""
         network = way.network
         noise = measured(network, way.scales(everything), way.observed, self.judge, FEW, self.settings.grid,
                          sum(saved.values()), lambda number, total: self.show("value", number, total))
-        trials, sets = Trials(self, way), self.sets(network, everything, saved, noise)
+        trials, sets = Trials(self, way), self.sets(way, everything, saved, noise)
         place = least(len(sets) - 1, lambda place: trials.keep_to_target(sets[place], MANY))
-        kept = [*reversed(sets[place:]), *self.wider(network, sets[place], everything, saved, noise, trials)]
+        kept = [*reversed(sets[place:]), *self.wider(way, sets[place], everything, saved, noise, trials)]
+        kept.sort(key=lambda units: gained(way, units, saved))
         while len(kept) > 1 and not trials.keep_to_target(kept[-1], None):
             kept.pop()                                          # by all pictures it may be a little more
         return Found(way, kept[-1], *trials.of(kept[-1], None), noise, self.tried, saved)
 
-    def wider(self, network: Network, units: list[Unit], everything: list[Unit], saved: dict, noise: Noise,
+    def wider(self, way: Way, units: list[Unit], everything: list[Unit], saved: dict, noise: Noise,
               trials: Trials) -> list[list[Unit]]:
         """Ever more units that keep to the target: layers that the order of `sets` has passed over, one after the
         other, with what lies between them and the others. What noise adds up to is only estimated there."""
-        found, in_vain = [], 0
+        found, in_vain, network, sizes = [], 0, way.network, way.observed.sizes
         others = [unit for unit in everything if unit not in units]
-        layers = [unit for unit in in_order(units, others, saved, noise) if unit.kind == "layer"]
+        layers = [unit for unit in in_order(network, units, others, saved, noise, sizes) if unit.kind == "layer"]
         for unit in layers[:self.room(saved)]:
             more = whole(network, [*units, unit, *(each for each in others if each.kind != "layer")])
-            if len(more) <= len(units):
+            if len(more) <= len(units) or gained(way, more, saved) <= gained(way, units, saved):
                 continue
             if trials.keep_to_target(more, MANY):
                 units, in_vain = more, 0
@@ -243,14 +250,14 @@ class Search:
         """How many layers may be tried once more."""
         return min(MOST_WIDER, int(MOST_WORK / (min(MANY, len(self.feeds)) * max(sum(saved.values()), 1))))
 
-    def sets(self, network: Network, everything: list[Unit], saved: dict, noise: Noise) -> list[list[Unit]]:
+    def sets(self, way: Way, everything: list[Unit], saved: dict, noise: Noise) -> list[list[Unit]]:
         """Ever fewer units, from all to none: those that are worth their noise at ever higher prices, and between two
         prices one less at a time."""
-        found = [everything]
+        found, network, sizes = [everything], way.network, way.observed.sizes
         for price in (*PRICES, None):
             wide = found[-1]
-            kept = [] if price is None else whole(network, worthwhile(network, wide, saved, noise, price))
-            others = in_order(kept, [unit for unit in wide if unit not in kept], saved, noise)
+            kept = [] if price is None else whole(network, worthwhile(network, wide, saved, noise, price, sizes))
+            others = in_order(network, kept, [unit for unit in wide if unit not in kept], saved, noise, sizes)
             for count in reversed(range(len(others))):
                 units = whole(network, [*kept, *others[:count]])
                 if len(units) < len(found[-1]):
@@ -277,6 +284,11 @@ class Trials:
     def keep_to_target(self, units: list[Unit], count: int | None) -> bool:
         outcome = self.of(units, count)[1]
         return outcome.typical <= self.target and outcome.largest <= self.most
+
+
+def gained(way: Way, units: list[Unit], saved: dict[Unit, float]) -> float:
+    """What these units in integers save, less what conversions take."""
+    return sum(map(saved.get, units)) - converted(way.network, units, way.observed.sizes)
 
 
 def whole(network: Network, units: list[Unit]) -> list[Unit]:

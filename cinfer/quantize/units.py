@@ -4,7 +4,8 @@
             ConvTranspose also a LeakyRelu or PRelu, which goes to the sums before they are rounded
     table   a chain of functions of one number (SiLU, HardSwish as two to four nodes): 256 bytes become 256 bytes; or
             part of the layer before, if `activates`
-    join    Add, Mul, Concat, averages: its output has a range of its own
+    join    Add, Mul, Concat, averages, a PRelu by channels: its output has a range of its own; an Add or Sub has the
+            LeakyRelu or PRelu behind it, which goes to the sum before it is rounded
     move    Reshape, Transpose, Split, MaxPool, Resize: its output holds numbers of its input, at the same scale
 
 A unit in integers reads bytes and writes bytes. A layer is left in float because that was decided; any other unit is in
@@ -19,7 +20,7 @@ import numpy as np
 
 from ..model.graph import Graph, Node, TensorType
 from ..passes.before_rounding import SLOPES, goes_before_rounding
-from ..passes.join_quantized import CONVOLUTIONS
+from ..passes.join_quantized import CONVOLUTIONS, PICTURES
 from ..passes.pattern import Rewriter, has
 from ..passes.recognise_activations import recognise_activations
 from ..passes.spelling import Spelling
@@ -30,7 +31,8 @@ FUNCTIONS = frozenset((
     "Abs", "Add", "Celu", "Clip", "Div", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log",
     "Max", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign",
     "Sqrt", "Sub", "Tanh", "ThresholdedRelu"))
-JOINS = frozenset(("Add", "Sub", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "ReduceMean"))
+SUMS = frozenset(("Add", "Sub"))
+JOINS = SUMS | {"Mul", "Concat", "AveragePool", "GlobalAveragePool", "ReduceMean", "PRelu"}
 MOVES = frozenset(("DepthToSpace", "Expand", "Flatten", "Gather", "GlobalMaxPool", "Identity", "MaxPool", "Pad",
                    "Reshape", "Resize", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"))
 BARRIERS = frozenset(("Softmax", "LogSoftmax", "ArgMax", "ArgMin", "TopK", "NonMaxSuppression", "Shape", "Size"))
@@ -60,6 +62,19 @@ class Unit:
     @property
     def name(self) -> str:
         return self.node.name
+
+    @property
+    def has_slopes(self) -> bool:
+        """Is it a sum with slopes, or slopes alone? Engines compute that node by node, in floats, but for cinfer, which
+        gives the same bytes."""
+        return self.kind == "join" and (self.node.op_type == "PRelu" or self.node.op_type in SUMS and any(
+            node.op_type not in ("Relu", "Clip") for node in self.nodes[1:]))
+
+    @property
+    def has_function(self) -> bool:
+        """Is it a convolution whose sums go through a function, such as HardSwish, before they are rounded?"""
+        return self.node.op_type in CONVOLUTIONS and any(
+            node.op_type not in ("Relu", "Clip", *SLOPES) for node in self.nodes[1:])
 
     @property
     def makes_float(self) -> bool:
@@ -97,6 +112,11 @@ class Network:
         """All that may be quantised: what units read and make, without constants."""
         names = (name for unit in self.units for name in (*unit.inputs, *unit.outputs))
         return [name for name in dict.fromkeys(names) if name not in self.graph.constants]
+
+    def leaves(self, name: str) -> bool:
+        """Do others see a value than units?"""
+        known = {node for unit in self.readers.get(name, ()) for node in unit.nodes}
+        return name in self.graph.outputs or not known.issuperset(self.at.readers.get(name, ()))
 
     def in_integers(self, left: Iterable[Unit]) -> list[Unit]:
         """The units that are in integers when these layers, and other units, are left in float."""
@@ -178,19 +198,20 @@ class Finder:
                 and after.inputs[0] == nodes[-1].outputs[0] and Spelling(self.at).limits(after):
             nodes.append(after)
         elif node.op_type in CONVOLUTIONS:
-            nodes += self.activation(node.outputs[0])
+            nodes += self.activation(node.outputs[0], self.activates)
+        elif node.op_type in SUMS:
+            nodes += self.activation(node.outputs[0], False)
         return Unit(kind, nodes, inputs, tuple(nodes[-1].outputs), weight, bias)
 
-    def activation(self, name: str) -> list[Node]:
-        """What is all that becomes of the sums of a convolution, if it goes to these before they are rounded."""
+    def activation(self, name: str, any_function: bool) -> list[Node]:
+        """What is all that becomes of the sums of a convolution, or of a sum of two values, if it goes to these before
+        they are rounded. any_function : or slopes alone"""
         readers, rank = self.at.readers.get(name, ()), self.at.rank(name)
-        if not readers or name in self.at.pinned or rank is None:
+        if not readers or name in self.at.pinned or rank not in PICTURES:
             return []
         first = min(readers, key=self.at.graph.nodes.index)
-        if first.op_type == "PRelu" and not first.domain and len(readers) == 1 and first.inputs[0] == name:
-            slope = self.at.array(first.inputs[1])          # opset 7 or later, see opsets.py
-            by_channel = slope is not None and slope.ndim >= rank - 1 and slope.size == slope.shape[1 - rank]
-            return [first] if by_channel or slope is not None and slope.size == 1 else []
+        if first.op_type == "PRelu" and not first.domain and first.inputs[0] == name:
+            return [first] if len(readers) == 1 and self.has_slopes(first) else []
         unit = self.table(first)
         if unit is None or unit.inputs != (name,) or not set(readers).issubset(unit.nodes):
             return []
@@ -199,8 +220,15 @@ class Finder:
                       {name: TensorType(FLOAT32, (None,) * rank)}, {unit.outputs[0]: TensorType(FLOAT32)}, known)
         recognise_activations(alone, Rewriter(alone))
         found = alone.nodes[0]
-        taken = len(alone.nodes) == 1 and not found.domain and goes_before_rounding(found)
-        return unit.nodes if taken and (self.activates or found.op_type in SLOPES) else []
+        taken = len(alone.nodes) == 1 and not found.domain and goes_before_rounding(found) \
+            and np.isfinite(found.attributes.get("alpha", 0.0))
+        return unit.nodes if taken and (any_function or found.op_type in SLOPES) else []
+
+    def has_slopes(self, node: Node) -> bool:
+        """Of a PRelu of pictures: are its slopes constants, one or one for each channel?"""
+        slope, rank = self.at.array(node.inputs[1]), self.at.rank(node.inputs[0])   # opset 7 or later, see opsets.py
+        return slope is not None and rank in PICTURES and bool(np.isfinite(slope).all()) and (
+            slope.size == 1 or slope.ndim >= rank - 1 and slope.size == slope.shape[1 - rank])
 
     def table(self, node: Node) -> Unit | None:
         """The longest chain that begins with this node, is a function of one value, and gives one."""
@@ -244,9 +272,10 @@ class Finder:
         return next(iter(made)) if made and root else root
 
     def join(self, node: Node) -> Unit | None:
-        if node.op_type not in JOINS or not self.reads_pictures(node):
+        if node.op_type not in JOINS or not self.reads_pictures(node) \
+                or node.op_type == "PRelu" and not self.has_slopes(node):
             return None
-        inputs = node.inputs if node.op_type in ("Add", "Sub", "Mul", "Concat") else node.inputs[:1]
+        inputs = node.inputs if node.op_type in SUMS | {"Mul", "Concat"} else node.inputs[:1]
         return self.followed("join", node, tuple(dict.fromkeys(inputs)))
 
     def move(self, node: Node) -> Unit | None:

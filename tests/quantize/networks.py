@@ -55,6 +55,33 @@ def residual(**more) -> bytes:
                    zero=np.float32(0), six=np.float32(6), **more)
 
 
+def sloped(shape=(1, 3, 16, 16), seed=0) -> bytes:
+    """Blocks as of faces' landmarks: depthwise, pointwise, a sum with a PRelu by channels, and a pool with channels of
+    zeros beside it; one PRelu behind a pool, a LeakyRelu behind a difference."""
+    nodes = [node("Conv", ["x", "w0", "b0"], ["c0"], "stem", pads=[1] * 4), node("PRelu", ["c0", "s16"], ["a0"], "s0")]
+    arrays = dict(w0=weights(16, 3, 3, 3, seed=seed), b0=biases(16))
+    for i in range(1, 4):
+        arrays |= {f"w{i}": weights(16, 16, 1, 1, seed=seed + i), f"b{i}": biases(16, seed + i),
+                   f"d{i}": weights(16, 1, 3, 3, seed=seed + 9 + i)}
+        slopes = node("PRelu", [f"e{i}", "s16"], [f"a{i}"], f"s{i}") if i < 3 else \
+            node("LeakyRelu", [f"e{i}"], [f"a{i}"], f"s{i}", alpha=.2)
+        nodes += [node("Conv", [f"a{i - 1}", f"d{i}"], [f"q{i}"], f"depthwise{i}", group=16, pads=[1] * 4),
+                  node("Conv", [f"q{i}", f"w{i}", f"b{i}"], [f"c{i}"], f"point{i}"),
+                  node("Sub" if i == 3 else "Add", [f"c{i}", f"a{i - 1}"], [f"e{i}"], f"sum{i}"), slopes]
+    nodes += [node("Conv", ["a3", "d4"], ["q4"], "depthwise4", group=16, pads=[1] * 4, strides=[2, 2]),
+              node("Conv", ["q4", "w4"], ["c4"], "wider"),
+              node("MaxPool", ["a3"], ["m"], "pool", kernel_shape=[2, 2], strides=[2, 2]),
+              node("Pad", ["m", "pads"], ["n"], "more"), node("Add", ["c4", "n"], ["e4"], "sum4"),
+              node("PRelu", ["e4", "s32"], ["a4"], "s4"),
+              node("MaxPool", ["a4"], ["m2"], "pool2", kernel_shape=[2, 2]), node("PRelu", ["m2", "s32"], ["a5"], "s5"),
+              node("Conv", ["a5", "w5"], ["c5"], "narrower"), node("Conv", ["c5", "w6"], ["y"], "last")]
+    slopes = np.random.default_rng(seed).uniform(-.2, .5, 32).astype(np.float32)
+    return network(nodes, shape=shape, **arrays, d4=weights(16, 1, 3, 3, seed=seed + 20), w5=weights(8, 32, 1, 1),
+                   w6=weights(4, 8, 1, 1), w4=weights(32, 16, 1, 1, seed=seed + 30),
+                   pads=np.array([0, 0, 0, 0, 0, 16, 0, 0]),
+                   s16=slopes[:16].reshape(16, 1, 1), s32=slopes.reshape(1, 32, 1, 1))
+
+
 def small() -> bytes:
     """Two convolutions and a classifier."""
     nodes = [node("Conv", ["x", "w0", "b0"], ["c0"], "first", pads=[1] * 4), node("Relu", ["c0"], ["a0"], "relu"),

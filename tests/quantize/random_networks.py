@@ -6,6 +6,7 @@ from math import prod
 from random import Random
 
 import numpy as np
+import onnx
 import onnxruntime
 from networks import node
 from onnx import helper, numpy_helper
@@ -44,6 +45,20 @@ def session(content: bytes, level=LEVELS.ORT_DISABLE_ALL) -> onnxruntime.Inferen
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads, options.graph_optimization_level = 4, 1, level
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def severed(file: onnx.ModelProto, outputs: list[str], stored: dict[str, np.ndarray]) -> bytes:
+    """The file, in which all that read bytes read an input instead. stored : bytes that it makes"""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(file)
+    for each in copy.graph.node:
+        each.input[:] = [f"{name}__cut" if name in stored else name for name in each.input]
+    for name, array in stored.items():
+        copy.graph.input.append(helper.make_tensor_value_info(
+            f"{name}__cut", helper.np_dtype_to_tensor_dtype(array.dtype), array.shape))
+    del copy.graph.output[:], copy.graph.value_info[:]
+    copy.graph.output.extend(map(helper.make_empty_tensor_value_info, [*outputs, *stored]))
+    return copy.SerializeToString()
 
 
 class RandomNetwork:

@@ -3,14 +3,17 @@ in floats."""
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
-from networks import biases, network, node, pictures, residual, weights
+from networks import biases, network, node, pictures, residual, sloped, weights
+from random_networks import session, severed
 
 import cinfer
 from cinfer.model import read
+from cinfer.model.writer import encoded
 from cinfer.quantize import exact
-from cinfer.quantize.insert import scales
+from cinfer.quantize.insert import quantised, scales
 from cinfer.quantize.observe import Function, observe
 from cinfer.quantize.quantizer import quantize
 from cinfer.quantize.ranges import Scale
@@ -99,6 +102,30 @@ def test_layers_that_others_compute_in_floats_are_the_same_but_for_halves(seed, 
     assert differences(made.encoded(), level) < .003
     exact_one = quantize(slopes(seed), pictures(6, SHAPE), target=1, exact=True)
     assert differences(exact_one.encoded(), level) < 2e-6
+
+
+@pytest.mark.parametrize("seed, level, dtype", [
+    (0, LEVELS.ORT_DISABLE_ALL, "uint8"), (1, LEVELS.ORT_ENABLE_ALL, "uint8"), (2, LEVELS.ORT_DISABLE_ALL, "int8")])
+def test_sums_with_slopes_are_the_same_in_floats_whatever_their_scales(seed, level, dtype):
+    """Of the same bytes, as engines compute them node by node."""
+    model = standard(read(sloped(SHAPE, seed)), "m")
+    net, feeds = Network(model.graph), pictures(4, SHAPE)
+    units = net.in_integers(unit for unit in net.layers if unit.is_last)
+    found = scales(net, units, observe(model, net, feeds, Trial).ranges("min-max"), np.dtype(dtype))
+    summed = [unit for unit in units if unit.has_slopes]
+    assert len(summed) == 5 and not any(np.log2(found[unit.inputs[0]].step / found[unit.outputs[0]].step).is_integer()
+                                        for unit in summed)
+    file = onnx.load_from_string(encoded(replace(model, graph=quantised(net, units, found, GRIDS["u8"]))))
+    stored = [each.output[0] for each in file.graph.node if each.op_type == "QuantizeLinear"]
+    names = [f"{unit.outputs[0]}_quantized" for unit in summed]
+    wide = onnx.ModelProto()
+    wide.CopyFrom(file)
+    wide.graph.output.extend(map(onnx.helper.make_empty_tensor_value_info, stored))
+    ours = dict(zip(stored, cinfer.load(wide.SerializeToString()).run(stored, feeds[0])))
+    theirs = session(severed(file, ["y"], ours), level).run(
+        names, {**feeds[0], **{f"{name}__cut": array for name, array in ours.items()}})
+    for name, want in zip(names, theirs):
+        assert np.unique(want).size > 50 and np.array_equal(ours[name], want)
 
 
 @pytest.mark.parametrize("make, shape", [(lambda: sums(5), SHAPE), (residual, (1, 3, 16, 16))])

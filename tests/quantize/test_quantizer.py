@@ -2,16 +2,18 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from networks import biases, detector, network, node, pictures, residual, small, weights
+from networks import biases, detector, network, node, pictures, residual, sloped, small, weights
 
 import cinfer
 from cinfer.quantize import quantizer
+from cinfer.quantize.choose import NO_GAIN
 from cinfer.quantize.quantizer import few, quantize, split
 from cinfer.quantize.report import notes
 
@@ -48,6 +50,28 @@ def test_errors_are_those_of_the_file(made):
         assert error.largest == pytest.approx(max(largest[i] for i in places), rel=1e-3)
         assert error.typical == pytest.approx(np.mean([largest[i] for i in places]), rel=1e-3)
         assert 0 < error.relative < .1
+
+
+def test_no_conversion_stands_inside_a_network_of_sums_with_slopes():
+    """Each sum was a PRelu in floats between two conversions, and the file slower than the model."""
+    made = quantize(sloped(), PICTURES, target=1.0, threads=1)
+    rows = cinfer.load(made.encoded(), threads=1).profile(PICTURES[0], runs=1).rows
+    count = Counter(row.operator for row in rows)
+    assert count["QuantizeLinear"] == count["DequantizeLinear"] == count["Conv"] == 1      # the ends; the last layer
+    assert count["QLinearConv"] == 10 and not count["Add"] + count["Sub"] + count["PRelu"] + count["LeakyRelu"]
+
+
+def test_layers_that_save_less_than_conversions_take_stay_in_float():
+    """Two Convs of one product for each number, between floats and a Softmax each."""
+    nodes = [node("Conv", ["x", "w"], ["c"], "first", group=3), node("Softmax", ["c"], ["s"], "soft", axis=1),
+             node("GlobalAveragePool", ["c"], ["m"], "mean"), node("Flatten", ["m"], ["f"], "flat"),
+             node("Gemm", ["f", "v"], ["y"], "classifier")]
+    made = quantize(network(nodes, ["y", "s"], w=weights(3, 1, 1, 1), v=weights(3, 5)), PICTURES, target=1.0, threads=1)
+    report = made.report
+    why = {row.node: row.why for row in report.rows}
+    assert why["first"] == NO_GAIN and report.layers[0] < 2
+    nothing = replace(report, layers=(0, 2))
+    assert "conversions would take longer" in nothing.summary() and "conversions would take longer" in notes(nothing)[0]
 
 
 def test_onnxruntime_gives_the_same_answers(made):
@@ -205,8 +229,9 @@ def test_what_is_not_as_it_should_be_is_said():
     missed = replace(report, target=report.held_out.typical * .9, share=.3, notes=[])
     assert notes(missed)[0] == "70% of the work stays in float: a wider --target lets more be integers"
     assert [any(words in note for note in notes(replace(report, is_faster=known)))
-            for known in (True, False, None) for words in ("does not run it faster", "its times do not tell")] == [
+            for known in (True, False, None) for words in ("ship model; newer CPUs", "its times do not tell")] == [
                 False, False, True, False, False, True]
+    assert ("ship model" in report.summary()) == (report.is_faster is False)
     assert notes(missed)[-1].startswith(f"held-out pictures miss the target: {report.held_out.typical:.4f}; more ")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from random_networks import LEVELS, Declined, RandomNetwork, session
+from random_networks import LEVELS, Declined, RandomNetwork, session, severed
 
 import cinfer
 from cinfer.quantize.quantizer import quantize
@@ -25,20 +25,6 @@ def settings_of(seed: int) -> dict:
     return dict(target=rng.choice((1.0, 1.0, .1, .03)), activations=rng.choice(("u8", "u8", "s8")),
                 weights=rng.choice(("u8", "s8", "s7")), exact=rng.random() < .3,
                 ranges=rng.choice((None, "min-max", "mse")))
-
-
-def severed(file: onnx.ModelProto, outputs: list[str], stored: dict[str, np.ndarray]) -> bytes:
-    """The file, in which all that read bytes read an input instead. stored : bytes that it makes"""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(file)
-    for each in copy.graph.node:
-        each.input[:] = [f"{name}__cut" if name in stored else name for name in each.input]
-    for name, array in stored.items():
-        copy.graph.input.append(helper.make_tensor_value_info(
-            f"{name}__cut", helper.np_dtype_to_tensor_dtype(array.dtype), array.shape))
-    del copy.graph.output[:], copy.graph.value_info[:]
-    copy.graph.output.extend(map(helper.make_empty_tensor_value_info, [*outputs, *stored]))
-    return copy.SerializeToString()
 
 
 def hold(seed: int) -> int:

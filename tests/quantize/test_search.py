@@ -7,6 +7,7 @@ from networks import pictures, residual
 from cinfer.model import read
 from cinfer.quantize import search
 from cinfer.quantize.noise import Noise
+from cinfer.quantize.observe import Observed
 from cinfer.quantize.search import Search, Settings, least
 from cinfer.quantize.standard import standard
 from cinfer.quantize.trial import Trial
@@ -50,7 +51,8 @@ def test_no_more_layers_are_tried_behind_some_that_were_in_vain(monkeypatch):
     made, answers, tried = searched(.02), iter([False, True, False, False, True]), []
     everything, saved = made.all_of(made.network), dict.fromkeys(made.network.units, 1.0)
     trials = SimpleNamespace(keep_to_target=lambda units, count: tried.append(units) or next(answers))
-    found = made.wider(made.network, [], everything, saved, Noise(), trials)
+    way = search.Way(made.network, Observed(), "mse", made.settings)
+    found = made.wider(way, [], everything, saved, Noise(), trials)
     assert len(tried) == 4 < sum(unit.kind == "layer" for unit in everything)
     assert found == tried[1:2]
 

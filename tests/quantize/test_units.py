@@ -59,6 +59,62 @@ def test_what_kernels_cannot_do_to_sums_is_no_part_of_the_layer(content):
     assert [each.op_type for each in net.units[0].nodes] == ["Conv"]
 
 
+def added(*operators, op_type="Add", **more) -> bytes:
+    """A sum, what is behind it up to `a`, and a layer that reads that."""
+    nodes = [node("Conv", ["x", "w"], ["c"], "conv"), node("Conv", ["c", "u"], ["d"], "other"),
+             node(op_type, ["c", "d"], ["e"], "sum"), *operators, node("Conv", ["a", "v"], ["y"], "last")]
+    return network(nodes, w=weights(8, 3, 1, 1), u=weights(8, 8, 1, 1, seed=3), v=weights(8, 8, 1, 1, seed=2), **more)
+
+
+BEHIND_SUMS = {"LeakyRelu": (node("LeakyRelu", ["e"], ["a"], alpha=.1),),
+               "PRelu": (node("PRelu", ["e", "s"], ["a"], "slopes"),),
+               "Max": (node("Mul", ["e", "quarter"], ["f"]), node("Max", ["e", "f"], ["a"]))}
+CONSTANTS = {"s": SLOPES.reshape(8, 1, 1), "quarter": np.float32(.25)}
+
+
+@pytest.mark.parametrize("op_type", ["Add", "Sub"])
+@pytest.mark.parametrize("name", BEHIND_SUMS)
+def test_slopes_behind_sums_are_part_of_them(op_type, name):
+    """They were a PRelu in floats between two conversions, and the sum with it."""
+    net = network_of(added(*BEHIND_SUMS[name], op_type=op_type, **CONSTANTS))
+    assert [unit.kind for unit in net.units] == ["layer", "layer", "join", "layer"]
+    assert net.units[2].inputs == ("c", "d") and net.units[2].outputs == ("a",) and net.units[2].has_slopes
+    assert net.in_integers([]) == net.units
+
+
+@pytest.mark.parametrize("operators, op_type, kinds", [
+    (BEHIND_SUMS["PRelu"], "Mul", ["join", "join"]),                            # no kernel has slopes behind products
+    ((node("Sigmoid", ["e"], ["a"]),), "Add", ["join", "table"]),
+    ((node("PRelu", ["e", "one"], ["a"]),), "Mul", ["join", "table"]),
+    ((node("PRelu", ["e", "by_pixel"], ["a"]),), "Add", ["join"]),
+    ((node("PRelu", ["e", "endless"], ["a"]),), "Add", ["join"]),
+    ((node("LeakyRelu", ["e"], ["a"], alpha=float("inf")),), "Add", ["join", "table"]),
+    ((node("Relu", ["e"], ["a"]),), "Add", ["join"]),
+    ((node("PRelu", ["e", "s"], ["p"]), node("Add", ["p", "e"], ["a"])), "Add", ["join", "join", "join"])])
+def test_what_is_behind_sums_otherwise(operators, op_type, kinds):
+    endless = np.where(np.arange(8) < 4, np.inf, .1).astype(np.float32).reshape(8, 1, 1)
+    by_pixel = np.linspace(0, .3, 256, dtype=np.float32).reshape(1, 16, 16)
+    net = network_of(added(*operators, op_type=op_type, **CONSTANTS, one=np.float32([.1]), by_pixel=by_pixel,
+                           endless=endless))
+    assert [unit.kind for unit in net.units[2:-1]] == kinds
+    assert not net.units[2].has_slopes
+
+
+def test_a_prelu_by_channels_is_bytes_wherever_it_stands():
+    nodes = [node("Conv", ["x", "w"], ["c"], "conv"), node("MaxPool", ["c"], ["p"], "pool", kernel_shape=[2, 2]),
+             node("PRelu", ["p", "s"], ["a"], "slopes"), node("Conv", ["a", "v"], ["y"], "last")]
+    net = network_of(network(nodes, w=weights(8, 3, 1, 1), v=weights(8, 8, 1, 1, seed=2), s=SLOPES.reshape(8, 1, 1)))
+    assert [unit.kind for unit in net.in_integers([])] == ["layer", "move", "join", "layer"]
+    assert net.units[2].inputs == ("p",) and "s" not in net.values()
+
+
+def test_who_sees_a_value_beside_units():
+    nodes = [node("Conv", ["x", "w"], ["c"], "conv"), node("Softmax", ["c"], ["s"], "soft", axis=1),
+             node("Relu", ["c"], ["r"], "relu"), node("Conv", ["r", "v"], ["y"], "last")]
+    net = network_of(network(nodes, ["y", "s"], w=weights(8, 3, 1, 1), v=weights(8, 8, 1, 1, seed=2)))
+    assert [net.leaves(name) for name in ("x", "c", "r", "y")] == [False, True, False, True]
+
+
 def test_sums_that_others_read_become_bytes_themselves():
     nodes = [node("Conv", ["x", "w"], ["c"], "conv"), node("LeakyRelu", ["c"], ["a"]), node("Add", ["a", "c"], ["s"]),
              node("Conv", ["s", "v"], ["y"], "last")]
